@@ -1,0 +1,131 @@
+import { z } from 'zod';
+
+/*
+ * The run's config: every key, its range and its default, in one place. Units stand in the names.
+ */
+
+const count = z.int().min(1);
+const positive = z.number().positive();
+const durationMs = z.int().min(10);
+
+export const generatorSchema = z.strictObject({
+  channels: count.default(64),
+  blocks: count.default(16),
+});
+
+/** Widths are channels times 1, 1, 2, 2, 4, 4, 8, 8; `dense` is the width of the hidden dense layer. */
+export const discriminatorSchema = z.strictObject({
+  channels: count.default(64),
+  dense: count.default(1024),
+});
+
+export const dataSchema = z.strictObject({
+  /** Crops of one iteration, over all replicas. */
+  globalBatch: count.default(16),
+  /** Logical slices of the global batch, each with its own batch-norm statistics. */
+  replicas: count.default(1),
+  /** Side of an HR crop in pixels; a multiple of 16 (the discriminator halves it four times). */
+  crop: z.int().min(16).multipleOf(16).default(96),
+  /** How often each picture is used in an epoch. */
+  cropsPerPicture: count.default(1),
+  /** Pictures among which the order is shuffled; bounds the loader's memory. */
+  windowPictures: count.default(1024),
+  flips: z.boolean().default(false),
+  quarterTurns: z.boolean().default(false),
+  /** Standard deviation, in HR pixels, of a Gaussian before down-sampling; 0 for none. */
+  blurSigma: z.number().min(0).max(3).default(0),
+});
+
+export const lossSchema = z.strictObject({
+  /** The content loss of `content` and `gan` phases. */
+  content: z.enum(['mse', 'vgg22', 'vgg54']).default('vgg54'),
+  /** VGG distances summed over channels, as the paper's eq. 5 has it, or averaged over them too. */
+  vggReduction: z.enum(['sum', 'mean']).default('sum'),
+  adversarialWeight: z.number().min(0).default(1e-3),
+  totalVariationWeight: z.number().min(0).default(0),
+});
+
+export const phaseSchema = z.strictObject({
+  /** `mse`: mean squared error alone. `content`: the content loss alone. `gan`: content and adversarial loss. */
+  kind: z.enum(['mse', 'content', 'gan']),
+  iterations: count,
+  learningRate: positive,
+  /** `cosine` falls from `learningRate` to 0 over the phase. */
+  decay: z.enum(['constant', 'cosine']).default('constant'),
+});
+
+export const adamSchema = z.strictObject({
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.999),
+  epsilon: positive.default(1e-8),
+});
+
+export const validationSchema = z.strictObject({
+  /** Folder of pictures that are not trained on. */
+  images: z.string().min(1),
+  /** Iterations between evaluations; each phase's end is evaluated, too. */
+  every: count.default(5000),
+});
+
+export const checkpointsSchema = z.strictObject({
+  /** Iterations between checkpoints; each phase's end and a SIGTERM write one, too. */
+  every: count.default(5000),
+  /** How many of the newest checkpoints are kept; the best one by PSNR is kept besides. */
+  keep: count.default(3),
+});
+
+export const workersSchema = z.strictObject({
+  /** Local worker processes that `fourfold train` starts. */
+  count: count.default(1),
+  backend: z.enum(['auto', 'torch', 'tensorflow', 'wasm', 'cpu']).default('auto'),
+  /** Threads a worker computes with; 0 divides the machine's cores among the local workers. */
+  threads: z.int().min(0).default(0),
+  /** Let workers of other kinds join. The weights then depend on who computed what. */
+  allowMixedKinds: z.boolean().default(false),
+  /** Generator passes that a worker keeps between the two halves of an iteration; others are computed again. */
+  keptPasses: count.default(4),
+});
+
+export const timingSchema = z.strictObject({
+  /** How long a worker may take for one lease before another worker gets the replica. */
+  leaseMs: durationMs.default(600_000),
+  /** How often coordinator and workers tell each other that they live. */
+  heartbeatMs: durationMs.default(1_000),
+  /** Silence after which a peer counts as lost. */
+  silenceMs: durationMs.default(10_000),
+  /** How often the coordinator looks for a newer term. */
+  termCheckMs: durationMs.default(1_000),
+});
+
+export const runSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, 63 at most'),
+  seed: z.int().min(0).default(0),
+  /** Object store of the run's checkpoints and records. */
+  store: z.string().min(1).default('out/store'),
+  /** Folder that `fourfold prepare` wrote. */
+  dataset: z.string().min(1),
+  /** VGG19 weights (safetensors); needed by the content losses `vgg22` and `vgg54`. */
+  vgg: z.string().min(1).optional(),
+  generator: generatorSchema.prefault({}),
+  discriminator: discriminatorSchema.prefault({}),
+  data: dataSchema.prefault({}),
+  loss: lossSchema.prefault({}),
+  phases: z.array(phaseSchema).min(1),
+  adam: adamSchema.prefault({}),
+  validation: validationSchema.optional(),
+  checkpoints: checkpointsSchema.prefault({}),
+  /** Iterations between rows of the metric history. */
+  logEvery: count.default(100),
+  workers: workersSchema.prefault({}),
+  timing: timingSchema.prefault({}),
+});
+
+export type GeneratorConfig = z.infer<typeof generatorSchema>;
+export type DiscriminatorConfig = z.infer<typeof discriminatorSchema>;
+export type DataConfig = z.infer<typeof dataSchema>;
+export type LossConfig = z.infer<typeof lossSchema>;
+export type PhaseConfig = z.infer<typeof phaseSchema>;
+export type AdamConfig = z.infer<typeof adamSchema>;
+export type TimingConfig = z.infer<typeof timingSchema>;
+export type RunConfig = z.infer<typeof runSchema>;
+export type BackendName = Exclude<RunConfig['workers']['backend'], 'auto'>;

@@ -1,0 +1,46 @@
+/** What kind of failure it is; decides the exit code and whether a retry can help. */
+export type ErrorCode =
+  | 'invalid' // the user's input is wrong: config, argument, picture, weights of another shape
+  | 'not-found'
+  | 'corrupt' // stored bytes are not what their hash says
+  | 'conflict' // somebody else holds the name or the term
+  | 'no-space'
+  | 'unavailable' // a process or service did not answer in time
+  | 'mismatch'; // a peer of another protocol version, backend or kind
+
+/**
+ * The one error type for failures that a person can act on. `message` names the thing and the reason; `mend` says what
+ * to do about it. It prints as one line, without a stack trace.
+ */
+export class FourfoldError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly options: { mend?: string; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'FourfoldError';
+  }
+}
+
+/** The error's message, and its causes' where they add something, on one line; with the mend when there is one. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const parts = [error.message];
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    const { message } = cause;
+    if (!parts.some((part) => part.includes(message))) parts.push(message);
+  }
+  const mend = error instanceof FourfoldError && error.options.mend ? `; ${error.options.mend}` : '';
+  return (parts.join(': ') + mend).replaceAll(/\s*\n\s*/g, ' ');
+}
+
+/** Process exit code: 2 for a user's mistake, 1 for everything else. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof FourfoldError && (error.code === 'invalid' || error.code === 'not-found') ? 2 : 1;
+}
+
+/** Narrow an unknown thrown value to a Node.js system error's code, such as `ENOENT`. */
+export function systemErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { FourfoldError, systemErrorCode } from './errors.js';
+import type { ObjectInfo, ObjectStore } from './object-store.js';
+
+const temporaryMark = '.partial-';
+
+/** An object store in a folder. Objects are written beside their place, flushed to disk, then moved into it. */
+export function createFolderStore(folder: string): ObjectStore {
+  const url = pathToFileURL(folder).href;
+  const pathOf = (key: string) => {
+    const path = join(folder, key);
+    if (path !== folder && !path.startsWith(folder + sep)) {
+      throw new FourfoldError('invalid', `object key ${key} leads out of ${url}`);
+    }
+    return path;
+  };
+  return {
+    url,
+    async get(key) {
+      try {
+        return await readFile(pathOf(key));
+      } catch (cause) {
+        throw namedError(`${url}/${key}`, 'read', cause);
+      }
+    },
+    async put(key, body, { ifAbsent = false } = {}) {
+      const path = pathOf(key);
+      const temporary = join(dirname(path), `${temporaryMark}${randomUUID()}`);
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        await writeFlushed(temporary, body);
+        if (ifAbsent) await link(temporary, path);
+        else await rename(temporary, path);
+      } catch (cause) {
+        throw namedError(`${url}/${key}`, 'written', cause);
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    },
+    async list(prefix) {
+      const infos = await listFolder(folder, folder, prefix);
+      return infos.sort((a, b) => (a.key < b.key ? -1 : 1));
+    },
+    async remove(key) {
+      await rm(pathOf(key), { force: true });
+    },
+    at: (prefix) => createFolderStore(pathOf(prefix)),
+  };
+}
+
+async function writeFlushed(path: string, body: Uint8Array | string): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(body);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function listFolder(root: string, folder: string, prefix: string): Promise<ObjectInfo[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    if (systemErrorCode(cause) === 'ENOENT') return [];
+    throw namedError(folder, 'listed', cause);
+  });
+  const infos: ObjectInfo[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    const key = relative(root, path).split(sep).join('/');
+    if (entry.isDirectory()) {
+      if (key.startsWith(prefix) || prefix.startsWith(`${key}/`)) infos.push(...(await listFolder(root, path, prefix)));
+    } else if (key.startsWith(prefix) && !entry.name.startsWith(temporaryMark)) {
+      // An object may be removed between the listing and this look at it.
+      const found = await stat(path).catch(() => undefined);
+      if (found) infos.push({ key, sizeBytes: found.size });
+    }
+  }
+  return infos;
+}
+
+function namedError(name: string, verb: string, cause: unknown): FourfoldError {
+  switch (systemErrorCode(cause)) {
+    case 'ENOENT':
+      return new FourfoldError('not-found', `${name} does not exist`, { cause });
+    case 'EEXIST':
+      return new FourfoldError('conflict', `${name} exists already`, { cause });
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EFBIG':
+      return new FourfoldError('no-space', `${name} could not be ${verb}: the disk is full`, {
+        mend: 'free some space',
+        cause,
+      });
+    default:
+      return new FourfoldError('unavailable', `${name} could not be ${verb}`, { cause });
+  }
+}

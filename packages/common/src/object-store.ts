@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { FourfoldError } from './errors.js';
+import { createFolderStore } from './folder-store.js';
+
+export interface ObjectInfo {
+  key: string;
+  sizeBytes: number;
+}
+
+/**
+ * Where shards, checkpoints and the run's records live. Keys are slash-separated paths below the store's URL. A put is
+ * atomic: readers see the whole object or none.
+ */
+export interface ObjectStore {
+  readonly url: string;
+  /** The object's bytes. Throws `not-found`. */
+  get(key: string): Promise<Buffer>;
+  /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` where the key exists. */
+  put(key: string, body: Uint8Array | string, options?: { ifAbsent?: boolean }): Promise<void>;
+  /** All objects whose key starts with `prefix`, in ascending order of key. */
+  list(prefix: string): Promise<ObjectInfo[]>;
+  /** Remove an object; removing one that does not exist is no error. */
+  remove(key: string): Promise<void>;
+  /** A store of what lies below `prefix`. */
+  at(prefix: string): ObjectStore;
+}
+
+/**
+ * Open a store by URL. `file:` URLs and plain paths are folders (created by the first put); a relative one is taken
+ * from the working directory. Throws `invalid` for other schemes.
+ */
+export function openStore(url: string): ObjectStore {
+  return createFolderStore(folderOf(url));
+}
+
+/** The folder that a `file:` URL or a plain path names. */
+function folderOf(url: string): string {
+  if (url.startsWith('file:///')) return fileURLToPath(url);
+  if (url.startsWith('file:')) return resolve(url.slice('file:'.length));
+  if (/^[a-z0-9+.-]+:\/\//i.test(url)) {
+    throw new FourfoldError('invalid', `object store ${url}: only folders (file: URLs and paths) are supported`, {
+      mend: 'name a folder',
+    });
+  }
+  return resolve(url);
+}
+
+/** A folder as an absolute `file:` URL. */
+export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).href;
+
+/** Absolute form of a store's URL, so that processes with other working directories mean the same place. */
+export const absoluteStoreUrl = (url: string): string => folderUrl(folderOf(url));
+
+/** Lower-case hexadecimal SHA-256. */
+export function sha256(body: Uint8Array | string): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+/** An object parsed as JSON. Throws `corrupt` where it is none. */
+export async function getJson(store: ObjectStore, key: string): Promise<unknown> {
+  const body = await store.get(key);
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw new FourfoldError('corrupt', `${store.url}/${key} is not JSON`, { cause });
+  }
+}
+
+/** An object whose SHA-256 is known. Throws `corrupt` where it differs. */
+export async function getVerified(store: ObjectStore, key: string, expectedSha256: string): Promise<Buffer> {
+  const body = await store.get(key);
+  const actual = sha256(body);
+  if (actual !== expectedSha256) {
+    throw new FourfoldError(
+      'corrupt',
+      `${store.url}/${key} is damaged: its SHA-256 is ${actual.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`,
+      { mend: 'restore the object from a copy or write it again' },
+    );
+  }
+  return body;
+}
