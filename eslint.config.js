@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist/', 'out/', 'packages/coordinator/assembly/', 'bench/peers/'] },
+  { ignores: ['**/dist/', '**/generated/', 'out/', 'packages/coordinator/assembly/', 'bench/peers/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,6 +1,5 @@
-// Builds everything: the coordinator's WebAssembly module, then all TypeScript projects in order of reference.
+// Builds everything: types of the wire from proto/, the coordinator's WebAssembly module, then all TypeScript projects.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 
 function run(command, args) {
   const { status, error } = spawnSync(process.execPath, [`node_modules/${command}`, ...args], { stdio: 'inherit' });
@@ -8,10 +7,18 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-if (existsSync('packages/coordinator/assembly/update.ts')) {
-  run('assemblyscript/bin/asc.js', [
-    'packages/coordinator/assembly/update.ts',
-    '--config=packages/coordinator/assembly/asconfig.json',
-  ]);
-}
+run('@grpc/proto-loader/build/bin/proto-loader-gen-types.js', [
+  '--longs=Number',
+  '--enums=String',
+  '--defaults',
+  '--oneofs',
+  '--grpcLib=@grpc/grpc-js',
+  '--importFileExtension=.js',
+  '--outDir=packages/common/src/generated',
+  'proto/fourfold/v1/fourfold.proto',
+]);
+run('assemblyscript/bin/asc.js', [
+  'packages/coordinator/assembly/update.ts',
+  '--config=packages/coordinator/assembly/asconfig.json',
+]);
 run('typescript/bin/tsc', ['--build', ...process.argv.slice(2)]);

@@ -1,0 +1,58 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadRunConfig } from './load.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-config-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const minimal = 'name: a\ndataset: photos\nphases: [{ kind: mse, iterations: 2, learningRate: 1.0e-4 }]\n';
+
+async function load(yaml: string, settings: string[] = []) {
+  const path = join(folder, 'run.yaml');
+  await writeFile(path, yaml);
+  return loadRunConfig(path, settings);
+}
+
+test('defaults are the paper’s', async () => {
+  const config = await load(minimal);
+  expect(config.generator).toEqual({ channels: 64, blocks: 16 });
+  expect(config.data).toMatchObject({ globalBatch: 16, replicas: 1, crop: 96, cropsPerPicture: 1 });
+  expect(config.adam).toEqual({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+  expect(config.dataset).toMatch(/^file:\/\/\/.*\/photos$/);
+});
+
+test('a recipe lies below the file, --set above it', async () => {
+  const config = await load('recipe: srgan-mse\nname: a\ndataset: d\ndata: { replicas: 4 }', [
+    'data.globalBatch=32',
+    'phases.1.iterations=7',
+  ]);
+  expect(config.phases.map((phase) => [phase.kind, phase.iterations])).toEqual([
+    ['mse', 1_000_000],
+    ['gan', 7],
+    ['gan', 100_000],
+  ]);
+  expect(config.data).toMatchObject({ globalBatch: 32, replicas: 4 });
+});
+
+test.each([
+  ['replica: 3', 'unknown key replica; the keys there are name, seed'],
+  ['data: { replica: 3 }', 'unknown key data.replica; the keys there are globalBatch, replicas'],
+  ['data: { globalBatch: many }', 'data.globalBatch is "many": it must be a number'],
+  ['data: { globalBatch: 0 }', 'data.globalBatch is 0: it must be at least 1'],
+  ['data: { globalBatch: 5, replicas: 2 }', 'data.globalBatch is 5: it must be a multiple of data.replicas, 2'],
+  ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54'],
+  ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
+  ['workers: 3', 'workers is 3: it must be a map of keys'],
+  ['recipe: nothing', 'recipe nothing does not exist'],
+])('refuses %s', async (line, message) => {
+  await expect(load(`${minimal}${line}\n`)).rejects.toThrow(message);
+});
+
+test('VGG losses ask for weights', async () => {
+  await expect(load('recipe: srgan-vgg54\nname: a\ndataset: d')).rejects.toThrow('it needs VGG19 weights; set vgg');
+});

@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
+import type { z } from 'zod';
+import { FourfoldError, systemErrorCode } from '../errors.js';
+import { absoluteStoreUrl } from '../object-store.js';
+import { describeIssue } from './issues.js';
+import { runSchema, type RunConfig } from './schema.js';
+
+type Tree = Record<string, unknown>;
+
+const recipesFolder = new URL('../../recipes/', import.meta.url);
+
+/**
+ * Read a run's config: the file's keys over its `recipe`'s (and that one's `recipe`'s), `settings` (`key.path=value`,
+ * values in YAML) over both. Throws `invalid` naming the key, its value and what is allowed.
+ */
+export async function loadRunConfig(path: string, settings: readonly string[] = []): Promise<RunConfig> {
+  const tree = await withRecipes(await readYaml(path, path), path);
+  for (const setting of settings) applySetting(tree, setting);
+  return parseRunConfig(tree, path);
+}
+
+/** Check a config that comes from anywhere else, such as a checkpoint; `source` names it in errors. */
+export function parseRunConfig(raw: unknown, source: string): RunConfig {
+  const parsed = runSchema.safeParse(raw);
+  if (!parsed.success) {
+    throw new FourfoldError('invalid', `${source}: ${describeIssue(runSchema, raw, parsed.error.issues[0])}`);
+  }
+  const config = parsed.data;
+  const problem = inconsistency(config);
+  if (problem) throw new FourfoldError('invalid', `${source}: ${problem}`);
+  return {
+    ...config,
+    store: absoluteStoreUrl(config.store),
+    dataset: absoluteStoreUrl(config.dataset),
+    ...(config.vgg && { vgg: absoluteStoreUrl(config.vgg) }),
+    ...(config.validation && {
+      validation: { ...config.validation, images: absoluteStoreUrl(config.validation.images) },
+    }),
+  };
+}
+
+/** What no single key can say. */
+function inconsistency({ data, loss, phases, vgg }: z.infer<typeof runSchema>): string | undefined {
+  if (data.globalBatch % data.replicas !== 0) {
+    return `data.globalBatch is ${data.globalBatch}: it must be a multiple of data.replicas, ${data.replicas}`;
+  }
+  const usesVgg = loss.content !== 'mse' && phases.some((phase) => phase.kind !== 'mse');
+  if (usesVgg && !vgg) {
+    return `loss.content is ${loss.content}: it needs VGG19 weights; set vgg to a safetensors file, or loss.content to mse`;
+  }
+  return undefined;
+}
+
+async function withRecipes(own: Tree, source: string): Promise<Tree> {
+  const { recipe, ...rest } = own;
+  if (recipe === undefined) return rest;
+  if (typeof recipe !== 'string' || !/^[a-z0-9-]+$/.test(recipe)) {
+    throw new FourfoldError('invalid', `${source}: recipe is ${JSON.stringify(recipe)}: it must be a recipe's name`);
+  }
+  const base = await readYaml(new URL(`${recipe}.yaml`, recipesFolder), `recipe ${recipe}`);
+  return merge(await withRecipes(base, `recipe ${recipe}`), rest);
+}
+
+async function readYaml(path: string | URL, name: string): Promise<Tree> {
+  try {
+    const tree: unknown = parseYaml(await readFile(path, 'utf8'));
+    if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
+    return tree;
+  } catch (cause) {
+    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${name} does not exist`);
+    if (cause instanceof YAMLParseError) {
+      throw new FourfoldError('invalid', `${name} is not YAML: ${cause.message.split('\n')[0]}`);
+    }
+    throw cause;
+  }
+}
+
+function applySetting(tree: Tree, setting: string): void {
+  const [, path, value] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
+  if (!path) {
+    throw new FourfoldError('invalid', `--set ${setting}: it must look like key=value, such as data.replicas=2`);
+  }
+  const keys = path.split('.');
+  const leaf = keys.pop() as string;
+  let node: Tree = tree;
+  for (const key of keys) {
+    const next = node[key];
+    node = (isTree(next) || Array.isArray(next) ? next : (node[key] = {})) as Tree;
+  }
+  node[leaf] = parseYaml(value);
+}
+
+/** `over`'s keys on top of `base`'s; maps are merged, everything else (lists, too) is replaced. */
+function merge(base: Tree, over: Tree): Tree {
+  const merged: Tree = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const before = merged[key];
+    merged[key] = isTree(before) && isTree(value) ? merge(before, value) : value;
+  }
+  return merged;
+}
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
