@@ -1,0 +1,152 @@
+import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
+
+/** How a tensor starts: all equal, or uniform in +-1/sqrt(fanIn). */
+export type Init = { kind: 'constant'; value: number } | { kind: 'uniform'; fanIn: number };
+
+/** One tensor's place in a network's flat vector. Filters are HWIO, dense weights [inputs, outputs]. */
+export interface TensorPlace {
+  name: string;
+  shape: number[];
+  /** First element in the flat vector. */
+  offset: number;
+  sizeElements: number;
+  /** Parameters are trained; statistics are the batch norms' running mean and variance. */
+  kind: 'parameter' | 'statistic';
+  init: Init;
+}
+
+/** Order and shapes of a network's tensors in one flat vector: the parameters, then the statistics. */
+export interface Layout {
+  network: 'generator' | 'discriminator' | 'vgg';
+  tensors: TensorPlace[];
+  parameterCount: number;
+  statisticCount: number;
+  /** parameterCount + statisticCount. */
+  length: number;
+}
+
+/** Content features of VGG19: those after the ReLU of conv2_2 or of conv5_4. */
+export type VggDepth = 'vgg22' | 'vgg54';
+
+type Entry = Pick<TensorPlace, 'name' | 'shape' | 'kind' | 'init'>;
+
+/** The generator's tensors (design, section 4): 1,548,547 parameters with 64 channels and 16 blocks. */
+export function generatorLayout({ channels, blocks }: GeneratorConfig): Layout {
+  const entries = [
+    ...convolution('head/conv', 9, 3, channels, 'bias'),
+    ...prelu('head/prelu', channels),
+    ...Array.from({ length: blocks }, (_, i) => `block${i + 1}`).flatMap((block) => [
+      ...convolution(`${block}/conv1`, 3, channels, channels, 'no bias'),
+      ...batchNorm(`${block}/bn1`, channels, 'running'),
+      ...prelu(`${block}/prelu`, channels),
+      ...convolution(`${block}/conv2`, 3, channels, channels, 'no bias'),
+      ...batchNorm(`${block}/bn2`, channels, 'running'),
+    ]),
+    ...convolution('trunk/conv', 3, channels, channels, 'no bias'),
+    ...batchNorm('trunk/bn', channels, 'running'),
+    ...['up1', 'up2'].flatMap((up) => [
+      ...convolution(`${up}/conv`, 3, channels, 4 * channels, 'bias'),
+      ...prelu(`${up}/prelu`, channels),
+    ]),
+    ...convolution('tail/conv', 9, channels, 3, 'bias'),
+  ];
+  return place('generator', entries);
+}
+
+/** Output channels and strides of the discriminator's eight convolutions. */
+export function discriminatorStages({ channels }: DiscriminatorConfig): { outputs: number; stride: 1 | 2 }[] {
+  return [1, 2, 4, 8].flatMap((factor) => [
+    { outputs: factor * channels, stride: 1 as const },
+    { outputs: factor * channels, stride: 2 as const },
+  ]);
+}
+
+/**
+ * The discriminator's tensors for HR crops of `crop` x `crop` pixels, a multiple of 16: 23,563,649 parameters with 64
+ * channels, a dense width of 1024 and a crop of 96. It keeps no statistics.
+ */
+export function discriminatorLayout(config: DiscriminatorConfig, crop: number): Layout {
+  const stages = discriminatorStages(config);
+  const flat = (crop / 16) ** 2 * stages[7].outputs;
+  const entries = [
+    ...stages.flatMap(({ outputs }, i) => [
+      ...convolution(`conv${i + 1}`, 3, i === 0 ? 3 : stages[i - 1].outputs, outputs, i === 0 ? 'bias' : 'no bias'),
+      ...(i === 0 ? [] : batchNorm(`bn${i + 1}`, outputs, 'batch only')),
+    ]),
+    ...dense('dense1', flat, config.dense),
+    ...dense('dense2', config.dense, 1),
+  ];
+  return place('discriminator', entries);
+}
+
+/** VGG19's five groups of convolutions (Simonyan and Zisserman 2015, table 1, E): how many, and their width. */
+export const vggGroups = [
+  { convolutions: 2, width: 64 },
+  { convolutions: 2, width: 128 },
+  { convolutions: 4, width: 256 },
+  { convolutions: 4, width: 512 },
+  { convolutions: 4, width: 512 },
+];
+
+/** The groups that the features of a depth need. */
+export const vggGroupsUpTo = (depth: VggDepth, groups = vggGroups) => groups.slice(0, depth === 'vgg22' ? 2 : 5);
+
+/** VGG19's tensors up to conv2_2 or conv5_4; `groups` of other widths are for tests. */
+export function vggLayout(depth: VggDepth, groups = vggGroups): Layout {
+  let inputs = 3;
+  const entries = vggGroupsUpTo(depth, groups).flatMap(({ convolutions, width }, group) =>
+    Array.from({ length: convolutions }, (_, i) => {
+      const tensors = convolution(`conv${group + 1}_${i + 1}`, 3, inputs, width, 'bias');
+      inputs = width;
+      return tensors;
+    }).flat(),
+  );
+  return place('vgg', entries);
+}
+
+const uniform = (fanIn: number): Init => ({ kind: 'uniform', fanIn });
+const constant = (value: number): Init => ({ kind: 'constant', value });
+
+function convolution(name: string, side: number, inputs: number, outputs: number, bias: 'bias' | 'no bias'): Entry[] {
+  const filter = parameter(`${name}/filter`, [side, side, inputs, outputs], uniform(side * side * inputs));
+  return bias === 'bias' ? [filter, parameter(`${name}/bias`, [outputs], constant(0))] : [filter];
+}
+
+const dense = (name: string, inputs: number, outputs: number): Entry[] => [
+  parameter(`${name}/weight`, [inputs, outputs], uniform(inputs)),
+  parameter(`${name}/bias`, [outputs], constant(0)),
+];
+
+const prelu = (name: string, channels: number): Entry[] => [parameter(`${name}/slope`, [channels], constant(0.25))];
+
+function batchNorm(name: string, channels: number, statistics: 'running' | 'batch only'): Entry[] {
+  const scale = [
+    parameter(`${name}/gamma`, [channels], constant(1)),
+    parameter(`${name}/beta`, [channels], constant(0)),
+  ];
+  if (statistics === 'batch only') return scale;
+  return [
+    ...scale,
+    { name: `${name}/mean`, shape: [channels], kind: 'statistic', init: constant(0) },
+    { name: `${name}/variance`, shape: [channels], kind: 'statistic', init: constant(1) },
+  ];
+}
+
+function parameter(name: string, shape: number[], init: Init): Entry {
+  return { name, shape, kind: 'parameter', init };
+}
+
+function place(network: Layout['network'], entries: Entry[]): Layout {
+  const isParameter = ({ kind }: Entry) => kind === 'parameter';
+  const ordered = [...entries.filter(isParameter), ...entries.filter((entry) => !isParameter(entry))];
+  let length = 0;
+  let parameterCount = 0;
+  const tensors = ordered.map((entry) => {
+    const sizeElements = entry.shape.reduce((product, side) => product * side, 1);
+    const offset = length;
+    length += sizeElements;
+    if (isParameter(entry)) parameterCount = length;
+    return { ...entry, offset, sizeElements };
+  });
+  return { network, tensors, parameterCount, statisticCount: length - parameterCount, length };
+}

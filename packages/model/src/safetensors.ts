@@ -1,0 +1,130 @@
+import { FourfoldError } from '@fourfold/common';
+
+/** A named float32 tensor; `data` holds its elements, last axis fastest. */
+export interface NamedArray {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+}
+
+export interface SafetensorsFile {
+  tensors: NamedArray[];
+  metadata: Record<string, string>;
+}
+
+interface HeaderEntry {
+  dtype: 'F32';
+  shape: number[];
+  data_offsets: [begin: number, end: number];
+}
+
+const lengthBytes = 8;
+/** The format's own limit on the header. */
+const maxHeaderBytes = 100_000_000;
+
+/** Tensors as the bytes of a safetensors file, in the order given; the data starts at a multiple of 8 bytes. */
+export function encodeSafetensors(tensors: NamedArray[], metadata: Record<string, string>): Uint8Array<ArrayBuffer> {
+  let dataBytes = 0;
+  const entries = tensors.map(({ name, shape, data }): [string, HeaderEntry] => {
+    const begin = dataBytes;
+    dataBytes += data.byteLength;
+    return [name, { dtype: 'F32', shape, data_offsets: [begin, dataBytes] }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const file = new Uint8Array(lengthBytes + headerBytes + dataBytes);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  file.fill(0x20, lengthBytes, lengthBytes + headerBytes);
+  file.set(json, lengthBytes);
+  let position = lengthBytes + headerBytes;
+  for (const { data } of tensors) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
+    position += data.byteLength;
+  }
+  return file;
+}
+
+/**
+ * The tensors of a safetensors file in the order of their data. They are views of `bytes` where its alignment allows.
+ * `what` names the file in errors. Throws `corrupt` for bytes that are no such file, `invalid` for other types than F32.
+ */
+export function decodeSafetensors(bytes: Uint8Array, what: string): SafetensorsFile {
+  const { header, dataStart } = parseHeader(bytes, what);
+  const metadata = header.__metadata__ ?? {};
+  if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
+    throw corrupt(what, '__metadata__ is no map of texts');
+  }
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => ({ name, ...checkEntry(name, entry, what) }))
+    .sort((a, b) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
+  let position = 0;
+  for (const { name, data_offsets } of entries) {
+    if (data_offsets[0] !== position) throw corrupt(what, `${name} does not start where the tensor before it ends`);
+    position = data_offsets[1];
+  }
+  const dataBytes = bytes.length - dataStart;
+  if (position !== dataBytes) {
+    throw corrupt(what, `its header announces ${position} bytes of data, there are ${dataBytes}`);
+  }
+  const tensors = entries.map(({ name, shape, data_offsets: [begin, end] }) => ({
+    name,
+    shape,
+    data: floats(bytes.subarray(dataStart + begin, dataStart + end)),
+  }));
+  return { tensors, metadata: metadata as Record<string, string> };
+}
+
+function parseHeader(bytes: Uint8Array, what: string): { header: Record<string, unknown>; dataStart: number } {
+  if (bytes.length < lengthBytes) throw corrupt(what, `it has only ${bytes.length} bytes`);
+  const announced = new DataView(bytes.buffer, bytes.byteOffset, lengthBytes).getBigUint64(0, true);
+  const available = Math.min(bytes.length - lengthBytes, maxHeaderBytes);
+  if (announced > BigInt(available)) throw corrupt(what, `its header of ${announced} bytes does not fit`);
+  const dataStart = lengthBytes + Number(announced);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(lengthBytes, dataStart)));
+  } catch (cause) {
+    throw corrupt(what, 'its header is not JSON', cause);
+  }
+  if (!isRecord(header)) throw corrupt(what, 'its header is no map of tensors');
+  return { header, dataStart };
+}
+
+function checkEntry(name: string, entry: unknown, what: string): HeaderEntry {
+  if (!isRecord(entry)) throw corrupt(what, `${name} has no description`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+    throw corrupt(what, `the shape or the place of ${name} is malformed`);
+  }
+  if (dtype !== 'F32') {
+    throw new FourfoldError('invalid', `${what}: ${name} is of type ${String(dtype)}, only F32 is supported`, {
+      mend: 'convert the file to 32-bit floats',
+    });
+  }
+  const wanted = 4 * shape.reduce((product, side) => product * side, 1);
+  if (offsets[1] - offsets[0] !== wanted) {
+    throw corrupt(what, `${name} takes ${offsets[1] - offsets[0]} bytes, its shape needs ${wanted}`);
+  }
+  return { dtype, shape, data_offsets: [offsets[0], offsets[1]] };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+
+function floats(bytes: Uint8Array): Float32Array {
+  const { buffer, byteOffset, byteLength } = byteAligned(bytes);
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
+}
+
+const byteAligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes));
+
+function corrupt(what: string, reason: string, cause?: unknown): FourfoldError {
+  return new FourfoldError('corrupt', `${what} is not a whole safetensors file: ${reason}`, {
+    mend: 'fetch or write the file again',
+    cause,
+  });
+}
