@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises';
+import sharp, { type Metadata, type SharpOptions } from 'sharp';
+import { FourfoldError, systemErrorCode } from '@fourfold/common';
+
+/** 8-bit RGB, row by row from the top left: `data[(y * width + x) * 3 + channel]`. */
+export interface Picture {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** A region of a picture in pixels. */
+export interface Rectangle {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+const formats = ['jpeg', 'png', 'webp', 'tiff'] as const;
+
+/*
+ * Pixels are taken as they are stored, as PyTorch's and BasicSR's loaders take them: RGB profiles are neither applied nor
+ * undone. Any warning of a decoder is an error, so that a truncated file is refused and not filled up with grey.
+ */
+const decoding: SharpOptions = { failOn: 'warning', ignoreIcc: true };
+
+/** What a file holds, and whether its pixels are 8-bit RGB as they stand, so that a dataset can keep its bytes. */
+export interface PictureHeader {
+  format: (typeof formats)[number];
+  keepsBytes: boolean;
+}
+
+/** Look at a file's header. Throws `invalid` with the reason alone for anything but JPEG, PNG, WebP and TIFF. */
+export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
+  const metadata = await readMetadata(bytes);
+  return { format: formatOf(metadata), keepsBytes: isPlainRgb(metadata) };
+}
+
+/**
+ * Decode a JPEG, PNG, WebP or TIFF (of several pages, the first) to 8-bit RGB. EXIF rotation is applied; grey becomes
+ * three equal channels; CMYK is converted through its embedded profile or a standard one; 16-bit samples become
+ * round(v / 257); alpha is composited on white, as a page would show it. Throws `invalid` with the reason alone.
+ */
+export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
+  const metadata = await readMetadata(bytes);
+  formatOf(metadata);
+  if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort') {
+    throw new FourfoldError('invalid', `its samples are of type ${metadata.depth}; 8 and 16 bit are read`);
+  }
+  const deep = metadata.depth === 'ushort';
+  const { data, info } = await refuseClearly(
+    sharp(bytes, { ...decoding, ignoreIcc: metadata.space !== 'cmyk' })
+      .autoOrient()
+      .toColourspace(deep ? 'rgb16' : 'srgb')
+      .raw({ depth: deep ? 'ushort' : 'uchar' })
+      .toBuffer({ resolveWithObject: true }),
+  );
+  const samples = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
+  const { width, height, channels } = info;
+  return { data: toRgb(samples, channels, deep ? 65535 : 255), width, height };
+}
+
+/** Decode a stored picture that `keepsBytes` or that `encodePng` wrote: 8-bit RGB, nothing to convert. */
+export async function decodePlain(bytes: Uint8Array): Promise<Picture> {
+  const { data, info } = await refuseClearly(sharp(bytes, decoding).raw().toBuffer({ resolveWithObject: true }));
+  if (info.channels !== 3) throw new FourfoldError('invalid', `it has ${info.channels} channels, not 3`);
+  return { data, width: info.width, height: info.height };
+}
+
+/** Read a picture file as `decodePicture` does. Throws `invalid` or `not-found`, naming the file. */
+export async function readPicture(path: string): Promise<Picture> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${path} does not exist`, { cause });
+    throw new FourfoldError('invalid', `${path} cannot be read`, { cause });
+  });
+  try {
+    return await decodePicture(bytes);
+  } catch (error) {
+    throw error instanceof FourfoldError
+      ? new FourfoldError(error.code, `${path}: ${error.message}`, error.options)
+      : error;
+  }
+}
+
+/** Encode a picture losslessly as an 8-bit RGB PNG. */
+export async function encodePng({ data, width, height }: Picture): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
+/** Copy a region, which must lie within the picture. */
+export function cropPicture({ data, width }: Picture, region: Rectangle): Picture {
+  const out = new Uint8Array(region.width * region.height * 3);
+  for (let y = 0; y < region.height; y++) {
+    const start = ((region.top + y) * width + region.left) * 3;
+    out.set(data.subarray(start, start + region.width * 3), y * region.width * 3);
+  }
+  return { data: out, width: region.width, height: region.height };
+}
+
+/** Crop at the bottom and the right so that width and height are multiples of `multiple`. */
+export function cropToMultiple(picture: Picture, multiple: number): Picture {
+  const width = picture.width - (picture.width % multiple);
+  const height = picture.height - (picture.height % multiple);
+  return cropPicture(picture, { left: 0, top: 0, width, height });
+}
+
+function isPlainRgb({ format, channels, depth, space, hasAlpha, orientation }: Metadata): boolean {
+  const kept = format === 'jpeg' || format === 'png';
+  const upright = orientation === undefined || orientation === 1;
+  return kept && channels === 3 && depth === 'uchar' && space === 'srgb' && !hasAlpha && upright;
+}
+
+function formatOf({ format }: Metadata): PictureHeader['format'] {
+  const known = formats.find((name) => name === format);
+  if (!known) throw new FourfoldError('invalid', `it is a ${format}; JPEG, PNG, WebP and TIFF are read`);
+  return known;
+}
+
+const readMetadata = (bytes: Uint8Array) => refuseClearly(sharp(bytes, decoding).metadata());
+
+/** The decoder repeats itself over several lines; its first line says what is wrong. */
+async function refuseClearly<T>(decoded: Promise<T>): Promise<T> {
+  try {
+    return await decoded;
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const [reason] = said.replace(/^Input buffer (has corrupt header: |contains )/, '').split('\n');
+    throw new FourfoldError('invalid', `not a whole picture: ${reason}`);
+  }
+}
+
+/** Samples of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) in 0..max as RGB on white in 0..255. */
+function toRgb(samples: Uint8Array | Uint16Array, channels: number, max: number): Uint8Array {
+  if (channels === 3 && samples instanceof Uint8Array) return samples;
+  const hasAlpha = channels === 2 || channels === 4;
+  const colours = hasAlpha ? channels - 1 : channels;
+  const pixels = samples.length / channels;
+  const out = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    const alpha = hasAlpha ? samples[i * channels + colours] / max : 1;
+    for (let c = 0; c < 3; c++) {
+      const value = samples[i * channels + (colours === 1 ? 0 : c)] / max;
+      out[i * 3 + c] = Math.round((value * alpha + 1 - alpha) * 255);
+    }
+  }
+  return out;
+}
