@@ -1,7 +1,7 @@
 /*
  * The coordinator's arithmetic. IEEE float32 in SIMD lanes, each operation rounded by itself (WebAssembly has no fused
- * multiply-add), so every host computes the same bits. All addresses are bytes in the shared memory; all ranges are
- * multiples of four elements.
+ * multiply-add), so every host computes the same bits. Addresses are bytes in the shared memory, counts are elements.
+ * Where nothing else is said, up to three elements behind a range are read and written, too: vectors end in padding.
  */
 
 /** Whether all elements are finite: x - x is 0 for a finite x and NaN for an infinity or a NaN. */
@@ -31,7 +31,7 @@ export function accumulate(sum: usize, source: usize, count: u32, first: bool): 
 /**
  * Adam (Kingma and Ba 2015, algorithm 1) in PyTorch's order of operations: with g = sum / replicas,
  * m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, p = p - stepSize * m / (sqrt(v) / rootCorrection2 + epsilon),
- * where stepSize = learningRate / (1 - beta1^t) and rootCorrection2 = sqrt(1 - beta2^t).
+ * where stepSize = learningRate / (1 - beta1^t) and rootCorrection2 = sqrt(1 - beta2^t). Touches nothing behind its range.
  */
 export function adam(
   parameters: usize,
@@ -65,6 +65,15 @@ export function adam(
     v128.store(secondMoments + at, v);
     const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
     v128.store(parameters + at, f32x4.sub(v128.load(parameters + at), f32x4.div(f32x4.mul(step, m), denominator)));
+  }
+  for (const end = (<usize>count) << 2; at < end; at += 4) {
+    const g = load<f32>(sum + at) / replicas;
+    const m = beta1 * load<f32>(firstMoments + at) + oneMinusBeta1 * g;
+    const v = beta2 * load<f32>(secondMoments + at) + oneMinusBeta2 * (g * g);
+    store<f32>(firstMoments + at, m);
+    store<f32>(secondMoments + at, v);
+    const denominator = Mathf.sqrt(v) / rootCorrection2 + epsilon;
+    store<f32>(parameters + at, load<f32>(parameters + at) - (stepSize * m) / denominator);
   }
 }
 

@@ -1,0 +1,141 @@
+import { FourfoldError, getJson, getVerified, sha256, type ObjectStore } from '@fourfold/common';
+import { z } from 'zod';
+import { historySchema } from './history.js';
+
+/*
+ * A checkpoint is a folder `checkpoints/<iteration>-<term>/` in the run's store. The manifest is written last: a folder
+ * without one is no checkpoint.
+ */
+
+export const manifestSchema = z.object({
+  format: z.literal(1),
+  run: z.string(),
+  iteration: z.int(),
+  /** Updates of each network; the discriminator is one ahead between the two halves of an iteration. */
+  versions: z.object({ generator: z.int(), discriminator: z.int() }),
+  /** The whole schedule is done. */
+  finished: z.boolean(),
+  term: z.int(),
+  config: z.unknown(),
+  seed: z.int(),
+  datasetSha256: z.string(),
+  workerKind: z.string(),
+  history: historySchema,
+  best: z.object({ iteration: z.int(), psnr: z.number() }).optional(),
+  createdAt: z.string(),
+  files: z.record(z.string(), z.object({ sizeBytes: z.int(), sha256: z.string() })),
+});
+
+export type CheckpointManifest = z.infer<typeof manifestSchema>;
+
+/** A manifest before its files are known. */
+export type CheckpointFacts = Omit<CheckpointManifest, 'format' | 'createdAt' | 'files'>;
+
+const folder = 'checkpoints/';
+const manifestFile = 'manifest.json';
+
+/** A checkpoint's name: its iteration and the term that wrote it. Names sort by age. */
+export const checkpointName = (iteration: number, term: number): string =>
+  `${String(iteration).padStart(8, '0')}-${String(term).padStart(4, '0')}`;
+
+/**
+ * Write a checkpoint and return its name. `files` are made one at a time, so that one copy of a network's state is in
+ * memory at most; `mayPublish` is awaited before the manifest and throws when this coordinator may write no more.
+ * After any error the folder is removed again as far as it goes; older checkpoints are untouched.
+ */
+export async function writeCheckpoint(
+  run: ObjectStore,
+  facts: CheckpointFacts,
+  files: Record<string, () => Uint8Array>,
+  mayPublish: () => Promise<void>,
+): Promise<string> {
+  const name = checkpointName(facts.iteration, facts.term);
+  const store = run.at(`${folder}${name}`);
+  try {
+    const written: CheckpointManifest['files'] = {};
+    for (const [file, encode] of Object.entries(files)) {
+      const body = encode();
+      written[file] = { sizeBytes: body.byteLength, sha256: sha256(body) };
+      await store.put(file, body);
+    }
+    const manifest: CheckpointManifest = { ...facts, format: 1, createdAt: new Date().toISOString(), files: written };
+    await mayPublish();
+    await store.put(manifestFile, JSON.stringify(manifest, null, 1));
+    return name;
+  } catch (cause) {
+    await removeCheckpoint(run, name).catch(() => undefined);
+    throw cause;
+  }
+}
+
+/** Names of the run's checkpoints, oldest first. */
+export async function listCheckpoints(run: ObjectStore): Promise<string[]> {
+  const objects = await run.list(folder);
+  return objects.flatMap(({ key }) => {
+    const [, name, file] = key.split('/');
+    return file === manifestFile ? [name] : [];
+  });
+}
+
+/** A checkpoint's manifest. Throws `not-found` or `corrupt`. `checkpoint` is the store of its folder. */
+export async function readManifest(checkpoint: ObjectStore): Promise<CheckpointManifest> {
+  const parsed = manifestSchema.safeParse(await getJson(checkpoint, manifestFile));
+  if (!parsed.success) {
+    throw new FourfoldError('corrupt', `${checkpoint.url}/${manifestFile} is not a checkpoint's manifest`, {
+      cause: parsed.error,
+    });
+  }
+  return parsed.data;
+}
+
+/** One file of a checkpoint, checked against the manifest. Throws `not-found` or `corrupt`, naming the file. */
+export async function readCheckpointFile(
+  checkpoint: ObjectStore,
+  manifest: CheckpointManifest,
+  file: string,
+): Promise<Buffer> {
+  const expected = manifest.files[file];
+  if (!expected) throw new FourfoldError('not-found', `checkpoint ${checkpoint.url} has no ${file}`);
+  return getVerified(checkpoint, file, expected.sha256);
+}
+
+/** Read every file of a checkpoint and compare sizes and hashes. Throws `not-found` or `corrupt` at the first that differs. */
+export async function verifyCheckpoint(checkpoint: ObjectStore): Promise<CheckpointManifest> {
+  const manifest = await readManifest(checkpoint);
+  for (const file of Object.keys(manifest.files)) await readCheckpointFile(checkpoint, manifest, file);
+  return manifest;
+}
+
+/** The store of one of a run's checkpoints. */
+export const checkpointStore = (run: ObjectStore, name: string): ObjectStore => run.at(`${folder}${name}`);
+
+/**
+ * The newest checkpoint whose files are all there and undamaged; `onDamaged` hears of those that are passed over.
+ * Undefined when the run has none at all; throws the oldest one's error when it has only damaged ones.
+ */
+export async function newestWholeCheckpoint(
+  run: ObjectStore,
+  onDamaged: (name: string, error: unknown) => void,
+): Promise<{ name: string; manifest: CheckpointManifest } | undefined> {
+  const names = (await listCheckpoints(run)).reverse();
+  for (const [age, name] of names.entries()) {
+    try {
+      return { name, manifest: await verifyCheckpoint(checkpointStore(run, name)) };
+    } catch (error) {
+      if (age === names.length - 1) throw error;
+      onDamaged(name, error);
+    }
+  }
+  return undefined;
+}
+
+/** Remove a checkpoint, its manifest first, so that it never looks whole with files missing. */
+export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {
+  await run.remove(`${folder}${name}/${manifestFile}`);
+  for (const { key } of await run.list(`${folder}${name}/`)) await run.remove(key);
+}
+
+/** Which checkpoints may go: all but the newest `keep` and those of the best iteration. */
+export function superfluousCheckpoints(names: readonly string[], keep: number, bestIteration?: number): string[] {
+  return names.slice(0, -keep).filter((name) => Number(name.split('-')[0]) !== bestIteration);
+}

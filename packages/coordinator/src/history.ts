@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+/** Losses by name, averaged over the iterations since the row before. */
+export const historyRowSchema = z.object({
+  iteration: z.int(),
+  phase: z.int(),
+  learningRate: z.number(),
+  losses: z.record(z.string(), z.number()),
+});
+
+/** Mean PSNR (dB) and SSIM on Y over the validation pictures, and each picture's. */
+export const evaluationSchema = z.object({
+  iteration: z.int(),
+  psnr: z.number(),
+  ssim: z.number(),
+  pictures: z.array(z.object({ picture: z.string(), psnr: z.number(), ssim: z.number() })),
+});
+
+export const historySchema = z.object({
+  rows: z.array(historyRowSchema),
+  evaluations: z.array(evaluationSchema),
+});
+
+export type HistoryRow = z.infer<typeof historyRowSchema>;
+export type Evaluation = z.infer<typeof evaluationSchema>;
+export type History = z.infer<typeof historySchema>;
+
+export const emptyHistory = (): History => ({ rows: [], evaluations: [] });
+
+/** Mean of each loss over several iterations or replicas; a loss that only some have is averaged over those. */
+export function meanLosses(all: readonly Record<string, number>[]): Record<string, number> {
+  const names = new Set(all.flatMap((losses) => Object.keys(losses)));
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Object.fromEntries(
+    [...names].map((name) => [name, mean(all.flatMap((losses) => (name in losses ? [losses[name]] : [])))]),
+  );
+}
+
+/** The evaluation of the given pictures' scores. */
+export function toEvaluation(iteration: number, pictures: Evaluation['pictures']): Evaluation {
+  const { psnr, ssim } = meanLosses(pictures.map(({ psnr, ssim }) => ({ psnr, ssim })));
+  return { iteration, psnr, ssim, pictures };
+}

@@ -1,0 +1,68 @@
+import type { RunConfig, RunStatus } from '@fourfold/common';
+import { emptyHistory, meanLosses, type Evaluation, type History } from './history.js';
+import { nextHalf, positionAt, totalIterations, type Half, type Versions } from './schedule.js';
+
+/** Iterations whose pace the status shows. */
+const paceIterations = 50;
+
+/** What a run has shown so far: losses, evaluations, pace. Kept in the checkpoints, watched by `Watch`. */
+export interface Progress {
+  history(): History;
+  restore(history: History): void;
+  /** A half is done, with these losses. */
+  add(half: Half, losses: Record<string, number>): void;
+  addEvaluation(evaluation: Evaluation): void;
+  status(state: string, term: number, workers: number, versions: Versions): RunStatus;
+}
+
+/** Progress of a run from its first iteration on. */
+export function createProgress(config: RunConfig): Progress {
+  let history = emptyHistory();
+  let window: Record<string, number>[] = [];
+  let latest: Record<string, number> = {};
+  const finishedAt: number[] = [];
+
+  return {
+    history: () => history,
+    restore(restored) {
+      history = restored;
+    },
+    add({ position, network }, losses) {
+      latest = { ...latest, ...losses };
+      window.push(losses);
+      if (network === 'discriminator') return;
+      finishedAt.push(performance.now());
+      if (finishedAt.length > paceIterations + 1) finishedAt.shift();
+      const iteration = position.iteration + 1;
+      if (iteration % config.logEvery === 0 || position.endsPhase) {
+        const { phase, learningRate } = position;
+        history.rows.push({ iteration, phase, learningRate, losses: meanLosses(window) });
+        window = [];
+      }
+      if (position.endsPhase) latest = {};
+    },
+    addEvaluation(evaluation) {
+      history.evaluations.push(evaluation);
+    },
+    status(state, term, workers, versions) {
+      const iterations = totalIterations(config);
+      const half = nextHalf(config.phases, versions);
+      const { phase, kind, learningRate } = half?.position ?? positionAt(config.phases, iterations - 1);
+      const evaluation = history.evaluations.at(-1);
+      const elapsedMs = (finishedAt.at(-1) ?? 0) - finishedAt[0];
+      return {
+        state,
+        term,
+        iteration: versions.generator,
+        iterations,
+        phase,
+        phaseKind: kind,
+        learningRate,
+        iterationsPerSecond: finishedAt.length > 1 ? ((finishedAt.length - 1) * 1000) / elapsedMs : 0,
+        workers,
+        losses: latest,
+        ...(evaluation && { psnr: evaluation.psnr, ssim: evaluation.ssim, evaluatedIteration: evaluation.iteration }),
+      };
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { PhaseConfig } from '@fourfold/common';
+
+/** Where a run stands: everything about an iteration that follows from its number. */
+export interface Position {
+  /** Iterations done before this one, over all phases. */
+  iteration: number;
+  phase: number;
+  kind: PhaseConfig['kind'];
+  learningRate: number;
+  /** Updates of each network before this iteration: the versions that its gradients are computed at. */
+  generatorVersion: number;
+  discriminatorVersion: number;
+  /** This is the phase's last iteration. */
+  endsPhase: boolean;
+}
+
+/** Iterations of all phases. */
+export const totalIterations = ({ phases }: { phases: readonly PhaseConfig[] }): number =>
+  phases.reduce((sum, phase) => sum + phase.iterations, 0);
+
+/** The position of iteration number `iteration` (from 0). Throws a RangeError behind the schedule's end. */
+export function positionAt(phases: readonly PhaseConfig[], iteration: number): Position {
+  let begin = 0;
+  let discriminatorVersion = 0;
+  for (const [index, phase] of phases.entries()) {
+    const within = iteration - begin;
+    if (within < phase.iterations) {
+      return {
+        iteration,
+        phase: index,
+        kind: phase.kind,
+        learningRate: learningRateAt(phase, within),
+        generatorVersion: iteration,
+        discriminatorVersion: discriminatorVersion + (phase.kind === 'gan' ? within : 0),
+        endsPhase: within === phase.iterations - 1,
+      };
+    }
+    begin += phase.iterations;
+    if (phase.kind === 'gan') discriminatorVersion += phase.iterations;
+  }
+  throw new RangeError(`iteration ${iteration} is behind the schedule's end, ${begin}`);
+}
+
+/** How many updates each network has had: with the config, all there is to say about where a run stands. */
+export interface Versions {
+  generator: number;
+  discriminator: number;
+}
+
+export type Network = keyof Versions;
+
+/** The half of an iteration that comes next: which network's gradient is due, and where. */
+export interface Half {
+  position: Position;
+  network: Network;
+}
+
+/** The next half after `versions` updates; undefined at the schedule's end. */
+export function nextHalf(phases: readonly PhaseConfig[], versions: Versions): Half | undefined {
+  if (versions.generator >= totalIterations({ phases })) return undefined;
+  const position = positionAt(phases, versions.generator);
+  const discriminatorDue = position.kind === 'gan' && versions.discriminator === position.discriminatorVersion;
+  return { position, network: discriminatorDue ? 'discriminator' : 'generator' };
+}
+
+function learningRateAt({ learningRate, decay, iterations }: PhaseConfig, within: number): number {
+  switch (decay) {
+    case 'constant':
+      return learningRate;
+    case 'cosine':
+      return (learningRate * (1 + Math.cos((Math.PI * within) / iterations))) / 2;
+  }
+}

@@ -1,0 +1,62 @@
+import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
+import { z } from 'zod';
+
+const termSchema = z.object({ term: z.int().min(1), address: z.string(), claimedAt: z.string() });
+export type Term = z.infer<typeof termSchema>;
+
+const keyOf = (term: number) => `terms/${String(term).padStart(8, '0')}.json`;
+
+/**
+ * Claim the next term of office for the coordinator that serves at `address`: a conditional put, so that of two
+ * coordinators that try at once each gets a term of its own and the older one stops. `run` is the run's store.
+ */
+export async function claimTerm(run: ObjectStore, address: string): Promise<Term> {
+  for (let attempt = 0; attempt < 16; attempt++) {
+    const term = { term: (await newestTermNumber(run)) + 1, address, claimedAt: new Date().toISOString() };
+    try {
+      await run.put(keyOf(term.term), JSON.stringify(term), { ifAbsent: true });
+      return term;
+    } catch (error) {
+      if (!(error instanceof FourfoldError && error.code === 'conflict')) throw error;
+    }
+  }
+  throw new FourfoldError('conflict', `${run.url}: other coordinators claimed 16 terms meanwhile`, {
+    mend: 'run one coordinator for a run',
+  });
+}
+
+/** The newest term's number; 0 before the first. */
+export async function newestTermNumber(run: ObjectStore): Promise<number> {
+  const keys = (await run.list('terms/')).map(({ key }) => Number(/(\d+)\.json$/.exec(key)?.[1] ?? 0));
+  return Math.max(0, ...keys);
+}
+
+/** The newest term, with the address at which workers find its coordinator; undefined before the first. */
+export async function newestTerm(run: ObjectStore): Promise<Term | undefined> {
+  const number = await newestTermNumber(run);
+  return number === 0 ? undefined : termSchema.parse(await getJson(run, keyOf(number)));
+}
+
+/**
+ * Watches over a claimed term. A coordinator that was frozen does not know what happened meanwhile: whatever it does for
+ * others asks the guard first.
+ */
+export function createTermGuard(run: ObjectStore, term: number, freshMs: number) {
+  let checkedAt = performance.now();
+  return {
+    /** Throws `conflict` when a newer term has been claimed. */
+    async check(): Promise<void> {
+      const startedAt = performance.now();
+      const newest = await newestTermNumber(run);
+      if (newest > term) {
+        throw new FourfoldError(
+          'conflict',
+          `a newer coordinator (term ${newest}) has taken over from this one (term ${term})`,
+        );
+      }
+      checkedAt = startedAt;
+    },
+    /** Whether the last successful check is recent. */
+    isFresh: (): boolean => performance.now() - checkedAt < freshMs,
+  };
+}
