@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Kernels } from './kernels.js';
+
+type Normalised = [
+  y: tf.Tensor4D,
+  mean: tf.Tensor1D,
+  variance: tf.Tensor1D,
+  centred: tf.Tensor4D,
+  inverseDeviation: tf.Tensor1D,
+];
+
+/**
+ * Training batch norm from per-channel sums and scaling, for backends without a kernel of their own. It saves the centred
+ * x and 1 / sqrt(variance + epsilon).
+ */
+export function createBatchNorm({
+  channelSums,
+  scaleShift,
+}: Pick<Kernels, 'channelSums' | 'scaleShift'>): Pick<Kernels, 'batchNorm' | 'batchNormGradient'> {
+  const channelMeans = (x: tf.Tensor4D): tf.Tensor1D => {
+    const sums = channelSums(x);
+    return tf.mul(sums, sums.size / x.size);
+  };
+  return {
+    batchNorm: (x, gamma, beta, epsilon) => {
+      const [y, mean, variance, centred, inverse] = tf.tidy((): Normalised => {
+        const mean = channelMeans(x);
+        const centred = scaleShift(x, tf.onesLike(mean), tf.neg(mean));
+        // Two passes: the mean of squares less the square of the mean cancels badly in float32.
+        const variance = channelMeans(tf.square(centred));
+        const inverse: tf.Tensor1D = tf.rsqrt(tf.add(variance, epsilon));
+        const y = scaleShift(centred, tf.mul(gamma, inverse), beta);
+        return [y, mean, variance, centred, inverse];
+      });
+      return { y, mean, variance, saved: [centred, inverse] };
+    },
+    batchNormGradient: (saved, dy, gamma) => {
+      const [centred, inverse] = saved as [tf.Tensor4D, tf.Tensor1D];
+      const count = dy.size / gamma.size;
+      const [dx, dGamma, dBeta] = tf.tidy((): [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D] => {
+        const dBeta = channelSums(dy);
+        const dGamma: tf.Tensor1D = tf.mul(channelSums(tf.mul(dy, centred)), inverse);
+        // dx = gamma / deviation * (dy - mean(dy) - normalised * mean(dy * normalised))
+        const scale: tf.Tensor1D = tf.mul(gamma, inverse);
+        const direct = scaleShift(dy, scale, tf.mul(tf.mul(scale, dBeta), -1 / count));
+        const slope: tf.Tensor1D = tf.mul(tf.mul(tf.mul(scale, inverse), dGamma), -1 / count);
+        const dx: tf.Tensor4D = tf.add(direct, scaleShift(centred, slope, tf.zerosLike(slope)));
+        return [dx, dGamma, dBeta];
+      });
+      return { dx, dGamma, dBeta };
+    },
+  };
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+
+/*
+ * Convolution and its gradients from forward convolutions, the one thing that is fast in TF.js's wasm backend. Its
+ * innermost loops run over input channels and over blocks of eight output channels; where a convolution has few of
+ * these, neighbouring pixels are folded into channels.
+ */
+
+type Shape4 = tf.Tensor4D['shape'];
+
+/** Forward convolution, 'same' padding. */
+export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, bias: tf.Tensor1D | undefined, stride: 1 | 2): tf.Tensor4D {
+  const [side, , , outputs] = filter.shape;
+  const [batch, height, width] = x.shape;
+  if (stride !== 1 || outputs > 4 || side % 2 === 0 || width % 2 !== 0) {
+    return tf.fused.conv2d({ x, filter, bias, strides: stride, pad: 'same' });
+  }
+  // Two neighbouring output pixels at once, by a filter that is one column wider, at stride 2.
+  return tf.tidy(() => {
+    const pair = tf.concat([padColumns(filter, 0, 1), padColumns(filter, 1, 0)], 3);
+    const pairBias = bias && tf.concat([bias, bias]);
+    const y = tf.fused.conv2d({ x, filter: pair, bias: pairBias, strides: [1, 2], pad: 'same' });
+    return tf.reshape(y, [batch, height, width, outputs]);
+  });
+}
+
+/** Gradient by the input of a convolution with an odd side, at stride 2 of side 3 over an even height and width. */
+export function conv2dInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Shape4, stride: 1 | 2): tf.Tensor4D {
+  assert(filter.shape[0] % 2 === 1, 'filters have an odd side');
+  if (stride === 2) return inputGradientOfStride2(dy, filter, xShape);
+  return tf.tidy(() => conv2dPairs(dy, tf.transpose(flipped(filter), [0, 1, 3, 2])));
+}
+
+/** Stride 1; folds pairs of input pixels into channels where the input has few. */
+function conv2dPairs(x: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D {
+  const [side, , inputs, outputs] = filter.shape;
+  const [batch, height, width] = x.shape;
+  if (inputs > 4 || width % 2 !== 0) return tf.conv2d(x, filter, 1, 'same');
+  const pad = (side - 1) / 2;
+  const firstPair = Math.floor(-pad / 2);
+  const pairs = Math.floor((side - pad) / 2) - firstPair + 1;
+  const phases = [0, 1].map((column) => {
+    const left = column - pad - 2 * firstPair;
+    return tf.reshape(padColumns(filter, left, 2 * pairs - side - left), [side, pairs, 2 * inputs, outputs]);
+  });
+  const folded: tf.Tensor4D = tf.reshape(x, [batch, height, width / 2, 2 * inputs]);
+  return tf.reshape(tf.conv2d(folded, tf.concat(phases, 3) as tf.Tensor4D, 1, 'same'), [batch, height, width, outputs]);
+}
+
+/**
+ * With 'same' padding (0, 1), x[2i] met the taps 0 of dy[i] and 2 of dy[i-1], x[2i+1] tap 1 of dy[i]: a 2 x 2 convolution
+ * whose output channels are the four pixels of a block.
+ */
+function inputGradientOfStride2(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Shape4): tf.Tensor4D {
+  const [batch, height, width, inputs] = xShape;
+  const [side, , , outputs] = filter.shape;
+  assert(side === 3 && height % 2 === 0 && width % 2 === 0, 'stride 2 takes 3 x 3 filters and even sizes');
+  return tf.tidy(() => {
+    const taps = tf.transpose(filter, [0, 1, 3, 2]);
+    const none = tf.zeros([1, 1, outputs, inputs]);
+    // Tap of the filter by [dy[i-1], dy[i]] and by the pixel's place in its block.
+    const tapOf = [
+      [2, undefined],
+      [0, 1],
+    ];
+    const at = (row?: number, column?: number) =>
+      row === undefined || column === undefined ? none : tf.slice(taps, [row, column, 0, 0], [1, 1, outputs, inputs]);
+    const rows = tapOf.map((rowTaps) => {
+      const columns = tapOf.map((columnTaps) =>
+        tf.concat(
+          rowTaps.flatMap((row) => columnTaps.map((column) => at(row, column))),
+          3,
+        ),
+      );
+      return tf.concat(columns, 1);
+    });
+    const blocks = tf.concat(rows, 0) as tf.Tensor4D;
+    const y = tf.conv2d(dy, blocks, 1, [
+      [0, 0],
+      [1, 0],
+      [1, 0],
+      [0, 0],
+    ]);
+    const swapped = tf.transpose(tf.reshape(y, [(batch * height) / 2, width / 2, 2, 2 * inputs]), [0, 2, 1, 3]);
+    return tf.reshape(swapped, xShape);
+  });
+}
+
+/** Gradient by the filter: a convolution with the batch as channels and the stride as dilation. */
+export function conv2dFilterGradient(
+  x: tf.Tensor4D,
+  dy: tf.Tensor4D,
+  [side, , inputs, outputs]: Shape4,
+  stride: 1 | 2,
+): tf.Tensor4D {
+  const before = [1, 2].map((axis) => {
+    const total = Math.max((dy.shape[axis] - 1) * stride + side - x.shape[axis], 0);
+    return Math.floor(total / 2);
+  }) as [number, number];
+  if (stride === 1 && outputs <= 4 && inputs > outputs) {
+    // Few outputs would leave most of a block of eight idle: slide dy over x instead, which gives the filter flipped.
+    const after = before.map((pad) => side - 1 - pad) as [number, number];
+    return tf.tidy(() => tf.transpose(flipped(correlation(dy, x, side, after, 1)), [0, 1, 3, 2]));
+  }
+  return correlation(x, dy, side, before, stride);
+}
+
+/** Batch times strips of rows that make good channels; fewer leave the innermost loop short. */
+const goodChannels = 16;
+
+/**
+ * c[i, j, p, q] = sum over b, u, v of image[b, u * stride + i - top, v * stride + j - left, p] * mask[b, u, v, q], for i and j
+ * below `side`. Images are cut into strips of rows, which are batch elements of their own.
+ */
+function correlation(
+  image: tf.Tensor4D,
+  mask: tf.Tensor4D,
+  side: number,
+  [top, left]: [number, number],
+  stride: 1 | 2,
+): tf.Tensor4D {
+  const [batch, height, width] = image.shape;
+  const [, maskHeight, maskWidth] = mask.shape;
+  const wanted = Math.ceil(goodChannels / batch);
+  const strips = Array.from({ length: wanted }, (_, i) => wanted - i).find((count) => maskHeight % count === 0) ?? 1;
+  const stripRows = maskHeight / strips;
+  const imageRows = (stripRows - 1) * stride + side;
+  const bottom = (maskHeight - 1) * stride + side - height - top;
+  const right = (maskWidth - 1) * stride + side - width - left;
+  return tf.tidy(() => {
+    const padded = tf.pad(image, [
+      [0, 0],
+      [top, bottom],
+      [0, 0],
+      [0, 0],
+    ]);
+    const imageStrips = cutRows(padded, strips, imageRows, stripRows * stride);
+    const maskStrips = cutRows(mask, strips, stripRows, stripRows);
+    const products = tf.conv2d(
+      tf.transpose(imageStrips, [3, 1, 2, 0]),
+      tf.transpose(maskStrips, [1, 2, 0, 3]),
+      1,
+      [
+        [0, 0],
+        [0, 0],
+        [left, right],
+        [0, 0],
+      ],
+      'NHWC',
+      stride,
+    );
+    return tf.transpose(products, [1, 2, 0, 3]);
+  });
+}
+
+/** `count` strips of `rows` rows, every `step` rows, one after the other along the batch. */
+function cutRows(x: tf.Tensor4D, count: number, rows: number, step: number): tf.Tensor4D {
+  if (count === 1) return x;
+  const [batch, , width, channels] = x.shape;
+  const strips = Array.from({ length: count }, (_, i) =>
+    tf.slice(x, [0, i * step, 0, 0], [batch, rows, width, channels]),
+  );
+  return tf.concat(strips, 0);
+}
+
+const padColumns = (filter: tf.Tensor4D, left: number, right: number): tf.Tensor4D =>
+  tf.pad(filter, [
+    [0, 0],
+    [left, right],
+    [0, 0],
+    [0, 0],
+  ]);
+
+/** Rows and columns in reverse order. */
+function flipped(filter: tf.Tensor4D): tf.Tensor4D {
+  const [side, , inputs, outputs] = filter.shape;
+  const taps = tf.reshape(filter, [side * side, inputs * outputs]);
+  // TF.js's Reverse on wasm takes 0.1 us an element.
+  const order = tf.range(side * side - 1, -1, -1, 'int32');
+  return tf.reshape(tf.gather(taps, order), [side, side, inputs, outputs]);
+}

@@ -1,0 +1,46 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { createBatchNorm } from './batch-norm.js';
+import { genericKernels } from './generic.js';
+import type { Kernels } from './kernels.js';
+import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './wasm-convolution.js';
+
+/** The mean over a whole axis pair by pooling; TF.js's sum over the leading axes transposes everything first. */
+const pooled = (x: tf.Tensor4D, window: [number, number]): tf.Tensor4D => tf.avgPool(x, window, 1, 'valid');
+
+/** Rows first, then the rows' means: fewer terms to a sum round better than one long one. */
+function channelSums(x: tf.Tensor4D): tf.Tensor1D {
+  const [batch, height, width, channels] = x.shape;
+  const rows = batch * height;
+  return tf.tidy(() => {
+    const rowMeans = pooled(tf.reshape(x, [rows, 1, width, channels]), [1, width]);
+    const means = pooled(tf.reshape(rowMeans, [1, rows, 1, channels]), [rows, 1]);
+    return tf.mul(tf.reshape(means, [channels]), rows * width);
+  });
+}
+
+/** A depthwise 1 x 1 convolution with a bias: one pass over memory, on all threads. */
+const scaleShift = (x: tf.Tensor4D, scale: tf.Tensor1D, shift: tf.Tensor1D): tf.Tensor4D =>
+  tf.tidy(() => {
+    const filter: tf.Tensor4D = tf.reshape(scale, [1, 1, scale.size, 1]);
+    return tf.fused.depthwiseConv2d({ x, filter, bias: shift, strides: 1, pad: 'same' });
+  });
+
+/** Kernels for TF.js's wasm backend: XNNPACK's are fast, the rest of it is plain loops and slow transposes. */
+export const wasmKernels: Kernels = {
+  ...genericKernels,
+  conv2d,
+  conv2dInputGradient,
+  conv2dFilterGradient,
+  // matMul packs its second factor and only knows factors that are not transposed: let the small one be the second.
+  denseInputGradient: (dy, weight) => tf.tidy(() => tf.transpose(tf.matMul(weight, tf.transpose(dy)))),
+  denseWeightGradient: (x, dy) => tf.tidy(() => tf.matMul(tf.transpose(x), dy)),
+  ...createBatchNorm({ channelSums, scaleShift }),
+  channelSums,
+  scaleShift,
+  upload: (values, shape) => tf.tensor(values, shape),
+  download: (tensor, target) => {
+    const backend = tf.backend() as BackendWasm;
+    target.set(backend.typedArrayFromHeap(tensor));
+  },
+};

@@ -1,0 +1,61 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { kernels } from '../kernels/kernels.js';
+import { addGradient, named, savingPullback, type Layer } from './layer.js';
+
+/** Added to variances before the square root. */
+export const batchNormEpsilon = 1e-5;
+
+/**
+ * Batch normalisation in training (Ioffe and Szegedy 2015): by the mean and biased variance of the batch, times
+ * `name`/gamma plus /beta. Puts the batch's mean and unbiased variance into the pass's statistics.
+ */
+export function batchNorm(name: string): Layer {
+  return (parameters, x, forward) => {
+    const gamma = named<tf.Tensor1D>(parameters, `${name}/gamma`);
+    const beta = named<tf.Tensor1D>(parameters, `${name}/beta`);
+    const { y, mean, variance, saved } = kernels().batchNorm(x, gamma, beta, batchNormEpsilon);
+    const count = x.size / gamma.size;
+    if (forward.statistics) {
+      forward.statistics.set(`${name}/mean`, tf.keep(mean));
+      // A single value a channel has no unbiased variance; its biased one, 0, stands in.
+      forward.statistics.set(`${name}/variance`, tf.mul(variance, count > 1 ? count / (count - 1) : 1));
+    } else {
+      mean.dispose();
+    }
+    variance.dispose();
+    const pullback = savingPullback(forward, saved, (kept, dy, { input, gradients }) => {
+      const { dx, dGamma, dBeta } = kernels().batchNormGradient(kept, dy, gamma);
+      if (gradients) {
+        addGradient(gradients, `${name}/gamma`, dGamma);
+        addGradient(gradients, `${name}/beta`, dBeta);
+      } else {
+        tf.dispose([dGamma, dBeta]);
+      }
+      if (input) return dx;
+      dx.dispose();
+      return undefined;
+    });
+    tf.dispose(saved);
+    return [y, pullback];
+  };
+}
+
+/**
+ * Batch normalisation by the running averages `name`/mean and /variance, for evaluation and upscaling. Saves nothing;
+ * its pullback does not run.
+ */
+export function batchNormInference(name: string): Layer {
+  return (parameters, x, forward) => {
+    const y = tf.tidy(() => {
+      const variance = named<tf.Tensor1D>(parameters, `${name}/variance`);
+      const scale = tf.mul(
+        named<tf.Tensor1D>(parameters, `${name}/gamma`),
+        tf.rsqrt(tf.add(variance, batchNormEpsilon)),
+      );
+      const mean = named<tf.Tensor1D>(parameters, `${name}/mean`);
+      const shift = tf.sub(named<tf.Tensor1D>(parameters, `${name}/beta`), tf.mul(mean, scale));
+      return kernels().scaleShift(x, scale as tf.Tensor1D, shift as tf.Tensor1D);
+    });
+    return [y, savingPullback({ ...forward, saves: false }, [], () => undefined)];
+  };
+}

@@ -1,0 +1,40 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { kernels } from '../kernels/kernels.js';
+import { addGradient, named, savingPullback, type Layer } from './layer.js';
+
+/** Dense layer on vectors [batch, 1, 1, inputs], with a bias; its tensors are `name`/weight and /bias. */
+export function dense(name: string): Layer {
+  return (parameters, x, forward) => {
+    const weight = named<tf.Tensor2D>(parameters, `${name}/weight`);
+    const [inputs, outputs] = weight.shape;
+    const y = tf.tidy(() => {
+      const product = tf.matMul(tf.reshape(x, [-1, inputs]), weight);
+      return tf.reshape<tf.Rank.R4>(tf.add(product, named(parameters, `${name}/bias`)), [-1, 1, 1, outputs]);
+    });
+    const pullback = savingPullback(forward, [x], ([saved], dy, { input, gradients }) => {
+      const dyRows = tf.reshape<tf.Rank.R2>(dy, [-1, outputs]);
+      if (gradients) {
+        const xRows = tf.reshape<tf.Rank.R2>(saved, [-1, inputs]);
+        addGradient(gradients, `${name}/weight`, kernels().denseWeightGradient(xRows, dyRows));
+        addGradient(gradients, `${name}/bias`, tf.sum(dyRows, 0));
+        xRows.dispose();
+      }
+      const dx = input ? asVectors(kernels().denseInputGradient(dyRows, weight)) : undefined;
+      dyRows.dispose();
+      return dx;
+    });
+    return [y, pullback];
+  };
+}
+
+/** [batch, height, width, channels] to vectors [batch, 1, 1, height * width * channels]. */
+export const flatten: Layer = (_parameters, x) => {
+  const y = tf.reshape<tf.Rank.R4>(x, [x.shape[0], 1, 1, -1]);
+  return [y, { run: (dy, { input }) => (input ? tf.reshape(dy, x.shape) : undefined), dispose: () => undefined }];
+};
+
+function asVectors(rows: tf.Tensor2D): tf.Tensor4D {
+  const vectors = tf.reshape<tf.Rank.R4>(rows, [rows.shape[0], 1, 1, rows.shape[1]]);
+  rows.dispose();
+  return vectors;
+}

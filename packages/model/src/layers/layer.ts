@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+
+/*
+ * Layers with explicit pullbacks. Activations are [batch, height, width, channels] throughout; a vector is 1 x 1.
+ * Ownership: a layer never disposes its arguments; what it returns belongs to the caller; what it saved belongs to its
+ * pullback, which frees it when it has run, or when it is disposed.
+ */
+
+/** Tensors by the names that the network's layout gives them. */
+export type NamedTensors = Map<string, tf.Tensor>;
+
+/** What a forward pass leaves behind besides its output. */
+export interface Forward {
+  /** Save what pullbacks need; without it the pullbacks cannot run. */
+  saves: boolean;
+  /** Where batch norms put their batch's mean and unbiased variance; undefined where nobody wants them. */
+  statistics?: NamedTensors;
+}
+
+/** What a pullback is to compute. */
+export interface Wanted {
+  input: boolean;
+  /** Where parameters' gradients are added; undefined where they are not wanted. */
+  gradients?: NamedTensors;
+}
+
+export interface Pullback {
+  /**
+   * From the gradient by the output to the gradient by the input (undefined where not wanted), once. `parameters` of
+   * the forward pass must still be there; `dy` stays the caller's.
+   */
+  run(dy: tf.Tensor4D, wanted: Wanted): tf.Tensor4D | undefined;
+  /** Free what was saved without running; no effect after a run. */
+  dispose(): void;
+}
+
+/** From (parameters, x) to the output and the way back. */
+export type Layer = (
+  parameters: NamedTensors,
+  x: tf.Tensor4D,
+  forward: Forward,
+) => [y: tf.Tensor4D, pullback: Pullback];
+
+/** A second handle on a tensor's memory; it keeps the memory until both are disposed. */
+export const alias = <T extends tf.Tensor>(tensor: T): T => tf.reshape(tensor, tensor.shape) as T;
+
+/** A pullback that saves aliases of `tensors`, if the forward pass saves anything, and hands them to `run`. */
+export function savingPullback<T extends tf.Tensor[]>(
+  forward: Forward,
+  tensors: [...T],
+  run: (saved: T, dy: tf.Tensor4D, wanted: Wanted) => tf.Tensor4D | undefined,
+): Pullback {
+  let saved = forward.saves ? (tensors.map(alias) as T) : undefined;
+  const dispose = () => {
+    if (saved) tf.dispose(saved);
+    saved = undefined;
+  };
+  return {
+    run: (dy, wanted) => {
+      assert(saved, 'a pullback runs once, after a forward pass that saves');
+      const dx = run(saved, dy, wanted);
+      dispose();
+      return dx;
+    },
+    dispose,
+  };
+}
+
+/** The parameter or statistic of that name; that it is there is an invariant of layouts and networks. */
+export function named<T extends tf.Tensor>(tensors: NamedTensors, name: string): T {
+  const tensor = tensors.get(name);
+  assert(tensor, `${name} is not among the network’s tensors`);
+  return tensor as T;
+}
+
+/** Add a parameter's gradient, taking ownership of it, to what other passes through the same network have left. */
+export function addGradient(gradients: NamedTensors, name: string, gradient: tf.Tensor): void {
+  const sum = gradients.get(name);
+  gradients.set(name, sum ? tf.add(sum, gradient) : gradient);
+  if (sum) tf.dispose([sum, gradient]);
+}
+
+/** Layers one after the other. */
+export function sequential(...layers: Layer[]): Layer {
+  return (parameters, x, forward) => {
+    const pullbacks: Pullback[] = [];
+    let y = x;
+    for (const layer of layers) {
+      const [next, pullback] = layer(parameters, y, forward);
+      if (y !== x) y.dispose();
+      y = next;
+      pullbacks.push(pullback);
+    }
+    return [y, { run: (dy, wanted) => runBackwards(pullbacks, dy, wanted), dispose: () => disposeAll(pullbacks) }];
+  };
+}
+
+/** x + body(x). */
+export function residual(body: Layer): Layer {
+  return (parameters, x, forward) => {
+    const [change, pullback] = body(parameters, x, forward);
+    const y: tf.Tensor4D = tf.add(x, change);
+    change.dispose();
+    return [y, { run: (dy, wanted) => addInput(dy, pullback.run(dy, wanted)), dispose: () => pullback.dispose() }];
+  };
+}
+
+function runBackwards(pullbacks: Pullback[], dy: tf.Tensor4D, wanted: Wanted): tf.Tensor4D | undefined {
+  let gradient: tf.Tensor4D | undefined = dy;
+  for (const [i, pullback] of [...pullbacks.entries()].reverse()) {
+    assert(gradient, 'every layer but the first passes a gradient on');
+    const next = pullback.run(gradient, i === 0 ? wanted : { ...wanted, input: true });
+    if (gradient !== dy) gradient.dispose();
+    gradient = next;
+  }
+  return gradient;
+}
+
+const disposeAll = (pullbacks: Pullback[]) => pullbacks.forEach((pullback) => pullback.dispose());
+
+function addInput(dy: tf.Tensor4D, change: tf.Tensor4D | undefined): tf.Tensor4D | undefined {
+  if (!change) return undefined;
+  const dx: tf.Tensor4D = tf.add(dy, change);
+  change.dispose();
+  return dx;
+}

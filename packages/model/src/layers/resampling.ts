@@ -1,0 +1,38 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { kernels } from '../kernels/kernels.js';
+import { savingPullback, type Layer } from './layer.js';
+
+/**
+ * [batch, h, w, 4c] to [batch, 2h, 2w, c] in TensorFlow's order: channels (row, column, c) of a pixel become its 2 x 2
+ * block of pixels.
+ */
+export const depthToSpace: Layer = (_parameters, x) => {
+  const [batch, height, width, channels] = x.shape;
+  const y = swapMiddle(x, [batch * height, width, 2, channels / 2], [batch, 2 * height, 2 * width, channels / 4]);
+  return [y, { run: (dy, { input }) => (input ? spaceToDepth(dy) : undefined), dispose: () => undefined }];
+};
+
+/** The inverse of depthToSpace. */
+export function spaceToDepth(x: tf.Tensor4D): tf.Tensor4D {
+  const [batch, height, width, channels] = x.shape;
+  const rows: Shape = [(batch * height) / 2, 2, width / 2, 2 * channels];
+  return swapMiddle(x, rows, [batch, height / 2, width / 2, 4 * channels]);
+}
+
+type Shape = tf.Tensor4D['shape'];
+
+/**
+ * Read x as `from`, swap the two middle axes, read the result as `to`. TF.js's own DepthToSpace is a transpose of six
+ * axes, which takes wasm a hundred times as long as this one of four.
+ */
+const swapMiddle = (x: tf.Tensor4D, from: Shape, to: Shape): tf.Tensor4D =>
+  tf.tidy(() => tf.reshape(tf.transpose(tf.reshape(x, from), [0, 2, 1, 3]), to));
+
+/** Maximum of each 2 x 2 block; a last odd row or column is left out. */
+export const maxPool: Layer = (_parameters, x, forward) => {
+  const y = tf.maxPool(x, 2, 2, 'valid');
+  const pullback = savingPullback(forward, [x, y], ([savedX, savedY], dy, { input }) =>
+    input ? kernels().maxPoolGradient(dy, savedX, savedY) : undefined,
+  );
+  return [y, pullback];
+};

@@ -1,0 +1,102 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
+import {
+  batchNorm,
+  batchNormInference,
+  conv2d,
+  dense,
+  depthToSpace,
+  flatten,
+  leakyRelu,
+  maxPool,
+  prelu,
+  relu,
+  residual,
+  sequential,
+  type Layer,
+  type NamedTensors,
+} from './layers/index.js';
+import { discriminatorStages, vggGroups, vggGroupsUpTo, type VggDepth } from './layout.js';
+
+/** A network with its tensors on the backend. */
+export interface Network {
+  layer: Layer;
+  parameters: NamedTensors;
+}
+
+/** Batch norms by the batch's statistics, or by running averages. */
+export type Mode = 'training' | 'inference';
+
+/**
+ * The generator (design, section 4; Ledig et al. 2017, figure 4): LR in [0, 1], any size, to SR of four times the width
+ * and height, about [-1, 1].
+ */
+export function createGenerator({ blocks }: GeneratorConfig, mode: Mode): Layer {
+  const norm = mode === 'training' ? batchNorm : batchNormInference;
+  const residualBlock = (block: string) =>
+    residual(
+      sequential(
+        conv2d(`${block}/conv1`, { stride: 1, bias: false }),
+        norm(`${block}/bn1`),
+        prelu(`${block}/prelu`),
+        conv2d(`${block}/conv2`, { stride: 1, bias: false }),
+        norm(`${block}/bn2`),
+      ),
+    );
+  const upsampling = (up: string) =>
+    sequential(conv2d(`${up}/conv`, { stride: 1, bias: true }), depthToSpace, prelu(`${up}/prelu`));
+  return sequential(
+    conv2d('head/conv', { stride: 1, bias: true }),
+    prelu('head/prelu'),
+    residual(
+      sequential(
+        ...Array.from({ length: blocks }, (_, i) => residualBlock(`block${i + 1}`)),
+        conv2d('trunk/conv', { stride: 1, bias: false }),
+        norm('trunk/bn'),
+      ),
+    ),
+    upsampling('up1'),
+    upsampling('up2'),
+    conv2d('tail/conv', { stride: 1, bias: true }),
+  );
+}
+
+/** The discriminator, always by the batch's statistics: HR or SR in [-1, 1] to logits [batch, 1, 1, 1], high for HR. */
+export function createDiscriminator(config: DiscriminatorConfig): Layer {
+  const stages = discriminatorStages(config).flatMap(({ stride }, i) => [
+    conv2d(`conv${i + 1}`, { stride, bias: i === 0 }),
+    ...(i === 0 ? [] : [batchNorm(`bn${i + 1}`)]),
+    leakyRelu(0.2),
+  ]);
+  return sequential(...stages, flatten, dense('dense1'), leakyRelu(0.2), dense('dense2'));
+}
+
+/**
+ * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], brought to the
+ * mean and deviation that torchvision's weights expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512].
+ */
+export function createVgg(depth: VggDepth, groups = vggGroups): Layer {
+  const features = vggGroupsUpTo(depth, groups).flatMap(({ convolutions }, group) => [
+    ...(group === 0 ? [] : [maxPool]),
+    ...Array.from({ length: convolutions }, (_, i) => [
+      conv2d(`conv${group + 1}_${i + 1}`, { stride: 1, bias: true }),
+      relu,
+    ]).flat(),
+  ]);
+  return sequential(torchvisionNormalisation, ...features);
+}
+
+const imageNetMean = [0.485, 0.456, 0.406];
+const imageNetDeviation = [0.229, 0.224, 0.225];
+
+/** [-1, 1] to [0, 1], less ImageNet's mean, by its standard deviation. */
+const torchvisionNormalisation: Layer = (_parameters, x) => {
+  const y: tf.Tensor4D = tf.tidy(() => {
+    const scale = tf.tensor1d(imageNetDeviation.map((deviation) => 0.5 / deviation));
+    const shift = tf.tensor1d(imageNetMean.map((mean, i) => (0.5 - mean) / imageNetDeviation[i]));
+    return tf.add(tf.mul(x, scale), shift);
+  });
+  const toInput = (dy: tf.Tensor4D): tf.Tensor4D =>
+    tf.tidy(() => tf.mul(dy, tf.tensor1d(imageNetDeviation.map((deviation) => 0.5 / deviation))));
+  return [y, { run: (dy, { input }) => (input ? toInput(dy) : undefined), dispose: () => undefined }];
+};

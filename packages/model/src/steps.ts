@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import type { LossConfig, PhaseConfig } from '@fourfold/common';
+import type { NamedTensors } from './layers/index.js';
+import { fakeLoss, featureLoss, meanSquaredError, realLoss, totalVariation, type Loss } from './losses.js';
+import type { Network } from './networks.js';
+import { disposeTensors } from './transfer.js';
+
+/*
+ * One replica's share of an iteration. A `gan` iteration goes runGenerator, discriminatorStep, (exchange) contentStep,
+ * generatorStep; the others runGenerator, contentStep, generatorStep. Every function leaves behind what it returns and
+ * nothing else.
+ */
+
+/** The generator's forward pass, shared by both halves of an iteration. */
+export interface GeneratorPass {
+  /** SR in [-1, 1]; the pass's own. */
+  sr: tf.Tensor4D;
+  /** From dSR to the parameters' gradients and the batch's statistics, by name; once. The pass is then over. */
+  pullback(dSr: tf.Tensor4D): NamedTensors;
+  /** Free the pass; no effect after its pullback. */
+  dispose(): void;
+}
+
+/** What a discriminator update needs. */
+export interface DiscriminatorResult {
+  losses: { discriminatorReal: number; discriminatorFake: number };
+  gradients: NamedTensors;
+}
+
+/** The part of the generator's loss that no discriminator decides. */
+export interface ContentResult {
+  losses: { content: number; totalVariation?: number };
+  /** content + weighted total variation. */
+  value: number;
+  /** Gradient of `value` by SR. The result owns it; generatorStep frees it. */
+  dSr: tf.Tensor4D;
+}
+
+/** What a generator update needs. */
+export interface GeneratorResult {
+  /** `total` is content + weighted total variation + weighted adversarial loss; the others are not weighted. */
+  losses: { total: number; content: number; totalVariation?: number; adversarial?: number };
+  /** Gradients of the parameters and, under the statistics' names, the batch's means and unbiased variances. */
+  gradients: NamedTensors;
+}
+
+/** Run the generator (training mode) on LR in [0, 1]; its parameters must stay until the pass is over. */
+export function runGenerator({ layer, parameters }: Network, lr: tf.Tensor4D): GeneratorPass {
+  const statistics: NamedTensors = new Map();
+  const [sr, pullback] = layer(parameters, lr, { saves: true, statistics });
+  const dispose = () => {
+    pullback.dispose();
+    sr.dispose();
+    disposeTensors(statistics);
+  };
+  return {
+    sr,
+    pullback: (dSr) => {
+      const gradients: NamedTensors = new Map();
+      pullback.run(dSr, { input: false, gradients });
+      for (const [name, tensor] of statistics) gradients.set(name, tensor);
+      statistics.clear();
+      sr.dispose();
+      return gradients;
+    },
+    dispose,
+  };
+}
+
+/** Losses and gradients of the discriminator's update on HR and SR in [-1, 1], one pass for each. */
+export function discriminatorStep(discriminator: Network, hr: tf.Tensor4D, sr: tf.Tensor4D): DiscriminatorResult {
+  const gradients: NamedTensors = new Map();
+  const half = (pictures: tf.Tensor4D, lossOf: typeof realLoss) => {
+    const [logits, pullback] = discriminator.layer(discriminator.parameters, pictures, { saves: true });
+    const { value, gradient } = lossOf(logits);
+    pullback.run(gradient, { input: false, gradients });
+    tf.dispose([logits, gradient]);
+    return value;
+  };
+  const losses = {
+    discriminatorReal: half(hr, realLoss),
+    discriminatorFake: half(sr, fakeLoss),
+  };
+  return { losses, gradients };
+}
+
+/**
+ * Content loss of a phase: `mse` phases have the mean squared error alone, the others the configured loss and total
+ * variation. `vgg` is there where the configured loss needs it. This does not depend on the discriminator and can overlap
+ * its exchange.
+ */
+export function contentStep(
+  kind: PhaseConfig['kind'],
+  loss: LossConfig,
+  vgg: Network | undefined,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+): ContentResult {
+  const content = kind === 'mse' ? meanSquaredError(hr, sr) : contentLoss(loss, vgg, hr, sr);
+  const { value, gradient } = content;
+  const weight = loss.totalVariationWeight;
+  if (kind === 'mse' || weight === 0) return { losses: { content: value }, value, dSr: gradient };
+  const variation = totalVariation(sr);
+  const dSr = addWeighted(gradient, variation.gradient, weight);
+  return {
+    losses: { content: value, totalVariation: variation.value },
+    value: value + weight * variation.value,
+    dSr,
+  };
+}
+
+function contentLoss(loss: LossConfig, vgg: Network | undefined, hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
+  if (loss.content === 'mse') return meanSquaredError(hr, sr);
+  assert(vgg, `the content loss ${loss.content} needs VGG19`);
+  return featureLoss(vgg, loss.vggReduction, hr, sr);
+}
+
+/**
+ * Losses and gradients of the generator's update, against the (updated) discriminator where there is one. Ends the pass and
+ * frees the content's dSr. The discriminator's input gradient costs no gradients of its weights.
+ */
+export function generatorStep(
+  pass: GeneratorPass,
+  content: ContentResult,
+  discriminator: Network | undefined,
+  adversarialWeight: number,
+): GeneratorResult {
+  if (!discriminator) {
+    const gradients = pass.pullback(content.dSr);
+    content.dSr.dispose();
+    return { losses: { total: content.value, ...content.losses }, gradients };
+  }
+  const adversarial = adversarialLoss(discriminator, pass.sr);
+  const dSr = addWeighted(content.dSr, adversarial.gradient, adversarialWeight);
+  const gradients = pass.pullback(dSr);
+  dSr.dispose();
+  const total = content.value + adversarialWeight * adversarial.value;
+  return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
+}
+
+/** Mean softplus(-D(SR)) and its gradient by SR. */
+function adversarialLoss({ layer, parameters }: Network, sr: tf.Tensor4D): Loss {
+  const [logits, pullback] = layer(parameters, sr, { saves: true });
+  const { value, gradient } = realLoss(logits);
+  const dSr = pullback.run(gradient, { input: true }) as tf.Tensor4D;
+  tf.dispose([logits, gradient]);
+  return { value, gradient: dSr };
+}
+
+/** a + weight * b; frees both. */
+function addWeighted(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): tf.Tensor4D {
+  const sum: tf.Tensor4D = tf.tidy(() => tf.add(a, tf.mul(b, weight)));
+  tf.dispose([a, b]);
+  return sum;
+}
