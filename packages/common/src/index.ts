@@ -7,6 +7,7 @@ export * from './random.js';
 export * from './rpc/chunks.js';
 export * from './rpc/server.js';
 export * from './rpc/wire.js';
+export * from './term.js';
 export type { Chunk } from './generated/fourfold/v1/Chunk.js';
 export type { CoordinatorClient } from './generated/fourfold/v1/Coordinator.js';
 export type { CoordinatorHandlers } from './generated/fourfold/v1/Coordinator.js';

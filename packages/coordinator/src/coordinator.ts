@@ -1,11 +1,13 @@
 import {
+  claimTerm,
   createLogger,
+  createTermGuard,
   FourfoldError,
   openStore,
+  runStore,
   sha256,
   startServer,
   wire,
-  type ObjectStore,
   type Register__Output,
   type RunConfig,
 } from '@fourfold/common';
@@ -15,7 +17,6 @@ import { createMaster } from './master.js';
 import { createProgress } from './progress.js';
 import { pruneCheckpoints, saveCheckpoint, startingPoint } from './run-checkpoints.js';
 import { createCoordinatorService, type Answer, type Work } from './service.js';
-import { claimTerm, createTermGuard } from './term.js';
 import { train } from './train.js';
 
 export interface CoordinatorOptions {
@@ -27,10 +28,6 @@ export interface CoordinatorOptions {
   /** Aborted to stop early: the coordinator writes a checkpoint and rejects with the reason. */
   signal: AbortSignal;
 }
-
-/** The store of a run's own objects. */
-export const runStore = (config: Pick<RunConfig, 'store' | 'name'>): ObjectStore =>
-  openStore(config.store).at(`runs/${config.name}`);
 
 /**
  * A coordinator's whole life: claim a term, restore, serve, train, and leave with a checkpoint. Resolves when the
@@ -123,7 +120,7 @@ function admissionProblem(
   if (register.datasetSha256 !== datasetSha256)
     return 'the worker reads another dataset than the coordinator: give both the same config';
   if (kind && kind !== kindName(register) && !allowMixedKinds) {
-    return `the run's workers are of kind ${kind}, this one is ${kindName(register)}: their bits differ; start it like the others or set workers.allowMixedKinds`;
+    return `the run's workers are of kind ${kind}, this one is ${kindName(register)}: their bits differ; start it like the others (workers.backend, workers.threads) or set workers.allowMixedKinds`;
   }
   return undefined;
 }

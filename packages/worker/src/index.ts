@@ -1,1 +1,2 @@
-export {};
+export * from './evaluation.js';
+export { runWorker, type WorkerOptions } from './worker.js';

@@ -93,6 +93,8 @@ export const timingSchema = z.strictObject({
   heartbeatMs: durationMs.default(1_000),
   /** Silence after which a peer counts as lost. */
   silenceMs: durationMs.default(10_000),
+  /** How long a worker looks for a coordinator before it gives up. */
+  patienceMs: durationMs.default(600_000),
   /** How often the coordinator looks for a newer term. */
   termCheckMs: durationMs.default(1_000),
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { status, type ServerWritableStream } from '@grpc/grpc-js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { status, type ClientReadableStream, type ServerWritableStream } from '@grpc/grpc-js';
 import type { Chunk } from '../generated/fourfold/v1/Chunk.js';
 import type { Chunk__Output } from '../generated/fourfold/v1/Chunk.js';
 import { FourfoldError } from '../errors.js';
@@ -34,8 +35,58 @@ export async function sendVector<Request>(
   call.end();
 }
 
-/** Check a chunk from outside against where the transfer stands. Throws `mismatch`. */
-export function checkChunk(chunk: Chunk__Output, expectedBegin: number, length: number): Uint8Array {
+export interface ReceiveOptions {
+  /** First element wanted. */
+  begin: number;
+  /** Elements of the whole vector. */
+  length: number;
+  /** How long to wait for a chunk. */
+  silenceMs: number;
+  /** Cancels the transfer. */
+  signal: AbortSignal;
+}
+
+/**
+ * The chunks of a vector as they come, each checked once. The stream is read no faster than its chunks are taken. Throws
+ * `mismatch` on a chunk that is not the next one, `unavailable` when none comes in time or the stream breaks.
+ */
+export async function* receiveVector(
+  call: ClientReadableStream<Chunk__Output>,
+  { begin, length, silenceMs, signal }: ReceiveOptions,
+): AsyncGenerator<{ begin: number; bytes: Uint8Array }> {
+  const cancel = () => call.cancel();
+  signal.addEventListener('abort', cancel);
+  const chunks = call[Symbol.asyncIterator]();
+  try {
+    for (let at = begin; at < length;) {
+      const next = await within(silenceMs, chunks.next());
+      if (next.done) throw new FourfoldError('unavailable', `the transfer ended at element ${at} of ${length}`);
+      const bytes = checkChunk(next.value as Chunk__Output, at, length);
+      yield { begin: at, bytes };
+      at += bytes.byteLength / Float32Array.BYTES_PER_ELEMENT;
+    }
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    // What comes of the stream after this is of no interest.
+    call.on('error', () => undefined);
+    call.cancel();
+  }
+}
+
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const timeout = delay(timeoutMs, undefined, { signal: stop.signal }).then(() => {
+    throw new FourfoldError('unavailable', `no byte came for ${timeoutMs} ms`);
+  });
+  timeout.catch(() => undefined);
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    stop.abort();
+  }
+}
+
+function checkChunk(chunk: Chunk__Output, expectedBegin: number, length: number): Uint8Array {
   const { begin, count, data, encoding } = chunk;
   if (encoding !== 'F32' || begin !== expectedBegin || begin + count > length || data.byteLength !== count * 4) {
     throw new FourfoldError(

@@ -1,8 +1,14 @@
-import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
+import type { RunConfig } from './config/schema.js';
+import { FourfoldError } from './errors.js';
+import { getJson, openStore, type ObjectStore } from './object-store.js';
 
 const termSchema = z.object({ term: z.int().min(1), address: z.string(), claimedAt: z.string() });
 export type Term = z.infer<typeof termSchema>;
+
+/** The store of a run's own objects. */
+export const runStore = (config: Pick<RunConfig, 'store' | 'name'>): ObjectStore =>
+  openStore(config.store).at(`runs/${config.name}`);
 
 const keyOf = (term: number) => `terms/${String(term).padStart(8, '0')}.json`;
 

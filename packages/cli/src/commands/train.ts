@@ -1,0 +1,62 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadRunConfig, openStore, runStore } from '@fourfold/common';
+import { listCheckpoints, checkpointStore } from '@fourfold/coordinator';
+import { readDatasetManifest } from '@fourfold/data-loader';
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { abortOnInterruption } from '../interruption.js';
+import { createProgressLine } from '../train/progress-line.js';
+import { superviseLocally } from '../train/supervisor.js';
+import { collect, wholeNumber } from './arguments.js';
+
+interface TrainOptions {
+  workers?: number;
+  backend?: string;
+  resume: boolean;
+  set: string[];
+  printConfig: boolean;
+}
+
+/** `fourfold train`: a whole run on this machine. */
+export function registerTrain(program: Command): void {
+  program
+    .command('train')
+    .description('train on this machine: a coordinator and workers as local processes')
+    .argument('<config>', 'the run’s config, a YAML file')
+    .option('--workers <n>', 'worker processes', wholeNumber(1))
+    .option('--backend <name>', 'TensorFlow.js backend that computes')
+    .option('--resume', 'continue from the newest whole checkpoint, where there is one', false)
+    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
+    .option('--print-config', 'print the config with every default, and do nothing else', false)
+    .action(async (path: string, options: TrainOptions) => {
+      const settings = [
+        ...options.set,
+        ...(options.workers === undefined ? [] : [`workers.count=${options.workers}`]),
+        ...(options.backend === undefined ? [] : [`workers.backend=${options.backend}`]),
+      ];
+      const config = await loadRunConfig(path, settings);
+      if (options.printConfig) {
+        process.stdout.write(stringify(config));
+        return;
+      }
+      await readDatasetManifest(openStore(config.dataset));
+      const signal = abortOnInterruption();
+      const run = runStore(config);
+      const logPath = join(fileURLToPath(run.url), 'train.log');
+      await mkdir(dirname(logPath), { recursive: true });
+      const logFile = createWriteStream(logPath, { flags: 'a' });
+      const line = createProgressLine();
+      try {
+        const configArgs = ['--config', path, ...settings.flatMap((setting) => ['--set', setting])];
+        await superviseLocally({ config, configArgs, resume: options.resume, logFile, line, signal });
+      } finally {
+        line.stop();
+        logFile.end();
+      }
+      const newest = (await listCheckpoints(run)).at(-1);
+      if (newest) console.log(checkpointStore(run, newest).url);
+    });
+}

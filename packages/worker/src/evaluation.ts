@@ -1,0 +1,48 @@
+import { FourfoldError } from '@fourfold/common';
+import { cropToMultiple, downscale, listPictures, type Picture } from '@fourfold/data-loader';
+import { psnrY, ssimY } from '@fourfold/model/metrics';
+
+/** PSNR in dB (Infinity for equal pictures) and SSIM of one picture, on Y without a 4-pixel border. */
+export interface Scores {
+  psnr: number;
+  ssim: number;
+}
+
+/** An original must be this large, in pixels a side, for SSIM's window to fit inside the border. */
+const smallestSide = 20;
+
+/**
+ * Crop an original to multiples of 4, make its LR picture, let `upscale` bring that back to 4 times its size, and
+ * measure against the original (design, section 4). Throws `invalid` with the reason alone for a picture too small.
+ */
+export async function evaluatePicture(
+  original: Picture,
+  upscale: (lr: Picture) => Picture | Promise<Picture>,
+): Promise<Scores> {
+  if (Math.min(original.width, original.height) < smallestSide) {
+    throw new FourfoldError(
+      'invalid',
+      `too small to measure: ${original.width}x${original.height}, both sides must be at least ${smallestSide}`,
+    );
+  }
+  const hr = cropToMultiple(original, 4);
+  const sr = await upscale(downscale(hr, 0));
+  return {
+    psnr: psnrY(sr.data, hr.data, hr.width, hr.height),
+    ssim: ssimY(sr.data, hr.data, hr.width, hr.height),
+  };
+}
+
+/**
+ * The pictures that an evaluation of a folder measures on: their paths below it, in ascending order. Throws `not-found`
+ * where there is no such folder, `invalid` where it holds no pictures.
+ */
+export async function evaluationPictures(folder: string): Promise<string[]> {
+  const names = await listPictures(folder);
+  if (names.length === 0) {
+    throw new FourfoldError('invalid', `folder ${folder} holds no pictures to measure on`, {
+      mend: 'name a folder of JPEG, PNG, WebP or TIFF pictures',
+    });
+  }
+  return names;
+}

@@ -1,0 +1,153 @@
+import { status } from '@grpc/grpc-js';
+import {
+  describeError,
+  FourfoldError,
+  tokenName,
+  type ReplicaWork__Output,
+  type RunConfig,
+  type Token__Output,
+} from '@fourfold/common';
+import type { BatchQueue } from './batches.js';
+import type { ComputeMethods } from './compute-thread.js';
+import type { GradientStore } from './gradient-store.js';
+import type { NetworkName, ParameterCache, ParameterOrigin } from './parameters.js';
+import type { Session } from './session.js';
+import type { Remote } from './thread-rpc.js';
+
+export interface LeaseLoopParts {
+  config: RunConfig;
+  compute: Remote<ComputeMethods>;
+  parameters: ParameterCache;
+  batches: BatchQueue;
+  gradients: GradientStore;
+  lengths: Record<NetworkName, number>;
+}
+
+/**
+ * Compute a session's replica leases one after another. While none waits, the kept passes' content losses are computed
+ * ahead: that is the work which overlaps the discriminator's exchange. What makes this worker unfit
+ * ends the session.
+ */
+export function createLeaseLoop(
+  { config, compute, parameters, batches, gradients, lengths }: LeaseLoopParts,
+  origin: ParameterOrigin,
+  session: Session,
+) {
+  const waiting: { token: Token__Output; leaseMs: number; work: ReplicaWork__Output }[] = [];
+  const halfDone: ReplicaWork__Output[] = [];
+  /** The lease in computation, and whether its result is still wanted. */
+  let current: { name: string; wanted: boolean } | undefined;
+  let running = false;
+
+  async function computeLease(token: Token__Output, leaseMs: number, work: ReplicaWork__Output): Promise<void> {
+    const network: NetworkName = work.network === 'GENERATOR' ? 'generator' : 'discriminator';
+    const [batch] = await Promise.all([batches.get(work.iteration, work.replica), ensureParameters(work)]);
+    const gradient = gradients.take(lengths[network]);
+    const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
+    const losses = await withDeadline(half(work, batch, gradient), leaseMs, work);
+    if (!current?.wanted) {
+      gradients.giveBack(gradient);
+      return;
+    }
+    gradients.offer(token, gradient);
+    session.send({ gradientReady: { token, losses } });
+    if (network === 'discriminator') halfDone.push(work);
+    else batches.prepare(work.iteration + 1, work.replica);
+  }
+
+  async function ensureParameters({
+    generatorVersion,
+    discriminatorVersion,
+    phase,
+  }: ReplicaWork__Output): Promise<void> {
+    await parameters.ensure(origin, 'generator', generatorVersion);
+    if (config.phases[phase].kind === 'gan') await parameters.ensure(origin, 'discriminator', discriminatorVersion);
+  }
+
+  async function run(): Promise<void> {
+    if (running) return;
+    running = true;
+    for (;;) {
+      const lease = waiting.shift();
+      if (lease) {
+        current = { name: tokenName(lease.token), wanted: true };
+        await computeLease(lease.token, lease.leaseMs, lease.work).catch((error: unknown) =>
+          report(lease.token, error),
+        );
+        current = undefined;
+        continue;
+      }
+      const work = halfDone.shift();
+      if (!work) break;
+      await compute.prepareContent(work);
+    }
+    running = false;
+  }
+
+  function report(token: Token__Output, error: unknown): void {
+    if (!current?.wanted || isStale(error)) return;
+    if (error instanceof FourfoldError && error.code !== 'unavailable') {
+      session.send({ leaseFailed: { token, reason: describeError(error), fatal: true } });
+    } else if (isWire(error)) {
+      session.send({ leaseFailed: { token, reason: describeError(error), fatal: false } });
+    } else {
+      session.fail(error as Error);
+    }
+  }
+
+  return {
+    /** Take a lease on; it is computed when its turn comes. */
+    add(token: Token__Output, leaseMs: number, work: ReplicaWork__Output): void {
+      batches.prepare(work.iteration, work.replica);
+      // What is left of the other iterations' halves is of no use any more.
+      const current = halfDone.filter(
+        ({ iteration, replica }) => iteration === work.iteration && replica !== work.replica,
+      );
+      halfDone.splice(0, halfDone.length, ...current);
+      waiting.push({ token, leaseMs, work });
+      run().catch(session.fail);
+    },
+    /** The coordinator is done with a lease. */
+    end(token: Token__Output): void {
+      const index = waiting.findIndex((lease) => tokenName(lease.token) === tokenName(token));
+      if (index >= 0) waiting.splice(index, 1);
+      else if (current?.name === tokenName(token)) current.wanted = false;
+      gradients.release(token);
+    },
+    /** No lease is computed any more. */
+    stop(): void {
+      waiting.length = 0;
+      halfDone.length = 0;
+      if (current) current.wanted = false;
+    },
+  };
+}
+
+/** The coordinator has moved on from what a lease asked for; it knows. */
+const isStale = (error: unknown): boolean => grpcCode(error) === status.FAILED_PRECONDITION;
+const isWire = (error: unknown): boolean =>
+  grpcCode(error) !== undefined || (error instanceof FourfoldError && error.code === 'unavailable');
+
+function grpcCode(error: unknown): number | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
+}
+
+async function withDeadline<T>(promise: Promise<T>, leaseMs: number, work: ReplicaWork__Output): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new Error(
+            `${work.network} ${work.iteration}.${work.replica} was not computed within its lease of ${leaseMs} ms; raise timing.leaseMs if the device is that slow`,
+          ),
+        ),
+      leaseMs,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

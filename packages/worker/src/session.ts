@@ -1,0 +1,90 @@
+import { status, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import {
+  describeError,
+  FourfoldError,
+  tokenName,
+  type CoordinatorClient,
+  type CoordinatorMessage__Output,
+  type Lease__Output,
+  type Logger,
+  type Register__Output,
+  type RunConfig,
+  type Token__Output,
+  type WorkerMessage,
+} from '@fourfold/common';
+
+/** What the coordinator says on a control stream; a session's owner acts on it. */
+export interface SessionEvents {
+  welcome(term: number): void;
+  lease(lease: Lease__Output, token: Token__Output): void;
+  leaseEnded(token: Token__Output): void;
+}
+
+/** How a session came to its end: the run did, or the coordinator was lost. */
+export type SessionEnd = { ended: true; reason: string } | { ended: false; reason: string };
+
+export interface Session {
+  send(message: WorkerMessage): void;
+  /** Resolves at the session's end; rejects with `mismatch` when the coordinator refused this worker. */
+  readonly end: Promise<SessionEnd>;
+  leave: () => void;
+  /** End the session with an error that makes this worker unfit: `end` rejects with it. */
+  fail: (error: Error) => void;
+}
+
+/**
+ * Join a coordinator: register, keep the stream alive with heartbeats, pass on what comes. A coordinator that is silent
+ * for `timing.silenceMs` counts as lost.
+ */
+export function joinCoordinator(
+  client: CoordinatorClient,
+  register: Omit<Register__Output, 'kind'> & { kind: object },
+  { heartbeatMs, silenceMs }: RunConfig['timing'],
+  events: SessionEvents,
+  log: Logger,
+): Session {
+  const stream: ClientDuplexStream<WorkerMessage, CoordinatorMessage__Output> = client.Join();
+  let lastSeenMs = performance.now();
+  let ended: SessionEnd | undefined;
+
+  const receive = (message: CoordinatorMessage__Output): void => {
+    lastSeenMs = performance.now();
+    const { welcome, lease, leaseEnded, runEnded } = message;
+    if (welcome) events.welcome(welcome.term);
+    if (lease?.token) {
+      log.debug({ event: 'lease', token: tokenName(lease.token), work: lease.replica ?? lease.evaluation }, 'lease');
+      events.lease(lease, lease.token);
+    }
+    if (leaseEnded?.token) events.leaseEnded(leaseEnded.token);
+    if (runEnded) ended = { ended: true, reason: runEnded.reason };
+  };
+  const timer = setInterval(() => {
+    stream.write({ heartbeat: {} });
+    const silentMs = performance.now() - lastSeenMs;
+    if (silentMs < silenceMs) return;
+    ended ??= { ended: false, reason: `the coordinator was silent for ${Math.round(silentMs)} ms` };
+    stream.cancel();
+  }, heartbeatMs);
+
+  let fail: (error: Error) => void = () => undefined;
+  const end = new Promise<SessionEnd>((resolve, reject) => {
+    fail = (error) => {
+      reject(error);
+      stream.cancel();
+    };
+    stream.on('end', () => resolve(ended ?? { ended: false, reason: 'the coordinator left' }));
+    stream.on('error', (error: ServiceError) => {
+      if (ended) resolve(ended);
+      else if (error.code === status.FAILED_PRECONDITION) reject(new FourfoldError('mismatch', error.details));
+      else resolve({ ended: false, reason: describeError(error) });
+    });
+  }).finally(() => clearInterval(timer));
+  stream.on('data', receive);
+  stream.write({ register });
+  return {
+    send: (message) => stream.write(message),
+    end,
+    leave: () => stream.end(),
+    fail,
+  };
+}
