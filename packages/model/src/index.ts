@@ -9,3 +9,4 @@ export * from './losses.js';
 export * from './transfer.js';
 export * from './steps.js';
 export type { Forward, Layer, NamedTensors, Pullback, Wanted } from './layers/index.js';
+export * from './upscale.js';

@@ -111,7 +111,7 @@ const goodChannels = 16;
 
 /**
  * c[i, j, p, q] = sum over b, u, v of image[b, u * stride + i - top, v * stride + j - left, p] * mask[b, u, v, q], for i and j
- * below `side`. Images are cut into strips of rows, which are batch elements of their own.
+ * below `side`. Pictures are cut into strips of rows, which are batch elements of their own.
  */
 function correlation(
   image: tf.Tensor4D,
@@ -120,23 +120,14 @@ function correlation(
   [top, left]: [number, number],
   stride: 1 | 2,
 ): tf.Tensor4D {
-  const [batch, height, width] = image.shape;
-  const [, maskHeight, maskWidth] = mask.shape;
-  const wanted = Math.ceil(goodChannels / batch);
-  const strips = Array.from({ length: wanted }, (_, i) => wanted - i).find((count) => maskHeight % count === 0) ?? 1;
-  const stripRows = maskHeight / strips;
-  const imageRows = (stripRows - 1) * stride + side;
-  const bottom = (maskHeight - 1) * stride + side - height - top;
+  const [, height, width] = image.shape;
+  const [batch, maskHeight, maskWidth, maskChannels] = mask.shape;
+  assert(height === maskHeight * stride, 'stride 2 takes even sizes');
   const right = (maskWidth - 1) * stride + side - width - left;
+  const strips = stripCount(batch, maskHeight, side / stride);
   return tf.tidy(() => {
-    const padded = tf.pad(image, [
-      [0, 0],
-      [top, bottom],
-      [0, 0],
-      [0, 0],
-    ]);
-    const imageStrips = cutRows(padded, strips, imageRows, stripRows * stride);
-    const maskStrips = cutRows(mask, strips, stripRows, stripRows);
+    const imageStrips = stripsWithNeighbours(image, strips, top, side - stride - top);
+    const maskStrips: tf.Tensor4D = tf.reshape(mask, [batch * strips, maskHeight / strips, maskWidth, maskChannels]);
     const products = tf.conv2d(
       tf.transpose(imageStrips, [3, 1, 2, 0]),
       tf.transpose(maskStrips, [1, 2, 0, 3]),
@@ -154,14 +145,32 @@ function correlation(
   });
 }
 
-/** `count` strips of `rows` rows, every `step` rows, one after the other along the batch. */
-function cutRows(x: tf.Tensor4D, count: number, rows: number, step: number): tf.Tensor4D {
-  if (count === 1) return x;
-  const [batch, , width, channels] = x.shape;
-  const strips = Array.from({ length: count }, (_, i) =>
-    tf.slice(x, [0, i * step, 0, 0], [batch, rows, width, channels]),
-  );
-  return tf.concat(strips, 0);
+/** Into how many equal strips of at least `minimum` rows to cut. */
+function stripCount(batch: number, rows: number, minimum: number): number {
+  let count = Math.ceil(goodChannels / batch);
+  while (count > 1 && (rows % count !== 0 || rows / count < minimum)) count--;
+  return count;
+}
+
+/**
+ * x cut into strips of rows along the batch, each with so many rows of its neighbours above and below (zeros beyond the
+ * picture). Cutting is a reshape; only the neighbours' rows are picked.
+ */
+function stripsWithNeighbours(x: tf.Tensor4D, count: number, above: number, below: number): tf.Tensor4D {
+  const [batch, height, width, channels] = x.shape;
+  const rows = height / count;
+  const neighbours = (first: number, size: number): tf.Tensor4D[] => {
+    if (size === 0) return [];
+    const picked = Array.from({ length: count }, (_, strip) => {
+      const start = strip * rows + first;
+      return start < 0 || start >= height
+        ? tf.zeros<tf.Rank.R4>([batch, size, width, channels])
+        : tf.slice(x, [0, start, 0, 0], [batch, size, width, channels]);
+    });
+    return [tf.reshape(tf.concat(picked, 1), [batch * count, size, width, channels])];
+  };
+  const inside: tf.Tensor4D = tf.reshape(x, [batch * count, rows, width, channels]);
+  return tf.concat([...neighbours(-above, above), inside, ...neighbours(rows, below)], 1);
 }
 
 const padColumns = (filter: tf.Tensor4D, left: number, right: number): tf.Tensor4D =>

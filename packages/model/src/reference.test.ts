@@ -1,0 +1,132 @@
+import { describe, beforeAll, afterEach, expect, test } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import type { DiscriminatorConfig, GeneratorConfig, LossConfig } from '@fourfold/common';
+import { selectBackend } from './backend.js';
+import { discriminatorLayout, generatorLayout, vggLayout, type vggGroups } from './layout.js';
+import { featureLoss, realLoss } from './losses.js';
+import { createDiscriminator, createGenerator, createVgg } from './networks.js';
+import { contentStep, discriminatorStep, generatorStep, runGenerator } from './steps.js';
+import { loadReference, relativeError, tensorErrors } from './test-support.js';
+import { disposeTensors, uploadParameters } from './transfer.js';
+
+/** Largest relative L2 error of a tensor against float64. */
+const limit = 1e-4;
+
+const iteration = loadReference('iteration');
+const { crop, weights } = iteration.settings as {
+  crop: number;
+  weights: { adversarial: number; totalVariation: number };
+};
+const generatorConfig = iteration.settings.generator as GeneratorConfig;
+const discriminatorConfig = iteration.settings.discriminator as DiscriminatorConfig;
+const layouts = {
+  generator: generatorLayout(generatorConfig),
+  discriminator: discriminatorLayout(discriminatorConfig, crop),
+};
+const loss: LossConfig = {
+  content: 'mse',
+  vggReduction: 'sum',
+  adversarialWeight: weights.adversarial,
+  totalVariationWeight: weights.totalVariation,
+};
+
+const upload = (prefix: 'generator' | 'discriminator') =>
+  uploadParameters(layouts[prefix], iteration.vector(prefix, layouts[prefix]));
+
+describe.each(['wasm', 'cpu'] as const)('against PyTorch in float64, on %s', (backend) => {
+  beforeAll(() => selectBackend(backend, 1));
+
+  let tensorsBefore = 0;
+  beforeAll(() => (tensorsBefore = tf.memory().numTensors));
+  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+
+  test('an iteration: outputs, losses, every parameter gradient, batch statistics', () => {
+    const generator = { layer: createGenerator(generatorConfig, 'training'), parameters: upload('generator') };
+    const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: upload('discriminator') };
+    const [lr, hr] = [iteration.tensor('lr'), iteration.tensor('hr')];
+
+    const pass = runGenerator(generator, lr);
+    expect(relativeError(pass.sr.dataSync(), iteration.get('sr').data)).toBeLessThan(limit);
+    const first = discriminatorStep(discriminator, hr, pass.sr);
+    const content = contentStep('gan', loss, undefined, hr, pass.sr);
+    const second = generatorStep(pass, content, discriminator, loss.adversarialWeight);
+
+    const losses = { ...first.losses, ...second.losses };
+    expect(Object.keys(losses)).toHaveLength(6);
+    for (const [name, value] of Object.entries(losses)) {
+      expect(relativeError([value], iteration.get(`loss/${name}`).data), name).toBeLessThan(limit);
+    }
+    for (const [network, { gradients }] of [
+      ['discriminator', first],
+      ['generator', second],
+    ] as const) {
+      const expected = iteration.vector(`${network}-gradient`, layouts[network]);
+      expect([...gradients.keys()].sort()).toEqual(layouts[network].tensors.map(({ name }) => name).sort());
+      expect(tensorErrors(gradients, layouts[network], expected, limit)).toEqual({});
+    }
+    tf.dispose([lr, hr]);
+    for (const tensors of [generator.parameters, discriminator.parameters, first.gradients, second.gradients]) {
+      disposeTensors(tensors);
+    }
+  });
+
+  test('input gradients of generator and discriminator', () => {
+    const [generator, discriminator] = [upload('generator'), upload('discriminator')];
+    const [lr, hr] = [iteration.tensor('lr'), iteration.tensor('hr')];
+    const [sr, back] = createGenerator(generatorConfig, 'training')(generator, lr, { saves: true });
+    const [logits, discriminatorBack] = createDiscriminator(discriminatorConfig)(discriminator, sr, { saves: true });
+    expect(relativeError(logits.dataSync(), iteration.get('logits/adversarial').data)).toBeLessThan(limit);
+
+    const adversarial = realLoss(logits);
+    const bySr = discriminatorBack.run(adversarial.gradient, { input: true })!;
+    expect(relativeError(bySr.dataSync(), iteration.get('input-gradient/sr').data)).toBeLessThan(limit);
+
+    const content = contentStep('gan', loss, undefined, hr, sr);
+    const total: tf.Tensor4D = tf.tidy(() => tf.add(content.dSr, tf.mul(bySr, weights.adversarial)));
+    const byLr = back.run(total, { input: true })!;
+    expect(relativeError(byLr.dataSync(), iteration.get('input-gradient/lr').data)).toBeLessThan(limit);
+    tf.dispose([lr, hr, sr, logits, adversarial.gradient, bySr, content.dSr, total, byLr]);
+    disposeTensors(generator);
+    disposeTensors(discriminator);
+  });
+
+  test('inference by running averages after one update', () => {
+    const { generator } = layouts;
+    const vector = iteration.vector('generator', generator);
+    const batch = iteration.vector('generator-gradient', generator);
+    for (const { name, kind, offset, sizeElements } of generator.tensors) {
+      if (kind === 'parameter') continue;
+      for (let i = offset; i < offset + sizeElements; i++) vector[i] = 0.9 * vector[i] + 0.1 * batch[i];
+      const running = iteration.get(`generator-running/${name}`).data;
+      expect(relativeError(vector.subarray(offset, offset + sizeElements), running)).toBeLessThan(limit);
+    }
+    const parameters = uploadParameters(generator, vector);
+    const lr = iteration.tensor('lr');
+    const [sr] = createGenerator(generatorConfig, 'inference')(parameters, lr, { saves: false });
+    expect(relativeError(sr.dataSync(), iteration.get('inference/sr').data)).toBeLessThan(limit);
+    tf.dispose([lr, sr]);
+    disposeTensors(parameters);
+  });
+
+  test.each(['vgg22', 'vgg54'] as const)('content loss and input gradient of %s', (depth) => {
+    const reference = loadReference('vgg');
+    const groups = reference.settings.groups as typeof vggGroups;
+    const layout = vggLayout(depth, groups);
+    const parameters = uploadParameters(layout, reference.vector('parameters', layout));
+    const layer = createVgg(depth, groups);
+    const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
+    const [features] = layer(parameters, sr, { saves: false });
+    expect(features.shape).toEqual(reference.get(`${depth}/features`).shape);
+    expect(relativeError(features.dataSync(), reference.get(`${depth}/features`).data)).toBeLessThan(limit);
+    features.dispose();
+    for (const reduction of ['sum', 'mean'] as const) {
+      const { value, gradient } = featureLoss({ layer, parameters }, reduction, hr, sr);
+      const expected = `${depth}/${reduction}`;
+      expect(relativeError([value], reference.get(`${expected}/loss`).data)).toBeLessThan(limit);
+      expect(relativeError(gradient.dataSync(), reference.get(`${expected}/input-gradient`).data)).toBeLessThan(limit);
+      gradient.dispose();
+    }
+    tf.dispose([hr, sr]);
+    disposeTensors(parameters);
+  });
+});

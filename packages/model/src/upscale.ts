@@ -1,0 +1,99 @@
+import type { GeneratorConfig } from '@fourfold/common';
+import { kernels } from './kernels/kernels.js';
+import type { Network } from './networks.js';
+import { lrOf, uploadPictures } from './transfer.js';
+
+/** 8-bit RGB pixels, row by row. */
+export interface Picture {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** How a picture is cut for upscaling, in pixels of the picture that is upscaled. */
+export interface Tiling {
+  /** Side of the squares that are upscaled one after the other; bounds the memory. */
+  tile: number;
+  /** Margin of neighbouring pixels that a tile is computed with and that is cut off afterwards. */
+  overlap: number;
+}
+
+/** Beyond this distance a pixel's influence is below half a grey level (see the test for the measurement). */
+const influencePixels = 20;
+
+/**
+ * Overlap with which no seam shows. A generator of few blocks sees no farther than this, and its tiles equal the whole; it
+ * sees 4 pixels with the first convolution, 2 a block, and 4 with the rest.
+ */
+export const tileOverlap = ({ blocks }: GeneratorConfig): number => Math.min(4 + 2 * blocks + 4, influencePixels);
+
+/**
+ * A picture of four times the width and height, 8-bit RGB. The generator is in inference mode: batch norms take the running
+ * averages.
+ */
+export function upscalePicture(generator: Network, picture: Picture, tiling: Tiling): Picture {
+  const { width, height } = picture;
+  const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
+  for (let top = 0; top < height; top += tiling.tile) {
+    for (let left = 0; left < width; left += tiling.tile) {
+      const place = {
+        left,
+        top,
+        right: Math.min(left + tiling.tile, width),
+        bottom: Math.min(top + tiling.tile, height),
+      };
+      upscaleTile(generator, picture, place, tiling.overlap, result);
+    }
+  }
+  return result;
+}
+
+interface Rectangle {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** Upscale one tile with its margin and write its inside to `result`. */
+function upscaleTile(
+  { layer, parameters }: Network,
+  picture: Picture,
+  tile: Rectangle,
+  margin: number,
+  result: Picture,
+) {
+  const seen = {
+    left: Math.max(tile.left - margin, 0),
+    top: Math.max(tile.top - margin, 0),
+    right: Math.min(tile.right + margin, picture.width),
+    bottom: Math.min(tile.bottom + margin, picture.height),
+  };
+  const shape: [number, number, number, number] = [1, seen.bottom - seen.top, seen.right - seen.left, 3];
+  const lr = uploadPictures(cut(picture, seen), shape, lrOf);
+  const [sr] = layer(parameters, lr, { saves: false });
+  lr.dispose();
+  const values = new Float32Array(sr.size);
+  kernels().download(sr, values);
+  sr.dispose();
+  const rowLength = 3 * 4 * shape[2];
+  for (let row = 4 * tile.top; row < 4 * tile.bottom; row++) {
+    const from = (row - 4 * seen.top) * rowLength + 3 * 4 * (tile.left - seen.left);
+    const to = 3 * (row * result.width + 4 * tile.left);
+    const length = 3 * 4 * (tile.right - tile.left);
+    for (let i = 0; i < length; i++) result.data[to + i] = levelOf(values[from + i]);
+  }
+}
+
+/** Nearest 8-bit grey level of a value in [-1, 1]; values outside are clipped. */
+const levelOf = (value: number): number => Math.min(Math.max(Math.round((value + 1) * 127.5), 0), 255);
+
+function cut({ data, width }: Picture, { left, top, right, bottom }: Rectangle): Uint8Array {
+  const rowLength = 3 * (right - left);
+  const pixels = new Uint8Array(rowLength * (bottom - top));
+  for (let row = top; row < bottom; row++) {
+    const start = 3 * (row * width + left);
+    pixels.set(data.subarray(start, start + rowLength), (row - top) * rowLength);
+  }
+  return pixels;
+}
