@@ -1,0 +1,30 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { workersSchema, type RunConfig } from '@fourfold/common';
+
+/** A parser of whole numbers from `minimum` up, for commander's options. */
+export function wholeNumber(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`It must be a whole number, at least ${minimum}.`);
+    }
+    return value;
+  };
+}
+
+/** Collect the values of an option that may be repeated. */
+export const collect = (value: string, before: string[]): string[] => [...before, value];
+
+export type BackendChoice = RunConfig['workers']['backend'];
+
+/** `--backend`, as it is in a run's config. */
+export const backendOption = (): Option =>
+  new Option('--backend <name>', 'TensorFlow.js backend that computes; auto takes the best that is found')
+    .choices(workersSchema.shape.backend.unwrap().options)
+    .default('auto');
+
+/** `--json`, for commands that report. */
+export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout instead of text');
+
+/** Print a result as the one JSON object on stdout. */
+export const printJson = (result: object): void => console.log(JSON.stringify(result, null, 2));

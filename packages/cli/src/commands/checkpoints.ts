@@ -1,0 +1,88 @@
+import type { Command } from 'commander';
+import { FourfoldError, openStore } from '@fourfold/common';
+import { verifyCheckpoint } from '@fourfold/coordinator';
+import { listStore, type ListedCheckpoint } from '../checkpoint-list.js';
+import { pullCheckpoint } from '../checkpoint-pull.js';
+import { openCheckpoint, verifyNetworks } from '../checkpoint-source.js';
+import { formatBytes, formatTable } from '../terminal/table.js';
+import { jsonOption, printJson } from './arguments.js';
+
+/** `fourfold checkpoints ls|verify|pull`. */
+export function registerCheckpoints(program: Command): void {
+  const checkpoints = program
+    .command('checkpoints')
+    .summary('list, verify and copy checkpoints')
+    .description("List, verify and copy a run's checkpoints.");
+
+  checkpoints
+    .command('ls')
+    .description("List a run's checkpoints, or those of all runs of an object store, oldest first.")
+    .argument('<url>', "a run's folder (STORE/runs/NAME) or the object store's")
+    .addOption(jsonOption())
+    .action(async (url: string, { json }: { json?: true }) => {
+      const store = openStore(url);
+      const listed = await listStore(store);
+      if (listed.length === 0) {
+        throw new FourfoldError('not-found', `no checkpoints at ${store.url}`, {
+          mend: "name a run's folder or an object store that holds runs",
+        });
+      }
+      if (json) printJson({ checkpoints: listed });
+      else console.log(describeList(listed));
+    });
+
+  checkpoints
+    .command('verify')
+    .description(
+      'Read every file of a checkpoint, compare it with the SHA-256 in the manifest, and check that the networks ' +
+        'have the shapes of the config. Exits non-zero at the first difference.',
+    )
+    .argument('<url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .addOption(jsonOption())
+    .action(async (url: string, { json }: { json?: true }) => {
+      const checkpoint = await openCheckpoint(url);
+      const { store } = checkpoint;
+      const { iteration, files } = await verifyCheckpoint(store);
+      await verifyNetworks(checkpoint);
+      if (json) printJson({ checkpoint: store.url, iteration, whole: true, files });
+      else console.log(`${store.url} is whole: iteration ${iteration}, ${Object.keys(files).length} files`);
+    });
+
+  checkpoints
+    .command('pull')
+    .description(
+      'Copy a checkpoint to a folder, verifying each file on the way. The manifest is written last: a copy that was ' +
+        'interrupted is never taken for a checkpoint.',
+    )
+    .argument('<url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .argument('<dir>', 'folder that becomes the copy')
+    .addOption(jsonOption())
+    .action(async (url: string, folder: string, { json }: { json?: true }) => {
+      const checkpoint = await openCheckpoint(url);
+      const target = openStore(folder);
+      const sizeBytes = await pullCheckpoint(checkpoint, target);
+      const { iteration } = checkpoint.manifest;
+      if (json) printJson({ checkpoint: checkpoint.store.url, iteration, copy: target.url, sizeBytes });
+      else console.log(`iteration ${iteration}, ${formatBytes(sizeBytes)}: ${checkpoint.store.url} -> ${target.url}`);
+    });
+}
+
+function describeList(listed: ListedCheckpoint[]): string {
+  const rows = listed.map((checkpoint) =>
+    'damaged' in checkpoint
+      ? [checkpoint.run, checkpoint.name, '', '', '', '', `damaged: ${checkpoint.damaged}`]
+      : [
+          checkpoint.run,
+          checkpoint.name,
+          String(checkpoint.iteration),
+          checkpoint.psnr?.toFixed(2) ?? '',
+          formatBytes(checkpoint.sizeBytes),
+          checkpoint.createdAt,
+          [checkpoint.best && 'best', checkpoint.finished && 'finished'].filter(Boolean).join(', '),
+        ],
+  );
+  return formatTable(
+    [['run', 'checkpoint', 'iteration', 'PSNR', 'size', 'written', ''], ...rows],
+    ['left', 'left', 'right', 'right', 'right', 'left', 'left'],
+  );
+}

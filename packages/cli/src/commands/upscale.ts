@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { openCheckpoint, readGenerator } from '../checkpoint-source.js';
+import { abortOnInterruption } from '../interruption.js';
+import { createProgressBar } from '../terminal/progress-bar.js';
+import { defaultTile } from '../upscaling/tiles.js';
+import { backendOption, wholeNumber, type BackendChoice } from './arguments.js';
+
+interface UpscaleArguments {
+  checkpoint: string;
+  tile: number;
+  backend: BackendChoice;
+}
+
+/** Tiles up to which a picture is done too soon for a progress bar. */
+const fewTiles = 4;
+
+/** `fourfold upscale`. */
+export function registerUpscale(program: Command): void {
+  program
+    .command('upscale')
+    .summary('sharpen a picture to 4 times its width and height')
+    .description(
+      'Upscale a picture to 4 times its width and height. Transparency, ICC profile, EXIF (with its orientation) and XMP ' +
+        "are kept. The output's extension decides its format: .png, .jpg, .webp, .tiff or .avif.",
+    )
+    .argument('<input>', 'a JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG')
+    .argument('<output>', 'file to write, in a folder that exists')
+    .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .option('--tile <pixels>', 'input pixels a side that are computed at a time', wholeNumber(16), defaultTile)
+    .addOption(backendOption())
+    .action(async (input: string, output: string, { checkpoint, tile, backend }: UpscaleArguments) => {
+      const signal = abortOnInterruption();
+      const weights = await readGenerator(await openCheckpoint(checkpoint));
+      const [{ createUpscaler, startBackend }, { upscaleFile }] = await Promise.all([
+        import('../upscaling/generator.js'),
+        import('../upscaling/upscale-file.js'),
+      ]);
+      await startBackend(backend);
+      const generator = createUpscaler(weights);
+      const bar = createProgressBar('upscale', 'tiles');
+      const started = performance.now();
+      try {
+        const { from, to, losses } = await upscaleFile({
+          input,
+          output,
+          tile,
+          margin: generator.overlap,
+          upscale: (lr) => generator.upscale(lr, Math.max(lr.width, lr.height)),
+          onProgress: (done, total) => total > fewTiles && bar.update(done, total, ''),
+          signal,
+        });
+        bar.stop();
+        for (const loss of losses) console.error(`fourfold: ${input}: ${loss}`);
+        const seconds = ((performance.now() - started) / 1000).toFixed(1);
+        console.log(`${output}: ${to.width}x${to.height} from ${from.width}x${from.height} in ${seconds} s`);
+      } finally {
+        bar.stop();
+      }
+    });
+}

@@ -1,0 +1,80 @@
+import { basename, extname, join } from 'node:path';
+import { cropToMultiple, readPicture, type Picture } from '@fourfold/data-loader';
+import { evaluatePicture, evaluationPictures, type Scores } from '@fourfold/worker';
+import { meanScores, type EvaluationTable } from '../evaluation-table.js';
+import { richestDetail, type ComparisonRow } from '../report/comparison.js';
+import { formatTable } from '../terminal/table.js';
+
+/** A way of upscaling, with the name that reports give it. */
+export interface Method {
+  name: string;
+  upscale: (lr: Picture) => Picture;
+}
+
+/** What the methods made of one picture, in their order. */
+export interface Measurement {
+  picture: string;
+  original: Picture;
+  results: { method: string; sr: Picture; scores: Scores }[];
+}
+
+/** Measure every method on every picture of a folder. Rejects with the signal's reason between two of them. */
+export async function measureMethods(
+  folder: string,
+  methods: readonly Method[],
+  signal: AbortSignal,
+): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (const picture of await evaluationPictures(folder)) {
+    const original = cropToMultiple(await readPicture(join(folder, picture)), 4);
+    const results: Measurement['results'] = [];
+    for (const { name, upscale } of methods) {
+      // Computing blocks the thread; between two pictures a signal has its turn.
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+      let sr = original;
+      const scores = await evaluatePicture(original, (lr) => (sr = upscale(lr)));
+      results.push({ method: name, sr, scores });
+    }
+    measurements.push({ picture, original, results });
+  }
+  return measurements;
+}
+
+/** Each method's scores, picture by picture and their means. */
+export function tablesByMethod(measurements: readonly Measurement[]): Record<string, EvaluationTable> {
+  return Object.fromEntries(
+    measurements[0].results.map(({ method }, i) => {
+      const pictures = measurements.map(({ picture, results }) => ({ picture, ...results[i].scores }));
+      return [method, { pictures, mean: meanScores(pictures) }];
+    }),
+  );
+}
+
+/** The methods' means as the lines of a table, with what each gains over bicubic. */
+export function describeMeans(tables: Record<string, EvaluationTable>): string {
+  const rows = Object.entries(tables).map(([method, { mean }]) => {
+    const gain = mean.psnr - tables['bicubic'].mean.psnr;
+    return [method, mean.psnr.toFixed(2), mean.ssim.toFixed(4), `${gain < 0 ? '' : '+'}${gain.toFixed(2)} dB`];
+  });
+  return formatTable([['method', 'PSNR dB', 'SSIM', 'over bicubic'], ...rows], ['left', 'right', 'right', 'right']);
+}
+
+/** The part of each picture where bicubic loses most, by every method of `shown`, with the original last. */
+export function comparisonRows(measurements: readonly Measurement[], shown: Record<string, string>): ComparisonRow[] {
+  return measurements.map(({ picture, original, results }) => {
+    const resultOf = (name: string) => results.filter(({ method }) => method === name);
+    const [bicubic] = resultOf('bicubic');
+    return {
+      name: basename(picture, extname(picture)),
+      original,
+      shown: richestDetail(original, bicubic.sr),
+      columns: [
+        ...Object.entries(shown).flatMap(([method, title]) =>
+          resultOf(method).map(({ sr, scores }) => ({ title, picture: sr, scores })),
+        ),
+        { title: 'original', picture: original },
+      ],
+    };
+  });
+}

@@ -1,0 +1,111 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadRunConfig, openStore } from '@fourfold/common';
+import { prepare, prepareDefaults } from '@fourfold/data-loader';
+import { stringify } from 'yaml';
+import { readGenerator } from '../checkpoint-source.js';
+import { baselineNames, upscaleBaseline } from '../evaluation-table.js';
+import { drawComparison } from '../report/comparison.js';
+import { drawCurves } from '../report/curves.js';
+import { formatDuration } from '../terminal/table.js';
+import { createUpscaler, startBackend } from '../upscaling/generator.js';
+import { defaultTile } from '../upscaling/tiles.js';
+import { comparisonRows, describeMeans, measureMethods, tablesByMethod, type Method } from './measurements.js';
+import { phaseEndCheckpoints, runTraining } from './training.js';
+
+const photographs = fileURLToPath(new URL('../../../../examples/photographs/', import.meta.url));
+const trainingPhotographs = join(photographs, 'train');
+const heldOutPhotographs = join(photographs, 'held-out');
+
+/** Everything that the demo writes, below the working directory. */
+const folder = join('out', 'demo');
+const place = (name: string): string => join(folder, name);
+
+/** Shows every step and nothing of the quality. */
+const quickSchedule = {
+  phases: [
+    { kind: 'mse', iterations: 40, learningRate: 2e-3, decay: 'cosine' },
+    { kind: 'gan', iterations: 8, learningRate: 1e-4 },
+  ],
+  logEvery: 4,
+};
+
+/** From photographs to a measured generator, its report and its pictures. Rejects with the signal's reason. */
+export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void> {
+  const startMs = performance.now();
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+
+  const prepared = await prepare({
+    images: trainingPhotographs,
+    store: openStore(place('dataset')),
+    name: 'examples',
+    ...prepareDefaults,
+    signal,
+  });
+  console.log(`${prepared.taken.length} photographs prepared in ${place('dataset')}`);
+
+  const configPath = place('config.yaml');
+  await writeFile(configPath, demoConfig(quick));
+  const config = await loadRunConfig(configPath);
+  console.log(`training as ${configPath} says; fourfold train ${configPath} does the same`);
+  const trainingMs = performance.now();
+  await runTraining(configPath, signal);
+  const measuringMs = performance.now();
+
+  console.log(`measuring on the photographs of ${relative('.', heldOutPhotographs)}`);
+  const ends = await phaseEndCheckpoints(config);
+  const backend = await startBackend(config.workers.backend);
+  const generators = ends.map(async ({ kind, checkpoint }): Promise<Method> => {
+    const { upscale } = createUpscaler(await readGenerator(checkpoint));
+    return { name: `end of ${kind}`, upscale: (lr) => upscale(lr, defaultTile) };
+  });
+  const baselines = baselineNames.map((name): Method => ({ name, upscale: (lr) => upscaleBaseline(name, lr) }));
+  const measurements = await measureMethods(
+    heldOutPhotographs,
+    [...baselines, ...(await Promise.all(generators))],
+    signal,
+  );
+  const methods = tablesByMethod(measurements);
+
+  const { history } = ends[ends.length - 1].checkpoint.manifest;
+  const bicubicPsnr = methods['bicubic'].mean.psnr;
+  await writeFile(place('curves.png'), drawCurves({ history, phases: config.phases, bicubicPsnr }));
+  await writeFile(place('comparison.png'), drawComparison(comparisonRows(measurements, comparedMethods)));
+  const endMs = performance.now();
+  const report = {
+    finishedAt: new Date().toISOString(),
+    seconds: { total: (endMs - startMs) / 1000, training: (measuringMs - trainingMs) / 1000 },
+    machine: { node: process.version, cores: availableParallelism(), backend },
+    dataset: { photographs: prepared.taken.length, samples: prepared.manifest.samples },
+    config,
+    checkpoints: Object.fromEntries(ends.map(({ kind, checkpoint }) => [`end of ${kind}`, checkpoint.store.url])),
+    methods,
+  };
+  await writeFile(place('report.json'), JSON.stringify(report, null, 2));
+  console.log(`\n${describeMeans(methods)}\n`);
+  console.log(
+    `${['report.json', 'curves.png', 'comparison.png'].map(place).join(', ')}: ${formatDuration(endMs - startMs)} in all`,
+  );
+}
+
+const comparedMethods = {
+  nearest: 'LR',
+  bicubic: 'bicubic',
+  'end of mse': 'fourfold, end of mse',
+  'end of gan': 'fourfold, end of gan',
+};
+
+/** The demo's config file: the recipe, the places, and where it is to be quick, a schedule that is. */
+function demoConfig(quick: boolean): string {
+  return stringify({
+    recipe: 'demo',
+    name: 'demo',
+    store: place('store'),
+    dataset: place('dataset'),
+    validation: { images: relative('.', heldOutPhotographs), every: quick ? 20 : 200 },
+    ...(quick && quickSchedule),
+  });
+}

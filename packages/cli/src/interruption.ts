@@ -1,0 +1,30 @@
+import { constants } from 'node:os';
+
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
+/** Why work ended early: the process was asked to stop. */
+export class Interruption extends Error {
+  /** 130 after SIGINT, 143 after SIGTERM, as shells have it. */
+  readonly exitCode: number;
+
+  constructor(signal: (typeof signals)[number]) {
+    super(`stopped by ${signal}`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+/**
+ * From now on the first SIGINT or SIGTERM aborts the signal that this returns, with an `Interruption` as reason, so that
+ * the command can tidy up; the second one ends the process at once. Commands that do not call it end at the first.
+ */
+export function abortOnInterruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of signals) {
+    process.on(signal, () => {
+      const interruption = new Interruption(signal);
+      if (controller.signal.aborted) process.exit(interruption.exitCode);
+      controller.abort(interruption);
+    });
+  }
+  return controller.signal;
+}

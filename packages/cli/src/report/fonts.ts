@@ -1,0 +1,21 @@
+import { createRequire } from 'node:module';
+import { GlobalFonts } from '@napi-rs/canvas';
+import { FourfoldError } from '@fourfold/common';
+
+/** The family that charts are lettered in. */
+export const fontFamily = 'DejaVu Sans';
+
+/**
+ * Make the shipped font known to the canvas, since a machine may have none, and return its family. Throws `not-found`
+ * where the font's package is damaged.
+ */
+export function registerFonts(): string {
+  if (GlobalFonts.has(fontFamily)) return fontFamily;
+  const require = createRequire(import.meta.url);
+  for (const file of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
+    if (!GlobalFonts.registerFromPath(require.resolve(`dejavu-fonts-ttf/ttf/${file}`), fontFamily)) {
+      throw new FourfoldError('not-found', `font ${file} cannot be loaded`, { mend: 'install the npm packages again' });
+    }
+  }
+  return fontFamily;
+}

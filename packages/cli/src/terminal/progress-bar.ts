@@ -1,0 +1,67 @@
+import cliProgress from 'cli-progress';
+import { formatDuration } from './table.js';
+
+/** Shows how far a task of known length is. */
+export interface ProgressBar {
+  /** `done` of the task's units are done; `detail` stands at the end of the line. */
+  update(done: number, total: number, detail: string): void;
+  /** Leave the terminal as it should be for what is printed next. */
+  stop(): void;
+}
+
+const millisecondsBetweenLines = 10_000;
+
+/**
+ * Progress on stderr: a bar with rate and ETA on a terminal, elsewhere a plain line now and then. `unit` is what is
+ * counted, in the plural.
+ */
+export function createProgressBar(task: string, unit: string): ProgressBar {
+  return process.stderr.isTTY ? terminalBar(task, unit) : plainLines(task, unit);
+}
+
+function terminalBar(task: string, unit: string): ProgressBar {
+  const pace = createPace();
+  const bar = new cliProgress.SingleBar({
+    format: `${task} [{bar}] {value}/{total} ${unit}  {pace}  {detail}`,
+    barsize: 24,
+    barCompleteChar: '=',
+    barIncompleteChar: ' ',
+    hideCursor: true,
+    stream: process.stderr,
+  });
+  let started = false;
+  return {
+    update(done, total, detail) {
+      const payload = { pace: pace(done, total), detail };
+      if (!started) bar.start(total, done, payload);
+      else bar.update(done, payload);
+      started = true;
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function plainLines(task: string, unit: string): ProgressBar {
+  const pace = createPace();
+  let printedAt = performance.now();
+  return {
+    update(done, total, detail) {
+      if (performance.now() - printedAt < millisecondsBetweenLines) return;
+      printedAt = performance.now();
+      console.error(`${task}: ${done}/${total} ${unit}  ${pace(done, total)}  ${detail}`.trimEnd());
+    },
+    stop: () => undefined,
+  };
+}
+
+/** Rate since the first call, and the time that the rest takes at it. */
+function createPace(): (done: number, total: number) => string {
+  let start: { at: number; done: number } | undefined;
+  return (done, total) => {
+    start ??= { at: performance.now(), done };
+    const elapsedMs = performance.now() - start.at;
+    const perSecond = ((done - start.done) * 1000) / elapsedMs;
+    if (!(perSecond > 0) || !Number.isFinite(perSecond)) return '';
+    return `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s  ETA ${formatDuration(((total - done) * 1000) / perSecond)}`;
+  };
+}

@@ -1,0 +1,85 @@
+import { extname } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
+import { FourfoldError } from '@fourfold/common';
+
+interface Encoding {
+  name: string;
+  /** Largest side in pixels that the format can say. */
+  largestSide: number;
+  hasAlpha: boolean;
+  encode: (picture: Sharp, sizeBytes: number) => Sharp;
+}
+
+const jpeg: Encoding = {
+  name: 'JPEG',
+  largestSide: 65_500,
+  hasAlpha: false,
+  encode: (picture) => picture.flatten({ background: 'white' }).jpeg({ quality: 95, chromaSubsampling: '4:4:4' }),
+};
+const png: Encoding = {
+  name: 'PNG',
+  largestSide: 1_000_000,
+  hasAlpha: true,
+  encode: (picture) => picture.png(),
+};
+const webp: Encoding = {
+  name: 'WebP',
+  largestSide: 16_383,
+  hasAlpha: true,
+  encode: (picture) => picture.webp({ quality: 95 }),
+};
+const tiff: Encoding = {
+  name: 'TIFF',
+  largestSide: 1_000_000,
+  hasAlpha: true,
+  encode: (picture, sizeBytes) => picture.tiff({ compression: 'deflate', bigtiff: sizeBytes > 2 ** 31 }),
+};
+const avif: Encoding = {
+  name: 'AVIF',
+  largestSide: 16_384,
+  hasAlpha: true,
+  encode: (picture) => picture.avif({ quality: 80, chromaSubsampling: '4:4:4' }),
+};
+
+const encodings: Record<string, Encoding> = {
+  '.jpg': jpeg,
+  '.jpeg': jpeg,
+  '.png': png,
+  '.webp': webp,
+  '.tif': tiff,
+  '.tiff': tiff,
+  '.avif': avif,
+};
+
+/**
+ * How a picture goes into the file that `path` names, by its extension. Throws `invalid` for one that is not known, and
+ * for a picture whose longer side is more than the format can hold.
+ */
+export function encodingOf(path: string, longerSide: number): Encoding {
+  const extension = extname(path).toLowerCase();
+  const encoding = encodings[extension];
+  if (!encoding) {
+    throw new FourfoldError('invalid', `${path}: ${extension || 'no extension'} is no format to write`, {
+      mend: `end its name in ${Object.keys(encodings).join(', ')}`,
+    });
+  }
+  if (longerSide > encoding.largestSide) {
+    throw new FourfoldError(
+      'invalid',
+      `${path}: a side of ${longerSide} pixels is more than ${encoding.name} holds, ${encoding.largestSide}`,
+      { mend: 'write a .png or .tiff' },
+    );
+  }
+  return encoding;
+}
+
+/** Encode a finished spool into `path`. */
+export async function encodeSpool(
+  spoolPath: string,
+  path: string,
+  { encode }: Encoding,
+  { grey, sizeBytes }: { grey: boolean; sizeBytes: number },
+): Promise<void> {
+  const picture = sharp(spoolPath, { limitInputPixels: false }).keepMetadata();
+  await encode(grey ? picture.toColourspace('b-w') : picture, sizeBytes).toFile(path);
+}

@@ -1,0 +1,31 @@
+import { availableParallelism } from 'node:os';
+import type { Picture } from '@fourfold/data-loader';
+import {
+  createGenerator,
+  selectBackend,
+  tileOverlap,
+  uploadParameters,
+  upscalePicture,
+  type BackendInfo,
+} from '@fourfold/model';
+import type { GeneratorWeights } from '../checkpoint-source.js';
+import type { BackendChoice } from '../commands/arguments.js';
+
+/** A generator on this thread's backend, where it stays until the process ends. */
+export interface Upscaler {
+  /** Pixels around a tile that it is to see, so that no seam shows. */
+  overlap: number;
+  /** An LR picture to its SR of 4 times the width and height, `tile` LR pixels a side at a time; blocks the thread. */
+  upscale: (lr: Picture, tile: number) => Picture;
+}
+
+/** Let a backend compute in this thread with all of the machine's cores. Throws `invalid` where it is not there. */
+export const startBackend = (choice: BackendChoice): Promise<BackendInfo> =>
+  selectBackend(choice, availableParallelism());
+
+/** Put a generator on the backend that was started. */
+export function createUpscaler({ config, layout, vector }: GeneratorWeights): Upscaler {
+  const network = { layer: createGenerator(config, 'inference'), parameters: uploadParameters(layout, vector) };
+  const overlap = tileOverlap(config);
+  return { overlap, upscale: (lr, tile) => upscalePicture(network, lr, { tile, overlap }) };
+}

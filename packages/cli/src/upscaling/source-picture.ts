@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import sharp, { type Metadata, type Sharp } from 'sharp';
+import { FourfoldError, systemErrorCode } from '@fourfold/common';
+
+/** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
+export interface SourcePicture {
+  width: number;
+  height: number;
+  /** 8-bit RGB rows. */
+  rgb: Uint8Array;
+  /** 8-bit opacity rows, where the picture has any. */
+  alpha?: Uint8Array;
+  /** The picture is black and white, and so should the result be. */
+  grey: boolean;
+  /** One pixel of the picture, with its ICC profile, EXIF and XMP. */
+  metadataCarrier: Sharp;
+  /** What the result will not keep, in words. */
+  losses: string[];
+}
+
+/**
+ * Read any picture that sharp reads. Grey, CMYK and other colour spaces become sRGB through their profile; pages behind
+ * the first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the file.
+ */
+export async function readSourcePicture(path: string): Promise<SourcePicture> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${path} does not exist`);
+    throw new FourfoldError('invalid', `${path} cannot be read`, { cause });
+  });
+  try {
+    return await decode(bytes);
+  } catch (cause) {
+    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    throw new FourfoldError('invalid', `${path} is not a whole picture: ${reason.replace(/^Input buffer /, 'it ')}`);
+  }
+}
+
+async function decode(bytes: Buffer): Promise<SourcePicture> {
+  const metadata = await sharp(bytes).metadata();
+  const isRgb = ['srgb', 'rgb', 'rgb16'].includes(metadata.space ?? '');
+  // RGB stays as it is and keeps its profile; what becomes sRGB here has its profile applied, and needs none any more.
+  const open = () => sharp(bytes, { failOn: 'warning', ignoreIcc: isRgb }).toColourspace('srgb');
+  const { data, info } = await open().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  const carrier = open().extract({ left: 0, top: 0, width: 1, height: 1 }).keepExif().keepXmp();
+  return {
+    width,
+    height,
+    ...splitChannels(data, channels),
+    grey: ['b-w', 'grey16'].includes(metadata.space ?? ''),
+    metadataCarrier: isRgb ? carrier.keepIccProfile() : carrier,
+    losses: lossesOf(metadata),
+  };
+}
+
+/** Interleaved RGB or RGBA as colours and opacity. */
+function splitChannels(data: Buffer, channels: number): { rgb: Uint8Array; alpha?: Uint8Array } {
+  if (channels === 3) return { rgb: data };
+  const pixels = data.length / channels;
+  const rgb = new Uint8Array(3 * pixels);
+  const alpha = new Uint8Array(pixels);
+  for (let i = 0; i < pixels; i++) {
+    rgb.set(data.subarray(channels * i, channels * i + 3), 3 * i);
+    alpha[i] = data[channels * i + 3];
+  }
+  return { rgb, alpha };
+}
+
+function lossesOf({ depth, pages = 1, space }: Metadata): string[] {
+  return [
+    ...(depth && depth !== 'uchar' ? ['its samples have more than 8 bits; the result has 8'] : []),
+    ...(pages > 1 ? [`it has ${pages} pages; the first is taken`] : []),
+    ...(space === 'cmyk' ? ['it is CMYK; the result is sRGB'] : []),
+  ];
+}

@@ -1,0 +1,137 @@
+import { access, constants, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { describeError, FourfoldError, systemErrorCode } from '@fourfold/common';
+import { resizeBy, type Picture } from '@fourfold/data-loader';
+import { encodeSpool, encodingOf } from './encoding.js';
+import { readSourcePicture, type SourcePicture } from './source-picture.js';
+import { createSpool } from './spool.js';
+import { cropPixels, planBands, type Tile } from './tiles.js';
+
+export interface UpscaleFileOptions {
+  input: string;
+  /** Its extension says the format. Written beside its place and moved there when it is whole. */
+  output: string;
+  /** Largest side of a tile's core in LR pixels. */
+  tile: number;
+  /** Pixels of its surroundings that each tile is given. */
+  margin: number;
+  /** 8-bit RGB to 4 times the width and height. */
+  upscale: (lr: Picture) => Picture;
+  onProgress: (done: number, total: number) => void;
+  signal: AbortSignal;
+}
+
+/** Sizes in pixels, and what of the input the output does not have, in words. */
+export interface UpscaleReport {
+  from: { width: number; height: number };
+  to: { width: number; height: number };
+  losses: string[];
+}
+
+/**
+ * Upscale a picture file, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is
+ * upscaled by bicubic; ICC profile, EXIF (with its orientation: the pixels stay as they are stored) and XMP go along.
+ * Throws `invalid` and `not-found` for an input or output that cannot be, before any work; `no-space`.
+ */
+export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
+  const { input, output } = options;
+  await checkOutputPlace(input, output);
+  const source = await readSourcePicture(input);
+  const { width, height, alpha, grey } = source;
+  const to = { width: 4 * width, height: 4 * height };
+  const encoding = encodingOf(output, Math.max(to.width, to.height));
+  const channels = alpha ? 4 : 3;
+  const temporary = join(dirname(output), `.${basename(output)}.partial-${process.pid}`);
+  const spoolPath = `${temporary}.v`;
+  try {
+    const spool = await createSpool(spoolPath, source.metadataCarrier, { ...to, channels });
+    try {
+      for await (const rows of upscaledBands(source, options)) await spool.write(rows);
+      await spool.finish();
+      await encodeSpool(spoolPath, temporary, encoding, { grey, sizeBytes: to.width * to.height * channels });
+      await rename(temporary, output);
+    } finally {
+      await spool.remove();
+    }
+  } catch (error) {
+    throw options.signal.aborted ? error : writeError(output, error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  const lostAlpha = alpha && !encoding.hasAlpha ? [`${encoding.name} has no transparency; it is put on white`] : [];
+  return { from: { width, height }, to, losses: [...source.losses, ...lostAlpha] };
+}
+
+/** The output's rows, a band of tiles at a time. */
+async function* upscaledBands(
+  source: SourcePicture,
+  { tile, margin, upscale, onProgress, signal }: UpscaleFileOptions,
+): AsyncGenerator<Uint8Array> {
+  const channels = source.alpha ? 4 : 3;
+  const bands = planBands(source.width, source.height, tile, margin);
+  const total = bands.length * bands[0].length;
+  let done = 0;
+  for (const band of bands) {
+    const rows = new Uint8Array(16 * source.width * band[0].core.height * channels);
+    for (const place of band) {
+      onProgress(done++, total);
+      // Computing blocks the thread; between two tiles a signal or the progress bar has its turn.
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+      const { width, height } = place.read;
+      const colours = upscale({ data: cropPixels(source.rgb, source.width, 3, place.read), width, height });
+      const opacity =
+        source.alpha && upscaleAlpha(cropPixels(source.alpha, source.width, 1, place.read), width, height);
+      putCore(rows, 4 * source.width, place, colours, opacity);
+    }
+    yield rows;
+  }
+  onProgress(total, total);
+}
+
+/** Opacity by bicubic, as the red channel of a picture. */
+function upscaleAlpha(alpha: Uint8Array, width: number, height: number): Picture {
+  const data = new Uint8Array(3 * alpha.length);
+  for (let i = 0; i < alpha.length; i++) data.fill(alpha[i], 3 * i, 3 * i + 3);
+  return resizeBy({ data, width, height }, 4, 'cubic');
+}
+
+/** Copy what a tile contributes into its band's rows of `rowPixels` RGB or RGBA pixels. */
+function putCore(rows: Uint8Array, rowPixels: number, { core, read }: Tile, colours: Picture, opacity?: Picture): void {
+  const channels = opacity ? 4 : 3;
+  for (let y = 0; y < 4 * core.height; y++) {
+    let from = 3 * ((4 * (core.top - read.top) + y) * colours.width + 4 * (core.left - read.left));
+    let to = channels * (y * rowPixels + 4 * core.left);
+    for (let x = 0; x < 4 * core.width; x++, from += 3, to += channels) {
+      rows[to] = colours.data[from];
+      rows[to + 1] = colours.data[from + 1];
+      rows[to + 2] = colours.data[from + 2];
+      if (opacity) rows[to + 3] = opacity.data[from];
+    }
+  }
+}
+
+async function checkOutputPlace(input: string, output: string): Promise<void> {
+  const folder = dirname(output);
+  try {
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const missing = systemErrorCode(cause) === 'ENOENT';
+    throw new FourfoldError(
+      missing ? 'not-found' : 'invalid',
+      `${output}: folder ${folder} ${missing ? 'does not exist' : 'cannot be written to'}`,
+    );
+  }
+  const existing = await stat(output).catch(() => undefined);
+  if (existing?.isDirectory()) throw new FourfoldError('invalid', `${output} is a folder`);
+  if (existing && (await realpath(output)) === (await realpath(input).catch(() => ''))) {
+    throw new FourfoldError('invalid', `${output} is the input itself`, { mend: 'name another output' });
+  }
+}
+
+function writeError(output: string, cause: unknown): unknown {
+  if (cause instanceof FourfoldError) return cause;
+  const full = systemErrorCode(cause) === 'ENOSPC' || describeError(cause).includes('No space left');
+  if (full) return new FourfoldError('no-space', `${output} could not be written: the disk is full`, { cause });
+  return new FourfoldError('unavailable', `${output} could not be written`, { cause });
+}
