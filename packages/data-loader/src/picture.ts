@@ -121,13 +121,14 @@ function formatOf({ format }: Metadata): PictureHeader['format'] {
 
 const readMetadata = (bytes: Uint8Array) => refuseClearly(sharp(bytes, decoding).metadata());
 
-/** The decoder repeats itself over several lines; its first line says what is wrong. */
+/** The decoder says what is wrong over several lines, repeating itself and its setting. */
 async function refuseClearly<T>(decoded: Promise<T>): Promise<T> {
   try {
     return await decoded;
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
-    const [reason] = said.replace(/^Input buffer (has corrupt header: |contains )/, '').split('\n');
+    const lines = said.replace(/^Input buffer (has corrupt header: |contains )/, '').split('\n');
+    const reason = lines.find((line) => !line.includes('failOn')) ?? 'damaged';
     throw new FourfoldError('invalid', `not a whole picture: ${reason}`);
   }
 }

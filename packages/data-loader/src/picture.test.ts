@@ -1,0 +1,131 @@
+import sharp, { type Sharp } from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { decodePicture, encodePng, readHeader, readPicture } from './picture.js';
+import { photographCorner, photographPath } from './test-pictures.js';
+
+const raw = (data: Uint8Array | Uint16Array, width: number, height: number, channels: 1 | 2 | 3 | 4) =>
+  sharp(data, { raw: { width, height, channels } });
+
+const pixels = async (bytes: Buffer) => [...(await decodePicture(bytes)).data];
+
+describe('decoding', () => {
+  it('gives back what a lossless file holds', async () => {
+    const picture = await photographCorner('train/chelsea.png', 40, 30);
+    const { data, width, height } = picture;
+    const files = [
+      await encodePng(picture),
+      await raw(data, width, height, 3).webp({ lossless: true }).toBuffer(),
+      await raw(data, width, height, 3).tiff({ compression: 'lzw' }).toBuffer(),
+    ];
+    for (const file of files) {
+      expect(await decodePicture(file)).toMatchObject({ width, height });
+      expect(Buffer.compare((await decodePicture(file)).data, data)).toBe(0);
+    }
+  });
+
+  it('rounds 16-bit samples to the nearest of 256 levels', async () => {
+    const deep = Uint16Array.of(0, 128, 129, 257 * 100 + 128, 257 * 100 + 129, 65535);
+    const png = await raw(deep, 2, 1, 3).toColourspace('rgb16').png().toBuffer();
+    expect((await sharp(png).metadata()).depth).toBe('ushort');
+    expect(await pixels(png)).toEqual([0, 0, 1, 100, 101, 255]);
+  });
+
+  it('spreads grey over three channels', async () => {
+    const png = await raw(Uint8Array.of(3, 200), 2, 1, 1).toColourspace('b-w').png().toBuffer();
+    expect((await sharp(png).metadata()).channels).toBe(1);
+    expect(await pixels(png)).toEqual([3, 3, 3, 200, 200, 200]);
+  });
+
+  it('composites alpha on white, at 8 and at 16 bit', async () => {
+    const rgba = Uint8Array.of(100, 0, 255, 51, 10, 20, 30, 255);
+    const on = (value: number) => Math.round(value * 0.2 + 255 * 0.8);
+    const expected = [on(100), on(0), on(255), 10, 20, 30];
+    expect(await pixels(await raw(rgba, 2, 1, 4).png().toBuffer())).toEqual(expected);
+    const deep = Uint16Array.from(rgba, (value) => value * 257);
+    expect(await pixels(await raw(deep, 2, 1, 4).toColourspace('rgb16').png().toBuffer())).toEqual(expected);
+  });
+
+  it('applies the EXIF rotation', async () => {
+    const bytes = await raw(Uint8Array.of(255, 0, 0, 0, 0, 255), 2, 1, 3)
+      .withMetadata({ orientation: 6 })
+      .png()
+      .toBuffer();
+    const { data, width, height } = await decodePicture(bytes);
+    expect([width, height, ...data]).toEqual([1, 2, 255, 0, 0, 0, 0, 255]);
+  });
+
+  it('converts CMYK', async () => {
+    const red = await raw(
+      new Uint8Array(16 * 16 * 3).fill(0).map((_, i) => (i % 3 === 0 ? 200 : 20)),
+      16,
+      16,
+      3,
+    )
+      .toColourspace('cmyk')
+      .jpeg({ quality: 95 })
+      .toBuffer();
+    const { data } = await decodePicture(red);
+    expect(data.length).toBe(16 * 16 * 3);
+    expect(data[0]).toBeGreaterThan(150);
+    expect(data[1]).toBeLessThan(90);
+  });
+
+  it('refuses what is not a whole picture, with a reason on one line', async () => {
+    const { data, width, height } = await photographCorner('train/chelsea.png', 200, 100);
+    const jpeg = await raw(data, width, height, 3).jpeg().toBuffer();
+    const webp = await raw(data, width, height, 3).webp().toBuffer();
+    const png = await raw(data, width, height, 3).png().toBuffer();
+    for (const whole of [jpeg, webp, png]) {
+      const cut = whole.subarray(0, whole.length * 0.7);
+      await expect(decodePicture(cut)).rejects.toMatchObject({
+        code: 'invalid',
+        message: expect.stringMatching(/^not a whole picture: [^\n]+$/) as string,
+      });
+    }
+    await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow('unsupported image format');
+    const gif = await raw(data, width, height, 3).gif().toBuffer();
+    await expect(decodePicture(gif)).rejects.toThrow('it is a gif; JPEG, PNG, WebP and TIFF are read');
+    await expect(decodePicture(floatTiff())).rejects.toThrow('its samples are of type float; 8 and 16 bit are read');
+  });
+
+  it('names the file that cannot be read', async () => {
+    await expect(readPicture('/nowhere/a.png')).rejects.toMatchObject({
+      code: 'not-found',
+      message: '/nowhere/a.png does not exist',
+    });
+    await expect(readPicture(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: not a whole picture/);
+  });
+});
+
+it('knows which files are 8-bit RGB as they stand', async () => {
+  const { data, width, height } = await photographCorner('train/chelsea.png', 32, 16);
+  const rgb = raw(data, width, height, 3);
+  const keeps = async (file: Sharp) => (await readHeader(await file.toBuffer())).keepsBytes;
+  expect(await keeps(rgb.clone().jpeg())).toBe(true);
+  expect(await keeps(rgb.clone().png())).toBe(true);
+  expect(await keeps(rgb.clone().webp())).toBe(false);
+  expect(await keeps(rgb.clone().ensureAlpha().png())).toBe(false);
+  expect(await keeps(rgb.clone().withMetadata({ orientation: 3 }).jpeg())).toBe(false);
+  expect(await keeps(rgb.clone().toColourspace('cmyk').jpeg())).toBe(false);
+  expect(await keeps(rgb.clone().toColourspace('b-w').jpeg())).toBe(false);
+  expect(await keeps(rgb.clone().toColourspace('rgb16').png())).toBe(false);
+});
+
+/** One grey pixel as a 32-bit float. */
+function floatTiff(): Buffer {
+  // Width, height, bits, compression, photometric, offset, channels, rows a strip, bytes, sample format.
+  const tags = [256, 1, 257, 1, 258, 32, 259, 1, 262, 1, 273, 134, 277, 1, 278, 1, 279, 4, 339, 3];
+  const file = Buffer.alloc(138);
+  file.write('II*\0');
+  file.writeUInt32LE(8, 4);
+  file.writeUInt16LE(tags.length / 2, 8);
+  for (let i = 0; i < tags.length / 2; i++) {
+    const at = 10 + i * 12;
+    file.writeUInt16LE(tags[i * 2], at);
+    file.writeUInt16LE(4, at + 2);
+    file.writeUInt32LE(1, at + 4);
+    file.writeUInt32LE(tags[i * 2 + 1], at + 8);
+  }
+  file.writeFloatLE(0.5, 134);
+  return file;
+}

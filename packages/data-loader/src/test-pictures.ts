@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url';
+import type { DataConfig } from '@fourfold/common';
+import { cropPicture, readPicture, type Picture } from './picture.js';
+
+/** Path of one of the shipped photographs, or of a file of the imresize reference. */
+export const photographPath = (name: string) =>
+  fileURLToPath(new URL(`../../../examples/photographs/${name}`, import.meta.url));
+export const referencePath = (name: string) =>
+  fileURLToPath(new URL(`../../../test/imresize-reference/${name}`, import.meta.url));
+
+/** The top left of a photograph. */
+export async function photographCorner(name: string, width: number, height: number): Promise<Picture> {
+  return cropPicture(await readPicture(photographPath(name)), { left: 0, top: 0, width, height });
+}
+
+/** The plainest data config, with changes. */
+export const dataConfig = (changes: Partial<DataConfig>): DataConfig => ({
+  globalBatch: 16,
+  replicas: 1,
+  crop: 96,
+  cropsPerPicture: 1,
+  windowPictures: 1024,
+  flips: false,
+  quarterTurns: false,
+  blurSigma: 0,
+  ...changes,
+});
