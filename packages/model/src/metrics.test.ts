@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { luma, psnrY, ssimY } from './metrics.js';
+import { loadReference } from './test-support.js';
+
+const reference = loadReference('metrics');
+const [a, b] = ['a', 'b'].map((name) => Uint8Array.from(reference.get(name).data));
+const [height, width] = reference.get('a').shape;
+
+test('PSNR and SSIM equal scikit-image’s', () => {
+  expect(Math.abs(psnrY(a, b, width, height) - reference.get('psnr').data[0])).toBeLessThan(1e-3);
+  expect(Math.abs(ssimY(a, b, width, height) - reference.get('ssim').data[0])).toBeLessThan(1e-4);
+});
+
+test('a picture equals itself', () => {
+  expect(psnrY(a, a, width, height)).toBe(Infinity);
+  expect(ssimY(a, a, width, height)).toBeCloseTo(1, 12);
+});
+
+test('Y runs from 16 to 235', () => {
+  expect([...luma(Uint8Array.of(0, 0, 0, 255, 255, 255))]).toEqual([16, 235]);
+});
+
+test('the border does not count', () => {
+  const framed = Uint8Array.from(a);
+  for (let at = 0; at < framed.length; at++) {
+    const [row, column] = [Math.floor(at / 3 / width), Math.floor(at / 3) % width];
+    if (Math.min(row, column, height - 1 - row, width - 1 - column) < 4) framed[at] = 0;
+  }
+  expect(psnrY(a, framed, width, height)).toBe(Infinity);
+});
