@@ -1,0 +1,95 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export const cliPath = fileURLToPath(new URL('../../packages/cli/bin/fourfold.js', import.meta.url));
+export const photographs = fileURLToPath(new URL('../../examples/photographs/', import.meta.url));
+
+export interface LogEvent {
+  event?: string;
+  [field: string]: unknown;
+}
+
+/** A `fourfold` process whose log lines are events to wait for. */
+export interface Process {
+  child: ChildProcess;
+  events: LogEvent[];
+  /** Everything on stdout. */
+  output: () => string;
+  /** Lines on stderr that are no log lines. */
+  errors: string[];
+  exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** The first event, past or to come, that fulfils the condition; rejects when the process ends without it. */
+  waitFor(condition: (event: LogEvent) => boolean, what: string, timeoutMs?: number): Promise<LogEvent>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Start `fourfold ARGS` with debug logs. */
+export function startFourfold(args: string[]): Process {
+  const child = spawn(process.execPath, [cliPath, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, FOURFOLD_LOG: 'debug' },
+  });
+  running.add(child);
+  const events: LogEvent[] = [];
+  const errors: string[] = [];
+  const listeners = new Set<(event: LogEvent) => void>();
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const lines = createInterface({ input: child.stderr });
+  lines.on('line', (line) => {
+    if (!line.startsWith('{')) return errors.push(line);
+    const event = JSON.parse(line) as LogEvent;
+    events.push(event);
+    for (const listener of listeners) listener(event);
+  });
+  const exit = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.once('close', (code, signal) => {
+      running.delete(child);
+      resolve({ code, signal });
+    });
+  });
+  return {
+    child,
+    events,
+    errors,
+    output: () => output,
+    exit,
+    waitFor(condition, what, timeoutMs = 60_000) {
+      const found = events.find(condition);
+      if (found) return Promise.resolve(found);
+      return new Promise((resolve, reject) => {
+        const done = (act: () => void) => {
+          clearTimeout(timer);
+          listeners.delete(listener);
+          act();
+        };
+        const listener = (event: LogEvent) => condition(event) && done(() => resolve(event));
+        const fail = (why: string) => () =>
+          done(() =>
+            reject(
+              new Error(`${what} did not come: ${why}\n${errors.join('\n')}\n${JSON.stringify(events.slice(-5))}`),
+            ),
+          );
+        const timer = setTimeout(fail(`waited ${timeoutMs} ms`), timeoutMs);
+        listeners.add(listener);
+        void exit.then(fail('the process ended'));
+      });
+    },
+  };
+}
+
+/** Run `fourfold ARGS` to its end. */
+export async function fourfold(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { exit, output, errors } = startFourfold(args);
+  const { code } = await exit;
+  return { code, stdout: output(), stderr: errors.join('\n') };
+}
+
+/** Kill whatever a test left behind, frozen processes, too. */
+export async function killAll(): Promise<void> {
+  const left = [...running];
+  for (const child of left) child.kill('SIGKILL');
+  await Promise.all(left.map((child) => new Promise((resolve) => child.once('close', resolve))));
+}

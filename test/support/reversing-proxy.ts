@@ -1,0 +1,65 @@
+import { credentials } from '@grpc/grpc-js';
+import {
+  startServer,
+  wire,
+  type Chunk,
+  type CoordinatorHandlers,
+  type CoordinatorMessage__Output,
+  type ReplicaWork__Output,
+  type RunningServer,
+  type WorkerMessage,
+} from '@fourfold/common';
+
+/**
+ * A proxy between workers and their coordinator that forces arrivals into reverse order: it holds every half's answers
+ * back until all replicas have one, then passes them on from the last replica to the first.
+ */
+export async function startReversingProxy(
+  coordinator: string,
+  replicas: number,
+): Promise<RunningServer & { reversals: () => number }> {
+  const client = new wire.Coordinator(coordinator, credentials.createInsecure());
+  const replicaOf = new Map<number, ReplicaWork__Output>();
+  const held = new Map<string, { replica: number; pass: () => void }[]>();
+  let reversals = 0;
+
+  const hold = ({ iteration, network, replica }: ReplicaWork__Output, pass: () => void) => {
+    const half = `${network} ${iteration}`;
+    const answers = [...(held.get(half) ?? []), { replica, pass }];
+    held.set(half, answers);
+    if (answers.length < replicas) return;
+    reversals++;
+    for (const answer of answers.sort((a, b) => b.replica - a.replica)) answer.pass();
+  };
+
+  const handlers: CoordinatorHandlers = {
+    Join(call) {
+      const upstream = client.Join();
+      upstream.on('data', (message: CoordinatorMessage__Output) => {
+        const { lease } = message;
+        if (lease?.token && lease.replica) replicaOf.set(lease.token.number, lease.replica);
+        call.write(message);
+      });
+      upstream.on('end', () => call.end());
+      upstream.on('error', (error) => call.destroy(error));
+      call.on('data', (message: WorkerMessage) => {
+        const work = replicaOf.get(Number(message.gradientReady?.token?.number));
+        const pass = () => upstream.write(message);
+        if (work) hold(work, pass);
+        else pass();
+      });
+      call.on('end', () => upstream.end());
+      call.on('cancelled', () => upstream.cancel());
+    },
+    PullParameters(call) {
+      const upstream = client.PullParameters(call.request);
+      upstream.on('error', (error) => call.destroy(error));
+      upstream.on('data', (chunk: Chunk) => call.write(chunk));
+      upstream.on('end', () => call.end());
+    },
+    Watch: (call) => call.end(),
+  };
+  const server = await startServer('127.0.0.1:0');
+  server.addService(wire.Coordinator.service, handlers);
+  return { ...server, reversals: () => reversals };
+}

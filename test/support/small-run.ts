@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, sha256, type ObjectStore } from '@fourfold/common';
+import { checkpointStore, listCheckpoints } from '@fourfold/coordinator';
+import { fourfold, photographs, startFourfold, type Process } from './process.js';
+
+export interface SmallRun {
+  /** Arguments that every part of the run gets. */
+  configArgs: string[];
+  configPath: string;
+  store: ObjectStore;
+}
+
+export interface SmallRuns {
+  folder: string;
+  /** A new run of the same config in a store of its own; `more` is YAML on top. */
+  create(name: string, more?: string): Promise<SmallRun>;
+  remove(): Promise<void>;
+}
+
+/**
+ * Runs that differ only in how they are run: tiny networks, five replicas (of two, a + b = b + a would hide the order),
+ * both kinds of phases, real photographs.
+ */
+export async function prepareSmallRuns(): Promise<SmallRuns> {
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));
+  const dataset = join(folder, 'dataset');
+  const prepared = await fourfold([
+    'prepare',
+    '--images',
+    join(photographs, 'train'),
+    '--out',
+    dataset,
+    '--sample',
+    '6',
+    '--seed',
+    '1',
+  ]);
+  if (prepared.code !== 0) throw new Error(prepared.stderr);
+  return {
+    folder,
+    async create(name, more = '') {
+      const store = join(folder, 'store', name);
+      const configPath = join(folder, `${name}.yaml`);
+      await writeFile(configPath, smallConfig(name, dataset, store) + more);
+      return { configPath, configArgs: ['--config', configPath], store: openStore(store).at(`runs/${name}`) };
+    },
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+const smallConfig = (name: string, dataset: string, store: string): string => `
+name: ${name}
+seed: 7
+dataset: ${dataset}
+store: ${store}
+generator: { channels: 8, blocks: 1 }
+discriminator: { channels: 4, dense: 16 }
+data: { globalBatch: 10, replicas: 5, crop: 48, cropsPerPicture: 4, windowPictures: 4, flips: true, quarterTurns: true }
+loss: { content: mse }
+phases:
+  - { kind: mse, iterations: 3, learningRate: 1.0e-3, decay: cosine }
+  - { kind: gan, iterations: 5, learningRate: 1.0e-4 }
+checkpoints: { every: 2 }
+workers: { backend: wasm, threads: 1 }
+timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 1500, termCheckMs: 200 }
+`;
+
+export const startCoordinator = (run: SmallRun, ...args: string[]): Process =>
+  startFourfold(['coordinator', ...run.configArgs, ...args]);
+
+export const startWorkers = (run: SmallRun, count: number, ...args: string[]): Process[] =>
+  Array.from({ length: count }, () => startFourfold(['worker', ...run.configArgs, ...args]));
+
+/** SHA-256 of the newest checkpoint's weights. */
+export async function weightsOf(run: SmallRun): Promise<{ generator: string; discriminator: string }> {
+  const newest = (await listCheckpoints(run.store)).at(-1);
+  if (!newest) throw new Error(`${run.store.url} has no checkpoint`);
+  const checkpoint = checkpointStore(run.store, newest);
+  return {
+    generator: sha256(await checkpoint.get('generator.safetensors')),
+    discriminator: sha256(await checkpoint.get('discriminator.safetensors')),
+  };
+}
