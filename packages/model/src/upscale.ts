@@ -18,12 +18,15 @@ export interface Tiling {
   overlap: number;
 }
 
-/** Beyond this distance a pixel's influence is below half a grey level (see the test for the measurement). */
-const influencePixels = 20;
+/**
+ * Pixels farther away than this do not count. Measured with 16 blocks of 64 channels over noise, batch norms by its
+ * statistics: without them the largest change of SR is 9 grey levels at 12 pixels, 0.6 at 16, 0.02 at 20, 0.001 at 24.
+ */
+const influencePixels = 24;
 
 /**
- * Overlap with which no seam shows. A generator of few blocks sees no farther than this, and its tiles equal the whole; it
- * sees 4 pixels with the first convolution, 2 a block, and 4 with the rest.
+ * Overlap with which no seam shows. A generator of up to 8 blocks sees no farther than this, and its tiles equal the whole:
+ * 4 pixels with the first convolution, 2 a block, 4 with the rest.
  */
 export const tileOverlap = ({ blocks }: GeneratorConfig): number => Math.min(4 + 2 * blocks + 4, influencePixels);
 
