@@ -70,19 +70,16 @@ describe('decoding', () => {
     expect(data[1]).toBeLessThan(90);
   });
 
-  it('refuses what is not a whole picture, with a reason on one line', async () => {
+  it('refuses what is not a whole picture, with a reason', async () => {
     const { data, width, height } = await photographCorner('train/chelsea.png', 200, 100);
     const jpeg = await raw(data, width, height, 3).jpeg().toBuffer();
     const webp = await raw(data, width, height, 3).webp().toBuffer();
     const png = await raw(data, width, height, 3).png().toBuffer();
     for (const whole of [jpeg, webp, png]) {
       const cut = whole.subarray(0, whole.length * 0.7);
-      await expect(decodePicture(cut)).rejects.toMatchObject({
-        code: 'invalid',
-        message: expect.stringMatching(/^not a whole picture: [^\n]+$/) as string,
-      });
+      await expect(decodePicture(cut)).rejects.toMatchObject({ code: 'invalid', message: 'truncated or damaged' });
     }
-    await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow('unsupported image format');
+    await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow('neither a JPEG, PNG, WebP nor TIFF');
     const gif = await raw(data, width, height, 3).gif().toBuffer();
     await expect(decodePicture(gif)).rejects.toThrow('it is a gif; JPEG, PNG, WebP and TIFF are read');
     await expect(decodePicture(floatTiff())).rejects.toThrow('its samples are of type float; 8 and 16 bit are read');
@@ -93,7 +90,7 @@ describe('decoding', () => {
       code: 'not-found',
       message: '/nowhere/a.png does not exist',
     });
-    await expect(readPicture(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: not a whole picture/);
+    await expect(readPicture(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: neither a JPEG/);
   });
 });
 

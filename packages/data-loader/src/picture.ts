@@ -121,15 +121,17 @@ function formatOf({ format }: Metadata): PictureHeader['format'] {
 
 const readMetadata = (bytes: Uint8Array) => refuseClearly(sharp(bytes, decoding).metadata());
 
-/** The decoder says what is wrong over several lines, repeating itself and its setting. */
+/**
+ * The decoder's own words are only the cause: concurrent decodings share its buffer for them, so that they may be missing
+ * or another file's.
+ */
 async function refuseClearly<T>(decoded: Promise<T>): Promise<T> {
   try {
     return await decoded;
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause);
-    const lines = said.replace(/^Input buffer (has corrupt header: |contains )/, '').split('\n');
-    const reason = lines.find((line) => !line.includes('failOn')) ?? 'damaged';
-    throw new FourfoldError('invalid', `not a whole picture: ${reason}`);
+    const foreign = cause instanceof Error && cause.message.includes('unsupported image format');
+    const reason = foreign ? 'neither a JPEG, PNG, WebP nor TIFF' : 'truncated or damaged';
+    throw new FourfoldError('invalid', reason, { cause });
   }
 }
 
