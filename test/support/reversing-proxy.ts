@@ -21,14 +21,14 @@ export async function startReversingProxy(
   const client = new wire.Coordinator(coordinator, credentials.createInsecure());
   const replicaOf = new Map<number, ReplicaWork__Output>();
   const held = new Map<string, { replica: number; pass: () => void }[]>();
-  let reversals = 0;
+  const reversed = new Set<string>();
 
   const hold = ({ iteration, network, replica }: ReplicaWork__Output, pass: () => void) => {
     const half = `${network} ${iteration}`;
     const answers = [...(held.get(half) ?? []), { replica, pass }];
     held.set(half, answers);
     if (answers.length < replicas) return;
-    reversals++;
+    reversed.add(half);
     for (const answer of answers.sort((a, b) => b.replica - a.replica)) answer.pass();
   };
 
@@ -61,5 +61,5 @@ export async function startReversingProxy(
   };
   const server = await startServer('127.0.0.1:0');
   server.addService(wire.Coordinator.service, handlers);
-  return { ...server, reversals: () => reversals };
+  return { ...server, reversals: () => reversed.size };
 }

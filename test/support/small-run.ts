@@ -64,7 +64,7 @@ phases:
   - { kind: gan, iterations: 5, learningRate: 1.0e-4 }
 checkpoints: { every: 2 }
 workers: { backend: wasm, threads: 1 }
-timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 1500, termCheckMs: 200 }
+timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 3000, termCheckMs: 200 }
 `;
 
 export const startCoordinator = (run: SmallRun, ...args: string[]): Process =>

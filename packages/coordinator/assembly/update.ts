@@ -56,8 +56,10 @@ export function adam(
   const step = f32x4.splat(stepSize);
   const root = f32x4.splat(rootCorrection2);
   const eps = f32x4.splat(epsilon);
-  const bytes = (<usize>count) << 2;
-  for (let at: usize = 0; at < bytes; at += 16) {
+  const whole = (<usize>(count & ~3)) << 2;
+  const end = (<usize>count) << 2;
+  let at: usize = 0;
+  for (; at < whole; at += 16) {
     const g = f32x4.div(v128.load(sum + at), r);
     const m = f32x4.add(f32x4.mul(b1, v128.load(firstMoments + at)), f32x4.mul(c1, g));
     const v = f32x4.add(f32x4.mul(b2, v128.load(secondMoments + at)), f32x4.mul(c2, f32x4.mul(g, g)));
@@ -66,7 +68,7 @@ export function adam(
     const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
     v128.store(parameters + at, f32x4.sub(v128.load(parameters + at), f32x4.div(f32x4.mul(step, m), denominator)));
   }
-  for (const end = (<usize>count) << 2; at < end; at += 4) {
+  for (; at < end; at += 4) {
     const g = load<f32>(sum + at) / replicas;
     const m = beta1 * load<f32>(firstMoments + at) + oneMinusBeta1 * g;
     const v = beta2 * load<f32>(secondMoments + at) + oneMinusBeta2 * (g * g);
