@@ -51,6 +51,7 @@ type JoinCall = ServerDuplexStream<WorkerMessage__Output, CoordinatorMessage>;
 /** The coordinator's gRPC service. `close` ends all control streams with `reason`. */
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
+  let closing = false;
 
   function seat(call: JoinCall, { exchangeAddress, kind }: Register__Output) {
     const client = new wire.Worker(exchangeAddress, credentials.createInsecure(), bulkChannelOptions);
@@ -102,7 +103,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       const gone = (reason: string) => () => {
         clearTimeout(refuse);
         calls.delete(call);
-        if (joined) host.board.leave(joined.worker, reason);
+        if (joined && !closing) host.board.leave(joined.worker, reason);
       };
       call.on('end', gone('it left'));
       call.on('cancelled', gone('its connection broke'));
@@ -148,6 +149,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       for (const call of calls) call.write({ heartbeat: {} });
     },
     close(reason: string): void {
+      closing = true;
       for (const call of calls) {
         call.write({ runEnded: { reason } });
         call.end();
