@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { rearranged } from './wasm-memory.js';
 
 /*
  * Convolution and its gradients from forward convolutions, the one thing that is fast in TF.js's wasm backend. Its
@@ -49,8 +50,8 @@ function conv2dPairs(x: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D {
 }
 
 /**
- * With 'same' padding (0, 1), x[2i] met the taps 0 of dy[i] and 2 of dy[i-1], x[2i+1] tap 1 of dy[i]: a 2 x 2 convolution
- * whose output channels are the four pixels of a block.
+ * With 'same' padding (0, 1), x[2i] met the taps 0 of y[i] and 2 of y[i-1], x[2i+1] tap 1 of y[i]: a 2 x 2 convolution over
+ * dy whose output channels are the four pixels of a block.
  */
 function inputGradientOfStride2(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Shape4): tf.Tensor4D {
   const [batch, height, width, inputs] = xShape;
@@ -58,24 +59,25 @@ function inputGradientOfStride2(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Sh
   assert(side === 3 && height % 2 === 0 && width % 2 === 0, 'stride 2 takes 3 x 3 filters and even sizes');
   return tf.tidy(() => {
     const taps = tf.transpose(filter, [0, 1, 3, 2]);
-    const none = tf.zeros([1, 1, outputs, inputs]);
-    // Tap of the filter by [dy[i-1], dy[i]] and by the pixel's place in its block.
-    const tapOf = [
-      [2, undefined],
-      [0, 1],
-    ];
-    const at = (row?: number, column?: number) =>
-      row === undefined || column === undefined ? none : tf.slice(taps, [row, column, 0, 0], [1, 1, outputs, inputs]);
-    const rows = tapOf.map((rowTaps) => {
-      const columns = tapOf.map((columnTaps) =>
-        tf.concat(
-          rowTaps.flatMap((row) => columnTaps.map((column) => at(row, column))),
-          3,
-        ),
-      );
-      return tf.concat(columns, 1);
+    const blocks = rearranged<tf.Rank.R4>(taps, [2, 2, outputs, 4 * inputs], (from, to) => {
+      to.fill(0);
+      // Along each axis dy[i - 1 + near] meets, for the pixel 2i + phase, the tap 2 * (1 - near) + phase if there is one.
+      for (let place = 0; place < 16; place++) {
+        const [nearRow, nearColumn, rowPhase, columnPhase] = [
+          place >> 3,
+          (place >> 2) & 1,
+          (place >> 1) & 1,
+          place & 1,
+        ];
+        const [row, column] = [2 * (1 - nearRow) + rowPhase, 2 * (1 - nearColumn) + columnPhase];
+        if (row > 2 || column > 2) continue;
+        for (let output = 0; output < outputs; output++) {
+          const run = ((3 * row + column) * outputs + output) * inputs;
+          const target = ((2 * nearRow + nearColumn) * outputs + output) * 4 + 2 * rowPhase + columnPhase;
+          to.set(from.subarray(run, run + inputs), target * inputs);
+        }
+      }
     });
-    const blocks = tf.concat(rows, 0) as tf.Tensor4D;
     const y = tf.conv2d(dy, blocks, 1, [
       [0, 0],
       [1, 0],
@@ -152,26 +154,22 @@ function stripCount(batch: number, rows: number, minimum: number): number {
   return count;
 }
 
-/**
- * x cut into strips of rows along the batch, each with so many rows of its neighbours above and below (zeros beyond the
- * picture). Cutting is a reshape; only the neighbours' rows are picked.
- */
+/** x cut into strips of rows along the batch, each with rows of its neighbours above and below, zeros beyond the picture. */
 function stripsWithNeighbours(x: tf.Tensor4D, count: number, above: number, below: number): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
   const rows = height / count;
-  const lines = tf.reshape(x, [batch, height, width * channels]);
-  const neighbours = (first: number, size: number): tf.Tensor4D[] => {
-    if (size === 0) return [];
-    const picked = Array.from({ length: count }, (_, strip) => {
-      const start = strip * rows + first;
-      return start < 0 || start >= height
-        ? tf.zeros([batch, size, width * channels])
-        : tf.slice(lines, [0, start, 0], [batch, size, -1]);
-    });
-    return [tf.reshape(tf.concat(picked, 1), [batch * count, size, width, channels])];
-  };
-  const inside: tf.Tensor4D = tf.reshape(x, [batch * count, rows, width, channels]);
-  return tf.concat([...neighbours(-above, above), inside, ...neighbours(rows, below)], 1);
+  const seen = above + rows + below;
+  const line = width * channels;
+  return rearranged<tf.Rank.R4>(x, [batch * count, seen, width, channels], (from, to) => {
+    to.fill(0);
+    for (let strip = 0; strip < batch * count; strip++) {
+      const top = (strip % count) * rows - above;
+      const first = Math.max(top, 0);
+      const last = Math.min(top + seen, height);
+      const picture = Math.floor(strip / count) * height;
+      to.set(from.subarray((picture + first) * line, (picture + last) * line), (strip * seen + first - top) * line);
+    }
+  });
 }
 
 const padColumns = (filter: tf.Tensor4D, left: number, right: number): tf.Tensor4D =>
@@ -185,8 +183,9 @@ const padColumns = (filter: tf.Tensor4D, left: number, right: number): tf.Tensor
 /** Rows and columns in reverse order. */
 function flipped(filter: tf.Tensor4D): tf.Tensor4D {
   const [side, , inputs, outputs] = filter.shape;
-  const taps = tf.reshape(filter, [side * side, inputs * outputs]);
-  // TF.js's Reverse and Gather take wasm 0.1 us an element; slices of whole taps are plain copies.
-  const backwards = Array.from({ length: side * side }, (_, i) => tf.slice(taps, [side * side - 1 - i, 0], [1, -1]));
-  return tf.reshape(tf.concat(backwards), [side, side, inputs, outputs]);
+  const size = inputs * outputs;
+  const last = side * side - 1;
+  return rearranged<tf.Rank.R4>(filter, filter.shape, (from, to) => {
+    for (let tap = 0; tap <= last; tap++) to.set(from.subarray(tap * size, (tap + 1) * size), (last - tap) * size);
+  });
 }

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { createBatchNorm } from './batch-norm.js';
 import { genericKernels } from './generic.js';
 import type { Kernels } from './kernels.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './wasm-convolution.js';
+import { elements } from './wasm-memory.js';
 
 /** The mean over a whole axis pair by pooling; TF.js's sum over the leading axes transposes everything first. */
 const pooled = (x: tf.Tensor4D, window: [number, number]): tf.Tensor4D => tf.avgPool(x, window, 1, 'valid');
@@ -39,8 +39,5 @@ export const wasmKernels: Kernels = {
   channelSums,
   scaleShift,
   upload: (values, shape) => tf.tensor(values, shape),
-  download: (tensor, target) => {
-    const backend = tf.backend() as BackendWasm;
-    target.set(backend.typedArrayFromHeap(tensor));
-  },
+  download: (tensor, target) => target.set(elements(tensor)),
 };

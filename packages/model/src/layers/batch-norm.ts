@@ -16,7 +16,7 @@ export function batchNorm(name: string): Layer {
     const { y, mean, variance, saved } = kernels().batchNorm(x, gamma, beta, batchNormEpsilon);
     const count = x.size / gamma.size;
     if (forward.statistics) {
-      forward.statistics.set(`${name}/mean`, tf.keep(mean));
+      forward.statistics.set(`${name}/mean`, mean);
       // A single value a channel has no unbiased variance; its biased one, 0, stands in.
       forward.statistics.set(`${name}/variance`, tf.mul(variance, count > 1 ? count / (count - 1) : 1));
     } else {
