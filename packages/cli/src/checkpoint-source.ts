@@ -42,7 +42,7 @@ export async function openCheckpoint(url: string): Promise<Checkpoint> {
   });
   if (newest) return { store: checkpointStore(store, newest.name), manifest: newest.manifest };
   const files = await store.list('');
-  const reason = files.some(({ key }) => key.endsWith('.safetensors'))
+  const reason = files.some(({ key }) => /^[^/]+\.safetensors$/.test(key))
     ? 'it has no manifest.json, which is written last: it was not finished'
     : 'there is no manifest.json, and no checkpoints folder with one';
   throw new FourfoldError('not-found', `no checkpoint at ${store.url}: ${reason}`, {

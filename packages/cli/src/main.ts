@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { describeError, exitCodeOf, FourfoldError } from '@fourfold/common';
+import { registerBench } from './commands/bench.js';
 import { registerCheckpoints } from './commands/checkpoints.js';
 import { registerDemo } from './commands/demo.js';
 import { registerDoctor } from './commands/doctor.js';
@@ -43,6 +44,7 @@ function createProgram(): Command {
   registerUpscale(program);
   registerCheckpoints(program);
   registerDoctor(program);
+  registerBench(program);
   registerDemo(program);
   return program;
 }

@@ -1,4 +1,4 @@
-import { createCanvas, type Canvas } from '@napi-rs/canvas';
+import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
 import { Chart, registerables, type ChartConfiguration, type ChartDataset, type Plugin } from 'chart.js';
 import type { PhaseConfig } from '@fourfold/common';
 import type { History } from '@fourfold/coordinator';
@@ -18,7 +18,9 @@ interface Span {
   end: number;
 }
 
-const panel = { width: 1200, height: 400 };
+type Phase = Span & { kind: string };
+
+const panelSize = { width: 1200, height: 400 };
 const colours = { blue: '#1f6fb4', orange: '#d9730d', green: '#2e8b57', purple: '#7b4fa3', grey: '#777777' };
 const phaseFills = ['#eef3f8', '#fbf1e6'];
 
@@ -30,25 +32,40 @@ export function drawCurves({ history, phases, bicubicPsnr }: CurvesInput): Buffe
   const spans = phaseSpans(phases);
   const whole = { begin: 0, end: spans.at(-1)?.end ?? 0 };
   const gan = spans.filter(({ kind }) => kind === 'gan');
-  const panels = [
-    drawPanel('PSNR on held-out photographs (dB)', whole, spans, psnrLines(history, whole, bicubicPsnr), 'linear'),
-    drawPanel(
-      "generator's content loss",
-      whole,
-      spans,
-      [lossLine(history, 'content', 'content', colours.blue)],
-      'logarithmic',
-    ),
-    ...(gan.length > 0
-      ? [drawPanel('adversarial losses', { begin: gan[0].begin, end: whole.end }, spans, ganLines(history), 'linear')]
-      : []),
+  const panels: Panel[] = [
+    {
+      title: 'PSNR on held-out photographs (dB)',
+      span: whole,
+      lines: psnrLines(history, whole, bicubicPsnr),
+      scale: 'linear',
+    },
+    {
+      title: 'generator: content loss',
+      span: whole,
+      lines: [lossLine(history, 'content', 'content', colours.blue)],
+      scale: 'logarithmic',
+    },
   ];
-  return stack(panels);
+  if (gan.length > 0) {
+    const span = { begin: gan[0].begin, end: whole.end };
+    panels.push({ title: 'adversarial losses', span, lines: ganLines(history), scale: 'linear' });
+  }
+  const canvas = createCanvas(panelSize.width, panelSize.height * panels.length);
+  const context = canvas.getContext('2d');
+  for (const [i, panel] of panels.entries()) drawPanel(context, i * panelSize.height, panel, spans);
+  return canvas.toBuffer('image/png');
+}
+
+interface Panel {
+  title: string;
+  span: Span;
+  lines: Line[];
+  scale: 'linear' | 'logarithmic';
 }
 
 type Line = ChartDataset<'line', { x: number; y: number }[]>;
 
-function phaseSpans(phases: CurvesInput['phases']): (Span & { kind: string })[] {
+function phaseSpans(phases: CurvesInput['phases']): Phase[] {
   let begin = 0;
   return phases.map(({ kind, iterations }) => {
     const span = { kind, begin, end: begin + iterations };
@@ -95,53 +112,52 @@ const line = (label: string, data: Line['data'], colour: string, pointRadius: nu
   backgroundColor: colour,
   borderWidth: 2.5,
   pointRadius,
+  clip: false,
 });
 
-function drawPanel(
-  title: string,
-  { begin, end }: Span,
-  phases: (Span & { kind: string })[],
-  datasets: Line[],
-  scale: 'linear' | 'logarithmic',
-): Canvas {
-  const canvas = createCanvas(panel.width, panel.height);
-  const config: ChartConfiguration<'line', { x: number; y: number }[]> = {
+function drawPanel(target: SKRSContext2D, top: number, { title, span, lines, scale }: Panel, phases: Phase[]): void {
+  const canvas = createCanvas(panelSize.width, panelSize.height);
+  const config: ChartConfiguration<'line', Line['data']> = {
     type: 'line',
-    data: { datasets },
+    data: { datasets: lines },
     options: {
       responsive: false,
       animation: false,
-      layout: { padding: 16 },
+      layout: { padding: { top: 16, bottom: 16, left: 16, right: 36 } },
       plugins: {
         title: { display: true, text: title, align: 'start', color: '#222222', font: { size: 18, weight: 'bold' } },
-        legend: { align: 'end', labels: { usePointStyle: true, pointStyle: 'line', color: '#222222' } },
+        legend: {
+          display: lines.length > 1,
+          align: 'end',
+          labels: { usePointStyle: true, pointStyle: 'line', color: '#222222' },
+        },
       },
       scales: {
         x: {
           type: 'linear',
-          min: begin,
-          max: end,
+          min: span.begin,
+          max: span.end,
           title: { display: true, text: 'iteration' },
           grid: { display: false },
         },
-        y: { type: scale, grid: { color: '#dddddd' } },
+        y: { type: scale, grid: { color: '#d5d5d5' } },
       },
     },
     plugins: [phaseBackground(phases)],
   };
-  new Chart(canvas.getContext('2d') as unknown as CanvasRenderingContext2D, config).destroy();
-  return canvas;
+  const chart = new Chart(canvas.getContext('2d') as unknown as CanvasRenderingContext2D, config);
+  target.drawImage(canvas, 0, top);
+  // This clears the canvas, too.
+  chart.destroy();
 }
 
 /** Colours the phases behind the lines and writes their kinds at the top. */
-function phaseBackground(phases: (Span & { kind: string })[]): Plugin<'line'> {
+function phaseBackground(phases: Phase[]): Plugin<'line'> {
   return {
     id: 'phases',
-    beforeDraw({ ctx, width, height }) {
+    beforeDraw({ ctx, width, height, chartArea: { left, right, top, bottom }, scales: { x } }) {
       ctx.fillStyle = 'white';
       ctx.fillRect(0, 0, width, height);
-    },
-    beforeDatasetsDraw({ ctx, chartArea: { left, right, top, bottom }, scales: { x } }) {
       for (const [i, { kind, begin, end }] of phases.entries()) {
         const from = Math.max(left, x.getPixelForValue(begin));
         const to = Math.min(right, x.getPixelForValue(end));
@@ -155,11 +171,4 @@ function phaseBackground(phases: (Span & { kind: string })[]): Plugin<'line'> {
       }
     },
   };
-}
-
-function stack(panels: Canvas[]): Buffer {
-  const canvas = createCanvas(panel.width, panel.height * panels.length);
-  const context = canvas.getContext('2d');
-  for (const [i, drawn] of panels.entries()) context.drawImage(drawn, 0, i * panel.height);
-  return canvas.toBuffer('image/png');
 }

@@ -31,7 +31,10 @@ export async function readSourcePicture(path: string): Promise<SourcePicture> {
     return await decode(bytes);
   } catch (cause) {
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    throw new FourfoldError('invalid', `${path} is not a whole picture: ${reason.replace(/^Input buffer /, 'it ')}`);
+    throw new FourfoldError(
+      'invalid',
+      `${path} is not a whole picture: ${reason.replace(/^Input buffer (has corrupt header: |contains )/, '')}`,
+    );
   }
 }
 

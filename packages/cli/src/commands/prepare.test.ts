@@ -1,0 +1,76 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
+
+/** A folder `photos` with two photographs, one too small and one file that is no picture. */
+const withPhotographs = (use: (folder: string) => Promise<void>): Promise<void> =>
+  inFolder(async (folder) => {
+    const photos = join(folder, 'photos');
+    await mkdir(photos);
+    const photograph = (name: string, side: number) =>
+      sharp(join(heldOutPhotographs, `${name}.jpg`))
+        .resize(side, side)
+        .toFile(join(photos, `${name}.jpg`));
+    await Promise.all([photograph('hedgehog', 240), photograph('raccoon', 256), photograph('red-panda', 40)]);
+    await writeFile(join(photos, 'text.png'), 'no picture at all');
+    await use(folder);
+  });
+
+test('what was taken and what was left is listed, with reasons', async () => {
+  await withPhotographs(async (folder) => {
+    const { exitCode, stdout } = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^took 2 of 4 files:\n {2}hedgehog\.jpg +240x240 +as it is\n {2}raccoon\.jpg +256x256 +as it is\n/,
+    );
+    expect(stdout).toMatch(/left 2:\n {2}red-panda\.jpg +too small: 40x40.*\n {2}text\.png +\S.*\n/);
+    expect(stdout).toMatch(/dataset dataset: 2 samples in 1 shards, .* at file:.*\/dataset\n$/);
+
+    const again = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
+    expect(again).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(again.stderr).toMatch(/^fourfold: .*dataset holds a dataset already; .*\n$/);
+  });
+});
+
+test('--json is one object with the same', async () => {
+  await withPhotographs(async (folder) => {
+    const args = ['prepare', '--images', 'photos', '--out', 'tiles', '--name', 'mine', '--tile', '200', '--json'];
+    const { exitCode, stdout } = await fourfold(folder, ...args);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      taken: [
+        { file: 'hedgehog.jpg', storedAs: 'tiles' },
+        { file: 'raccoon.jpg', storedAs: 'tiles' },
+      ],
+      left: [{ file: 'red-panda.jpg' }, { file: 'text.png' }],
+      manifest: { name: 'mine', pictures: 2 },
+    });
+  });
+});
+
+test('nothing usable, no folder, a bad number: one line, exit code 2', async () => {
+  await inFolder(async (folder) => {
+    await writeFile(join(folder, 'text.png'), 'no picture at all');
+    const outcomes = await Promise.all([
+      fourfold(folder, 'prepare', '--images', '.', '--out', 'dataset'),
+      fourfold(folder, 'prepare', '--images', 'nowhere', '--out', 'dataset'),
+      fourfold(folder, 'prepare', '--images', '.', '--out', 'dataset', '--sample', '0'),
+      fourfold(folder, 'prepare', '--images', '.', '--out', 'dataset', '--tile', '130'),
+      fourfold(folder, 'prepare', '--images', '.'),
+    ]);
+    const messages = [
+      /has no usable photograph/,
+      /folder nowhere cannot be listed/,
+      /--sample <count>' argument '0' is invalid/,
+      /--tile 130: must be a multiple of 4/,
+      /required option '--out <url>' not specified/,
+    ];
+    for (const [i, { exitCode, stdout, stderr }] of outcomes.entries()) {
+      expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+      expect(stderr).toMatch(/^fourfold: .*\n$/);
+      expect(stderr).toMatch(messages[i]);
+    }
+  });
+});

@@ -1,0 +1,133 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openStore } from '@fourfold/common';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
+
+let folder: string;
+const width = 60;
+const height = 44;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-upscale-'));
+  await writeSmallCheckpoint(openStore(folder).at('runs/small'), 4, { channels: 4, blocks: 2 });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const photograph = () => sharp(join(heldOutPhotographs, 'coffee.png')).resize(width, height, { fit: 'fill' });
+
+const upscale = (input: string, output: string, ...options: string[]) =>
+  fourfold(folder, 'upscale', input, output, '--checkpoint', 'runs/small', ...options);
+
+async function pixels(file: string) {
+  const { data, info } = await sharp(join(folder, file), { ignoreIcc: true })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { data, ...info };
+}
+
+test('four times the size, and tiles show no seam', async () => {
+  await photograph().toFile(join(folder, 'photograph.png'));
+  const [tiled, whole] = await Promise.all([
+    upscale('photograph.png', 'tiled.png', '--tile', '16'),
+    upscale('photograph.png', 'whole.png'),
+  ]);
+  expect([tiled.exitCode, whole.exitCode]).toEqual([0, 0]);
+  const a = await pixels('tiled.png');
+  const b = await pixels('whole.png');
+  expect([a.width, a.height, a.channels]).toEqual([4 * width, 4 * height, 3]);
+  expect(a.data.length).toBe(b.data.length);
+  let largest = 0;
+  for (let i = 0; i < a.data.length; i++) largest = Math.max(largest, Math.abs(a.data[i] - b.data[i]));
+  expect(largest).toBeLessThanOrEqual(1);
+  expect(new Set(b.data).size).toBeGreaterThan(20);
+});
+
+test.each(['jpg', 'png', 'webp', 'tiff'])('a .%s keeps ICC profile and EXIF orientation', async (extension) => {
+  await photograph()
+    .withIccProfile('p3')
+    .withExif({ IFD0: { Copyright: 'somebody' } })
+    .withMetadata({ orientation: 6 })
+    .toFile(join(folder, 'turned.jpg'));
+  const before = await sharp(join(folder, 'turned.jpg')).metadata();
+  const output = `turned-up.${extension}`;
+  expect(await upscale('turned.jpg', output)).toMatchObject({ exitCode: 0, stderr: '' });
+  const after = await sharp(join(folder, output)).metadata();
+  expect(after).toMatchObject({ width: 4 * width, height: 4 * height, orientation: 6 });
+  expect(after.icc).toEqual(before.icc);
+  if (extension !== 'tiff') expect(after.exif?.includes('somebody')).toBe(true);
+});
+
+test('a profile is attached, not applied: the pixels are those without it', async () => {
+  const plain = await photograph().raw().toBuffer();
+  const raw = { width, height, channels: 3 as const };
+  await sharp(plain, { raw }).png().toFile(join(folder, 'plain.png'));
+  await sharp(join(folder, 'plain.png')).withIccProfile('p3').png().toFile(join(folder, 'p3-converted.png'));
+  // The same pixels under another profile: the converted file's profile, taken over by a copy of its own pixels.
+  const converted = await pixels('p3-converted.png');
+  await sharp(converted.data, { raw }).png().toFile(join(folder, 'same-pixels.png'));
+  await upscale('p3-converted.png', 'with-profile.png');
+  await upscale('same-pixels.png', 'without-profile.png');
+  expect((await pixels('with-profile.png')).data.equals((await pixels('without-profile.png')).data)).toBe(true);
+});
+
+test('opacity is kept, upscaled smoothly; a JPEG is put on white and says so', async () => {
+  const alpha = Buffer.from(Uint8Array.from({ length: width * height }, (_, i) => (i % width < width / 2 ? 0 : 255)));
+  await photograph()
+    .joinChannel(alpha, { raw: { width, height, channels: 1 } })
+    .png()
+    .toFile(join(folder, 'half.png'));
+  expect((await upscale('half.png', 'half-up.png', '--tile', '16')).stderr).toBe('');
+  const { data, channels } = await pixels('half-up.png');
+  expect(channels).toBe(4);
+  const opacity = (x: number, y: number) => data[4 * (y * 4 * width + x) + 3];
+  for (const y of [0, 63, 64, 4 * height - 1]) {
+    expect([opacity(0, y), opacity(2 * width - 12, y), opacity(2 * width + 12, y), opacity(4 * width - 1, y)]).toEqual([
+      0, 0, 255, 255,
+    ]);
+    const [before, after] = [opacity(2 * width - 1, y), opacity(2 * width, y)];
+    expect(before).toBeGreaterThan(60);
+    expect(after).toBeLessThan(195);
+    expect(before).toBeLessThan(after);
+  }
+
+  const flat = await upscale('half.png', 'half-up.jpg');
+  expect(flat).toMatchObject({ exitCode: 0 });
+  expect(flat.stderr).toBe('fourfold: half.png: JPEG has no transparency; it is put on white\n');
+  expect((await pixels('half-up.jpg')).data[0]).toBeGreaterThan(250);
+});
+
+test('grey stays grey, 16 bit and CMYK are taken and said', async () => {
+  await photograph().toColourspace('b-w').png().toFile(join(folder, 'grey.png'));
+  await photograph().toColourspace('rgb16').png().toFile(join(folder, 'deep.png'));
+  await photograph().toColourspace('cmyk').jpeg().toFile(join(folder, 'cmyk.jpg'));
+  expect(await upscale('grey.png', 'grey-up.png')).toMatchObject({ exitCode: 0, stderr: '' });
+  expect((await sharp(join(folder, 'grey-up.png')).metadata()).space).toBe('b-w');
+  expect((await upscale('deep.png', 'deep-up.png')).stderr).toContain('more than 8 bits; the result has 8');
+  expect((await upscale('cmyk.jpg', 'cmyk-up.png')).stderr).toContain('it is CMYK; the result is sRGB');
+  await photograph().png().toFile(join(folder, 'eight.png'));
+  await upscale('eight.png', 'eight-up.png');
+  const [deep, eight] = [await pixels('deep-up.png'), await pixels('eight-up.png')];
+  expect(deep.data.equals(eight.data)).toBe(true);
+});
+
+test('what cannot be done is refused in one line, and nothing is left behind', async () => {
+  await writeFile(join(folder, 'note.png'), 'no picture at all');
+  await photograph().toFile(join(folder, 'good.png'));
+  const refusals: [input: string, output: string, message: RegExp][] = [
+    ['nowhere.png', 'x.png', /^fourfold: nowhere\.png does not exist\n$/],
+    ['note.png', 'x.png', /^fourfold: note\.png is not a whole picture: unsupported image format\n$/],
+    ['good.png', 'nowhere/x.png', /^fourfold: nowhere\/x\.png: folder nowhere does not exist\n$/],
+    ['good.png', 'x.bmp', /^fourfold: x\.bmp: \.bmp is no format to write; end its name in \.jpg, .*\n$/],
+    ['good.png', './good.png', /^fourfold: \.\/good\.png is the input itself; name another output\n$/],
+  ];
+  for (const [input, output, message] of refusals) {
+    const { exitCode, stdout, stderr } = await upscale(input, output);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  }
+  expect((await readdir(folder)).filter((name) => /^x|partial/.test(name))).toEqual([]);
+});
