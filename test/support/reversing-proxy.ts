@@ -41,7 +41,7 @@ export async function startReversingProxy(
         call.write(message);
       });
       upstream.on('end', () => call.end());
-      upstream.on('error', (error) => call.destroy(error));
+      upstream.on('error', (error) => call.emit('error', error));
       call.on('data', (message: WorkerMessage) => {
         const work = replicaOf.get(Number(message.gradientReady?.token?.number));
         const pass = () => upstream.write(message);
@@ -53,7 +53,7 @@ export async function startReversingProxy(
     },
     PullParameters(call) {
       const upstream = client.PullParameters(call.request);
-      upstream.on('error', (error) => call.destroy(error));
+      upstream.on('error', (error) => call.emit('error', error));
       upstream.on('data', (chunk: Chunk) => call.write(chunk));
       upstream.on('end', () => call.end());
     },

@@ -20,8 +20,9 @@ export function createFolderStore(folder: string): ObjectStore {
   return {
     url,
     async get(key) {
+      const path = pathOf(key);
       try {
-        return await readFile(pathOf(key));
+        return await readFile(path);
       } catch (cause) {
         throw namedError(`${url}/${key}`, 'read', cause);
       }
@@ -37,7 +38,8 @@ export function createFolderStore(folder: string): ObjectStore {
       } catch (cause) {
         throw namedError(`${url}/${key}`, 'written', cause);
       } finally {
-        await rm(temporary, { force: true });
+        // Where it could not even be made, there is nothing to remove.
+        await rm(temporary, { force: true }).catch(() => undefined);
       }
     },
     async list(prefix) {

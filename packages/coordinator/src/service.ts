@@ -3,8 +3,8 @@ import {
   bulkChannelOptions,
   createLogger,
   describeError,
+  endWithStatus,
   protocolVersion,
-  rpcError,
   sendVector,
   wire,
   type CoordinatorHandlers,
@@ -59,7 +59,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       grant: (token, leaseMs, work) => call.write({ lease: { token, leaseMs, ...work } }),
       end: (token) => call.write({ leaseEnded: { token } }),
       drop: (reason) => {
-        call.destroy(rpcError(status.ABORTED, reason));
+        endWithStatus(call, status.ABORTED, reason);
         client.close();
       },
     });
@@ -85,7 +85,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       let joined: { worker: number; client: WorkerClient } | undefined;
       calls.add(call);
       const refuse = setTimeout(
-        () => call.destroy(rpcError(status.DEADLINE_EXCEEDED, 'no Register came')),
+        () => endWithStatus(call, status.DEADLINE_EXCEEDED, 'no Register came'),
         host.config.timing.silenceMs,
       );
       call.on('data', (message: WorkerMessage__Output) => {
@@ -94,7 +94,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
         const problem = message.register ? admission(host, message.register) : 'the first message must be a Register';
         if (problem) {
           log.warn({ event: 'worker-refused', problem }, 'worker refused');
-          call.destroy(rpcError(status.FAILED_PRECONDITION, problem));
+          endWithStatus(call, status.FAILED_PRECONDITION, problem);
           return;
         }
         call.write({ welcome: { term: host.term } });
@@ -117,13 +117,11 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
           ? host.parameters(network === 'GENERATOR' ? 'generator' : 'discriminator', version)
           : undefined;
       if (!found) {
-        call.destroy(
-          rpcError(status.FAILED_PRECONDITION, `${network} version ${version} of term ${term} is not there`),
-        );
+        endWithStatus(call, status.FAILED_PRECONDITION, `${network} version ${version} of term ${term} is not there`);
         return;
       }
       sendVector(call, found.vector, 0, found.stillValid).catch((error: unknown) =>
-        call.destroy(rpcError(status.INTERNAL, describeError(error))),
+        endWithStatus(call, status.INTERNAL, describeError(error)),
       );
     },
 

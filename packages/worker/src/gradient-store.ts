@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import {
   describeError,
-  rpcError,
+  endWithStatus,
   sendVector,
   tokenName,
   type Token__Output,
@@ -22,11 +22,11 @@ export function createGradientStore() {
       const name = token ? tokenName(token) : 'none';
       const vector = held.get(name);
       if (!vector || begin > vector.length) {
-        call.destroy(rpcError(status.NOT_FOUND, `no gradient of token ${name} from element ${begin} on`));
+        endWithStatus(call, status.NOT_FOUND, `no gradient of token ${name} from element ${begin} on`);
         return;
       }
       sendVector(call, vector, begin, () => held.get(name) === vector).catch((error: unknown) =>
-        call.destroy(rpcError(status.INTERNAL, describeError(error))),
+        endWithStatus(call, status.INTERNAL, describeError(error)),
       );
     },
   };

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { status, type ClientReadableStream, type ServerWritableStream } from '@grpc/grpc-js';
 import type { Chunk } from '../generated/fourfold/v1/Chunk.js';
@@ -6,9 +5,12 @@ import type { Chunk__Output } from '../generated/fourfold/v1/Chunk.js';
 import { FourfoldError } from '../errors.js';
 import { chunkElements } from './wire.js';
 
-/** A gRPC status with a reason, as `call.destroy` takes it. */
-export function rpcError(code: status, details: string): Error {
-  return Object.assign(new Error(details), { code, details });
+/**
+ * End a server's side of a call with a status and its reason. grpc-js sends the status of an error that the call emits; a
+ * call that is destroyed sends none, and its client would wait.
+ */
+export function endWithStatus(call: Pick<NodeJS.EventEmitter, 'emit'>, code: status, details: string): void {
+  call.emit('error', Object.assign(new Error(details), { code, details }));
 }
 
 /**
@@ -23,16 +25,27 @@ export async function sendVector<Request>(
 ): Promise<void> {
   for (let at = begin; at < vector.length && !call.cancelled; at += chunkElements) {
     if (!stillValid()) {
-      call.destroy(rpcError(status.FAILED_PRECONDITION, 'this version is not there any more'));
+      endWithStatus(call, status.FAILED_PRECONDITION, 'this version is not there any more');
       return;
     }
     const count = Math.min(chunkElements, vector.length - at);
     // A copy: the chunk leaves later than this call, and the vector may change by then.
     const data = Buffer.from(new Uint8Array(vector.buffer, vector.byteOffset + at * 4, count * 4));
-    if (!call.write({ encoding: 'F32', begin: at, count, data }))
-      await Promise.race([once(call, 'drain'), once(call, 'close')]);
+    if (!call.write({ encoding: 'F32', begin: at, count, data })) await drained(call);
   }
   call.end();
+}
+
+/** Resolves when the call takes more, or takes nothing any more. */
+function drained(call: Pick<NodeJS.EventEmitter, 'on' | 'off'>): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['drain', 'cancelled', 'error', 'close'];
+    const done = () => {
+      for (const event of events) call.off(event, done);
+      resolve();
+    };
+    for (const event of events) call.on(event, done);
+  });
 }
 
 export interface ReceiveOptions {
@@ -56,6 +69,7 @@ export async function* receiveVector(
 ): AsyncGenerator<{ begin: number; bytes: Uint8Array }> {
   const cancel = () => call.cancel();
   signal.addEventListener('abort', cancel);
+  if (signal.aborted) cancel();
   const chunks = call[Symbol.asyncIterator]();
   try {
     for (let at = begin; at < length;) {
@@ -88,7 +102,8 @@ async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
 
 function checkChunk(chunk: Chunk__Output, expectedBegin: number, length: number): Uint8Array {
   const { begin, count, data, encoding } = chunk;
-  if (encoding !== 'F32' || begin !== expectedBegin || begin + count > length || data.byteLength !== count * 4) {
+  const isNext = begin === expectedBegin && count > 0 && begin + count <= length;
+  if (encoding !== 'F32' || !isNext || data.byteLength !== count * 4) {
     throw new FourfoldError(
       'mismatch',
       `a chunk of ${data.byteLength} bytes in ${encoding} for elements ${begin}..${begin + count} came where element ${expectedBegin} of ${length} was due`,
