@@ -1,7 +1,7 @@
 import type { Batch, BatchSource } from '@fourfold/data-loader';
 
 /** Batches ahead of need: each is asked for as soon as it is likely to be wanted, and kept while it may be. */
-export function createBatchQueue(source: BatchSource) {
+export function createBatchQueue(source: Pick<BatchSource, 'batch'>) {
   const asked = new Map<string, { iteration: number; batch: Promise<Batch> }>();
   const get = (iteration: number, replica: number): Promise<Batch> => {
     const key = `${iteration}.${replica}`;

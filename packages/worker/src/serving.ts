@@ -25,7 +25,7 @@ export interface ServingParts {
   config: RunConfig;
   compute: Remote<ComputeMethods>;
   gradients: GradientStore;
-  source: BatchSource;
+  source: Pick<BatchSource, 'batch'>;
   /** What this worker computes with. */
   kind: object;
   datasetSha256: string;

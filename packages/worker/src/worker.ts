@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker as Thread } from 'node:worker_threads';
 import {
   createLogger,
   FourfoldError,
@@ -13,10 +12,9 @@ import {
   type RunConfig,
 } from '@fourfold/common';
 import { createBatchSource, readDatasetManifest } from '@fourfold/data-loader';
-import type { ComputeMethods } from './compute-thread.js';
+import { startComputeThread } from './compute.js';
 import { createGradientStore } from './gradient-store.js';
 import { createServing } from './serving.js';
-import { callThread } from './thread-rpc.js';
 
 export interface WorkerOptions {
   config: RunConfig;
@@ -40,8 +38,7 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
   const manifest = await readDatasetManifest(dataset);
   const datasetSha256 = sha256(await dataset.get('manifest.json'));
   const source = createBatchSource({ store: dataset, manifest, data: config.data, seed: config.seed });
-  const thread = new Thread(new URL('compute-thread.js', import.meta.url));
-  const compute = callThread<ComputeMethods>(thread);
+  const { compute, close } = startComputeThread();
   const gradients = createGradientStore();
   const server = await startServer(listen);
   server.addService(wire.Worker.service, gradients.handlers);
@@ -83,7 +80,7 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
   } finally {
     source.close();
     await server.close();
-    await thread.terminate();
+    await close();
   }
 }
 
