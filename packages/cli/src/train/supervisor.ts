@@ -8,7 +8,11 @@ import type { ProgressLine } from './progress-line.js';
 /** A part that dies this often without an iteration between is not started again. */
 const maxDeathsInARow = 5;
 const restartDelayMs = 500;
+/** How long parts that were told to stop may take. */
+const stopMs = 60_000;
 const pinoWarn = 40;
+
+type Role = 'coordinator' | 'worker';
 
 export interface LocalRun {
   config: RunConfig;
@@ -31,10 +35,9 @@ export async function superviseLocally({ config, configArgs, resume, logFile, li
   let deathsInARow = 0;
   let over = false;
 
-  const start = (role: string, args: string[], onLog: (log: LogLine) => void = () => undefined): Part => {
+  const start = (role: Role, args: string[], onLog: (log: LogLine) => void = () => undefined): Part => {
     const part = startPart(role, [...configArgs, ...args], logFile, (log) => {
-      if (log.level >= pinoWarn)
-        line.note(`${log.role}: ${log.msg}${log.reason ? ` (${log.reason})` : ''}`);
+      if (log.level >= pinoWarn) line.note(`${log.role}: ${log.msg}${log.reason ? ` (${log.reason})` : ''}`);
       onLog(log);
     });
     parts.add(part);
@@ -43,16 +46,16 @@ export async function superviseLocally({ config, configArgs, resume, logFile, li
   };
 
   /** Whether a part that ended this way is to be started again. Throws what it failed with. */
-  const shallRestart = (role: string, { code, signal: by, lastWords }: PartExit): boolean => {
+  const shallRestart = (role: Role, { code, signal: by, lastWords }: PartExit): boolean => {
     if (over || signal.aborted || code === 0) return false;
-    if (code !== null)
-      throw new FourfoldError(code === 2 ? 'invalid' : 'unavailable', lastWords || `${role} ended with code ${code}`);
+    const reason = lastWords || (by ? `it died by ${by}` : `it ended with code ${code}`);
+    if (isFinal(role, code)) throw new FourfoldError(code === 2 ? 'invalid' : 'unavailable', reason);
     if (++deathsInARow > maxDeathsInARow) {
-      throw new FourfoldError('unavailable', `${role} died ${deathsInARow} times in a row, last by ${by}`, {
-        mend: 'look at the run’s log; memory is a usual reason',
+      throw new FourfoldError('unavailable', `the ${role} died ${deathsInARow} times in a row, last: ${reason}`, {
+        mend: 'look at the run’s log; too little memory is a usual reason',
       });
     }
-    line.note(`${role} died by ${by}; it is started again`);
+    line.note(`${role}: ${reason}; it is started again`);
     return true;
   };
 
@@ -70,17 +73,17 @@ export async function superviseLocally({ config, configArgs, resume, logFile, li
       });
       const exit = await part.exit;
       watch?.cancel();
-      if (!shallRestart('the coordinator', exit)) return;
+      if (!shallRestart('coordinator', exit)) return;
       await delay(restartDelayMs);
     }
   };
 
   const keepWorker = async (): Promise<void> => {
-    while (!over && shallRestart('a worker', await start('worker', []).exit)) await delay(restartDelayMs);
+    while (!over && shallRestart('worker', await start('worker', []).exit)) await delay(restartDelayMs);
   };
 
-  const stopParts = (role?: string) => {
-    for (const { process } of parts) if (!role || process.spawnargs.includes(role)) process.kill('SIGTERM');
+  const stopParts = (role?: Role, by: NodeJS.Signals = 'SIGTERM') => {
+    for (const { process } of parts) if (!role || process.spawnargs.includes(role)) process.kill(by);
   };
   const stopCoordinator = () => stopParts('coordinator');
   signal.addEventListener('abort', stopCoordinator, { once: true });
@@ -95,9 +98,17 @@ export async function superviseLocally({ config, configArgs, resume, logFile, li
     over = true;
     signal.removeEventListener('abort', stopCoordinator);
     stopParts();
+    const cutOff = setTimeout(() => stopParts(undefined, 'SIGKILL'), stopMs);
     await Promise.allSettled([...parts].map(({ exit }) => exit));
+    clearTimeout(cutOff);
   }
 }
+
+/**
+ * A user's mistake ends the run, and so does whatever makes a coordinator give up. A worker that fails otherwise, or that
+ * is stopped by somebody, is replaced.
+ */
+const isFinal = (role: Role, code: number | null): boolean => code !== null && (role === 'coordinator' || code === 2);
 
 function watchRun(address: string, onStatus: (status: RunStatus__Output) => void): { cancel(): void } {
   const client = new wire.Coordinator(address, credentials.createInsecure());
