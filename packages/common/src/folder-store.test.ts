@@ -96,7 +96,7 @@ test('damaged objects are named', async () => {
   });
   await expect(getVerified(store, 'manifest.json', sha256('{}'))).rejects.toMatchObject({
     code: 'corrupt',
-    message: expect.stringContaining(`${store.url}/manifest.json is damaged`),
+    message: expect.stringContaining(`${store.url}/manifest.json is damaged`) as string,
   });
   expect(await getVerified(store, 'manifest.json', sha256('{"a": '))).toEqual(Buffer.from('{"a": '));
 });

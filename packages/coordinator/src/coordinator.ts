@@ -87,10 +87,14 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
     state = before;
     return result;
   };
+  let savedIteration: number | undefined;
   const checkpoint = () =>
     inState('writing a checkpoint', async () => {
+      // One of this iteration is there: writing over it would put it at risk for half an iteration at most.
+      if (savedIteration === master.versions().generator) return;
       const facts = { run: config.name, term, config, seed: config.seed, datasetSha256, workerKind: kind ?? '' };
       const name = await saveCheckpoint(run, facts, master, progress.history(), () => guard.check());
+      savedIteration = master.versions().generator;
       log.info({ event: 'checkpoint', checkpoint: name }, 'checkpoint written');
       await pruneCheckpoints(run, term, config.checkpoints.keep, progress.history());
     });

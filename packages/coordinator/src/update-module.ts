@@ -15,6 +15,6 @@ export type AdamArguments = [
 
 /** Instantiate the update module over a shared memory; each thread has its own instance. */
 export function instantiateUpdateModule(memory: WebAssembly.Memory): UpdateModule {
-  const module = new WebAssembly.Module(readFileSync(new URL('update.wasm', import.meta.url)));
+  const module = new WebAssembly.Module(readFileSync(new URL('../dist/update.wasm', import.meta.url)));
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as UpdateModule;
 }

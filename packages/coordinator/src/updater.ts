@@ -60,7 +60,7 @@ export function createUpdater(
   const staging = new Uint8Array(memory.buffer, plan.staging, chunkElements * elementBytes);
   const helpers = Array.from(
     { length: threads - 1 },
-    () => new Worker(new URL('update-thread.js', import.meta.url), { workerData: memory }),
+    () => new Worker(new URL('../dist/update-thread.js', import.meta.url), { workerData: memory }),
   );
   return {
     states,

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { emptyHistory, historySchema, meanLosses, toEvaluation } from './history.js';
+
+test('each loss is averaged over those that have it', () => {
+  expect(
+    meanLosses([
+      { content: 1, adversarial: 4 },
+      { content: 3, discriminator: 8 },
+    ]),
+  ).toEqual({ content: 2, adversarial: 4, discriminator: 8 });
+  expect(meanLosses([])).toEqual({});
+});
+
+test('the mean is taken in the order given, so that its bits are the same in every run', () => {
+  const values = [0.1, 0.2, 0.3, 0.7];
+  const { loss } = meanLosses(values.map((value) => ({ loss: value })));
+  expect(loss).toBe((0.1 + 0.2 + 0.3 + 0.7) / 4);
+});
+
+test('an evaluation is the mean over its pictures', () => {
+  const pictures = [
+    { picture: 'a.png', psnr: 20, ssim: 0.5 },
+    { picture: 'b.png', psnr: 30, ssim: 0.7 },
+  ];
+  const evaluation = toEvaluation(7, pictures);
+  expect(evaluation).toEqual({ iteration: 7, psnr: 25, ssim: 0.6, pictures });
+});
+
+test('a history survives JSON', () => {
+  const history = {
+    rows: [{ iteration: 1, phase: 0, learningRate: 1e-4, losses: { content: 0.25 } }],
+    evaluations: [toEvaluation(1, [{ picture: 'a', psnr: 1, ssim: 0 }])],
+  };
+  expect(historySchema.parse(JSON.parse(JSON.stringify(history)))).toEqual(history);
+  expect(historySchema.parse(emptyHistory())).toEqual({ rows: [], evaluations: [] });
+});

@@ -1,0 +1,129 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger, openStore, parseRunConfig, sha256, type ObjectStore } from '@fourfold/common';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkpointStore, listCheckpoints, readManifest } from './checkpoint.js';
+import { emptyHistory, toEvaluation, type History } from './history.js';
+import { createMaster, type Master } from './master.js';
+import { pruneCheckpoints, saveCheckpoint, startingPoint } from './run-checkpoints.js';
+
+const datasetSha256 = sha256('dataset');
+const log = createLogger('test');
+log.level = 'silent';
+const config = parseRunConfig(
+  {
+    name: 'small',
+    seed: 7,
+    dataset: 'photos',
+    generator: { channels: 2, blocks: 1 },
+    discriminator: { channels: 2, dense: 4 },
+    data: { crop: 16 },
+    loss: { content: 'mse' },
+    phases: [{ kind: 'gan', iterations: 9, learningRate: 1e-3 }],
+  },
+  'a test',
+);
+
+let folder: string;
+let run: ObjectStore;
+let master: Master;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-run-checkpoints-'));
+  run = openStore(folder);
+  master = createMaster(config);
+});
+afterEach(async () => {
+  await master.close();
+  await rm(folder, { recursive: true });
+});
+
+const evaluationAt = (iteration: number, psnr: number) => toEvaluation(iteration, [{ picture: 'a', psnr, ssim: 0.5 }]);
+
+/** An iteration with a made-up gradient. */
+async function iterate(): Promise<void> {
+  for (const network of ['discriminator', 'generator'] as const) {
+    master.state(network).sum.fill(0.25);
+    await master.update(network, 1e-3);
+  }
+}
+
+const save = (term: number, history: History = emptyHistory()) =>
+  saveCheckpoint(run, { run: 'small', term, config, seed: 7, datasetSha256, workerKind: '' }, master, history, () =>
+    Promise.resolve(),
+  );
+const begin = (resume: boolean, sha = datasetSha256, from = config) => startingPoint(run, from, sha, resume, log);
+
+test('a new run starts from nothing; one that exists wants --resume', async () => {
+  expect(await begin(false)).toBeUndefined();
+  expect(await begin(true)).toBeUndefined();
+  const name = await save(1);
+  await expect(begin(false)).rejects.toMatchObject({
+    code: 'invalid',
+    message: `run small exists already, up to checkpoint ${name}`,
+  });
+  expect((await begin(true))?.name).toBe(name);
+});
+
+test('a run is not continued with another dataset or seed', async () => {
+  await save(1);
+  await expect(begin(true, sha256('other'))).rejects.toMatchObject({ code: 'invalid', message: /another dataset/ });
+  await expect(begin(true, datasetSha256, { ...config, seed: 8 })).rejects.toThrow('another seed');
+});
+
+test('the restored state has the bits of the saved one, also between the halves', async () => {
+  await iterate();
+  master.state('discriminator').sum.fill(-0.5);
+  await master.update('discriminator', 1e-3);
+  const name = await save(1);
+  const restored = createMaster(config);
+  const store = checkpointStore(run, name);
+  await restored.restore(store, await readManifest(store));
+  expect(restored.versions()).toEqual({ generator: 1, discriminator: 2 });
+  for (const network of master.networks) {
+    const { vector, firstMoments, secondMoments } = restored.state(network);
+    const expected = master.state(network);
+    expect([...vector]).toEqual([...expected.vector]);
+    expect([...firstMoments]).toEqual([...expected.firstMoments]);
+    expect([...secondMoments]).toEqual([...expected.secondMoments]);
+  }
+  await restored.close();
+});
+
+test('another shape is refused by name', async () => {
+  const name = await save(1);
+  const wider = createMaster({ ...config, generator: { channels: 3, blocks: 1 } });
+  const store = checkpointStore(run, name);
+  await expect(wider.restore(store, await readManifest(store))).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringContaining(`${name}/generator.safetensors`) as string,
+  });
+  await wider.close();
+});
+
+test('pruning keeps the newest and the best, and takes away what older terms left unfinished', async () => {
+  const history: History = { rows: [], evaluations: [] };
+  for (const psnr of [20, 29, 24, 25, 26]) {
+    await iterate();
+    history.evaluations.push(evaluationAt(master.versions().generator, psnr));
+    await save(2, history);
+  }
+  await run.put('checkpoints/00000004-0001/generator.safetensors', 'of a coordinator that was killed');
+  await run.put('checkpoints/00000006-0002/generator.safetensors', 'being written');
+  await pruneCheckpoints(run, 2, 2, history);
+  expect(await listCheckpoints(run)).toEqual(['00000002-0002', '00000004-0002', '00000005-0002']);
+  expect(await run.list('checkpoints/00000004-0001')).toEqual([]);
+  expect(await run.list('checkpoints/00000006-0002')).toHaveLength(1);
+  const { best } = await readManifest(checkpointStore(run, '00000005-0002'));
+  expect(best).toEqual({ iteration: 2, psnr: 29 });
+});
+
+test('the best is the best of those that have a checkpoint', async () => {
+  const history: History = { rows: [], evaluations: [evaluationAt(1, 20), evaluationAt(2, 30)] };
+  await iterate();
+  await save(1, history);
+  for (let i = 0; i < 2; i++) await iterate();
+  await save(1, history);
+  await pruneCheckpoints(run, 1, 1, history);
+  expect(await listCheckpoints(run)).toEqual(['00000001-0001', '00000003-0001']);
+});

@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { decodeSafetensors } from '@fourfold/model/safetensors';
+import { expect, test } from 'vitest';
+import { randomStream } from '@fourfold/common';
+import { createUpdater, power, splitRange, type MasterState, type Updater } from './updater.js';
+
+const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+const update = { replicas: 1, learningRate: 1e-3, step: 1, adam };
+
+const bytesOf = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+const random = (length: number, ...keys: (string | number)[]) => {
+  const stream = randomStream(...keys);
+  return Float32Array.from({ length }, () => stream.float() * 2 - 1);
+};
+
+/** An updater of one network, used and closed. */
+async function withUpdater<T>(
+  network: { parameterCount: number; length: number },
+  threads: number,
+  use: (updater: Updater, state: MasterState) => Promise<T>,
+): Promise<T> {
+  const updater = createUpdater([network], threads, Math.max(4, network.length));
+  try {
+    return await use(updater, updater.states[0]);
+  } finally {
+    await updater.close();
+  }
+}
+
+function relativeError(actual: Float32Array, expected: Float32Array): number {
+  let difference = 0;
+  let size = 0;
+  for (const [i, value] of expected.entries()) {
+    difference += (actual[i] - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+test('two steps of Adam are PyTorch’s in float64', async () => {
+  const path = new URL('../../../test/reference/adam.safetensors', import.meta.url);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path), 'adam.safetensors');
+  const tensor = (name: string) => tensors.find((found) => found.name === name)?.data as Float32Array;
+  const { length } = tensor('parameters');
+  const [learningRate, beta1, beta2, epsilon] = ['learningRate', 'beta1', 'beta2', 'epsilon'].map((key) =>
+    Number(metadata[key]),
+  );
+  await withUpdater({ parameterCount: length, length }, 2, async (updater, state) => {
+    state.vector.set(tensor('parameters'));
+    for (const step of [1, 2]) {
+      expect(updater.accumulate(state, 0, bytesOf(tensor(`gradient/${step}`)), true)).toBe(true);
+      await updater.apply(state, { replicas: 1, learningRate, step, adam: { beta1, beta2, epsilon } });
+      expect(relativeError(state.vector, tensor(`parameters/${step}`))).toBeLessThan(1e-6);
+      expect(relativeError(state.firstMoments, tensor(`first-moment/${step}`))).toBeLessThan(1e-6);
+      expect(relativeError(state.secondMoments, tensor(`second-moment/${step}`))).toBeLessThan(1e-6);
+      // Of the parameters' change alone, too: next to it the parameters are large.
+      const before = step === 1 ? tensor('parameters') : tensor('parameters/1');
+      const change = (after: Float32Array) => after.map((value, i) => value - before[i]);
+      expect(relativeError(change(state.vector), change(tensor(`parameters/${step}`)))).toBeLessThan(1e-4);
+    }
+  });
+});
+
+test.each([1, 3, 4, 5, 1003])('the bits of %i parameters do not depend on the number of threads', async (count) => {
+  const length = count + 6;
+  const run = (threads: number) =>
+    withUpdater({ parameterCount: count, length }, threads, async (updater, state) => {
+      state.vector.set(random(length, 'weights'));
+      for (const step of [1, 2, 3]) {
+        for (const replica of [0, 1, 2]) {
+          updater.accumulate(state, 0, bytesOf(random(length, step, replica)), replica === 0);
+        }
+        await updater.apply(state, { ...update, replicas: 3, step });
+      }
+      return [state.vector, state.firstMoments, state.secondMoments].map((part) => bytesOf(part).toString('hex'));
+    });
+  const alone = await run(1);
+  for (const threads of [2, 3, 4]) expect(await run(threads)).toEqual(alone);
+});
+
+test.each([1, 2, 3, 4, 5, 6, 7])('with %i parameters Adam leaves the statistics behind them alone', async (count) => {
+  await withUpdater({ parameterCount: count, length: count + 5 }, 2, async (updater, state) => {
+    const before = random(count + 5, 'weights');
+    const gradient = random(count + 5, 'gradient');
+    state.vector.set(before);
+    updater.accumulate(state, 0, bytesOf(gradient), true);
+    await updater.apply(state, update);
+    for (let i = 0; i < count; i++) expect(state.vector[i]).toBeCloseTo(before[i] - 1e-3 * Math.sign(gradient[i]), 6);
+    const momentum = Math.fround(0.1);
+    for (let i = count; i < count + 5; i++) {
+      const step = Math.fround(momentum * Math.fround(gradient[i] - before[i]));
+      expect(state.vector[i]).toBe(Math.fround(before[i] + step));
+    }
+  });
+});
+
+test('a sum is the float32 sum in the order of its parts, chunk by chunk', async () => {
+  await withUpdater({ parameterCount: 11, length: 11 }, 1, async (updater, state) => {
+    const parts = [0, 1, 2].map((replica) => random(11, replica));
+    for (const [replica, part] of parts.entries()) {
+      for (const [begin, end] of [
+        [0, 4],
+        [4, 11],
+      ]) {
+        updater.accumulate(state, begin, bytesOf(part.subarray(begin, end)), replica === 0);
+      }
+    }
+    const expected = parts[0].map((value, i) => Math.fround(Math.fround(value + parts[1][i]) + parts[2][i]));
+    expect([...state.sum]).toEqual([...expected]);
+  });
+});
+
+test.each([NaN, Infinity, -Infinity])('a chunk with %d is refused and changes nothing', async (value) => {
+  await withUpdater({ parameterCount: 9, length: 9 }, 1, async (updater, state) => {
+    const first = random(9, 'first');
+    updater.accumulate(state, 0, bytesOf(first), true);
+    for (let place = 0; place < 9; place++) {
+      const chunk = random(9, 'second');
+      chunk[place] = value;
+      expect(updater.accumulate(state, 0, bytesOf(chunk), false)).toBe(false);
+      expect(updater.accumulate(state, 0, bytesOf(chunk), true)).toBe(false);
+    }
+    expect([...state.sum]).toEqual([...first]);
+    // What a refused chunk left in the staging area does not reach the next, shorter one.
+    expect(updater.accumulate(state, 0, bytesOf(first.subarray(0, 1)), false)).toBe(true);
+    expect([...state.sum.subarray(1)]).toEqual([...first.subarray(1)]);
+  });
+});
+
+test('the largest and the smallest floats are finite', async () => {
+  await withUpdater({ parameterCount: 4, length: 4 }, 1, async (updater, state) => {
+    const extremes = Float32Array.of(3.4028234663852886e38, -3.4028234663852886e38, 1.401298464324817e-45, -0);
+    expect(updater.accumulate(state, 0, bytesOf(extremes), true)).toBe(true);
+    expect(bytesOf(state.sum).equals(bytesOf(extremes))).toBe(true);
+  });
+});
+
+test('two networks’ states do not touch each other', async () => {
+  const networks = [
+    { parameterCount: 5, length: 7 },
+    { parameterCount: 3, length: 3 },
+  ];
+  const updater = createUpdater(networks, 2, 16);
+  const [first, second] = updater.states;
+  second.vector.fill(7);
+  updater.accumulate(first, 0, bytesOf(random(7, 'a')), true);
+  await updater.apply(first, update);
+  for (const part of [second.firstMoments, second.secondMoments, second.sum]) expect([...part]).toEqual([0, 0, 0]);
+  expect([...second.vector]).toEqual([7, 7, 7]);
+  await updater.close();
+});
+
+test('power is base^exponent', () => {
+  expect([0, 1, 2, 3, 10].map((exponent) => power(2, exponent))).toEqual([1, 2, 4, 8, 1024]);
+  for (const exponent of [1, 7, 1000, 100_001, 2 ** 40]) {
+    expect(power(0.999, exponent)).toBeCloseTo(Math.pow(0.999, exponent), 12);
+  }
+});
+
+test('ranges cover everything once and begin at multiples of four', () => {
+  for (const count of [1, 4, 5, 63, 64, 1001]) {
+    for (const parts of [1, 2, 3, 7]) {
+      const ranges = splitRange(count, parts);
+      expect(ranges.length).toBeLessThanOrEqual(parts);
+      expect(ranges.map(({ begin }) => begin)).toEqual([0, ...ranges.slice(0, -1).map(({ end }) => end)]);
+      expect(ranges.at(-1)?.end).toBe(count);
+      expect(ranges.every(({ begin }) => begin % 4 === 0)).toBe(true);
+    }
+  }
+});
