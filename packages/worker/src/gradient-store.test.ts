@@ -1,0 +1,101 @@
+import { credentials, status } from '@grpc/grpc-js';
+import {
+  bulkChannelOptions,
+  chunkElements,
+  receiveVector,
+  startServer,
+  wire,
+  type RunningServer,
+  type WorkerClient,
+} from '@fourfold/common';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createGradientStore, type GradientStore } from './gradient-store.js';
+
+let store: GradientStore;
+let server: RunningServer;
+let client: WorkerClient;
+beforeEach(async () => {
+  store = createGradientStore();
+  server = await startServer('127.0.0.1:0');
+  server.addService(wire.Worker.service, store.handlers);
+  client = new wire.Worker(server.address, credentials.createInsecure(), bulkChannelOptions);
+});
+afterEach(async () => {
+  client.close();
+  await server.close();
+});
+
+const token = (number: number, term = 1) => ({ term, number });
+const held = (length: number, value: number) => store.take(length).fill(value);
+
+async function pull(of: { term: number; number: number }, length: number, begin = 0, onChunk = () => {}) {
+  const values: number[] = [];
+  const options = { begin, length, silenceMs: 5_000, signal: new AbortController().signal };
+  for await (const { bytes } of receiveVector(client.PullGradient({ token: of, begin }), options)) {
+    values.push(new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true));
+    onChunk();
+  }
+  return values;
+}
+
+test('a gradient is pulled by its token, as often as wanted, from any element on', async () => {
+  store.offer(token(1), held(6, 1));
+  store.offer(token(2), held(6, 2));
+  expect(await pull(token(2), 6)).toEqual([2]);
+  expect(await pull(token(1), 6)).toEqual([1]);
+  expect(await pull(token(1), 6, 4)).toEqual([1]);
+});
+
+test.each([
+  ['of another number', token(3), 0],
+  ['of another term', token(1, 2), 0],
+  ['behind the end', token(1), 7],
+])('a pull %s is answered with NOT_FOUND', async (_, of, begin) => {
+  store.offer(token(1), held(6, 1));
+  await expect(pull(of, 8, begin)).rejects.toMatchObject({ code: status.NOT_FOUND });
+});
+
+test('a released gradient is gone, and its buffer is used again for the same length', async () => {
+  const buffer = held(6, 1);
+  store.offer(token(1), buffer);
+  expect(store.take(6)).not.toBe(buffer);
+  store.release(token(1));
+  store.release(token(1));
+  await expect(pull(token(1), 6)).rejects.toMatchObject({ code: status.NOT_FOUND });
+  expect(store.take(7)).not.toBe(buffer);
+  expect(store.take(6)).toBe(buffer);
+  expect(store.take(6)).not.toBe(buffer);
+});
+
+test('a buffer that was not offered comes back', () => {
+  const buffer = held(6, 1);
+  store.giveBack(buffer);
+  expect(store.take(6)).toBe(buffer);
+});
+
+test('clear forgets all and keeps the buffers', async () => {
+  const buffers = [held(6, 1), held(6, 2)];
+  for (const [i, buffer] of buffers.entries()) store.offer(token(i), buffer);
+  store.clear();
+  await expect(pull(token(0), 6)).rejects.toMatchObject({ code: status.NOT_FOUND });
+  expect(new Set([store.take(6), store.take(6)])).toEqual(new Set(buffers));
+});
+
+test('a gradient released while it is pulled ends the transfer: its buffer is about to change', async () => {
+  const length = 64 * chunkElements;
+  const buffer = held(length, 1);
+  store.offer(token(1), buffer);
+  const overwrite = () => {
+    store.release(token(1));
+    store.take(length).fill(-1);
+  };
+  let chunks = 0;
+  const pulled = pull(token(1), length, 0, () => {
+    if (++chunks === 1) overwrite();
+  });
+  await expect(pulled).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
+});
+
+test('buffers are on shared memory, for the compute thread', () => {
+  expect(store.take(3).buffer).toBeInstanceOf(SharedArrayBuffer);
+});
