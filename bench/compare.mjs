@@ -1,0 +1,169 @@
+// Ours beside the peers of bench/peers on this machine, in turns, medians over the rounds. See bench/README.md.
+import { execFile } from 'node:child_process';
+import { appendFile, cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+
+const run = promisify(execFile);
+const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const photographs = inRepository('examples/photographs/train');
+const python = process.env.FOURFOLD_PYTHON ?? 'python3';
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    only: { type: 'string', default: 'step,update,loader' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const lastJsonOf = async (program, args) => {
+  const { stdout } = await run(program, args, { maxBuffer: 1 << 26 });
+  return JSON.parse(stdout.slice(stdout.indexOf('{')));
+};
+const fourfold = (...args) => lastJsonOf(process.execPath, [inRepository('packages/cli/bin/fourfold.js'), ...args]);
+const peer = (script, ...args) => lastJsonOf(python, [inRepository(`bench/peers/${script}`), ...args]);
+const timing = ({ medianMs, minMs }) => ({ value: medianMs, best: minMs });
+const peerTiming = ({ median_ms, min_ms }) => ({ value: median_ms, best: min_ms });
+const rate = (value) => ({ value, best: value });
+
+/** Paper size but for the blocks and the batch, which wasm would take minutes for. */
+const stepSize = ['--blocks', '2', '--batch', '4'];
+
+function stepComparison(phase, repeats) {
+  return {
+    name: `step, ${phase}, 2 blocks, batch 4`,
+    unit: 'ms',
+    ours: async () =>
+      timing(
+        (await fourfold('bench', 'step', '--size', 'paper', ...stepSize, '--phase', phase, ...repeats, '--json'))
+          .timings[0],
+      ),
+    peer: async () =>
+      peerTiming(
+        await peer('torch_srgan.py', ...stepSize, '--phase', phase, ...repeats, '--channels-last', '--malloc'),
+      ),
+  };
+}
+
+const updateComparison = {
+  name: 'update, 25.1 million parameters, 2 workers',
+  unit: 'ms',
+  ours: async () => timing(await fourfold('bench', 'update', '--workers', '2', '--json')),
+  peer: async () => peerTiming(await peer('torch_ddp_gloo.py', '--ranks', '2')),
+};
+
+/** Two datasets in `folder`: one whose decoded pictures all stay in the cache, and one that is far too large for that. */
+async function loaderComparisons(folder) {
+  const copies = join(folder, 'copies');
+  for (let copy = 0; copy < 30; copy++) {
+    for (const file of await readdir(photographs)) {
+      const target = join(copies, `${copy}-${file}`);
+      await cp(join(photographs, file), target);
+      // Bytes behind the end of the picture: another file, the same work.
+      await appendFile(target, `copy ${copy}`);
+    }
+  }
+  const ours = async (images, name, iterations) => {
+    const dataset = join(folder, name);
+    const config = join(folder, `${name}.yaml`);
+    await fourfold('prepare', '--images', images, '--out', dataset, '--json');
+    await writeFile(
+      config,
+      JSON.stringify({ recipe: 'srresnet-mse', name, dataset, data: { flips: true, quarterTurns: true } }),
+    );
+    return async () =>
+      rate((await fourfold('data-loader', '--config', config, '--iterations', iterations, '--json')).cropsPerSecond);
+  };
+  const decoding = async () =>
+    rate(
+      (await peer('torch_loader.py', photographs, '--workers', String(cpus().length), '--seconds', '5')).samples_per_s,
+    );
+  return [
+    {
+      name: 'loader, pictures decoded anew',
+      unit: 'crops/s',
+      ours: await ours(copies, 'large', '150'),
+      peer: decoding,
+    },
+    {
+      name: 'loader, pictures in the cache',
+      unit: 'crops/s',
+      ours: await ours(photographs, 'small', '300'),
+      peer: decoding,
+    },
+  ];
+}
+
+const median = (values) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+};
+
+async function measure({ name, unit, ours, peer: theirs }, rounds) {
+  const results = { ours: [], peer: [] };
+  for (let round = 0; round < rounds; round++) {
+    process.stderr.write(`${name}: round ${round + 1} of ${rounds}\n`);
+    results.peer.push(await theirs());
+    results.ours.push(await ours());
+  }
+  const best = unit === 'ms' ? Math.min : Math.max;
+  const summary = (list) => ({
+    median: median(list.map(({ value }) => value)),
+    best: best(...list.map((result) => result.best)),
+  });
+  const [ourSummary, peerSummary] = [summary(results.ours), summary(results.peer)];
+  // Above 1 the peer is faster.
+  const peerFaster = unit === 'ms' ? ourSummary.median / peerSummary.median : peerSummary.median / ourSummary.median;
+  return { name, unit, ours: ourSummary, peer: peerSummary, peerFaster };
+}
+
+async function main() {
+  try {
+    await run(python, ['-c', 'import torch, numpy, PIL']);
+  } catch {
+    console.error(
+      `${python} cannot import torch, numpy and PIL: pip install torch numpy pillow, and name that Python in FOURFOLD_PYTHON`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const only = options.only.split(',');
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-compare-'));
+  try {
+    const comparisons = [
+      ...(only.includes('step')
+        ? [
+            stepComparison('mse', ['--steps', '5', '--warmup', '2']),
+            stepComparison('gan', ['--steps', '3', '--warmup', '1']),
+          ]
+        : []),
+      ...(only.includes('update') ? [updateComparison] : []),
+      ...(only.includes('loader') ? await loaderComparisons(folder) : []),
+    ];
+    const results = [];
+    for (const comparison of comparisons) results.push(await measure(comparison, Number(options.rounds)));
+    report(results);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function report(results) {
+  const machine = { cpu: cpus()[0].model.trim(), cores: cpus().length, node: process.version };
+  if (options.json) {
+    console.log(JSON.stringify({ machine, rounds: Number(options.rounds), results }, null, 2));
+    return;
+  }
+  const number = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+  console.log(`${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}, ${options.rounds} rounds\n`);
+  console.log('| | ours, median (best) | PyTorch, median (best) | PyTorch is faster by |\n| --- | --- | --- | --- |');
+  for (const { name, unit, ours, peer: theirs, peerFaster } of results) {
+    const cell = ({ median: middle, best }) => `${number(middle)} (${number(best)}) ${unit}`;
+    console.log(`| ${name} | ${cell(ours)} | ${cell(theirs)} | ${peerFaster.toFixed(2)}x |`);
+  }
+}
+
+await main();

@@ -1,0 +1,79 @@
+import { formatBytes, formatTable } from '../terminal/table.js';
+import type { Timing } from './laps.js';
+import type { StepReport } from './step.js';
+import type { TrainReport } from './train.js';
+import type { UpdateReport } from './update.js';
+
+const partsHeader = 'where the time goes, ms';
+
+const describeParts = ({ parts }: Timing): string =>
+  Object.entries(parts)
+    .map(([part, ms]) => `${part} ${ms.toFixed(1)}`)
+    .join(', ');
+
+/** `bench update` as a table. */
+export function describeUpdate(workers: number, report: UpdateReport): string {
+  const { medianMs, minMs, parameters, gradientBytes, parameterBytes } = report;
+  return [
+    `${parameters} parameters, ${workers} workers`,
+    formatTable(
+      [
+        ['median ms', 'min ms', 'gradients', 'parameters', partsHeader],
+        [
+          medianMs.toFixed(1),
+          minMs.toFixed(1),
+          formatBytes(gradientBytes),
+          formatBytes(parameterBytes),
+          describeParts(report),
+        ],
+      ],
+      ['right', 'right', 'right', 'right', 'left'],
+    ),
+  ].join('\n');
+}
+
+/** `bench step` as a table. */
+export function describeStep({ kind, timings }: StepReport): string {
+  const rows = timings.map((timing) => [
+    timing.phase,
+    timing.medianMs.toFixed(1),
+    timing.minMs.toFixed(1),
+    timing.samplesPerSecond.toFixed(2),
+    formatBytes(timing.peakMemoryBytes),
+    describeParts(timing),
+  ]);
+  return [
+    `${kind.backend} ${kind.version}, ${kind.threads} threads on ${kind.device}`,
+    formatTable(
+      [['', 'median ms', 'min ms', 'samples/s', 'peak memory', partsHeader], ...rows],
+      ['left', 'right', 'right', 'right', 'right', 'left'],
+    ),
+  ].join('\n');
+}
+
+/** `bench train` as a table. */
+export function describeTrain({ step, runs }: TrainReport): string {
+  const rows = [
+    ...step.timings.map(({ phase, medianMs }) => [phase, 'step alone', medianMs, 1000 / medianMs, 1] as const),
+    ...runs.map(
+      ({ phase, workers, medianMs, iterationsPerSecond, timesStep }) =>
+        [
+          phase,
+          `train, ${workers} worker${workers === 1 ? '' : 's'}`,
+          medianMs,
+          iterationsPerSecond,
+          timesStep,
+        ] as const,
+    ),
+  ].map(([phase, name, medianMs, pace, times]) => [
+    phase,
+    name,
+    medianMs.toFixed(1),
+    pace.toFixed(2),
+    times.toFixed(2),
+  ]);
+  return formatTable(
+    [['phase', '', 'median ms', 'it/s', 'times the step'], ...rows],
+    ['left', 'left', 'right', 'right', 'right'],
+  );
+}

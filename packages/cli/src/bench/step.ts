@@ -1,0 +1,135 @@
+import { availableParallelism } from 'node:os';
+import { chunkElements, FourfoldError, randomStream, type RunConfig } from '@fourfold/common';
+import { createMaster, type Master, type Network } from '@fourfold/coordinator';
+import type { BackendInfo, CropBatch } from '@fourfold/model';
+import { initialVector } from '@fourfold/model/initial-parameters';
+import { vggLayout } from '@fourfold/model/layout';
+import { safetensorsFromVector } from '@fourfold/model/weights-file';
+import { sharedVector, startComputeThread, type Compute } from '@fourfold/worker';
+import { createLaps, summarize, type Laps, type Timing } from './laps.js';
+
+export type BenchPhase = 'mse' | 'gan';
+
+export interface StepBench {
+  /**
+   * Sizes of networks and batch, replicas, losses, backend and its threads, 0 for the machine's cores. Phases, dataset and
+   * VGG weights do not count.
+   */
+  config: RunConfig;
+  phases: readonly BenchPhase[];
+  steps: number;
+  warmup: number;
+}
+
+export interface PhaseTiming extends Timing {
+  phase: BenchPhase;
+  samplesPerSecond: number;
+  /** The process's high-water mark of resident memory, phases before this one included. */
+  peakMemoryBytes: number;
+}
+
+export interface StepReport {
+  kind: BackendInfo;
+  timings: PhaseTiming[];
+}
+
+const learningRate = 1e-4;
+const halves: Record<BenchPhase, Network[]> = { mse: ['generator'], gan: ['discriminator', 'generator'] };
+
+/**
+ * Time whole iterations on one random batch without any exchange: the worker's compute thread for the gradients, the
+ * coordinator's master for reduction and Adam. Replicas are computed one after another; VGG19 has random weights.
+ */
+export async function benchStep({ config, phases, steps, warmup }: StepBench): Promise<StepReport> {
+  const { backend } = config.workers;
+  const threads = config.workers.threads || availableParallelism();
+  let kind: BackendInfo | undefined;
+  const timings: PhaseTiming[] = [];
+  for (const phase of phases) {
+    const run: RunConfig = {
+      ...config,
+      phases: [{ kind: phase, iterations: warmup + steps, learningRate, decay: 'constant' }],
+    };
+    const { compute, close } = startComputeThread();
+    const master = createMaster(run);
+    try {
+      kind = await compute.start(run, backend, threads, phase === 'gan' ? randomVgg(run) : undefined);
+      const laps = createLaps(() => performance.now());
+      await iterate(compute, master, run, laps);
+      const timing = summarize(laps.iterations.slice(warmup));
+      timings.push({
+        phase,
+        ...timing,
+        samplesPerSecond: (run.data.globalBatch * 1000) / timing.medianMs,
+        peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      });
+    } finally {
+      await close();
+      await master.close();
+    }
+  }
+  return { kind: kind as BackendInfo, timings };
+}
+
+async function iterate(compute: Compute, master: Master, run: RunConfig, laps: Laps): Promise<void> {
+  const [{ kind, iterations }] = run.phases;
+  const { replicas } = run.data;
+  const batches = Array.from({ length: replicas }, (_, replica) => randomBatch(run, replica));
+  const gradients = {} as Record<Network, Float32Array>;
+  for (const network of master.networks) {
+    gradients[network] = sharedVector(master.layout(network).length);
+    await compute.setParameters(network, master.state(network).vector);
+  }
+  laps.start();
+  for (let iteration = 0; iteration < iterations; iteration++) {
+    for (const network of halves[kind as BenchPhase]) {
+      const gradient = gradients[network];
+      for (const [replica, batch] of batches.entries()) {
+        const place = { iteration, replica, phase: 0 };
+        if (network === 'discriminator') {
+          await compute.discriminatorHalf(place, batch, gradient);
+        } else {
+          if (kind === 'gan') {
+            await compute.prepareContent(place);
+            laps.lap('content');
+          }
+          await compute.generatorHalf(place, batch, gradient);
+        }
+        laps.lap(network);
+        reduce(master, network, gradient, replica === 0);
+        laps.lap('update');
+      }
+      await master.update(network, learningRate);
+      laps.lap('update');
+      await compute.setParameters(network, master.state(network).vector);
+      laps.lap('parameters');
+    }
+    laps.endIteration();
+  }
+}
+
+/** Add a gradient to the master's sum in chunks as they cross the wire. */
+function reduce(master: Master, network: Network, gradient: Float32Array, first: boolean): void {
+  for (let begin = 0; begin < gradient.length; begin += chunkElements) {
+    const elements = gradient.subarray(begin, begin + chunkElements);
+    const chunk = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
+    if (!master.updater.accumulate(master.state(network), begin, chunk, first)) {
+      throw new FourfoldError('invalid', `the ${network}’s gradient holds NaN or infinity`);
+    }
+  }
+}
+
+function randomBatch({ seed, data }: RunConfig, replica: number): CropBatch {
+  const { crop } = data;
+  const count = data.globalBatch / data.replicas;
+  const random = randomStream('bench', seed, replica);
+  const pixels = (side: number) => Uint8Array.from({ length: count * side * side * 3 }, () => random.below(256));
+  return { count, crop, hr: pixels(crop), lr: pixels(crop / 4) };
+}
+
+/** A VGG19 weights file with random weights, where the content loss needs one. */
+function randomVgg({ loss, seed }: RunConfig): Uint8Array | undefined {
+  if (loss.content === 'mse') return undefined;
+  const layout = vggLayout(loss.content);
+  return safetensorsFromVector(layout, initialVector(layout, seed), {});
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { fourfold, inFolder } from '../test-support.js';
+import type { StepReport } from '../bench/step.js';
+import type { TrainReport } from '../bench/train.js';
+import type { UpdateReport } from '../bench/update.js';
+
+/** Networks of the demo made smaller still, and one thread, since these tests share the machine with others. */
+const tiny = [
+  'workers.threads=1',
+  'generator.channels=4',
+  'generator.blocks=1',
+  'discriminator.channels=2',
+  'discriminator.dense=4',
+];
+const tinySize = tiny.flatMap((setting) => ['--set', setting]);
+
+async function bench<Report>(...args: string[]): Promise<Report> {
+  return inFolder(async (folder) => {
+    const { exitCode, stdout, stderr } = await fourfold(folder, 'bench', ...args, '--json');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    return JSON.parse(stdout) as Report;
+  });
+}
+
+test('bench step times both phases and says what computed', async () => {
+  const report = await bench<StepReport>('step', '--steps', '2', '--warmup', '1', '--batch', '2', ...tinySize);
+  expect(report.kind.backend).toBe('wasm');
+  expect(report.timings.map(({ phase }) => phase)).toEqual(['mse', 'gan']);
+  for (const { medianMs, minMs, samplesPerSecond, peakMemoryBytes, parts } of report.timings) {
+    expect(minMs).toBeGreaterThan(0);
+    expect(medianMs).toBeGreaterThanOrEqual(minMs);
+    expect(samplesPerSecond).toBeCloseTo(2000 / medianMs);
+    expect(peakMemoryBytes).toBeGreaterThan(50e6);
+    expect(parts['generator']).toBeGreaterThan(0);
+  }
+  expect(report.timings[1].parts['discriminator']).toBeGreaterThan(0);
+});
+
+test('bench update moves every replica’s gradients up and every worker’s parameters down', async () => {
+  const report = await bench<UpdateReport>('update', '--size', 'demo', '--steps', '2', '--warmup', '2');
+  expect(report.minMs).toBeGreaterThan(0);
+  expect(Object.keys(report.parts)).toEqual(['parameters', 'gradients', 'adam']);
+  // Two workers, 4 bytes an element; the generator's statistics cross, too.
+  expect(report.gradientBytes).toBeGreaterThan(2 * 4 * report.parameters);
+  expect(report.parameterBytes).toBe(report.gradientBytes);
+});
+
+test('bench train sets runs with one and two workers beside the step', async () => {
+  const { step, runs } = await bench<TrainReport>('train', '--steps', '3', '--warmup', '1', ...tinySize);
+  expect(runs.map(({ workers, phase }) => [workers, phase])).toEqual([
+    [1, 'mse'],
+    [1, 'gan'],
+    [2, 'mse'],
+    [2, 'gan'],
+  ]);
+  for (const [i, { medianMs, iterationsPerSecond, timesStep }] of runs.entries()) {
+    expect(iterationsPerSecond).toBeGreaterThan(0);
+    expect(timesStep).toBeCloseTo(medianMs / step.timings[i % 2].medianMs);
+  }
+});
