@@ -25,9 +25,10 @@ export interface Process {
 
 const running = new Set<ChildProcess>();
 
-/** Start `fourfold ARGS` with debug logs. */
-export function startFourfold(args: string[]): Process {
-  const child = spawn(process.execPath, [cliPath, ...args], {
+/** Start `fourfold ARGS` with debug logs; through `wrapper`, a command that runs its last arguments. */
+export function startFourfold(args: string[], wrapper: string[] = []): Process {
+  const [command, ...rest] = [...wrapper, process.execPath, cliPath, ...args];
+  const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, FOURFOLD_LOG: 'debug' },
   });

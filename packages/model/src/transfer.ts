@@ -21,6 +21,9 @@ export function disposeTensors(tensors: NamedTensors): void {
   tensors.clear();
 }
 
+/** How many tensors there are, of whatever use: what tells a leak. */
+export const tensorCount = (): number => tf.memory().numTensors;
+
 /**
  * Write gradients, and the batch's statistics in the statistics' places, to a flat vector of the layout's length, which may
  * lie on shared memory. The tensors stay the caller's.

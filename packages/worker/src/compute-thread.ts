@@ -16,6 +16,7 @@ import {
   generatorStep,
   runGenerator,
   selectBackend,
+  tensorCount,
   tileOverlap,
   uploadBatch,
   uploadParameters,
@@ -85,9 +86,10 @@ const methods = {
     return info;
   },
 
-  /** Forget what was computed for another coordinator. */
-  reset(): void {
+  /** Forget what was computed for another coordinator; returns how many tensors are left, those of parameters. */
+  reset(): number {
     for (const replica of [...kept.keys()]) drop(replica);
+    return tensorCount();
   },
 
   /** Take over a network's parameters. */

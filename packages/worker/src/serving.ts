@@ -95,7 +95,7 @@ export function createServing({ config, compute, gradients, source, kind, datase
       leases.stop();
       gradients.clear();
       client.close();
-      await compute.reset();
+      log.debug({ event: 'left', coordinator, tensors: await compute.reset() }, 'left');
     }
   };
 }

@@ -1,0 +1,135 @@
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { checkpointStore, listCheckpoints, verifyCheckpoint } from '@fourfold/coordinator';
+import {
+  expectFailure,
+  logOf,
+  prepareLocalRuns,
+  startTrain,
+  type LocalRun,
+  type LocalRuns,
+} from './support/local-run.js';
+import { killAll, startFourfold } from './support/process.js';
+
+/*
+ * What goes wrong in a run is said on one line that names the thing, and nothing that was there is lost.
+ */
+
+let runs: LocalRuns;
+/** A run of 4 iterations, finished: with checkpoints of iterations 2 and 4. */
+let base: LocalRun;
+const older = '00000002-0001';
+const newer = '00000004-0001';
+
+beforeAll(async () => {
+  runs = await prepareLocalRuns(4);
+  base = await runs.create('base');
+  const training = startTrain(base);
+  expect(await training.exit, training.errors.join('\n')).toEqual({ code: 0, signal: null });
+  expect(await listCheckpoints(base.store)).toEqual([older, newer]);
+}, 120_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+async function flipByte(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1] ^= 1;
+  await writeFile(path, bytes);
+}
+
+const checkpointFile = (run: LocalRun, name: string, file: string) => join(run.folder, 'checkpoints', name, file);
+
+/** Every file of a folder but logs and terms, with its size and time. */
+async function contents(folder: string): Promise<string[]> {
+  const names = (await readdir(join(folder, 'checkpoints'), { recursive: true })).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const { size, mtimeMs } = await stat(join(folder, 'checkpoints', name));
+      return `${name} ${size} ${mtimeMs}`;
+    }),
+  );
+}
+
+test.each([
+  ['replica=2', /unknown key replica; the keys there are name, seed/],
+  ['data.globalBatch=many', /data\.globalBatch is "many": it must be a number/],
+  ['data.globalBatch=0', /data\.globalBatch is 0: it must be at least 1/],
+  ['dataset=/nowhere', /nowhere.* does not exist/],
+])('train with %s', async (setting, reason) => {
+  await expectFailure(startTrain(base, '--set', setting), 2, reason);
+});
+
+test('a run that exists is not begun again', async () => {
+  const before = await contents(base.folder);
+  await expectFailure(startTrain(base), 2, /run local exists already, up to checkpoint 00000004-0001.*--resume/);
+  expect(await contents(base.folder)).toEqual(before);
+});
+
+test('a shard with a flipped byte stops the run, which names it', async () => {
+  const run = await runs.copy(base, 'damaged-shard');
+  await rm(run.folder, { recursive: true });
+  const [shard] = (await readdir(run.dataset)).filter((name) => name.endsWith('.tar'));
+  await flipByte(join(run.dataset, shard));
+  await expectFailure(startTrain(run), 2, new RegExp(`${shard.replace('.', '\\.')} is damaged`));
+}, 60_000);
+
+test('a damaged checkpoint is passed over for the whole one before it', async () => {
+  const run = await runs.copy(base, 'damaged-newest');
+  const expected = await readFile(checkpointFile(run, newer, 'generator.safetensors'));
+  await flipByte(checkpointFile(run, newer, 'generator.safetensors'));
+  const training = startTrain(run, '--resume');
+  expect(await training.exit, training.errors.join('\n')).toEqual({ code: 0, signal: null });
+  const log = await logOf(run);
+  expect(log.filter(({ event }) => event === 'checkpoint-damaged').map(({ checkpoint }) => checkpoint)).toEqual([
+    newer,
+  ]);
+  expect(log.filter(({ event }) => event === 'resumed').at(-1)).toMatchObject({ checkpoint: older });
+  const again = (await listCheckpoints(run.store)).at(-1) as string;
+  expect(again).toMatch(/^00000004-000[2-9]$/);
+  expect(await readFile(checkpointFile(run, again, 'generator.safetensors'))).toEqual(expected);
+}, 60_000);
+
+test.each<[string, (path: string) => Promise<void>, number, RegExp]>([
+  ['with a flipped byte', flipByte, 1, /00000002-0001\/generator\.safetensors is damaged/],
+  ['without one of its files', (path) => rm(path), 2, /00000002-0001\/generator\.safetensors does not exist/],
+])('the only checkpoint %s: the run is not begun anew, and nothing is removed', async (what, damage, code, reason) => {
+  const run = await runs.copy(base, `only-checkpoint-${what.replaceAll(' ', '-')}`);
+  await rm(join(run.folder, 'checkpoints', newer), { recursive: true });
+  await damage(checkpointFile(run, older, 'generator.safetensors'));
+  const before = await contents(run.folder);
+  await expectFailure(startTrain(run, '--resume'), code, reason);
+  expect(await contents(run.folder)).toEqual(before);
+});
+
+test('a checkpoint of another shape', async () => {
+  const before = await contents(base.folder);
+  await expectFailure(
+    startTrain(base, '--resume', '--set', 'generator.channels=5'),
+    2,
+    /00000004-0001\/generator\.safetensors/,
+  );
+  expect(await contents(base.folder)).toEqual(before);
+});
+
+test('a disk that is full: the earlier checkpoints stay whole', async () => {
+  const run = await runs.copy(base, 'full-disk');
+  const before = await contents(run.folder);
+  // No file may grow beyond a limit between the log's size and that of a checkpoint's largest file.
+  const logBytes = (await stat(join(run.folder, 'train.log'))).size;
+  const largest = (await stat(checkpointFile(run, newer, 'discriminator-adam.safetensors'))).size;
+  expect(largest).toBeGreaterThan(logBytes + 16_384);
+  const limitKiB = Math.floor(largest / 1024);
+  const more = ['--resume', '--set', 'phases.1.iterations=4'];
+  const training = startFourfold(
+    ['train', run.configPath, ...more],
+    ['bash', '-c', `ulimit -f ${limitKiB}; exec "$@"`, '-'],
+  );
+  await expectFailure(
+    training,
+    1,
+    /checkpoints\/0000000\d-000\d\/[a-z-]+\.safetensors could not be written: the disk is full.*; free some space$/,
+  );
+  expect(await contents(run.folder)).toEqual(before);
+  for (const name of [older, newer]) await verifyCheckpoint(checkpointStore(run.store, name));
+}, 60_000);

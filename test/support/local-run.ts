@@ -1,0 +1,100 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, type ObjectStore } from '@fourfold/common';
+import { expect } from 'vitest';
+import { fourfold, photographs, startFourfold, type LogEvent, type Process } from './process.js';
+
+/** A run of `fourfold train` in a folder of its own. */
+export interface LocalRun {
+  configPath: string;
+  /** The folder of its dataset. */
+  dataset: string;
+  /** The folder of its checkpoints and its log. */
+  folder: string;
+  store: ObjectStore;
+}
+
+export interface LocalRuns {
+  /** A new run. */
+  create(name: string): Promise<LocalRun>;
+  /** A copy of a run with all that it has written, which can be damaged without harm to others. */
+  copy(run: LocalRun, name: string): Promise<LocalRun>;
+  remove(): Promise<void>;
+}
+
+/** Runs of a few short iterations: an `mse` phase, then a `gan` phase, a checkpoint each two iterations. */
+export async function prepareLocalRuns(iterations: number): Promise<LocalRuns> {
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-local-'));
+  const dataset = join(folder, 'dataset');
+  const images = join(photographs, 'train');
+  const prepared = await fourfold(['prepare', '--images', images, '--out', dataset, '--sample', '4', '--seed', '1']);
+  if (prepared.code !== 0) throw new Error(prepared.stderr);
+
+  const describe = async (name: string, own: string): Promise<LocalRun> => {
+    const configPath = join(folder, `${name}.yaml`);
+    const store = join(folder, 'stores', name);
+    await writeFile(configPath, config(own, store, iterations));
+    const run = openStore(store).at('runs/local');
+    return { configPath, dataset: own, folder: join(store, 'runs', 'local'), store: run };
+  };
+  return {
+    create: (name) => describe(name, dataset),
+    async copy(run, name) {
+      const own = join(folder, 'datasets', name);
+      const copied = await describe(name, own);
+      await cp(run.dataset, own, { recursive: true });
+      await cp(run.folder, copied.folder, { recursive: true });
+      return copied;
+    },
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+const config = (dataset: string, store: string, iterations: number): string => `
+name: local
+seed: 7
+dataset: ${dataset}
+store: ${store}
+generator: { channels: 4, blocks: 1 }
+discriminator: { channels: 4, dense: 16 }
+data: { globalBatch: 2, replicas: 2, crop: 16, cropsPerPicture: 50 }
+loss: { content: mse }
+phases:
+  - { kind: mse, iterations: 2, learningRate: 1.0e-3 }
+  - { kind: gan, iterations: ${iterations - 2}, learningRate: 1.0e-4 }
+checkpoints: { every: 2 }
+workers: { backend: wasm, threads: 1 }
+timing: { leaseMs: 20000, heartbeatMs: 100, silenceMs: 10000, termCheckMs: 200 }
+`;
+
+export const startTrain = (run: LocalRun, ...args: string[]): Process =>
+  startFourfold(['train', run.configPath, ...args]);
+
+/** What the parts of a run have logged so far. */
+export async function logOf(run: LocalRun): Promise<LogEvent[]> {
+  const text = await readFile(join(run.folder, 'train.log'), 'utf8').catch(() => '');
+  // The last line may be on its way yet.
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogEvent);
+}
+
+/** Wait until a part of a run logs an event. */
+export async function logged(run: LocalRun, condition: (event: LogEvent) => boolean): Promise<LogEvent> {
+  let found: LogEvent | undefined;
+  await expect
+    .poll(async () => (found = (await logOf(run)).find(condition)), { timeout: 60_000, interval: 50 })
+    .toBeDefined();
+  return found as LogEvent;
+}
+
+const isProgress = (line: string) => / it\/s/.test(line) || /^(coordinator|worker): /.test(line);
+
+/** The process ends with this code and says why on one line, besides its progress. */
+export async function expectFailure(process: Process, code: number, reason: RegExp): Promise<void> {
+  const exit = await process.exit;
+  const lines = process.errors.filter((line) => !isProgress(line));
+  expect(lines, JSON.stringify(exit)).toEqual([expect.stringMatching(reason)]);
+  expect(lines[0]).toMatch(/^fourfold: /);
+  expect(exit).toEqual({ code, signal: null });
+}

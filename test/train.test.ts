@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { listCheckpoints } from '@fourfold/coordinator';
+import { logged, logOf, prepareLocalRuns, startTrain, type LocalRun, type LocalRuns } from './support/local-run.js';
+import { killAll, type LogEvent } from './support/process.js';
+
+/*
+ * `fourfold train` as a supervisor: its parts are started again when they die, and none outlives it.
+ */
+
+const iterations = 24;
+let runs: LocalRuns;
+let reference: Buffer;
+
+beforeAll(async () => {
+  runs = await prepareLocalRuns(iterations);
+  const run = await runs.create('undisturbed');
+  const training = startTrain(run);
+  expect(await training.exit, training.errors.join('\n')).toEqual(finished);
+  reference = await weightsOf(run);
+}, 120_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+const finished = { code: 0, signal: null };
+
+async function weightsOf(run: LocalRun): Promise<Buffer> {
+  const newest = (await listCheckpoints(run.store)).at(-1) as string;
+  expect(newest).toMatch(new RegExp(`^0*${iterations}-`));
+  return readFile(join(run.folder, 'checkpoints', newest, 'generator.safetensors'));
+}
+
+const update = (iteration: number) => (event: LogEvent) =>
+  event.event === 'update' && event['network'] === 'generator' && event['iteration'] === iteration;
+
+/** Process ids of a role's processes, in the order in which they were started. */
+async function pidsOf(run: LocalRun, role: string): Promise<number[]> {
+  const log = await logOf(run);
+  return [...new Set(log.filter((event) => event['role'] === role).map(({ pid }) => Number(pid)))];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function expectNobodyLeft(run: LocalRun): Promise<void> {
+  const pids = [...(await pidsOf(run, 'coordinator')), ...(await pidsOf(run, 'worker'))];
+  expect(pids.length).toBeGreaterThanOrEqual(2);
+  await expect.poll(() => pids.filter(isAlive), { timeout: 20_000 }).toEqual([]);
+}
+
+test('SIGTERM: a checkpoint, exit code 143, nobody left; --resume goes on to the same weights', async () => {
+  const run = await runs.create('stopped');
+  const training = startTrain(run);
+  await logged(run, update(7));
+  training.child.kill('SIGTERM');
+  expect(await training.exit, training.errors.join('\n')).toEqual({ code: 143, signal: null });
+  expect(training.errors.at(-1)).toBe('fourfold: stopped by SIGTERM');
+  await expectNobodyLeft(run);
+  const newest = Number((await listCheckpoints(run.store)).at(-1)?.split('-')[0]);
+  const done = (await logOf(run)).filter(({ event, network }) => event === 'update' && network === 'generator');
+  expect(newest).toBe(done.length);
+
+  const resumed = startTrain(run, '--resume');
+  expect(await resumed.exit, resumed.errors.join('\n')).toEqual(finished);
+  const from = (await logOf(run)).find(({ event }) => event === 'resumed');
+  expect(from?.['iteration']).toBe(newest);
+  expect(resumed.output().trim()).toMatch(/\/checkpoints\/00000024-0002$/);
+  expect((await weightsOf(run)).equals(reference)).toBe(true);
+}, 120_000);
+
+test('a worker and the coordinator killed: both are started again and the run ends as if nothing had been', async () => {
+  const run = await runs.create('killed');
+  const training = startTrain(run);
+  await logged(run, update(4));
+  process.kill((await pidsOf(run, 'worker'))[0], 'SIGKILL');
+  await logged(run, update(12));
+  process.kill((await pidsOf(run, 'coordinator'))[0], 'SIGKILL');
+  expect(await training.exit, training.errors.join('\n')).toEqual(finished);
+  expect(training.errors).toContain('worker: it died by SIGKILL; it is started again');
+  expect(training.errors).toContain('coordinator: it died by SIGKILL; it is started again');
+  expect(await pidsOf(run, 'worker')).toHaveLength(2);
+  expect(await pidsOf(run, 'coordinator')).toHaveLength(2);
+  await expectNobodyLeft(run);
+  expect((await weightsOf(run)).equals(reference)).toBe(true);
+}, 120_000);
+
+test('train itself killed: its parts notice and leave, and the run can be resumed', async () => {
+  const run = await runs.create('orphaned');
+  const training = startTrain(run, '--workers', '2');
+  await logged(run, update(5));
+  training.child.kill('SIGKILL');
+  await training.exit;
+  await expectNobodyLeft(run);
+  const resumed = startTrain(run, '--resume');
+  expect(await resumed.exit, resumed.errors.join('\n')).toEqual(finished);
+  expect((await weightsOf(run)).equals(reference)).toBe(true);
+}, 120_000);
