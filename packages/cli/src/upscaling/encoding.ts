@@ -10,11 +10,13 @@ interface Encoding {
   encode: (picture: Sharp, sizeBytes: number) => Sharp;
 }
 
+// Optimised Huffman tables would need all of a JPEG's coefficients in memory at once.
 const jpeg: Encoding = {
   name: 'JPEG',
   largestSide: 65_500,
   hasAlpha: false,
-  encode: (picture) => picture.flatten({ background: 'white' }).jpeg({ quality: 95, chromaSubsampling: '4:4:4' }),
+  encode: (picture) =>
+    picture.flatten({ background: 'white' }).jpeg({ quality: 95, chromaSubsampling: '4:4:4', optimiseCoding: false }),
 };
 const png: Encoding = {
   name: 'PNG',
