@@ -103,7 +103,8 @@ async function reduceReplica(
           begin,
           first: replica === 0,
           silenceMs: config.timing.silenceMs,
-          signal: AbortSignal.any([signal, offer.signal]),
+          // A pull is short: an early stop waits for it.
+          signal: offer.signal,
         },
         master.updater,
         state,

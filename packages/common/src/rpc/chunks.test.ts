@@ -139,3 +139,13 @@ test('a transfer whose signal is aborted already does not begin', async () => {
   send = (call) => sendVector(call, vector, 0, always);
   await expect(pull({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: status.CANCELLED });
 });
+
+test('more than a thousand transfers over one connection: none is reset, for which servers cut clients off', async () => {
+  const small = vector.subarray(0, 3);
+  send = (call) => sendVector(call, small, 0, always);
+  const options = { begin: 0, length: small.length, silenceMs: 5_000, signal: new AbortController().signal };
+  for (let i = 0; i < 1_500; i++) {
+    const call = client.PullGradient({ token: { term: 1, number: i }, begin: 0 });
+    for await (const { bytes } of receiveVector(call, options)) expect(bytes.byteLength).toBe(12);
+  }
+});
