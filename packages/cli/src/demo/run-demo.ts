@@ -105,7 +105,7 @@ function demoConfig(quick: boolean): string {
     name: 'demo',
     store: place('store'),
     dataset: place('dataset'),
-    validation: { images: relative('.', heldOutPhotographs), every: quick ? 20 : 200 },
+    validation: { images: relative('.', heldOutPhotographs), every: quick ? 20 : 500 },
     ...(quick && quickSchedule),
   });
 }
