@@ -40,13 +40,14 @@ async function flipByte(path: string): Promise<void> {
 
 const checkpointFile = (run: LocalRun, name: string, file: string) => join(run.folder, 'checkpoints', name, file);
 
-/** Every file of a folder but logs and terms, with its size and time. */
+/** Every file of a run's checkpoints, with its size and time. */
 async function contents(folder: string): Promise<string[]> {
-  const names = (await readdir(join(folder, 'checkpoints'), { recursive: true })).sort();
+  const entries = await readdir(join(folder, 'checkpoints'), { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   return Promise.all(
-    names.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(folder, 'checkpoints', name));
-      return `${name} ${size} ${mtimeMs}`;
+    paths.sort().map(async (path) => {
+      const { size, mtimeMs } = await stat(path);
+      return `${path} ${size} ${mtimeMs}`;
     }),
   );
 }
