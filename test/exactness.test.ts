@@ -91,12 +91,12 @@ test('the coordinator stopped by SIGTERM between the halves and resumed', async 
   const run = await runs.create('coordinator-stopped');
   const coordinator = startCoordinator(run);
   startWorkers(run, 2);
-  await coordinator.waitFor(update('discriminator', 4), 'a first half');
+  await coordinator.waitFor(update('discriminator', 5), 'a first half');
   coordinator.child.kill('SIGTERM');
   expect(await coordinator.exit).toEqual({ code: 143, signal: null });
   const successor = startCoordinator(run, '--resume');
   const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
-  expect(resumed['iteration']).toBeGreaterThanOrEqual(4);
+  expect(resumed['iteration']).toBeGreaterThanOrEqual(5);
   expect(await successor.exit, successor.errors.join('\n')).toEqual(finished);
   expect(await weightsOf(run)).toEqual(reference);
 }, 120_000);

@@ -1,19 +1,25 @@
 import { z } from 'zod';
 
+/** A figure that may have been NaN or infinite, which JSON writes as null. */
+const measured = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? NaN);
+
 /** Losses by name, averaged over the iterations since the row before. */
 export const historyRowSchema = z.object({
   iteration: z.int(),
   phase: z.int(),
   learningRate: z.number(),
-  losses: z.record(z.string(), z.number()),
+  losses: z.record(z.string(), measured),
 });
 
 /** Mean PSNR (dB) and SSIM on Y over the validation pictures, and each picture's. */
 export const evaluationSchema = z.object({
   iteration: z.int(),
-  psnr: z.number(),
-  ssim: z.number(),
-  pictures: z.array(z.object({ picture: z.string(), psnr: z.number(), ssim: z.number() })),
+  psnr: measured,
+  ssim: measured,
+  pictures: z.array(z.object({ picture: z.string(), psnr: measured, ssim: measured })),
 });
 
 export const historySchema = z.object({

@@ -13,6 +13,8 @@ export function registerBench(program: Command): void {
   registerTrainBench(bench);
 }
 
+const updateSilenceMs = 120_000;
+
 interface SizeArguments {
   size: 'demo' | 'paper';
   config?: string;
@@ -88,6 +90,8 @@ function registerUpdate(bench: Command): void {
           `data.globalBatch=${workers}`,
           `data.replicas=${workers}`,
           `phases=${JSON.stringify(phases)}`,
+          // A busy machine is slow; its processes are not lost.
+          `timing.silenceMs=${updateSilenceMs}`,
         ]);
         const { benchUpdate } = await import('../bench/update.js');
         const report = await benchUpdate({ config, workers, warmup, signal: abortOnInterruption() });

@@ -49,6 +49,7 @@ export function registerTrain(program: Command): void {
       await mkdir(dirname(logPath), { recursive: true });
       const logFile = createWriteStream(logPath, { flags: 'a' });
       const line = createProgressLine();
+      logFile.once('error', (error) => line.note(`the log ${logPath} is not written any more: ${error.message}`));
       try {
         const configArgs = ['--config', path, ...settings.flatMap((setting) => ['--set', setting])];
         await superviseLocally({ config, configArgs, resume: options.resume, logFile, line, signal });
