@@ -1,0 +1,138 @@
+#include "cuda.h"
+
+#include <stdexcept>
+
+#ifdef TFJS_TORCH_CUDA
+
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+#include <map>
+
+struct CudaState {
+  int device;
+  c10::cuda::CUDAStream compute;
+  c10::cuda::CUDAStream copies;
+  bool copying = false;
+  std::map<int64_t, std::unique_ptr<at::cuda::CUDAGraph>> graphs;
+  std::unique_ptr<at::cuda::CUDAGraph> capturing;
+  int64_t graphCount = 0;
+  /// Graphs of one pool share the memory of their temporaries.
+  at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
+};
+
+namespace {
+
+CudaState& used(const Cuda& cuda) {
+  if (!cuda.state) throw std::runtime_error("no CUDA device is in use");
+  return *cuda.state;
+}
+
+/// `later` waits for all that was asked of `earlier` so far.
+void order(const c10::cuda::CUDAStream& earlier, const c10::cuda::CUDAStream& later) {
+  at::cuda::CUDAEvent event;
+  event.record(earlier);
+  event.block(later);
+}
+
+}  // namespace
+
+void Cuda::use(int device) {
+  state.reset(new CudaState{device, c10::cuda::getStreamFromPool(true, device), c10::cuda::getStreamFromPool(false, device)});
+}
+
+void Cuda::synchronize() {
+  if (!state) return;
+  state->compute.synchronize();
+  state->copies.synchronize();
+}
+
+std::vector<int64_t> Cuda::memory() const {
+  if (!state) return {0, 0, 0, 0};
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(state->device);
+  size_t free = 0, total = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return {stats.allocated_bytes[0].current, stats.reserved_bytes[0].current, static_cast<int64_t>(free),
+          static_cast<int64_t>(total)};
+}
+
+void Cuda::beginGraph() {
+  CudaState& cuda = used(*this);
+  cuda.capturing = std::make_unique<at::cuda::CUDAGraph>();
+  // Other threads may copy meanwhile.
+  cuda.capturing->capture_begin(cuda.pool, cudaStreamCaptureModeThreadLocal);
+}
+
+int64_t Cuda::endGraph() {
+  CudaState& cuda = used(*this);
+  if (!cuda.capturing) throw std::runtime_error("no graph is being captured");
+  auto graph = std::move(cuda.capturing);
+  graph->capture_end();
+  cuda.graphs[++cuda.graphCount] = std::move(graph);
+  return cuda.graphCount;
+}
+
+void Cuda::replayGraph(int64_t graph) { used(*this).graphs.at(graph)->replay(); }
+
+void Cuda::freeGraph(int64_t graph) { used(*this).graphs.erase(graph); }
+
+void Cuda::onCopyStream(bool on) {
+  CudaState& cuda = used(*this);
+  if (on) order(cuda.compute, cuda.copies);
+  cuda.copying = on;
+}
+
+void Cuda::waitForCopies() {
+  CudaState& cuda = used(*this);
+  order(cuda.copies, cuda.compute);
+}
+
+struct StreamGuard::Guard {
+  c10::cuda::CUDAStreamGuard guard;
+};
+
+StreamGuard::StreamGuard(const Cuda& cuda) {
+  if (!cuda.state) return;
+  guard_.reset(new Guard{c10::cuda::CUDAStreamGuard(cuda.state->copying ? cuda.state->copies : cuda.state->compute)});
+}
+
+std::vector<std::string> cudaDeviceNames() {
+  std::vector<std::string> names;
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return names;
+  for (int device = 0; device < count; device++) names.emplace_back(at::cuda::getDeviceProperties(device)->name);
+  return names;
+}
+
+#else
+
+struct CudaState {};
+
+namespace {
+[[noreturn]] void none() { throw std::runtime_error("this addon was built without CUDA"); }
+}  // namespace
+
+void Cuda::use(int) { none(); }
+void Cuda::synchronize() {}
+std::vector<int64_t> Cuda::memory() const { return {0, 0, 0, 0}; }
+void Cuda::beginGraph() { none(); }
+int64_t Cuda::endGraph() { none(); }
+void Cuda::replayGraph(int64_t) { none(); }
+void Cuda::freeGraph(int64_t) { none(); }
+void Cuda::onCopyStream(bool) { none(); }
+void Cuda::waitForCopies() { none(); }
+
+struct StreamGuard::Guard {};
+StreamGuard::StreamGuard(const Cuda&) {}
+
+std::vector<std::string> cudaDeviceNames() { return {}; }
+
+#endif
+
+Cuda::Cuda() = default;
+Cuda::~Cuda() = default;
+StreamGuard::~StreamGuard() = default;

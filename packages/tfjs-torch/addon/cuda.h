@@ -1,0 +1,44 @@
+// CUDA: a device, its streams, its graphs. Without TFJS_TORCH_CUDA everything here says that there is none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct CudaState;
+
+/// The CUDA device of one thread of JavaScript.
+class Cuda {
+ public:
+  Cuda();
+  ~Cuda();
+  /// Compute on this device from now on, on a stream of its own.
+  void use(int device);
+  void synchronize();
+  /// Bytes in tensors, bytes taken from the device, bytes free there, bytes there in all.
+  std::vector<int64_t> memory() const;
+  /// From here to endGraph everything is captured, nothing runs.
+  void beginGraph();
+  int64_t endGraph();
+  void replayGraph(int64_t graph);
+  void freeGraph(int64_t graph);
+  void onCopyStream(bool on);
+  void waitForCopies();
+
+  std::unique_ptr<CudaState> state;
+};
+
+/// Puts this thread on the device's stream for as long as it lives.
+class StreamGuard {
+ public:
+  explicit StreamGuard(const Cuda& cuda);
+  ~StreamGuard();
+
+ private:
+  struct Guard;
+  std::unique_ptr<Guard> guard_;
+};
+
+/// Names of the devices; empty where there is none, or no CUDA in the build.
+std::vector<std::string> cudaDeviceNames();

@@ -1,0 +1,123 @@
+// Finds libtorch, or installs it from PyPI, and compiles the addon against it: `npm run setup:torch`.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { findLibtorch, installLibtorch } from './libtorch.mjs';
+
+const packageFolder = fileURLToPath(new URL('..', import.meta.url));
+const buildFolder = join(packageFolder, 'build');
+const oldestVersion = '2.4.0';
+
+const { values: options } = parseArgs({
+  options: {
+    libtorch: { type: 'string' },
+    version: { type: 'string' },
+    cuda: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+
+class SetupError extends Error {}
+
+async function main() {
+  if (options.help) {
+    console.log(`npm run setup:torch -- [--libtorch FOLDER] [--version X.Y.Z] [--cuda]
+
+Compiles the addon of the torch backend against the first of: --libtorch FOLDER (with lib/ and include/ in it), the
+environment variable LIBTORCH, the PyTorch of python3 (or of the environment variable PYTHON), the wheel from PyPI, which
+it installs into the cache folder. --version takes the wheel of that version. --cuda builds for CUDA where no NVIDIA driver
+is at hand now.`);
+    return;
+  }
+  const startMs = Date.now();
+  const wantsCuda = options.cuda ?? existsSync('/proc/driver/nvidia/version');
+  const compiler = process.env.CXX ?? 'c++';
+  await needs(compiler, ['--version'], 'a C++ compiler', 'apt-get install g++ (or name yours in CXX)');
+
+  const found = findLibtorch({ folder: options.libtorch ?? process.env.LIBTORCH, version: options.version });
+  const libtorch = found ?? (await installLibtorch({ version: options.version, wantsCuda, run, needs }));
+  if (compareVersions(libtorch.version, oldestVersion) < 0) {
+    throw new SetupError(`${libtorch.folder} is libtorch ${libtorch.version}; ${oldestVersion} or later is needed`);
+  }
+  const cuda = wantsCuda && libtorch.cudaIncludes !== undefined;
+  if (wantsCuda && !cuda) console.error('tfjs-torch: no CUDA headers were found beside libtorch: building for the CPU alone');
+  console.error(`tfjs-torch: compiling for libtorch ${libtorch.version} in ${libtorch.folder}${cuda ? ', with CUDA' : ''} ...`);
+  await compile(compiler, libtorch, cuda);
+  await run(process.execPath, ['-e', `require(${JSON.stringify(join(buildFolder, 'torch.node'))})`]);
+  const record = { version: libtorch.version, libtorch: libtorch.folder, cuda, platform: `${process.platform}-${process.arch}` };
+  writeFileSync(join(buildFolder, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
+  console.error(`tfjs-torch: ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
+}
+
+async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
+  mkdirSync(buildFolder, { recursive: true });
+  rmSync(join(buildFolder, 'build.json'), { force: true });
+  const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir;
+  const flags = [
+    ...['-std=c++20', '-O1', '-fPIC', '-w', `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi}`, '-DNAPI_VERSION=8'],
+    ...['include', 'include/torch/csrc/api/include'].flatMap((path) => ['-isystem', join(folder, path)]),
+    ...['-isystem', nodeHeaders],
+    ...(cuda ? ['-DTFJS_TORCH_CUDA', ...cudaIncludes.flatMap((path) => ['-isystem', path])] : []),
+  ];
+  const objects = await Promise.all(
+    ['addon', 'cuda'].map(async (name) => {
+      const object = join(buildFolder, `${name}.o`);
+      await run(compiler, [...flags, '-c', join(packageFolder, 'addon', `${name}.cc`), '-o', object]);
+      return object;
+    }),
+  );
+  const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda', ':libcudart.so'] : [])];
+  const lib = join(folder, 'lib');
+  const made = join(buildFolder, 'torch.node.new');
+  const cudart = cuda ? cudaIncludes.flatMap((path) => [`-L${join(path, '../lib')}`, `-L${join(path, '../lib64')}`]) : [];
+  await run(compiler, [
+    ...['-shared', ...objects, '-o', made, `-L${lib}`, ...cudart, '-Wl,--no-as-needed'],
+    ...libraries.flatMap((name) => linkFlags(name, cudaIncludes)),
+    ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
+    `-Wl,-rpath,${lib}`,
+  ]);
+  // A process that has the old one loaded keeps it.
+  renameSync(made, join(buildFolder, 'torch.node'));
+  for (const object of objects) rmSync(object);
+}
+
+/** libtorch's own libraries by name; the CUDA runtime comes with torch_cuda, and its file may carry a version. */
+const linkFlags = (name) => (name.startsWith(':') ? [] : [`-l${name}`]);
+
+/** Run a program to its end; its output is shown if it fails. */
+function run(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.stderr.on('data', (chunk) => (output += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) return resolve(output);
+      reject(new SetupError(`${program} failed:\n${output.split('\n').slice(0, 30).join('\n')}`));
+    });
+  });
+}
+
+async function needs(program, args, what, mend) {
+  try {
+    await run(program, args);
+  } catch (error) {
+    throw new SetupError(`${what} is needed, and ${program} does not run: ${mend}`, { cause: error });
+  }
+}
+
+function compareVersions(a, b) {
+  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
+  return left.map((part, i) => part - right[i]).find((difference) => difference !== 0) ?? 0;
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof SetupError ? `tfjs-torch: ${error.message}` : error);
+  process.exitCode = 2;
+}

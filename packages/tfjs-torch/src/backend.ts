@@ -1,0 +1,278 @@
+import {
+  DataStorage,
+  engine,
+  KernelBackend,
+  util,
+  type BackendValues,
+  type DataType,
+  type Tensor,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
+import { aten, scalarType, scalarTypeOf } from './aten.js';
+import { loadNative, type Handle, type NumericArray } from './native.js';
+
+type DataId = TensorInfo['dataId'];
+
+/** How numbers are computed: float32, or convolutions and matrix products in bfloat16 with activations kept as bfloat16. */
+export type Precision = 'f32' | 'bf16';
+
+/** What the backend holds of one dataId. */
+interface Entry {
+  handle: Handle;
+  /** Of the handle; TensorFlow.js may look at the same data in other shapes. */
+  shape: number[];
+  dtype: DataType;
+  refCount: number;
+  /** Strings never go to libtorch. */
+  strings?: Uint8Array[];
+  /** A bfloat16 copy for convolutions and matrix products. */
+  low?: Handle;
+  /** Whether the data lie as a convolution's filter: physically output, height, width, input. */
+  isFilter?: boolean;
+}
+
+/** dtype of TensorFlow.js by libtorch's scalar type. To TensorFlow.js bfloat16 is float32, and libtorch's indices are int32. */
+const dtypes: Record<number, DataType> = {
+  [scalarType.int32]: 'int32',
+  [scalarType.int64]: 'int32',
+  [scalarType.float32]: 'float32',
+  [scalarType.bfloat16]: 'float32',
+  [scalarType.bool]: 'bool',
+  [scalarType.complex64]: 'complex64',
+};
+
+/** libtorch's scalar types that TensorFlow.js does not have, and what becomes of them. */
+const narrowed: Record<number, number> = {
+  [scalarType.uint8]: scalarType.int32,
+  [scalarType.float64]: scalarType.float32,
+};
+
+/** TensorFlow.js's storage on libtorch. Every dataId is one tensor of the addon's. */
+export class TorchBackend extends KernelBackend {
+  private readonly native = loadNative();
+  private readonly entries = new DataStorage<Entry>(this, engine());
+
+  /** `device` is cpu or cuda:N. */
+  constructor(
+    readonly device: string,
+    readonly precision: Precision,
+  ) {
+    super();
+  }
+
+  /** A kernel's result: takes the handle over. */
+  output(handle: Handle): TensorInfo {
+    const type = this.native.scalarType(handle);
+    const kept = type in narrowed ? aten['to.dtype'](handle, narrowed[type]) : handle;
+    const shape = this.native.shape(kept);
+    const dataId = {};
+    const dtype = dtypes[narrowed[type] ?? type];
+    this.entries.set(dataId, { handle: kept, shape, dtype, refCount: 1 });
+    return { dataId, shape, dtype };
+  }
+
+  /** A result that needs no more than one scope of temporaries. */
+  outputOf(make: () => Handle): TensorInfo {
+    return this.output(this.keep(make));
+  }
+
+  /** The handle that the backend keeps for a result. */
+  ownedHandleOf({ dataId }: TensorInfo): Handle {
+    return this.entries.get(dataId).handle;
+  }
+
+  /** Another look at a tensor's data, in another shape of the same size. */
+  view({ dataId, dtype }: TensorInfo, shape: number[]): TensorInfo {
+    this.incRef(dataId);
+    return { dataId, shape, dtype };
+  }
+
+  /** A tensor's handle, in its shape, as libtorch has it: float32 may be bfloat16. It stays the backend's. */
+  handleOf({ dataId, shape }: TensorInfo): Handle {
+    const entry = this.entries.get(dataId);
+    if (entry.strings) throw new Error('a tensor of strings is not for this kernel');
+    return util.arraysEqual(entry.shape, shape) ? entry.handle : aten.reshape(entry.handle, shape);
+  }
+
+  /** A tensor's handle, in its shape and of its dtype: bfloat16 becomes float32, indices become int32. */
+  fullHandleOf(info: TensorInfo): Handle {
+    const handle = this.handleOf(info);
+    if (info.dtype === 'complex64' || (this.precision === 'f32' && info.dtype === 'float32')) return handle;
+    return aten['to.dtype'](handle, scalarTypeOf[info.dtype]);
+  }
+
+  /** A tensor's handle, in its shape, as convolutions and matrix products take it under the precision. */
+  computeHandleOf(info: TensorInfo): Handle {
+    const handle = this.handleOf(info);
+    if (this.precision === 'f32' || info.dtype !== 'float32') return handle;
+    const entry = this.entries.get(info.dataId);
+    if (this.native.scalarType(entry.handle) === scalarType.bfloat16) return handle;
+    entry.low ??= this.keep(() => aten['to.dtype'](entry.handle, scalarType.bfloat16));
+    return util.arraysEqual(entry.shape, info.shape) ? entry.low : aten.reshape(entry.low, info.shape);
+  }
+
+  /**
+   * A filter [height, width, input, output] as convolutions take it: logically [output, input, height, width], physically
+   * channels last. The first use as a filter lays its data so; to other kernels nothing changes.
+   */
+  filterHandleOf(info: TensorInfo): Handle {
+    const entry = this.entries.get(info.dataId);
+    if (!entry.isFilter && util.arraysEqual(entry.shape, info.shape)) {
+      entry.isFilter = true;
+      const before = entry.handle;
+      entry.handle = this.keep(() =>
+        aten.permute(aten.contiguous(aten.permute(before, [3, 0, 1, 2])), [1, 2, 3, 0]),
+      );
+      this.native.free(before);
+    }
+    return aten.permute(this.computeHandleOf(info), [3, 2, 0, 1]);
+  }
+
+  override write(values: BackendValues, shape: number[], dtype: DataType): DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(dataId: DataId, values: BackendValues, shape: number[], dtype: DataType, refCount: number): void {
+    if (dtype === 'string') {
+      this.entries.set(dataId, { handle: 0, shape, dtype, refCount, strings: values as Uint8Array[] });
+      return;
+    }
+    const handle = this.keep(() => this.upload(values, shape, dtype));
+    this.entries.set(dataId, { handle, shape, dtype, refCount });
+  }
+
+  private upload(values: BackendValues, shape: number[], dtype: DataType): Handle {
+    if (dtype === 'complex64') {
+      return aten.view_as_complex(this.native.write(toFloat32(values), [...shape, 2], this.device));
+    }
+    if (dtype === 'int32') return this.native.write(toInt32(values), shape, this.device);
+    if (dtype === 'bool') {
+      return aten['to.dtype'](this.native.write(toUint8(values), shape, this.device), scalarType.bool);
+    }
+    return this.native.write(toFloat32(values), shape, this.device);
+  }
+
+  override readSync(dataId: DataId): BackendValues {
+    const { handle, shape, dtype, strings } = this.entries.get(dataId);
+    if (strings) return strings;
+    const size = util.sizeFromShape(shape);
+    const values: NumericArray =
+      dtype === 'int32'
+        ? new Int32Array(size)
+        : dtype === 'bool'
+          ? new Uint8Array(size)
+          : new Float32Array(dtype === 'complex64' ? 2 * size : size);
+    const mark = this.native.mark();
+    this.native.read(dtype === 'complex64' ? aten.view_as_real(handle) : handle, values);
+    this.native.release(mark, []);
+    return values;
+  }
+
+  override async read(dataId: DataId): Promise<BackendValues> {
+    return this.readSync(dataId);
+  }
+
+  /** Copy a tensor's elements to `target`, which may lie on shared memory. */
+  readInto({ dataId, shape }: TensorInfo, target: NumericArray): void {
+    const mark = this.native.mark();
+    this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target);
+    this.native.release(mark, []);
+  }
+
+  /** Put new elements in a tensor's place. Results computed from it are not touched. */
+  overwrite({ dataId }: TensorInfo, values: NumericArray): void {
+    const entry = this.entries.get(dataId);
+    this.native.overwrite(entry.handle, values);
+    if (entry.low) this.native.free(entry.low);
+    entry.low = undefined;
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    if (!this.entries.has(dataId)) return true;
+    const entry = this.entries.get(dataId);
+    entry.refCount--;
+    if (!force && entry.refCount > 0) return false;
+    if (entry.handle) this.native.free(entry.handle);
+    if (entry.low) this.native.free(entry.low);
+    this.entries.delete(dataId);
+    return true;
+  }
+
+  override incRef(dataId: DataId): void {
+    this.entries.get(dataId).refCount++;
+  }
+
+  decRef(dataId: DataId): void {
+    if (this.entries.has(dataId)) this.entries.get(dataId).refCount--;
+  }
+
+  override refCount(dataId: DataId): number {
+    return this.entries.has(dataId) ? this.entries.get(dataId).refCount : 0;
+  }
+
+  override numDataIds(): number {
+    return this.entries.numDataIds();
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(run: () => void): Promise<{ kernelMs: number }> {
+    this.native.synchronize();
+    const startMs = performance.now();
+    run();
+    this.native.synchronize();
+    return { kernelMs: performance.now() - startMs };
+  }
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override dispose(): void {
+    // The engine has disposed the tensors; there is nothing else.
+  }
+
+  /** Shape of a new scope for temporaries: what `make` returns outlives them. */
+  private keep(make: () => Handle): Handle {
+    const mark = this.native.mark();
+    let kept: Handle = 0;
+    try {
+      return (kept = make());
+    } finally {
+      this.native.release(mark, [kept]);
+    }
+  }
+
+  /** Values of a tensor that a kernel needs in JavaScript. */
+  valuesOf({ dataId }: TensorInfo): BackendValues {
+    return this.readSync(dataId);
+  }
+
+  /** Make a tensor of values. */
+  make(values: BackendValues, shape: number[], dtype: DataType): TensorInfo {
+    return { dataId: this.write(values, shape, dtype), shape, dtype };
+  }
+}
+
+/** The TorchBackend that computes now. */
+export const torchBackend = (): TorchBackend => engine().backend as TorchBackend;
+
+/** Copy a tensor's elements to `target`; no array is made. */
+export const readInto = (tensor: Tensor, target: NumericArray): void => torchBackend().readInto(tensor, target);
+
+const toFloat32 = (values: BackendValues): Float32Array =>
+  values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
+
+const toInt32 = (values: BackendValues): Int32Array =>
+  values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
+
+const toUint8 = (values: BackendValues): Uint8Array =>
+  values instanceof Uint8Array ? (values as Uint8Array) : Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0));

@@ -1,0 +1,75 @@
+import { registerBackend, removeBackend, findBackendFactory } from '@tensorflow/tfjs-core';
+import { TorchBackend, type Precision } from './backend.js';
+import { defineFallbacks } from './fallback.js';
+import { backendName } from './kernel.js';
+import { defineKernels } from './kernels/index.js';
+import { loadNative } from './native.js';
+
+export { probe, type BuildRecord, type Probe } from './native.js';
+export { readInto, torchBackend, type Precision, type TorchBackend } from './backend.js';
+export { registeredKernels } from './kernel.js';
+
+export interface TorchOptions {
+  /** cpu, cuda, or cuda:N. */
+  device?: string;
+  precision?: Precision;
+  /** Threads that a kernel uses on the CPU; as many as libtorch likes where left out. */
+  threads?: number;
+  /** Only algorithms that give the same bits every time. */
+  deterministic?: boolean;
+  /** float32 convolutions and matrix products on CUDA may round to TF32. */
+  tf32?: boolean;
+}
+
+/** What computes. */
+export interface TorchInfo {
+  /** libtorch's version. */
+  version: string;
+  /** cpu, or the CUDA device's name. */
+  device: string;
+  threads: number;
+}
+
+let kernelsDefined = false;
+
+/**
+ * Register the backend `torch` with TensorFlow.js, in this thread; `tf.setBackend('torch')` then takes it. The last call's
+ * options count. Throws an Error of one line where the addon is not there, or the device is not.
+ */
+export function registerTorch(options: TorchOptions = {}): TorchInfo {
+  const { device = 'cpu', precision = 'f32', deterministic = true, tf32 = false } = options;
+  const native = loadNative();
+  const name = device === 'cpu' ? 'cpu' : useCuda(device);
+  native.keepFreedMemory();
+  native.setDeterministic(deterministic);
+  native.setTf32(tf32);
+  const threads = native.setThreads(options.threads ?? 0);
+  if (!kernelsDefined) {
+    defineKernels();
+    defineFallbacks();
+    kernelsDefined = true;
+  }
+  if (findBackendFactory(backendName)) removeBackend(backendName);
+  // The best there is, in TensorFlow.js's own order of choice.
+  registerBackend(backendName, () => new TorchBackend(device === 'cuda' ? 'cuda:0' : device, precision), 4);
+  return { version: native.version, device: name, threads };
+}
+
+/** Take a CUDA device; returns its name. */
+function useCuda(device: string): string {
+  const native = loadNative();
+  const match = /^cuda(?::(\d+))?$/.exec(device);
+  if (!match) throw new Error(`torch: ${device} is not a device: choose cpu, cuda or cuda:N`);
+  const devices = native.cudaDevices();
+  const index = Number(match[1] ?? 0);
+  if (devices.length === 0) {
+    throw new Error(
+      'torch: cuda was asked for, and there is none: this libtorch has no CUDA, or the machine no NVIDIA driver; choose cpu, or run npm run setup:torch where there is a GPU',
+    );
+  }
+  if (index >= devices.length) {
+    throw new Error(`torch: ${device} was asked for, and there are ${devices.length} CUDA devices: the last is cuda:${devices.length - 1}`);
+  }
+  native.useDevice(index);
+  return devices[index];
+}

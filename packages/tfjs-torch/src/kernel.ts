@@ -1,0 +1,85 @@
+import {
+  registerKernel,
+  type KernelFunc,
+  type NamedTensorInfoMap,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
+import { aten } from './aten.js';
+import type { TorchBackend } from './backend.js';
+import { loadNative, type Handle } from './native.js';
+
+export const backendName = 'torch';
+
+/**
+ * A kernel's inputs as handles; a list where TensorFlow.js gives a list. TensorFlow.js's types do not tell which are
+ * optional: biases and the weights of fused activations may be undefined.
+ */
+type Handles<Inputs> = { [Name in keyof Inputs]-?: Handle };
+
+/** What a kernel is told besides its inputs' handles. */
+export interface Context<Inputs> {
+  backend: TorchBackend;
+  /** The inputs as TensorFlow.js has them: their shapes and dtypes. */
+  infos: { [Name in keyof Inputs]-?: NonNullable<Inputs[Name]> };
+}
+
+/** Compute a kernel's result from handles: one, or several. What it makes and does not return is freed after it. */
+type Run<Inputs, Attributes> = (
+  inputs: Handles<Inputs>,
+  attributes: Attributes,
+  context: Context<Inputs>,
+) => Handle | Handle[];
+
+/**
+ * Which form inputs take: `full` has no bfloat16, `stored` has what is in memory, `compute` has what convolutions and
+ * matrix products take.
+ */
+export type Form = 'full' | 'stored' | 'compute';
+
+const registered = new Set<string>();
+
+/** The names of the kernels that run on libtorch. */
+export const registeredKernels = (): ReadonlySet<string> => registered;
+
+/** Register a kernel that computes with handles. */
+export function define<Inputs, Attributes = object>(
+  name: string,
+  run: Run<Inputs, Attributes>,
+  form: Form = 'full',
+): void {
+  defineRaw(name, ({ inputs, attrs, backend: anyBackend }) => {
+    const backend = anyBackend as TorchBackend;
+    const native = loadNative();
+    const mark = native.mark();
+    const kept: Handle[] = [];
+    try {
+      const handles = Array.isArray(inputs)
+        ? (inputs as TensorInfo[]).map((info) => handleIn(form, backend, info))
+        : mapValues(inputs, (info) => handleIn(form, backend, info));
+      const infos = inputs as unknown as Context<Inputs>['infos'];
+      const result = run(handles as Handles<Inputs>, attrs as Attributes, { backend, infos });
+      const given = Object.values<Handle>(handles as Record<string, Handle>);
+      // A kernel with nothing to do may give an input back, which belongs to another tensor.
+      const own = (handle: Handle) => (given.includes(handle) ? aten.alias(handle) : handle);
+      const outputs = (Array.isArray(result) ? result : [result]).map((handle) => backend.output(own(handle)));
+      kept.push(...outputs.map((info) => backend.ownedHandleOf(info)));
+      return Array.isArray(result) ? outputs : outputs[0];
+    } finally {
+      native.release(mark, kept);
+    }
+  });
+}
+
+/** Register a kernel that takes and gives TensorFlow.js's own descriptions of tensors. */
+export function defineRaw(name: string, kernelFunc: KernelFunc): void {
+  registered.add(name);
+  registerKernel({ kernelName: name, backendName, kernelFunc });
+}
+
+function handleIn(form: Form, backend: TorchBackend, info: TensorInfo): Handle {
+  if (form === 'full') return backend.fullHandleOf(info);
+  return form === 'stored' ? backend.handleOf(info) : backend.computeHandleOf(info);
+}
+
+const mapValues = (inputs: NamedTensorInfoMap, map: (info: TensorInfo) => Handle): Record<string, Handle | undefined> =>
+  Object.fromEntries(Object.entries(inputs).map(([name, info]) => [name, info && map(info)]));

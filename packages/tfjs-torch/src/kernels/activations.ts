@@ -1,0 +1,71 @@
+import {
+  Elu,
+  EluGrad,
+  LeakyRelu,
+  LogSoftmax,
+  Prelu,
+  Relu,
+  Relu6,
+  Selu,
+  Sigmoid,
+  Softmax,
+  Softplus,
+  Step,
+  Tanh,
+  type EluGradInputs,
+  type LeakyReluAttrs,
+  type LeakyReluInputs,
+  type LogSoftmaxAttrs,
+  type PreluInputs,
+  type ReluInputs,
+  type SoftmaxAttrs,
+  type StepAttrs,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
+import { aten, atenTuple, scalarType } from '../aten.js';
+import { define } from '../kernel.js';
+import { loadNative } from '../native.js';
+import { prelu } from './activate.js';
+
+export function defineActivations(): void {
+  define<ReluInputs>(Relu, ({ x }) => aten.relu(x), 'stored');
+  define<ReluInputs>(Relu6, ({ x }) => aten.clamp(x, 0, 6), 'stored');
+  define<LeakyReluInputs, LeakyReluAttrs>(LeakyRelu, ({ x }, { alpha }) => aten.leaky_relu(x, alpha), 'stored');
+  define<PreluInputs>(Prelu, ({ x, alpha }) => prelu(x, alpha), 'stored');
+  define<ReluInputs>(Elu, ({ x }) => aten.elu(x));
+  define<EluGradInputs>(EluGrad, ({ dy, y }) => aten.elu_backward(dy, 1, 1, 1, true, y));
+  define<ReluInputs>(Selu, ({ x }) => aten.selu(x));
+  define<ReluInputs>(Sigmoid, ({ x }) => aten.sigmoid(x));
+  define<ReluInputs>(Softplus, ({ x }) => aten.softplus(x));
+  define<ReluInputs>(Tanh, ({ x }) => aten.tanh(x));
+  define<{ logits: TensorInfo }, SoftmaxAttrs>(Softmax, ({ logits }, { dim }) => aten._softmax(logits, dim, false));
+  define<{ logits: TensorInfo }, LogSoftmaxAttrs>(LogSoftmax, ({ logits }, { axis }) => aten._log_softmax(logits, axis, false));
+  // 1 above 0, alpha elsewhere, and NaN stays NaN.
+  define<ReluInputs, StepAttrs>(Step, ({ x }, { alpha }) => {
+    const steps = aten['where.Scalar'](aten['gt.Scalar'](x, 0), 1, alpha);
+    const sameType = aten['to.dtype'](steps, loadNative().scalarType(x));
+    return aten['where.self'](aten['ne.Tensor'](x, x), x, sameType);
+  });
+
+  /*
+   * Beyond TensorFlow.js: gradients in one kernel. LeakyReluGrad {dy, y}: by the result's sign, for slopes from 0 on.
+   * PreluGrad {dy, x, alpha}: [dx, dAlpha], one slope a channel.
+   */
+  define<{ dy: TensorInfo; y: TensorInfo }, { alpha: number }>(
+    'LeakyReluGrad',
+    ({ dy, y }, { alpha }) =>
+      alpha === 0 ? aten.threshold_backward(dy, y, 0) : aten.leaky_relu_backward(dy, y, alpha, true),
+    'stored',
+  );
+  define<{ dy: TensorInfo; x: TensorInfo; alpha: TensorInfo }>(
+    'PreluGrad',
+    ({ dy, x, alpha }) => {
+      const slope = aten.reshape(aten['to.dtype'](alpha, loadNative().scalarType(x)), [1, -1, 1, 1]);
+      const first = [0, 3, 1, 2];
+      const [dx, dAlpha] = atenTuple._prelu_kernel_backward(aten.permute(dy, first), aten.permute(x, first), slope);
+      const sums = aten['sum.dim_IntList'](dAlpha, [0, 2, 3], false, scalarType.float32);
+      return [aten.permute(dx, [0, 2, 3, 1]), sums];
+    },
+    'stored',
+  );
+}

@@ -1,0 +1,108 @@
+import {
+  backend_util,
+  GatherNd,
+  GatherV2,
+  OneHot,
+  ScatterNd,
+  TensorScatterUpdate,
+  TopK,
+  UnsortedSegmentSum,
+  util,
+  type GatherNdInputs,
+  type GatherV2Attrs,
+  type GatherV2Inputs,
+  type OneHotAttrs,
+  type OneHotInputs,
+  type ScatterNdAttrs,
+  type ScatterNdInputs,
+  type TensorScatterUpdateInputs,
+  type TopKAttrs,
+  type UnaryInputs,
+  type UnsortedSegmentSumAttrs,
+  type UnsortedSegmentSumInputs,
+} from '@tensorflow/tfjs-core';
+import { aten, atenTuple, scalarType, scalarTypeOf } from '../aten.js';
+import { define } from '../kernel.js';
+import { loadNative, type Handle } from '../native.js';
+
+const asLong = (indices: Handle): Handle => aten['to.dtype'](indices, scalarType.int64);
+
+/** Indices of several axes [rows, axes] as indices into what those axes are when read as one. */
+function flatIndices(indices: Handle, rows: number, strides: number[], device: string): Handle {
+  const weights = asLong(loadNative().write(Int32Array.from(strides), [strides.length], device));
+  const weighted = aten['mul.Tensor'](aten.reshape(asLong(indices), [rows, strides.length]), weights);
+  return aten['sum.dim_IntList'](weighted, [1]);
+}
+
+const product = (sides: number[]) => sides.reduce((all, side) => all * side, 1);
+
+export function defineGathering(): void {
+  define<GatherV2Inputs, GatherV2Attrs>(GatherV2, ({ x, indices }, { axis, batchDims }, { infos }) => {
+    const [dimension] = util.parseAxisParam(axis, infos.x.shape);
+    const { batchSize, outerSize, dimSize, sliceSize, outputShape } = backend_util.segment_util.collectGatherOpShapeInfo(
+      infos.x as never,
+      infos.indices as never,
+      dimension,
+      batchDims ?? 0,
+    );
+    const count = util.sizeFromShape(infos.indices.shape) / batchSize;
+    const source = aten.reshape(x, [batchSize, outerSize, dimSize, sliceSize]);
+    const places = aten.reshape(asLong(indices), [batchSize, 1, count, 1]);
+    const gathered =
+      batchSize === 1
+        ? aten.index_select(source, 2, aten.reshape(places, [count]))
+        : aten.gather(source, 2, aten.expand(places, [batchSize, outerSize, count, sliceSize]));
+    return aten.reshape(gathered, outputShape);
+  });
+  define<GatherNdInputs>(GatherNd, ({ params, indices }, _, { infos, backend }) => {
+    const [shape, rows, sliceSize, strides] = backend_util.prepareAndValidate(infos.params as never, infos.indices as never);
+    const axes = infos.indices.shape.at(-1) ?? 0;
+    const source = aten.reshape(params, [product(infos.params.shape.slice(0, axes)), sliceSize]);
+    const flat = flatIndices(indices, rows, strides.slice(0, axes), backend.device);
+    return aten.reshape(aten.index_select(source, 0, flat), shape);
+  });
+  define<ScatterNdInputs, ScatterNdAttrs>(ScatterNd, ({ indices, updates }, { shape }, { infos, backend }) => {
+    const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
+      infos.updates as never,
+      infos.indices as never,
+      shape,
+    );
+    const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), backend.device);
+    const zeros = aten.new_zeros(updates, [outputSize / sliceSize, sliceSize]);
+    return aten.reshape(aten.index_add(zeros, 0, flat, aten.reshape(updates, [numUpdates, sliceSize])), shape);
+  });
+  define<TensorScatterUpdateInputs>(TensorScatterUpdate, ({ tensor, indices, updates }, _, { infos, backend }) => {
+    const { shape } = infos.tensor;
+    const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
+      infos.updates as never,
+      infos.indices as never,
+      shape,
+    );
+    const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), backend.device);
+    const rows = aten.reshape(tensor, [outputSize / sliceSize, sliceSize]);
+    return aten.reshape(aten.index_copy(rows, 0, flat, aten.reshape(updates, [numUpdates, sliceSize])), shape);
+  });
+  define<UnsortedSegmentSumInputs, UnsortedSegmentSumAttrs>(
+    UnsortedSegmentSum,
+    ({ x, segmentIds }, { numSegments }, { infos }) => {
+      const rows = infos.segmentIds.shape[0];
+      const rest = infos.x.shape.slice(1);
+      const sums = aten.new_zeros(x, [numSegments + 1, ...rest]);
+      // Negative ids are left out: they go to a row that is cut off.
+      const ids = asLong(segmentIds);
+      const kept = aten['where.ScalarOther'](aten['ge.Scalar'](ids, 0), ids, numSegments);
+      const added = aten.index_add(sums, 0, kept, aten.reshape(x, [rows, ...rest]));
+      return aten.clone(aten.narrow(added, 0, 0, numSegments));
+    },
+  );
+  define<OneHotInputs, OneHotAttrs>(OneHot, ({ indices }, { depth, onValue, offValue, dtype }, { infos, backend }) => {
+    const classes = aten.arange(depth, scalarType.int32, undefined, backend.device);
+    const column = aten.reshape(indices, [...infos.indices.shape, 1]);
+    const hot = aten['where.Scalar'](aten['eq.Tensor'](column, classes), onValue, offValue);
+    return aten['to.dtype'](hot, scalarTypeOf[dtype]);
+  });
+  // A stable sort: of equal values the first comes first.
+  define<UnaryInputs, TopKAttrs>(TopK, ({ x }, { k }) =>
+    atenTuple['sort.stable'](x, true, -1, true).map((sorted) => aten.clone(aten.narrow(sorted, -1, 0, k))),
+  );
+}

@@ -1,0 +1,51 @@
+import { FusedBatchNorm, type FusedBatchNormAttrs, type FusedBatchNormInputs, type TensorInfo } from '@tensorflow/tfjs-core';
+import { aten, atenTuple } from '../aten.js';
+import { define } from '../kernel.js';
+
+export function defineNormalisation(): void {
+  define<FusedBatchNormInputs, FusedBatchNormAttrs>(
+    FusedBatchNorm,
+    ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
+      const inverse = aten.rsqrt(aten['add.Scalar'](variance, varianceEpsilon));
+      const factor = scale ? aten['mul.Tensor'](inverse, scale) : inverse;
+      const scaled = aten['mul.Tensor'](aten['sub.Tensor'](x, mean), factor);
+      return offset ? aten['add.Tensor'](scaled, offset) : scaled;
+    },
+  );
+
+  /*
+   * Beyond TensorFlow.js: batch norm in training. BatchNormTraining {x, gamma, beta}: [y, mean, unbiased variance, what
+   * the gradient needs: mean, 1 / deviation]. BatchNormTrainingGrad {dy, x, gamma, mean, inverse}: [dx, dGamma, dBeta].
+   */
+  define<{ x: TensorInfo; gamma: TensorInfo; beta: TensorInfo }, { epsilon: number }>(
+    'BatchNormTraining',
+    ({ x, gamma, beta }, { epsilon }) => {
+      // Averages that move by the whole way are the batch's own statistics.
+      const [mean, variance] = [aten.zeros_like(gamma), aten.zeros_like(gamma)];
+      const first = aten.permute(x, [0, 3, 1, 2]);
+      const [y, ...saved] = atenTuple.native_batch_norm(first, gamma, beta, mean, variance, true, 1, epsilon);
+      return [aten.permute(y, [0, 2, 3, 1]), mean, variance, ...saved];
+    },
+    'stored',
+  );
+  define<{ dy: TensorInfo; x: TensorInfo; gamma: TensorInfo; mean: TensorInfo; inverse: TensorInfo }, { epsilon: number }>(
+    'BatchNormTrainingGrad',
+    ({ dy, x, gamma, mean, inverse }, { epsilon }) => {
+      const first = [0, 3, 1, 2];
+      const [dx, dGamma, dBeta] = atenTuple.native_batch_norm_backward(
+        aten.permute(dy, first),
+        aten.permute(x, first),
+        gamma,
+        undefined,
+        undefined,
+        mean,
+        inverse,
+        true,
+        epsilon,
+        [true, true, true],
+      );
+      return [aten.permute(dx, [0, 2, 3, 1]), dGamma, dBeta];
+    },
+    'stored',
+  );
+}

@@ -1,0 +1,82 @@
+import {
+  All,
+  Any,
+  ArgMax,
+  ArgMin,
+  Cumprod,
+  Cumsum,
+  Max,
+  Mean,
+  Min,
+  Prod,
+  Sum,
+  util,
+  type ArgMaxAttrs,
+  type CumsumAttrs,
+  type SumAttrs,
+  type TensorInfo,
+  type UnaryInputs,
+} from '@tensorflow/tfjs-core';
+import { aten, scalarType } from '../aten.js';
+import { define } from '../kernel.js';
+import { loadNative, type Handle } from '../native.js';
+
+type Reduce = (x: Handle, axes: number[], keepDims: boolean, info: TensorInfo) => Handle;
+
+/** Register a kernel that reduces axes; none at all is a copy, which libtorch would take for all of them. */
+function defineReduction(kernel: string, reduce: Reduce, form: 'full' | 'stored' = 'full'): void {
+  define<UnaryInputs, SumAttrs>(
+    kernel,
+    ({ x }, { axis, keepDims }, { infos }) => {
+      const axes = util.parseAxisParam(axis, infos.x.shape);
+      return axes.length === 0 && infos.x.shape.length > 0
+        ? aten.clone(x)
+        : reduce(x, axes, keepDims ?? false, infos.x);
+    },
+    form,
+  );
+}
+
+/** Reduce axis after axis, for operators that take one. */
+const oneByOne =
+  (operator: string): Reduce =>
+  (x, axes, keepDims) =>
+    axes
+      .toSorted((a, b) => b - a)
+      .reduce((result, axis) => aten[operator](result, axis, keepDims), axes.length ? x : aten.clone(x));
+
+/** Running products or sums along an axis. */
+function defineCumulative(kernel: string, operator: string, neutral: number): void {
+  define<UnaryInputs, CumsumAttrs>(kernel, ({ x }, { axis, exclusive, reverse }, { infos }) => {
+    const turn = (values: Handle) => (reverse ? aten.flip(values, [axis]) : values);
+    const running = aten[operator](turn(x), axis, loadNative().scalarType(x));
+    if (!exclusive) return turn(running);
+    // Everything moves on by one place.
+    const rank = infos.x.shape.length;
+    const pads = Array.from({ length: 2 * (rank - axis) }, (_, i) => (i === 2 * (rank - axis) - 2 ? 1 : 0));
+    const moved = aten.constant_pad_nd(aten.narrow(running, axis, 0, infos.x.shape[axis] - 1), pads, neutral);
+    return turn(moved);
+  });
+}
+
+export function defineReductions(): void {
+  // bfloat16 sums in float32, without a float32 copy of what it sums.
+  defineReduction(
+    Sum,
+    (x, axes, keepDims, { dtype }) =>
+      aten['sum.dim_IntList'](x, axes, keepDims, dtype === 'float32' ? scalarType.float32 : undefined),
+    'stored',
+  );
+  defineReduction(Mean, (x, axes, keepDims) =>
+    aten['mean.dim'](aten['to.dtype'](x, scalarType.float32), axes, keepDims),
+  );
+  defineReduction(Max, (x, axes, keepDims) => aten.amax(x, axes, keepDims));
+  defineReduction(Min, (x, axes, keepDims) => aten.amin(x, axes, keepDims));
+  defineReduction(Prod, oneByOne('prod.dim_int'));
+  defineReduction(All, oneByOne('all.dim'));
+  defineReduction(Any, oneByOne('any.dim'));
+  define<UnaryInputs, ArgMaxAttrs>(ArgMax, ({ x }, { axis }) => aten.argmax(x, axis, false));
+  define<UnaryInputs, ArgMaxAttrs>(ArgMin, ({ x }, { axis }) => aten.argmin(x, axis, false));
+  defineCumulative(Cumsum, 'cumsum', 0);
+  defineCumulative(Cumprod, 'cumprod', 1);
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Number of a tensor of the addon's; 0 is none. */
+export type Handle = number;
+
+/** What operators take: tensors by their handles, numbers, booleans, strings, lists; undefined for a default or none. */
+export type Argument = number | boolean | string | undefined | (number | boolean)[];
+
+export type NumericArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** The addon (addon/addon.cc). Every function throws an Error with libtorch's message; its code is TORCH or OUT_OF_MEMORY. */
+export interface Native {
+  /** libtorch's version that the addon was compiled against. */
+  version: string;
+  find(name: string, overload: string): number;
+  call(operator: number, ...args: Argument[]): unknown;
+  mark(): number;
+  release(mark: number, kept: Handle[]): void;
+  free(handle: Handle): void;
+  write(array: NumericArray, shape: number[], device: string): Handle;
+  overwrite(handle: Handle, array: NumericArray): void;
+  read(handle: Handle, array: NumericArray): void;
+  shape(handle: Handle): number[];
+  scalarType(handle: Handle): number;
+  tensorCount(): number;
+  setThreads(threads: number): number;
+  setSeed(seed: number): void;
+  setDeterministic(on: boolean): void;
+  setTf32(on: boolean): void;
+  keepFreedMemory(): void;
+  cudaDevices(): string[];
+  useDevice(device: number): void;
+  synchronize(): void;
+  deviceMemory(): [allocated: number, reserved: number, free: number, total: number];
+  beginGraph(): void;
+  endGraph(): number;
+  replayGraph(graph: number): void;
+  freeGraph(graph: number): void;
+  onCopyStream(on: boolean): void;
+  waitForCopies(): void;
+}
+
+/** What `npm run setup:torch` wrote about the addon that it compiled. */
+export interface BuildRecord {
+  /** libtorch's version. */
+  version: string;
+  /** The folder of libtorch: lib and include are in it. */
+  libtorch: string;
+  cuda: boolean;
+  /** Platform and architecture of Node.js. */
+  platform: string;
+}
+
+/** Whether the backend can be loaded here. */
+export type Probe = { found: true; build: BuildRecord } | { found: false; reason: string };
+
+const buildFolder = fileURLToPath(new URL('../build/', import.meta.url));
+const setUp = 'run npm run setup:torch';
+
+/** Look, without loading anything, whether the addon is there and still belongs to the libtorch that it was compiled for. */
+export function probe(): Probe {
+  const build = readJson<BuildRecord>(join(buildFolder, 'build.json'));
+  if (!build) return { found: false, reason: `it was not set up: ${setUp}` };
+  const platform = `${process.platform}-${process.arch}`;
+  if (build.platform !== platform) {
+    return { found: false, reason: `the addon was built for ${build.platform}, and this is ${platform}: ${setUp} again` };
+  }
+  const version = libtorchVersion(build.libtorch);
+  if (version === undefined) {
+    return { found: false, reason: `libtorch ${build.version} is no longer in ${build.libtorch}: ${setUp} again` };
+  }
+  if (version !== build.version) {
+    const reason = `the addon was built for libtorch ${build.version}, and ${build.libtorch} now has ${version}: ${setUp} again`;
+    return { found: false, reason };
+  }
+  return { found: true, build };
+}
+
+let loaded: Native | undefined;
+
+/** Load the addon, once a thread. Throws an Error of one line where `probe` finds none, or loading fails. */
+export function loadNative(): Native {
+  if (loaded) return loaded;
+  const result = probe();
+  if (!result.found) throw new Error(`torch: ${result.reason}`);
+  try {
+    loaded = createRequire(import.meta.url)(join(buildFolder, 'torch.node')) as Native;
+  } catch (error) {
+    const [line] = String((error as Error).message).split('\n');
+    throw new Error(`torch: the addon cannot be loaded (${line}): ${setUp} again`, { cause: error });
+  }
+  return loaded;
+}
+
+/** The version of the libtorch in a folder, from its headers; undefined where there is none. */
+function libtorchVersion(folder: string): string | undefined {
+  for (const header of ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']) {
+    try {
+      const text = readFileSync(join(folder, header), 'utf8');
+      const parts = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1]);
+      if (parts.every((part) => part !== undefined)) return parts.join('.');
+    } catch {
+      // Older releases have the other header.
+    }
+  }
+  return undefined;
+}
+
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}
