@@ -1,0 +1,50 @@
+// npm run conformance [-- --filter TEXT] [--json]: TensorFlow.js's own test suite, which its package ships, on `torch`.
+import { build } from 'esbuild';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({ options: { filter: { type: 'string' }, json: { type: 'boolean' } } });
+const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+// In dist, so that the addon is where the sources look for it.
+const bundle = path('../dist/conformance.mjs');
+const reportFile = path('../out/conformance.json');
+
+await build({
+  entryPoints: [path('suite.mjs')],
+  outfile: bundle,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  // The tests' own files, so that they and the backend share one TensorFlow.js.
+  mainFields: ['module', 'main'],
+  // Their package says that importing them has no effects.
+  ignoreAnnotations: true,
+  banner: { js: "import { createRequire as forRequire } from 'node:module'; const require = forRequire(import.meta.url);" },
+  logLevel: 'error',
+});
+
+mkdirSync(path('../out'), { recursive: true });
+rmSync(reportFile, { force: true });
+// What the tests print goes to the other stream: standard output is the report's.
+const { status, signal } = spawnSync(process.execPath, [bundle], {
+  stdio: ['ignore', 2, 2],
+  env: { ...process.env, CONFORMANCE_FILTER: options.filter ?? '', CONFORMANCE_REPORT: reportFile },
+});
+
+let text;
+try {
+  text = readFileSync(reportFile, 'utf8');
+} catch {
+  console.error(`conformance: the tests ended without a report (${signal ?? `exit status ${status}`})`);
+  process.exit(2);
+}
+const { passed, pending, failed } = JSON.parse(text);
+if (options.json) console.log(text);
+else {
+  for (const { name, messages } of failed) console.log(`${name}\n    ${messages.join('\n').split('\n')[0]}`);
+  console.log(`${passed} passed, ${failed.length} failed, ${pending} pending; messages: ${reportFile}`);
+}
+process.exit(failed.length === 0 ? 0 : 1);
