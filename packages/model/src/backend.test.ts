@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { probeBackends, selectBackend } from './backend.js';
+import { onOneThread } from './test-support.js';
 
 const run = promisify(execFile);
 const modelUrl = new URL('../dist/index.js', import.meta.url).href;
@@ -14,7 +15,7 @@ async function compute(threads: number, where: 'main' | 'worker'): Promise<{ thr
     import { fileURLToPath } from 'node:url';
     import { selectBackend } from ${JSON.stringify(modelUrl)};
     import * as tf from ${JSON.stringify(coreUrl)};
-    const { threads } = await selectBackend('wasm', ${threads});
+    const { threads } = await selectBackend({ backend: 'wasm', device: 'auto', precision: 'f32', threads: ${threads} });
     const x = tf.reshape(tf.range(0, 32 * 32 * 8), [1, 32, 32, 8]);
     const filter = tf.fill([3, 3, 8, 8], 0.125);
     const sum = tf.sum(tf.conv2d(x, filter, 1, 'same')).dataSync()[0];
@@ -38,15 +39,22 @@ test('wasm computes with the threads it is asked for, anywhere, and its process 
 
 test('every backend is found or says why not', async () => {
   const probes = probeBackends();
-  expect(probes.map(({ backend, found }) => [backend, found])).toEqual([
-    ['torch', false],
-    ['tensorflow', false],
-    ['wasm', true],
-    ['cpu', true],
-  ]);
-  await expect(selectBackend('torch', 1)).rejects.toThrow('backend torch:');
+  expect(probes.map(({ backend }) => backend)).toEqual(['torch', 'tensorflow', 'wasm', 'cpu']);
+  expect(probes.filter(({ found }) => found).map(({ backend }) => backend)).toEqual(
+    expect.arrayContaining(['wasm', 'cpu']),
+  );
+  for (const { backend, found, detail } of probes) {
+    if (!found) await expect(selectBackend(onOneThread(backend))).rejects.toThrow(`backend ${backend}: ${detail}`);
+  }
+});
+
+test('a precision or a device that a backend has not is refused', async () => {
+  const wasm = onOneThread('wasm');
+  await expect(selectBackend({ ...wasm, precision: 'bf16' })).rejects.toThrow('precision bf16 is for the torch backend');
+  await expect(selectBackend({ ...wasm, device: 'cuda:1' })).rejects.toThrow('device cuda:1 is for the torch backend');
 });
 
 test('auto takes the best there is', async () => {
-  expect(await selectBackend('auto', 1)).toMatchObject({ backend: 'wasm', threads: 1, precision: 'f32' });
+  const best = probeBackends().find(({ found }) => found)?.backend;
+  expect(await selectBackend(onOneThread('auto'))).toMatchObject({ backend: best, threads: 1, precision: 'f32' });
 });

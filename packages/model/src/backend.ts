@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { FourfoldError, type BackendName } from '@fourfold/common';
+import { FourfoldError, type BackendName, type WorkersConfig } from '@fourfold/common';
 import { cpus } from 'node:os';
+import { startTorch, probeTorch } from './torch-backend.js';
 import { startWasm, wasmInstructionSet, wasmVersion } from './wasm-backend.js';
 
 /** What computes; workers of one run agree on it to the last bit of their results. */
@@ -12,7 +13,7 @@ export interface BackendInfo {
   device: string;
   instructionSet: string;
   threads: number;
-  precision: 'f32';
+  precision: WorkersConfig['precision'];
 }
 
 /** Whether a backend can be used here, and if not, why. */
@@ -26,12 +27,15 @@ export interface BackendProbe {
 interface Backend {
   name: BackendName;
   probe: () => { found: boolean; detail: string };
-  start: (threads: number) => Promise<BackendInfo>;
+  start: (choice: BackendChoice) => Promise<BackendInfo>;
 }
+
+/** Which backend is to compute, and how. */
+export type BackendChoice = Pick<WorkersConfig, 'backend' | 'device' | 'precision' | 'threads'>;
 
 const device = () => cpus()[0]?.model.trim() ?? process.arch;
 
-const absent = (name: 'torch' | 'tensorflow', detail: string): Backend => ({
+const absent = (name: BackendName, detail: string): Backend => ({
   name,
   probe: () => ({ found: false, detail }),
   start: async () => {
@@ -43,12 +47,12 @@ const absent = (name: 'torch' | 'tensorflow', detail: string): Backend => ({
 
 /** Every backend, best first. */
 const backends: Backend[] = [
-  absent('torch', 'the package for libtorch is not part of this version'),
+  { name: 'torch', probe: probeTorch, start: startTorch },
   absent('tensorflow', 'this version does not drive tfjs-node'),
   {
     name: 'wasm',
     probe: () => ({ found: true, detail: `WebAssembly with ${wasmInstructionSet}, version ${wasmVersion}` }),
-    start: async (threads) => ({
+    start: async ({ threads }) => ({
       backend: 'wasm',
       version: wasmVersion,
       device: device(),
@@ -80,11 +84,18 @@ export function probeBackends(): BackendProbe[] {
 }
 
 /**
- * Let a backend compute in this thread, with so many threads; `auto` takes the best that is found. A thread's choice is
- * for good: wasm does not change its number of threads. Throws `invalid` where the backend is not there.
+ * Let a backend compute in this thread; `auto` takes the best that is found. A thread's choice is for good: wasm does not
+ * change its number of threads. Throws `invalid` where the backend is not there, or cannot do what is asked for.
  */
-export async function selectBackend(name: BackendName | 'auto', threads: number): Promise<BackendInfo> {
+export async function selectBackend(choice: BackendChoice): Promise<BackendInfo> {
+  const { backend: name, precision, device } = choice;
   const backend = backends.find((candidate) => (name === 'auto' ? candidate.probe().found : candidate.name === name));
   if (!backend) throw new FourfoldError('invalid', `backend ${name} does not exist`);
-  return backend.start(threads);
+  if (backend.name !== 'torch' && (precision !== 'f32' || device.startsWith('cuda'))) {
+    const asked = precision === 'f32' ? `device ${device}` : `precision ${precision}`;
+    throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} is for the torch backend alone`, {
+      mend: 'run npm run setup:torch, or leave it out',
+    });
+  }
+  return backend.start(choice);
 }

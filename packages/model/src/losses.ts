@@ -3,9 +3,12 @@ import type { LossConfig } from '@fourfold/common';
 import { kernels } from './kernels/kernels.js';
 import type { Network } from './networks.js';
 
-/** A loss and its gradient by what it was computed from, which belongs to the caller. */
+/**
+ * A loss and its gradient by what it was computed from; both belong to the caller. Values stay on the backend until a
+ * step's end: reading one waits for everything before it.
+ */
 export interface Loss {
-  value: number;
+  value: tf.Scalar;
   gradient: tf.Tensor4D;
 }
 
@@ -50,7 +53,7 @@ export function totalVariation(sr: tf.Tensor4D): Loss {
     const ahead = tf.slice(sr, axis === 1 ? [0, 1, 0, 0] : [0, 0, 1, 0], size);
     return tf.sub<tf.Tensor4D>(ahead, tf.slice(sr, [0, 0, 0, 0], size));
   };
-  const [gradient, sum] = tf.tidy((): [tf.Tensor4D, tf.Scalar] => {
+  const [gradient, value] = tf.tidy((): [tf.Tensor4D, tf.Scalar] => {
     const [down, across] = [between(1), between(2)];
     const shifted = (axis: 1 | 2, side: 'before' | 'after', signs: tf.Tensor4D) => {
       const paddings: [number, number][] = [0, 1, 2, 3].map(() => [0, 0]);
@@ -62,9 +65,10 @@ export function totalVariation(sr: tf.Tensor4D): Loss {
       return tf.sub(shifted(axis, 'before', signs), shifted(axis, 'after', signs));
     };
     const signs = tf.add(alongAxis(1, down), alongAxis(2, across));
-    return [tf.mul(signs, 1 / batch), tf.add(total(tf.abs(down)), total(tf.abs(across)))];
+    const sum = tf.add(total(tf.abs(down)), total(tf.abs(across)));
+    return [tf.mul(signs, 1 / batch), tf.div(sum, batch)];
   });
-  return { value: read(sum) / batch, gradient };
+  return { value, gradient };
 }
 
 /** Mean softplus(-logits), the cost of not calling pictures real; its gradient by the logits. */
@@ -79,28 +83,21 @@ export function fakeLoss(logits: tf.Tensor4D): Loss {
 
 /** Mean softplus(sign * logits). */
 function softplusLoss(logits: tf.Tensor4D, sign: 1 | -1): Loss {
-  const [sum, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
+  const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
     const signed = tf.mul(logits, sign);
-    return [tf.sum(tf.softplus(signed)), tf.mul(tf.sigmoid(signed), sign / logits.size)];
+    return [tf.mean(tf.softplus(signed)), tf.mul(tf.sigmoid(signed), sign / logits.size)];
   });
-  return { value: read(sum) / logits.size, gradient };
+  return { value, gradient };
 }
 
 /** weight * sum of (b - a)^2; its gradient by b. */
 function squaredDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
-  const [sum, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
+  const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
     const difference: tf.Tensor4D = tf.sub(b, a);
-    return [total(tf.square(difference)), tf.mul(difference, 2 * weight)];
+    return [tf.mul(total(tf.square(difference)), weight), tf.mul(difference, 2 * weight)];
   });
-  return { value: weight * read(sum), gradient };
+  return { value, gradient };
 }
 
 /** Sum over everything. */
 const total = (x: tf.Tensor4D): tf.Scalar => tf.sum(kernels().channelSums(x));
-
-/** A scalar's value; frees it. */
-function read(scalar: tf.Scalar): number {
-  const [value] = scalar.dataSync();
-  scalar.dispose();
-  return value;
-}

@@ -6,11 +6,11 @@ import {
   conv2d,
   dense,
   depthToSpace,
+  fixedConv2dRelu,
   flatten,
   leakyRelu,
   maxPool,
   prelu,
-  relu,
   residual,
   sequential,
   type Layer,
@@ -78,10 +78,7 @@ export function createDiscriminator(config: DiscriminatorConfig): Layer {
 export function createVgg(depth: VggDepth, groups = vggGroups): Layer {
   const features = vggGroupsUpTo(depth, groups).flatMap(({ convolutions }, group) => [
     ...(group === 0 ? [] : [maxPool]),
-    ...Array.from({ length: convolutions }, (_, i) => [
-      conv2d(`conv${group + 1}_${i + 1}`, { stride: 1, bias: true }),
-      relu,
-    ]).flat(),
+    ...Array.from({ length: convolutions }, (_, i) => fixedConv2dRelu(`conv${group + 1}_${i + 1}`)),
   ]);
   return sequential(torchvisionNormalisation, ...features);
 }

@@ -22,25 +22,29 @@ export interface GeneratorPass {
   dispose(): void;
 }
 
-/** What a discriminator update needs. */
+/** Losses by name, on the backend. */
+export type LossTensors = Record<string, tf.Scalar>;
+
+/** What a discriminator update needs. Losses: discriminatorReal and discriminatorFake. */
 export interface DiscriminatorResult {
-  losses: { discriminatorReal: number; discriminatorFake: number };
+  losses: LossTensors;
   gradients: NamedTensors;
 }
 
 /** The part of the generator's loss that no discriminator decides. */
 export interface ContentResult {
-  losses: { content: number; totalVariation?: number };
+  /** content, and totalVariation where it counts; not weighted. */
+  losses: LossTensors;
   /** content + weighted total variation. */
-  value: number;
-  /** Gradient of `value` by SR. The result owns it; generatorStep frees it. */
+  value: tf.Scalar;
+  /** Gradient of `value` by SR. generatorStep takes the whole result over. */
   dSr: tf.Tensor4D;
 }
 
 /** What a generator update needs. */
 export interface GeneratorResult {
   /** `total` is content + weighted total variation + weighted adversarial loss; the others are not weighted. */
-  losses: { total: number; content: number; totalVariation?: number; adversarial?: number };
+  losses: LossTensors;
   /** Gradients of the parameters and, under the statistics' names, the batch's means and unbiased variances. */
   gradients: NamedTensors;
 }
@@ -100,13 +104,12 @@ export function contentStep(
   const content = kind === 'mse' ? meanSquaredError(hr, sr) : contentLoss(loss, vgg, hr, sr);
   const { value, gradient } = content;
   const weight = loss.totalVariationWeight;
-  if (kind === 'mse' || weight === 0) return { losses: { content: value }, value, dSr: gradient };
+  if (kind === 'mse' || weight === 0) return { losses: { content: value }, value: tf.clone(value), dSr: gradient };
   const variation = totalVariation(sr);
-  const dSr = addWeighted(gradient, variation.gradient, weight);
   return {
     losses: { content: value, totalVariation: variation.value },
-    value: value + weight * variation.value,
-    dSr,
+    value: tf.tidy(() => tf.add(value, tf.mul(variation.value, weight))),
+    dSr: addWeighted(gradient, variation.gradient, weight),
   };
 }
 
@@ -116,9 +119,13 @@ function contentLoss(loss: LossConfig, vgg: Network | undefined, hr: tf.Tensor4D
   return featureLoss(vgg, loss.vggReduction, hr, sr);
 }
 
+/** Free a content step's result that no generatorStep takes over. */
+export const disposeContent = ({ losses, value, dSr }: ContentResult): void =>
+  tf.dispose([value, dSr, ...Object.values(losses)]);
+
 /**
  * Losses and gradients of the generator's update, against the (updated) discriminator where there is one. Ends the pass and
- * frees the content's dSr. The discriminator's input gradient costs no gradients of its weights.
+ * takes the content over. The discriminator's input gradient costs no gradients of its weights.
  */
 export function generatorStep(
   pass: GeneratorPass,
@@ -134,9 +141,16 @@ export function generatorStep(
   const adversarial = adversarialLoss(discriminator, pass.sr);
   const dSr = addWeighted(content.dSr, adversarial.gradient, adversarialWeight);
   const gradients = pass.pullback(dSr);
-  dSr.dispose();
-  const total = content.value + adversarialWeight * adversarial.value;
+  const total: tf.Scalar = tf.tidy(() => tf.add(content.value, tf.mul(adversarial.value, adversarialWeight)));
+  tf.dispose([dSr, content.value]);
   return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
+}
+
+/** The numbers of losses, which are freed. */
+export function readLosses(losses: LossTensors): Record<string, number> {
+  const numbers = Object.entries(losses).map(([name, loss]): [string, number] => [name, loss.dataSync()[0]]);
+  tf.dispose(Object.values(losses));
+  return Object.fromEntries(numbers);
 }
 
 /** Mean softplus(-D(SR)) and its gradient by SR. */

@@ -1,9 +1,24 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
+import type { BackendName } from '@fourfold/common';
+import { probeBackends, type BackendChoice } from './backend.js';
 import type { NamedTensors } from './layers/index.js';
 import type { Layout } from './layout.js';
 import { decodeSafetensors, type NamedArray } from './safetensors.js';
+
+/** A backend in float32 with one thread on the CPU. */
+export const onOneThread = (backend: BackendName | 'auto'): BackendChoice => ({
+  backend,
+  device: 'cpu',
+  precision: 'f32',
+  threads: 1,
+});
+
+/** The backends that layers and steps are tested on: those that are there. */
+export const testedBackends = (['wasm', 'cpu', 'torch', 'tensorflow'] as const).filter(
+  (name) => probeBackends().find(({ backend }) => backend === name)?.found,
+);
 
 /** Reference tensors that test/reference/make_reference.py wrote, by name, and what its settings were. */
 export interface Reference {

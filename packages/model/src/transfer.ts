@@ -52,26 +52,12 @@ export interface BatchTensors {
 
 /** A batch's pictures as tensors. */
 export function uploadBatch({ hr, lr, count, crop }: CropBatch): BatchTensors {
-  const side = crop / 4;
   return {
-    hr: uploadPictures(hr, [count, crop, crop, 3], hrOf),
-    lr: uploadPictures(lr, [count, side, side, 3], lrOf),
+    hr: kernels().uploadPictures(hr, [count, crop, crop, 3], 1 / 127.5, -1),
+    lr: uploadLr(lr, [count, crop / 4, crop / 4, 3]),
   };
 }
 
-/** Value in LR tensors of an 8-bit grey level. */
-export const lrOf = (level: number): number => level / 255;
-
-const hrOf = (level: number): number => level / 127.5 - 1;
-
-/** 8-bit pictures as a tensor of `valueOf` each grey level. */
-export function uploadPictures(
-  levels: Uint8Array,
-  shape: tf.Tensor4D['shape'],
-  valueOf: (level: number) => number,
-): tf.Tensor4D {
-  const table = Float32Array.from({ length: 256 }, (_, level) => valueOf(level));
-  const values = new Float32Array(levels.length);
-  for (let i = 0; i < levels.length; i++) values[i] = table[levels[i]];
-  return kernels().upload(values, shape) as tf.Tensor4D;
-}
+/** 8-bit LR pictures as a tensor in [0, 1]. */
+export const uploadLr = (levels: Uint8Array, shape: tf.Tensor4D['shape']): tf.Tensor4D =>
+  kernels().uploadPictures(levels, shape, 1 / 255, 0);

@@ -2,14 +2,15 @@ import { beforeAll, expect, test } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream } from '@fourfold/common';
 import { selectBackend } from './backend.js';
+import { onOneThread } from './test-support.js';
 import { initialVector } from './initial-parameters.js';
 import { generatorLayout } from './layout.js';
 import { createGenerator, type Network } from './networks.js';
 import { runGenerator } from './steps.js';
-import { disposeTensors, lrOf, uploadParameters, uploadPictures } from './transfer.js';
+import { disposeTensors, uploadLr, uploadParameters } from './transfer.js';
 import { tileOverlap, upscalePicture, type Picture } from './upscale.js';
 
-beforeAll(() => selectBackend('wasm', 1));
+beforeAll(() => selectBackend(onOneThread('wasm')));
 
 function createNetwork(config: { channels: number; blocks: number }): Network {
   const layout = generatorLayout(config);
@@ -21,7 +22,7 @@ function createNetwork(config: { channels: number; blocks: number }): Network {
 
 /** Give a network the batch statistics of a picture, as training would. */
 function calibrate(network: Network, config: { channels: number; blocks: number }, { data, width, height }: Picture) {
-  const lr = uploadPictures(data, [1, height, width, 3], lrOf);
+  const lr = uploadLr(data, [1, height, width, 3]);
   const pass = runGenerator({ ...network, layer: createGenerator(config, 'training') }, lr);
   const results = pass.pullback(pass.sr);
   lr.dispose();

@@ -1,7 +1,7 @@
 import type { GeneratorConfig } from '@fourfold/common';
 import { kernels } from './kernels/kernels.js';
 import type { Network } from './networks.js';
-import { lrOf, uploadPictures } from './transfer.js';
+import { uploadLr } from './transfer.js';
 
 /** 8-bit RGB pixels, row by row. */
 export interface Picture {
@@ -73,7 +73,7 @@ function upscaleTile(
     bottom: Math.min(tile.bottom + margin, picture.height),
   };
   const shape: [number, number, number, number] = [1, seen.bottom - seen.top, seen.right - seen.left, 3];
-  const lr = uploadPictures(cut(picture, seen), shape, lrOf);
+  const lr = uploadLr(cut(picture, seen), shape);
   const [sr] = layer(parameters, lr, { saves: false });
   lr.dispose();
   const values = new Float32Array(sr.size);

@@ -2,6 +2,7 @@
 // TypeScript's business.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/version.h>
@@ -206,6 +207,9 @@ napi_value keepFreedMemory(napi_env env, State&, const Arguments&) {
   return nullptr;
 }
 
+/// cpuCapability(): the instruction set that kernels on the CPU use.
+napi_value cpuCapability(napi_env env, State&, const Arguments&) { return toText(env, at::get_cpu_capability()); }
+
 napi_value cudaDevices(napi_env env, State&, const Arguments&) {
   return toArray(env, cudaDeviceNames(), toText);
 }
@@ -281,6 +285,7 @@ NAPI_MODULE_INIT() {
   define<setDeterministic>(env, exports, "setDeterministic");
   define<setTf32>(env, exports, "setTf32");
   define<keepFreedMemory>(env, exports, "keepFreedMemory");
+  define<cpuCapability>(env, exports, "cpuCapability");
   define<cudaDevices>(env, exports, "cudaDevices");
   define<useDevice>(env, exports, "useDevice");
   define<synchronize>(env, exports, "synchronize");

@@ -1,4 +1,5 @@
 import jasmineRequire from 'jasmine-core/lib/jasmine-core/jasmine.js';
+import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util.js';
 import { registerTorch } from '../src/index.ts';
 

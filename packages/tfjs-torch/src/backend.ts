@@ -76,6 +76,14 @@ export class TorchBackend extends KernelBackend {
     return this.output(this.keep(make));
   }
 
+  /** A float tensor of 8-bit levels: level * scale + shift. */
+  fromLevels(levels: Uint8Array, shape: number[], scale: number, shift: number): TensorInfo {
+    return this.outputOf(() => {
+      const floats = aten['to.dtype'](this.native.write(levels, shape, this.device), scalarType.float32);
+      return aten['add_.Scalar'](aten['mul_.Scalar'](floats, scale), shift);
+    });
+  }
+
   /** The handle that the backend keeps for a result. */
   ownedHandleOf({ dataId }: TensorInfo): Handle {
     return this.entries.get(dataId).handle;
@@ -267,6 +275,11 @@ export const torchBackend = (): TorchBackend => engine().backend as TorchBackend
 
 /** Copy a tensor's elements to `target`; no array is made. */
 export const readInto = (tensor: Tensor, target: NumericArray): void => torchBackend().readInto(tensor, target);
+
+/** A float tensor of 8-bit levels: level * scale + shift. A quarter of the bytes cross to the device. */
+export function picturesTensor(levels: Uint8Array, shape: number[], scale: number, shift: number): Tensor {
+  return engine().makeTensorFromTensorInfo(torchBackend().fromLevels(levels, shape, scale, shift));
+}
 
 const toFloat32 = (values: BackendValues): Float32Array =>
   values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);

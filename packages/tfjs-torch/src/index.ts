@@ -6,7 +6,7 @@ import { defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
 
 export { probe, type BuildRecord, type Probe } from './native.js';
-export { readInto, torchBackend, type Precision, type TorchBackend } from './backend.js';
+export { picturesTensor, readInto, torchBackend, type Precision, type TorchBackend } from './backend.js';
 export { registeredKernels } from './kernel.js';
 
 export interface TorchOptions {
@@ -27,6 +27,8 @@ export interface TorchInfo {
   version: string;
   /** cpu, or the CUDA device's name. */
   device: string;
+  /** What kernels on the CPU use of the processor: DEFAULT, AVX2, AVX512, ... */
+  cpuCapability: string;
   threads: number;
 }
 
@@ -52,8 +54,11 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
   if (findBackendFactory(backendName)) removeBackend(backendName);
   // The best there is, in TensorFlow.js's own order of choice.
   registerBackend(backendName, () => new TorchBackend(device === 'cuda' ? 'cuda:0' : device, precision), 4);
-  return { version: native.version, device: name, threads };
+  return { version: native.version, device: name, cpuCapability: native.cpuCapability(), threads };
 }
+
+/** Names of the CUDA devices that the addon can use; empty where it was built without CUDA or there is none. */
+export const cudaDevices = (): string[] => loadNative().cudaDevices();
 
 /** Take a CUDA device; returns its name. */
 function useCuda(device: string): string {

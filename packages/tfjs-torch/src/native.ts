@@ -31,6 +31,7 @@ export interface Native {
   setDeterministic(on: boolean): void;
   setTf32(on: boolean): void;
   keepFreedMemory(): void;
+  cpuCapability(): string;
   cudaDevices(): string[];
   useDevice(device: number): void;
   synchronize(): void;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
-import type { BackendName, RunConfig } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
 import { readPicture } from '@fourfold/data-loader';
 import {
   contentStep,
@@ -10,10 +10,12 @@ import {
   createVgg,
   discriminatorLayout,
   discriminatorStep,
+  disposeContent,
   disposeTensors,
   downloadGradients,
   generatorLayout,
   generatorStep,
+  readLosses,
   runGenerator,
   selectBackend,
   tensorCount,
@@ -23,6 +25,7 @@ import {
   upscalePicture,
   vggLayout,
   vggVector,
+  type BackendChoice,
   type BackendInfo,
   type BatchTensors,
   type ContentResult,
@@ -68,12 +71,11 @@ const methods = {
   /** Choose the backend and prepare the networks; `vggBytes` is the safetensors file that the config names. */
   async start(
     run: RunConfig,
-    backend: BackendName | 'auto',
-    threads: number,
+    choice: BackendChoice,
     vggBytes?: Uint8Array,
   ): Promise<BackendInfo> {
     config = run;
-    const info = await selectBackend(backend, threads);
+    const info = await selectBackend(choice);
     layouts = {
       generator: generatorLayout(config.generator),
       discriminator: discriminatorLayout(config.discriminator, config.data.crop),
@@ -111,7 +113,7 @@ const methods = {
     const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr);
     downloadGradients(layouts.discriminator, gradients, target);
     disposeTensors(gradients);
-    return losses;
+    return readLosses(losses);
   },
 
   /** Work ahead: the content loss of a kept pass, which needs no discriminator. */
@@ -131,7 +133,7 @@ const methods = {
     downloadGradients(layouts.generator, gradients, target);
     disposeTensors(gradients);
     drop(place.replica);
-    return Object.fromEntries(Object.entries(losses).filter(([, value]) => value !== undefined));
+    return readLosses(losses);
   },
 
   /** Take over the generator's vector, running averages included, to measure it. */
@@ -194,7 +196,7 @@ function drop(replica: number): void {
   if (!found) return;
   kept.delete(replica);
   found.pass.dispose();
-  found.content?.dSr.dispose();
+  if (found.content) disposeContent(found.content);
   found.batch.hr.dispose();
   found.batch.lr.dispose();
 }

@@ -43,9 +43,8 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
   const server = await startServer(listen);
   server.addService(wire.Worker.service, gradients.handlers);
   try {
-    const { backend } = config.workers;
     const vggBytes = config.vgg ? await readObject(config.vgg) : undefined;
-    const kind = await compute.start(config, backend, threadsOf(config), vggBytes);
+    const kind = await compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
     log.info({ event: 'started', kind, address: server.address }, 'started');
     const serveOne = createServing({
       config,

@@ -41,8 +41,7 @@ const halves: Record<BenchPhase, Network[]> = { mse: ['generator'], gan: ['discr
  * coordinator's master for reduction and Adam. Replicas are computed one after another; VGG19 has random weights.
  */
 export async function benchStep({ config, phases, steps, warmup }: StepBench): Promise<StepReport> {
-  const { backend } = config.workers;
-  const threads = config.workers.threads || availableParallelism();
+  const choice = { ...config.workers, threads: config.workers.threads || availableParallelism() };
   let kind: BackendInfo | undefined;
   const timings: PhaseTiming[] = [];
   for (const phase of phases) {
@@ -53,7 +52,7 @@ export async function benchStep({ config, phases, steps, warmup }: StepBench): P
     const { compute, close } = startComputeThread();
     const master = createMaster(run);
     try {
-      kind = await compute.start(run, backend, threads, phase === 'gan' ? randomVgg(run) : undefined);
+      kind = await compute.start(run, choice, phase === 'gan' ? randomVgg(run) : undefined);
       const laps = createLaps(() => performance.now());
       await iterate(compute, master, run, laps);
       const timing = summarize(laps.iterations.slice(warmup));

@@ -21,7 +21,7 @@ export interface Upscaler {
 
 /** Let a backend compute in this thread with all of the machine's cores. Throws `invalid` where it is not there. */
 export const startBackend = (choice: BackendChoice): Promise<BackendInfo> =>
-  selectBackend(choice, availableParallelism());
+  selectBackend({ backend: choice, device: 'auto', precision: 'f32', threads: availableParallelism() });
 
 /** Put a generator on the backend that was started. */
 export function createUpscaler({ config, layout, vector }: GeneratorWeights): Upscaler {

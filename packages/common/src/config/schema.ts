@@ -78,6 +78,13 @@ export const workersSchema = z.strictObject({
   /** Local worker processes that `fourfold train` starts. */
   count: count.default(1),
   backend: z.enum(['auto', 'torch', 'tensorflow', 'wasm', 'cpu']).default('auto'),
+  /** What the torch backend computes on; `auto` takes a GPU where there is one. */
+  device: z
+    .string()
+    .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'auto, cpu, cuda or cuda:N')
+    .default('auto'),
+  /** `bf16`: convolutions and matrix products round to bfloat16, and activations are kept as such (torch only). */
+  precision: z.enum(['f32', 'bf16']).default('f32'),
   /** Threads a worker computes with; 0 divides the machine's cores among the local workers. */
   threads: z.int().min(0).default(0),
   /** Let workers of other kinds join. The weights then depend on who computed what. */
@@ -130,4 +137,5 @@ export type PhaseConfig = z.infer<typeof phaseSchema>;
 export type AdamConfig = z.infer<typeof adamSchema>;
 export type TimingConfig = z.infer<typeof timingSchema>;
 export type RunConfig = z.infer<typeof runSchema>;
+export type WorkersConfig = RunConfig['workers'];
 export type BackendName = Exclude<RunConfig['workers']['backend'], 'auto'>;

@@ -30,7 +30,10 @@ export function createBatchNorm({
         const variance = channelMeans(tf.square(centred));
         const inverse: tf.Tensor1D = tf.rsqrt(tf.add(variance, epsilon));
         const y = scaleShift(centred, tf.mul(gamma, inverse), beta);
-        return [y, mean, variance, centred, inverse];
+        const count = x.size / gamma.size;
+        // A single value a channel has no unbiased variance; its biased one, 0, stands in.
+        const unbiased: tf.Tensor1D = tf.mul(variance, count > 1 ? count / (count - 1) : 1);
+        return [y, mean, unbiased, centred, inverse];
       });
       return { y, mean, variance, saved: [centred, inverse] };
     },

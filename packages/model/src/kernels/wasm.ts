@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createBatchNorm } from './batch-norm.js';
-import { genericKernels } from './generic.js';
+import { createPreluGradient, genericKernels } from './generic.js';
 import type { Kernels } from './kernels.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './wasm-convolution.js';
 import { elements } from './wasm-memory.js';
@@ -35,7 +35,9 @@ export const wasmKernels: Kernels = {
   // matMul packs its second factor and only knows factors that are not transposed: let the small one be the second.
   denseInputGradient: (dy, weight) => tf.tidy(() => tf.transpose(tf.matMul(weight, tf.transpose(dy)))),
   denseWeightGradient: (x, dy) => tf.tidy(() => tf.matMul(tf.transpose(x), dy)),
+  conv2dRelu: (x, filter, bias) => tf.tidy(() => tf.relu(conv2d(x, filter, bias, 1))),
   ...createBatchNorm({ channelSums, scaleShift }),
+  ...createPreluGradient({ channelSums, scaleShift }),
   channelSums,
   scaleShift,
   upload: (values, shape) => tf.tensor(values, shape),

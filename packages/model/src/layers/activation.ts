@@ -7,43 +7,28 @@ export function prelu(name: string): Layer {
   return (parameters, x, forward) => {
     const slope = named<tf.Tensor1D>(parameters, `${name}/slope`);
     const pullback = savingPullback(forward, [x], ([saved], dy, { input, gradients }) => {
-      if (gradients) addGradient(gradients, `${name}/slope`, slopeGradient(saved, dy));
-      return input ? preluInputGradient(saved, dy, slope) : undefined;
+      const { dx, dSlope } = kernels().preluGradient(dy, saved, slope);
+      if (gradients) addGradient(gradients, `${name}/slope`, dSlope);
+      else dSlope.dispose();
+      if (input) return dx;
+      dx.dispose();
+      return undefined;
     });
-    return [preluOf(x, slope), pullback];
+    // TF.js's types ask for equal ranks; the slopes broadcast.
+    return [tf.prelu<tf.Tensor>(x, slope) as tf.Tensor4D, pullback];
   };
 }
 
-/** max(x, 0) + slope * min(x, 0) with one fixed slope. */
+/** max(x, 0) + slope * min(x, 0) with one fixed slope, from 0 on. Saves its result, which the next layer saves too. */
 export function leakyRelu(slope: number): Layer {
   return (_parameters, x, forward) => {
-    // PReLU with equal slopes: wasm's own LeakyRelu takes nine times as long.
-    const slopes: tf.Tensor1D = tf.fill([x.shape[3]], slope);
-    const y = preluOf(x, slopes);
-    slopes.dispose();
-    return [
-      y,
-      savingPullback(forward, [x], ([saved], dy, { input }) => (input ? masked(saved, dy, slope) : undefined)),
-    ];
+    const y = kernels().leakyRelu(x, slope);
+    const pullback = savingPullback(forward, [y], ([saved], dy, { input }) =>
+      input ? kernels().leakyReluGradient(dy, saved, slope) : undefined,
+    );
+    return [y, pullback];
   };
 }
 
 /** max(x, 0). */
-export const relu: Layer = (_parameters, x, forward) => [
-  tf.relu(x),
-  savingPullback(forward, [x], ([saved], dy, { input }) => (input ? masked(saved, dy, 0) : undefined)),
-];
-
-const preluOf = (x: tf.Tensor4D, slope: tf.Tensor1D): tf.Tensor4D =>
-  // TF.js's types ask for equal ranks; the slopes broadcast.
-  tf.prelu<tf.Tensor>(x, slope) as tf.Tensor4D;
-
-/** dy where x > 0, slope * dy elsewhere. */
-const masked = (x: tf.Tensor4D, dy: tf.Tensor4D, slope: number): tf.Tensor4D =>
-  tf.tidy(() => tf.mul(dy, tf.step(x, slope)));
-
-const preluInputGradient = (x: tf.Tensor4D, dy: tf.Tensor4D, slope: tf.Tensor1D): tf.Tensor4D =>
-  tf.tidy(() => tf.mul(dy, kernels().scaleShift(tf.step(x), tf.sub(1, slope), slope)));
-
-const slopeGradient = (x: tf.Tensor4D, dy: tf.Tensor4D): tf.Tensor1D =>
-  tf.tidy(() => kernels().channelSums(tf.mul(dy, tf.sub(x, tf.relu(x)))));
+export const relu: Layer = leakyRelu(0);

@@ -14,15 +14,12 @@ export function batchNorm(name: string): Layer {
     const gamma = named<tf.Tensor1D>(parameters, `${name}/gamma`);
     const beta = named<tf.Tensor1D>(parameters, `${name}/beta`);
     const { y, mean, variance, saved } = kernels().batchNorm(x, gamma, beta, batchNormEpsilon);
-    const count = x.size / gamma.size;
     if (forward.statistics) {
       forward.statistics.set(`${name}/mean`, mean);
-      // A single value a channel has no unbiased variance; its biased one, 0, stands in.
-      forward.statistics.set(`${name}/variance`, tf.mul(variance, count > 1 ? count / (count - 1) : 1));
+      forward.statistics.set(`${name}/variance`, variance);
     } else {
-      mean.dispose();
+      tf.dispose([mean, variance]);
     }
-    variance.dispose();
     const pullback = savingPullback(forward, saved, (kept, dy, { input, gradients }) => {
       const { dx, dGamma, dBeta } = kernels().batchNormGradient(kept, dy, gamma);
       if (gradients) {

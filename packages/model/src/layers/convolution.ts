@@ -18,3 +18,23 @@ export function conv2d(name: string, { stride, bias }: { stride: 1 | 2; bias: bo
     return [y, pullback];
   };
 }
+
+/**
+ * max(convolution, 0) with stride 1 and a bias, `name`/filter and /bias, for networks whose parameters are fixed: it saves
+ * its result alone, and has no gradients of its parameters.
+ */
+export function fixedConv2dRelu(name: string): Layer {
+  return (parameters, x, forward) => {
+    const filter = named<tf.Tensor4D>(parameters, `${name}/filter`);
+    const y = kernels().conv2dRelu(x, filter, named<tf.Tensor1D>(parameters, `${name}/bias`));
+    const xShape = x.shape;
+    const pullback = savingPullback(forward, [y], ([saved], dy, { input }) => {
+      if (!input) return undefined;
+      const masked = kernels().leakyReluGradient(dy, saved, 0);
+      const dx = kernels().conv2dInputGradient(masked, filter, xShape, 1);
+      masked.dispose();
+      return dx;
+    });
+    return [y, pullback];
+  };
+}

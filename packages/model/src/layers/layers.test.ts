@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { randomStream } from '@fourfold/common';
 import { selectBackend } from '../backend.js';
-import { relativeError } from '../test-support.js';
+import { relativeError, onOneThread, testedBackends } from '../test-support.js';
 import {
   batchNorm,
   batchNormEpsilon,
@@ -110,7 +110,7 @@ function random(shape: number[], ...keys: (string | number)[]): tf.Tensor {
 
 /** Value and gradients of a case by TF.js's tape, on its cpu backend. */
 async function taped(name: string, { x, parameters, oracle }: Case): Promise<Record<string, Float32Array>> {
-  await selectBackend('cpu', 1);
+  await selectBackend(onOneThread('cpu'));
   const names = Object.keys(parameters);
   const results = tf.tidy(() => {
     const inputs = [random(x, name), ...names.map((key) => random(parameters[key], name, key))];
@@ -123,9 +123,9 @@ async function taped(name: string, { x, parameters, oracle }: Case): Promise<Rec
   return Object.fromEntries(Object.entries(results).map(([key, tensor]) => [key, tensor.dataSync<'float32'>()]));
 }
 
-describe.each(['wasm', 'cpu'] as const)('on %s', (backend) => {
+describe.each(testedBackends)('on %s', (backend) => {
   let tensorsBefore: number;
-  beforeAll(() => selectBackend(backend, 1));
+  beforeAll(() => selectBackend(onOneThread(backend)));
   beforeEach(() => void (tensorsBefore = tf.memory().numTensors));
   afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
 
@@ -133,7 +133,7 @@ describe.each(['wasm', 'cpu'] as const)('on %s', (backend) => {
     const before = tf.memory().numTensors;
     const expected = await taped(name, example);
     tensorsBefore += tf.memory().numTensors - before;
-    await selectBackend(backend, 1);
+    await selectBackend(onOneThread(backend));
     const parameters: NamedTensors = new Map(
       Object.entries(example.parameters).map(([key, shape]) => [key, random(shape, name, key)]),
     );
@@ -153,7 +153,7 @@ describe.each(['wasm', 'cpu'] as const)('on %s', (backend) => {
   });
 
   test.each(Object.entries(cases))('%s frees everything, whatever is wanted', async (name, { layer, ...example }) => {
-    await selectBackend(backend, 1);
+    await selectBackend(onOneThread(backend));
     const parameters: NamedTensors = new Map(
       Object.entries(example.parameters).map(([key, shape]) => [key, random(shape, name, key)]),
     );
@@ -172,7 +172,7 @@ describe.each(['wasm', 'cpu'] as const)('on %s', (backend) => {
   });
 
   test('a pullback runs once, and only where the pass saved', async () => {
-    await selectBackend(backend, 1);
+    await selectBackend(onOneThread(backend));
     const x = random([1, 2, 2, 1], 'once') as tf.Tensor4D;
     const [y, pullback] = relu(new Map(), x, { saves: true });
     pullback.run(y, { input: true })!.dispose();
@@ -183,7 +183,7 @@ describe.each(['wasm', 'cpu'] as const)('on %s', (backend) => {
   });
 
   test('batch norm: statistics of the batch, and inference by given ones', async () => {
-    await selectBackend(backend, 1);
+    await selectBackend(onOneThread(backend));
     const x = random([2, 3, 4, 5], 'statistics') as tf.Tensor4D;
     const parameters: NamedTensors = new Map([
       ['n/gamma', random([5], 'gamma')],

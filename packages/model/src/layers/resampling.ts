@@ -30,9 +30,11 @@ const swapMiddle = (x: tf.Tensor4D, from: Shape, to: Shape): tf.Tensor4D =>
 
 /** Maximum of each 2 x 2 block; a last odd row or column is left out. */
 export const maxPool: Layer = (_parameters, x, forward) => {
-  const y = tf.maxPool(x, 2, 2, 'valid');
-  const pullback = savingPullback(forward, [x, y], ([savedX, savedY], dy, { input }) =>
-    input ? kernels().maxPoolGradient(dy, savedX, savedY) : undefined,
+  const { y, saved } = kernels().maxPool(x);
+  const xShape = x.shape;
+  const pullback = savingPullback(forward, saved, (kept, dy, { input }) =>
+    input ? kernels().maxPoolGradient(dy, kept, xShape) : undefined,
   );
+  tf.dispose(saved.filter((tensor) => tensor !== x && tensor !== y));
   return [y, pullback];
 };

@@ -19,18 +19,21 @@ export function defineNormalisation(): void {
    */
   define<{ x: TensorInfo; gamma: TensorInfo; beta: TensorInfo }, { epsilon: number }>(
     'BatchNormTraining',
-    ({ x, gamma, beta }, { epsilon }) => {
+    ({ x, gamma, beta }, { epsilon }, { infos }) => {
       // Averages that move by the whole way are the batch's own statistics.
       const [mean, variance] = [aten.zeros_like(gamma), aten.zeros_like(gamma)];
       const first = aten.permute(x, [0, 3, 1, 2]);
       const [y, ...saved] = atenTuple.native_batch_norm(first, gamma, beta, mean, variance, true, 1, epsilon);
-      return [aten.permute(y, [0, 2, 3, 1]), mean, variance, ...saved];
+      // A single value a channel has no unbiased variance; its biased one, 0, stands in.
+      const [batch, height, width] = infos.x.shape;
+      const unbiased = batch * height * width > 1 ? variance : aten.zeros_like(gamma);
+      return [aten.permute(y, [0, 2, 3, 1]), mean, unbiased, ...saved];
     },
     'stored',
   );
-  define<{ dy: TensorInfo; x: TensorInfo; gamma: TensorInfo; mean: TensorInfo; inverse: TensorInfo }, { epsilon: number }>(
+  define<{ dy: TensorInfo; x: TensorInfo; gamma: TensorInfo; mean: TensorInfo; inverse: TensorInfo }>(
     'BatchNormTrainingGrad',
-    ({ dy, x, gamma, mean, inverse }, { epsilon }) => {
+    ({ dy, x, gamma, mean, inverse }) => {
       const first = [0, 3, 1, 2];
       const [dx, dGamma, dBeta] = atenTuple.native_batch_norm_backward(
         aten.permute(dy, first),
@@ -41,7 +44,8 @@ export function defineNormalisation(): void {
         mean,
         inverse,
         true,
-        epsilon,
+        // Only where statistics are computed again, which they are not.
+        0,
         [true, true, true],
       );
       return [aten.permute(dx, [0, 2, 3, 1]), dGamma, dBeta];

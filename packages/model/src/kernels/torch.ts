@@ -1,0 +1,42 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { picturesTensor, readInto } from '@fourfold/tfjs-torch';
+import { genericKernels } from './generic.js';
+import type { Kernels } from './kernels.js';
+
+const run = <T extends tf.Tensor | tf.Tensor[]>(
+  kernel: string,
+  inputs: Record<string, tf.Tensor>,
+  attributes: tf.NamedAttrMap = {},
+): T => tf.engine().runKernel(kernel, inputs, attributes);
+
+/** Kernels for the torch backend: it has gradients of whole layers in one kernel each. */
+export const torchKernels: Kernels = {
+  ...genericKernels,
+  leakyRelu: (x, slope) => (slope === 0 ? tf.relu(x) : tf.leakyRelu(x, slope)),
+  leakyReluGradient: (dy, y, slope) => run('LeakyReluGrad', { dy, y }, { alpha: slope }),
+  preluGradient: (dy, x, slope) => {
+    const [dx, dSlope] = run<tf.Tensor[]>('PreluGrad', { dy, x, alpha: slope });
+    return { dx: dx as tf.Tensor4D, dSlope: dSlope as tf.Tensor1D };
+  },
+  batchNorm: (x, gamma, beta, epsilon) => {
+    const [y, mean, variance, ...saved] = run<tf.Tensor[]>('BatchNormTraining', { x, gamma, beta }, { epsilon });
+    return {
+      y: y as tf.Tensor4D,
+      mean: mean as tf.Tensor1D,
+      variance: variance as tf.Tensor1D,
+      saved: [tf.clone(x), ...saved],
+    };
+  },
+  batchNormGradient: ([x, mean, inverse], dy, gamma) => {
+    const [dx, dGamma, dBeta] = run<tf.Tensor[]>('BatchNormTrainingGrad', { dy, x, gamma, mean, inverse });
+    return { dx: dx as tf.Tensor4D, dGamma: dGamma as tf.Tensor1D, dBeta: dBeta as tf.Tensor1D };
+  },
+  maxPool: (x) => {
+    const [y, indices] = run<tf.Tensor4D[]>('MaxPoolIndexed', { x });
+    return { y, saved: [indices] };
+  },
+  maxPoolGradient: (dy, [indices], xShape) => run('MaxPoolIndexedGrad', { dy, indices }, { inputShape: xShape }),
+  uploadPictures: (levels, shape, scale, shift) => picturesTensor(levels, shape, scale, shift) as tf.Tensor4D,
+  upload: (values, shape) => tf.tensor(values, shape),
+  download: (tensor, target) => readInto(tensor, target),
+};

@@ -1,0 +1,32 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { FourfoldError } from '@fourfold/common';
+import { cudaDevices, probe, registerTorch } from '@fourfold/tfjs-torch';
+import { cpus } from 'node:os';
+import type { BackendChoice, BackendInfo } from './backend.js';
+
+/** Whether `npm run setup:torch` has been run, and for which libtorch. */
+export function probeTorch(): { found: boolean; detail: string } {
+  const result = probe();
+  if (!result.found) return { found: false, detail: result.reason };
+  const { version, cuda, libtorch } = result.build;
+  return { found: true, detail: `libtorch ${version}${cuda ? ' with CUDA' : ''}, ${libtorch}` };
+}
+
+/** Start the torch backend in this thread. Throws `invalid` where it is not set up, or the device is not there. */
+export async function startTorch({ device, precision, threads }: BackendChoice): Promise<BackendInfo> {
+  try {
+    const chosen = device === 'auto' ? (cudaDevices().length > 0 ? 'cuda' : 'cpu') : device;
+    const info = registerTorch({ device: chosen, precision, threads, tf32: precision === 'bf16' });
+    await tf.setBackend('torch');
+    return {
+      backend: 'torch',
+      version: info.version,
+      device: chosen === 'cpu' ? (cpus()[0]?.model.trim() ?? process.arch) : info.device,
+      instructionSet: info.cpuCapability,
+      threads: info.threads,
+      precision,
+    };
+  } catch (error) {
+    throw new FourfoldError('invalid', `backend ${(error as Error).message}`, { cause: error });
+  }
+}
