@@ -22,7 +22,9 @@ await build({
   mainFields: ['module', 'main'],
   // Their package says that importing them has no effects.
   ignoreAnnotations: true,
-  banner: { js: "import { createRequire as forRequire } from 'node:module'; const require = forRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as forRequire } from 'node:module'; const require = forRequire(import.meta.url);",
+  },
   logLevel: 'error',
 });
 

@@ -128,9 +128,7 @@ export class TorchBackend extends KernelBackend {
     if (!entry.isFilter && util.arraysEqual(entry.shape, info.shape)) {
       entry.isFilter = true;
       const before = entry.handle;
-      entry.handle = this.keep(() =>
-        aten.permute(aten.contiguous(aten.permute(before, [3, 0, 1, 2])), [1, 2, 3, 0]),
-      );
+      entry.handle = this.keep(() => aten.permute(aten.contiguous(aten.permute(before, [3, 0, 1, 2])), [1, 2, 3, 0]));
       this.native.free(before);
     }
     return aten.permute(this.computeHandleOf(info), [3, 2, 0, 1]);
@@ -288,4 +286,4 @@ const toInt32 = (values: BackendValues): Int32Array =>
   values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
 
 const toUint8 = (values: BackendValues): Uint8Array =>
-  values instanceof Uint8Array ? (values as Uint8Array) : Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0));
+  values instanceof Uint8Array ? values : Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0));

@@ -1,57 +1,67 @@
 import {
-  getKernelsForBackend,
+  getKernel,
   util,
   type BackendValues,
-  type DataType,
+  type KernelConfig,
   type NamedTensorInfoMap,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import type { TorchBackend } from './backend.js';
-import { defineRaw, registeredKernels } from './kernel.js';
+
+let cpuBackend: MathBackendCPU | undefined;
 
 /**
- * Give every kernel that TensorFlow.js's plain JavaScript backend has, and libtorch does not, to that backend: strings,
- * ragged and sparse tensors, non-maximum suppression. Their tensors cross to JavaScript and back.
+ * Run a kernel of TensorFlow.js's plain JavaScript backend: its inputs cross to JavaScript, and its results back. Throws
+ * an Error where that backend does not have it either.
  */
-export function defineFallbacks(): void {
-  const cpu = new MathBackendCPU();
-  for (const { kernelName, kernelFunc } of getKernelsForBackend('cpu')) {
-    if (registeredKernels().has(kernelName)) continue;
-    defineRaw(kernelName, ({ inputs, attrs, backend }) => {
-      const torch = backend as TorchBackend;
-      const lent: TensorInfo[] = [];
-      const lend = (info: TensorInfo): TensorInfo => {
-        const copy = makeCpu(cpu, torch.valuesOf(info), info.shape, info.dtype);
-        lent.push(copy);
-        return copy;
-      };
-      const outputs = kernelFunc({ inputs: mapInputs(inputs, lend), attrs, backend: cpu });
-      const take = (info: TensorInfo): TensorInfo => torch.make(cpuValues(cpu, info), info.shape, info.dtype);
-      const taken = Array.isArray(outputs) ? outputs.map(take) : take(outputs);
-      const ended = new Set([...lent, ...(Array.isArray(outputs) ? outputs : [outputs])].map(({ dataId }) => dataId));
-      for (const dataId of ended) cpu.disposeData(dataId, true);
-      return taken;
-    });
+export const runOnCpu = (
+  kernelName: string,
+  { inputs, attrs, backend }: Parameters<KernelConfig['kernelFunc']>[0],
+): TensorInfo | TensorInfo[] => {
+  const kernel = getKernel(kernelName, 'cpu');
+  if (!kernel) throw new Error(`torch: ${kernelName} does not take strings`);
+  const torch = backend as TorchBackend;
+  const cpu = (cpuBackend ??= new MathBackendCPU());
+  const lent: TensorInfo[] = [];
+  const lend = (info: TensorInfo): TensorInfo => {
+    const copy = write(cpu, torch.valuesOf(info), info);
+    lent.push(copy);
+    return copy;
+  };
+  const take = (info: TensorInfo): TensorInfo => torch.make(cpu.readSync(info.dataId), info.shape, info.dtype);
+  try {
+    const outputs = kernel.kernelFunc({ inputs: mapInputs(inputs, lend), attrs, backend: cpu });
+    lent.push(...[outputs].flat());
+    return Array.isArray(outputs) ? outputs.map(take) : take(outputs);
+  } finally {
+    // A result may be an input, and is freed once.
+    for (const dataId of new Set(lent.map((info) => info.dataId))) cpu.disposeData(dataId, true);
   }
-}
+};
 
-const cpuValues = (cpu: MathBackendCPU, { dataId }: TensorInfo): BackendValues => cpu.readSync(dataId);
-
-function makeCpu(cpu: MathBackendCPU, values: BackendValues, shape: number[], dtype: DataType): TensorInfo {
-  if (dtype !== 'complex64') return { dataId: cpu.write(values, shape, dtype), shape, dtype };
-  const info: TensorInfo = { dataId: cpu.write([] as unknown as Float32Array, shape, 'complex64'), shape, dtype };
+/** Copy of a tensor on the JavaScript backend. Some of its kernels ask for the rank, which tensors have and infos do not. */
+function write(
+  cpu: MathBackendCPU,
+  values: BackendValues,
+  { shape, dtype }: TensorInfo,
+): TensorInfo & { rank: number } {
+  const described = { shape, dtype, rank: shape.length };
+  if (dtype !== 'complex64') return { dataId: cpu.write(values, shape, dtype), ...described };
+  const dataId = cpu.write([], shape, dtype);
   const pairs = values as Float32Array;
   const part = (offset: 0 | 1) => {
-    const size = util.sizeFromShape(shape);
-    const numbers = Float32Array.from({ length: size }, (_, i) => pairs[2 * i + offset]);
+    const numbers = Float32Array.from({ length: util.sizeFromShape(shape) }, (_, i) => pairs[2 * i + offset]);
     return { dataId: cpu.write(numbers, shape, 'float32'), shape, dtype: 'float32' as const };
   };
-  cpu.data.get(info.dataId).complexTensorInfos = { real: part(0), imag: part(1) };
-  return info;
+  cpu.data.get(dataId).complexTensorInfos = { real: part(0), imag: part(1) };
+  return { dataId, ...described };
 }
 
+/** Inputs are named tensors or lists of them, or one list of tensors. */
 function mapInputs(inputs: NamedTensorInfoMap, map: (info: TensorInfo) => TensorInfo): NamedTensorInfoMap {
-  if (Array.isArray(inputs)) return (inputs as TensorInfo[]).map(map) as unknown as NamedTensorInfoMap;
-  return Object.fromEntries(Object.entries(inputs).map(([name, info]) => [name, info && map(info)]));
+  const mapOne = (input: TensorInfo | TensorInfo[] | undefined) =>
+    Array.isArray(input) ? input.map(map) : input && map(input);
+  if (Array.isArray(inputs)) return mapOne(inputs) as unknown as NamedTensorInfoMap;
+  return Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, mapOne(input)])) as NamedTensorInfoMap;
 }

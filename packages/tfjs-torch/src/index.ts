@@ -1,8 +1,7 @@
 import { registerBackend, removeBackend, findBackendFactory } from '@tensorflow/tfjs-core';
 import { TorchBackend, type Precision } from './backend.js';
-import { defineFallbacks } from './fallback.js';
 import { backendName } from './kernel.js';
-import { defineKernels } from './kernels/index.js';
+import { defineFallbacks, defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
 
 export { probe, type BuildRecord, type Probe } from './native.js';
@@ -73,7 +72,9 @@ function useCuda(device: string): string {
     );
   }
   if (index >= devices.length) {
-    throw new Error(`torch: ${device} was asked for, and there are ${devices.length} CUDA devices: the last is cuda:${devices.length - 1}`);
+    throw new Error(
+      `torch: ${device} was asked for, and there are ${devices.length} CUDA devices: the last is cuda:${devices.length - 1}`,
+    );
   }
   native.useDevice(index);
   return devices[index];

@@ -1,11 +1,7 @@
-import {
-  registerKernel,
-  type KernelFunc,
-  type NamedTensorInfoMap,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import { registerKernel, type KernelFunc, type NamedTensorInfoMap, type TensorInfo } from '@tensorflow/tfjs-core';
 import { aten } from './aten.js';
 import type { TorchBackend } from './backend.js';
+import { runOnCpu } from './fallback.js';
 import { loadNative, type Handle } from './native.js';
 
 export const backendName = 'torch';
@@ -41,14 +37,16 @@ const registered = new Set<string>();
 /** The names of the kernels that run on libtorch. */
 export const registeredKernels = (): ReadonlySet<string> => registered;
 
-/** Register a kernel that computes with handles. */
+/** Register a kernel that computes with handles. Strings, which libtorch does not know, are TensorFlow.js's own kernel's. */
 export function define<Inputs, Attributes = object>(
   name: string,
   run: Run<Inputs, Attributes>,
   form: Form = 'full',
 ): void {
-  defineRaw(name, ({ inputs, attrs, backend: anyBackend }) => {
-    const backend = anyBackend as TorchBackend;
+  defineRaw(name, (args) => {
+    const { inputs, attrs } = args;
+    if (Object.values(inputs).some((info) => info?.dtype === 'string')) return runOnCpu(name, args);
+    const backend = args.backend as TorchBackend;
     const native = loadNative();
     const mark = native.mark();
     const kept: Handle[] = [];
@@ -70,7 +68,7 @@ export function define<Inputs, Attributes = object>(
   });
 }
 
-/** Register a kernel that takes and gives TensorFlow.js's own descriptions of tensors. */
+/** Register a kernel of libtorch's that takes and gives TensorFlow.js's own descriptions of tensors. */
 export function defineRaw(name: string, kernelFunc: KernelFunc): void {
   registered.add(name);
   registerKernel({ kernelName: name, backendName, kernelFunc });

@@ -67,7 +67,10 @@ export function probe(): Probe {
   if (!build) return { found: false, reason: `it was not set up: ${setUp}` };
   const platform = `${process.platform}-${process.arch}`;
   if (build.platform !== platform) {
-    return { found: false, reason: `the addon was built for ${build.platform}, and this is ${platform}: ${setUp} again` };
+    return {
+      found: false,
+      reason: `the addon was built for ${build.platform}, and this is ${platform}: ${setUp} again`,
+    };
   }
   const version = libtorchVersion(build.libtorch);
   if (version === undefined) {
@@ -101,7 +104,9 @@ function libtorchVersion(folder: string): string | undefined {
   for (const header of ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']) {
     try {
       const text = readFileSync(join(folder, header), 'utf8');
-      const parts = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1]);
+      const parts = ['MAJOR', 'MINOR', 'PATCH'].map(
+        (part) => new RegExp(`TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1],
+      );
       if (parts.every((part) => part !== undefined)) return parts.join('.');
     } catch {
       // Older releases have the other header.

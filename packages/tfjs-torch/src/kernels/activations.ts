@@ -30,7 +30,12 @@ import { prelu } from './activate.js';
 export function defineActivations(): void {
   define<ReluInputs>(Relu, ({ x }) => aten.relu(x), 'stored');
   define<ReluInputs>(Relu6, ({ x }) => aten.clamp(x, 0, 6), 'stored');
-  define<LeakyReluInputs, LeakyReluAttrs>(LeakyRelu, ({ x }, { alpha }) => aten.leaky_relu(x, alpha), 'stored');
+  define<LeakyReluInputs, LeakyReluAttrs>(
+    LeakyRelu,
+    ({ x }, { alpha }, { infos }) =>
+      aten.leaky_relu(infos.x.dtype === 'float32' ? x : aten['to.dtype'](x, scalarType.float32), alpha),
+    'stored',
+  );
   define<PreluInputs>(Prelu, ({ x, alpha }) => prelu(x, alpha), 'stored');
   define<ReluInputs>(Elu, ({ x }) => aten.elu(x));
   define<EluGradInputs>(EluGrad, ({ dy, y }) => aten.elu_backward(dy, 1, 1, 1, true, y));
@@ -39,7 +44,9 @@ export function defineActivations(): void {
   define<ReluInputs>(Softplus, ({ x }) => aten.softplus(x));
   define<ReluInputs>(Tanh, ({ x }) => aten.tanh(x));
   define<{ logits: TensorInfo }, SoftmaxAttrs>(Softmax, ({ logits }, { dim }) => aten._softmax(logits, dim, false));
-  define<{ logits: TensorInfo }, LogSoftmaxAttrs>(LogSoftmax, ({ logits }, { axis }) => aten._log_softmax(logits, axis, false));
+  define<{ logits: TensorInfo }, LogSoftmaxAttrs>(LogSoftmax, ({ logits }, { axis }) =>
+    aten._log_softmax(logits, axis, false),
+  );
   // 1 above 0, alpha elsewhere, and NaN stays NaN.
   define<ReluInputs, StepAttrs>(Step, ({ x }, { alpha }) => {
     const steps = aten['where.Scalar'](aten['gt.Scalar'](x, 0), 1, alpha);

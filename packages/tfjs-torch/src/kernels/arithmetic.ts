@@ -61,7 +61,6 @@ import {
 } from '@tensorflow/tfjs-core';
 import { aten, scalarType } from '../aten.js';
 import { define } from '../kernel.js';
-import type { Handle } from '../native.js';
 
 /** Kernels of one tensor by libtorch's operator. */
 const unary: Record<string, string> = {
@@ -132,9 +131,7 @@ export function defineArithmetic(): void {
     return aten['to.dtype'](powers, scalarType.int32);
   });
   define<BinaryInputs>(SquaredDifference, ({ a, b }) => aten.square(aten['sub.Tensor'](a, b)));
-  define<AddNInputs>(AddN, (inputs) =>
-    (inputs as unknown as Handle[]).reduce((sum, term) => aten['add.Tensor'](sum, term)),
-  );
+  define<AddNInputs>(AddN, (inputs) => inputs.reduce((sum, term) => aten['add.Tensor'](sum, term)));
   define<UnaryInputs, ClipByValueAttrs>(ClipByValue, ({ x }, { clipValueMin, clipValueMax }) =>
     aten.clamp(x, clipValueMin, clipValueMax),
   );

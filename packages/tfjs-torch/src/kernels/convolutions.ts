@@ -52,6 +52,7 @@ interface Geometry {
   groups: number;
   /** Input's shape with channels first. */
   inputShape: number[];
+  outputSizes: number[];
 }
 
 type Shape4 = [number, number, number, number];
@@ -65,17 +66,28 @@ function geometry2d(
   depthwise = false,
 ): Geometry {
   const format = dataFormat ?? 'NHWC';
-  const { padInfo, batchSize, inChannels, inHeight, inWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } =
-    backend_util.computeConv2DInfo(
-      inputShape as Shape4,
-      filterShape as Shape4,
-      strides,
-      (dilations ?? 1) as number,
-      pad,
-      dimRoundingMode,
-      depthwise,
-      format === 'NHWC' ? 'channelsLast' : 'channelsFirst',
-    );
+  const {
+    padInfo,
+    batchSize,
+    inChannels,
+    inHeight,
+    inWidth,
+    outHeight,
+    outWidth,
+    strideHeight,
+    strideWidth,
+    dilationHeight,
+    dilationWidth,
+  } = backend_util.computeConv2DInfo(
+    inputShape as Shape4,
+    filterShape as Shape4,
+    strides,
+    (dilations ?? 1) as number,
+    pad,
+    dimRoundingMode,
+    depthwise,
+    format === 'NHWC' ? 'channelsLast' : 'channelsFirst',
+  );
   return {
     rank: 4,
     dataFormat: format,
@@ -87,10 +99,17 @@ function geometry2d(
     ],
     groups: depthwise ? inChannels : inChannels / filterShape[2],
     inputShape: [batchSize, inChannels, inHeight, inWidth],
+    outputSizes: [outHeight, outWidth],
   };
 }
 
-function geometry3d(inputShape: number[], filterShape: number[], strides: unknown, pad: 'valid' | 'same', dilations?: unknown): Geometry {
+function geometry3d(
+  inputShape: number[],
+  filterShape: number[],
+  strides: unknown,
+  pad: 'valid' | 'same',
+  dilations?: unknown,
+): Geometry {
   const info = backend_util.computeConv3DInfo(
     inputShape as Shape5,
     filterShape as Shape5,
@@ -111,6 +130,7 @@ function geometry3d(inputShape: number[], filterShape: number[], strides: unknow
     ],
     groups: 1,
     inputShape: [info.batchSize, info.inChannels, info.inDepth, info.inHeight, info.inWidth],
+    outputSizes: [info.outDepth, info.outHeight, info.outWidth],
   };
 }
 
@@ -170,6 +190,15 @@ function inputGradient(dy: Handle, filter: Handle, geometry: Geometry): Handle {
   return channelsBack(same ? dx : cropSpatial(dx, padding, sizes), rank, dataFormat);
 }
 
+/** A transposed convolution may be given more than the convolution's outputs: TensorFlow.js leaves the rest unread. */
+function outputsOf(dy: Handle, shape: number[], { dataFormat, outputSizes }: Geometry): Handle {
+  const first = dataFormat === 'NHWC' ? 1 : 2;
+  return outputSizes.reduce(
+    (cut, size, i) => (size < shape[first + i] ? aten.narrow(cut, first + i, 0, size) : cut),
+    dy,
+  );
+}
+
 /** Gradient by the filter, [output, input / groups, ...], in float32. */
 function filterGradient(x: Handle, dy: Handle, filterShape: number[], geometry: Geometry): Handle {
   const { x: input, padding } = prepared(x, geometry);
@@ -205,8 +234,15 @@ const depthwiseBack = (gradient: Handle, [height, width, inputs, multiplier]: nu
 
 const filterOf = (info: TensorInfo): Handle => torchBackend().filterHandleOf(info);
 
-/** A bias as convolutions take it: a vector of the output's type. */
-const biasOf = (bias: Handle | undefined): Handle | undefined => bias && aten.reshape(bias, [-1]);
+/** Whether a bias is one number a channel, which convolutions take; any other that broadcasts is added. */
+const isVector = (bias: TensorInfo | undefined, channels: number): boolean =>
+  bias === undefined || (bias.shape.length === 1 && bias.shape[0] === channels);
+
+/** Slopes of PReLU: a vector of them is the channels', wherever those are. */
+function slopesOf(slopes: Handle, info: TensorInfo | undefined, dataFormat: string): Handle {
+  const isChannels = dataFormat === 'NCHW' && info?.shape.length === 1 && info.shape[0] !== 1;
+  return isChannels ? aten.reshape(slopes, [-1, 1, 1]) : slopes;
+}
 
 export function defineConvolutions(): void {
   define<Conv2DInputs, Conv2DAttrs>(
@@ -219,23 +255,21 @@ export function defineConvolutions(): void {
     FusedConv2D,
     ({ x, bias, preluActivationWeights }, attributes, { infos }) => {
       const geometry = geometry2d(infos.x.shape, infos.filter.shape, attributes);
-      // A bias of one element a position is no convolution's.
-      const vector = !bias || infos.bias.shape.length <= 1;
+      const vector = isVector(infos.bias, infos.filter.shape[3]);
       const relu = attributes.activation === 'relu' && vector;
-      const y = convolve(x, filterOf(infos.filter), vector ? biasOf(bias) : undefined, geometry, relu);
+      const y = convolve(x, filterOf(infos.filter), vector ? bias : undefined, geometry, relu);
       const sum = vector ? y : aten['add.Tensor'](y, bias);
-      return relu ? sum : activate(sum, attributes, preluActivationWeights);
+      const slopes = slopesOf(preluActivationWeights, infos.preluActivationWeights, geometry.dataFormat);
+      return relu ? sum : activate(sum, attributes, slopes);
     },
     'compute',
   );
   define<Conv2DBackpropInputInputs, Conv2DBackpropInputAttrs>(
     Conv2DBackpropInput,
-    ({ dy }, attributes, { infos }) =>
-      inputGradient(
-        dy,
-        filterOf(infos.filter),
-        geometry2d(attributes.inputShape, infos.filter.shape, attributes),
-      ),
+    ({ dy }, attributes, { infos }) => {
+      const geometry = geometry2d(attributes.inputShape, infos.filter.shape, attributes);
+      return inputGradient(outputsOf(dy, infos.dy.shape, geometry), filterOf(infos.filter), geometry);
+    },
     'compute',
   );
   define<Conv2DBackpropFilterInputs, Conv2DBackpropFilterAttrs>(
@@ -252,20 +286,22 @@ export function defineConvolutions(): void {
 }
 
 function defineDepthwise(): void {
-  define<DepthwiseConv2dNativeInputs, DepthwiseConv2dNativeAttrs>(DepthwiseConv2dNative, ({ x, filter }, attributes, { infos }) =>
-    convolve(
-      x,
-      depthwiseFilter(filter, infos.filter.shape),
-      undefined,
-      geometry2d(infos.x.shape, infos.filter.shape, attributes, true),
-    ),
+  define<DepthwiseConv2dNativeInputs, DepthwiseConv2dNativeAttrs>(
+    DepthwiseConv2dNative,
+    ({ x, filter }, attributes, { infos }) =>
+      convolve(
+        x,
+        depthwiseFilter(filter, infos.filter.shape),
+        undefined,
+        geometry2d(infos.x.shape, infos.filter.shape, attributes, true),
+      ),
   );
   define<FusedDepthwiseConv2DInputs, FusedDepthwiseConv2DAttrs>(
     FusedDepthwiseConv2D,
     ({ x, filter, bias, preluActivationWeights }, attributes, { infos }) => {
       const geometry = geometry2d(infos.x.shape, infos.filter.shape, attributes, true);
-      const y = convolve(x, depthwiseFilter(filter, infos.filter.shape), biasOf(bias), geometry);
-      return activate(y, attributes, preluActivationWeights);
+      const y = convolve(x, depthwiseFilter(filter, infos.filter.shape), undefined, geometry);
+      return activate(bias ? aten['add.Tensor'](y, bias) : y, attributes, preluActivationWeights);
     },
   );
   define<DepthwiseConv2dNativeBackpropInputInputs, DepthwiseConv2dNativeBackpropInputAttrs>(
@@ -300,11 +336,7 @@ function defineVolumes(): void {
   define<Conv3DBackpropInputV2Inputs, Conv3DBackpropInputV2Attrs>(
     Conv3DBackpropInputV2,
     ({ dy, filter }, { strides, pad, inputShape }, { infos }) =>
-      inputGradient(
-        dy,
-        aten.permute(filter, volumeAxes),
-        geometry3d(inputShape, infos.filter.shape, strides, pad),
-      ),
+      inputGradient(dy, aten.permute(filter, volumeAxes), geometry3d(inputShape, infos.filter.shape, strides, pad)),
   );
   define<Conv3DBackpropFilterV2Inputs, Conv3DBackpropFilterV2Attrs>(
     Conv3DBackpropFilterV2,

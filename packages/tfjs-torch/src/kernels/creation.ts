@@ -10,7 +10,7 @@ import {
   type RangeAttrs,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import { aten, scalarTypeOf } from '../aten.js';
+import { aten, scalarType, scalarTypeOf } from '../aten.js';
 import type { TorchBackend } from '../backend.js';
 import { define, defineRaw } from '../kernel.js';
 
@@ -20,19 +20,19 @@ export function defineCreation(): void {
     const torch = backend as TorchBackend;
     const type = dtype ?? util.inferDtype(value);
     if (type === 'string') {
-      const size = util.sizeFromShape(shape);
-      return torch.make(Array.from({ length: size }, () => value) as never, shape, type);
+      return makeStrings(torch, value as string, shape);
     }
-    return torch.outputOf(() => aten.full(shape, value as number, scalarTypeOf[type], undefined, torch.device));
+    return torch.outputOf(() => aten.full(shape, value, scalarTypeOf[type], undefined, torch.device));
   });
   defineLike(ZerosLike, 0);
   defineLike(OnesLike, 1);
   define<object, RangeAttrs>(Range, (_, { start, stop, step, dtype }, { backend }) => {
-    const length = Math.max(0, Math.ceil((stop - start) / step));
-    if (start !== stop && length === 0) throw new Error(`a range from ${start} to ${stop} is empty with a step of ${step}`);
-    const type = scalarTypeOf[dtype ?? 'float32'];
-    const indices = aten.arange(length, type, undefined, backend.device);
-    return aten['add.Scalar'](aten['mul.Scalar'](indices, step), start);
+    // A step of 1 goes down where the range does.
+    const towards = step === 1 && stop < start ? -1 : step;
+    const length = Math.max(0, Math.ceil((stop - start) / towards));
+    const indices = aten.arange(length, scalarType.float64, undefined, backend.device);
+    const values = aten['add.Scalar'](aten['mul.Scalar'](indices, towards), start);
+    return aten['to.dtype'](values, scalarTypeOf[dtype ?? 'float32']);
   });
   define<object, LinSpaceAttrs>(LinSpace, (_, { start, stop, num }, { backend }) =>
     aten.linspace(start, stop, num, scalarTypeOf.float32, undefined, backend.device),
@@ -46,9 +46,18 @@ function defineLike(kernel: string, value: 0 | 1): void {
     const x = inputs.x as TensorInfo;
     if (x.dtype === 'string') {
       if (value === 1) throw new Error('onesLike is not supported for strings');
-      return torch.make(Array.from({ length: util.sizeFromShape(x.shape) }, () => '') as never, x.shape, 'string');
+      return makeStrings(torch, '', x.shape);
     }
     return torch.outputOf(() => aten.full(x.shape, value, scalarTypeOf[x.dtype], undefined, torch.device));
   });
 }
 
+/** A tensor of one string. */
+function makeStrings(torch: TorchBackend, value: string, shape: number[]): TensorInfo {
+  const bytes = util.encodeString(value);
+  return torch.make(
+    Array.from({ length: util.sizeFromShape(shape) }, () => bytes),
+    shape,
+    'string',
+  );
+}

@@ -8,6 +8,7 @@ import {
   TopK,
   UnsortedSegmentSum,
   util,
+  type BackendValues,
   type GatherNdInputs,
   type GatherV2Attrs,
   type GatherV2Inputs,
@@ -34,17 +35,20 @@ function flatIndices(indices: Handle, rows: number, strides: number[], device: s
   return aten['sum.dim_IntList'](weighted, [1]);
 }
 
+/** On CUDA nobody waits for the indices: there the device itself stops at one that is not the axis's. */
+function assertWithin(indices: BackendValues, size: number): void {
+  const wrong = (indices as Int32Array).find((index) => index < 0 || index >= size);
+  util.assert(wrong === undefined, () => `GatherV2: the index value ${wrong} is not in [0, ${size - 1}]`);
+}
+
 const product = (sides: number[]) => sides.reduce((all, side) => all * side, 1);
 
 export function defineGathering(): void {
-  define<GatherV2Inputs, GatherV2Attrs>(GatherV2, ({ x, indices }, { axis, batchDims }, { infos }) => {
+  define<GatherV2Inputs, GatherV2Attrs>(GatherV2, ({ x, indices }, { axis, batchDims }, { infos, backend }) => {
     const [dimension] = util.parseAxisParam(axis, infos.x.shape);
-    const { batchSize, outerSize, dimSize, sliceSize, outputShape } = backend_util.segment_util.collectGatherOpShapeInfo(
-      infos.x as never,
-      infos.indices as never,
-      dimension,
-      batchDims ?? 0,
-    );
+    if (backend.device === 'cpu') assertWithin(backend.valuesOf(infos.indices), infos.x.shape[dimension]);
+    const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
+      backend_util.segment_util.collectGatherOpShapeInfo(infos.x, infos.indices, dimension, batchDims ?? 0);
     const count = util.sizeFromShape(infos.indices.shape) / batchSize;
     const source = aten.reshape(x, [batchSize, outerSize, dimSize, sliceSize]);
     const places = aten.reshape(asLong(indices), [batchSize, 1, count, 1]);
@@ -55,7 +59,7 @@ export function defineGathering(): void {
     return aten.reshape(gathered, outputShape);
   });
   define<GatherNdInputs>(GatherNd, ({ params, indices }, _, { infos, backend }) => {
-    const [shape, rows, sliceSize, strides] = backend_util.prepareAndValidate(infos.params as never, infos.indices as never);
+    const [shape, rows, sliceSize, strides] = backend_util.prepareAndValidate(infos.params, infos.indices);
     const axes = infos.indices.shape.at(-1) ?? 0;
     const source = aten.reshape(params, [product(infos.params.shape.slice(0, axes)), sliceSize]);
     const flat = flatIndices(indices, rows, strides.slice(0, axes), backend.device);
@@ -63,8 +67,8 @@ export function defineGathering(): void {
   });
   define<ScatterNdInputs, ScatterNdAttrs>(ScatterNd, ({ indices, updates }, { shape }, { infos, backend }) => {
     const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
-      infos.updates as never,
-      infos.indices as never,
+      infos.updates,
+      infos.indices,
       shape,
     );
     const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), backend.device);
@@ -74,8 +78,8 @@ export function defineGathering(): void {
   define<TensorScatterUpdateInputs>(TensorScatterUpdate, ({ tensor, indices, updates }, _, { infos, backend }) => {
     const { shape } = infos.tensor;
     const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
-      infos.updates as never,
-      infos.indices as never,
+      infos.updates,
+      infos.indices,
       shape,
     );
     const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), backend.device);

@@ -1,3 +1,6 @@
+import { getKernelsForBackend, registerKernel } from '@tensorflow/tfjs-core';
+import { runOnCpu } from '../fallback.js';
+import { backendName, registeredKernels } from '../kernel.js';
 import { defineActivations } from './activations.js';
 import { defineArithmetic } from './arithmetic.js';
 import { defineConvolutions } from './convolutions.js';
@@ -25,4 +28,15 @@ export function defineKernels(): void {
   defineReductions();
   defineShapes();
   defineSlices();
+}
+
+/**
+ * Register what TensorFlow.js's plain JavaScript backend has and libtorch has not: ragged and sparse tensors, texts,
+ * non-maximum suppression and the like.
+ */
+export function defineFallbacks(): void {
+  for (const { kernelName } of getKernelsForBackend('cpu')) {
+    if (registeredKernels().has(kernelName)) continue;
+    registerKernel({ kernelName, backendName, kernelFunc: (args) => runOnCpu(kernelName, args) });
+  }
 }

@@ -1,21 +1,24 @@
 import {
   _FusedMatMul,
+  backend_util,
   BatchMatMul,
   Diag,
   Einsum,
   FFT,
   IFFT,
+  util,
   type _FusedMatMulAttrs,
   type _FusedMatMulInputs,
   type BatchMatMulAttrs,
   type BatchMatMulInputs,
   type EinsumAttrs,
   type FFTInputs,
+  type Tensor,
   type TensorInfo,
   type UnaryInputs,
 } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
-import { define } from '../kernel.js';
+import { define, type Context } from '../kernel.js';
 import type { Handle } from '../native.js';
 import { activate } from './activate.js';
 
@@ -24,22 +27,34 @@ interface Transposition {
   transposeB: boolean;
 }
 
-const product = (a: Handle, b: Handle, { transposeA, transposeB }: Transposition): Handle =>
-  aten.matmul(transposeA ? aten.mT(a) : a, transposeB ? aten.mT(b) : b);
+type Factors = Context<BatchMatMulInputs>['infos'];
+
+function product(a: Handle, b: Handle, infos: Factors, { transposeA, transposeB }: Transposition): Handle {
+  const isMatrix = ({ shape }: TensorInfo) => shape.length >= 2;
+  util.assert(isMatrix(infos.a) && isMatrix(infos.b), () => 'matMul takes matrices, and has a tensor of lower rank');
+  return aten.matmul(transposeA ? aten.mT(a) : a, transposeB ? aten.mT(b) : b);
+}
 
 export function defineMatrices(): void {
-  define<BatchMatMulInputs, BatchMatMulAttrs>(BatchMatMul, ({ a, b }, attributes) => product(a, b, attributes), 'compute');
+  define<BatchMatMulInputs, BatchMatMulAttrs>(
+    BatchMatMul,
+    ({ a, b }, attributes, { infos }) => product(a, b, infos, attributes),
+    'compute',
+  );
   define<_FusedMatMulInputs, _FusedMatMulAttrs>(
     _FusedMatMul,
-    ({ a, b, bias, preluActivationWeights }, attributes) => {
-      const y = product(a, b, attributes);
+    ({ a, b, bias, preluActivationWeights }, attributes, { infos }) => {
+      const y = product(a, b, infos, attributes);
       return activate(bias ? aten['add.Tensor'](y, bias) : y, attributes, preluActivationWeights);
     },
     'compute',
   );
-  define<TensorInfo[], EinsumAttrs>(Einsum, (inputs, { equation }) =>
-    aten.contiguous(aten.einsum(equation, inputs as Handle[])),
-  );
+  define<TensorInfo[], EinsumAttrs>(Einsum, (inputs, { equation }, { infos }) => {
+    // libtorch knows more equations than TensorFlow.js allows.
+    const { allDims, idDims } = backend_util.decodeEinsumEquation(equation, infos.length);
+    backend_util.checkEinsumDimSizes(allDims.length, idDims, infos as unknown as Tensor[]);
+    return aten.contiguous(aten.einsum(equation, inputs));
+  });
   define<FFTInputs>(FFT, ({ input }) => aten.fft_fft(input));
   define<FFTInputs>(IFFT, ({ input }) => aten.fft_ifft(input));
   define<UnaryInputs>(Diag, ({ x }, _, { infos }) =>

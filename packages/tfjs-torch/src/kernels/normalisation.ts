@@ -1,4 +1,9 @@
-import { FusedBatchNorm, type FusedBatchNormAttrs, type FusedBatchNormInputs, type TensorInfo } from '@tensorflow/tfjs-core';
+import {
+  FusedBatchNorm,
+  type FusedBatchNormAttrs,
+  type FusedBatchNormInputs,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
 import { aten, atenTuple } from '../aten.js';
 import { define } from '../kernel.js';
 

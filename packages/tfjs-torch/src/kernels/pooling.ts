@@ -8,6 +8,7 @@ import {
   MaxPool3D,
   MaxPool3DGrad,
   MaxPoolGrad,
+  util,
   type AvgPool3DAttrs,
   type AvgPool3DGradInputs,
   type AvgPoolAttrs,
@@ -28,9 +29,19 @@ interface Pool {
   size: number[];
   strides: number[];
   padding: Padding;
-  /** Input's spatial sizes. */
+  /** Spatial sizes. */
   inputSizes: number[];
+  outputSizes: number[];
 }
+
+/** The padding, with what a window that TensorFlow.js lets reach beyond it needs: its sizes may be rounded up. */
+const reaching = (pool: Pool): Pool => ({
+  ...pool,
+  padding: pool.padding.map(([before, after], i) => {
+    const reach = (pool.outputSizes[i] - 1) * pool.strides[i] + pool.size[i];
+    return [before, Math.max(after, reach - before - pool.inputSizes[i])];
+  }),
+});
 
 type Attributes2d = Pick<AvgPoolAttrs, 'filterSize' | 'strides' | 'pad' | 'dimRoundingMode'>;
 
@@ -44,7 +55,7 @@ function pool2d(shape: number[], { filterSize, strides, pad, dimRoundingMode }: 
     dimRoundingMode,
   );
   const { top, bottom, left, right } = info.padInfo;
-  return {
+  return reaching({
     rank: 4,
     size: [info.filterHeight, info.filterWidth],
     strides: [info.strideHeight, info.strideWidth],
@@ -53,10 +64,14 @@ function pool2d(shape: number[], { filterSize, strides, pad, dimRoundingMode }: 
       [left, right],
     ],
     inputSizes: [info.inHeight, info.inWidth],
-  };
+    outputSizes: [info.outHeight, info.outWidth],
+  });
 }
 
-function pool3d(shape: number[], { filterSize, strides, pad, dimRoundingMode }: Omit<AvgPool3DAttrs, 'dataFormat'>): Pool {
+function pool3d(
+  shape: number[],
+  { filterSize, strides, pad, dimRoundingMode }: Omit<AvgPool3DAttrs, 'dataFormat'>,
+): Pool {
   const info = backend_util.computePool3DInfo(
     shape as [number, number, number, number, number],
     filterSize,
@@ -66,7 +81,7 @@ function pool3d(shape: number[], { filterSize, strides, pad, dimRoundingMode }: 
     dimRoundingMode,
   );
   const { front, back, top, bottom, left, right } = info.padInfo;
-  return {
+  return reaching({
     rank: 5,
     size: [info.filterDepth, info.filterHeight, info.filterWidth],
     strides: [info.strideDepth, info.strideHeight, info.strideWidth],
@@ -76,7 +91,8 @@ function pool3d(shape: number[], { filterSize, strides, pad, dimRoundingMode }: 
       [left, right],
     ],
     inputSizes: [info.inDepth, info.inHeight, info.inWidth],
-  };
+    outputSizes: [info.outDepth, info.outHeight, info.outWidth],
+  });
 }
 
 const none = (pool: Pool) => pool.size.map(() => 0);
@@ -103,6 +119,17 @@ function maxGradient(dy: Handle, x: Handle, indices: Handle, pool: Pool): Handle
   return aten[name](first, x, pool.size, pool.strides, none(pool), once(pool), false, indices);
 }
 
+/** Greatest of each window, and where it lies. NaN is never the greatest. */
+const maxima = (x: Handle, pool: Pool): Handle[] => withIndices(maximaInput(x, pool), pool);
+
+const maximaInput = (x: Handle, pool: Pool): Handle =>
+  padded(aten.nan_to_num(x, -Infinity, Infinity, -Infinity), pool, -Infinity);
+
+function maximaGradient(dy: Handle, x: Handle, pool: Pool): Handle {
+  const input = maximaInput(x, pool);
+  return unpadded(maxGradient(dy, input, withIndices(input, pool)[1], pool), pool);
+}
+
 /** Sums over the windows by how many of their elements are the picture's: TensorFlow's mean leaves the padding out. */
 function average(x: Handle, pool: Pool): Handle {
   const sums = windowSums(padded(x, pool, 0), pool);
@@ -113,42 +140,53 @@ function average(x: Handle, pool: Pool): Handle {
 const windowSums = (x: Handle, pool: Pool): Handle =>
   aten[pool.rank === 4 ? 'avg_pool2d' : 'avg_pool3d'](x, pool.size, pool.strides, none(pool), false, true, 1);
 
-/** How many elements of each window are the picture's, as floats. */
+/** How many elements of each window are the picture's, as floats; 1 where none is. */
 function windowCounts(like: Handle, pool: Pool): Handle {
   const ones = aten.new_ones(like, [1, 1, ...pool.inputSizes], scalarType.float32);
-  return windowSums(padSpatial(ones, pool.padding, 0), pool);
+  return aten.clamp(windowSums(padSpatial(ones, pool.padding, 0), pool), 1);
 }
 
+/** TensorFlow.js's gradient shares by the whole window, its padding too, though the mean leaves the padding out. */
 function averageGradient(dy: Handle, inputShape: number[], pool: Pool): Handle {
-  const shares = aten['div.Tensor'](channelsFirst(dy, pool.rank, pool.rank === 4 ? 'NHWC' : 'NDHWC'), windowCounts(dy, pool));
   const sizes = pool.inputSizes.map((size, i) => size + pool.padding[i][0] + pool.padding[i][1]);
   const shape = [inputShape[0], inputShape[inputShape.length - 1], ...sizes];
   const name = pool.rank === 4 ? 'avg_pool2d_backward' : 'avg_pool3d_backward';
-  const dx = aten[name](shares, emptyLike(dy, shape), pool.size, pool.strides, none(pool), false, true, 1);
+  const first = channelsFirst(dy, pool.rank, pool.rank === 4 ? 'NHWC' : 'NDHWC');
+  const dx = aten[name](first, emptyLike(dy, shape), pool.size, pool.strides, none(pool), false, true, undefined);
   return unpadded(dx, pool);
 }
 
+/** Pool, but where nothing comes out, and where TensorFlow.js takes the pool for nothing whatever its padding. */
+function pooled(x: Handle, { shape }: TensorInfo, pool: Pool, run: (x: Handle, pool: Pool) => Handle): Handle {
+  if (pool.outputSizes.some((size) => size <= 0)) {
+    return aten.new_empty(x, [shape[0], ...pool.outputSizes, shape[shape.length - 1]]);
+  }
+  const isNothing = pool.size.every((side) => side === 1) && util.arraysEqual(pool.inputSizes, pool.outputSizes);
+  return isNothing ? x : run(x, pool);
+}
+
 export function definePooling(): void {
-  define<AvgPoolInputs, AvgPoolAttrs>(MaxPool, ({ x }, attributes, { infos }) => {
-    const pool = pool2d(infos.x.shape, attributes);
-    return back(withIndices(padded(x, pool, -Infinity), pool)[0], pool);
-  }, 'stored');
-  define<AvgPoolInputs, AvgPool3DAttrs>(MaxPool3D, ({ x }, attributes, { infos }) => {
-    const pool = pool3d(infos.x.shape, attributes);
-    return back(withIndices(padded(x, pool, -Infinity), pool)[0], pool);
-  });
-  define<MaxPoolGradInputs, Attributes2d>(MaxPoolGrad, ({ dy, input }, attributes, { infos }) => {
-    const pool = pool2d(infos.input.shape, attributes);
-    const x = padded(input, pool, -Infinity);
-    return unpadded(maxGradient(dy, x, withIndices(x, pool)[1], pool), pool);
-  });
-  define<MaxPool3DGradInputs, AvgPool3DAttrs>(MaxPool3DGrad, ({ dy, input }, attributes, { infos }) => {
-    const pool = pool3d(infos.input.shape, attributes);
-    const x = padded(input, pool, -Infinity);
-    return unpadded(maxGradient(dy, x, withIndices(x, pool)[1], pool), pool);
-  });
-  define<AvgPoolInputs, AvgPoolAttrs>(AvgPool, ({ x }, attributes, { infos }) => average(x, pool2d(infos.x.shape, attributes)));
-  define<AvgPoolInputs, AvgPool3DAttrs>(AvgPool3D, ({ x }, attributes, { infos }) => average(x, pool3d(infos.x.shape, attributes)));
+  const maximaOnly = (x: Handle, pool: Pool) => back(maxima(x, pool)[0], pool);
+  define<AvgPoolInputs, AvgPoolAttrs>(
+    MaxPool,
+    ({ x }, attributes, { infos }) => pooled(x, infos.x, pool2d(infos.x.shape, attributes), maximaOnly),
+    'stored',
+  );
+  define<AvgPoolInputs, AvgPool3DAttrs>(MaxPool3D, ({ x }, attributes, { infos }) =>
+    pooled(x, infos.x, pool3d(infos.x.shape, attributes), maximaOnly),
+  );
+  define<MaxPoolGradInputs, Attributes2d>(MaxPoolGrad, ({ dy, input }, attributes, { infos }) =>
+    maximaGradient(dy, input, pool2d(infos.input.shape, attributes)),
+  );
+  define<MaxPool3DGradInputs, AvgPool3DAttrs>(MaxPool3DGrad, ({ dy, input }, attributes, { infos }) =>
+    maximaGradient(dy, input, pool3d(infos.input.shape, attributes)),
+  );
+  define<AvgPoolInputs, AvgPoolAttrs>(AvgPool, ({ x }, attributes, { infos }) =>
+    pooled(x, infos.x, pool2d(infos.x.shape, attributes), average),
+  );
+  define<AvgPoolInputs, AvgPool3DAttrs>(AvgPool3D, ({ x }, attributes, { infos }) =>
+    pooled(x, infos.x, pool3d(infos.x.shape, attributes), average),
+  );
   define<AvgPoolGradInputs, Attributes2d>(AvgPoolGrad, ({ dy }, attributes, { infos }) =>
     averageGradient(dy, infos.input.shape, pool2d(infos.input.shape, attributes)),
   );

@@ -13,6 +13,7 @@ import {
   util,
   type ArgMaxAttrs,
   type CumsumAttrs,
+  type MaxAttrs,
   type SumAttrs,
   type TensorInfo,
   type UnaryInputs,
@@ -25,10 +26,11 @@ type Reduce = (x: Handle, axes: number[], keepDims: boolean, info: TensorInfo) =
 
 /** Register a kernel that reduces axes; none at all is a copy, which libtorch would take for all of them. */
 function defineReduction(kernel: string, reduce: Reduce, form: 'full' | 'stored' = 'full'): void {
-  define<UnaryInputs, SumAttrs>(
+  define<UnaryInputs, SumAttrs & Partial<MaxAttrs>>(
     kernel,
-    ({ x }, { axis, keepDims }, { infos }) => {
-      const axes = util.parseAxisParam(axis, infos.x.shape);
+    ({ x }, { axis, reductionIndices, keepDims }, { infos }) => {
+      // The maximum alone has its axes under another name.
+      const axes = util.parseAxisParam(reductionIndices ?? axis, infos.x.shape);
       return axes.length === 0 && infos.x.shape.length > 0
         ? aten.clone(x)
         : reduce(x, axes, keepDims ?? false, infos.x);
@@ -75,8 +77,15 @@ export function defineReductions(): void {
   defineReduction(Prod, oneByOne('prod.dim_int'));
   defineReduction(All, oneByOne('all.dim'));
   defineReduction(Any, oneByOne('any.dim'));
-  define<UnaryInputs, ArgMaxAttrs>(ArgMax, ({ x }, { axis }) => aten.argmax(x, axis, false));
-  define<UnaryInputs, ArgMaxAttrs>(ArgMin, ({ x }, { axis }) => aten.argmin(x, axis, false));
+  // To libtorch NaN is the greatest and the least, to TensorFlow.js neither; and libtorch does not compare booleans.
+  const comparable = (x: Handle, { dtype }: TensorInfo, nan: number) =>
+    dtype === 'bool' ? aten['to.dtype'](x, scalarType.int32) : aten.nan_to_num(x, nan, Infinity, -Infinity);
+  define<UnaryInputs, ArgMaxAttrs>(ArgMax, ({ x }, { axis }, { infos }) =>
+    aten.argmax(comparable(x, infos.x, -Infinity), axis, false),
+  );
+  define<UnaryInputs, ArgMaxAttrs>(ArgMin, ({ x }, { axis }, { infos }) =>
+    aten.argmin(comparable(x, infos.x, Infinity), axis, false),
+  );
   defineCumulative(Cumsum, 'cumsum', 0);
   defineCumulative(Cumprod, 'cumprod', 1);
 }

@@ -58,11 +58,19 @@ export function defineShapes(): void {
     });
   defineView(Identity, (x) => x.shape);
   defineView(Reshape, (x, { shape }: ReshapeAttrs) => util.inferFromImplicitShape(shape, util.sizeFromShape(x.shape)));
-  defineView(ExpandDims, (x, { dim }: ExpandDimsAttrs) =>
-    x.shape.toSpliced(dim < 0 ? dim + x.shape.length + 1 : dim, 0, 1),
-  );
+  defineView(ExpandDims, ({ shape }, { dim }: ExpandDimsAttrs) => {
+    const rank = shape.length;
+    util.assert(
+      dim >= -(rank + 1),
+      () => `the axis of expandDims must be in [${-(rank + 1)}, ${rank}], and it is ${dim}`,
+    );
+    return shape.toSpliced(dim < 0 ? dim + rank + 1 : dim, 0, 1);
+  });
 
-  define<UnaryInputs, CastAttrs>(Cast, ({ x }, { dtype }) => aten['to.dtype'](aten.clone(x), scalarTypeOf[dtype]));
+  define<UnaryInputs, CastAttrs>(Cast, ({ x }, { dtype }, { infos }) => {
+    const isReal = infos.x.dtype === 'complex64' && dtype !== 'complex64';
+    return aten['to.dtype'](isReal ? aten.real(x) : x, scalarTypeOf[dtype], false, true);
+  });
   define<ComplexInputs>(Complex, ({ real, imag }) => aten.complex(real, imag));
   define<{ input: TensorInfo }>(Real, ({ input }) => aten.clone(aten.real(input)));
   define<{ input: TensorInfo }>(Imag, ({ input }) => aten.clone(aten.imag(input)));
@@ -80,11 +88,17 @@ export function defineShapes(): void {
 function defineJoining(): void {
   define<TensorInfo[], ConcatAttrs>(
     Concat,
-    (inputs, { axis }, { infos }) =>
-      aten.cat(inputs as Handle[], util.parseAxisParam(axis, infos[0].shape)[0]),
+    (inputs, { axis }, { infos }) => aten.cat(inputs, util.parseAxisParam(axis, infos[0].shape)[0]),
     'stored',
   );
-  define<TensorInfo[], PackAttrs>(Pack, (inputs, { axis }) => aten.stack(inputs as Handle[], axis));
+  define<TensorInfo[], PackAttrs>(Pack, (inputs, { axis }, { infos }) => {
+    const [{ dtype }] = infos;
+    util.assert(
+      infos.every((info) => info.dtype === dtype),
+      () => 'tensors of different dtypes cannot be stacked',
+    );
+    return aten.stack(inputs, axis);
+  });
   define<{ value: TensorInfo }, UnpackAttrs>(Unpack, ({ value }, { axis }) => atenTuple['unbind.int'](value, axis));
   define<UnaryInputs, SplitVAttrs>(SplitV, ({ x }, { numOrSizeSplits, axis }, { infos }) => {
     const [dimension] = util.parseAxisParam(axis, infos.x.shape);
