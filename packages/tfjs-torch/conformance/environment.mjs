@@ -14,5 +14,5 @@ export const jasmineEnv = jasmine.getEnv();
 
 Object.assign(globalThis, jasmineRequire.interface(jasmine, jasmineEnv));
 
-registerTorch();
+registerTorch({ device: process.env.CONFORMANCE_DEVICE });
 setTestEnvs([{ name: 'torch', backendName: 'torch', isDataSync: true }]);

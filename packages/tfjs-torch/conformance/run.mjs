@@ -1,11 +1,18 @@
-// npm run conformance [-- --filter TEXT] [--json]: TensorFlow.js's own test suite, which its package ships, on `torch`.
+// npm run conformance -- [--filter TEXT] [--device cpu|cuda] [--json]: TensorFlow.js's own test suite, which its package
+// ships, on `torch`.
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const { values: options } = parseArgs({ options: { filter: { type: 'string' }, json: { type: 'boolean' } } });
+const { values: options } = parseArgs({
+  options: {
+    filter: { type: 'string', default: '' },
+    device: { type: 'string', default: 'cpu' },
+    json: { type: 'boolean' },
+  },
+});
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 // In dist, so that the addon is where the sources look for it.
@@ -33,7 +40,12 @@ rmSync(reportFile, { force: true });
 // What the tests print goes to the other stream: standard output is the report's.
 const { status, signal } = spawnSync(process.execPath, [bundle], {
   stdio: ['ignore', 2, 2],
-  env: { ...process.env, CONFORMANCE_FILTER: options.filter ?? '', CONFORMANCE_REPORT: reportFile },
+  env: {
+    ...process.env,
+    CONFORMANCE_FILTER: options.filter,
+    CONFORMANCE_DEVICE: options.device,
+    CONFORMANCE_REPORT: reportFile,
+  },
 });
 
 let text;

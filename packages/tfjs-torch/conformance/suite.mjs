@@ -1,5 +1,5 @@
 // The bundle's entry: TensorFlow.js's own tests on the backend `torch`. The environment variable CONFORMANCE_FILTER
-// chooses those whose name contains it, and CONFORMANCE_REPORT is the file that the report goes to, as JSON:
+// chooses those whose name contains it, CONFORMANCE_DEVICE is where they compute, and CONFORMANCE_REPORT is the file that the report goes to, as JSON:
 // {passed, pending, failed: [{name, messages}]}.
 import { writeFileSync } from 'node:fs';
 import { jasmineEnv } from './environment.mjs';
@@ -9,14 +9,19 @@ const filter = process.env.CONFORMANCE_FILTER ?? '';
 const report = { passed: 0, pending: 0, failed: [] };
 
 jasmineEnv.configure({ random: false, specFilter: (spec) => spec.getFullName().includes(filter) });
+const fail = ({ fullName = 'outside of all specs', failedExpectations }) =>
+  report.failed.push({ name: fullName, messages: failedExpectations.map(({ message }) => message) });
+const failIfAny = (result) => result.failedExpectations.length > 0 && fail(result);
+
 jasmineEnv.addReporter({
-  specDone({ status, fullName, failedExpectations }) {
-    if (status === 'passed') report.passed++;
-    else if (status === 'pending') report.pending++;
-    else if (status === 'failed') {
-      report.failed.push({ name: fullName, messages: failedExpectations.map(({ message }) => message) });
-    }
+  specDone(result) {
+    if (result.status === 'passed') report.passed++;
+    else if (result.status === 'pending') report.pending++;
+    else if (result.status === 'failed') fail(result);
   },
+  // What fails before or after the specs of a suite, and outside of all.
+  suiteDone: failIfAny,
+  jasmineDone: failIfAny,
 });
 await jasmineEnv.execute();
 writeFileSync(process.env.CONFORMANCE_REPORT, JSON.stringify(report, undefined, 2));

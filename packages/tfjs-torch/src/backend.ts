@@ -16,6 +16,9 @@ type DataId = TensorInfo['dataId'];
 /** How numbers are computed: float32, or convolutions and matrix products in bfloat16 with activations kept as bfloat16. */
 export type Precision = 'f32' | 'bf16';
 
+/** The handle of no tensor. */
+const none: Handle = 0;
+
 /** What the backend holds of one dataId. */
 interface Entry {
   handle: Handle;
@@ -142,7 +145,7 @@ export class TorchBackend extends KernelBackend {
 
   override move(dataId: DataId, values: BackendValues, shape: number[], dtype: DataType, refCount: number): void {
     if (dtype === 'string') {
-      this.entries.set(dataId, { handle: 0, shape, dtype, refCount, strings: values as Uint8Array[] });
+      this.entries.set(dataId, { handle: none, shape, dtype, refCount, strings: values as Uint8Array[] });
       return;
     }
     const handle = this.keep(() => this.upload(values, shape, dtype));
@@ -170,9 +173,7 @@ export class TorchBackend extends KernelBackend {
         : dtype === 'bool'
           ? new Uint8Array(size)
           : new Float32Array(dtype === 'complex64' ? 2 * size : size);
-    const mark = this.native.mark();
-    this.native.read(dtype === 'complex64' ? aten.view_as_real(handle) : handle, values);
-    this.native.release(mark, []);
+    this.scope(() => this.native.read(dtype === 'complex64' ? aten.view_as_real(handle) : handle, values));
     return values;
   }
 
@@ -182,9 +183,7 @@ export class TorchBackend extends KernelBackend {
 
   /** Copy a tensor's elements to `target`, which may lie on shared memory. */
   readInto({ dataId, shape }: TensorInfo, target: NumericArray): void {
-    const mark = this.native.mark();
-    this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target);
-    this.native.release(mark, []);
+    this.scope(() => this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target));
   }
 
   /** Put new elements in a tensor's place. Results computed from it are not touched. */
@@ -243,18 +242,26 @@ export class TorchBackend extends KernelBackend {
   }
 
   override dispose(): void {
-    // The engine has disposed the tensors; there is nothing else.
+    // Tensors that still live are moved to another backend by whoever uses them next.
   }
 
-  /** Shape of a new scope for temporaries: what `make` returns outlives them. */
+  /** Make a tensor in a new scope for temporaries: it alone outlives them. */
   private keep(make: () => Handle): Handle {
     const mark = this.native.mark();
-    let kept: Handle = 0;
+    let kept = none;
     try {
       return (kept = make());
     } finally {
       this.native.release(mark, [kept]);
     }
+  }
+
+  /** Free what `run` makes. */
+  private scope(run: () => void): void {
+    this.keep(() => {
+      run();
+      return none;
+    });
   }
 
   /** Values of a tensor that a kernel needs in JavaScript. */

@@ -22,7 +22,7 @@ export const runOnCpu = (
   const kernel = getKernel(kernelName, 'cpu');
   if (!kernel) throw new Error(`torch: ${kernelName} does not take strings`);
   const torch = backend as TorchBackend;
-  const cpu = (cpuBackend ??= new MathBackendCPU());
+  const cpu = (cpuBackend ??= createCpu());
   const lent: TensorInfo[] = [];
   const lend = (info: TensorInfo): TensorInfo => {
     const copy = write(cpu, torch.valuesOf(info), info);
@@ -39,6 +39,9 @@ export const runOnCpu = (
     for (const dataId of new Set(lent.map((info) => info.dataId))) cpu.disposeData(dataId, true);
   }
 };
+
+/** The JavaScript backend. Its advice to install a faster one, which it gives at its first use, is not for those who have one. */
+const createCpu = (): MathBackendCPU => Object.assign(new MathBackendCPU(), { firstUse: false });
 
 /** Copy of a tensor on the JavaScript backend. Some of its kernels ask for the rank, which tensors have and infos do not. */
 function write(

@@ -1,0 +1,94 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readInto, registerTorch, torchBackend } from './index.js';
+import { loadNative, probe } from './native.js';
+
+describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () => {
+  beforeAll(async () => {
+    registerTorch();
+    await tf.setBackend('torch');
+  });
+
+  it('shares memory between a tensor and its views', () => {
+    const x = tf.tensor1d([1, 2, 3, 4]);
+    const before = loadNative().tensorCount();
+    const [matrix, clone] = [tf.reshape(x, [2, 2]), tf.clone(x)];
+    expect(loadNative().tensorCount()).toBe(before);
+    torchBackend().overwrite(x, Float32Array.of(5, 6, 7, 8));
+    expect([...matrix.dataSync()]).toEqual([5, 6, 7, 8]);
+    tf.dispose(x);
+    expect([...tf.sum(matrix, 0).dataSync()]).toEqual([12, 14]);
+    expect([...clone.dataSync()]).toEqual([5, 6, 7, 8]);
+    tf.dispose([matrix, clone]);
+  });
+
+  it('reads into shared memory, in the order of the shape whatever lies in memory', () => {
+    const target = new Float32Array(new SharedArrayBuffer(24));
+    readInto(tf.transpose(tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3])), target);
+    expect([...target]).toEqual([1, 4, 2, 5, 3, 6]);
+    const filter = tf.tensor4d(
+      Array.from({ length: 24 }, (_, i) => i),
+      [2, 2, 3, 2],
+    );
+    tf.conv2d(tf.ones<tf.Rank.R4>([1, 4, 4, 3]), filter, 1, 'valid');
+    // The convolution has laid the filter's data out anew.
+    expect([...filter.dataSync()]).toEqual(Array.from({ length: 24 }, (_, i) => i));
+  });
+
+  it('keeps every dtype', () => {
+    const complex = tf.complex([1, 2], [3, 4]);
+    expect([...complex.dataSync()]).toEqual([1, 3, 2, 4]);
+    expect([...tf.imag(tf.mul(complex, complex)).dataSync()]).toEqual([6, 16]);
+    expect(tf.tensor(['häuser', '']).dataSync()).toEqual(['häuser', '']);
+    const whole = tf.tensor([2 ** 31 - 1, -(2 ** 31)], [2], 'int32');
+    expect(whole.dataSync()).toEqual(Int32Array.of(2 ** 31 - 1, -(2 ** 31)));
+    expect(tf.logicalNot(tf.tensor([true, false])).dataSync()).toEqual(Uint8Array.of(0, 1));
+    expect(tf.zeros([0, 3]).dataSync()).toEqual(new Float32Array(0));
+  });
+
+  it('lives on after memory that there is not', () => {
+    const before = loadNative().tensorCount();
+    // TensorFlow.js makes zeros itself, and libtorch fills.
+    expect(() => tf.zeros([2 ** 45])).toThrow(String(2 ** 45));
+    expect(() => tf.fill([2 ** 45], 1)).toThrow(`${4 * 2 ** 45} bytes`);
+    expect(loadNative().tensorCount()).toBe(before);
+    expect([...tf.fill([2], 1).dataSync()]).toEqual([1, 1]);
+  });
+
+  it('refuses devices that are not there', () => {
+    expect(() => registerTorch({ device: 'tpu' })).toThrow('torch: tpu is not a device: choose cpu, cuda or cuda:N');
+    const devices = loadNative().cudaDevices().length;
+    const reason = devices === 0 ? 'cuda was asked for, and there is none' : `there are ${devices} CUDA devices`;
+    expect(() => registerTorch({ device: 'cuda:99' })).toThrow(reason);
+  });
+});
+
+describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:torch)', () => {
+  beforeAll(async () => {
+    registerTorch({ precision: 'bf16' });
+    await tf.setBackend('torch');
+  });
+
+  it('convolves in bfloat16, sums in float32, and frees the copies', () => {
+    const before = loadNative().tensorCount();
+    tf.tidy(() => {
+      const x = tf.fill<tf.Rank.R4>([1, 16, 16, 1], 1 + 2 ** -10);
+      const y = tf.conv2d(x, tf.ones([1, 1, 1, 1]), 1, 'valid');
+      expect(y.dtype).toBe('float32');
+      // bfloat16 has 8 bits of mantissa, and 256 of them added up in it would have stopped at 256.
+      expect(y.dataSync()[0]).toBe(1);
+      expect(tf.sum(tf.add(y, 1)).dataSync()[0]).toBe(512);
+      expect(tf.sum(x).dataSync()[0]).toBeCloseTo(256.25, 4);
+    });
+    expect(loadNative().tensorCount()).toBe(before);
+  });
+
+  it('takes new values for weights that it has a copy of', () => {
+    const weights = tf.variable(tf.ones([2, 2]));
+    const product = () => tf.tidy(() => tf.matMul(tf.ones([1, 2]), weights as tf.Tensor2D).dataSync()[0]);
+    expect(product()).toBe(2);
+    torchBackend().overwrite(weights, Float32Array.of(3, 3, 3, 3));
+    expect(product()).toBe(6);
+    weights.dispose();
+  });
+});

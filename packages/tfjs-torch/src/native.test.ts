@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { aten } from './aten.js';
+import { loadNative, probe } from './native.js';
+
+describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
+  it('names the operator and the argument that it cannot take', () => {
+    expect(() => aten.relu(123456)).toThrow('aten::relu: self: tensor 123456 does not exist, or was freed');
+    expect(() => aten.relu('x')).toThrow('aten::relu: self: expected a number');
+    expect(() => aten.relu()).toThrow('aten::relu: self: it is missing');
+    const x = loadNative().write(new Float32Array(4), [4], 'cpu');
+    expect(() => aten.reshape(x, 2)).toThrow('aten::reshape: shape: expected an array');
+    expect(() => aten['no_such_operator'](x)).toThrow('aten::no_such_operator');
+    loadNative().free(x);
+  });
+
+  it('gives a freed number no tensor', () => {
+    const native = loadNative();
+    const x = native.write(Float32Array.of(1), [1], 'cpu');
+    native.free(x);
+    native.free(x);
+    expect(() => native.read(x, new Float32Array(1))).toThrow(`tensor ${x} does not exist, or was freed`);
+  });
+
+  it('refuses arrays of another size', () => {
+    const native = loadNative();
+    expect(() => native.write(new Float32Array(3), [2], 'cpu')).toThrow('an array of 3 elements');
+    const x = native.write(new Float32Array(3), [3], 'cpu');
+    expect(() => native.read(x, new Float32Array(2))).toThrow('an array of 2 elements');
+    expect(() => native.overwrite(x, new Float32Array(4))).toThrow('an array of 4 elements');
+    native.free(x);
+  });
+
+  it('frees what was made since a mark, but for what is kept', () => {
+    const native = loadNative();
+    const before = native.tensorCount();
+    const mark = native.mark();
+    const x = native.write(Float32Array.of(-1, 2), [2], 'cpu');
+    const y = aten.relu(aten.neg(x));
+    native.release(mark, [y]);
+    expect(native.tensorCount()).toBe(before + 1);
+    const values = new Float32Array(2);
+    native.read(y, values);
+    expect([...values]).toEqual([1, 0]);
+    native.free(y);
+    expect(native.tensorCount()).toBe(before);
+  });
+});
+
+describe('without the addon', () => {
+  it('the probe says why, or finds it', () => {
+    const result = probe();
+    if (result.found) expect(result.build.version).toMatch(/^\d+\.\d+\.\d+$/);
+    else expect(result.reason).toContain('run npm run setup:torch');
+  });
+});
