@@ -1,56 +1,96 @@
 import {
   FlipLeftRight,
   ResizeBilinear,
+  ResizeBilinearGrad,
   ResizeNearestNeighbor,
+  ResizeNearestNeighborGrad,
   type FlipLeftRightInputs,
   type ResizeBilinearAttrs,
+  type ResizeBilinearGradInputs,
   type ResizeBilinearInputs,
 } from '@tensorflow/tfjs-core';
 import { aten, scalarType } from '../aten.js';
+import { torchBackend } from '../backend.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
 
-/** Where each output place of an axis lies on the input's, in TensorFlow's three ways. */
-function places(input: number, output: number, alignCorners: boolean, halfPixelCenters: boolean): number[] {
-  const scale = alignCorners && output > 1 ? (input - 1) / (output - 1) : input / output;
-  return Array.from({ length: output }, (_, i) => (halfPixelCenters ? (i + 0.5) * scale - 0.5 : i * scale));
+/** TensorFlow's three ways to lay an output's axis over the input's. */
+type Way = Pick<ResizeBilinearAttrs, 'alignCorners' | 'halfPixelCenters'>;
+
+/** The axes of a batch of pictures that are resized. */
+const axes = [1, 2] as const;
+
+const scaleOf = (input: number, output: number, alignCorners: boolean): number =>
+  alignCorners && output > 1 ? (input - 1) / (output - 1) : input / output;
+
+/** What each output place of an axis reads of the input: two rows, and the second one's share. */
+function linearPlaces(input: number, output: number, { alignCorners, halfPixelCenters }: Way) {
+  const scale = scaleOf(input, output, alignCorners);
+  const places = Array.from({ length: output }, (_, i) =>
+    Math.max(0, halfPixelCenters ? (i + 0.5) * scale - 0.5 : i * scale),
+  );
+  const below = places.map((place) => Math.min(Math.floor(place), input - 1));
+  const above = places.map((place) => Math.min(Math.ceil(place), input - 1));
+  return { below, above, shares: places.map((place, i) => place - below[i]) };
 }
 
-/** Rows of an axis by their indices. */
-function rows(x: Handle, axis: number, indices: number[], device: string): Handle {
-  return aten.index_select(x, axis, loadNative().write(Int32Array.from(indices), [indices.length], device));
+/** The row of the input that each output place of an axis reads. */
+function nearestPlaces(input: number, output: number, { alignCorners, halfPixelCenters }: Way): number[] {
+  const scale = scaleOf(input, output, alignCorners);
+  return Array.from({ length: output }, (_, i) => {
+    const place = halfPixelCenters ? (i + 0.5) * scale : i * scale;
+    return Math.min(Math.max(alignCorners ? Math.round(place) : Math.floor(place), 0), input - 1);
+  });
 }
+
+const indicesOf = (rows: number[]): Handle =>
+  loadNative().write(Int32Array.from(rows), [rows.length], torchBackend().device);
+
+/** Shares of an axis, so that they broadcast over [batch, height, width, channels]. */
+const sharesOf = (shares: number[], axis: 1 | 2): Handle =>
+  loadNative().write(
+    Float32Array.from(shares),
+    axis === 1 ? [shares.length, 1, 1] : [shares.length, 1],
+    torchBackend().device,
+  );
+
+const rows = (x: Handle, axis: number, indices: number[]): Handle => aten.index_select(x, axis, indicesOf(indices));
+
+/** The sum of rows by where they were read: the gradient of `rows`. */
+const rowSums = (dy: Handle, axis: number, indices: number[], sums: Handle): Handle =>
+  aten.index_add(sums, axis, indicesOf(indices), dy);
+
+/** Zeros of a gradient's shape, but of `size` on an axis. */
+const zerosBefore = (dy: Handle, axis: number, size: number): Handle =>
+  aten.new_zeros(dy, loadNative().shape(dy).with(axis, size));
 
 export function defineImages(): void {
   define<FlipLeftRightInputs>(FlipLeftRight, ({ image }) => aten.flip(image, [2]));
-  define<ResizeBilinearInputs, ResizeBilinearAttrs>(
-    ResizeBilinear,
-    ({ images }, { size, alignCorners, halfPixelCenters }, { infos, backend }) => {
-      const resizeAxis = (x: Handle, axis: 1 | 2) => {
-        const input = infos.images.shape[axis];
-        const at = places(input, size[axis - 1], alignCorners, halfPixelCenters).map((place) => Math.max(0, place));
-        const below = at.map((place) => Math.min(Math.floor(place), input - 1));
-        const above = at.map((place) => Math.min(Math.ceil(place), input - 1));
-        const shares = Float32Array.from(at, (place, i) => place - below[i]);
-        const side = axis === 1 ? [shares.length, 1, 1] : [shares.length, 1];
-        const share = loadNative().write(shares, side, backend.device);
-        return aten['lerp.Tensor'](rows(x, axis, below, backend.device), rows(x, axis, above, backend.device), share);
-      };
-      return resizeAxis(resizeAxis(aten['to.dtype'](images, scalarType.float32), 1), 2);
-    },
+  define<ResizeBilinearInputs, ResizeBilinearAttrs>(ResizeBilinear, ({ images }, { size, ...way }, { infos }) =>
+    axes.reduce(
+      (x, axis) => {
+        const { below, above, shares } = linearPlaces(infos.images.shape[axis], size[axis - 1], way);
+        return aten['lerp.Tensor'](rows(x, axis, below), rows(x, axis, above), sharesOf(shares, axis));
+      },
+      aten['to.dtype'](images, scalarType.float32),
+    ),
   );
-  define<ResizeBilinearInputs, ResizeBilinearAttrs>(
-    ResizeNearestNeighbor,
-    ({ images }, { size, alignCorners, halfPixelCenters }, { infos, backend }) =>
-      ([1, 2] as const).reduce((x, axis) => {
-        const input = infos.images.shape[axis];
-        const scale = alignCorners && size[axis - 1] > 1 ? (input - 1) / (size[axis - 1] - 1) : input / size[axis - 1];
-        const nearest = Array.from({ length: size[axis - 1] }, (_, i) => {
-          const place = halfPixelCenters ? (i + 0.5) * scale : i * scale;
-          const rounded = alignCorners ? Math.round(place) : Math.floor(place);
-          return Math.min(Math.max(rounded, 0), input - 1);
-        });
-        return rows(x, axis, nearest, backend.device);
-      }, images),
+  define<ResizeBilinearInputs, ResizeBilinearAttrs>(ResizeNearestNeighbor, ({ images }, { size, ...way }, { infos }) =>
+    axes.reduce((x, axis) => rows(x, axis, nearestPlaces(infos.images.shape[axis], size[axis - 1], way)), images),
+  );
+  define<ResizeBilinearGradInputs, Way>(ResizeBilinearGrad, (inputs, way, { infos }) =>
+    axes.reduce((dy, axis) => {
+      const input = infos.images.shape[axis];
+      const { below, above, shares } = linearPlaces(input, infos.dy.shape[axis], way);
+      const toAbove = aten['mul.Tensor'](dy, sharesOf(shares, axis));
+      const sums = rowSums(aten['sub.Tensor'](dy, toAbove), axis, below, zerosBefore(dy, axis, input));
+      return rowSums(toAbove, axis, above, sums);
+    }, inputs.dy),
+  );
+  define<ResizeBilinearGradInputs, Way>(ResizeNearestNeighborGrad, (inputs, way, { infos }) =>
+    axes.reduce((dy, axis) => {
+      const input = infos.images.shape[axis];
+      return rowSums(dy, axis, nearestPlaces(input, infos.dy.shape[axis], way), zerosBefore(dy, axis, input));
+    }, inputs.dy),
   );
 }
