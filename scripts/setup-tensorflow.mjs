@@ -1,0 +1,135 @@
+// Installs tfjs-node into the cache folder, with the addon that its authors built or one compiled here: `npm run setup:tensorflow`.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-addon.mjs';
+
+/** Of the same release as this repository's tfjs-core. */
+const packageVersion = '4.22.0';
+
+/** The authors' library comes from a server of its own, at whatever pace that has. */
+const downloadTimeoutMs = 180_000;
+
+const { values: options } = parseArgs({
+  options: {
+    cuda: { type: 'boolean' },
+    compile: { type: 'boolean' },
+    version: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+
+class SetupError extends Error {}
+
+async function main() {
+  if (options.help) {
+    console.log(`npm run setup:tensorflow -- [--cuda] [--compile] [--version X.Y.Z]
+
+Installs @tensorflow/tfjs-node, or with --cuda or an NVIDIA driver at hand @tensorflow/tfjs-node-gpu, into the cache folder;
+package.json stays as it is. The addon and the TensorFlow library that its authors built are taken where they can be had; with
+--compile, for CUDA (theirs is 11.2) and where they cannot, the addon is compiled from its sources against the library
+in TensorFlow's wheel from PyPI, of the version that --version names.`);
+    return;
+  }
+  const startMs = Date.now();
+  const cuda = options.cuda ?? existsSync('/proc/driver/nvidia/version');
+  const name = `@tensorflow/tfjs-node${cuda ? '-gpu' : ''}`;
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
+  mkdirSync(cache, { recursive: true });
+  rmSync(join(cache, 'build.json'), { force: true });
+
+  say(`installing ${name} ${packageVersion} into ${cache} ...`);
+  const folder = await installPackage(cache, name);
+  const version =
+    cuda || options.compile || options.version
+      ? await compile(cache, folder, cuda)
+      : ((await takeAuthorsAddon(cache, name, folder)) ?? (await compile(cache, folder, cuda)));
+  const record = { package: folder, version, cuda, platform: `${process.platform}-${process.arch}` };
+  writeFileSync(join(cache, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
+  say(`ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s, with TensorFlow ${version}`);
+}
+
+/** Install the npm package without its install script; its folder. */
+async function installPackage(cache, name) {
+  const manifest = {
+    private: true,
+    dependencies: { [name]: packageVersion, '@tensorflow/tfjs-core': packageVersion },
+    // It asks for the union package; the backend loads it over tfjs-core alone (packages/model/src/tensorflow-backend.ts).
+    overrides: { '@tensorflow/tfjs': `npm:@tensorflow/tfjs-core@${packageVersion}` },
+  };
+  writeFileSync(join(cache, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], { cwd: cache });
+  return join(cache, 'node_modules', name);
+}
+
+/** Let the package's install script fetch the authors' addon and library; TensorFlow's version, undefined where that fails. */
+async function takeAuthorsAddon(cache, name, folder) {
+  say('trying its own download (TensorFlow 2.9; --compile goes without it) ...');
+  try {
+    await run('npm', ['rebuild', name], { cwd: cache, timeout: downloadTimeoutMs });
+    return await tryAddon(folder);
+  } catch (error) {
+    const reason = error.message.split('\n').find((line) => /Error:/.test(line)) ?? error.message.split('\n')[0];
+    say(`its own download cannot be used (${reason.replace(/^npm error\s*/, '')})`);
+    return undefined;
+  }
+}
+
+/** Compile the addon against TensorFlow's wheel; TensorFlow's version. */
+async function compile(cache, folder, cuda) {
+  if (!['linux', 'darwin'].includes(process.platform)) {
+    throw new SetupError(`the addon is compiled on Linux and macOS only, and this is ${process.platform}`);
+  }
+  const python = process.env.PYTHON ?? 'python3';
+  const compiler = process.env.CXX ?? 'c++';
+  await needs(compiler, ['--version'], 'a C++ compiler', 'apt-get install g++ (or name yours in CXX)');
+  await needs(python, ['-m', 'pip', '--version'], 'pip, which gets TensorFlow from PyPI,', 'install Python 3 with pip');
+  const wheel = wheelOf(cuda, options.version);
+  say(`taking the library of ${wheel} from PyPI ...`);
+  const library = await installLibrary({ cache, wheel, cuda, python, run });
+  say('compiling the addon ...');
+  await compileAddon({ folder, library, compiler, run });
+  return tryAddon(folder);
+}
+
+/** Load the addon in a process of its own; TensorFlow's version. */
+async function tryAddon(folder) {
+  const script = `console.log('TensorFlow=' + require(${JSON.stringify(join(folder, addonPath))}).TF_Version)`;
+  const output = await run(process.execPath, ['-e', script]);
+  return /TensorFlow=(.*)/.exec(output)[1];
+}
+
+/** Run a program to its end, or for so long; its output, which is shown if it fails. */
+function run(program, args, { cwd, timeout } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, timeout, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.stderr.on('data', (chunk) => (output += chunk));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) return resolve(output);
+      const how = signal ? `was ended by ${signal}` : 'failed';
+      reject(new SetupError(`${program} ${how}:\n${output.split('\n').slice(0, 30).join('\n')}`));
+    });
+  });
+}
+
+async function needs(program, args, what, mend) {
+  try {
+    await run(program, args);
+  } catch (error) {
+    throw new SetupError(`${what} is needed, and ${program} does not run: ${mend}`, { cause: error });
+  }
+}
+
+const say = (line) => console.error(`tensorflow: ${line}`);
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof SetupError ? `tensorflow: ${error.message}` : error);
+  process.exitCode = 2;
+}
