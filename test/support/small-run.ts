@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore, sha256, type ObjectStore } from '@fourfold/common';
+import { openStore, sha256, type BackendName, type ObjectStore } from '@fourfold/common';
 import { checkpointStore, listCheckpoints } from '@fourfold/coordinator';
 import { fourfold, photographs, startFourfold, type Process } from './process.js';
 
@@ -23,7 +23,7 @@ export interface SmallRuns {
  * Runs that differ only in how they are run: tiny networks, five replicas (of two, a + b = b + a would hide the order),
  * both kinds of phases, real photographs.
  */
-export async function prepareSmallRuns(): Promise<SmallRuns> {
+export async function prepareSmallRuns(backend: BackendName = 'wasm'): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));
   const dataset = join(folder, 'dataset');
   const prepared = await fourfold([
@@ -43,14 +43,14 @@ export async function prepareSmallRuns(): Promise<SmallRuns> {
     async create(name, more = '') {
       const store = join(folder, 'store', name);
       const configPath = join(folder, `${name}.yaml`);
-      await writeFile(configPath, smallConfig(name, dataset, store) + more);
+      await writeFile(configPath, smallConfig(name, dataset, store, backend) + more);
       return { configPath, configArgs: ['--config', configPath], store: openStore(store).at(`runs/${name}`) };
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-const smallConfig = (name: string, dataset: string, store: string): string => `
+const smallConfig = (name: string, dataset: string, store: string, backend: BackendName): string => `
 name: ${name}
 seed: 7
 dataset: ${dataset}
@@ -63,7 +63,7 @@ phases:
   - { kind: mse, iterations: 3, learningRate: 1.0e-3, decay: cosine }
   - { kind: gan, iterations: 5, learningRate: 1.0e-4 }
 checkpoints: { every: 2 }
-workers: { backend: wasm, threads: 1 }
+workers: { backend: ${backend}, threads: 1 }
 timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 3000, termCheckMs: 200 }
 `;
 

@@ -50,7 +50,9 @@ test('every backend is found or says why not', async () => {
 
 test('a precision or a device that a backend has not is refused', async () => {
   const wasm = onOneThread('wasm');
-  await expect(selectBackend({ ...wasm, precision: 'bf16' })).rejects.toThrow('precision bf16 is for the torch backend');
+  await expect(selectBackend({ ...wasm, precision: 'bf16' })).rejects.toThrow(
+    'precision bf16 is for the torch backend',
+  );
   await expect(selectBackend({ ...wasm, device: 'cuda:1' })).rejects.toThrow('device cuda:1 is for the torch backend');
 });
 

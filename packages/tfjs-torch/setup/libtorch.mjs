@@ -57,7 +57,8 @@ export function findLibtorch({ folder, version }) {
 
 /** The folder of the PyTorch that python3 would import; importing it would take seconds. */
 function pythonTorch() {
-  const script = 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
+  const script =
+    'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
   const { status, stdout } = spawnSync(python, ['-c', script], { encoding: 'utf8' });
   return status === 0 && stdout.trim() ? stdout.trim() : undefined;
 }
@@ -68,12 +69,27 @@ const cacheFolder = (version) => join(siteFolder(version), 'torch');
 
 /** Install PyTorch's wheel into the cache folder: without its Python dependencies, and without CUDA's libraries where not wanted. */
 export async function installLibtorch({ version = wheelVersion, wantsCuda, run, needs }) {
-  await needs(python, ['-m', 'pip', '--version'], 'pip, which gets libtorch from PyPI,', 'install Python 3 with pip, or name a libtorch in LIBTORCH');
+  await needs(
+    python,
+    ['-m', 'pip', '--version'],
+    'pip, which gets libtorch from PyPI,',
+    'install Python 3 with pip, or name a libtorch in LIBTORCH',
+  );
   const site = siteFolder(version);
   const unfinished = `${site}.${process.pid}`;
   mkdirSync(dirname(site), { recursive: true });
   const pip = (...packages) =>
-    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile', '--target', unfinished, ...packages]);
+    run(python, [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '--no-compile',
+      '--target',
+      unfinished,
+      ...packages,
+    ]);
   console.error(`tfjs-torch: installing libtorch ${version} from PyPI into ${site} ...`);
   try {
     await pip('--no-deps', `torch==${version}`);
@@ -98,5 +114,10 @@ function requirements(site) {
   // Since 2.10 a package of packages names them, by version.
   const [, extras, version] = /\[([^\]]*)\]==([\d.]+)/.exec(toolkit);
   const names = { cudart: 'nvidia-cuda-runtime', cupti: 'nvidia-cuda-cupti', nvrtc: 'nvidia-cuda-nvrtc' };
-  return [...nvidia, ...extras.split(',').map((extra) => `${names[extra] ?? `nvidia-${extra}`}==${version.split('.').slice(0, 2).join('.')}.*`)];
+  return [
+    ...nvidia,
+    ...extras
+      .split(',')
+      .map((extra) => `${names[extra] ?? `nvidia-${extra}`}==${version.split('.').slice(0, 2).join('.')}.*`),
+  ];
 }

@@ -43,11 +43,19 @@ is at hand now.`);
     throw new SetupError(`${libtorch.folder} is libtorch ${libtorch.version}; ${oldestVersion} or later is needed`);
   }
   const cuda = wantsCuda && libtorch.cudaIncludes !== undefined;
-  if (wantsCuda && !cuda) console.error('tfjs-torch: no CUDA headers were found beside libtorch: building for the CPU alone');
-  console.error(`tfjs-torch: compiling for libtorch ${libtorch.version} in ${libtorch.folder}${cuda ? ', with CUDA' : ''} ...`);
+  if (wantsCuda && !cuda)
+    console.error('tfjs-torch: no CUDA headers were found beside libtorch: building for the CPU alone');
+  console.error(
+    `tfjs-torch: compiling for libtorch ${libtorch.version} in ${libtorch.folder}${cuda ? ', with CUDA' : ''} ...`,
+  );
   await compile(compiler, libtorch, cuda);
   await run(process.execPath, ['-e', `require(${JSON.stringify(join(buildFolder, 'torch.node'))})`]);
-  const record = { version: libtorch.version, libtorch: libtorch.folder, cuda, platform: `${process.platform}-${process.arch}` };
+  const record = {
+    version: libtorch.version,
+    libtorch: libtorch.folder,
+    cuda,
+    platform: `${process.platform}-${process.arch}`,
+  };
   writeFileSync(join(buildFolder, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
   console.error(`tfjs-torch: ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
 }
@@ -72,7 +80,9 @@ async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
   const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda', ':libcudart.so'] : [])];
   const lib = join(folder, 'lib');
   const made = join(buildFolder, 'torch.node.new');
-  const cudart = cuda ? cudaIncludes.flatMap((path) => [`-L${join(path, '../lib')}`, `-L${join(path, '../lib64')}`]) : [];
+  const cudart = cuda
+    ? cudaIncludes.flatMap((path) => [`-L${join(path, '../lib')}`, `-L${join(path, '../lib64')}`])
+    : [];
   await run(compiler, [
     ...['-shared', ...objects, '-o', made, `-L${lib}`, ...cudart, '-Wl,--no-as-needed'],
     ...libraries.flatMap((name) => linkFlags(name, cudaIncludes)),

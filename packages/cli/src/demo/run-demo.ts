@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadRunConfig, openStore } from '@fourfold/common';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
+import { probeBackends, type BackendProbe } from '@fourfold/model';
 import { stringify } from 'yaml';
 import { readGenerator } from '../checkpoint-source.js';
 import { baselineNames, upscaleBaseline } from '../evaluation-table.js';
@@ -50,6 +51,9 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   const configPath = place('config.yaml');
   await writeFile(configPath, demoConfig(quick));
   const config = await loadRunConfig(configPath);
+  const { backend: chosen, detail } = probeBackends().find(({ found }) => found) as BackendProbe;
+  const faster = chosen === 'torch' ? '' : '; npm run setup:torch, once, makes it several times faster';
+  console.log(`computing on ${chosen} (${detail})${faster}`);
   console.log(`training as ${configPath} says; fourfold train ${configPath} does the same`);
   const trainingMs = performance.now();
   await runTraining(configPath, signal);

@@ -43,8 +43,7 @@ export const genericKernels: Kernels = {
     run('Conv2DBackpropInput', { dy, filter }, { ...convolutionAttributes(stride), inputShape }),
   conv2dFilterGradient: (x, dy, filterShape, stride) =>
     run('Conv2DBackpropFilter', { x, dy }, { ...convolutionAttributes(stride), filterShape }),
-  conv2dRelu: (x, filter, bias) =>
-    tf.fused.conv2d({ x, filter, bias, strides: 1, pad: 'same', activation: 'relu' }),
+  conv2dRelu: (x, filter, bias) => tf.fused.conv2d({ x, filter, bias, strides: 1, pad: 'same', activation: 'relu' }),
   denseInputGradient: (dy, weight) => tf.matMul(dy, weight, false, true),
   denseWeightGradient: (x, dy) => tf.matMul(x, dy, true, false),
   ...createBatchNorm({ channelSums, scaleShift }),
