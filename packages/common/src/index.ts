@@ -1,6 +1,7 @@
 export * from './config/load.js';
 export * from './config/schema.js';
 export * from './errors.js';
+export * from './exchange/shared-file.js';
 export * from './log.js';
 export * from './object-store.js';
 export * from './random.js';
@@ -15,10 +16,12 @@ export type { CoordinatorMessage, CoordinatorMessage__Output } from './generated
 export type { EvaluationWork__Output } from './generated/fourfold/v1/EvaluationWork.js';
 export type { Lease__Output } from './generated/fourfold/v1/Lease.js';
 export type { PictureScore__Output } from './generated/fourfold/v1/PictureScore.js';
-export type { Register__Output } from './generated/fourfold/v1/Register.js';
+export type { Register, Register__Output } from './generated/fourfold/v1/Register.js';
 export type { ReplicaWork__Output } from './generated/fourfold/v1/ReplicaWork.js';
 export type { RunStatus, RunStatus__Output } from './generated/fourfold/v1/RunStatus.js';
+export type { SharedFile__Output } from './generated/fourfold/v1/SharedFile.js';
 export type { Token__Output } from './generated/fourfold/v1/Token.js';
+export type { Welcome, Welcome__Output } from './generated/fourfold/v1/Welcome.js';
 export type { WorkerClient } from './generated/fourfold/v1/Worker.js';
 export type { WorkerHandlers } from './generated/fourfold/v1/Worker.js';
 export type { WorkerKind__Output } from './generated/fourfold/v1/WorkerKind.js';

@@ -12,6 +12,7 @@ import {
   type RunConfig,
 } from '@fourfold/common';
 import { checkpointStore } from './checkpoint.js';
+import { createExchange } from './exchange.js';
 import { createLeaseBoard } from './lease-board.js';
 import { createMaster } from './master.js';
 import { createProgress } from './progress.js';
@@ -51,6 +52,7 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
   const server = await startServer(listen);
   const { term } = await claimTerm(run, server.address);
   const guard = createTermGuard(run, term, config.timing.silenceMs);
+  const exchange = await createExchange(config.exchange, term, master, log);
   const stop = new AbortController();
   let state = 'training';
   const board = createLeaseBoard<Work, Answer>(term, config.timing, log, () => guard.isFresh());
@@ -64,7 +66,7 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
         if (!problem) kind ??= kindName(register);
         return problem;
       },
-      parameters: (network, version) => master.serve(network, version),
+      exchange,
       status: () => progress.status(state, term, board.workerCount(), master.versions()),
       stop: (reason) => stop.abort(new FourfoldError('invalid', reason)),
     },
@@ -99,7 +101,8 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
       await pruneCheckpoints(run, term, config.checkpoints.keep, progress.history());
     });
   try {
-    await train({ config, master, board, progress, log, checkpoint, inState }, AbortSignal.any([signal, stop.signal]));
+    const training = { config, master, board, exchange, progress, log, checkpoint, inState };
+    await train(training, AbortSignal.any([signal, stop.signal]));
     state = 'finished';
     service.close('the run is finished');
   } catch (error) {
@@ -109,6 +112,7 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
   } finally {
     timers.forEach(clearInterval);
     await server.close();
+    await exchange.close();
     await master.close();
   }
 }

@@ -1,5 +1,6 @@
 export * from './checkpoint.js';
 export { runCoordinator, type CoordinatorOptions } from './coordinator.js';
+export { createExchange, type Exchange, type Traffic, type Transport } from './exchange.js';
 export type { Evaluation, History, HistoryRow } from './history.js';
 export { createLeaseBoard } from './lease-board.js';
 export { createMaster, type Master } from './master.js';

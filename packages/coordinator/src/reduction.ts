@@ -1,35 +1,38 @@
-import { FourfoldError, receiveVector, type Token__Output, type WorkerClient } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common';
+import type { GradientSource } from './exchange.js';
+import type { ReplicaOrder } from './replica-order.js';
 import type { MasterState, Updater } from './updater.js';
 
 export interface GradientPull {
-  client: WorkerClient;
-  token: Token__Output;
+  source: GradientSource;
+  replica: number;
   /** Elements that the sum has already. */
   begin: number;
-  /** The replica is the first: it sets the sum that the others add to. */
-  first: boolean;
   silenceMs: number;
   signal: AbortSignal;
 }
 
 /**
- * Pull a replica's gradient from the worker that holds it and add it to the sum, chunk by chunk as it comes, from
- * element `begin` on. `onProgress` hears how far the sum is: if the worker is lost half-way, the same gradient, computed
- * again elsewhere, goes on from there. Throws `unavailable` when the worker does not send, `mismatch` on a wrong chunk,
+ * Add a replica's gradient to the sum piece by piece as it comes, from element `begin` on, each piece once the replica
+ * before has it in the sum. `order` hears how far the sum is: if the worker is lost half-way, the same gradient, computed
+ * again elsewhere, goes on from there. Throws `unavailable` when the worker does not send, `mismatch` on a wrong piece,
  * `invalid` when a value is not finite.
  */
 export async function pullGradient(
-  { client, token, begin, first, silenceMs, signal }: GradientPull,
+  { source, replica, begin, silenceMs, signal }: GradientPull,
   updater: Updater,
   state: MasterState,
-  onProgress: (elements: number) => void,
+  order: ReplicaOrder,
 ): Promise<void> {
-  const call = client.PullGradient({ token, begin });
-  const { length } = state.vector;
-  for await (const chunk of receiveVector(call, { begin, length, silenceMs, signal })) {
-    if (!updater.accumulate(state, chunk.begin, chunk.bytes, first)) {
-      throw new FourfoldError('invalid', `the gradient holds NaN or infinity behind element ${chunk.begin}`);
+  const elements = { begin, length: state.vector.length };
+  const into = (at: number, count: number) => updater.pieceBuffer(state, replica, at, count);
+  for await (const piece of source({ ...elements, silenceMs, signal }, into)) {
+    const end = piece.begin + piece.bytes.byteLength / Float32Array.BYTES_PER_ELEMENT;
+    await order.reached(replica - 1, end);
+    signal.throwIfAborted();
+    if (!updater.accumulate(state, piece.begin, piece.bytes, replica === 0)) {
+      throw new FourfoldError('invalid', `the gradient holds NaN or infinity behind element ${piece.begin}`);
     }
-    onProgress(chunk.begin + chunk.bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
+    order.advance(replica, end);
   }
 }

@@ -1,12 +1,8 @@
-import { credentials, status, type ServerDuplexStream } from '@grpc/grpc-js';
+import { status, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
-  bulkChannelOptions,
   createLogger,
-  describeError,
   endWithStatus,
   protocolVersion,
-  sendVector,
-  wire,
   type CoordinatorHandlers,
   type CoordinatorMessage,
   type EvaluationWork__Output,
@@ -15,18 +11,17 @@ import {
   type ReplicaWork__Output,
   type RunConfig,
   type RunStatus,
-  type WorkerClient,
   type WorkerMessage__Output,
 } from '@fourfold/common';
+import type { Connection, Exchange, GradientSource } from './exchange.js';
 import type { LeaseBoard } from './lease-board.js';
-import type { Network } from './schedule.js';
 
 /** Work of a lease, as it crosses the wire. */
 export type Work = { replica: ReplicaWork__Output } | { evaluation: EvaluationWork__Output };
 
-/** A worker's answer: a gradient to pull from `client`, or an evaluation's scores. */
+/** A worker's answer: a gradient, or an evaluation's scores. */
 export interface Answer {
-  client: WorkerClient;
+  gradient?: GradientSource;
   losses: Record<string, number>;
   scores: PictureScore__Output[];
 }
@@ -38,8 +33,7 @@ export interface ServiceHost {
   board: LeaseBoard<Work, Answer>;
   /** A worker's kind and dataset must be the run's. Returns why they are not. */
   admit(register: Register__Output): string | undefined;
-  /** The vector of a network at a version, and whether it still is that; undefined when it is not there. */
-  parameters(network: Network, version: number): { vector: Float32Array; stillValid: () => boolean } | undefined;
+  exchange: Pick<Exchange, 'connect' | 'handlers'>;
   status(): RunStatus;
   /** A worker says that no worker can compute this. */
   stop(reason: string): void;
@@ -53,27 +47,28 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
   const calls = new Set<JoinCall>();
   let closing = false;
 
-  function seat(call: JoinCall, { exchangeAddress, kind }: Register__Output) {
-    const client = new wire.Worker(exchangeAddress, credentials.createInsecure(), bulkChannelOptions);
+  function seat(call: JoinCall, { exchangeAddress, kind }: Register__Output, connection: Connection): number {
     const worker = host.board.join({
       grant: (token, leaseMs, work) => call.write({ lease: { token, leaseMs, ...work } }),
       end: (token) => call.write({ leaseEnded: { token } }),
       drop: (reason) => {
         endWithStatus(call, status.ABORTED, reason);
-        client.close();
+        connection.close();
       },
     });
-    log.info({ event: 'worker-joined', worker, exchangeAddress, kind }, 'worker joined');
-    return { worker, client };
+    const { transport } = connection;
+    log.info({ event: 'worker-joined', worker, exchangeAddress, transport, kind }, 'worker joined');
+    return worker;
   }
 
-  function receive(worker: number, client: WorkerClient, message: WorkerMessage__Output): void {
+  function receive(worker: number, connection: Connection, message: WorkerMessage__Output): void {
     host.board.seen(worker);
     const { gradientReady, evaluationDone, leaseFailed } = message;
     if (gradientReady?.token) {
-      host.board.offer(worker, gradientReady.token, { client, losses: gradientReady.losses, scores: [] });
+      const { token, losses, file } = gradientReady;
+      host.board.offer(worker, token, { gradient: connection.gradient(token, file), losses, scores: [] });
     } else if (evaluationDone?.token) {
-      host.board.offer(worker, evaluationDone.token, { client, losses: {}, scores: evaluationDone.scores });
+      host.board.offer(worker, evaluationDone.token, { losses: {}, scores: evaluationDone.scores });
     } else if (leaseFailed?.token) {
       if (leaseFailed.fatal) host.stop(leaseFailed.reason);
       else host.board.reject(leaseFailed.token, leaseFailed.reason);
@@ -82,23 +77,26 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
   const handlers: CoordinatorHandlers = {
     Join(call) {
-      let joined: { worker: number; client: WorkerClient } | undefined;
+      let joined: { worker: number; connection: Connection } | undefined;
       calls.add(call);
       const refuse = setTimeout(
         () => endWithStatus(call, status.DEADLINE_EXCEEDED, 'no Register came'),
         host.config.timing.silenceMs,
       );
       call.on('data', (message: WorkerMessage__Output) => {
-        if (joined) return receive(joined.worker, joined.client, message);
+        if (joined) return receive(joined.worker, joined.connection, message);
         clearTimeout(refuse);
-        const problem = message.register ? admission(host, message.register) : 'the first message must be a Register';
-        if (problem) {
+        const admitted = message.register
+          ? admit(host, message.register)
+          : { problem: 'the first message must be a Register' };
+        if ('problem' in admitted) {
+          const { problem } = admitted;
           log.warn({ event: 'worker-refused', problem }, 'worker refused');
           endWithStatus(call, status.FAILED_PRECONDITION, problem);
           return;
         }
-        call.write({ welcome: { term: host.term } });
-        joined = seat(call, message.register as Register__Output);
+        call.write({ welcome: { term: host.term, ...admitted.welcome } });
+        joined = { worker: seat(call, message.register as Register__Output, admitted), connection: admitted };
       });
       const gone = (reason: string) => () => {
         clearTimeout(refuse);
@@ -110,20 +108,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       call.on('error', gone('its connection broke'));
     },
 
-    PullParameters(call) {
-      const { term, network, version } = call.request;
-      const found =
-        term === host.term
-          ? host.parameters(network === 'GENERATOR' ? 'generator' : 'discriminator', version)
-          : undefined;
-      if (!found) {
-        endWithStatus(call, status.FAILED_PRECONDITION, `${network} version ${version} of term ${term} is not there`);
-        return;
-      }
-      sendVector(call, found.vector, 0, found.stillValid).catch((error: unknown) =>
-        endWithStatus(call, status.INTERNAL, describeError(error)),
-      );
-    },
+    ...host.exchange.handlers,
 
     Watch(call) {
       let last = '';
@@ -156,11 +141,15 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
   };
 }
 
-function admission(host: ServiceHost, register: Register__Output): string | undefined {
+function admit(host: ServiceHost, register: Register__Output): Connection | { problem: string } {
   if (register.protocolVersion !== protocolVersion) {
-    return `the worker speaks protocol version ${register.protocolVersion}, this coordinator ${protocolVersion}: use one release for both`;
+    return {
+      problem: `the worker speaks protocol version ${register.protocolVersion}, this coordinator ${protocolVersion}: use one release for both`,
+    };
   }
-  if (register.run !== host.config.name)
-    return `the worker was started for run ${register.run}, this is ${host.config.name}`;
-  return host.admit(register);
+  if (register.run !== host.config.name) {
+    return { problem: `the worker was started for run ${register.run}, this is ${host.config.name}` };
+  }
+  const problem = host.admit(register);
+  return problem ? { problem } : host.exchange.connect(register);
 }

@@ -1,11 +1,14 @@
 import { describeError, FourfoldError, type Logger, type RunConfig } from '@fourfold/common';
 import { meanLosses, toEvaluation } from './history.js';
+import type { Exchange } from './exchange.js';
 import type { LeaseBoard } from './lease-board.js';
 import type { Master } from './master.js';
 import type { Progress } from './progress.js';
 import { pullGradient } from './reduction.js';
+import { createReplicaOrder, type ReplicaOrder } from './replica-order.js';
 import { nextHalf, type Half } from './schedule.js';
 import type { Answer, Work } from './service.js';
+import { gradientsAtOnce } from './updater.js';
 
 /** Gradients that were of no use, one after another, before the run stops: the fault is not one worker's, then. */
 const maxUselessInARow = 5;
@@ -17,6 +20,7 @@ export interface Training {
   config: RunConfig;
   master: Master;
   board: LeaseBoard<Work, Answer>;
+  exchange: Pick<Exchange, 'publish'>;
   progress: Progress;
   log: Logger;
   /** Write a checkpoint of the state as it is. */
@@ -54,76 +58,87 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
 }
 
 async function reduceReplicas(training: Training, half: Half, signal: AbortSignal): Promise<Record<string, number>> {
-  const { board, master, config } = training;
+  const { board, exchange, master, config } = training;
   const { position, network } = half;
+  await exchange.publish();
   const versions = master.versions();
   const replicas = Array.from({ length: config.data.replicas }, (_, replica) => replica);
   const keyOf = (replica: number) => `${network} ${position.iteration}.${replica}`;
-  try {
-    for (const replica of replicas) {
-      const work: Work = {
-        replica: {
-          iteration: position.iteration,
-          replica,
-          network: network === 'generator' ? 'GENERATOR' : 'DISCRIMINATOR',
-          phase: position.phase,
-          generatorVersion: versions.generator,
-          discriminatorVersion: versions.discriminator,
-        },
-      };
-      board.add({ key: keyOf(replica), priority: replicaPriority, work }, replica);
-    }
-    board.replan();
-    const losses: Record<string, number>[] = [];
-    for (const replica of replicas) losses.push(await reduceReplica(training, half, keyOf(replica), replica, signal));
-    return meanLosses(losses);
-  } catch (error) {
-    board.clear();
-    throw error;
+  for (const replica of replicas) {
+    const work: Work = {
+      replica: {
+        iteration: position.iteration,
+        replica,
+        network: network === 'generator' ? 'GENERATOR' : 'DISCRIMINATOR',
+        phase: position.phase,
+        generatorVersion: versions.generator,
+        discriminatorVersion: versions.discriminator,
+      },
+    };
+    board.add({ key: keyOf(replica), priority: replicaPriority, work }, replica);
   }
+  board.replan();
+  // One replica that fails for good, or an early stop, ends the others' waits, too.
+  const halt = new AbortController();
+  const order = createReplicaOrder();
+  const stop = (reason: Error) => {
+    halt.abort(reason);
+    order.stop(reason);
+  };
+  const stopEarly = () => stop(signal.reason as Error);
+  signal.addEventListener('abort', stopEarly);
+  if (signal.aborted) stopEarly();
+  const reductions = replicas.map(async (replica) => {
+    try {
+      return await reduceReplica(training, half, { key: keyOf(replica), replica }, order, halt.signal);
+    } catch (error) {
+      stop(error as Error);
+      throw error;
+    }
+  });
+  const results = await Promise.allSettled(reductions);
+  signal.removeEventListener('abort', stopEarly);
+  if (results.some(({ status }) => status === 'rejected')) {
+    board.clear();
+    throw halt.signal.reason;
+  }
+  return meanLosses(await Promise.all(reductions));
 }
 
-/** Pull one replica's gradient onto the sum, from whichever worker has it, until all of it is there. */
+/**
+ * Bring one replica's gradient into the sum, from whichever worker has it, until all of it is there. It begins while the
+ * replica before is under way.
+ */
 async function reduceReplica(
   { board, master, config, log }: Training,
   { network }: Half,
-  key: string,
-  replica: number,
+  { key, replica }: { key: string; replica: number },
+  order: ReplicaOrder,
   signal: AbortSignal,
 ): Promise<Record<string, number>> {
   const state = master.state(network);
-  let begin = 0;
+  await order.reached(replica - gradientsAtOnce, state.vector.length);
   for (let useless = 0; ;) {
-    const offer = await board.nextOffer(key, signal);
+    const { result, token, signal: lost } = await board.nextOffer(key, signal);
     try {
-      await pullGradient(
-        {
-          client: offer.result.client,
-          token: offer.token,
-          begin,
-          first: replica === 0,
-          silenceMs: config.timing.silenceMs,
-          // A pull is short: an early stop waits for it.
-          signal: offer.signal,
-        },
-        master.updater,
-        state,
-        (elements) => {
-          begin = elements;
-        },
-      );
+      const { gradient: source, losses } = result;
+      if (!source) throw new FourfoldError('mismatch', 'the answer is no gradient');
+      // A pull is short: an early stop waits for it.
+      const pull = { source, replica, begin: order.of(replica), silenceMs: config.timing.silenceMs, signal: lost };
+      await pullGradient(pull, master.updater, state, order);
       board.finish(key, replica);
-      return offer.result.losses;
+      return losses;
     } catch (error) {
       signal.throwIfAborted();
       const reason = describeError(error);
-      board.reject(offer.token, reason);
+      board.reject(token, reason);
       if (error instanceof FourfoldError && error.code === 'invalid' && ++useless >= maxUselessInARow) {
         throw new FourfoldError('invalid', `${key}: ${useless} gradients in a row were of no use`, {
           mend: 'lower the learning rate, or look at the pictures of that iteration',
           cause: error,
         });
       }
+      const begin = order.of(replica);
       log.info({ event: 'pull-failed', task: key, reason, begin }, 'a gradient will be pulled again');
     }
   }

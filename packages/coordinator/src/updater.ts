@@ -1,12 +1,17 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { AdamConfig } from '@fourfold/common';
+import { pieceElements, piecesUnderWay, type AdamConfig } from '@fourfold/common';
 import { instantiateUpdateModule, type AdamArguments } from './update-module.js';
 
 /** Batch norm's running averages move by this much an update (PyTorch's momentum). */
 const averageMomentum = 0.1;
 const pageBytes = 65_536;
+/** Behind every vector, for arithmetic in lanes of four. */
+const paddingBytes = 16;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
+/** Gradients that are taken at once: the next one is on its way while one is added. */
+export const gradientsAtOnce = 2;
+const buffersAGradient = piecesUnderWay + 1;
 
 /** One network's master state. The vectors are views of the shared memory. */
 export interface MasterState {
@@ -22,8 +27,14 @@ export interface MasterState {
 export interface Updater {
   readonly states: readonly MasterState[];
   /**
-   * Add a chunk of a replica's gradient to the sum, or set the sum to it for the first replica. Returns false, and
-   * changes nothing, when an element is not finite.
+   * Where a piece of a replica's gradient, `pieceElements` at most, may be written before it is accumulated, which saves a
+   * copy: for the first replica the sum itself, for others one of a few buffers in turn. Of `gradientsAtOnce` replicas that
+   * follow one another each has its own.
+   */
+  pieceBuffer(state: MasterState, replica: number, begin: number, count: number): Uint8Array;
+  /**
+   * Add a chunk of a replica's gradient to the sum, or set the sum to it for the first replica. Returns false when an
+   * element is not finite; the sum is what it was before, then, but where the chunk lies in it.
    */
   accumulate(state: MasterState, begin: number, chunk: Uint8Array, first: boolean): boolean;
   /** One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest. */
@@ -58,18 +69,30 @@ export function createUpdater(
     };
   });
   const staging = new Uint8Array(memory.buffer, plan.staging, chunkElements * elementBytes);
+  const bytes = new Uint8Array(memory.buffer);
+  const lanes = plan.pieces.map((buffers) => ({ buffers, given: 0 }));
   const helpers = Array.from(
     { length: threads - 1 },
     () => new Worker(new URL('../dist/update-thread.js', import.meta.url), { workerData: memory }),
   );
   return {
     states,
+    pieceBuffer(state, replica, begin, count) {
+      const lane = lanes[replica % gradientsAtOnce];
+      const inSum = state.sum.byteOffset + begin * elementBytes;
+      const address = replica === 0 ? inSum : lane.buffers[lane.given++ % lane.buffers.length];
+      return new Uint8Array(memory.buffer, address, count * elementBytes);
+    },
     accumulate(state, begin, chunk, first) {
       const count = chunk.byteLength / elementBytes;
-      staging.set(chunk);
-      staging.fill(0, chunk.byteLength, Math.min(staging.byteLength, chunk.byteLength + 16));
-      if (!module.allFinite(plan.staging, count)) return false;
-      module.accumulate(state.sum.byteOffset + begin * elementBytes, plan.staging, count, first ? 1 : 0);
+      const target = state.sum.byteOffset + begin * elementBytes;
+      const isHere = chunk.buffer === memory.buffer;
+      const source = isHere ? chunk.byteOffset : plan.staging;
+      if (!isHere) staging.set(chunk);
+      // Behind the sum there are zeros, or more of the sum.
+      if (source !== target) bytes.fill(0, source + chunk.byteLength, source + chunk.byteLength + paddingBytes);
+      if (!module.allFinite(source, count)) return false;
+      if (source !== target) module.accumulate(target, source, count, first ? 1 : 0);
       return true;
     },
     async apply(state, update) {
@@ -100,17 +123,21 @@ function planMemory(networks: readonly { parameterCount: number; length: number 
   let end = pageBytes;
   const take = (elements: number) => {
     const address = end;
-    end += Math.ceil((elements + 4) / 16) * 16 * elementBytes;
+    end += Math.ceil((elements * elementBytes + paddingBytes) / 64) * 64;
     return address;
   };
   const staging = take(chunkElements);
+  const longest = Math.min(pieceElements, Math.max(...networks.map(({ length }) => length)));
+  const pieces = Array.from({ length: gradientsAtOnce }, () =>
+    Array.from({ length: buffersAGradient }, () => take(longest)),
+  );
   const addresses = networks.map(({ parameterCount, length }) => [
     take(length),
     take(parameterCount),
     take(parameterCount),
     take(length),
   ]);
-  return { staging, addresses, pages: Math.ceil(end / pageBytes) };
+  return { staging, pieces, addresses, pages: Math.ceil(end / pageBytes) };
 }
 
 /** Cut 0 .. count - 1 into up to `parts` ranges that begin at multiples of four. */

@@ -7,7 +7,8 @@ import {
 } from '@fourfold/common';
 import type { ComputeMethods } from './compute-thread.js';
 import { evaluationPictures } from './evaluation.js';
-import { pullParameters, sharedVector, type ParameterOrigin } from './parameters.js';
+import type { ParameterSource } from './exchange.js';
+import { sharedVector } from './parameters.js';
 import type { Remote } from './thread-rpc.js';
 
 /**
@@ -16,19 +17,20 @@ import type { Remote } from './thread-rpc.js';
  */
 export async function runEvaluation(
   compute: Remote<ComputeMethods>,
-  origin: ParameterOrigin,
+  parameters: ParameterSource,
   work: EvaluationWork__Output,
   { name, validation }: RunConfig,
   vectorLength: number,
+  signal: AbortSignal,
 ): Promise<PictureScore__Output[]> {
   if (!validation) throw new FourfoldError('invalid', `run ${name} has no validation pictures`);
   const folder = fileURLToPath(validation.images);
   const vector = sharedVector(vectorLength);
-  await pullParameters(origin, 'generator', work.generatorVersion, vector);
+  await parameters.fetch('generator', work.generatorVersion, vector);
   await compute.startEvaluation(vector);
   const scores: PictureScore__Output[] = [];
   for (const picture of await evaluationPictures(folder)) {
-    origin.signal.throwIfAborted();
+    signal.throwIfAborted();
     scores.push({ picture, ...(await compute.evaluatePicture(folder, picture)) });
   }
   await compute.endEvaluation();

@@ -2,20 +2,27 @@ import { credentials, status } from '@grpc/grpc-js';
 import {
   bulkChannelOptions,
   chunkElements,
+  createLogger,
+  openSharedFile,
+  readVector,
   receiveVector,
   startServer,
   wire,
   type RunningServer,
+  type SharedFile__Output,
   type WorkerClient,
 } from '@fourfold/common';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
+import { createSharedGradients, type SharedGradients } from './shared-gradients.js';
 
+let shared: SharedGradients;
 let store: GradientStore;
 let server: RunningServer;
 let client: WorkerClient;
 beforeEach(async () => {
-  store = createGradientStore();
+  shared = createSharedGradients({ transport: 'auto', folder: '/dev/shm' }, createLogger('test'));
+  store = createGradientStore(shared);
   server = await startServer('127.0.0.1:0');
   server.addService(wire.Worker.service, store.handlers);
   client = new wire.Worker(server.address, credentials.createInsecure(), bulkChannelOptions);
@@ -23,6 +30,7 @@ beforeEach(async () => {
 afterEach(async () => {
   client.close();
   await server.close();
+  await shared.close();
 });
 
 const token = (number: number, term = 1) => ({ term, number });
@@ -39,8 +47,8 @@ async function pull(of: { term: number; number: number }, length: number, begin 
 }
 
 test('a gradient is pulled by its token, as often as wanted, from any element on', async () => {
-  store.offer(token(1), held(6, 1));
-  store.offer(token(2), held(6, 2));
+  await store.offer(token(1), held(6, 1));
+  await store.offer(token(2), held(6, 2));
   expect(await pull(token(2), 6)).toEqual([2]);
   expect(await pull(token(1), 6)).toEqual([1]);
   expect(await pull(token(1), 6, 4)).toEqual([1]);
@@ -51,13 +59,13 @@ test.each([
   ['of another term', token(1, 2), 0],
   ['behind the end', token(1), 7],
 ])('a pull %s is answered with NOT_FOUND', async (_, of, begin) => {
-  store.offer(token(1), held(6, 1));
+  await store.offer(token(1), held(6, 1));
   await expect(pull(of, 8, begin)).rejects.toMatchObject({ code: status.NOT_FOUND });
 });
 
 test('a released gradient is gone, and its buffer is used again for the same length', async () => {
   const buffer = held(6, 1);
-  store.offer(token(1), buffer);
+  await store.offer(token(1), buffer);
   expect(store.take(6)).not.toBe(buffer);
   store.release(token(1));
   store.release(token(1));
@@ -75,7 +83,7 @@ test('a buffer that was not offered comes back', () => {
 
 test('clear forgets all and keeps the buffers', async () => {
   const buffers = [held(6, 1), held(6, 2)];
-  for (const [i, buffer] of buffers.entries()) store.offer(token(i), buffer);
+  for (const [i, buffer] of buffers.entries()) await store.offer(token(i), buffer);
   store.clear();
   await expect(pull(token(0), 6)).rejects.toMatchObject({ code: status.NOT_FOUND });
   expect(new Set([store.take(6), store.take(6)])).toEqual(new Set(buffers));
@@ -84,7 +92,7 @@ test('clear forgets all and keeps the buffers', async () => {
 test('a gradient released while it is pulled ends the transfer: its buffer is about to change', async () => {
   const length = 64 * chunkElements;
   const buffer = held(length, 1);
-  store.offer(token(1), buffer);
+  await store.offer(token(1), buffer);
   const overwrite = () => {
     store.release(token(1));
     store.take(length).fill(-1);
@@ -98,4 +106,56 @@ test('a gradient released while it is pulled ends the transfer: its buffer is ab
 
 test('buffers are on shared memory, for the compute thread', () => {
   expect(store.take(3).buffer).toBeInstanceOf(SharedArrayBuffer);
+});
+
+describe.runIf(process.platform === 'linux')('in shared memory', () => {
+  /** What a coordinator of this host reads there. */
+  async function read(of: { term: number; number: number }, place: SharedFile__Output | undefined) {
+    const file = await openSharedFile(place as SharedFile__Output);
+    const values = new Float32Array(3);
+    try {
+      await readVector(file, of, values, new AbortController().signal);
+      return [...values];
+    } finally {
+      await file.close();
+    }
+  }
+
+  test('a gradient is found where the offer says, and its buffer is free again', async () => {
+    shared.use(true);
+    const buffer = held(3, 1);
+    const offered = await store.offer(token(1), buffer);
+    expect(store.take(3)).toBe(buffer);
+    expect(await read(token(1), offered?.file)).toEqual([1, 1, 1]);
+    await expect(pull(token(1), 3)).rejects.toMatchObject({ code: status.NOT_FOUND });
+  });
+
+  test('a released gradient’s file is used again, and is not mistaken for the earlier one', async () => {
+    shared.use(true);
+    const first = await store.offer(token(1), held(3, 1));
+    const second = await store.offer(token(2), held(3, 2));
+    expect(second?.file).not.toEqual(first?.file);
+    store.release(token(1));
+    const third = await store.offer(token(3), held(3, 3));
+    expect(third?.file).toEqual(first?.file);
+    await expect(read(token(1), first?.file)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await read(token(3), third?.file)).toEqual([3, 3, 3]);
+    expect(await read(token(2), second?.file)).toEqual([2, 2, 2]);
+  });
+
+  test('a gradient that is released while it is written is not announced', async () => {
+    shared.use(true);
+    const buffer = held(3, 1);
+    const offering = store.offer(token(1), buffer);
+    store.release(token(1));
+    expect(await offering).toBeUndefined();
+    expect(store.take(3)).toBe(buffer);
+  });
+
+  test('a coordinator that does not share memory pulls', async () => {
+    shared.use(true);
+    shared.use(false);
+    expect(await store.offer(token(1), held(3, 1))).toEqual({ file: undefined });
+    expect(await pull(token(1), 3)).toEqual([1]);
+  });
 });

@@ -4,15 +4,25 @@ import {
   endWithStatus,
   sendVector,
   tokenName,
+  type SharedFile__Output,
   type Token__Output,
   type WorkerHandlers,
 } from '@fourfold/common';
+import type { SharedGradients } from './shared-gradients.js';
+
+/** Where an offered gradient is: in shared memory, else to be pulled. */
+export interface OfferedGradient {
+  file?: SharedFile__Output;
+}
 
 /**
  * The gradients that this worker has computed and the coordinator has not taken over yet, by token; and the service from
- * which the coordinator pulls them. Buffers are used again.
+ * which the coordinator pulls those that are not in shared memory. Buffers are used again.
  */
-export function createGradientStore() {
+export function createGradientStore(shared: SharedGradients) {
+  /** Tokens that were offered and not released. */
+  const wanted = new Set<string>();
+  /** Gradients to be pulled. */
   const held = new Map<string, Float32Array>();
   const free: Float32Array[] = [];
 
@@ -42,19 +52,40 @@ export function createGradientStore() {
     giveBack(buffer: Float32Array): void {
       free.push(buffer);
     },
-    /** From now on the coordinator can pull this gradient. */
-    offer(token: Token__Output, gradient: Float32Array): void {
-      held.set(tokenName(token), gradient);
+    /**
+     * Make a gradient available to the coordinator. Resolves with where it is, or with nothing when its token was released
+     * meanwhile.
+     */
+    async offer(token: Token__Output, gradient: Float32Array): Promise<OfferedGradient | undefined> {
+      const name = tokenName(token);
+      wanted.add(name);
+      const file = await shared.put(token, gradient).catch((error: unknown) => {
+        free.push(gradient);
+        throw error;
+      });
+      if (!wanted.has(name)) {
+        free.push(gradient);
+        shared.release(token);
+        return undefined;
+      }
+      if (file) free.push(gradient);
+      else held.set(name, gradient);
+      return { file };
     },
     /** The coordinator is done with a token. */
     release(token: Token__Output): void {
-      const gradient = held.get(tokenName(token));
-      if (gradient && held.delete(tokenName(token))) free.push(gradient);
+      const name = tokenName(token);
+      wanted.delete(name);
+      const gradient = held.get(name);
+      if (gradient && held.delete(name)) free.push(gradient);
+      shared.release(token);
     },
     /** Forget everything. */
     clear(): void {
+      wanted.clear();
       free.push(...held.values());
       held.clear();
+      shared.clear();
     },
   };
 }

@@ -1,6 +1,6 @@
 export { startComputeThread, type Compute } from './compute.js';
 export * from './evaluation.js';
-export { createGradientStore } from './gradient-store.js';
+export { createWorkerExchange } from './exchange.js';
 export { sharedVector } from './parameters.js';
 export { createServing } from './serving.js';
 export { runWorker, type WorkerOptions } from './worker.js';

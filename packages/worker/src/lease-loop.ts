@@ -9,10 +9,19 @@ import {
 } from '@fourfold/common';
 import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from './compute-thread.js';
+import type { NetworkName, ParameterSource } from './exchange.js';
 import type { GradientStore } from './gradient-store.js';
-import type { NetworkName, ParameterCache, ParameterOrigin } from './parameters.js';
+import type { ParameterCache } from './parameters.js';
 import type { Session } from './session.js';
 import type { Remote } from './thread-rpc.js';
+
+/** A lease of one replica, and where its parameters come from. */
+export interface ReplicaLease {
+  token: Token__Output;
+  leaseMs: number;
+  work: ReplicaWork__Output;
+  source: ParameterSource;
+}
 
 export interface LeaseLoopParts {
   config: RunConfig;
@@ -30,18 +39,17 @@ export interface LeaseLoopParts {
  */
 export function createLeaseLoop(
   { config, compute, parameters, batches, gradients, lengths }: LeaseLoopParts,
-  origin: ParameterOrigin,
   session: Session,
 ) {
-  const waiting: { token: Token__Output; leaseMs: number; work: ReplicaWork__Output }[] = [];
+  const waiting: ReplicaLease[] = [];
   const halfDone: ReplicaWork__Output[] = [];
   /** The lease in computation, and whether its result is still wanted. */
   let current: { name: string; wanted: boolean } | undefined;
   let running = false;
 
-  async function computeLease(token: Token__Output, leaseMs: number, work: ReplicaWork__Output): Promise<void> {
+  async function computeLease({ token, leaseMs, work, source }: ReplicaLease): Promise<void> {
     const network: NetworkName = work.network === 'GENERATOR' ? 'generator' : 'discriminator';
-    const [batch] = await Promise.all([batches.get(work.iteration, work.replica), ensureParameters(work)]);
+    const [batch] = await Promise.all([batches.get(work.iteration, work.replica), ensureParameters(source, work)]);
     const gradient = gradients.take(lengths[network]);
     const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
     const losses = await withDeadline(half(work, batch, gradient), leaseMs, work);
@@ -49,19 +57,26 @@ export function createLeaseLoop(
       gradients.giveBack(gradient);
       return;
     }
-    gradients.offer(token, gradient);
-    session.send({ gradientReady: { token, losses } });
+    // The next lease need not wait until it is there.
+    deliver(token, losses, gradient).catch((error: unknown) => report(token, error));
     if (network === 'discriminator') halfDone.push(work);
     else batches.prepare(work.iteration + 1, work.replica);
   }
 
-  async function ensureParameters({
-    generatorVersion,
-    discriminatorVersion,
-    phase,
-  }: ReplicaWork__Output): Promise<void> {
-    await parameters.ensure(origin, 'generator', generatorVersion);
-    if (config.phases[phase].kind === 'gan') await parameters.ensure(origin, 'discriminator', discriminatorVersion);
+  async function deliver(token: Token__Output, losses: Record<string, number>, gradient: Float32Array): Promise<void> {
+    const offered = await gradients.offer(token, gradient);
+    if (offered) session.send({ gradientReady: { token, losses, ...offered } });
+  }
+
+  async function ensureParameters(
+    source: ParameterSource,
+    { generatorVersion, discriminatorVersion, phase }: ReplicaWork__Output,
+  ): Promise<void> {
+    const isGan = config.phases[phase].kind === 'gan';
+    await Promise.all([
+      parameters.ensure(source, 'generator', generatorVersion),
+      isGan && parameters.ensure(source, 'discriminator', discriminatorVersion),
+    ]);
   }
 
   async function run(): Promise<void> {
@@ -71,9 +86,9 @@ export function createLeaseLoop(
       const lease = waiting.shift();
       if (lease) {
         current = { name: tokenName(lease.token), wanted: true };
-        await computeLease(lease.token, lease.leaseMs, lease.work).catch((error: unknown) =>
-          report(lease.token, error),
-        );
+        await computeLease(lease).catch((error: unknown) => {
+          if (current?.wanted) report(lease.token, error);
+        });
         current = undefined;
         continue;
       }
@@ -85,7 +100,7 @@ export function createLeaseLoop(
   }
 
   function report(token: Token__Output, error: unknown): void {
-    if (!current?.wanted || isStale(error)) return;
+    if (isStale(error)) return;
     if (error instanceof FourfoldError && error.code !== 'unavailable') {
       session.send({ leaseFailed: { token, reason: describeError(error), fatal: true } });
     } else if (isWire(error)) {
@@ -97,14 +112,15 @@ export function createLeaseLoop(
 
   return {
     /** Take a lease on; it is computed when its turn comes. */
-    add(token: Token__Output, leaseMs: number, work: ReplicaWork__Output): void {
+    add(lease: ReplicaLease): void {
+      const { work } = lease;
       batches.prepare(work.iteration, work.replica);
       // What is left of the other iterations' halves is of no use any more.
       const current = halfDone.filter(
         ({ iteration, replica }) => iteration === work.iteration && replica !== work.replica,
       );
       halfDone.splice(0, halfDone.length, ...current);
-      waiting.push({ token, leaseMs, work });
+      waiting.push(lease);
       run().catch(session.fail);
     },
     /** The coordinator is done with a lease. */

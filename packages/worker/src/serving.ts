@@ -15,16 +15,16 @@ import { discriminatorLayout, generatorLayout } from '@fourfold/model/layout';
 import { createBatchQueue } from './batches.js';
 import type { ComputeMethods } from './compute-thread.js';
 import { runEvaluation } from './evaluation-job.js';
-import type { GradientStore } from './gradient-store.js';
+import type { ParameterSource, WorkerExchange } from './exchange.js';
 import { createLeaseLoop } from './lease-loop.js';
-import { createParameterCache, type ParameterOrigin } from './parameters.js';
+import { createParameterCache } from './parameters.js';
 import { joinCoordinator, type SessionEnd } from './session.js';
 import type { Remote } from './thread-rpc.js';
 
 export interface ServingParts {
   config: RunConfig;
   compute: Remote<ComputeMethods>;
-  gradients: GradientStore;
+  exchange: WorkerExchange;
   source: Pick<BatchSource, 'batch'>;
   /** What this worker computes with. */
   kind: object;
@@ -38,33 +38,38 @@ export interface ServingParts {
  * A function that serves one coordinator, from joining it to its loss or the run's end. It rejects with `mismatch` when
  * refused, and with what makes this worker unfit. A coordinator of an older term than one seen before is left at once.
  */
-export function createServing({ config, compute, gradients, source, kind, datasetSha256, address, log }: ServingParts) {
+export function createServing({ config, compute, exchange, source, kind, datasetSha256, address, log }: ServingParts) {
   const lengths = {
     generator: generatorLayout(config.generator).length,
     discriminator: discriminatorLayout(config.discriminator, config.data.crop).length,
   };
+  const { gradients } = exchange;
   const batches = createBatchQueue(source);
   let newestTermSeen = 0;
 
   return async (coordinator: string, stop: AbortSignal): Promise<SessionEnd & { joined: boolean }> => {
     const client = new wire.Coordinator(coordinator, credentials.createInsecure(), bulkChannelOptions);
     const over = new AbortController();
-    const origin: ParameterOrigin = { client, term: 0, silenceMs: config.timing.silenceMs, signal: over.signal };
+    let joined: { term: number; parameters: ParameterSource } | undefined;
     const session = joinCoordinator(
       client,
-      { protocolVersion, run: config.name, kind, exchangeAddress: address, datasetSha256 },
+      { protocolVersion, run: config.name, kind, exchangeAddress: address, datasetSha256, ...exchange.register },
       config.timing,
       {
-        welcome(term) {
+        welcome(welcome) {
+          const { term } = welcome;
           if (term < newestTermSeen) return session.leave();
           log.info({ event: 'joined', coordinator, term }, 'joined');
           newestTermSeen = term;
-          origin.term = term;
+          const options = { silenceMs: config.timing.silenceMs, signal: over.signal };
+          joined = { term, parameters: exchange.welcomed(welcome, client, options) };
         },
         lease(lease, token) {
-          if (token.term !== origin.term) return;
-          if (lease.replica) leases.add(token, lease.leaseMs, lease.replica);
-          else if (lease.evaluation) void evaluate(token, lease.evaluation);
+          if (token.term !== joined?.term) return;
+          const { replica: work, evaluation, leaseMs } = lease;
+          const { parameters } = joined;
+          if (work) leases.add({ token, leaseMs, work, source: parameters });
+          else if (evaluation) void evaluate(token, evaluation, parameters);
         },
         leaseEnded: (token) => leases.end(token),
       },
@@ -72,12 +77,11 @@ export function createServing({ config, compute, gradients, source, kind, datase
     );
     const leases = createLeaseLoop(
       { config, compute, gradients, batches, lengths, parameters: createParameterCache(compute, lengths) },
-      origin,
       session,
     );
-    const evaluate = async (token: Token__Output, work: EvaluationWork__Output) => {
+    const evaluate = async (token: Token__Output, work: EvaluationWork__Output, parameters: ParameterSource) => {
       try {
-        const scores = await runEvaluation(compute, origin, work, config, lengths.generator);
+        const scores = await runEvaluation(compute, parameters, work, config, lengths.generator, over.signal);
         session.send({ evaluationDone: { token, scores } });
       } catch (error) {
         if (!over.signal.aborted)
@@ -88,12 +92,13 @@ export function createServing({ config, compute, gradients, source, kind, datase
     try {
       const end = await session.end;
       stop.throwIfAborted();
-      return { ...end, joined: origin.term > 0 };
+      return { ...end, joined: joined !== undefined };
     } finally {
       stop.removeEventListener('abort', session.leave);
       over.abort();
       leases.stop();
       gradients.clear();
+      await joined?.parameters.close();
       client.close();
       log.debug({ event: 'left', coordinator, tensors: await compute.reset() }, 'left');
     }

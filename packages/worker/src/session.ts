@@ -7,15 +7,16 @@ import {
   type CoordinatorMessage__Output,
   type Lease__Output,
   type Logger,
-  type Register__Output,
+  type Register,
   type RunConfig,
   type Token__Output,
+  type Welcome__Output,
   type WorkerMessage,
 } from '@fourfold/common';
 
 /** What the coordinator says on a control stream; a session's owner acts on it. */
 export interface SessionEvents {
-  welcome(term: number): void;
+  welcome(welcome: Welcome__Output): void;
   lease(lease: Lease__Output, token: Token__Output): void;
   leaseEnded(token: Token__Output): void;
 }
@@ -38,7 +39,7 @@ export interface Session {
  */
 export function joinCoordinator(
   client: CoordinatorClient,
-  register: Omit<Register__Output, 'kind'> & { kind: object },
+  register: Register,
   { heartbeatMs, silenceMs }: RunConfig['timing'],
   events: SessionEvents,
   log: Logger,
@@ -50,7 +51,7 @@ export function joinCoordinator(
   const receive = (message: CoordinatorMessage__Output): void => {
     lastSeenMs = performance.now();
     const { welcome, lease, leaseEnded, runEnded } = message;
-    if (welcome) events.welcome(welcome.term);
+    if (welcome) events.welcome(welcome);
     if (lease?.token) {
       log.debug({ event: 'lease', token: tokenName(lease.token), work: lease.replica ?? lease.evaluation }, 'lease');
       events.lease(lease, lease.token);

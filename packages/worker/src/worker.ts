@@ -13,7 +13,7 @@ import {
 } from '@fourfold/common';
 import { createBatchSource, readDatasetManifest } from '@fourfold/data-loader';
 import { startComputeThread } from './compute.js';
-import { createGradientStore } from './gradient-store.js';
+import { createWorkerExchange } from './exchange.js';
 import { createServing } from './serving.js';
 
 export interface WorkerOptions {
@@ -39,9 +39,9 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
   const datasetSha256 = sha256(await dataset.get('manifest.json'));
   const source = createBatchSource({ store: dataset, manifest, data: config.data, seed: config.seed });
   const { compute, close } = startComputeThread();
-  const gradients = createGradientStore();
+  const exchange = await createWorkerExchange(config.exchange, log);
   const server = await startServer(listen);
-  server.addService(wire.Worker.service, gradients.handlers);
+  server.addService(wire.Worker.service, exchange.handlers);
   try {
     const vggBytes = config.vgg ? await readObject(config.vgg) : undefined;
     const kind = await compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
@@ -49,7 +49,7 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
     const serveOne = createServing({
       config,
       compute,
-      gradients,
+      exchange,
       source,
       kind,
       datasetSha256,
@@ -79,6 +79,7 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
   } finally {
     source.close();
     await server.close();
+    await exchange.close();
     await close();
   }
 }

@@ -11,6 +11,13 @@ const describeParts = ({ parts }: Timing): string =>
     .map(([part, ms]) => `${part} ${ms.toFixed(1)}`)
     .join(', ');
 
+/** What crossed in each way, if anything did. */
+const describeTraffic = (bytes: UpdateReport['gradientBytes']): string =>
+  Object.entries(bytes)
+    .filter(([, count]) => count > 0)
+    .map(([transport, count]) => `${formatBytes(count)} ${transport}`)
+    .join(', ');
+
 /** `bench update` as a table. */
 export function describeUpdate(workers: number, report: UpdateReport): string {
   const { medianMs, minMs, parameters, gradientBytes, parameterBytes } = report;
@@ -22,8 +29,8 @@ export function describeUpdate(workers: number, report: UpdateReport): string {
         [
           medianMs.toFixed(1),
           minMs.toFixed(1),
-          formatBytes(gradientBytes),
-          formatBytes(parameterBytes),
+          describeTraffic(gradientBytes),
+          describeTraffic(parameterBytes),
           describeParts(report),
         ],
       ],

@@ -1,5 +1,5 @@
 import { createLogger, startServer, wire, type RunConfig } from '@fourfold/common';
-import { createGradientStore, createServing, type Compute } from '@fourfold/worker';
+import { createServing, createWorkerExchange, type Compute } from '@fourfold/worker';
 
 /*
  * A process of `bench update`: a worker without a device. It serves the coordinator as every worker does; only its
@@ -9,18 +9,20 @@ import { createGradientStore, createServing, type Compute } from '@fourfold/work
 const [coordinator, configText] = process.argv.slice(2);
 const stop = new AbortController();
 process.once('disconnect', () => stop.abort(new Error('the bench is gone')));
-const gradients = createGradientStore();
+const config = JSON.parse(configText) as RunConfig;
+const log = createLogger('worker');
+const exchange = await createWorkerExchange(config.exchange, log);
 const server = await startServer('127.0.0.1:0');
-server.addService(wire.Worker.service, gradients.handlers);
+server.addService(wire.Worker.service, exchange.handlers);
 const serve = createServing({
-  config: JSON.parse(configText) as RunConfig,
+  config,
   compute: idleCompute(),
-  gradients,
+  exchange,
   source: { batch: async () => ({ count: 0, crop: 0, hr: new Uint8Array(), lr: new Uint8Array() }) },
   kind: {},
   datasetSha256: '',
   address: server.address,
-  log: createLogger('worker'),
+  log,
 });
 const { ended, reason } = await serve(coordinator, stop.signal);
 if (!ended) console.error(`fourfold: ${reason}`);

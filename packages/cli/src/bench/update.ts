@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { createLogger, FourfoldError, startServer, wire, type RunConfig } from '@fourfold/common';
 import {
   createCoordinatorService,
+  createExchange,
   createLeaseBoard,
   createMaster,
   createProgress,
   train,
   type Answer,
   type Master,
+  type Traffic,
+  type Transport,
   type Work,
 } from '@fourfold/coordinator';
 import { createLaps, summarize, type Laps, type Timing } from './laps.js';
@@ -24,9 +27,9 @@ export interface UpdateBench {
 export interface UpdateReport extends Timing {
   /** Trained elements of both networks. */
   parameters: number;
-  /** Bytes to and from the coordinator an iteration. */
-  gradientBytes: number;
-  parameterBytes: number;
+  /** Bytes to and from the coordinator an iteration, by what they crossed in: what is shared counts once for all workers. */
+  gradientBytes: Record<Transport, number>;
+  parameterBytes: Record<Transport, number>;
 }
 
 const term = 1;
@@ -43,7 +46,8 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
   const log = createLogger('coordinator');
   const laps = createLaps(() => performance.now());
   const inner = createMaster(config);
-  const { master, traffic } = measureMaster(inner, laps);
+  const exchange = await createExchange(config.exchange, term, inner, log);
+  const { master, traffic } = measureMaster(inner, laps, exchange.traffic);
   const board = createLeaseBoard<Work, Answer>(term, config.timing, log, () => true);
   const progress = createProgress(config);
   const stop = new AbortController();
@@ -53,7 +57,7 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
       term,
       board,
       admit: () => undefined,
-      parameters: (network, version) => master.serve(network, version),
+      exchange,
       status: () => progress.status('training', term, board.workerCount(), master.versions()),
       stop: (reason) => stop.abort(new FourfoldError('unavailable', reason)),
     },
@@ -63,7 +67,7 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
   server.addService(wire.Coordinator.service, service.handlers);
   const timer = setInterval(() => service.heartbeat(), config.timing.heartbeatMs);
   const children = Array.from({ length: workers }, () => startWorker(server.address, config, stop));
-  const training = { config, master, board, progress, log, checkpoint: async () => undefined, inState };
+  const training = { config, master, board, exchange, progress, log, checkpoint: async () => undefined, inState };
   try {
     await train(training, AbortSignal.any([signal, stop.signal]));
     service.close('the bench is over');
@@ -72,37 +76,38 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
     clearInterval(timer);
     for (const { process } of children) process.kill();
     await server.close();
+    await exchange.close();
     await inner.close();
   }
-  const measured = traffic.slice(warmup);
-  const mean = (bytesOf: (bytes: Traffic) => number) =>
-    measured.reduce((sum, bytes) => sum + bytesOf(bytes), 0) / measured.length;
+  const [before, after] = [traffic[warmup - 1], traffic[traffic.length - 1]];
+  const mean = (direction: keyof Traffic) => {
+    const by = (transport: Transport) =>
+      (after[direction][transport] - before[direction][transport]) / (traffic.length - warmup);
+    return { 'shared-memory': by('shared-memory'), grpc: by('grpc') };
+  };
   return {
     ...summarize(laps.iterations.slice(warmup)),
     parameters: inner.networks.reduce((sum, network) => sum + inner.layout(network).parameterCount, 0),
-    gradientBytes: mean(({ gradients }) => gradients),
-    parameterBytes: mean(({ parameters }) => parameters),
+    gradientBytes: mean('gradients'),
+    parameterBytes: mean('parameters'),
   };
 }
 
 const inState = <T>(_state: string, act: () => Promise<T>): Promise<T> => act();
 
-interface Traffic {
-  gradients: number;
-  parameters: number;
-}
-
-/** A master that tells when gradients arrive and updates end, and counts the bytes that cross in each iteration. */
-function measureMaster(inner: Master, laps: Laps): { master: Master; traffic: readonly Traffic[] } {
+/** A master that tells when gradients arrive and updates end, and notes the traffic at each iteration's end. */
+function measureMaster(
+  inner: Master,
+  laps: Laps,
+  current: Readonly<Traffic>,
+): { master: Master; traffic: readonly Traffic[] } {
   const traffic: Traffic[] = [];
-  const bytes: Traffic = { gradients: 0, parameters: 0 };
   const master: Master = {
     ...inner,
     updater: {
       ...inner.updater,
       accumulate(state, begin, chunk, first) {
         if (first && begin === 0) laps.lap('parameters');
-        bytes.gradients += chunk.byteLength;
         return inner.updater.accumulate(state, begin, chunk, first);
       },
     },
@@ -112,13 +117,7 @@ function measureMaster(inner: Master, laps: Laps): { master: Master; traffic: re
       laps.lap('adam');
       if (network === 'discriminator') return;
       laps.endIteration();
-      traffic.push({ ...bytes });
-      Object.assign(bytes, { gradients: 0, parameters: 0 });
-    },
-    serve(network, version) {
-      const served = inner.serve(network, version);
-      bytes.parameters += served?.vector.byteLength ?? 0;
-      return served;
+      traffic.push(structuredClone(current));
     },
   };
   return { master, traffic };

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
-import { loadRunConfig } from '@fourfold/common';
+import { loadRunConfig, type ExchangeConfig } from '@fourfold/common';
 import { describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
 import { abortOnInterruption } from '../interruption.js';
 import { backendOption, collect, jsonOption, printJson, wholeNumber, type BackendChoice } from './arguments.js';
@@ -29,6 +29,8 @@ interface StepArguments extends SizeArguments {
   channels?: number;
   blocks?: number;
   threads?: number;
+  device?: string;
+  dtype?: 'fp32' | 'bf16';
   steps: number;
   warmup: number;
 }
@@ -50,6 +52,8 @@ function registerStep(bench: Command): void {
     .option('--channels <n>', 'width of the generator', wholeNumber(1))
     .option('--blocks <n>', 'residual blocks of the generator', wholeNumber(1))
     .option('--threads <n>', 'threads to compute with (default: the machine’s cores)', wholeNumber(1))
+    .option('--device <name>', 'what torch computes on: auto, cpu, cuda or cuda:N')
+    .addOption(new Option('--dtype <name>', 'precision of torch’s convolutions').choices(['fp32', 'bf16']))
     .addOption(countOption('--steps', 'iterations that are measured', 1, 10))
     .addOption(countOption('--warmup', 'iterations before them', 0, 2))
     .addOption(jsonOption())
@@ -64,41 +68,40 @@ function registerStep(bench: Command): void {
     });
 }
 
+interface UpdateArguments extends Pick<StepArguments, 'size' | 'steps' | 'warmup' | 'json'> {
+  workers: number;
+  exchange: ExchangeConfig['transport'];
+}
+
 function registerUpdate(bench: Command): void {
   bench
     .command('update')
     .summary('the synchronous update alone')
     .description(
       'Time the synchronous update of both networks alone: a coordinator and worker processes that exchange parameters ' +
-        'and gradients over gRPC, reduction and Adam, nothing else.',
+        'and gradients, reduction and Adam, nothing else.',
     )
     .option('--workers <n>', 'worker processes, each with one replica', wholeNumber(1), 2)
+    .addOption(exchangeOption())
     .addOption(sizeOption('paper'))
     .addOption(countOption('--steps', 'updates of both networks that are measured', 1, 10))
     .addOption(countOption('--warmup', 'updates before them', 1, 2))
     .addOption(jsonOption())
-    .action(
-      async ({
-        workers,
-        size,
-        steps,
-        warmup,
-        json,
-      }: Pick<StepArguments, 'size' | 'steps' | 'warmup' | 'json'> & { workers: number }) => {
-        const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
-        const config = await loadRunConfig(configPath({ size, set: [] }), [
-          `data.globalBatch=${workers}`,
-          `data.replicas=${workers}`,
-          `phases=${JSON.stringify(phases)}`,
-          // A busy machine is slow; its processes are not lost.
-          `timing.silenceMs=${updateSilenceMs}`,
-        ]);
-        const { benchUpdate } = await import('../bench/update.js');
-        const report = await benchUpdate({ config, workers, warmup, signal: abortOnInterruption() });
-        if (json) return printJson({ bench: 'update', workers, steps, warmup, ...report });
-        console.log(describeUpdate(workers, report));
-      },
-    );
+    .action(async ({ workers, exchange, size, steps, warmup, json }: UpdateArguments) => {
+      const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
+      const config = await loadRunConfig(configPath({ size, set: [] }), [
+        `data.globalBatch=${workers}`,
+        `data.replicas=${workers}`,
+        `phases=${JSON.stringify(phases)}`,
+        `exchange.transport=${exchange}`,
+        // A busy machine is slow; its processes are not lost.
+        `timing.silenceMs=${updateSilenceMs}`,
+      ]);
+      const { benchUpdate } = await import('../bench/update.js');
+      const report = await benchUpdate({ config, workers, warmup, signal: abortOnInterruption() });
+      if (json) return printJson({ bench: 'update', workers, steps, warmup, ...report });
+      console.log(describeUpdate(workers, report));
+    });
 }
 
 function registerTrainBench(bench: Command): void {
@@ -142,18 +145,25 @@ const setOption = (): Option =>
 const countOption = (flag: string, description: string, minimum: number, value: number): Option =>
   new Option(`${flag} <n>`, description).argParser(wholeNumber(minimum)).default(value);
 
+const exchangeOption = (): Option =>
+  new Option('--exchange <transport>', 'how parameters and gradients cross')
+    .choices(['auto', 'grpc', 'shared-memory'])
+    .default('auto');
+
 const configPath = ({ config, size }: SizeArguments): string =>
   config ?? fileURLToPath(new URL(`../../../../bench/configs/${size}.yaml`, import.meta.url));
 
-function stepSettings({ set, backend, batch, channels, blocks, threads }: StepOptions): string[] {
+function stepSettings({ set, backend, batch, channels, blocks, threads, device, dtype }: StepOptions): string[] {
   return [
     ...set,
     ...(batch === undefined ? [] : [`data.globalBatch=${batch}`, 'data.replicas=1']),
     ...(channels === undefined ? [] : [`generator.channels=${channels}`]),
     ...(blocks === undefined ? [] : [`generator.blocks=${blocks}`]),
     ...(threads === undefined ? [] : [`workers.threads=${threads}`]),
+    ...(device === undefined ? [] : [`workers.device=${device}`]),
+    ...(dtype === undefined ? [] : [`workers.precision=${dtype === 'bf16' ? 'bf16' : 'f32'}`]),
     `workers.backend=${backend}`,
   ];
 }
 
-type StepOptions = Pick<StepArguments, 'set' | 'backend' | 'batch' | 'channels' | 'blocks' | 'threads'>;
+type StepOptions = Omit<StepArguments, keyof SizeArguments | 'phase' | 'steps' | 'warmup'> & Pick<SizeArguments, 'set'>;

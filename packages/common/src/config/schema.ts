@@ -93,6 +93,13 @@ export const workersSchema = z.strictObject({
   keptPasses: count.default(4),
 });
 
+export const exchangeSchema = z.strictObject({
+  /** How parameters and gradients cross. `auto`: shared memory with the workers of the coordinator's host, else gRPC. */
+  transport: z.enum(['auto', 'grpc', 'shared-memory']).default('auto'),
+  /** The shared memory: a folder on tmpfs. */
+  folder: z.string().min(1).default('/dev/shm'),
+});
+
 export const timingSchema = z.strictObject({
   /** How long a worker may take for one lease before another worker gets the replica. */
   leaseMs: durationMs.default(600_000),
@@ -126,6 +133,7 @@ export const runSchema = z.strictObject({
   /** Iterations between rows of the metric history. */
   logEvery: count.default(100),
   workers: workersSchema.prefault({}),
+  exchange: exchangeSchema.prefault({}),
   timing: timingSchema.prefault({}),
 });
 
@@ -135,6 +143,7 @@ export type DataConfig = z.infer<typeof dataSchema>;
 export type LossConfig = z.infer<typeof lossSchema>;
 export type PhaseConfig = z.infer<typeof phaseSchema>;
 export type AdamConfig = z.infer<typeof adamSchema>;
+export type ExchangeConfig = z.infer<typeof exchangeSchema>;
 export type TimingConfig = z.infer<typeof timingSchema>;
 export type RunConfig = z.infer<typeof runSchema>;
 export type WorkersConfig = RunConfig['workers'];

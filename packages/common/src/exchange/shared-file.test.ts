@@ -1,0 +1,144 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  createSharedFile,
+  openSharedFile,
+  pieceElements,
+  readPieces,
+  secretStamp,
+  whyNotShared,
+  type OwnFile,
+  type PeerFile,
+} from './shared-file.js';
+
+const folder = '/dev/shm';
+const [first, second] = [1, 2].map((number) => ({ term: 1, number }));
+
+const opened: (OwnFile | PeerFile)[] = [];
+afterEach(async () => {
+  for (const file of opened.splice(0)) await file.close();
+});
+
+async function create(): Promise<OwnFile> {
+  const file = await createSharedFile(folder);
+  opened.push(file);
+  return file;
+}
+async function openPeer(own: OwnFile): Promise<PeerFile> {
+  const file = await openSharedFile(own.place);
+  opened.push(file);
+  return file;
+}
+
+/** Files without a name that this process has open in the folder. */
+const unnamedFiles = () =>
+  readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(`${folder}/`);
+    } catch {
+      return false;
+    }
+  }).length;
+
+async function read(file: PeerFile, stamp: typeof first, begin: number, length: number, onPiece = async () => {}) {
+  const values = new Float32Array(new SharedArrayBuffer(length * 4)).fill(NaN);
+  const into = (at: number, count: number) => new Uint8Array(values.buffer, at * 4, count * 4);
+  const ends: number[] = [begin];
+  for await (const piece of readPieces(file, stamp, { begin, length }, into)) {
+    expect(piece.begin).toBe(ends.at(-1));
+    ends.push(piece.begin + piece.bytes.byteLength / 4);
+    await onPiece();
+  }
+  expect(ends.at(-1)).toBe(length);
+  return values;
+}
+
+test('a folder that is not there is said', async () => {
+  await expect(createSharedFile('/nowhere')).rejects.toMatchObject({
+    code: 'unavailable',
+    message: 'there is no shared memory in /nowhere',
+  });
+});
+
+describe.runIf(process.platform === 'linux')('on Linux', () => {
+  test('a vector of several pieces crosses, whole or from an element on', async () => {
+    const own = await create();
+    const vector = Float32Array.from({ length: 3 * pieceElements + 5 }, (_, i) => i);
+    await own.write(first, vector);
+    const peer = await openPeer(own);
+    expect(
+      Buffer.compare(Buffer.from((await read(peer, first, 0, vector.length)).buffer), Buffer.from(vector.buffer)),
+    ).toBe(0);
+    const begin = pieceElements + 3;
+    const rest = await read(peer, first, begin, vector.length);
+    expect(rest.subarray(0, begin).every(Number.isNaN)).toBe(true);
+    expect(Buffer.compare(Buffer.from(rest.buffer, begin * 4), Buffer.from(vector.buffer, begin * 4))).toBe(0);
+  });
+
+  test('what is read is what the stamp says: a vector that is replaced meanwhile ends the reading', async () => {
+    const own = await create();
+    const vector = new Float32Array(4 * pieceElements);
+    const peer = await openPeer(own);
+    expect(peer.holds(first)).toBe(false);
+    await expect(read(peer, first, 0, vector.length)).rejects.toThrow();
+    await own.write(first, vector);
+    expect([first, second].map((stamp) => peer.holds(stamp))).toEqual([true, false]);
+    const reading = read(peer, first, 0, vector.length, () => own.write(second, vector.fill(1)));
+    await expect(reading).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'the shared memory holds another vector by now',
+    });
+    expect([first, second].map((stamp) => peer.holds(stamp))).toEqual([false, true]);
+  });
+
+  test('no file has a name, and none is open once its owner and its reader have closed it', async () => {
+    const names = readdirSync(folder);
+    const before = unnamedFiles();
+    const own = await createSharedFile(folder);
+    await own.write(first, new Float32Array(10).fill(3));
+    const peer = await openSharedFile(own.place);
+    expect(readdirSync(folder)).toEqual(names);
+    expect(unnamedFiles()).toBe(before + 2);
+    await own.close();
+    expect([...(await read(peer, first, 8, 10))].slice(8)).toEqual([3, 3]);
+    await peer.close();
+    expect(unnamedFiles()).toBe(before);
+  });
+
+  test('a peer shares memory when it finds the secret', async () => {
+    const own = await create();
+    const secret = secretStamp();
+    await own.write(secret, new Float32Array());
+    expect(whyNotShared(own.place, secret)).toBeUndefined();
+    expect(whyNotShared(own.place, secretStamp())).toBe('it is on another host');
+    expect(whyNotShared({ ...own.place, pid: 2 ** 30 }, secret)).toMatch(/another host.*ENOENT/);
+    // What the numbers name may be anything: here the standard streams, pipes or a terminal.
+    for (const descriptor of [0, 1, 2])
+      expect(whyNotShared({ ...own.place, descriptor }, secret)).toMatch(/another host/);
+  });
+
+  test('a folder without room is said, and what was taken is given back', async () => {
+    // No file of the process may grow beyond a limit: what a full folder is to it.
+    const script = `
+      import { createSharedFile, openSharedFile } from '${new URL('../../dist/index.js', import.meta.url).href}';
+      import { fstatSync } from 'node:fs';
+      const file = await createSharedFile('${folder}');
+      await file.write({ term: 1, number: 1 }, new Float32Array(1000));
+      const error = await file.write({ term: 1, number: 2 }, new Float32Array(100_000)).catch((error) => error);
+      const { code, message } = error;
+      const peer = await openSharedFile(file.place);
+      const held = [1, 2].map((number) => peer.holds({ term: 1, number }));
+      console.log(JSON.stringify({ code, message, held, sizeBytes: fstatSync(file.place.descriptor).size }));
+    `;
+    const args = ['-c', 'ulimit -f 128; exec "$@"', '-', process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)('bash', args);
+    expect(JSON.parse(stdout)).toEqual({
+      code: 'no-space',
+      message: `shared memory ${folder} has no room for 400000 bytes`,
+      held: [false, false],
+      sizeBytes: 0,
+    });
+  });
+});

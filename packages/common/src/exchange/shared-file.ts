@@ -1,0 +1,217 @@
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { FourfoldError, systemErrorCode } from '../errors.js';
+import type { SharedFile__Output } from '../generated/fourfold/v1/SharedFile.js';
+import type { Token__Output } from '../generated/fourfold/v1/Token.js';
+
+/*
+ * Vectors in the shared memory of a host: files on tmpfs that never have a name. Their owner makes them with O_TMPFILE, a
+ * peer opens them through the owner's descriptors in /proc, and the kernel frees them as soon as no living process has them
+ * open. So whatever dies, and however, nothing stays behind and there is nothing to sweep.
+ *
+ * A file begins with a stamp that says what it holds; the vector follows on the next page. While the vector is being
+ * replaced the stamp is empty, so that a reader who finds the same stamp before and after has read what it says.
+ */
+
+/** Linux's O_TMPFILE, which Node does not name: O_DIRECTORY and a bit of its own. */
+const temporaryFile = constants.O_DIRECTORY | 0o20000000;
+const vectorBegin = 4096;
+const elementBytes = Float32Array.BYTES_PER_ELEMENT;
+
+/** Elements that are read or written at once. Half of it costs more round trips than it saves in cache misses. */
+export const pieceElements = (4 << 20) / elementBytes;
+/** Reads and writes under way at once: enough to keep one running while the one before is being worked on. */
+export const piecesUnderWay = 2;
+
+/** What a file holds, in the words of the wire: a gradient's token, or parameters' term and version. */
+export type Stamp = Pick<Token__Output, 'term' | 'number'>;
+const noStamp: Stamp = { term: 0, number: 0 };
+
+/** A file of this process that others read. */
+export interface OwnFile {
+  /** Where they find it. */
+  readonly place: SharedFile__Output;
+  /** Replace what it holds. Throws `no-space` when the folder is full; the file holds nothing then. */
+  write(stamp: Stamp, vector: Float32Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A file of another process. It can be read until it is closed here, whatever becomes of its owner. */
+export interface PeerFile {
+  /** Whether it holds `stamp`'s vector now. */
+  holds(stamp: Stamp): boolean;
+  /** Fill `bytes` with the vector's elements from `begin` on. */
+  read(begin: number, bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Make a file in `folder`. Throws `unavailable` where the folder or the system has no such files. */
+export async function createSharedFile(folder: string): Promise<OwnFile> {
+  const handle = await openUnnamed(folder);
+  return {
+    place: { pid: process.pid, descriptor: handle.fd },
+    async write(stamp, vector) {
+      const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+      try {
+        writeSync(handle.fd, encodeStamp(noStamp), 0, undefined, 0);
+        await inPieces(0, vector.length, (begin, end) =>
+          whole(bytes.subarray(begin * elementBytes, end * elementBytes), begin, (piece, position) =>
+            handle.write(piece, 0, piece.byteLength, position).then(({ bytesWritten }) => bytesWritten),
+          ),
+        );
+        writeSync(handle.fd, encodeStamp(stamp), 0, undefined, 0);
+      } catch (cause) {
+        // Give back what was taken, since it is of no use.
+        await handle.truncate(0);
+        if (!['ENOSPC', 'EFBIG', 'EDQUOT', 'ENOMEM'].includes(systemErrorCode(cause) ?? '')) throw cause;
+        throw new FourfoldError('no-space', `shared memory ${folder} has no room for ${bytes.byteLength} bytes`, {
+          mend: 'make it larger (in a container: its shm size), or set exchange.transport to grpc',
+          cause,
+        });
+      }
+    },
+    close: () => handle.close(),
+  };
+}
+
+async function openUnnamed(folder: string): Promise<FileHandle> {
+  try {
+    if (process.platform !== 'linux') throw new Error(`not on ${process.platform}`);
+    return await open(folder, temporaryFile | constants.O_RDWR, 0o600);
+  } catch (cause) {
+    throw new FourfoldError('unavailable', `there is no shared memory in ${folder}`, { cause });
+  }
+}
+
+const pathOf = ({ pid, descriptor }: SharedFile__Output) => `/proc/${pid}/fd/${descriptor}`;
+/** On another host the same numbers may name anything, a pipe for one, which must not be waited for. */
+const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** Open another process's file. Rejects with the system's error where that process does not have it. */
+export async function openSharedFile(place: SharedFile__Output): Promise<PeerFile> {
+  const handle = await open(pathOf(place), readOnly);
+  return {
+    holds: (stamp) => holdsStamp(handle.fd, stamp),
+    read: (begin, bytes) =>
+      whole(bytes, begin, (piece, position) =>
+        handle.read(piece, 0, piece.byteLength, position).then(({ bytesRead }) => bytesRead),
+      ),
+    close: () => handle.close(),
+  };
+}
+
+/**
+ * Whether this process can read the file of a peer: whoever finds the peer's secret stamp in it shares its memory.
+ * Returns why not.
+ */
+export function whyNotShared(place: SharedFile__Output, secret: Stamp): string | undefined {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(pathOf(place), readOnly);
+    if (fstatSync(descriptor).isFile() && holdsStamp(descriptor, secret)) return undefined;
+    return 'it is on another host';
+  } catch (error) {
+    return `it is on another host, or in a container or of a user whose files cannot be read (${systemErrorCode(error)})`;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/**
+ * The pieces of a peer's vector from element `begin` on, in order, read ahead into buffers that `into` gives out. Besides
+ * the piece that was yielded last, `piecesUnderWay` buffers are in use. Throws `unavailable` when the file holds something
+ * else.
+ */
+export async function* readPieces(
+  file: PeerFile,
+  stamp: Stamp,
+  { begin, length }: { begin: number; length: number },
+  into: (begin: number, count: number) => Uint8Array,
+): AsyncGenerator<{ begin: number; bytes: Uint8Array }> {
+  const underWay: Promise<{ begin: number; bytes: Uint8Array }>[] = [];
+  let next = begin;
+  const readNext = () => {
+    if (next >= length) return;
+    const at = next;
+    const bytes = into(at, Math.min(pieceElements, length - at));
+    next += bytes.byteLength / elementBytes;
+    const reading = file.read(at, bytes).then(() => ({ begin: at, bytes }));
+    // It is awaited later; until then its failure must not count as unhandled.
+    reading.catch(() => undefined);
+    underWay.push(reading);
+  };
+  try {
+    for (let i = 0; i < piecesUnderWay; i++) readNext();
+    for (let reading; (reading = underWay.shift());) {
+      const piece = await reading;
+      if (!file.holds(stamp)) throw new FourfoldError('unavailable', 'the shared memory holds another vector by now');
+      readNext();
+      yield piece;
+    }
+  } finally {
+    // Nothing writes to the buffers once this is over.
+    await Promise.allSettled(underWay);
+  }
+}
+
+/**
+ * Fill `target` with a peer's vector of the same length. Throws `unavailable` when the file holds something else, the
+ * signal's reason when it is aborted; nothing writes to `target` any more by then.
+ */
+export async function readVector(
+  file: PeerFile,
+  stamp: Stamp,
+  target: Float32Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+  const into = (begin: number, count: number) => bytes.subarray(begin * elementBytes, (begin + count) * elementBytes);
+  const pieces = readPieces(file, stamp, { begin: 0, length: target.length }, into);
+  try {
+    while (!(await pieces.next()).done) signal.throwIfAborted();
+  } finally {
+    await pieces.return(undefined);
+  }
+}
+
+/** A stamp that nobody guesses. */
+export const secretStamp = (): Stamp => ({ term: secretNumber(), number: secretNumber() });
+const secretNumber = () => crypto.getRandomValues(new Uint32Array(1))[0] + 1;
+
+const encodeStamp = ({ term, number }: Stamp): Float64Array => Float64Array.of(term, number);
+
+function holdsStamp(descriptor: number, { term, number }: Stamp): boolean {
+  const found = new Float64Array(2);
+  const bytesRead = readSync(descriptor, found, 0, found.byteLength, 0);
+  return bytesRead === found.byteLength && found[0] === term && found[1] === number;
+}
+
+/** Go through `begin` .. `end - 1` in pieces, a few at a time. */
+async function inPieces(begin: number, end: number, act: (begin: number, end: number) => Promise<void>): Promise<void> {
+  let next = begin;
+  const lane = async () => {
+    while (next < end) {
+      const at = next;
+      next = Math.min(end, at + pieceElements);
+      await act(at, next);
+    }
+  };
+  const lanes = Array.from({ length: piecesUnderWay }, lane);
+  // All of them come to their end before anybody hears of a failure.
+  await Promise.allSettled(lanes);
+  await Promise.all(lanes);
+}
+
+/** Read or write all of `bytes` at the vector's element `begin`: one call may do less than it is asked for. */
+async function whole(
+  bytes: Uint8Array,
+  begin: number,
+  act: (bytes: Uint8Array, position: number) => Promise<number>,
+): Promise<void> {
+  const position = vectorBegin + begin * elementBytes;
+  for (let done = 0; done < bytes.byteLength;) {
+    const count = await act(bytes.subarray(done), position + done);
+    if (count === 0) throw new FourfoldError('unavailable', 'the shared memory ends too early');
+    done += count;
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * How far each replica's gradient is in the sum, for those who must wait for that: an element of the sum takes the
+ * replicas in their order.
+ */
+export interface ReplicaOrder {
+  /** Elements of the replica's gradient that are in the sum. */
+  of(replica: number): number;
+  advance(replica: number, elements: number): void;
+  /** Resolves once `replica` is that far; at once for one before the first. Rejects after `stop`. */
+  reached(replica: number, elements: number): Promise<void>;
+  /** Nobody advances any more. */
+  stop(reason: Error): void;
+}
+
+/** The order of one half's reduction, from an empty sum. */
+export function createReplicaOrder(): ReplicaOrder {
+  const progress = new Map<number, number>();
+  const waiting = new Set<{ isDue: () => boolean; resolve: () => void; reject: (reason: Error) => void }>();
+  let stopped: Error | undefined;
+  const of = (replica: number) => progress.get(replica) ?? 0;
+  return {
+    of,
+    advance(replica, elements) {
+      progress.set(replica, elements);
+      for (const waiter of waiting) if (waiter.isDue() && waiting.delete(waiter)) waiter.resolve();
+    },
+    reached(replica, elements) {
+      const isDue = () => replica < 0 || of(replica) >= elements;
+      if (isDue()) return Promise.resolve();
+      if (stopped) return Promise.reject(stopped);
+      return new Promise((resolve, reject) => waiting.add({ isDue, resolve, reject }));
+    },
+    stop(reason) {
+      stopped ??= reason;
+      for (const { reject } of waiting) reject(stopped);
+      waiting.clear();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import {
+  createSharedFile,
+  FourfoldError,
+  tokenName,
+  type ExchangeConfig,
+  type Logger,
+  type OwnFile,
+  type SharedFile__Output,
+  type Token__Output,
+} from '@fourfold/common';
+
+/** Gradients in shared memory, by token. Files are used again for the same length, so that their memory is there. */
+export interface SharedGradients {
+  /** From now on the coordinator in office reads shared memory, or does not. */
+  use(isShared: boolean): void;
+  /**
+   * Write a gradient; resolves with where it is, or with nothing where it has to cross in another way. Throws `no-space`
+   * where the config insists on shared memory and it is full.
+   */
+  put(token: Token__Output, gradient: Float32Array): Promise<SharedFile__Output | undefined>;
+  /** The gradient, if there is one, is of no use any more. */
+  release(token: Token__Output): void;
+  clear(): void;
+  close(): Promise<void>;
+}
+
+interface Slot {
+  file: OwnFile;
+  length: number;
+}
+
+export function createSharedGradients({ transport, folder }: ExchangeConfig, log: Logger): SharedGradients {
+  const held = new Map<string, Slot>();
+  const free: Slot[] = [];
+  let isUsed = false;
+  let isFull = false;
+
+  async function write(slot: Slot, token: Token__Output, gradient: Float32Array): Promise<boolean> {
+    try {
+      await slot.file.write(token, gradient);
+      return true;
+    } catch (error) {
+      await slot.file.close();
+      const isExpected = error instanceof FourfoldError && error.code === 'no-space';
+      if (!isExpected || transport === 'shared-memory') throw error;
+      isFull = true;
+      log.warn({ event: 'no-shared-memory', reason: error.message }, 'gradients beyond it cross by gRPC');
+      return false;
+    }
+  }
+
+  return {
+    use(isShared) {
+      isUsed = isShared;
+    },
+    async put(token, gradient) {
+      if (!isUsed) return undefined;
+      const { length } = gradient;
+      const index = free.findIndex((slot) => slot.length === length);
+      if (index < 0 && isFull) return undefined;
+      const slot = index < 0 ? { file: await createSharedFile(folder), length } : free.splice(index, 1)[0];
+      if (!(await write(slot, token, gradient))) return undefined;
+      held.set(tokenName(token), slot);
+      return slot.file.place;
+    },
+    release(token) {
+      const slot = held.get(tokenName(token));
+      if (slot && held.delete(tokenName(token))) free.push(slot);
+    },
+    clear() {
+      free.push(...held.values());
+      held.clear();
+    },
+    async close() {
+      const slots = [...held.values(), ...free.splice(0)];
+      held.clear();
+      for (const { file } of slots) await file.close();
+    },
+  };
+}
