@@ -26,6 +26,9 @@ const require = createRequire(import.meta.url);
 const addonPath = join('lib', 'napi-v8', 'tfjs_binding.node');
 const setUp = 'run npm run setup:tensorflow';
 
+/** The addon, once this thread has it. */
+let loaded: Binding | undefined;
+
 /** Whether a tfjs-node is installed here, by the user or by `npm run setup:tensorflow`. Loads nothing. */
 export function probeTensorflow(): { found: boolean; detail: string } {
   const place = findPackage();
@@ -44,7 +47,7 @@ export async function startTensorflow(threads: number): Promise<{ version: strin
   if ('problem' in place) throw new FourfoldError('invalid', `backend tensorflow: ${place.problem}`);
   setEnvironment(threads);
   try {
-    const binding = load(place);
+    const binding = (loaded ??= load(place));
     await tf.setBackend('tensorflow');
     const version = `${tf.version_core}+tensorflow-${binding.TF_Version}`;
     return { version, device: binding.isUsingGpuDevice() ? gpuModel() : (cpus()[0]?.model.trim() ?? process.arch) };
