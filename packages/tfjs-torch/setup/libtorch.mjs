@@ -32,8 +32,8 @@ function cudaIncludesOf(folder) {
     .map((path) => join(path, 'include'));
   for (const includes of [toolkits, inPackages]) {
     const there = includes.filter((path) => existsSync(path));
-    const hasAll = ['cuda_runtime_api.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h'].every((header) =>
-      there.some((path) => existsSync(join(path, header))),
+    const hasAll = ['cuda_runtime_api.h', 'crt/host_defines.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h'].every(
+      (header) => there.some((path) => existsSync(join(path, header))),
     );
     if (hasAll) return there;
   }
@@ -116,8 +116,9 @@ function requirements(site) {
   const names = { cudart: 'nvidia-cuda-runtime', cupti: 'nvidia-cuda-cupti', nvrtc: 'nvidia-cuda-nvrtc' };
   return [
     ...nvidia,
-    ...extras
-      .split(',')
-      .map((extra) => `${names[extra] ?? `nvidia-${extra}`}==${version.split('.').slice(0, 2).join('.')}.*`),
+    // The runtime's headers include the compiler's, which are a package that nothing depends on.
+    ...[...extras.split(','), 'cuda-crt'].map(
+      (extra) => `${names[extra] ?? `nvidia-${extra}`}==${version.split('.').slice(0, 2).join('.')}.*`,
+    ),
   ];
 }
