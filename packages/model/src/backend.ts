@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { FourfoldError, type BackendName, type WorkersConfig } from '@fourfold/common';
 import { cpus } from 'node:os';
-import { startTorch, probeTorch } from './torch-backend.js';
+import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
+import { probeTorch, startTorch } from './torch-backend.js';
 import { startWasm, wasmInstructionSet, wasmVersion } from './wasm-backend.js';
 
 /** What computes; workers of one run agree on it to the last bit of their results. */
@@ -35,20 +36,19 @@ export type BackendChoice = Pick<WorkersConfig, 'backend' | 'device' | 'precisio
 
 const device = () => cpus()[0]?.model.trim() ?? process.arch;
 
-const absent = (name: BackendName, detail: string): Backend => ({
-  name,
-  probe: () => ({ found: false, detail }),
-  start: async () => {
-    throw new FourfoldError('invalid', `backend ${name}: ${detail}`, {
-      mend: 'choose wasm, or leave the choice to auto',
-    });
-  },
-});
-
 /** Every backend, best first. */
 const backends: Backend[] = [
   { name: 'torch', probe: probeTorch, start: startTorch },
-  absent('tensorflow', 'this version does not drive tfjs-node'),
+  {
+    name: 'tensorflow',
+    probe: probeTensorflow,
+    start: async ({ device: asked, threads }) => {
+      // Without this the GPU's package takes the GPU, whatever is asked for.
+      if (asked === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = '';
+      const { version, device } = await startTensorflow(threads);
+      return { backend: 'tensorflow', version, device, instructionSet: process.arch, threads, precision: 'f32' };
+    },
+  },
   {
     name: 'wasm',
     probe: () => ({ found: true, detail: `WebAssembly with ${wasmInstructionSet}, version ${wasmVersion}` }),

@@ -1,4 +1,4 @@
-import { Worker as Thread } from 'node:worker_threads';
+import { SHARE_ENV, Worker as Thread } from 'node:worker_threads';
 import type { ComputeMethods } from './compute-thread.js';
 import { callThread, type Remote } from './thread-rpc.js';
 
@@ -7,7 +7,8 @@ export type Compute = Remote<ComputeMethods>;
 
 /** Start a compute thread. `close` ends it, whatever it is doing. */
 export function startComputeThread(): { compute: Compute; close: () => Promise<void> } {
-  const thread = new Thread(new URL('compute-thread.js', import.meta.url));
+  // TensorFlow reads its settings from the process's environment, which a thread otherwise only has a copy of.
+  const thread = new Thread(new URL('compute-thread.js', import.meta.url), { env: SHARE_ENV });
   return {
     compute: callThread<ComputeMethods>(thread),
     async close() {
