@@ -1,0 +1,73 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { randomStream, type LossConfig } from '@fourfold/common';
+import { initialVector } from './initial-parameters.js';
+import { discriminatorLayout, generatorLayout, vggLayout, type Layout } from './layout.js';
+import { createDiscriminator, createGenerator, createVgg } from './networks.js';
+import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
+import { disposeTensors, downloadGradients, uploadBatch, uploadParameters, type CropBatch } from './transfer.js';
+
+/*
+ * One gan iteration of small networks, whole depth of VGG19, on the backend that computes: what backends are compared by.
+ */
+
+const generatorConfig = { channels: 16, blocks: 2 };
+const discriminatorConfig = { channels: 8, dense: 32 };
+const groups = [2, 2, 4, 4, 4].map((convolutions, i) => ({ convolutions, width: [8, 16, 32, 32, 32][i] }));
+const [crop, count] = [48, 4];
+
+const layouts = {
+  generator: generatorLayout(generatorConfig),
+  discriminator: discriminatorLayout(discriminatorConfig, crop),
+  vgg: vggLayout('vgg54', groups),
+};
+
+const loss: LossConfig = { content: 'vgg54', vggReduction: 'sum', adversarialWeight: 1e-3, totalVariationWeight: 2e-8 };
+
+export interface IterationResult {
+  losses: Record<string, number>;
+  /** In the layout's order, the batch's statistics behind them. */
+  gradients: Record<'generator' | 'discriminator', Float32Array>;
+}
+
+/** Losses and gradients of the iteration; nothing is left on the backend. */
+export function smallIteration(): IterationResult {
+  const [ofGenerator, ofDiscriminator, ofVgg] = [
+    uploadParameters(layouts.generator, initialVector(layouts.generator, 1)),
+    uploadParameters(layouts.discriminator, initialVector(layouts.discriminator, 1)),
+    uploadParameters(layouts.vgg, vggLikeVector()),
+  ];
+  const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: ofDiscriminator };
+  const vgg = { layer: createVgg('vgg54', groups), parameters: ofVgg };
+  const { hr, lr } = uploadBatch(smallBatch());
+  const pass = runGenerator({ layer: createGenerator(generatorConfig, 'training'), parameters: ofGenerator }, lr);
+  const first = discriminatorStep(discriminator, hr, pass.sr);
+  const content = contentStep('gan', loss, vgg, hr, pass.sr);
+  const second = generatorStep(pass, content, discriminator, loss.adversarialWeight);
+  const download = (layout: Layout, gradients: typeof first.gradients) => {
+    const vector = new Float32Array(layout.length);
+    downloadGradients(layout, gradients, vector);
+    disposeTensors(gradients);
+    return vector;
+  };
+  const result = {
+    gradients: {
+      generator: download(layouts.generator, second.gradients),
+      discriminator: download(layouts.discriminator, first.gradients),
+    },
+    losses: readLosses({ ...first.losses, ...second.losses }),
+  };
+  for (const parameters of [ofGenerator, ofDiscriminator, ofVgg]) disposeTensors(parameters);
+  tf.dispose([hr, lr]);
+  return result;
+}
+
+function smallBatch(): CropBatch {
+  const pixels = (side: number, key: string) => {
+    const random = randomStream('pixels', key);
+    return Uint8Array.from({ length: count * side * side * 3 }, () => random.below(256));
+  };
+  return { hr: pixels(crop, 'hr'), lr: pixels(crop / 4, 'lr'), count, crop };
+}
+
+/** Random weights under which features keep their size through sixteen layers, as trained ones do (He et al. 2015). */
+const vggLikeVector = (): Float32Array => initialVector(layouts.vgg, 1).map((value) => value * Math.sqrt(6));
