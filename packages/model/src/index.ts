@@ -4,6 +4,8 @@ export * from './safetensors.js';
 export * from './weights-file.js';
 export * from './metrics.js';
 export * from './backend.js';
+export { canCaptureGraphs } from './torch-backend.js';
+export { captureGraph, copiesAwaitComputation, readBeside, type Graph } from '@fourfold/tfjs-torch';
 export * from './networks.js';
 export * from './losses.js';
 export * from './transfer.js';

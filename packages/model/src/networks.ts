@@ -1,5 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
+import { kernels } from './kernels/kernels.js';
 import {
   batchNorm,
   batchNormInference,
@@ -88,12 +89,11 @@ const imageNetDeviation = [0.229, 0.224, 0.225];
 
 /** [-1, 1] to [0, 1], less ImageNet's mean, by its standard deviation. */
 const torchvisionNormalisation: Layer = (_parameters, x) => {
-  const y: tf.Tensor4D = tf.tidy(() => {
-    const scale = tf.tensor1d(imageNetDeviation.map((deviation) => 0.5 / deviation));
-    const shift = tf.tensor1d(imageNetMean.map((mean, i) => (0.5 - mean) / imageNetDeviation[i]));
-    return tf.add(tf.mul(x, scale), shift);
-  });
-  const toInput = (dy: tf.Tensor4D): tf.Tensor4D =>
-    tf.tidy(() => tf.mul(dy, tf.tensor1d(imageNetDeviation.map((deviation) => 0.5 / deviation))));
-  return [y, { run: (dy, { input }) => (input ? toInput(dy) : undefined), dispose: () => undefined }];
+  const scale = imageNetDeviation.map((deviation) => 0.5 / deviation);
+  const shift = imageNetMean.map((mean, i) => (0.5 - mean) / imageNetDeviation[i]);
+  const toInput = (dy: tf.Tensor4D) => kernels().channelAffine(dy, scale, [0, 0, 0]);
+  return [
+    kernels().channelAffine(x, scale, shift),
+    { run: (dy, { input }) => (input ? toInput(dy) : undefined), dispose: () => undefined },
+  ];
 };

@@ -146,11 +146,15 @@ export function generatorStep(
   return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
 }
 
+/** The numbers of losses, which stay. */
+export const peekLosses = (losses: LossTensors): Record<string, number> =>
+  Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, loss.dataSync()[0]]));
+
 /** The numbers of losses, which are freed. */
 export function readLosses(losses: LossTensors): Record<string, number> {
-  const numbers = Object.entries(losses).map(([name, loss]): [string, number] => [name, loss.dataSync()[0]]);
+  const numbers = peekLosses(losses);
   tf.dispose(Object.values(losses));
-  return Object.fromEntries(numbers);
+  return numbers;
 }
 
 /** Mean softplus(-D(SR)) and its gradient by SR. */

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { FourfoldError } from '@fourfold/common';
-import { cudaDevices, probe, registerTorch } from '@fourfold/tfjs-torch';
+import { cudaDevices, probe, registerTorch, torchBackend } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
 import type { BackendChoice, BackendInfo } from './backend.js';
 
@@ -11,6 +11,9 @@ export function probeTorch(): { found: boolean; detail: string } {
   const { version, cuda, libtorch } = result.build;
   return { found: true, detail: `libtorch ${version}${cuda ? ' with CUDA' : ''}, ${libtorch}` };
 }
+
+/** Whether what computes now can capture work as graphs: torch on a CUDA device. */
+export const canCaptureGraphs = (): boolean => tf.getBackend() === 'torch' && torchBackend().device !== 'cpu';
 
 /** Start the torch backend in this thread. Throws `invalid` where it is not set up, or the device is not there. */
 export async function startTorch({ device, precision, threads }: BackendChoice): Promise<BackendInfo> {

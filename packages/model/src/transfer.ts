@@ -15,6 +15,26 @@ export function uploadParameters(layout: Layout, vector: Float32Array): NamedTen
   );
 }
 
+/** A network's tensors with another vector's values: the same ones where the backend can, else new ones for old. */
+export function replaceParameters(layout: Layout, tensors: NamedTensors, vector: Float32Array): NamedTensors {
+  const { overwrite } = kernels();
+  if (!overwrite) {
+    disposeTensors(tensors);
+    return uploadParameters(layout, vector);
+  }
+  for (const { name, offset, sizeElements } of layout.tensors) {
+    overwrite(named(tensors, name), vector.subarray(offset, offset + sizeElements));
+  }
+  return tensors;
+}
+
+/** Gradients, and statistics in their places, as one vector of the layout on the backend: one copy to the host, not many. */
+export const packGradients = (layout: Layout, tensors: NamedTensors): tf.Tensor1D =>
+  tf.tidy(() => tf.concat1d(layout.tensors.map(({ name }) => tf.reshape<tf.Rank.R1>(named(tensors, name), [-1]))));
+
+/** Copy a vector on the backend to `target`. */
+export const downloadVector = (vector: tf.Tensor1D, target: Float32Array): void => kernels().download(vector, target);
+
 /** Free parameters or gradients. */
 export function disposeTensors(tensors: NamedTensors): void {
   tf.dispose([...tensors.values()]);
@@ -50,14 +70,25 @@ export interface BatchTensors {
   lr: tf.Tensor4D;
 }
 
+/** Pictures of HR in [-1, 1] and of LR in [0, 1], from 8-bit levels. */
+const ranges = { hr: { scale: 1 / 127.5, shift: -1 }, lr: { scale: 1 / 255, shift: 0 } };
+
 /** A batch's pictures as tensors. */
 export function uploadBatch({ hr, lr, count, crop }: CropBatch): BatchTensors {
   return {
-    hr: kernels().uploadPictures(hr, [count, crop, crop, 3], 1 / 127.5, -1),
+    hr: kernels().uploadPictures(hr, [count, crop, crop, 3], ranges.hr.scale, ranges.hr.shift),
     lr: uploadLr(lr, [count, crop / 4, crop / 4, 3]),
   };
 }
 
 /** 8-bit LR pictures as a tensor in [0, 1]. */
 export const uploadLr = (levels: Uint8Array, shape: tf.Tensor4D['shape']): tf.Tensor4D =>
-  kernels().uploadPictures(levels, shape, 1 / 255, 0);
+  kernels().uploadPictures(levels, shape, ranges.lr.scale, ranges.lr.shift);
+
+/** Put another batch of the same size in the place of one, on a backend whose tensors change. */
+export function overwriteBatch(tensors: BatchTensors, { hr, lr }: CropBatch): void {
+  const { overwritePictures } = kernels();
+  assert(overwritePictures, 'this backend’s tensors do not change');
+  overwritePictures(tensors.hr, hr, ranges.hr.scale, ranges.hr.shift);
+  overwritePictures(tensors.lr, lr, ranges.lr.scale, ranges.lr.shift);
+}

@@ -53,7 +53,10 @@ napi_value entry(napi_env env, napi_callback_info info) {
   } catch (const c10::OutOfMemoryError& error) {
     throwError(env, "OUT_OF_MEMORY", error.what_without_backtrace());
   } catch (const c10::Error& error) {
-    throwError(env, "TORCH", error.what_without_backtrace());
+    const std::string message = error.what_without_backtrace();
+    // The CPU's allocator has no error of its own.
+    const bool allocator = message.find("DefaultCPUAllocator") != std::string::npos;
+    throwError(env, allocator ? "OUT_OF_MEMORY" : "TORCH", message.c_str());
   } catch (const std::bad_alloc& error) {
     throwError(env, "OUT_OF_MEMORY", "the process is out of memory");
   } catch (const std::exception& error) {
@@ -118,12 +121,14 @@ at::ScalarType scalarTypeOf(napi_typedarray_type type) {
   }
 }
 
-/// A tensor over an array's memory, for as long as this call lasts.
-at::Tensor over(napi_env env, napi_value array, at::IntArrayRef shape) {
+/// A tensor over an array's memory, for as long as this call lasts: a vector, or in a shape.
+at::Tensor over(napi_env env, napi_value array, std::optional<at::IntArrayRef> given = std::nullopt) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
   check(napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr), "a typed array");
+  const int64_t vector[] = {static_cast<int64_t>(length)};
+  const at::IntArrayRef shape = given.value_or(at::IntArrayRef(vector));
   if (static_cast<int64_t>(length) != c10::multiply_integers(shape)) {
     throw std::invalid_argument("an array of " + std::to_string(length) + " elements does not have the tensor's shape");
   }
@@ -247,14 +252,20 @@ napi_value freeGraph(napi_env env, State& state, const Arguments& arguments) {
   return nullptr;
 }
 
-/// onCopyStream(on): what follows runs beside the computation, after everything that was asked for so far.
+napi_value copiesAwaitComputation(napi_env, State& state, const Arguments&) {
+  state.cuda.copiesAwaitComputation();
+  return nullptr;
+}
+
 napi_value onCopyStream(napi_env env, State& state, const Arguments& arguments) {
   state.cuda.onCopyStream(booleanOf(env, arguments.at(0)));
   return nullptr;
 }
 
-napi_value waitForCopies(napi_env, State& state, const Arguments&) {
-  state.cuda.waitForCopies();
+/// pin(array): its memory must live as long as the process.
+napi_value pin(napi_env env, State& state, const Arguments& arguments) {
+  const at::Tensor bytes = over(env, arguments.at(0));
+  state.cuda.pin(bytes.data_ptr(), bytes.nbytes());
   return nullptr;
 }
 
@@ -295,7 +306,8 @@ NAPI_MODULE_INIT() {
   define<replayGraph>(env, exports, "replayGraph");
   define<freeGraph>(env, exports, "freeGraph");
   define<onCopyStream>(env, exports, "onCopyStream");
-  define<waitForCopies>(env, exports, "waitForCopies");
+  define<copiesAwaitComputation>(env, exports, "copiesAwaitComputation");
+  define<pin>(env, exports, "pin");
   napi_set_named_property(env, exports, "version", toText(env, TORCH_VERSION));
   return exports;
 }

@@ -12,6 +12,7 @@
 #include <cuda_runtime_api.h>
 
 #include <map>
+#include <set>
 
 struct CudaState {
   int device;
@@ -21,6 +22,7 @@ struct CudaState {
   std::map<int64_t, std::unique_ptr<at::cuda::CUDAGraph>> graphs;
   std::unique_ptr<at::cuda::CUDAGraph> capturing;
   int64_t graphCount = 0;
+  std::set<void*> pinned;
   /// Graphs of one pool share the memory of their temporaries.
   at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
 };
@@ -30,13 +32,6 @@ namespace {
 CudaState& used(const Cuda& cuda) {
   if (!cuda.state) throw std::runtime_error("no CUDA device is in use");
   return *cuda.state;
-}
-
-/// `later` waits for all that was asked of `earlier` so far.
-void order(const c10::cuda::CUDAStream& earlier, const c10::cuda::CUDAStream& later) {
-  at::cuda::CUDAEvent event;
-  event.record(earlier);
-  event.block(later);
 }
 
 }  // namespace
@@ -80,15 +75,18 @@ void Cuda::replayGraph(int64_t graph) { used(*this).graphs.at(graph)->replay(); 
 
 void Cuda::freeGraph(int64_t graph) { used(*this).graphs.erase(graph); }
 
-void Cuda::onCopyStream(bool on) {
+void Cuda::copiesAwaitComputation() {
   CudaState& cuda = used(*this);
-  if (on) order(cuda.compute, cuda.copies);
-  cuda.copying = on;
+  at::cuda::CUDAEvent event;
+  event.record(cuda.compute);
+  event.block(cuda.copies);
 }
 
-void Cuda::waitForCopies() {
-  CudaState& cuda = used(*this);
-  order(cuda.copies, cuda.compute);
+void Cuda::onCopyStream(bool on) { used(*this).copying = on; }
+
+void Cuda::pin(void* data, size_t sizeBytes) {
+  if (!used(*this).pinned.insert(data).second) return;
+  C10_CUDA_CHECK(cudaHostRegister(data, sizeBytes, cudaHostRegisterDefault));
 }
 
 struct StreamGuard::Guard {
@@ -123,8 +121,9 @@ void Cuda::beginGraph() { none(); }
 int64_t Cuda::endGraph() { none(); }
 void Cuda::replayGraph(int64_t) { none(); }
 void Cuda::freeGraph(int64_t) { none(); }
+void Cuda::copiesAwaitComputation() { none(); }
 void Cuda::onCopyStream(bool) { none(); }
-void Cuda::waitForCopies() { none(); }
+void Cuda::pin(void*, size_t) { none(); }
 
 struct StreamGuard::Guard {};
 StreamGuard::StreamGuard(const Cuda&) {}

@@ -23,8 +23,12 @@ class Cuda {
   int64_t endGraph();
   void replayGraph(int64_t graph);
   void freeGraph(int64_t graph);
+  /// Copies asked for from now on start after what has been asked of the computation so far.
+  void copiesAwaitComputation();
+  /// Whether what follows runs on the copies' stream, beside the computation.
   void onCopyStream(bool on);
-  void waitForCopies();
+  /// Pin a range of host memory, for as long as the process lives: copies to and from it run at full speed.
+  void pin(void* data, size_t sizeBytes);
 
   std::unique_ptr<CudaState> state;
 };

@@ -50,10 +50,14 @@ const narrowed: Record<number, number> = {
   [scalarType.float64]: scalarType.float32,
 };
 
+/** Pinning costs more than it saves below this. */
+const pinnedFromBytes = 1 << 20;
+
 /** TensorFlow.js's storage on libtorch. Every dataId is one tensor of the addon's. */
 export class TorchBackend extends KernelBackend {
   private readonly native = loadNative();
   private readonly entries = new DataStorage<Entry>(this, engine());
+  private readonly constants = new Map<string, Handle>();
 
   /** `device` is cpu or cuda:N. */
   constructor(
@@ -153,6 +157,10 @@ export class TorchBackend extends KernelBackend {
   }
 
   private upload(values: BackendValues, shape: number[], dtype: DataType): Handle {
+    if (values.length === 1 && dtype !== 'complex64') {
+      // A kernel's argument rather than a copy from the host, which no graph can hold.
+      return aten.full(shape, Number(values[0]), scalarTypeOf[dtype], undefined, this.device);
+    }
     if (dtype === 'complex64') {
       return aten.view_as_complex(this.native.write(toFloat32(values), [...shape, 2], this.device));
     }
@@ -183,15 +191,32 @@ export class TorchBackend extends KernelBackend {
 
   /** Copy a tensor's elements to `target`, which may lie on shared memory. */
   readInto({ dataId, shape }: TensorInfo, target: NumericArray): void {
+    this.pin(target);
     this.scope(() => this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target));
   }
 
   /** Put new elements in a tensor's place. Results computed from it are not touched. */
   overwrite({ dataId }: TensorInfo, values: NumericArray): void {
-    const entry = this.entries.get(dataId);
-    this.native.overwrite(entry.handle, values);
-    if (entry.low) this.native.free(entry.low);
-    entry.low = undefined;
+    const { handle, low } = this.entries.get(dataId);
+    this.pin(values);
+    this.native.overwrite(handle, values);
+    // In its place: a captured graph reads it there.
+    if (low) this.scope(() => aten.copy_(low, handle));
+  }
+
+  /** Copy a tensor's elements to `target` as soon as what was asked for before `copiesAwaitComputation` is computed. */
+  readBeside(info: TensorInfo, target: NumericArray): void {
+    this.native.onCopyStream(true);
+    try {
+      this.readInto(info, target);
+    } finally {
+      this.native.onCopyStream(false);
+    }
+  }
+
+  /** Let a device copy to and from an array's whole buffer at full speed; worth it for buffers that are used again. */
+  private pin({ buffer }: NumericArray): void {
+    if (this.device !== 'cpu' && buffer.byteLength >= pinnedFromBytes) this.native.pin(new Uint8Array(buffer));
   }
 
   override disposeData(dataId: DataId, force = false): boolean {
@@ -243,6 +268,28 @@ export class TorchBackend extends KernelBackend {
 
   override dispose(): void {
     // Tensors that still live are moved to another backend by whoever uses them next.
+    for (const handle of this.constants.values()) this.native.free(handle);
+    this.constants.clear();
+  }
+
+  /** A constant vector on the device, made once. It stays the backend's. */
+  constant(values: number[]): Handle {
+    const key = values.join();
+    let handle = this.constants.get(key);
+    if (handle === undefined) {
+      handle = this.keep(() => this.native.write(Float32Array.from(values), [values.length], this.device));
+      this.constants.set(key, handle);
+    }
+    return handle;
+  }
+
+  /** Put new 8-bit levels in the place of a tensor that `fromLevels` made. */
+  overwriteLevels({ dataId }: TensorInfo, levels: Uint8Array, shape: number[], scale: number, shift: number): void {
+    const { handle } = this.entries.get(dataId);
+    this.scope(() => {
+      const floats = aten['to.dtype'](this.native.write(levels, shape, this.device), scalarType.float32);
+      aten.copy_(handle, aten['add_.Scalar'](aten['mul_.Scalar'](floats, scale), shift));
+    });
   }
 
   /** Make a tensor in a new scope for temporaries: it alone outlives them. */
@@ -280,6 +327,9 @@ export const torchBackend = (): TorchBackend => engine().backend as TorchBackend
 
 /** Copy a tensor's elements to `target`; no array is made. */
 export const readInto = (tensor: Tensor, target: NumericArray): void => torchBackend().readInto(tensor, target);
+
+/** The same beside the computation, on CUDA alone: see TorchBackend.readBeside. */
+export const readBeside = (tensor: Tensor, target: NumericArray): void => torchBackend().readBeside(tensor, target);
 
 /** A float tensor of 8-bit levels: level * scale + shift. A quarter of the bytes cross to the device. */
 export function picturesTensor(levels: Uint8Array, shape: number[], scale: number, shift: number): Tensor {

@@ -5,7 +5,8 @@ import { defineFallbacks, defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
 
 export { probe, type BuildRecord, type Probe } from './native.js';
-export { picturesTensor, readInto, torchBackend, type Precision, type TorchBackend } from './backend.js';
+export { captureGraph, copiesAwaitComputation, type Graph } from './graphs.js';
+export { picturesTensor, readBeside, readInto, torchBackend, type Precision, type TorchBackend } from './backend.js';
 export { registeredKernels } from './kernel.js';
 
 export interface TorchOptions {
@@ -42,6 +43,8 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
   const native = loadNative();
   const name = device === 'cpu' ? 'cpu' : useCuda(device);
   native.keepFreedMemory();
+  // What cuBLAS needs to repeat its results; libtorch refuses matrix products without it.
+  if (deterministic) process.env['CUBLAS_WORKSPACE_CONFIG'] ??= ':4096:8';
   native.setDeterministic(deterministic);
   native.setTf32(tf32);
   const threads = native.setThreads(options.threads ?? 0);

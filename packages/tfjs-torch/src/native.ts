@@ -40,8 +40,9 @@ export interface Native {
   endGraph(): number;
   replayGraph(graph: number): void;
   freeGraph(graph: number): void;
+  copiesAwaitComputation(): void;
   onCopyStream(on: boolean): void;
-  waitForCopies(): void;
+  pin(array: NumericArray): void;
 }
 
 /** What `npm run setup:torch` wrote about the addon that it compiled. */

@@ -4,37 +4,30 @@ import { parentPort } from 'node:worker_threads';
 import type { RunConfig } from '@fourfold/common';
 import { readPicture } from '@fourfold/data-loader';
 import {
-  contentStep,
+  canCaptureGraphs,
   createDiscriminator,
   createGenerator,
   createVgg,
   discriminatorLayout,
-  discriminatorStep,
-  disposeContent,
   disposeTensors,
-  downloadGradients,
   generatorLayout,
-  generatorStep,
-  readLosses,
-  runGenerator,
+  replaceParameters,
   selectBackend,
   tensorCount,
   tileOverlap,
-  uploadBatch,
   uploadParameters,
   upscalePicture,
   vggLayout,
   vggVector,
   type BackendChoice,
   type BackendInfo,
-  type BatchTensors,
-  type ContentResult,
   type CropBatch,
-  type GeneratorPass,
   type Layout,
   type Network,
 } from '@fourfold/model';
 import { evaluatePicture, type Scores } from './evaluation.js';
+import { createGraphHalves } from './graph-halves.js';
+import { createHalves, present, type Halves, type Place } from './halves.js';
 import { answerCalls } from './thread-rpc.js';
 
 /*
@@ -42,99 +35,51 @@ import { answerCalls } from './thread-rpc.js';
  * the exchange of one half overlap the computation of the other.
  */
 
-export interface Place {
-  iteration: number;
-  replica: number;
-  /** Index in the config's phases. */
-  phase: number;
-}
-
-/** A replica's generator pass, kept between the two halves of an iteration. */
-interface KeptPass {
-  batch: BatchTensors;
-  pass: GeneratorPass;
-  content?: ContentResult;
-}
-
 /** Side of the LR tiles of an evaluation: bounds its memory. */
 const evaluationTilePixels = 96;
 
 let config: RunConfig;
 let layouts: { generator: Layout; discriminator: Layout };
-const networks: { generator?: Network; discriminator?: Network; vgg?: Network } = {};
-/** By replica; all of the same iteration. */
-const kept = new Map<number, KeptPass>();
-let keptIteration = -1;
+const networks: { generator?: Network; discriminator?: Network } = {};
+let halves: Halves | undefined;
 let evaluated: Network | undefined;
 
 const methods = {
   /** Choose the backend and prepare the networks; `vggBytes` is the safetensors file that the config names. */
-  async start(
-    run: RunConfig,
-    choice: BackendChoice,
-    vggBytes?: Uint8Array,
-  ): Promise<BackendInfo> {
+  async start(run: RunConfig, choice: BackendChoice, vggBytes?: Uint8Array): Promise<BackendInfo> {
     config = run;
     const info = await selectBackend(choice);
     layouts = {
       generator: generatorLayout(config.generator),
       discriminator: discriminatorLayout(config.discriminator, config.data.crop),
     };
-    const depth = config.loss.content;
-    if (vggBytes && depth !== 'mse') {
-      const vector = vggVector(depth, vggBytes, String(config.vgg));
-      networks.vgg = { layer: createVgg(depth), parameters: uploadParameters(vggLayout(depth), vector) };
-    }
+    const parts = { config, layouts, network, vgg: vggOf(vggBytes) };
+    halves = config.workers.graphs && canCaptureGraphs() ? createGraphHalves(parts) : createHalves(parts);
     return info;
   },
 
   /** Forget what was computed for another coordinator; returns how many tensors are left, those of parameters. */
   reset(): number {
-    for (const replica of [...kept.keys()]) drop(replica);
+    halves?.reset();
     return tensorCount();
   },
 
   /** Take over a network's parameters. */
-  setParameters(network: 'generator' | 'discriminator', vector: Float32Array): void {
-    // Passes of the generator's older version need its tensors.
-    if (network === 'generator') methods.reset();
-    const before = networks[network];
-    if (before) disposeTensors(before.parameters);
-    const layer =
-      network === 'generator'
-        ? createGenerator(config.generator, 'training')
-        : createDiscriminator(config.discriminator);
-    networks[network] = { layer, parameters: uploadParameters(layouts[network], vector) };
+  setParameters(name: 'generator' | 'discriminator', vector: Float32Array): void {
+    // Passes of the generator's older version need its tensors as they were.
+    if (name === 'generator') methods.reset();
+    const found = networks[name];
+    networks[name] = found
+      ? { ...found, parameters: replaceParameters(layouts[name], found.parameters, vector) }
+      : { layer: layerOf(name), parameters: uploadParameters(layouts[name], vector) };
   },
 
-  /** The first half of a `gan` iteration: the discriminator's gradient into `target`; returns its losses. */
-  discriminatorHalf(place: Place, batch: CropBatch, target: Float32Array): Record<string, number> {
-    const { batch: tensors, pass } = passOf(place, batch);
-    const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr);
-    downloadGradients(layouts.discriminator, gradients, target);
-    disposeTensors(gradients);
-    return readLosses(losses);
-  },
+  discriminatorHalf: (place: Place, batch: CropBatch, target: Float32Array) =>
+    started().discriminator(place, batch, target),
 
-  /** Work ahead: the content loss of a kept pass, which needs no discriminator. */
-  prepareContent({ replica, iteration, phase }: Place): void {
-    const pass = kept.get(replica);
-    if (pass && keptIteration === iteration) contentOf(pass, phase);
-  },
+  prepareContent: (place: Place) => started().content(place),
 
-  /** The generator's gradient into `target`; returns its losses. Ends the replica's pass. */
-  generatorHalf(place: Place, batch: CropBatch, target: Float32Array): Record<string, number> {
-    const replica = passOf(place, batch);
-    const content = contentOf(replica, place.phase);
-    const against = config.phases[place.phase].kind === 'gan' ? network('discriminator') : undefined;
-    const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
-    // generatorStep has used both up.
-    replica.content = undefined;
-    downloadGradients(layouts.generator, gradients, target);
-    disposeTensors(gradients);
-    drop(place.replica);
-    return readLosses(losses);
-  },
+  generatorHalf: (place: Place, batch: CropBatch, target: Float32Array) => started().generator(place, batch, target),
 
   /** Take over the generator's vector, running averages included, to measure it. */
   startEvaluation(vector: Float32Array): void {
@@ -161,44 +106,22 @@ const methods = {
 
 export type ComputeMethods = typeof methods;
 
-const network = (name: 'generator' | 'discriminator'): Network => {
-  const found = networks[name];
-  assert(found, `the ${name}'s parameters are there before its work`);
-  return found;
-};
+const network = (name: 'generator' | 'discriminator'): Network => present(networks[name], name);
 
-/** The replica's pass: the kept one, else computed again. */
-function passOf({ iteration, replica }: Place, batch: CropBatch): KeptPass {
-  if (iteration !== keptIteration) methods.reset();
-  keptIteration = iteration;
-  const found = kept.get(replica);
-  if (found) return found;
-  if (kept.size >= config.workers.keptPasses) drop(kept.keys().next().value as number);
-  const tensors = uploadBatch(batch);
-  const made: KeptPass = { batch: tensors, pass: runGenerator(network('generator'), tensors.lr) };
-  kept.set(replica, made);
-  return made;
+function started(): Halves {
+  assert(halves, 'start comes first');
+  return halves;
 }
 
-function contentOf(replica: KeptPass, phase: number): ContentResult {
-  replica.content ??= contentStep(
-    config.phases[phase].kind,
-    config.loss,
-    networks.vgg,
-    replica.batch.hr,
-    replica.pass.sr,
-  );
-  return replica.content;
-}
+const layerOf = (name: 'generator' | 'discriminator') =>
+  name === 'generator' ? createGenerator(config.generator, 'training') : createDiscriminator(config.discriminator);
 
-function drop(replica: number): void {
-  const found = kept.get(replica);
-  if (!found) return;
-  kept.delete(replica);
-  found.pass.dispose();
-  if (found.content) disposeContent(found.content);
-  found.batch.hr.dispose();
-  found.batch.lr.dispose();
+/** VGG19 from the file that the config names, where its content loss needs it. */
+function vggOf(bytes: Uint8Array | undefined): Network | undefined {
+  const depth = config.loss.content;
+  if (!bytes || depth === 'mse') return undefined;
+  const vector = vggVector(depth, bytes, String(config.vgg));
+  return { layer: createVgg(depth), parameters: uploadParameters(vggLayout(depth), vector) };
 }
 
 assert(parentPort, 'this module runs in a worker thread');

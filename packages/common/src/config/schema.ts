@@ -85,6 +85,8 @@ export const workersSchema = z.strictObject({
     .default('auto'),
   /** `bf16`: convolutions and matrix products round to bfloat16, and activations are kept as such (torch only). */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** On CUDA, capture the halves of an iteration as graphs and replay them. */
+  graphs: z.boolean().default(true),
   /** Threads a worker computes with; 0 divides the machine's cores among the local workers. */
   threads: z.int().min(0).default(0),
   /** Let workers of other kinds join. The weights then depend on who computed what. */

@@ -56,6 +56,7 @@ export const genericKernels: Kernels = {
   ...createPreluGradient({ channelSums, scaleShift }),
   channelSums,
   scaleShift,
+  channelAffine: (x, scale, shift) => tf.tidy(() => tf.add(tf.mul(x, tf.tensor1d(scale)), tf.tensor1d(shift))),
   maxPool: (x) => {
     const y = tf.maxPool(x, 2, 2, 'valid');
     return { y, saved: [x, y] };

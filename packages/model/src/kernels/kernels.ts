@@ -29,6 +29,8 @@ export interface Kernels {
   channelSums(x: tf.Tensor4D): tf.Tensor1D;
   /** x * scale + shift, each one a channel. */
   scaleShift(x: tf.Tensor4D, scale: tf.Tensor1D, shift: tf.Tensor1D): tf.Tensor4D;
+  /** x * scale + shift, each one constant a channel. */
+  channelAffine(x: tf.Tensor4D, scale: number[], shift: number[]): tf.Tensor4D;
   /** Maximum of each 2 x 2 block; `saved` is what the gradient needs. */
   maxPool(x: tf.Tensor4D): { y: tf.Tensor4D; saved: tf.Tensor4D[] };
   maxPoolGradient(dy: tf.Tensor4D, saved: tf.Tensor4D[], xShape: tf.Tensor4D['shape']): tf.Tensor4D;
@@ -36,6 +38,10 @@ export interface Kernels {
   upload(values: Float32Array, shape: number[]): tf.Tensor;
   /** Pictures [count, height, width, 3] of 8-bit levels as level * scale + shift. */
   uploadPictures(levels: Uint8Array, shape: tf.Tensor4D['shape'], scale: number, shift: number): tf.Tensor4D;
+  /** Put new levels in the place of `uploadPictures`' result; undefined where the backend's tensors do not change. */
+  overwritePictures?: (tensor: tf.Tensor4D, levels: Uint8Array, scale: number, shift: number) => void;
+  /** Put new values in a tensor's place; undefined where the backend's tensors do not change. */
+  overwrite?: (tensor: tf.Tensor, values: Float32Array) => void;
   /** Copy a tensor's elements to `target`. */
   download(tensor: tf.Tensor, target: Float32Array): void;
 }

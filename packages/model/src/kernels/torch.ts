@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { picturesTensor, readInto } from '@fourfold/tfjs-torch';
+import { picturesTensor, readInto, torchBackend } from '@fourfold/tfjs-torch';
 import { genericKernels } from './generic.js';
 import type { Kernels } from './kernels.js';
 
@@ -31,6 +31,7 @@ export const torchKernels: Kernels = {
     const [dx, dGamma, dBeta] = run<tf.Tensor[]>('BatchNormTrainingGrad', { dy, x, gamma, mean, inverse });
     return { dx: dx as tf.Tensor4D, dGamma: dGamma as tf.Tensor1D, dBeta: dBeta as tf.Tensor1D };
   },
+  channelAffine: (x, scale, shift) => run('ChannelAffine', { x }, { scale, shift }),
   maxPool: (x) => {
     const [y, indices] = run<tf.Tensor4D[]>('MaxPoolIndexed', { x });
     return { y, saved: [indices] };
@@ -38,5 +39,8 @@ export const torchKernels: Kernels = {
   maxPoolGradient: (dy, [indices], xShape) => run('MaxPoolIndexedGrad', { dy, indices }, { inputShape: xShape }),
   uploadPictures: (levels, shape, scale, shift) => picturesTensor(levels, shape, scale, shift) as tf.Tensor4D,
   upload: (values, shape) => tf.tensor(values, shape),
+  overwritePictures: (tensor, levels, scale, shift) =>
+    torchBackend().overwriteLevels(tensor, levels, tensor.shape, scale, shift),
+  overwrite: (tensor, values) => torchBackend().overwrite(tensor, values),
   download: (tensor, target) => readInto(tensor, target),
 };

@@ -57,4 +57,10 @@ export function defineNormalisation(): void {
     },
     'stored',
   );
+
+  // ChannelAffine {x}: x * scale + shift, constants, one of each a channel.
+  define<{ x: TensorInfo }, { scale: number[]; shift: number[] }>(
+    'ChannelAffine',
+    ({ x }, { scale, shift }, { backend }) => aten.addcmul(backend.constant(shift), x, backend.constant(scale)),
+  );
 }

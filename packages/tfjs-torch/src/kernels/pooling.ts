@@ -208,7 +208,8 @@ export function definePooling(): void {
   );
   define<{ dy: TensorInfo; indices: TensorInfo }, { inputShape: number[] }>(
     'MaxPoolIndexedGrad',
-    ({ dy, indices }, { inputShape }) => {
+    ({ dy, indices }, { inputShape }, { backend }) => {
+      if (backend.device !== 'cpu') return blockGradient(dy, indices, inputShape, backend.device);
       const pool = pool2d(inputShape, blocks);
       const [batch, height, width, channels] = inputShape;
       const shapeOnly = emptyLike(dy, [batch, channels, height, width]);
@@ -216,6 +217,29 @@ export function definePooling(): void {
     },
     'stored',
   );
+}
+
+/**
+ * Gradient of maxima of 2 x 2 blocks by comparing places: libtorch's own adds up in any order on CUDA, and is refused there
+ * where results must repeat.
+ */
+function blockGradient(
+  dy: Handle,
+  indices: Handle,
+  [batch, height, width, channels]: number[],
+  device: string,
+): Handle {
+  const [rows, columns] = [Math.floor(height / 2), Math.floor(width / 2)];
+  const spread = (x: Handle) =>
+    aten.reshape(
+      aten.expand(aten.reshape(x, [batch, rows, 1, columns, 1, channels]), [batch, rows, 2, columns, 2, channels]),
+      [batch, 2 * rows, 2 * columns, channels],
+    );
+  const all = aten.reshape(aten.arange(height * width, scalarType.int64, undefined, device), [1, height, width, 1]);
+  const places = aten.narrow(aten.narrow(all, 1, 0, 2 * rows), 2, 0, 2 * columns);
+  const dx = aten['mul.Tensor'](spread(dy), aten['eq.Tensor'](spread(indices), places));
+  // A last odd row or column is in no block.
+  return aten.constant_pad_nd(dx, [0, 0, 0, width - 2 * columns, 0, height - 2 * rows], 0);
 }
 
 const blocks: Attributes2d = { filterSize: 2, strides: 2, pad: 'valid' };

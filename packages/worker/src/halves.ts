@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import type { RunConfig } from '@fourfold/common';
+import {
+  contentStep,
+  discriminatorStep,
+  disposeContent,
+  disposeTensors,
+  downloadGradients,
+  generatorStep,
+  readLosses,
+  runGenerator,
+  uploadBatch,
+  type BatchTensors,
+  type ContentResult,
+  type CropBatch,
+  type GeneratorPass,
+  type Layout,
+  type Network,
+} from '@fourfold/model';
+
+/** Where in a run a replica's work belongs. */
+export interface Place {
+  iteration: number;
+  replica: number;
+  /** Index in the config's phases. */
+  phase: number;
+}
+
+/** What the halves of an iteration are computed from. Networks change between iterations, their tensors need not. */
+export interface HalvesParts {
+  config: RunConfig;
+  layouts: { generator: Layout; discriminator: Layout };
+  /** The network's newest parameters; throws where they have not come. */
+  network(name: 'generator' | 'discriminator'): Network;
+  vgg: Network | undefined;
+}
+
+/** A replica's share of an iteration, half by half. */
+export interface Halves {
+  /** The first half of a `gan` iteration: the discriminator's gradient into `target`; its losses. */
+  discriminator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
+  /** Work ahead: the content loss of a kept pass, which needs no discriminator. */
+  content(place: Place): void;
+  /** The generator's gradient into `target`; its losses. Ends the replica's pass. */
+  generator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
+  /** Forget the passes that are kept: the generator's parameters are about to change. */
+  reset(): void;
+}
+
+/** A replica's generator pass, kept between the two halves of an iteration. */
+interface KeptPass {
+  batch: BatchTensors;
+  pass: GeneratorPass;
+  content?: ContentResult;
+}
+
+/** Halves that ask the backend for one kernel after the other, on any backend. What they keep is a cache. */
+export function createHalves({ config, layouts, network, vgg }: HalvesParts): Halves {
+  /** By replica; all of the same iteration. */
+  const kept = new Map<number, KeptPass>();
+  let keptIteration = -1;
+
+  function drop(replica: number): void {
+    const found = kept.get(replica);
+    if (!found) return;
+    kept.delete(replica);
+    found.pass.dispose();
+    if (found.content) disposeContent(found.content);
+    found.batch.hr.dispose();
+    found.batch.lr.dispose();
+  }
+
+  function reset(): void {
+    for (const replica of [...kept.keys()]) drop(replica);
+  }
+
+  /** The replica's pass: the kept one, else computed again. */
+  function passOf({ iteration, replica }: Place, batch: CropBatch): KeptPass {
+    if (iteration !== keptIteration) reset();
+    keptIteration = iteration;
+    const found = kept.get(replica);
+    if (found) return found;
+    if (kept.size >= config.workers.keptPasses) drop(kept.keys().next().value as number);
+    const tensors = uploadBatch(batch);
+    const made: KeptPass = { batch: tensors, pass: runGenerator(network('generator'), tensors.lr) };
+    kept.set(replica, made);
+    return made;
+  }
+
+  function contentOf(replica: KeptPass, phase: number): ContentResult {
+    const { hr } = replica.batch;
+    replica.content ??= contentStep(config.phases[phase].kind, config.loss, vgg, hr, replica.pass.sr);
+    return replica.content;
+  }
+
+  return {
+    discriminator(place, batch, target) {
+      const { batch: tensors, pass } = passOf(place, batch);
+      const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr);
+      downloadGradients(layouts.discriminator, gradients, target);
+      disposeTensors(gradients);
+      return readLosses(losses);
+    },
+    content({ replica, iteration, phase }) {
+      const pass = kept.get(replica);
+      if (pass && keptIteration === iteration) contentOf(pass, phase);
+    },
+    generator(place, batch, target) {
+      const replica = passOf(place, batch);
+      const content = contentOf(replica, place.phase);
+      const against = config.phases[place.phase].kind === 'gan' ? network('discriminator') : undefined;
+      const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
+      // generatorStep has used it up.
+      replica.content = undefined;
+      downloadGradients(layouts.generator, gradients, target);
+      disposeTensors(gradients);
+      drop(place.replica);
+      return readLosses(losses);
+    },
+    reset,
+  };
+}
+
+/** Assert that a network's parameters have come before its work. */
+export function present(network: Network | undefined, name: string): Network {
+  assert(network, `the ${name}'s parameters are there before its work`);
+  return network;
+}
