@@ -91,6 +91,9 @@ export function loadNative(): Native {
   if (loaded) return loaded;
   const result = probe();
   if (!result.found) throw new Error(`torch: ${result.reason}`);
+  // OpenMP's threads spin for milliseconds when they wait. On a machine with other work, where one of them may be off its
+  // core, that made an iteration twenty times as long. libgomp reads this when it is loaded.
+  if (!process.env['OMP_WAIT_POLICY']) process.env['GOMP_SPINCOUNT'] ??= '1000';
   try {
     loaded = createRequire(import.meta.url)(join(buildFolder, 'torch.node')) as Native;
   } catch (error) {
