@@ -112,7 +112,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const secret = secretStamp();
     await own.write(secret, new Float32Array());
     expect(whyNotShared(own.place, secret)).toBeUndefined();
-    expect(whyNotShared(own.place, secretStamp())).toBe('it is on another host');
+    expect(whyNotShared(own.place, secretStamp())).toBe('the worker is on another host');
     expect(whyNotShared({ ...own.place, pid: 2 ** 30 }, secret)).toMatch(/another host.*ENOENT/);
     // What the numbers name may be anything: here the standard streams, pipes or a terminal.
     for (const descriptor of [0, 1, 2])

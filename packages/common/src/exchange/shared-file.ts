@@ -101,17 +101,17 @@ export async function openSharedFile(place: SharedFile__Output): Promise<PeerFil
 }
 
 /**
- * Whether this process can read the file of a peer: whoever finds the peer's secret stamp in it shares its memory.
- * Returns why not.
+ * Whether this process can read a worker's file: whoever finds the worker's secret stamp in it shares its memory, whatever
+ * container either is in. Returns why not.
  */
 export function whyNotShared(place: SharedFile__Output, secret: Stamp): string | undefined {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(pathOf(place), readOnly);
     if (fstatSync(descriptor).isFile() && holdsStamp(descriptor, secret)) return undefined;
-    return 'it is on another host';
+    return 'the worker is on another host';
   } catch (error) {
-    return `it is on another host, or in a container or of a user whose files cannot be read (${systemErrorCode(error)})`;
+    return `the worker is on another host, or its files cannot be read (${systemErrorCode(error)})`;
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

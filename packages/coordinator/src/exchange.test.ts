@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { createLogger, createSharedFile, openSharedFile, secretStamp, type OwnFile } from '@fourfold/common';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createExchange, type Exchange } from './exchange.js';
+
+const folder = '/dev/shm';
+const log = createLogger('test');
+log.level = 'silent';
+const said = vi.spyOn(log, 'info');
+const master = {
+  networks: ['generator' as const],
+  versions: () => ({ generator: 7, discriminator: 0 }),
+  state: () => ({ vector: Float32Array.of(1, 2, 3) }) as ReturnType<Parameters<typeof createExchange>[2]['state']>,
+  serve: () => undefined,
+};
+const transportOf = (connected: ReturnType<Exchange['connect']>) =>
+  'problem' in connected ? connected.problem : connected.transport;
+
+/** A worker's Register, as far as the exchange goes. */
+const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType<typeof secretStamp> | null) => ({
+  protocolVersion: 1,
+  run: 'run',
+  kind: null,
+  exchangeAddress: '127.0.0.1:1',
+  datasetSha256: '',
+  hostCheck,
+  hostSecret,
+});
+
+let check: OwnFile;
+const secret = secretStamp();
+let exchange: Exchange | undefined;
+const open = async (transport: 'auto' | 'grpc' | 'shared-memory') =>
+  (exchange = await createExchange({ transport, folder }, 3, master, log));
+
+describe.runIf(process.platform === 'linux')('on Linux', () => {
+  beforeEach(async () => {
+    check = await createSharedFile(folder);
+    await check.write(secret, new Float32Array());
+    said.mockClear();
+  });
+  afterEach(async () => {
+    await check.close();
+    await exchange?.close();
+  });
+
+  test.each([
+    ['finds the secret', 'auto', () => registerWith(check.place, secret), 'shared-memory', 0],
+    ['finds another secret', 'auto', () => registerWith(check.place, secretStamp()), 'grpc', 1],
+    ['finds no such process', 'auto', () => registerWith({ pid: 2 ** 30, descriptor: 1 }, secret), 'grpc', 1],
+    ['is told of no file', 'auto', () => registerWith(null, null), 'grpc', 1],
+    ['is told to use gRPC', 'grpc', () => registerWith(check.place, secret), 'grpc', 0],
+  ] as const)('a coordinator that %s (%s)', async (_, transport, register, expected, lines) => {
+    const connected = (await open(transport)).connect(register());
+    expect(transportOf(connected)).toBe(expected);
+    expect(said).toHaveBeenCalledTimes(lines);
+    if ('problem' in connected) return;
+    expect(connected.welcome.sharedMemory).toBe(expected === 'shared-memory');
+    expect(connected.welcome.parameters).toHaveLength(expected === 'shared-memory' ? 1 : 0);
+    connected.close();
+  });
+
+  test('a coordinator that insists on shared memory refuses a worker of another host', async () => {
+    const connected = (await open('shared-memory')).connect(registerWith(check.place, secretStamp()));
+    expect(transportOf(connected)).toBe('exchange.transport is shared-memory, but the worker is on another host');
+  });
+
+  test('parameters are published once a version, and only while somebody reads them', async () => {
+    const opened = await open('auto');
+    await opened.publish();
+    expect(opened.traffic.parameters['shared-memory']).toBe(0);
+    const connected = opened.connect(registerWith(check.place, secret));
+    if ('problem' in connected) throw new Error(connected.problem);
+    await opened.publish();
+    await opened.publish();
+    expect(opened.traffic.parameters['shared-memory']).toBe(12);
+    const [{ file: place }] = connected.welcome.parameters as { file: OwnFile['place'] }[];
+    const file = await openSharedFile(place);
+    expect([file.holds({ term: 3, number: 7 }), file.holds({ term: 2, number: 7 })]).toEqual([true, false]);
+    await file.close();
+    connected.close();
+  });
+
+  test('shared memory that is full: parameters are pulled from then on, which is said once', async () => {
+    const script = `
+      import { createLogger, createSharedFile, secretStamp } from '${new URL('../../common/dist/index.js', import.meta.url).href}';
+      import { createExchange } from '${new URL('../dist/index.js', import.meta.url).href}';
+      const [check, secret] = [await createSharedFile('${folder}'), secretStamp()];
+      await check.write(secret, new Float32Array());
+      let version = 0;
+      const vector = new Float32Array(100_000);
+      const master = { networks: ['generator'], versions: () => ({ generator: version }), state: () => ({ vector }) };
+      const said = [];
+      const log = { info: ({ reason }) => said.push(reason) };
+      const exchange = await createExchange({ transport: 'auto', folder: '${folder}' }, 1, master, log);
+      const register = { exchangeAddress: '127.0.0.1:1', hostCheck: check.place, hostSecret: secret };
+      const offered = [];
+      for (; version < 3; version++) {
+        const { transport, welcome, close } = exchange.connect(register);
+        offered.push([transport, welcome.parameters.length]);
+        await exchange.publish();
+        close();
+      }
+      console.log(JSON.stringify({ offered, said, traffic: exchange.traffic.parameters }));
+    `;
+    const args = ['-c', 'ulimit -f 128; exec "$@"', '-', process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)('bash', args);
+    expect(JSON.parse(stdout)).toEqual({
+      offered: [
+        ['shared-memory', 1],
+        ['shared-memory', 0],
+        ['shared-memory', 0],
+      ],
+      said: [expect.stringMatching(/has no room for 400000 bytes/)],
+      traffic: { 'shared-memory': 0, grpc: 0 },
+    });
+  });
+});

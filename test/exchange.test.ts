@@ -1,0 +1,146 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { killAll, startFourfold, type Process } from './support/process.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startWorkers,
+  weightsOf,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
+
+/*
+ * Parameters and gradients cross in shared memory or over gRPC: the same bits, and nothing is left in shared memory.
+ */
+
+const folder = '/dev/shm';
+const finished = { code: 0, signal: null };
+const [grpc, shared] = ['grpc', 'shared-memory'].map((transport) => `exchange: { transport: ${transport} }\n`);
+
+let runs: SmallRuns;
+let reference: Awaited<ReturnType<typeof weightsOf>>;
+
+beforeAll(async () => {
+  runs = await prepareSmallRuns();
+  const run = await runs.create('by-grpc', grpc);
+  const coordinator = startCoordinator(run);
+  startWorkers(run, 2);
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  expect(transportsOf(coordinator)).toEqual(['grpc', 'grpc']);
+  reference = await weightsOf(run);
+}, 120_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+/** The run ends as the reference did. */
+async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void> {
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  expect(await weightsOf(run)).toEqual(reference);
+}
+
+const transportsOf = ({ events }: Process) =>
+  events.filter(({ event }) => event === 'worker-joined').map(({ transport }) => transport);
+
+const withoutSharedMemory = ({ events }: Process) => events.filter(({ event }) => event === 'no-shared-memory');
+
+const update = (network: string, iteration: number) => (event: { [field: string]: unknown }) =>
+  event['event'] === 'update' && event['network'] === network && event['iteration'] === iteration;
+
+/** Files in shared memory that a process has open, as the kernel names them: each has a number of its own. */
+function sharedFilesOf({ child }: Process): string[] {
+  const descriptors = `/proc/${child.pid}/fd`;
+  return readdirSync(descriptors).flatMap((descriptor) => {
+    try {
+      const target = readlinkSync(`${descriptors}/${descriptor}`);
+      return target.startsWith(`${folder}/`) ? [target] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+describe.runIf(process.platform === 'linux')('in shared memory', () => {
+  test('the weights are those of gRPC, to the last bit', async () => {
+    const run = await runs.create('in-shared-memory', shared);
+    const coordinator = startCoordinator(run);
+    startWorkers(run, 2);
+    await expectSameEnd(run, coordinator);
+    expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
+    expect(withoutSharedMemory(coordinator)).toEqual([]);
+  }, 120_000);
+
+  test('worker and coordinator killed with vectors in it: the run goes on, and nothing is left', async () => {
+    const names = readdirSync(folder);
+    const run = await runs.create('killed', shared);
+    const coordinator = startCoordinator(run);
+    const [first, second] = startWorkers(run, 3);
+    await coordinator.waitFor(update('discriminator', 4), 'a first half');
+    const ofFirst = sharedFilesOf(first);
+    // Its host check, gradients of its own, and the coordinator's parameters.
+    expect(ofFirst.length).toBeGreaterThan(2);
+    first.child.kill('SIGKILL');
+    await first.exit;
+    await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the worker');
+    await coordinator.waitFor(update('generator', 5), 'an iteration without it');
+    // The kernel has freed its own files: nobody else has them open. What is left are the coordinator's.
+    const left = sharedFilesOf(coordinator);
+    const parameters = sharedFilesOf(second).filter((file) => left.includes(file));
+    expect(ofFirst.filter((file) => left.includes(file)).sort()).toEqual(parameters.sort());
+    coordinator.child.kill('SIGKILL');
+    await coordinator.exit;
+    const successor = startCoordinator(run, '--resume');
+    await expectSameEnd(run, successor);
+    expect(transportsOf(successor)).toEqual(['shared-memory', 'shared-memory']);
+    expect(readdirSync(folder)).toEqual(names);
+  }, 120_000);
+
+  test('a worker frozen for longer than its lease, then woken: the same weights', async () => {
+    const run = await runs.create('frozen', shared);
+    const coordinator = startCoordinator(run);
+    const [worker] = startWorkers(run, 2);
+    await coordinator.waitFor(update('discriminator', 4), 'a first half');
+    worker.child.kill('SIGSTOP');
+    await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the frozen worker');
+    worker.child.kill('SIGCONT');
+    await expectSameEnd(run, coordinator);
+  }, 120_000);
+
+  test('a worker whose shared memory is full: its gradients go by gRPC, and it says so once', async () => {
+    const run = await runs.create('full');
+    const coordinator = startCoordinator(run);
+    // No file of the process may grow beyond 4 KiB: what a full folder is to it.
+    const limit = ['bash', '-c', 'ulimit -f 4; exec "$@"', '-'];
+    const worker = startFourfold(['worker', ...run.configArgs], limit);
+    startWorkers(run, 1);
+    await expectSameEnd(run, coordinator);
+    expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
+    const said = withoutSharedMemory(worker);
+    expect(said.map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^shared memory .* has no room for \d+ bytes$/),
+    ]);
+  }, 120_000);
+
+  test('a full shared memory ends a run that insists on it, with what to do', async () => {
+    const run = await runs.create('full-and-required', shared);
+    const coordinator = startCoordinator(run);
+    startFourfold(['worker', ...run.configArgs], ['bash', '-c', 'ulimit -f 4; exec "$@"', '-']);
+    expect(await coordinator.exit).toEqual({ code: 2, signal: null });
+    expect(coordinator.errors.join('\n')).toMatch(
+      /shared memory .* has no room for \d+ bytes.*; make it larger .*exchange.transport/,
+    );
+  }, 60_000);
+});
+
+test('a worker without shared memory joins by gRPC, beside one that has it', async () => {
+  const run = await runs.create('without');
+  const coordinator = startCoordinator(run);
+  const [worker] = startWorkers(run, 1, '--set', 'exchange.folder=/nowhere');
+  startWorkers(run, 1);
+  await expectSameEnd(run, coordinator);
+  expect(transportsOf(coordinator)).toContain('grpc');
+  expect(withoutSharedMemory(worker)).toEqual([
+    expect.objectContaining({ reason: expect.stringMatching(/there is no shared memory in \/nowhere/) as string }),
+  ]);
+  expect(withoutSharedMemory(coordinator)).toHaveLength(process.platform === 'linux' ? 1 : 3);
+}, 120_000);
