@@ -1,0 +1,132 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FourfoldError } from '@fourfold/common';
+import { freePorts } from './free-ports.js';
+import { createGuard } from './guard.js';
+
+/**
+ * A real server as a child process. It keeps its ports and its folder, so that it can be killed and started again as the
+ * same server. It dies with this process, however that ends.
+ */
+export interface LocalServer {
+  /** Its configuration, data and log. */
+  folder: string;
+  /** Its process, while it runs. */
+  pid(): number | undefined;
+  /** SIGKILL; resolves when it is gone. A frozen server dies, too. */
+  kill(): Promise<void>;
+  /** SIGSTOP: it keeps its ports and answers nothing. */
+  freeze(): void;
+  /** SIGCONT. */
+  thaw(): void;
+  /** Start again after `kill`, on the same ports with the same data; resolves when it is ready. Throws `unavailable`. */
+  start(): Promise<void>;
+  /** Kill it for good and remove its folder. */
+  stop(): Promise<void>;
+  /** What it has written to its log so far. */
+  log(): Promise<string>;
+}
+
+export interface ServerDescription {
+  program: string;
+  /** How many ports it needs. */
+  portCount: number;
+  /** Its arguments and environment, once ports and folder are known; may write files into the folder. */
+  prepare: (ports: number[], folder: string) => Promise<{ args: string[]; env: Record<string, string> }>;
+  /** URL that answers 200 once it is ready. */
+  readyUrl: (ports: number[]) => string;
+}
+
+const readyMs = 60_000;
+const pollMs = 50;
+const portAttempts = 3;
+
+/** Start a server on free ports in a temporary folder; resolves when it is ready. Throws `unavailable` with its last words. */
+export async function launchServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
+  for (let attempt = 1; ; attempt++) {
+    const server = await createServer(description);
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      const portWasTaken = /address already in use/i.test(await server.log());
+      await server.stop();
+      if (!portWasTaken || attempt === portAttempts) throw error;
+    }
+  }
+}
+
+async function createServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
+  const { program, portCount, prepare, readyUrl } = description;
+  const name = basename(program);
+  const folder = await mkdtemp(join(tmpdir(), `fourfold-${name}-`));
+  const guard = createGuard(folder);
+  const ports = await freePorts(portCount);
+  const { args, env } = await prepare(ports, folder);
+  const logPath = join(folder, 'server.log');
+  let child: ChildProcess | undefined;
+
+  const log = () => readFile(logPath, 'utf8').catch(() => '');
+  const kill = async () => {
+    if (!child) return;
+    const gone = once(child, 'exit');
+    child.ref();
+    child.kill('SIGKILL');
+    await gone;
+  };
+  const start = async () => {
+    const logFile = await open(logPath, 'a');
+    const started = spawn(program, args, {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', logFile.fd, logFile.fd],
+      // A Ctrl-C in the terminal is for the process that owns it.
+      detached: true,
+    });
+    child = started;
+    guard.watch(started.pid);
+    started.unref();
+    started.once('exit', () => {
+      child = undefined;
+      guard.watch(undefined);
+    });
+    await Promise.all([once(started, 'spawn'), logFile.close()]);
+    const deadlineMs = performance.now() + readyMs;
+    while (!(await answers(readyUrl(ports)))) {
+      if (!child || performance.now() > deadlineMs) {
+        const problem = child ? `was not ready after ${readyMs} ms` : 'ended before it was ready';
+        await kill();
+        const lastWords = (await log()).trim().split('\n').slice(-3).join(' | ');
+        throw new FourfoldError('unavailable', `${name} ${problem}: ${lastWords}`);
+      }
+      await delay(pollMs);
+    }
+  };
+  return {
+    folder,
+    ports,
+    log,
+    kill,
+    start,
+    pid: () => child?.pid,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    async stop() {
+      await kill();
+      await guard.close();
+    },
+  };
+}
+
+const answers = (url: string): Promise<boolean> =>
+  fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+    async (response) => {
+      await response.body?.cancel();
+      return response.ok;
+    },
+    () => false,
+  );
