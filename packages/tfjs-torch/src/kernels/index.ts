@@ -4,6 +4,8 @@ import { backendName, registeredKernels } from '../kernel.js';
 import { defineActivations } from './activations.js';
 import { defineArithmetic } from './arithmetic.js';
 import { defineConvolutions } from './convolutions.js';
+import { defineDepthwise } from './depthwise.js';
+import { defineVolumes } from './volumes.js';
 import { defineCreation } from './creation.js';
 import { defineGathering } from './gathering.js';
 import { defineImages } from './images.js';
@@ -19,6 +21,8 @@ export function defineKernels(): void {
   defineActivations();
   defineArithmetic();
   defineConvolutions();
+  defineDepthwise();
+  defineVolumes();
   defineCreation();
   defineGathering();
   defineImages();
