@@ -14,7 +14,7 @@ const python = process.env.FOURFOLD_PYTHON ?? 'python3';
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
-    only: { type: 'string', default: 'step,update,loader' },
+    only: { type: 'string', default: 'step,torch,update,loader' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -25,8 +25,13 @@ const lastJsonOf = async (program, args) => {
 };
 const fourfold = (...args) => lastJsonOf(process.execPath, [inRepository('packages/cli/bin/fourfold.js'), ...args]);
 const peer = (script, ...args) => lastJsonOf(python, [inRepository(`bench/peers/${script}`), ...args]);
-const timing = ({ medianMs, minMs }) => ({ value: medianMs, best: minMs });
-const peerTiming = ({ median_ms, min_ms }) => ({ value: median_ms, best: min_ms });
+const mebibytes = (bytes) => bytes / 2 ** 20;
+const timing = ({ medianMs, minMs, peakMemoryBytes }) => ({
+  value: medianMs,
+  best: minMs,
+  peakMiB: peakMemoryBytes && mebibytes(peakMemoryBytes),
+});
+const peerTiming = ({ median_ms, min_ms, peak_mib }) => ({ value: median_ms, best: min_ms, peakMiB: peak_mib });
 const rate = (value) => ({ value, best: value });
 
 /** Paper size but for the blocks and the batch, which wasm would take minutes for. */
@@ -34,17 +39,45 @@ const stepSize = ['--blocks', '2', '--batch', '4'];
 
 function stepComparison(phase, repeats) {
   return {
-    name: `step, ${phase}, 2 blocks, batch 4`,
+    name: `wasm, ${phase}, 2 blocks, batch 4`,
     unit: 'ms',
     ours: async () =>
       timing(
-        (await fourfold('bench', 'step', '--size', 'paper', ...stepSize, '--phase', phase, ...repeats, '--json'))
-          .timings[0],
+        (
+          await fourfold(
+            'bench',
+            'step',
+            '--size',
+            'paper',
+            '--backend',
+            'wasm',
+            ...stepSize,
+            '--phase',
+            phase,
+            ...repeats,
+            '--json',
+          )
+        ).timings[0],
       ),
     peer: async () =>
       peerTiming(
         await peer('torch_srgan.py', ...stepSize, '--phase', phase, ...repeats, '--channels-last', '--malloc'),
       ),
+  };
+}
+
+/** Paper size on libtorch's CPU kernels; the peer in its best setting there. */
+function torchComparison(phase, dtype, repeats) {
+  const same = ['--phase', phase, '--dtype', dtype, ...repeats];
+  return {
+    name: `torch on the CPU, paper size, ${phase}, ${dtype}`,
+    unit: 'ms',
+    ours: async () =>
+      timing(
+        (await fourfold('bench', 'step', '--size', 'paper', '--backend', 'torch', '--device', 'cpu', ...same, '--json'))
+          .timings[0],
+      ),
+    peer: async () => peerTiming(await peer('torch_srgan.py', ...same, '--channels-last', '--malloc')),
   };
 }
 
@@ -113,11 +146,14 @@ async function measure({ name, unit, ours, peer: theirs }, rounds) {
   const summary = (list) => ({
     median: median(list.map(({ value }) => value)),
     best: best(...list.map((result) => result.best)),
+    peakMiB: list[0].peakMiB && Math.max(...list.map((result) => result.peakMiB)),
   });
   const [ourSummary, peerSummary] = [summary(results.ours), summary(results.peer)];
-  // Above 1 the peer is faster.
-  const peerFaster = unit === 'ms' ? ourSummary.median / peerSummary.median : peerSummary.median / ourSummary.median;
-  return { name, unit, ours: ourSummary, peer: peerSummary, peerFaster };
+  // Of runs next to each other: what else the machine did changes less between them.
+  const pairs = results.ours.map((our, i) =>
+    unit === 'ms' ? results.peer[i].value / our.value : our.value / results.peer[i].value,
+  );
+  return { name, unit, ours: ourSummary, peer: peerSummary, pairedSpeed: median(pairs), rounds: results };
 }
 
 async function main() {
@@ -140,6 +176,14 @@ async function main() {
             stepComparison('gan', ['--steps', '3', '--warmup', '1']),
           ]
         : []),
+      ...(only.includes('torch')
+        ? [
+            torchComparison('mse', 'fp32', ['--steps', '3', '--warmup', '1']),
+            torchComparison('gan', 'fp32', ['--steps', '2', '--warmup', '1']),
+            torchComparison('mse', 'bf16', ['--steps', '2', '--warmup', '1']),
+            torchComparison('gan', 'bf16', ['--steps', '1', '--warmup', '1']),
+          ]
+        : []),
       ...(only.includes('update') ? [updateComparison] : []),
       ...(only.includes('loader') ? await loaderComparisons(folder) : []),
     ];
@@ -159,10 +203,12 @@ function report(results) {
   }
   const number = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
   console.log(`${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}, ${options.rounds} rounds\n`);
-  console.log('| | ours, median (best) | PyTorch, median (best) | PyTorch is faster by |\n| --- | --- | --- | --- |');
-  for (const { name, unit, ours, peer: theirs, peerFaster } of results) {
+  console.log('| | ours, median (best) | PyTorch, median (best) | our speed, PyTorch 1 | peak MiB, ours and PyTorch |');
+  console.log('| --- | --- | --- | --- | --- |');
+  for (const { name, unit, ours, peer: theirs, pairedSpeed } of results) {
     const cell = ({ median: middle, best }) => `${number(middle)} (${number(best)}) ${unit}`;
-    console.log(`| ${name} | ${cell(ours)} | ${cell(theirs)} | ${peerFaster.toFixed(2)}x |`);
+    const memory = ours.peakMiB && theirs.peakMiB ? `${number(ours.peakMiB)}, ${number(theirs.peakMiB)}` : '-';
+    console.log(`| ${name} | ${cell(ours)} | ${cell(theirs)} | ${pairedSpeed.toFixed(2)} | ${memory} |`);
   }
 }
 

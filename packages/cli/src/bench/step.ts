@@ -127,7 +127,7 @@ function randomBatch({ seed, data }: RunConfig, replica: number): CropBatch {
 }
 
 /** A VGG19 weights file with random weights, where the content loss needs one. */
-function randomVgg({ loss, seed }: RunConfig): Uint8Array | undefined {
+export function randomVgg({ loss, seed }: RunConfig): Uint8Array | undefined {
   if (loss.content === 'mse') return undefined;
   const layout = vggLayout(loss.content);
   return safetensorsFromVector(layout, initialVector(layout, seed), {});

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FourfoldError, loadRunConfig, openStore, runStore, type RunConfig } from '@fourfold/common';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { median } from './laps.js';
-import { benchStep, type BenchPhase, type StepReport } from './step.js';
+import { benchStep, randomVgg, type BenchPhase, type StepReport } from './step.js';
 
 export interface TrainBench {
   configPath: string;
@@ -52,8 +52,10 @@ export async function benchTrain(bench: TrainBench): Promise<TrainReport> {
     const dataset = join(folder, 'dataset');
     await prepare({ images: photographs, store: openStore(dataset), name: 'bench', ...prepareDefaults, signal });
     const schedule = phases.map((kind) => ({ kind, iterations: warmup + steps, learningRate: 1e-4 }));
-    const runSettings = [...settings, `dataset=${dataset}`, `phases=${JSON.stringify(schedule)}`];
+    const vgg = join(folder, 'vgg.safetensors');
+    const runSettings = [...settings, `dataset=${dataset}`, `vgg=${vgg}`, `phases=${JSON.stringify(schedule)}`];
     const config = await loadRunConfig(configPath, runSettings);
+    await writeFile(vgg, randomVgg(config) ?? '');
     const step = await benchStep({ config, phases, steps, warmup });
     const runs: RunTiming[] = [];
     for (const count of workers) {
