@@ -31,7 +31,7 @@ export interface HalvesParts {
   config: RunConfig;
   layouts: { generator: Layout; discriminator: Layout };
   /** The network's newest parameters; throws where they have not come. */
-  network(name: 'generator' | 'discriminator'): Network;
+  network: (name: 'generator' | 'discriminator') => Network;
   vgg: Network | undefined;
 }
 
