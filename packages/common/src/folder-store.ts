@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { link, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -23,6 +24,14 @@ export function createFolderStore(folder: string): ObjectStore {
       const path = pathOf(key);
       try {
         return await readFile(path);
+      } catch (cause) {
+        throw namedError(`${url}/${key}`, 'read', cause);
+      }
+    },
+    async *read(key, begin = 0) {
+      const stream = createReadStream(pathOf(key), { start: begin });
+      try {
+        for await (const chunk of stream) yield chunk as Buffer;
       } catch (cause) {
         throw namedError(`${url}/${key}`, 'read', cause);
       }

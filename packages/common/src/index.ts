@@ -8,6 +8,8 @@ export * from './random.js';
 export * from './rpc/chunks.js';
 export * from './rpc/server.js';
 export * from './rpc/wire.js';
+export { parseS3Url } from './s3/open.js';
+export * from './s3/policy.js';
 export * from './term.js';
 export type { Chunk } from './generated/fourfold/v1/Chunk.js';
 export type { CoordinatorClient } from './generated/fourfold/v1/Coordinator.js';

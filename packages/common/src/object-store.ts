@@ -3,6 +3,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { FourfoldError } from './errors.js';
 import { createFolderStore } from './folder-store.js';
+import { openS3Store, parseS3Url } from './s3/open.js';
 
 export interface ObjectInfo {
   key: string;
@@ -17,6 +18,11 @@ export interface ObjectStore {
   readonly url: string;
   /** The object's bytes. Throws `not-found`. */
   get(key: string): Promise<Buffer>;
+  /**
+   * The object's bytes from `begin` (0 unless told, less than its size) on, piece by piece as they come. Throws `not-found`,
+   * `conflict` when the object is replaced meanwhile.
+   */
+  read(key: string, begin?: number): AsyncIterable<Uint8Array>;
   /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` where the key exists. */
   put(key: string, body: Uint8Array | string, options?: { ifAbsent?: boolean }): Promise<void>;
   /** All objects whose key starts with `prefix`, in ascending order of key. */
@@ -28,11 +34,12 @@ export interface ObjectStore {
 }
 
 /**
- * Open a store by URL. `file:` URLs and plain paths are folders (created by the first put); a relative one is taken
- * from the working directory. Throws `invalid` for other schemes.
+ * Open a store by URL: `s3://bucket/path` for an S3 service, which the environment names (docs/architecture.md); `file:` URLs and
+ * plain paths are folders, a relative one is taken from the working directory. Throws `invalid` for other schemes.
  */
 export function openStore(url: string): ObjectStore {
-  return createFolderStore(folderOf(url));
+  const place = parseS3Url(url);
+  return place ? openS3Store(place) : createFolderStore(folderOf(url));
 }
 
 /** The folder that a `file:` URL or a plain path names. */
@@ -40,9 +47,13 @@ function folderOf(url: string): string {
   if (url.startsWith('file:///')) return fileURLToPath(url);
   if (url.startsWith('file:')) return resolve(url.slice('file:'.length));
   if (/^[a-z0-9+.-]+:\/\//i.test(url)) {
-    throw new FourfoldError('invalid', `object store ${url}: only folders (file: URLs and paths) are supported`, {
-      mend: 'name a folder',
-    });
+    throw new FourfoldError(
+      'invalid',
+      `object store ${url}: only folders (file: URLs and paths) and s3: are supported`,
+      {
+        mend: 'name a folder or s3://bucket/path',
+      },
+    );
   }
   return resolve(url);
 }
@@ -51,7 +62,10 @@ function folderOf(url: string): string {
 export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).href;
 
 /** Absolute form of a store's URL, so that processes with other working directories mean the same place. */
-export const absoluteStoreUrl = (url: string): string => folderUrl(folderOf(url));
+export function absoluteStoreUrl(url: string): string {
+  const place = parseS3Url(url);
+  return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : folderUrl(folderOf(url));
+}
 
 /** Lower-case hexadecimal SHA-256. */
 export function sha256(body: Uint8Array | string): string {

@@ -65,3 +65,29 @@ test('a guard is fresh for as long as told after a check that passed', async () 
   await expect(guard.check()).rejects.toMatchObject({ code: 'conflict' });
   expect(guard.isFresh()).toBe(false);
 });
+
+test('whoever asks a guard while the store is slow gets a look that began after the question, shared with others', async () => {
+  const { term } = await claimTerm(run, 'a:1');
+  let looks = 0;
+  let answer = () => undefined as void;
+  const slow: ObjectStore = {
+    ...run,
+    async list(prefix) {
+      const found = await run.list(prefix);
+      looks++;
+      await new Promise<void>((resolve) => (answer = resolve));
+      return found;
+    },
+  };
+  const guard = createTermGuard(slow, term, 60_000);
+  const first = guard.check();
+  await expect.poll(() => looks).toBe(1);
+  await claimTerm(run, 'b:1');
+  const later = Promise.allSettled([guard.check(), guard.check(), guard.check()]);
+  answer();
+  await first;
+  await expect.poll(() => looks).toBe(2);
+  answer();
+  expect((await later).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  expect(looks).toBe(2);
+});

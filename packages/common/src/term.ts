@@ -49,19 +49,36 @@ export async function newestTerm(run: ObjectStore): Promise<Term | undefined> {
  */
 export function createTermGuard(run: ObjectStore, term: number, freshMs: number) {
   let checkedAt = performance.now();
+  let underWay: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  const look = async (): Promise<void> => {
+    const startedAt = performance.now();
+    const newest = await newestTermNumber(run);
+    if (newest > term) {
+      throw new FourfoldError(
+        'conflict',
+        `a newer coordinator (term ${newest}) has taken over from this one (term ${term})`,
+      );
+    }
+    checkedAt = startedAt;
+  };
+  const check = (): Promise<void> => {
+    if (!underWay) {
+      underWay = look().finally(() => (underWay = undefined));
+      return underWay;
+    }
+    // While the store is away a look takes long: all who ask meanwhile share the one that begins after it.
+    next ??= underWay
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return check();
+      });
+    return next;
+  };
   return {
-    /** Throws `conflict` when a newer term has been claimed. */
-    async check(): Promise<void> {
-      const startedAt = performance.now();
-      const newest = await newestTermNumber(run);
-      if (newest > term) {
-        throw new FourfoldError(
-          'conflict',
-          `a newer coordinator (term ${newest}) has taken over from this one (term ${term})`,
-        );
-      }
-      checkedAt = startedAt;
-    },
+    /** Look into the store, not before this call. Throws `conflict` when a newer term has been claimed. */
+    check,
     /** Whether the last successful check is recent. */
     isFresh: (): boolean => performance.now() - checkedAt < freshMs,
   };

@@ -1,0 +1,97 @@
+import http from 'node:http';
+import https from 'node:https';
+import { Client } from 'minio';
+import pRetry from 'p-retry';
+import { createLogger } from '../log.js';
+import { isPassing, toFourfoldError } from './failures.js';
+import type { S3Settings } from './settings.js';
+
+/** The largest body of one request; larger objects are put in parts. */
+export const partSizeBytes = 16 << 20;
+
+export interface S3Connection {
+  client: Client;
+  /**
+   * Make a request, again and again while the service cannot be reached, at growing, random intervals and for so long as
+   * there is patience. What takes long says in the log what it waits for; `name` is the object or bucket. Throws what
+   * `toFourfoldError` makes of the failure.
+   */
+  attempt: <T>(name: string, request: () => Promise<T>) => Promise<T>;
+}
+
+/** Without a byte for so long a connection counts as dead. */
+const silenceMs = 20_000;
+const retryMs = { first: 100, longest: 5_000 };
+const sayEveryMs = 5_000;
+const maxSockets = 32;
+/** Statuses whose body the client leaves unread. */
+const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
+
+export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Settings): S3Connection {
+  const { hostname, port, protocol } = new URL(endpoint);
+  const log = createLogger('store');
+  const isSecure = protocol === 'https:';
+  const client = new Client({
+    endPoint: hostname,
+    ...(port && { port: Number(port) }),
+    useSSL: isSecure,
+    region,
+    ...keys,
+    partSize: partSizeBytes,
+    transport: createTransport(isSecure ? https : http),
+    transportAgent: new (isSecure ? https : http).Agent({ keepAlive: true, maxSockets }),
+    retryOptions: { disableRetry: true },
+  });
+  // After one request has waited in vain, others need not wait as long again to find the same.
+  let isGivenUp = false;
+  return {
+    client,
+    async attempt(name, request) {
+      const begunMs = performance.now();
+      const waitedMs = () => Math.round(performance.now() - begunMs);
+      let reason = 'no answer yet';
+      let said = false;
+      const say = () => {
+        said = true;
+        log.warn({ event: 'store-waiting', name, waitedMs: waitedMs(), patienceMs, reason }, `waiting for ${name}`);
+      };
+      const timer = setInterval(say, sayEveryMs);
+      try {
+        const result = await pRetry(request, {
+          retries: Infinity,
+          minTimeout: retryMs.first,
+          maxTimeout: retryMs.longest,
+          randomize: true,
+          maxRetryTime: isGivenUp ? 0 : patienceMs,
+          shouldRetry: ({ error }) => isPassing(error),
+          onFailedAttempt: ({ error }) => {
+            reason = error.message;
+          },
+        });
+        isGivenUp = false;
+        if (said) log.info({ event: 'store-back', name, waitedMs: waitedMs() }, `${name} is there again`);
+        return result;
+      } catch (error) {
+        isGivenUp = isPassing(error);
+        throw toFourfoldError(name, error);
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}
+
+/** HTTP requests that end when nothing comes any more. */
+function createTransport(module: typeof http | typeof https): Pick<typeof http, 'request'> {
+  const request = (options: http.RequestOptions, onResponse: (response: http.IncomingMessage) => void) => {
+    const made = module.request(options, (response) => {
+      if (unreadStatuses.has(response.statusCode ?? 0)) response.resume();
+      onResponse(response);
+    });
+    return made.setTimeout(silenceMs, () => {
+      made.destroy(Object.assign(new Error(`no byte came for ${silenceMs} ms`), { code: 'ETIMEDOUT' }));
+    });
+  };
+  // The client uses this one of the forms that Node.js has.
+  return { request: request as typeof http.request };
+}

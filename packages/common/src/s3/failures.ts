@@ -1,0 +1,67 @@
+import { S3Error } from 'minio';
+import { FourfoldError, systemErrorCode, type ErrorCode } from '../errors.js';
+
+/** The code that an S3 service gave its refusal; undefined for failures of another kind. */
+export const s3ErrorCode = (error: unknown): string | undefined =>
+  error instanceof S3Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+const passingS3Codes = new Set([
+  'ConditionalRequestConflict',
+  'InternalError',
+  'OperationAborted',
+  'RequestTimeout',
+  'ServiceUnavailable',
+  'SlowDown',
+  'SlowDownRead',
+  'SlowDownWrite',
+  'XMinioServerNotInitialized',
+]);
+
+const passingSystemCodes = new Set([
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+]);
+
+/** Whether the same request may succeed later: the service is away, starting or busy. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof S3Error) return passingS3Codes.has(s3ErrorCode(error) ?? '');
+  if (passingSystemCodes.has(systemErrorCode(error) ?? '')) return true;
+  // What the client makes of the statuses 429, 502, 503 and their like.
+  return error instanceof Error && error.message.includes('Retryable HTTP status');
+}
+
+const checkKeys = 'check FOURFOLD_S3_ACCESS_KEY and FOURFOLD_S3_SECRET_KEY, and what these keys may do';
+
+const refusals: Record<string, [code: ErrorCode, problem: string, mend?: string]> = {
+  NoSuchKey: ['not-found', 'does not exist'],
+  NoSuchBucket: ['not-found', 'does not exist: there is no such bucket'],
+  NotFound: ['not-found', 'does not exist'],
+  PreconditionFailed: ['conflict', 'exists already'],
+  AccessDenied: ['invalid', 'is not allowed', checkKeys],
+  InvalidAccessKeyId: ['invalid', 'is not allowed', checkKeys],
+  SignatureDoesNotMatch: ['invalid', 'is not allowed', checkKeys],
+  XMinioStorageFull: ['no-space', 'could not be written: the object store is full', 'free some space'],
+  XMinioAdminBucketQuotaExceeded: ['no-space', 'could not be written: the bucket is full', 'free some space'],
+};
+
+/** What a failure means for the object `name`. The service's own error can hold parts of the signed request: it stays here. */
+export function toFourfoldError(name: string, error: unknown): FourfoldError {
+  if (error instanceof FourfoldError) return error;
+  const s3Code = s3ErrorCode(error);
+  const [code, problem, mend] = refusals[s3Code ?? ''] ?? ['unavailable', 'could not be reached'];
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = new Error([s3Code, message].filter(Boolean).join(': ') || 'the answer was none of an S3 service');
+  return new FourfoldError(code, `${name} ${problem}`, { mend: mend ?? tlsMend(error), cause });
+}
+
+const tlsMend = (error: unknown): string | undefined =>
+  /CERT|ERR_TLS|SIGNATURE|EPROTO/.test(systemErrorCode(error) ?? '')
+    ? 'check http or https in FOURFOLD_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names the certificate of an authority of your own'
+    : undefined;

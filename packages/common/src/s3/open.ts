@@ -1,0 +1,28 @@
+import { FourfoldError } from '../errors.js';
+import type { ObjectStore } from '../object-store.js';
+import { createS3Connection, type S3Connection } from './connection.js';
+import { createS3Store } from './s3-store.js';
+import { readS3Settings } from './settings.js';
+
+/** The bucket and the path in it that an `s3://bucket/path` URL names; undefined for URLs of another scheme. Throws `invalid`. */
+export function parseS3Url(url: string): { bucket: string; path: string } | undefined {
+  if (!url.startsWith('s3:')) return undefined;
+  const [, bucket, rest] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(url) ?? [];
+  const path = (rest ?? '').split('/').filter((part) => part !== '');
+  if (!bucket || path.some((part) => part === '.' || part === '..')) {
+    throw new FourfoldError('invalid', `object store ${url}: it must look like s3://bucket/path`);
+  }
+  return { bucket, path: path.join('/') };
+}
+
+/** One for each service that this process talks to: its stores share sockets, and know together that it is away. */
+const connections = new Map<string, S3Connection>();
+
+/** The object store at a place in a bucket, reached as the environment says. Throws `invalid` where that is incomplete. */
+export function openS3Store({ bucket, path }: { bucket: string; path: string }): ObjectStore {
+  const settings = readS3Settings(process.env);
+  const key = JSON.stringify(settings);
+  const connection = connections.get(key) ?? createS3Connection(settings);
+  connections.set(key, connection);
+  return createS3Store(connection, bucket, path);
+}

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeError, openStore, sha256, type ObjectStore } from '@fourfold/common';
+import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
+import { testObjectStore } from './support/object-store-contract.js';
+import { withEnvironment } from './support/environment.js';
+
+/*
+ * One contract, and every kind of store that keeps it.
+ */
+
+describe('a folder', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fourfold-store-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+  testObjectStore(() => openStore(folder));
+});
+
+describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
+  let minio: LocalMinio;
+  let store: ObjectStore;
+  const open = (url: string, more: Record<string, string> = {}) =>
+    withEnvironment({ ...minio.environment, ...more }, () => openStore(url));
+
+  beforeAll(async () => {
+    minio = await startMinio();
+    store = open('s3://contract/some/where');
+  });
+  afterAll(() => minio.stop());
+  testObjectStore(() => store);
+
+  test('a URL’s slashes do not matter', async () => {
+    await store.put('slashes', 'here');
+    for (const url of ['s3://contract/some/where/', 's3://contract//some/where']) {
+      expect(open(url).url).toBe('s3://contract/some/where');
+      expect((await open(url).get('slashes')).toString()).toBe('here');
+    }
+    expect((await open('s3://contract').get('some/where/slashes')).toString()).toBe('here');
+  });
+
+  test('MinIO killed while objects are written and read: they wait, and nothing is torn', async () => {
+    const bodies = Array.from({ length: 4 }, (_, i) => Buffer.alloc(24 << 20, `body ${i} `));
+    const puts = bodies.map((body, i) => store.put(`killed/${i}`, body));
+    await delay(150);
+    await minio.kill();
+    await delay(1_000);
+    await minio.start();
+    await Promise.all(puts);
+    const hashes = bodies.map((body) => sha256(body));
+    const gets = bodies.map(async (_, i) => sha256(await store.get(`killed/${i}`)));
+    await delay(50);
+    await minio.kill();
+    await delay(1_000);
+    await minio.start();
+    expect(await Promise.all(gets)).toEqual(hashes);
+  });
+
+  test('MinIO frozen while terms are claimed: each claim is answered once, as it was decided', async () => {
+    minio.freeze();
+    const claims = Promise.allSettled(['a', 'b'].map((body) => store.put('frozen', body, { ifAbsent: true })));
+    await delay(500);
+    await minio.kill();
+    await minio.start();
+    const outcomes = await claims;
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const winner = outcomes[0].status === 'fulfilled' ? 'a' : 'b';
+    expect((await store.get('frozen')).toString()).toBe(winner);
+  });
+
+  test('a service that is away: the error comes when patience ends, and the next at once', async () => {
+    const nobody = { FOURFOLD_S3_ENDPOINT: 'http://127.0.0.1:9', FOURFOLD_S3_PATIENCE_MS: '500' };
+    const away = open('s3://contract', nobody);
+    const begunMs = performance.now();
+    await expect(away.get('x')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 's3://contract/x could not be reached',
+    });
+    expect(performance.now() - begunMs).toBeGreaterThan(450);
+    const nextMs = performance.now();
+    await expect(away.get('x')).rejects.toThrow();
+    expect(performance.now() - nextMs).toBeLessThan(300);
+  });
+
+  test('keys that may not: refused at once, and no key in the error', async () => {
+    const secret = 'a-secret-that-is-wrong';
+    const wrong = open('s3://contract', { FOURFOLD_S3_SECRET_KEY: secret });
+    const error: unknown = await wrong.put('x', 'y').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'invalid', message: 's3://contract/x is not allowed' });
+    expect(describeError(error)).toMatch(/SignatureDoesNotMatch.*check FOURFOLD_S3_ACCESS_KEY/);
+    for (const key of [secret, minio.accessKey, minio.secretKey]) expect(JSON.stringify(error)).not.toContain(key);
+  });
+});

@@ -1,0 +1,13 @@
+/** Do something with these variables in the environment; afterwards it is as before. */
+export function withEnvironment<T>(variables: Record<string, string>, act: () => T): T {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  try {
+    return act();
+  } finally {
+    for (const name of Object.keys(variables)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+}
