@@ -4,6 +4,9 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } 
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+/** What the person who sets up can act on: said on one line, or with what a program said. */
+export class SetupError extends Error {}
+
 /** The wheel's version where nobody names one. */
 const wheelVersion = '2.15.0';
 
@@ -44,7 +47,9 @@ function cudaIncludesOf(folder) {
 export function findLibtorch({ folder, version }) {
   if (folder) {
     const described = describeLibtorch(folder);
-    if (!described) throw new Error(`${folder} holds no libtorch: lib and include are not there`);
+    if (!described) {
+      throw new SetupError(`${folder} holds no libtorch: name the folder that has its lib and include folders`);
+    }
     return described;
   }
   const places = version ? [cacheFolder(version)] : [pythonTorch(), cacheFolder(wheelVersion)];
@@ -78,23 +83,21 @@ export async function installLibtorch({ version = wheelVersion, wantsCuda, run, 
   const site = siteFolder(version);
   const unfinished = `${site}.${process.pid}`;
   mkdirSync(dirname(site), { recursive: true });
-  const pip = (...packages) =>
-    run(python, [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '--no-compile',
-      '--target',
-      unfinished,
-      ...packages,
-    ]);
+  const flags = ['--quiet', '--disable-pip-version-check', '--no-compile', '--no-deps', '--target', unfinished];
+  const pip = async (...packages) => {
+    try {
+      await run(python, ['-m', 'pip', 'install', ...flags, ...packages]);
+    } catch (error) {
+      const reason = error.message.split('\n').findLast((line) => line.startsWith('ERROR: ')) ?? error.message;
+      const what = `libtorch ${version} could not be installed from PyPI (${reason.replace('ERROR: ', '')})`;
+      throw new SetupError(`${what}: name another --version, or a libtorch in LIBTORCH`, { cause: error });
+    }
+  };
   console.error(`tfjs-torch: installing libtorch ${version} from PyPI into ${site} ...`);
   try {
-    await pip('--no-deps', `torch==${version}`);
+    await pip(`torch==${version}`);
     const libraries = requirements(unfinished).filter((name) => wantsCuda || /cupti|cuda[-_]runtime/.test(name));
-    if (libraries.length > 0) await pip('--no-deps', ...libraries);
+    if (libraries.length > 0) await pip(...libraries);
     rmSync(site, { recursive: true, force: true });
     renameSync(unfinished, site);
   } finally {

@@ -5,24 +5,14 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { findLibtorch, installLibtorch } from './libtorch.mjs';
+import { findLibtorch, installLibtorch, SetupError } from './libtorch.mjs';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 const buildFolder = join(packageFolder, 'build');
 const oldestVersion = '2.4.0';
 
-const { values: options } = parseArgs({
-  options: {
-    libtorch: { type: 'string' },
-    version: { type: 'string' },
-    cuda: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-
-class SetupError extends Error {}
-
 async function main() {
+  const options = readOptions();
   if (options.help) {
     console.log(`npm run setup:torch -- [--libtorch FOLDER] [--version X.Y.Z] [--cuda]
 
@@ -33,23 +23,26 @@ is at hand now.`);
     return;
   }
   const startMs = Date.now();
+  if (options.version) checkVersion(options.version, '--version asks for');
   const wantsCuda = options.cuda ?? existsSync('/proc/driver/nvidia/version');
   const compiler = process.env.CXX ?? 'c++';
   await needs(compiler, ['--version'], 'a C++ compiler', 'apt-get install g++ (or name yours in CXX)');
 
-  const found = findLibtorch({ folder: options.libtorch ?? process.env.LIBTORCH, version: options.version });
+  const folder = options.libtorch ?? (options.version ? undefined : process.env.LIBTORCH);
+  const found = findLibtorch({ folder, version: options.version });
   const libtorch = found ?? (await installLibtorch({ version: options.version, wantsCuda, run, needs }));
-  if (compareVersions(libtorch.version, oldestVersion) < 0) {
-    throw new SetupError(`${libtorch.folder} is libtorch ${libtorch.version}; ${oldestVersion} or later is needed`);
-  }
+  checkVersion(libtorch.version, `${libtorch.folder} is`);
   const cuda = wantsCuda && libtorch.cudaIncludes !== undefined;
   if (wantsCuda && !cuda)
     console.error('tfjs-torch: no CUDA headers were found beside libtorch: building for the CPU alone');
   console.error(
     `tfjs-torch: compiling for libtorch ${libtorch.version} in ${libtorch.folder}${cuda ? ', with CUDA' : ''} ...`,
   );
-  await compile(compiler, libtorch, cuda);
-  await run(process.execPath, ['-e', `require(${JSON.stringify(join(buildFolder, 'torch.node'))})`]);
+  const made = await compile(compiler, libtorch, cuda);
+  await run(process.execPath, ['-e', `require(${JSON.stringify(made)})`]);
+  // What was there before serves until here, and stays where this one fails; a process that has it loaded keeps it.
+  rmSync(join(buildFolder, 'build.json'), { force: true });
+  renameSync(made, join(buildFolder, 'torch.node'));
   const record = {
     version: libtorch.version,
     libtorch: libtorch.folder,
@@ -60,9 +53,27 @@ is at hand now.`);
   console.error(`tfjs-torch: ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
 }
 
+function readOptions() {
+  const options = {
+    libtorch: { type: 'string' },
+    version: { type: 'string' },
+    cuda: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  };
+  try {
+    const { values } = parseArgs({ options });
+    if (values.version && !/^\d+\.\d+\.\d+$/.test(values.version)) {
+      throw new Error(`--version ${values.version} does not look like 2.9.1`);
+    }
+    return values;
+  } catch (error) {
+    throw new SetupError(`${error.message.split('. ')[0]}; --help tells the options`, { cause: error });
+  }
+}
+
+/** Compile the addon; returns its file, which is not yet in its place. */
 async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
   mkdirSync(buildFolder, { recursive: true });
-  rmSync(join(buildFolder, 'build.json'), { force: true });
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir;
   const flags = [
     ...['-std=c++20', '-O1', '-fPIC', '-w', `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi}`, '-DNAPI_VERSION=8'],
@@ -79,7 +90,7 @@ async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
   );
   const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda', ':libcudart.so'] : [])];
   const lib = join(folder, 'lib');
-  const made = join(buildFolder, 'torch.node.new');
+  const made = join(buildFolder, 'torch.new.node');
   const cudart = cuda
     ? cudaIncludes.flatMap((path) => [`-L${join(path, '../lib')}`, `-L${join(path, '../lib64')}`])
     : [];
@@ -89,9 +100,8 @@ async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
     ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
     `-Wl,-rpath,${lib}`,
   ]);
-  // A process that has the old one loaded keeps it.
-  renameSync(made, join(buildFolder, 'torch.node'));
   for (const object of objects) rmSync(object);
+  return made;
 }
 
 /** libtorch's own libraries by name; the CUDA runtime comes with torch_cuda, and its file may carry a version. */
@@ -120,6 +130,12 @@ async function needs(program, args, what, mend) {
   }
 }
 
+/** Throws where libtorch is too old; `place` says which. */
+function checkVersion(version, place) {
+  if (compareVersions(version, oldestVersion) >= 0) return;
+  throw new SetupError(`${place} libtorch ${version}, and ${oldestVersion} or later is needed`);
+}
+
 function compareVersions(a, b) {
   const [left, right] = [a, b].map((version) => version.split('.').map(Number));
   return left.map((part, i) => part - right[i]).find((difference) => difference !== 0) ?? 0;
@@ -128,6 +144,7 @@ function compareVersions(a, b) {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof SetupError ? `tfjs-torch: ${error.message}` : error);
+  // What the system refuses, such as a folder that cannot be written, has a code.
+  console.error(error instanceof SetupError || error.code ? `tfjs-torch: ${error.message}` : error);
   process.exitCode = 2;
 }
