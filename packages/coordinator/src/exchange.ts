@@ -5,7 +5,7 @@ import {
   describeError,
   endWithStatus,
   openSharedFile,
-  readPieces,
+  pieceElements,
   receiveVector,
   sendVector,
   whyNotShared,
@@ -19,23 +19,27 @@ import {
   type SharedFile__Output,
   type Token__Output,
   type Welcome,
+  type WorkerClient,
 } from '@fourfold/common';
 import type { Master } from './master.js';
 import type { Network } from './schedule.js';
+import type { SharedRange } from './updater.js';
 
 /*
  * How parameters and gradients cross between the coordinator and its workers. Nothing else in the coordinator knows: a
  * worker's gradient is a source of pieces, and parameters are published.
  */
 
+/** A stretch of a gradient: its bytes, or where they are in shared memory for whoever reads them. */
+export type GradientPiece = { begin: number; count: number } & (
+  { bytes: Uint8Array } | { shared: Pick<SharedRange, 'descriptor' | 'stamp'> }
+);
+
 /**
- * The pieces of one gradient from an element on, in order. They come in buffers that `into` gives out, or in their own.
- * Throws `unavailable` when they stop coming, `mismatch` on a wrong one, or the signal's reason.
+ * The pieces of one gradient from an element on, in order; each is good until the next one is asked for. Throws
+ * `unavailable` when they stop coming, `mismatch` on a wrong one.
  */
-export type GradientSource = (
-  options: ReceiveOptions,
-  into: (begin: number, count: number) => Uint8Array,
-) => AsyncIterable<{ begin: number; bytes: Uint8Array }>;
+export type GradientSource = (options: ReceiveOptions) => AsyncIterable<GradientPiece>;
 
 export type Transport = 'shared-memory' | 'grpc';
 
@@ -105,11 +109,11 @@ export async function createExchange(
     return whyNotShared(hostCheck, hostSecret);
   };
 
-  const count = (direction: keyof Traffic, by: Transport, pieces: GradientSource): GradientSource =>
-    async function* (options, into) {
-      for await (const piece of pieces(options, into)) {
-        traffic[direction][by] += piece.bytes.byteLength;
+  const count = (by: Transport, source: GradientSource): GradientSource =>
+    async function* (options) {
+      for await (const piece of source(options)) {
         yield piece;
+        traffic.gradients[by] += piece.count * Float32Array.BYTES_PER_ELEMENT;
       }
     };
 
@@ -134,10 +138,8 @@ export async function createExchange(
         },
         gradient: (token, place) =>
           place && !reason
-            ? count('gradients', 'shared-memory', (options, into) => readShared(place, token, options, into))
-            : count('gradients', 'grpc', ({ begin, ...options }) =>
-                receiveVector(client.PullGradient({ token, begin }), { begin, ...options }),
-              ),
+            ? count('shared-memory', (options) => sharedPieces(place, token, options))
+            : count('grpc', (options) => pulledPieces(client, token, options)),
         close() {
           if (!reason) sharing--;
           client.close();
@@ -189,15 +191,28 @@ export async function createExchange(
   }
 }
 
-async function* readShared(
-  place: SharedFile__Output,
+async function* pulledPieces(
+  client: WorkerClient,
   token: Token__Output,
   options: ReceiveOptions,
-  into: (begin: number, count: number) => Uint8Array,
-): AsyncGenerator<{ begin: number; bytes: Uint8Array }> {
+): AsyncGenerator<GradientPiece> {
+  const call = client.PullGradient({ token, begin: options.begin });
+  for await (const { begin, bytes } of receiveVector(call, options)) {
+    yield { begin, bytes, count: bytes.byteLength / Float32Array.BYTES_PER_ELEMENT };
+  }
+}
+
+async function* sharedPieces(
+  place: SharedFile__Output,
+  token: Token__Output,
+  { begin, length }: ReceiveOptions,
+): AsyncGenerator<GradientPiece> {
   const file = await openSharedFile(place);
+  const shared = { descriptor: file.descriptor, stamp: { term: token.term, number: token.number } };
   try {
-    yield* readPieces(file, token, options, into);
+    for (let at = begin; at < length; at += pieceElements) {
+      yield { begin: at, count: Math.min(pieceElements, length - at), shared };
+    }
   } finally {
     await file.close();
   }

@@ -3,6 +3,7 @@ import { credentials, status, type ServerWritableStream } from '@grpc/grpc-js';
 import {
   bulkChannelOptions,
   chunkElements,
+  createSharedFile,
   endWithStatus,
   randomStream,
   receiveVector,
@@ -10,14 +11,15 @@ import {
   startServer,
   wire,
   type Chunk,
+  type OwnFile,
   type RunningServer,
   type WorkerClient,
 } from '@fourfold/common';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { GradientSource } from './exchange.js';
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder } from './replica-order.js';
-import { createUpdater } from './updater.js';
+import { createUpdater, type Updater } from './updater.js';
 
 type Call = ServerWritableStream<{ begin: number }, Chunk>;
 
@@ -29,7 +31,11 @@ const gradients = [0, 1, 2].map((replica) => {
 });
 
 const opened: { client: WorkerClient; server: RunningServer }[] = [];
+const files: OwnFile[] = [];
+const updaters: Updater[] = [];
 afterEach(async () => {
+  for (const updater of updaters.splice(0)) await updater.close();
+  for (const file of files.splice(0)) await file.close();
   for (const { client, server } of opened.splice(0)) {
     client.close();
     await server.close();
@@ -58,25 +64,42 @@ const halfOf = (gradient: Float32Array, end: (call: Call) => unknown) => async (
   end(call);
 };
 
-const streamFrom =
-  (client: WorkerClient): GradientSource =>
-  ({ begin, ...options }) =>
-    receiveVector(client.PullGradient({ token, begin }), { begin, ...options });
-
-/** Pieces of a gradient in the buffers that are given out, each when `due` says so. */
-const piecesOf = (gradient: Float32Array, size: number, due: () => Promise<unknown>): GradientSource =>
-  async function* ({ begin }, into) {
-    for (let at = begin; at < length; at += size) {
-      await due();
-      const part = gradient.slice(at, at + size);
-      const bytes = into(at, part.length);
-      bytes.set(new Uint8Array(part.buffer));
-      yield { begin: at, bytes };
+const streamFrom = (client: WorkerClient): GradientSource =>
+  async function* ({ begin, ...options }) {
+    for await (const piece of receiveVector(client.PullGradient({ token, begin }), { begin, ...options })) {
+      yield { ...piece, count: piece.bytes.byteLength / 4 };
     }
   };
 
-function reduce() {
-  const updater = createUpdater([{ parameterCount: length, length }], 1, chunkElements);
+/** Pieces of a gradient, each when `due` says so. */
+const piecesOf = (gradient: Float32Array, size: number, due: () => Promise<unknown>): GradientSource =>
+  async function* ({ begin }) {
+    for (let at = begin; at < length; at += size) {
+      await due();
+      const part = gradient.slice(at, at + size);
+      yield { begin: at, count: part.length, bytes: new Uint8Array(part.buffer) };
+    }
+  };
+
+/** A gradient in shared memory, `size` elements at a time. */
+const sharedFrom = (file: OwnFile, size: number): GradientSource =>
+  async function* ({ begin }) {
+    for (let at = begin; at < length; at += size) {
+      const shared = { descriptor: file.place.descriptor, stamp: token };
+      yield { begin: at, count: Math.min(size, length - at), shared };
+    }
+  };
+
+async function share(gradient: Float32Array): Promise<OwnFile> {
+  const file = await createSharedFile('/dev/shm');
+  files.push(file);
+  await file.write(token, gradient);
+  return file;
+}
+
+function reduce(threads = 1) {
+  const updater = createUpdater([{ parameterCount: length, length }], threads, chunkElements);
+  updaters.push(updater);
   const [state] = updater.states;
   const order = createReplicaOrder();
   return {
@@ -152,21 +175,41 @@ test('a gradient with NaN is refused at its chunk and leaves the sum as it was t
   expect(sum().equals(before)).toBe(true);
 });
 
-test('a first gradient that is read into the sum and refused: the right one takes its place', async () => {
-  const expected = await uninterruptedSum(2);
-  const { pull, order, sum } = reduce();
-  const bad = gradients[2].slice().fill(Infinity, chunkElements);
-  const now = async () => undefined;
-  await expect(pull(piecesOf(bad, 1 << 16, now), 0)).rejects.toMatchObject({ code: 'invalid' });
-  expect(order.of(0)).toBe(chunkElements);
-  // Of what comes again only the rest is taken.
-  await pull(piecesOf(gradients[0], 1 << 16, now), 0);
-  await pull(piecesOf(gradients[1], 1 << 16, now), 1);
-  expect(
-    sum()
-      .subarray(chunkElements * 4)
-      .equals(expected.subarray(chunkElements * 4)),
-  ).toBe(true);
+describe.runIf(process.platform === 'linux')('in shared memory', () => {
+  test.each([1, 2])('the sum is the same, by %i threads', async (threads) => {
+    const expected = await uninterruptedSum(3);
+    const { pull, sum } = reduce(threads);
+    const pulls = gradients.map(async (gradient, i) =>
+      pull(sharedFrom(await share(gradient), [80_000, 300_000, length][i]), i),
+    );
+    await Promise.all(pulls);
+    expect(sum().equals(expected)).toBe(true);
+  });
+
+  test.each([0, 1])('a gradient of replica %i with NaN is refused there; the right one goes on', async (replica) => {
+    const expected = await uninterruptedSum(2);
+    const { pull, order, sum } = reduce();
+    if (replica === 1) await pull(sharedFrom(await share(gradients[0]), length), 0);
+    const bad = gradients[replica].slice().fill(NaN, chunkElements + 1, chunkElements + 2);
+    await expect(pull(sharedFrom(await share(bad), length), replica)).rejects.toMatchObject({
+      code: 'invalid',
+      message: `the gradient holds NaN or infinity behind element ${chunkElements}`,
+    });
+    expect(order.of(replica)).toBe(chunkElements);
+    for (let next = replica; next < 2; next++) await pull(sharedFrom(await share(gradients[next]), length), next);
+    expect(sum().equals(expected)).toBe(true);
+  });
+
+  test('a file that holds another gradient by then is not taken for it', async () => {
+    const { pull, order } = reduce();
+    const file = await share(gradients[0]);
+    await file.write({ term: 1, number: 2 }, gradients[1]);
+    await expect(pull(sharedFrom(file, length), 0)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'the shared memory holds another vector by now',
+    });
+    expect(order.of(0)).toBe(0);
+  });
 });
 
 test('a stopped order ends the wait for a replica that will not come', async () => {

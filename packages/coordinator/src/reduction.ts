@@ -1,5 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import type { GradientSource } from './exchange.js';
+import type { GradientPiece, GradientSource } from './exchange.js';
 import type { ReplicaOrder } from './replica-order.js';
 import type { MasterState, Updater } from './updater.js';
 
@@ -24,15 +24,26 @@ export async function pullGradient(
   state: MasterState,
   order: ReplicaOrder,
 ): Promise<void> {
-  const elements = { begin, length: state.vector.length };
-  const into = (at: number, count: number) => updater.pieceBuffer(state, replica, at, count);
-  for await (const piece of source({ ...elements, silenceMs, signal }, into)) {
-    const end = piece.begin + piece.bytes.byteLength / Float32Array.BYTES_PER_ELEMENT;
-    await order.reached(replica - 1, end);
+  const { length } = state.vector;
+  for await (const piece of source({ begin, length, silenceMs, signal })) {
+    await order.reached(replica - 1, piece.begin + piece.count);
     signal.throwIfAborted();
-    if (!updater.accumulate(state, piece.begin, piece.bytes, replica === 0)) {
-      throw new FourfoldError('invalid', `the gradient holds NaN or infinity behind element ${piece.begin}`);
+    const { added, failure } = await accumulate(updater, state, piece, replica);
+    order.advance(replica, piece.begin + added);
+    if (failure?.code === 'invalid') {
+      throw new FourfoldError('invalid', `the gradient holds NaN or infinity behind element ${piece.begin + added}`);
     }
-    order.advance(replica, end);
+    if (failure) throw failure;
   }
+}
+
+function accumulate(
+  updater: Updater,
+  state: MasterState,
+  { begin, count, ...piece }: GradientPiece,
+  replica: number,
+): Promise<{ added: number; failure?: FourfoldError }> | { added: number; failure?: FourfoldError } {
+  if ('shared' in piece) return updater.accumulateShared(state, { begin, count, ...piece.shared }, replica);
+  if (updater.accumulate(state, begin, piece.bytes, replica === 0)) return { added: count };
+  return { added: 0, failure: new FourfoldError('invalid', 'not finite') };
 }

@@ -8,10 +8,11 @@ import { pullGradient } from './reduction.js';
 import { createReplicaOrder, type ReplicaOrder } from './replica-order.js';
 import { nextHalf, type Half } from './schedule.js';
 import type { Answer, Work } from './service.js';
-import { gradientsAtOnce } from './updater.js';
 
 /** Gradients that were of no use, one after another, before the run stops: the fault is not one worker's, then. */
 const maxUselessInARow = 5;
+/** Gradients that are taken at once: the next one is on its way while one is added. */
+const gradientsAtOnce = 2;
 const replicaPriority = 0;
 const evaluationPriority = 1;
 

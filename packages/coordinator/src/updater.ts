@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import { pieceElements, piecesUnderWay, type AdamConfig } from '@fourfold/common';
+import { FourfoldError, type AdamConfig, type Stamp } from '@fourfold/common';
 import { instantiateUpdateModule, type AdamArguments } from './update-module.js';
+import { startUpdateThreads } from './update-threads.js';
 
 /** Batch norm's running averages move by this much an update (PyTorch's momentum). */
 const averageMomentum = 0.1;
@@ -9,9 +8,8 @@ const pageBytes = 65_536;
 /** Behind every vector, for arithmetic in lanes of four. */
 const paddingBytes = 16;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
-/** Gradients that are taken at once: the next one is on its way while one is added. */
-export const gradientsAtOnce = 2;
-const buffersAGradient = piecesUnderWay + 1;
+/** What a thread reads and adds at once: half of what a core's second-level cache commonly holds, or less. */
+const blockElements = (256 << 10) / elementBytes;
 
 /** One network's master state. The vectors are views of the shared memory. */
 export interface MasterState {
@@ -24,19 +22,30 @@ export interface MasterState {
   readonly sum: Float32Array;
 }
 
+/** A range of a gradient in a shared file that is open here. */
+export interface SharedRange {
+  descriptor: number;
+  stamp: Stamp;
+  begin: number;
+  count: number;
+}
+
 export interface Updater {
   readonly states: readonly MasterState[];
   /**
-   * Where a piece of a replica's gradient, `pieceElements` at most, may be written before it is accumulated, which saves a
-   * copy: for the first replica the sum itself, for others one of a few buffers in turn. Of `gradientsAtOnce` replicas that
-   * follow one another each has its own.
-   */
-  pieceBuffer(state: MasterState, replica: number, begin: number, count: number): Uint8Array;
-  /**
-   * Add a chunk of a replica's gradient to the sum, or set the sum to it for the first replica. Returns false when an
-   * element is not finite; the sum is what it was before, then, but where the chunk lies in it.
+   * Add a chunk of a replica's gradient to the sum, or set the sum to it for the first replica. Returns false, and
+   * changes nothing, when an element is not finite.
    */
   accumulate(state: MasterState, begin: number, chunk: Uint8Array, first: boolean): boolean;
+  /**
+   * The same for a range in shared memory, by one of the threads: replicas that follow one another have different ones.
+   * Resolves with how many elements were added before one that is not finite or could not be read, and the reason.
+   */
+  accumulateShared(
+    state: MasterState,
+    range: SharedRange,
+    replica: number,
+  ): Promise<{ added: number; failure?: FourfoldError }>;
   /** One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest. */
   apply(
     state: MasterState,
@@ -46,7 +55,7 @@ export interface Updater {
 }
 
 /**
- * The coordinator's arithmetic over one shared WebAssembly memory, Adam spread over `threads` threads. The bits do not
+ * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The bits do not
  * depend on the number of threads. `chunkElements` bounds the chunks that `accumulate` takes.
  */
 export function createUpdater(
@@ -54,7 +63,7 @@ export function createUpdater(
   threads: number,
   chunkElements: number,
 ): Updater {
-  const plan = planMemory(networks, chunkElements);
+  const plan = planMemory(networks, chunkElements, threads);
   const memory = new WebAssembly.Memory({ initial: plan.pages, maximum: plan.pages, shared: true });
   const module = instantiateUpdateModule(memory);
   const view = (address: number, length: number) => new Float32Array(memory.buffer, address, length);
@@ -69,40 +78,25 @@ export function createUpdater(
     };
   });
   const staging = new Uint8Array(memory.buffer, plan.staging, chunkElements * elementBytes);
-  const bytes = new Uint8Array(memory.buffer);
-  const lanes = plan.pieces.map((buffers) => ({ buffers, given: 0 }));
-  const helpers = Array.from(
-    { length: threads - 1 },
-    () => new Worker(new URL('../dist/update-thread.js', import.meta.url), { workerData: memory }),
-  );
+  const pool = startUpdateThreads(plan.blocks.map((block) => ({ memory, block, blockElements })));
   return {
     states,
-    pieceBuffer(state, replica, begin, count) {
-      const lane = lanes[replica % gradientsAtOnce];
-      const inSum = state.sum.byteOffset + begin * elementBytes;
-      const address = replica === 0 ? inSum : lane.buffers[lane.given++ % lane.buffers.length];
-      return new Uint8Array(memory.buffer, address, count * elementBytes);
-    },
     accumulate(state, begin, chunk, first) {
       const count = chunk.byteLength / elementBytes;
-      const target = state.sum.byteOffset + begin * elementBytes;
-      const isHere = chunk.buffer === memory.buffer;
-      const source = isHere ? chunk.byteOffset : plan.staging;
-      if (!isHere) staging.set(chunk);
-      // Behind the sum there are zeros, or more of the sum.
-      if (source !== target) bytes.fill(0, source + chunk.byteLength, source + chunk.byteLength + paddingBytes);
-      if (!module.allFinite(source, count)) return false;
-      if (source !== target) module.accumulate(target, source, count, first ? 1 : 0);
+      staging.set(chunk);
+      staging.fill(0, chunk.byteLength, Math.min(staging.byteLength, chunk.byteLength + paddingBytes));
+      if (!module.allFinite(plan.staging, count)) return false;
+      module.accumulate(state.sum.byteOffset + begin * elementBytes, plan.staging, count, first ? 1 : 0);
       return true;
+    },
+    async accumulateShared(state, range, replica) {
+      const sum = state.sum.byteOffset + range.begin * elementBytes;
+      const { added, failure } = await pool.reduce(replica % threads, { ...range, sum, first: replica === 0 });
+      return { added, ...(failure && { failure: new FourfoldError(failure.code, failure.reason) }) };
     },
     async apply(state, update) {
       const ranges = splitRange(state.parameterCount, threads).map((range) => adamArguments(state, range, update));
-      const answers = ranges.slice(1).map((args, i) => {
-        helpers[i].postMessage(args);
-        return once(helpers[i], 'message');
-      });
-      module.adam(...ranges[0]);
-      await Promise.all(answers);
+      await Promise.all(ranges.map((args, thread) => pool.adam(thread, args)));
       const { parameterCount, vector, sum } = state;
       const statisticsAt = parameterCount * elementBytes;
       module.moveAverages(
@@ -113,13 +107,15 @@ export function createUpdater(
         averageMomentum,
       );
     },
-    async close() {
-      await Promise.all(helpers.map((helper) => helper.terminate()));
-    },
+    close: () => pool.close(),
   };
 }
 
-function planMemory(networks: readonly { parameterCount: number; length: number }[], chunkElements: number) {
+function planMemory(
+  networks: readonly { parameterCount: number; length: number }[],
+  chunkElements: number,
+  threads: number,
+) {
   let end = pageBytes;
   const take = (elements: number) => {
     const address = end;
@@ -127,17 +123,14 @@ function planMemory(networks: readonly { parameterCount: number; length: number 
     return address;
   };
   const staging = take(chunkElements);
-  const longest = Math.min(pieceElements, Math.max(...networks.map(({ length }) => length)));
-  const pieces = Array.from({ length: gradientsAtOnce }, () =>
-    Array.from({ length: buffersAGradient }, () => take(longest)),
-  );
+  const blocks = Array.from({ length: threads }, () => take(blockElements));
   const addresses = networks.map(({ parameterCount, length }) => [
     take(length),
     take(parameterCount),
     take(parameterCount),
     take(length),
   ]);
-  return { staging, pieces, addresses, pages: Math.ceil(end / pageBytes) };
+  return { staging, blocks, addresses, pages: Math.ceil(end / pageBytes) };
 }
 
 /** Cut 0 .. count - 1 into up to `parts` ranges that begin at multiples of four. */

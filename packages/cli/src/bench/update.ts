@@ -110,6 +110,10 @@ function measureMaster(
         if (first && begin === 0) laps.lap('parameters');
         return inner.updater.accumulate(state, begin, chunk, first);
       },
+      accumulateShared(state, range, replica) {
+        if (replica === 0 && range.begin === 0) laps.lap('parameters');
+        return inner.updater.accumulateShared(state, range, replica);
+      },
     },
     async update(network, learningRate) {
       laps.lap('gradients');

@@ -6,7 +6,8 @@ import {
   createSharedFile,
   openSharedFile,
   pieceElements,
-  readPieces,
+  readVector,
+  readVectorSync,
   secretStamp,
   whyNotShared,
   type OwnFile,
@@ -42,18 +43,13 @@ const unnamedFiles = () =>
     }
   }).length;
 
-async function read(file: PeerFile, stamp: typeof first, begin: number, length: number, onPiece = async () => {}) {
-  const values = new Float32Array(new SharedArrayBuffer(length * 4)).fill(NaN);
-  const into = (at: number, count: number) => new Uint8Array(values.buffer, at * 4, count * 4);
-  const ends: number[] = [begin];
-  for await (const piece of readPieces(file, stamp, { begin, length }, into)) {
-    expect(piece.begin).toBe(ends.at(-1));
-    ends.push(piece.begin + piece.bytes.byteLength / 4);
-    await onPiece();
-  }
-  expect(ends.at(-1)).toBe(length);
-  return values;
-}
+const never = new AbortController().signal;
+const sharedVector = (length: number) => new Float32Array(new SharedArrayBuffer(length * 4)).fill(NaN);
+const sameBytes = (a: Float32Array, b: Float32Array) =>
+  Buffer.compare(
+    Buffer.from(a.buffer, a.byteOffset, a.byteLength),
+    Buffer.from(b.buffer, b.byteOffset, b.byteLength),
+  ) === 0;
 
 test('a folder that is not there is said', async () => {
   await expect(createSharedFile('/nowhere')).rejects.toMatchObject({
@@ -68,29 +64,33 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const vector = Float32Array.from({ length: 3 * pieceElements + 5 }, (_, i) => i);
     await own.write(first, vector);
     const peer = await openPeer(own);
-    expect(
-      Buffer.compare(Buffer.from((await read(peer, first, 0, vector.length)).buffer), Buffer.from(vector.buffer)),
-    ).toBe(0);
-    const begin = pieceElements + 3;
-    const rest = await read(peer, first, begin, vector.length);
-    expect(rest.subarray(0, begin).every(Number.isNaN)).toBe(true);
-    expect(Buffer.compare(Buffer.from(rest.buffer, begin * 4), Buffer.from(vector.buffer, begin * 4))).toBe(0);
+    const whole = sharedVector(vector.length);
+    await readVector(peer, first, whole, never);
+    expect(sameBytes(whole, vector)).toBe(true);
+    const [begin, part] = [pieceElements + 3, sharedVector(1000)];
+    readVectorSync(peer.descriptor, first, begin, new Uint8Array(part.buffer));
+    expect(sameBytes(part, vector.subarray(begin, begin + 1000))).toBe(true);
+    expect(() => readVectorSync(peer.descriptor, first, vector.length, new Uint8Array(4))).toThrow('ends too early');
   });
 
-  test('what is read is what the stamp says: a vector that is replaced meanwhile ends the reading', async () => {
+  test('what is read is what the stamp says', async () => {
     const own = await create();
-    const vector = new Float32Array(4 * pieceElements);
     const peer = await openPeer(own);
-    expect(peer.holds(first)).toBe(false);
-    await expect(read(peer, first, 0, vector.length)).rejects.toThrow();
-    await own.write(first, vector);
-    expect([first, second].map((stamp) => peer.holds(stamp))).toEqual([true, false]);
-    const reading = read(peer, first, 0, vector.length, () => own.write(second, vector.fill(1)));
-    await expect(reading).rejects.toMatchObject({
-      code: 'unavailable',
-      message: 'the shared memory holds another vector by now',
-    });
-    expect([first, second].map((stamp) => peer.holds(stamp))).toEqual([false, true]);
+    const target = sharedVector(4 * pieceElements);
+    const found = () => [first, second].map((stamp) => peer.holds(stamp));
+    const replaced = { code: 'unavailable', message: 'the shared memory holds another vector by now' };
+    expect(found()).toEqual([false, false]);
+    await own.write(first, new Float32Array(target.length));
+    expect(found()).toEqual([true, false]);
+    await expect(readVector(peer, second, target, never)).rejects.toMatchObject(replaced);
+    // The writing begins after the reading has, and ends it.
+    const reading = readVector(peer, first, target, never);
+    const writing = own.write(second, new Float32Array(target.length).fill(1));
+    await expect(reading).rejects.toMatchObject(replaced);
+    await writing;
+    expect(found()).toEqual([false, true]);
+    expect(() => readVectorSync(peer.descriptor, first, 0, new Uint8Array(4))).toThrow(replaced.message);
+    await expect(readVector(peer, second, target, AbortSignal.abort(new Error('over')))).rejects.toThrow('over');
   });
 
   test('no file has a name, and none is open once its owner and its reader have closed it', async () => {
@@ -102,7 +102,9 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(readdirSync(folder)).toEqual(names);
     expect(unnamedFiles()).toBe(before + 2);
     await own.close();
-    expect([...(await read(peer, first, 8, 10))].slice(8)).toEqual([3, 3]);
+    const values = sharedVector(10);
+    await readVector(peer, first, values, never);
+    expect([...values]).toEqual(Array.from(values, () => 3));
     await peer.close();
     expect(unnamedFiles()).toBe(before);
   });

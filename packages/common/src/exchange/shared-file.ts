@@ -21,7 +21,7 @@ const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 /** Elements that are read or written at once. Half of it costs more round trips than it saves in cache misses. */
 export const pieceElements = (4 << 20) / elementBytes;
 /** Reads and writes under way at once: enough to keep one running while the one before is being worked on. */
-export const piecesUnderWay = 2;
+const piecesUnderWay = 2;
 
 /** What a file holds, in the words of the wire: a gradient's token, or parameters' term and version. */
 export type Stamp = Pick<Token__Output, 'term' | 'number'>;
@@ -38,6 +38,8 @@ export interface OwnFile {
 
 /** A file of another process. It can be read until it is closed here, whatever becomes of its owner. */
 export interface PeerFile {
+  /** This process's own, for all of its threads. */
+  readonly descriptor: number;
   /** Whether it holds `stamp`'s vector now. */
   holds(stamp: Stamp): boolean;
   /** Fill `bytes` with the vector's elements from `begin` on. */
@@ -54,7 +56,7 @@ export async function createSharedFile(folder: string): Promise<OwnFile> {
       const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
       try {
         writeSync(handle.fd, encodeStamp(noStamp), 0, undefined, 0);
-        await inPieces(0, vector.length, (begin, end) =>
+        await inPieces(vector.length, (begin, end) =>
           whole(bytes.subarray(begin * elementBytes, end * elementBytes), begin, (piece, position) =>
             handle.write(piece, 0, piece.byteLength, position).then(({ bytesWritten }) => bytesWritten),
           ),
@@ -91,6 +93,7 @@ const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 export async function openSharedFile(place: SharedFile__Output): Promise<PeerFile> {
   const handle = await open(pathOf(place), readOnly);
   return {
+    descriptor: handle.fd,
     holds: (stamp) => holdsStamp(handle.fd, stamp),
     read: (begin, bytes) =>
       whole(bytes, begin, (piece, position) =>
@@ -118,43 +121,6 @@ export function whyNotShared(place: SharedFile__Output, secret: Stamp): string |
 }
 
 /**
- * The pieces of a peer's vector from element `begin` on, in order, read ahead into buffers that `into` gives out. Besides
- * the piece that was yielded last, `piecesUnderWay` buffers are in use. Throws `unavailable` when the file holds something
- * else.
- */
-export async function* readPieces(
-  file: PeerFile,
-  stamp: Stamp,
-  { begin, length }: { begin: number; length: number },
-  into: (begin: number, count: number) => Uint8Array,
-): AsyncGenerator<{ begin: number; bytes: Uint8Array }> {
-  const underWay: Promise<{ begin: number; bytes: Uint8Array }>[] = [];
-  let next = begin;
-  const readNext = () => {
-    if (next >= length) return;
-    const at = next;
-    const bytes = into(at, Math.min(pieceElements, length - at));
-    next += bytes.byteLength / elementBytes;
-    const reading = file.read(at, bytes).then(() => ({ begin: at, bytes }));
-    // It is awaited later; until then its failure must not count as unhandled.
-    reading.catch(() => undefined);
-    underWay.push(reading);
-  };
-  try {
-    for (let i = 0; i < piecesUnderWay; i++) readNext();
-    for (let reading; (reading = underWay.shift());) {
-      const piece = await reading;
-      if (!file.holds(stamp)) throw new FourfoldError('unavailable', 'the shared memory holds another vector by now');
-      readNext();
-      yield piece;
-    }
-  } finally {
-    // Nothing writes to the buffers once this is over.
-    await Promise.allSettled(underWay);
-  }
-}
-
-/**
  * Fill `target` with a peer's vector of the same length. Throws `unavailable` when the file holds something else, the
  * signal's reason when it is aborted; nothing writes to `target` any more by then.
  */
@@ -165,14 +131,26 @@ export async function readVector(
   signal: AbortSignal,
 ): Promise<void> {
   const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
-  const into = (begin: number, count: number) => bytes.subarray(begin * elementBytes, (begin + count) * elementBytes);
-  const pieces = readPieces(file, stamp, { begin: 0, length: target.length }, into);
-  try {
-    while (!(await pieces.next()).done) signal.throwIfAborted();
-  } finally {
-    await pieces.return(undefined);
-  }
+  await inPieces(target.length, async (begin, end) => {
+    signal.throwIfAborted();
+    await file.read(begin, bytes.subarray(begin * elementBytes, end * elementBytes));
+    if (!file.holds(stamp)) throw replaced();
+  });
 }
+
+/** The same for the elements from `begin` on, by a thread that may block. */
+export function readVectorSync(descriptor: number, stamp: Stamp, begin: number, bytes: Uint8Array): void {
+  const position = vectorBegin + begin * elementBytes;
+  for (let done = 0; done < bytes.byteLength;) {
+    const count = readSync(descriptor, bytes, done, bytes.byteLength - done, position + done);
+    if (count === 0) throw endsEarly();
+    done += count;
+  }
+  if (!holdsStamp(descriptor, stamp)) throw replaced();
+}
+
+const replaced = () => new FourfoldError('unavailable', 'the shared memory holds another vector by now');
+const endsEarly = () => new FourfoldError('unavailable', 'the shared memory ends too early');
 
 /** A stamp that nobody guesses. */
 export const secretStamp = (): Stamp => ({ term: secretNumber(), number: secretNumber() });
@@ -186,13 +164,13 @@ function holdsStamp(descriptor: number, { term, number }: Stamp): boolean {
   return bytesRead === found.byteLength && found[0] === term && found[1] === number;
 }
 
-/** Go through `begin` .. `end - 1` in pieces, a few at a time. */
-async function inPieces(begin: number, end: number, act: (begin: number, end: number) => Promise<void>): Promise<void> {
-  let next = begin;
+/** Go through 0 .. `length - 1` in pieces, a few at a time. */
+async function inPieces(length: number, act: (begin: number, end: number) => Promise<void>): Promise<void> {
+  let next = 0;
   const lane = async () => {
-    while (next < end) {
+    while (next < length) {
       const at = next;
-      next = Math.min(end, at + pieceElements);
+      next = Math.min(length, at + pieceElements);
       await act(at, next);
     }
   };
@@ -211,7 +189,7 @@ async function whole(
   const position = vectorBegin + begin * elementBytes;
   for (let done = 0; done < bytes.byteLength;) {
     const count = await act(bytes.subarray(done), position + done);
-    if (count === 0) throw new FourfoldError('unavailable', 'the shared memory ends too early');
+    if (count === 0) throw endsEarly();
     done += count;
   }
 }

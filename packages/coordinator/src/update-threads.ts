@@ -1,0 +1,66 @@
+import { Worker } from 'node:worker_threads';
+import type { ErrorCode, Stamp } from '@fourfold/common';
+import type { AdamArguments } from './update-module.js';
+
+/** What a thread works on: the updater's memory, and in it a block of its own. Addresses in bytes. */
+export interface ThreadMemory {
+  memory: WebAssembly.Memory;
+  block: number;
+  blockElements: number;
+}
+
+/** Apply Adam to a range; or add a range of a gradient in shared memory to the sum at the address `sum`, block by block. */
+export type UpdateTask =
+  | { type: 'adam'; args: AdamArguments }
+  | {
+      type: 'reduce';
+      descriptor: number;
+      stamp: Stamp;
+      begin: number;
+      count: number;
+      sum: number;
+      /** The replica is the first: it sets the sum that the others add to. */
+      first: boolean;
+    };
+
+/** How many elements were added before the failure, if there was one. */
+export interface ReducedRange {
+  added: number;
+  failure?: { code: ErrorCode; reason: string };
+}
+
+export interface UpdateThreads {
+  adam(thread: number, args: AdamArguments): Promise<void>;
+  reduce(thread: number, range: Omit<UpdateTask & { type: 'reduce' }, 'type'>): Promise<ReducedRange>;
+  close(): Promise<void>;
+}
+
+/** One thread for each memory. Tasks of one thread are done one after the other. */
+export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThreads {
+  const threads = memories.map((workerData) => {
+    const worker = new Worker(new URL('../dist/update-thread.js', import.meta.url), { workerData });
+    const waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = [];
+    worker.on('message', (answer) => waiting.shift()?.resolve(answer));
+    let died: Error | undefined;
+    worker.on('error', (error: Error) => {
+      died = error;
+      waiting.splice(0).forEach(({ reject }) => reject(error));
+    });
+    const run = (task: UpdateTask) =>
+      new Promise<unknown>((resolve, reject) => {
+        if (died) return reject(died);
+        waiting.push({ resolve, reject });
+        worker.postMessage(task);
+      });
+    return { worker, run };
+  });
+  return {
+    async adam(thread, args) {
+      await threads[thread].run({ type: 'adam', args });
+    },
+    reduce: (thread, range) => threads[thread].run({ type: 'reduce', ...range }) as Promise<ReducedRange>,
+    async close() {
+      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
