@@ -21,11 +21,12 @@ export interface SmallRuns {
 
 /**
  * Runs that differ only in how they are run: tiny networks, five replicas (of two, a + b = b + a would hide the order),
- * both kinds of phases, real photographs.
+ * both kinds of phases, real photographs. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
  */
-export async function prepareSmallRuns(backend: BackendName = 'wasm'): Promise<SmallRuns> {
+export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStore?: string): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));
-  const dataset = join(folder, 'dataset');
+  const objects = objectStore ?? folder;
+  const dataset = `${objects}/dataset`;
   const prepared = await fourfold([
     'prepare',
     '--images',
@@ -41,7 +42,7 @@ export async function prepareSmallRuns(backend: BackendName = 'wasm'): Promise<S
   return {
     folder,
     async create(name, more = '') {
-      const store = join(folder, 'store', name);
+      const store = `${objects}/store/${name}`;
       const configPath = join(folder, `${name}.yaml`);
       await writeFile(configPath, smallConfig(name, dataset, store, backend) + more);
       return { configPath, configArgs: ['--config', configPath], store: openStore(store).at(`runs/${name}`) };

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadRunConfig, openStore, runStore } from '@fourfold/common';
+import { loadRunConfig, openStore, runStore, type ObjectStore } from '@fourfold/common';
 import { listCheckpoints, checkpointStore } from '@fourfold/coordinator';
 import { readDatasetManifest } from '@fourfold/data-loader';
 import type { Command } from 'commander';
@@ -45,7 +45,7 @@ export function registerTrain(program: Command): void {
       await readDatasetManifest(openStore(config.dataset));
       const signal = abortOnInterruption();
       const run = runStore(config);
-      const logPath = join(fileURLToPath(run.url), 'train.log');
+      const logPath = join(logFolder(run, config.name), 'train.log');
       await mkdir(dirname(logPath), { recursive: true });
       const logFile = createWriteStream(logPath, { flags: 'a' });
       const line = createProgressLine();
@@ -61,3 +61,7 @@ export function registerTrain(program: Command): void {
       if (newest) console.log(checkpointStore(run, newest).url);
     });
 }
+
+/** The log lies beside a run's checkpoints where these are in a folder, else below the working directory's `out`. */
+const logFolder = (run: ObjectStore, name: string): string =>
+  run.url.startsWith('file:') ? fileURLToPath(run.url) : join('out', 'runs', name);

@@ -1,0 +1,113 @@
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { listCheckpoints } from '@fourfold/coordinator';
+import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
+import { killAll, startFourfold, type LogEvent } from './support/process.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startWorkers,
+  weightsOf,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
+
+/*
+ * A run whose dataset, terms and checkpoints lie in a real MinIO has the weights of the same run in a folder.
+ */
+
+const finished = { code: 0, signal: null };
+
+async function runToEnd(run: SmallRun, during: (coordinator: ReturnType<typeof startCoordinator>) => Promise<void>) {
+  const coordinator = startCoordinator(run);
+  const workers = startWorkers(run, 2);
+  await during(coordinator);
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+  return coordinator.events;
+}
+
+const updates = (events: LogEvent[]) => events.filter(({ event }) => event === 'update').length;
+
+describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
+  let minio: LocalMinio;
+  let inFolder: SmallRuns;
+  let inMinio: SmallRuns;
+  let reference: Awaited<ReturnType<typeof weightsOf>>;
+
+  beforeAll(async () => {
+    minio = await startMinio();
+    Object.assign(process.env, minio.environment);
+    inFolder = await prepareSmallRuns();
+    inMinio = await prepareSmallRuns('wasm', 's3://fourfold/small');
+    const run = await inFolder.create('reference');
+    await runToEnd(run, () => Promise.resolve());
+    reference = await weightsOf(run);
+  }, 180_000);
+  afterEach(killAll);
+  afterAll(async () => {
+    await Promise.all([inFolder, inMinio].map((runs) => runs.remove()));
+    await minio.stop();
+  });
+
+  test('the same weights as in a folder', async () => {
+    const run = await inMinio.create('undisturbed');
+    expect(run.store.url).toBe('s3://fourfold/small/store/undisturbed/runs/undisturbed');
+    await runToEnd(run, () => Promise.resolve());
+    expect(await weightsOf(run)).toEqual(reference);
+    expect((await run.store.list('terms/')).map(({ key }) => key)).toEqual(['terms/00000001.json']);
+  }, 120_000);
+
+  test('fourfold train, as in a folder; its log is beside no checkpoint but below out', async () => {
+    const run = await inMinio.create('trained');
+    const training = startFourfold(['train', run.configPath]);
+    expect(await training.exit, training.errors.join('\n')).toEqual(finished);
+    expect(training.output().trim()).toBe(`${run.store.url}/checkpoints/00000008-0001`);
+    expect(await readFile('out/runs/trained/train.log', 'utf8')).toContain('"event":"checkpoint"');
+    await rm('out/runs/trained', { recursive: true });
+    expect(await weightsOf(run)).toEqual(reference);
+  }, 120_000);
+
+  test('MinIO killed in the middle only pauses the run, which says what it waits for', async () => {
+    const run = await inMinio.create('killed');
+    const events = await runToEnd(run, async (coordinator) => {
+      await coordinator.waitFor(({ event, iteration }) => event === 'update' && iteration === 1, 'the second update');
+      await minio.kill();
+      await delay(6_000);
+      const paused = updates(coordinator.events);
+      await delay(1_000);
+      expect(updates(coordinator.events)).toBe(paused);
+      await minio.start();
+    });
+    expect(await weightsOf(run)).toEqual(reference);
+    const waits = events.filter(({ event }) => event === 'store-waiting');
+    expect(waits[0]).toMatchObject({
+      role: 'store',
+      name: expect.stringMatching(/^s3:\/\/fourfold\/small\/store\/killed\/runs\/killed/) as string,
+      reason: expect.stringContaining('ECONNREFUSED') as string,
+    });
+    expect(events.some(({ event }) => event === 'store-back')).toBe(true);
+    for (const secret of [minio.accessKey, minio.secretKey]) expect(JSON.stringify(events)).not.toContain(secret);
+  }, 120_000);
+
+  test('MinIO frozen for a while, and killed while a checkpoint is written: no half checkpoint is ever listed', async () => {
+    const run = await inMinio.create('frozen');
+    await runToEnd(run, async (coordinator) => {
+      await coordinator.waitFor(({ event, iteration }) => event === 'update' && iteration === 1, 'the second update');
+      minio.freeze();
+      await delay(2_000);
+      minio.thaw();
+      await coordinator.waitFor(({ event }) => event === 'checkpoint', 'a checkpoint');
+      minio.freeze();
+      await delay(500);
+      await minio.kill();
+      await minio.start();
+      for (const name of await listCheckpoints(run.store)) {
+        const files = (await run.store.list(`checkpoints/${name}/`)).map(({ key }) => key.split('/').at(-1));
+        expect(files).toEqual(expect.arrayContaining(['generator.safetensors', 'generator-adam.safetensors']));
+      }
+    });
+    expect(await weightsOf(run)).toEqual(reference);
+  }, 120_000);
+});
