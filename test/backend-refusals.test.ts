@@ -1,0 +1,130 @@
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { probeBackends } from '@fourfold/model';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { killAll, startFourfold } from './support/process.js';
+
+/*
+ * Backends that are asked for and cannot be had: one line that says why, and exit code 2.
+ */
+
+afterEach(killAll);
+
+const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const oneStep = ['bench', 'step', '--phase', 'mse', '--steps', '1', '--warmup', '0'];
+
+async function expectRefusal(args: string[], reason: string | RegExp, wrapper: string[] = []): Promise<void> {
+  const process = startFourfold(args, wrapper);
+  expect(await process.exit).toEqual({ code: 2, signal: null });
+  expect(process.output()).toBe('');
+  expect(process.errors).toEqual([expect.stringMatching(reason)]);
+}
+
+test.each([
+  [
+    'bf16 on wasm',
+    ['--backend', 'wasm', '--dtype', 'bf16'],
+    /^fourfold: backend wasm: precision bf16 is for the torch/,
+  ],
+  ['cuda on wasm', ['--backend', 'wasm', '--device', 'cuda'], /^fourfold: backend wasm: device cuda is for the torch/],
+  [
+    'an unknown device',
+    ['--device', 'tpu'],
+    /^fourfold: .*workers\.device is "tpu": it must be auto, cpu, cuda or cuda:N/,
+  ],
+  ['an unknown precision', ['--set', 'workers.precision=f16'], /^fourfold: .*workers\.precision is "f16": it must be/],
+])('%s', (_, args, reason) => expectRefusal([...oneStep, ...args], reason));
+
+test('cuda from a libtorch, or on a machine, that has none', async ({ skip }) => {
+  const [torch] = probeBackends();
+  skip(!torch.found, torch.detail);
+  skip(torch.detail.includes('with CUDA'), 'this libtorch has CUDA');
+  const args = [...oneStep, '--backend', 'torch', '--device', 'cuda'];
+  await expectRefusal(args, /^fourfold: backend torch: cuda was asked for, and there is none: /);
+});
+
+describe('torch, where its set-up cannot be used', () => {
+  let folder: string;
+  /** The package with a build folder of its own, which every process takes in place of the repository's. */
+  let wrapper: string[];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fourfold-torch-'));
+    await cp(inRepository('packages/tfjs-torch/dist'), join(folder, 'dist'), { recursive: true });
+    await symlink(inRepository('node_modules'), join(folder, 'node_modules'));
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    const copy = pathToFileURL(join(folder, 'dist/index.js')).href;
+    await writeFile(
+      join(folder, 'resolve.js'),
+      `export const resolve = (name, context, next) =>
+        name === '@fourfold/tfjs-torch' ? { url: '${copy}', shortCircuit: true } : next(name, context);`,
+    );
+    const register = join(folder, 'register.js');
+    await writeFile(register, `import { register } from 'node:module'; register('./resolve.js', import.meta.url);`);
+    wrapper = ['env', `NODE_OPTIONS=--import=${pathToFileURL(register).href}`];
+  });
+  afterEach(async () => {
+    for (const made of ['build', 'libtorch']) await rm(join(folder, made), { recursive: true, force: true });
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const here = `${process.platform}-${process.arch}`;
+  /** What set-up records of an addon for libtorch 2.9.1, and a file in the addon's place. */
+  async function setUp(platform = here): Promise<void> {
+    await mkdir(join(folder, 'build'), { recursive: true });
+    const record = { version: '2.9.1', libtorch: join(folder, 'libtorch'), cuda: false, platform };
+    await writeFile(join(folder, 'build/build.json'), JSON.stringify(record));
+    await writeFile(join(folder, 'build/torch.node'), 'no addon');
+  }
+  /** The header from which the version of a libtorch is known. */
+  async function libtorch(version: string): Promise<void> {
+    const headers = join(folder, 'libtorch/include/torch/headeronly');
+    await mkdir(headers, { recursive: true });
+    const lines = ['MAJOR', 'MINOR', 'PATCH'].map(
+      (part, i) => `#define TORCH_VERSION_${part} ${version.split('.')[i]}`,
+    );
+    await writeFile(join(headers, 'version.h'), lines.join('\n'));
+  }
+  const refused = (reason: RegExp) => expectRefusal([...oneStep, '--backend', 'torch'], reason, wrapper);
+
+  test('never set up', () => refused(/^fourfold: backend torch: it was not set up: run npm run setup:torch$/));
+
+  test('the addon of another platform', async () => {
+    await setUp('plan9-mips');
+    await refused(
+      new RegExp(`^fourfold: backend torch: the addon was built for plan9-mips, and this is ${here}: run npm`),
+    );
+  });
+
+  test('libtorch is no longer there', async () => {
+    await setUp();
+    await refused(
+      /^fourfold: backend torch: libtorch 2\.9\.1 is no longer in .*libtorch: run npm run setup:torch again$/,
+    );
+  });
+
+  test('another libtorch in its place', async () => {
+    await setUp();
+    await libtorch('2.10.0');
+    await refused(
+      /^fourfold: backend torch: the addon was built for libtorch 2\.9\.1, and .* now has 2\.10\.0: run npm/,
+    );
+  });
+
+  test('an addon that does not load', async () => {
+    await setUp();
+    await libtorch('2.9.1');
+    await refused(/^fourfold: backend torch: the addon cannot be loaded \(.*\): run npm run setup:torch again$/);
+  });
+
+  test('doctor says so, and auto takes another backend', async () => {
+    const doctor = startFourfold(['doctor'], wrapper);
+    expect(await doctor.exit).toEqual({ code: 0, signal: null });
+    expect(doctor.output()).toMatch(/backend torch +it was not set up: run npm run setup:torch/);
+    const bench = startFourfold([...oneStep, '--json'], wrapper);
+    expect(await bench.exit, bench.errors.join('\n')).toEqual({ code: 0, signal: null });
+    expect(JSON.parse(bench.output())).not.toMatchObject({ kind: { backend: 'torch' } });
+  });
+});
