@@ -62,6 +62,9 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
 /** Names of the CUDA devices that the addon can use; empty where it was built without CUDA or there is none. */
 export const cudaDevices = (): string[] => loadNative().cudaDevices();
 
+/** How many tensors of libtorch's this thread holds, of whatever use: what tells a leak. */
+export const tensorCount = (): number => loadNative().tensorCount();
+
 /** Take a CUDA device; returns its name. */
 function useCuda(device: string): string {
   const native = loadNative();

@@ -1,0 +1,23 @@
+import { tensorCount } from '@fourfold/tfjs-torch';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, test } from 'vitest';
+import { probeBackends, selectBackend } from './backend.js';
+import { smallIteration } from './test-iteration.js';
+import { onOneThread } from './test-support.js';
+
+const [torch] = probeBackends();
+
+test.for(['f32', 'bf16'] as const)('60 iterations on torch in %s leave no tensor', async (precision, { skip }) => {
+  skip(!torch.found, torch.detail);
+  await selectBackend({ ...onOneThread('torch'), precision });
+  const counts = () => ({
+    tensors: tf.memory().numTensors,
+    dataIds: tf.engine().backend.numDataIds(),
+    ofLibtorch: tensorCount(),
+  });
+  smallIteration();
+  // What the backend keeps for good is there now.
+  const before = counts();
+  for (let i = 0; i < 60; i++) smallIteration();
+  expect(counts()).toEqual(before);
+});
