@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   describeError,
   FourfoldError,
@@ -8,13 +9,15 @@ import {
 } from '@fourfold/common';
 import {
   checkpointStore,
-  newestWholeCheckpoint,
+  listCheckpoints,
   readCheckpointFile,
   readManifest,
+  verifyCheckpoint,
   type CheckpointManifest,
 } from '@fourfold/coordinator';
 import { discriminatorLayout, generatorLayout, type Layout } from '@fourfold/model/layout';
 import { vectorFromSafetensors } from '@fourfold/model/weights-file';
+import { listStore } from './checkpoint-list.js';
 
 /** A checkpoint whose manifest is read. */
 export interface Checkpoint {
@@ -31,21 +34,61 @@ export interface GeneratorWeights {
 }
 
 /**
- * The checkpoint that a URL names: a checkpoint's folder, or a run's, which stands for the newest whole checkpoint.
- * Throws `not-found` where there is none, `corrupt` where its manifest is damaged.
+ * The checkpoint that a URL names: a checkpoint's folder; a run's, or RUN/latest, for the newest whole checkpoint; RUN/best for
+ * the one with the highest PSNR. Throws `not-found` where there is none, `corrupt` where it is damaged.
  */
-export async function openCheckpoint(url: string): Promise<Checkpoint> {
-  const store = openStore(url);
-  if (await holdsManifest(store)) return { store, manifest: await readManifest(store) };
-  const newest = await newestWholeCheckpoint(store, (name, error) => {
-    console.error(`fourfold: passing over checkpoint ${name}: ${describeError(error)}`);
+export const openCheckpoint = (url: string): Promise<Checkpoint> =>
+  withCheckpoint(url, async (checkpoint, isSearched) => {
+    if (isSearched) await verifyCheckpoint(checkpoint.store);
+    return checkpoint;
   });
-  if (newest) return { store: checkpointStore(store, newest.name), manifest: newest.manifest };
+
+/**
+ * Use the checkpoint that a URL names, as `openCheckpoint` has it. `isSearched` tells that it was looked for in a run: where
+ * it then turns out to be damaged, the one before is used, and stderr says so.
+ */
+export async function withCheckpoint<T>(
+  url: string,
+  use: (checkpoint: Checkpoint, isSearched: boolean) => Promise<T>,
+): Promise<T> {
+  const exact = openStore(url);
+  if (await holdsManifest(exact)) return use({ store: exact, manifest: await readManifest(exact) }, false);
+  const stores = await searchRun(url);
+  for (const [i, store] of stores.entries()) {
+    try {
+      return await use({ store, manifest: await readManifest(store) }, true);
+    } catch (error) {
+      const isDamaged = error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
+      if (!isDamaged || i === stores.length - 1) throw error;
+      console.error(`fourfold: passing over checkpoint ${basename(store.url)}: ${describeError(error)}`);
+    }
+  }
+  throw new Error('a run without checkpoints was searched');
+}
+
+/** The checkpoints of a run that its URL, RUN/latest or RUN/best may mean, the most wanted first; one at least. */
+async function searchRun(url: string): Promise<ObjectStore[]> {
+  const [, base = url, wanted] = /^(.+)\/(latest|best)\/*$/.exec(url) ?? [];
+  const run = openStore(base);
+  const names = (await listCheckpoints(run)).reverse();
+  if (names.length === 0) throw await noCheckpoint(run);
+  if (wanted !== 'best') return names.map((name) => checkpointStore(run, name));
+  const best = (await listStore(run)).reduce<{ name: string; psnr: number } | undefined>((best, next) => {
+    const psnr = 'damaged' in next ? undefined : next.psnr;
+    return psnr === undefined || (best && best.psnr >= psnr) ? best : { name: next.name, psnr };
+  }, undefined);
+  if (best) return [checkpointStore(run, best.name)];
+  throw new FourfoldError('not-found', `no checkpoint of ${run.url} has been evaluated: none is the best`, {
+    mend: `take ${base}/latest`,
+  });
+}
+
+async function noCheckpoint(store: ObjectStore): Promise<FourfoldError> {
   const files = await store.list('');
   const reason = files.some(({ key }) => /^[^/]+\.safetensors$/.test(key))
     ? 'it has no manifest.json, which is written last: it was not finished'
     : 'there is no manifest.json, and no checkpoints folder with one';
-  throw new FourfoldError('not-found', `no checkpoint at ${store.url}: ${reason}`, {
+  return new FourfoldError('not-found', `no checkpoint at ${store.url}: ${reason}`, {
     mend: "name a checkpoint's folder or a run's; `fourfold checkpoints ls` lists them",
   });
 }

@@ -48,6 +48,7 @@ export function writeSmallCheckpoint(
   iteration: number,
   sizes: GeneratorConfig,
   written = sizes,
+  psnr = 20 + iteration,
 ): Promise<string> {
   const config = parseRunConfig(
     {
@@ -59,7 +60,7 @@ export function writeSmallCheckpoint(
     'small run',
   );
   const layout = generatorLayout(written);
-  const evaluation = { iteration, psnr: 20 + iteration, ssim: 0.5, pictures: [] };
+  const evaluation = { iteration, psnr, ssim: 0.5, pictures: [] };
   return writeCheckpoint(
     run,
     {
@@ -73,7 +74,7 @@ export function writeSmallCheckpoint(
       datasetSha256: '',
       workerKind: '',
       history: { rows: [], evaluations: [evaluation] },
-      best: { iteration, psnr: evaluation.psnr },
+      best: { iteration, psnr },
     },
     { 'generator.safetensors': () => safetensorsFromVector(layout, initialVector(layout, 0), {}) },
     async () => undefined,

@@ -25,7 +25,7 @@ export function createFolderStore(folder: string): ObjectStore {
       try {
         return await readFile(path);
       } catch (cause) {
-        throw namedError(`${url}/${key}`, 'read', cause);
+        throw storageError(`${url}/${key}`, 'read', cause);
       }
     },
     async *read(key, begin = 0) {
@@ -33,7 +33,7 @@ export function createFolderStore(folder: string): ObjectStore {
       try {
         for await (const chunk of stream) yield chunk as Buffer;
       } catch (cause) {
-        throw namedError(`${url}/${key}`, 'read', cause);
+        throw storageError(`${url}/${key}`, 'read', cause);
       }
     },
     async put(key, body, { ifAbsent = false } = {}) {
@@ -45,7 +45,7 @@ export function createFolderStore(folder: string): ObjectStore {
         if (ifAbsent) await link(temporary, path);
         else await rename(temporary, path);
       } catch (cause) {
-        throw namedError(`${url}/${key}`, 'written', cause);
+        throw storageError(`${url}/${key}`, 'written', cause);
       } finally {
         // Where it could not even be made, there is nothing to remove.
         await rm(temporary, { force: true }).catch(() => undefined);
@@ -75,7 +75,7 @@ async function writeFlushed(path: string, body: Uint8Array | string): Promise<vo
 async function listFolder(root: string, folder: string, prefix: string): Promise<ObjectInfo[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     if (systemErrorCode(cause) === 'ENOENT') return [];
-    throw namedError(folder, 'listed', cause);
+    throw storageError(folder, 'listed', cause);
   });
   const infos: ObjectInfo[] = [];
   for (const entry of entries) {
@@ -92,7 +92,8 @@ async function listFolder(root: string, folder: string, prefix: string): Promise
   return infos;
 }
 
-function namedError(name: string, verb: string, cause: unknown): FourfoldError {
+/** What a file system's failure means for `name`, which could not be `verb` (read, written, listed). */
+export function storageError(name: string, verb: string, cause: unknown): FourfoldError {
   switch (systemErrorCode(cause)) {
     case 'ENOENT':
       return new FourfoldError('not-found', `${name} does not exist`, { cause });

@@ -2,6 +2,7 @@ export * from './config/load.js';
 export * from './config/schema.js';
 export * from './errors.js';
 export * from './exchange/shared-file.js';
+export { storageError } from './folder-store.js';
 export * from './log.js';
 export * from './object-store.js';
 export * from './random.js';

@@ -1,13 +1,16 @@
 import type { Command } from 'commander';
-import { FourfoldError, openStore } from '@fourfold/common';
+import { folderUrl, FourfoldError, openStore, parseS3Url, publicCheckpointsPolicy } from '@fourfold/common';
 import { verifyCheckpoint } from '@fourfold/coordinator';
 import { listStore, type ListedCheckpoint } from '../checkpoint-list.js';
 import { pullCheckpoint } from '../checkpoint-pull.js';
-import { openCheckpoint, verifyNetworks } from '../checkpoint-source.js';
+import { openCheckpoint, verifyNetworks, withCheckpoint, type Checkpoint } from '../checkpoint-source.js';
+import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatBytes, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson } from './arguments.js';
 
-/** `fourfold checkpoints ls|verify|pull`. */
+const checkpointUrl = "a checkpoint's folder, a run's or RUN/latest for its newest whole checkpoint, or RUN/best";
+
+/** `fourfold checkpoints ls|verify|pull|policy`. */
 export function registerCheckpoints(program: Command): void {
   const checkpoints = program
     .command('checkpoints')
@@ -37,7 +40,7 @@ export function registerCheckpoints(program: Command): void {
       'Read every file of a checkpoint, compare it with the SHA-256 in the manifest, and check that the networks ' +
         'have the shapes of the config. Exits non-zero at the first difference.',
     )
-    .argument('<url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .argument('<url>', checkpointUrl)
     .addOption(jsonOption())
     .action(async (url: string, { json }: { json?: true }) => {
       const checkpoint = await openCheckpoint(url);
@@ -52,18 +55,41 @@ export function registerCheckpoints(program: Command): void {
     .command('pull')
     .description(
       'Copy a checkpoint to a folder, verifying each file on the way. The manifest is written last: a copy that was ' +
-        'interrupted is never taken for a checkpoint.',
+        'interrupted is never taken for a checkpoint, and the same command goes on where it broke off.',
     )
-    .argument('<url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .argument('<url>', checkpointUrl)
     .argument('<dir>', 'folder that becomes the copy')
     .addOption(jsonOption())
     .action(async (url: string, folder: string, { json }: { json?: true }) => {
-      const checkpoint = await openCheckpoint(url);
-      const target = openStore(folder);
-      const sizeBytes = await pullCheckpoint(checkpoint, target);
-      const { iteration } = checkpoint.manifest;
-      if (json) printJson({ checkpoint: checkpoint.store.url, iteration, copy: target.url, sizeBytes });
-      else console.log(`iteration ${iteration}, ${formatBytes(sizeBytes)}: ${checkpoint.store.url} -> ${target.url}`);
+      const bar = createProgressBar('pull', 'MiB');
+      const inMiB = (bytes: number) => Math.round(bytes / 2 ** 20);
+      const pull = (checkpoint: Checkpoint) =>
+        pullCheckpoint(checkpoint, folder, (done, total) => bar.update(inMiB(done), inMiB(total), ''));
+      const { store, manifest, sizeBytes, resumedBytes } = await withCheckpoint(url, async (checkpoint) => ({
+        ...checkpoint,
+        ...(await pull(checkpoint)),
+      })).finally(() => bar.stop());
+      const { iteration } = manifest;
+      const copy = folderUrl(folder);
+      if (json) printJson({ checkpoint: store.url, iteration, copy, sizeBytes, resumedBytes });
+      else console.log(`iteration ${iteration}, ${formatBytes(sizeBytes)}: ${store.url} -> ${copy}`);
+    });
+
+  checkpoints
+    .command('policy')
+    .description(
+      "Print the bucket policy that lets everybody read one run's checkpoints, and nothing else, without keys. " +
+        'Set it with `mc anonymous set-json` or `aws s3api put-bucket-policy`.',
+    )
+    .argument('<url>', "a run's place in a bucket: s3://BUCKET/.../runs/NAME")
+    .action((url: string) => {
+      const place = parseS3Url(url);
+      if (!place || !/(^|\/)runs\/[^/]+$/.test(place.path)) {
+        throw new FourfoldError('invalid', `${url} is no run in a bucket`, {
+          mend: 'name one: s3://BUCKET/.../runs/NAME',
+        });
+      }
+      printJson(publicCheckpointsPolicy(place.bucket, place.path));
     });
 }
 

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openStore, sha256, type ObjectStore } from '@fourfold/common';
+import { expect, test } from 'vitest';
+import { pullCheckpoint } from './checkpoint-pull.js';
+import { openCheckpoint } from './checkpoint-source.js';
+import { inFolder, writeSmallCheckpoint } from './test-support.js';
+
+const sizes = { channels: 4, blocks: 1 };
+const file = 'generator.safetensors';
+
+/** A run whose second of three checkpoints is the best. */
+const withRun = (use: (run: ObjectStore, folder: string) => Promise<void>): Promise<void> =>
+  inFolder(async (folder) => {
+    const run = openStore(join(folder, 'store')).at('runs/small');
+    await writeSmallCheckpoint(run, 1, sizes, sizes, 20);
+    await writeSmallCheckpoint(run, 2, sizes, sizes, 22);
+    await writeSmallCheckpoint(run, 3, sizes, sizes, 21);
+    await use(run, join(folder, 'copy'));
+  });
+
+const pull = async (url: string, folder: string) => pullCheckpoint(await openCheckpoint(url), folder, () => undefined);
+
+test('a run’s URL and RUN/latest are the newest, RUN/best the one with the highest PSNR', async () => {
+  await withRun(async (run) => {
+    const iterationOf = async (url: string) => (await openCheckpoint(url)).manifest.iteration;
+    expect(await iterationOf(run.url)).toBe(3);
+    expect(await iterationOf(`${run.url}/latest`)).toBe(3);
+    expect(await iterationOf(`${run.url}/best/`)).toBe(2);
+    await run.remove('checkpoints/00000002-0001/manifest.json');
+    expect(await iterationOf(`${run.url}/best`)).toBe(3);
+  });
+});
+
+test('a folder that is called latest is that folder', async () => {
+  await withRun(async (run, folder) => {
+    await pull(`${run.url}/best`, join(folder, 'latest'));
+    expect((await openCheckpoint(join(folder, 'latest'))).manifest.iteration).toBe(2);
+  });
+});
+
+test('a broken download goes on at its last byte', async () => {
+  await withRun(async (run, folder) => {
+    const { store, manifest } = await openCheckpoint(run.url);
+    const half = manifest.files[file].sizeBytes >> 1;
+    const breaking: ObjectStore = {
+      ...store,
+      async *read(key, begin = 0) {
+        for await (const chunk of store.read(key, begin)) {
+          yield chunk.subarray(0, half);
+          throw new Error('the network is gone');
+        }
+      },
+    };
+    await expect(pullCheckpoint({ store: breaking, manifest }, folder, () => undefined)).rejects.toThrow('is gone');
+    expect(await readdir(folder)).toEqual([`.partial-${file}-${manifest.files[file].sha256.slice(0, 16)}`]);
+    const progress: number[] = [];
+    const report = await pullCheckpoint({ store, manifest }, folder, (done) => progress.push(done));
+    expect(report).toEqual({ sizeBytes: manifest.files[file].sizeBytes, resumedBytes: half });
+    expect([progress[0], progress.at(-1)]).toEqual([half, report.sizeBytes]);
+    expect((await readdir(folder)).sort()).toEqual([file, 'manifest.json']);
+    expect(sha256(await readFile(join(folder, file)))).toBe(manifest.files[file].sha256);
+  });
+});
+
+test('what is there already is not fetched again, and damage in it is found', async () => {
+  await withRun(async (run, folder) => {
+    const { sizeBytes } = await pull(run.url, folder);
+    await rm(join(folder, 'manifest.json'));
+    expect(await pull(run.url, folder)).toEqual({ sizeBytes, resumedBytes: sizeBytes });
+
+    const { manifest } = await openCheckpoint(run.url);
+    for (const name of ['manifest.json', file]) await rm(join(folder, name));
+    const partial = join(folder, `.partial-${file}-${manifest.files[file].sha256.slice(0, 16)}`);
+    await writeFile(partial, randomBytes(100));
+    await writeFile(join(folder, `.partial-${file}-0123456789abcdef`), 'of another checkpoint');
+    expect(await pull(run.url, folder)).toEqual({ sizeBytes, resumedBytes: 0 });
+    expect((await readdir(folder)).sort()).toEqual([file, 'manifest.json']);
+  });
+});

@@ -1,0 +1,81 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { FourfoldError, type ObjectStore } from '@fourfold/common';
+
+/** Marks what is on its way; folder stores leave such names out of their listings. */
+export const partialMark = '.partial-';
+
+/**
+ * Copy an object into a folder, under its own name once all of it is there and has the expected SHA-256. What an earlier
+ * call left is gone on with; returns how many bytes that saved. `onBytes` hears of bytes that are there, and (a negative
+ * number) of those found damaged. Throws `corrupt`, `not-found`.
+ */
+export async function downloadFile(
+  store: ObjectStore,
+  key: string,
+  expected: { sizeBytes: number; sha256: string },
+  folder: string,
+  onBytes: (bytes: number) => void,
+): Promise<number> {
+  const path = join(folder, key);
+  const whole = await hashOf(path);
+  if (whole.sizeBytes === expected.sizeBytes && whole.hash.digest('hex') === expected.sha256) {
+    onBytes(whole.sizeBytes);
+    return whole.sizeBytes;
+  }
+  // The hash in the name: nothing of another object is gone on with.
+  const partial = join(folder, `${partialMark}${key}-${expected.sha256.slice(0, 16)}`);
+  for (;;) {
+    const { hash, sizeBytes: begin } = await hashOf(partial);
+    onBytes(begin);
+    if (begin < expected.sizeBytes) await append(store, key, begin, partial, hash, onBytes);
+    if (hash.digest('hex') === expected.sha256) {
+      await rename(partial, path);
+      return begin;
+    }
+    onBytes(-(await stat(partial)).size);
+    await rm(partial);
+    // Else what was there before may be what is damaged: once more from the start.
+    if (begin === 0) throw damaged(`${store.url}/${key}`);
+  }
+}
+
+async function append(
+  store: ObjectStore,
+  key: string,
+  begin: number,
+  path: string,
+  hash: Hash,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const source = async function* () {
+    for await (const chunk of store.read(key, begin)) {
+      hash.update(chunk);
+      onBytes(chunk.byteLength);
+      yield chunk;
+    }
+  };
+  try {
+    await pipeline(source, createWriteStream(path, { flags: 'a', flush: true }));
+  } catch (error) {
+    const left = await stat(path).catch(() => undefined);
+    if (left?.size === 0) await rm(path, { force: true });
+    throw error;
+  }
+}
+
+/** Size and SHA-256 of a file; of nothing where it is not there. */
+async function hashOf(path: string): Promise<{ hash: Hash; sizeBytes: number }> {
+  const hash = createHash('sha256');
+  const found = await stat(path).catch(() => undefined);
+  if (found) for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return { hash, sizeBytes: found?.size ?? 0 };
+}
+
+const damaged = (name: string) =>
+  new FourfoldError('corrupt', `${name} is damaged: its SHA-256 is not the manifest's`, {
+    mend: 'take another checkpoint of the run',
+  });
