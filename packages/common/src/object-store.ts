@@ -61,10 +61,16 @@ function folderOf(url: string): string {
 /** A folder as an absolute `file:` URL. */
 export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).href;
 
+/** A `file:` URL or a plain path as an absolute `file:` URL. Throws `invalid` for what is no folder of this machine. */
+export function absoluteFolderUrl(url: string): string {
+  if (parseS3Url(url)) throw new FourfoldError('invalid', `folder ${url}: it must be a folder of this machine`);
+  return folderUrl(folderOf(url));
+}
+
 /** Absolute form of a store's URL, so that processes with other working directories mean the same place. */
 export function absoluteStoreUrl(url: string): string {
   const place = parseS3Url(url);
-  return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : folderUrl(folderOf(url));
+  return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : absoluteFolderUrl(url);
 }
 
 /** Lower-case hexadecimal SHA-256. */

@@ -123,6 +123,18 @@ describe('batches', () => {
     expect(source.stats().shards.held).toBe(0);
   });
 
+  it('fetch each shard once an epoch, too, when batches are asked for ahead, across the borders of windows', async () => {
+    for (const windowPictures of [3, 8, 20]) {
+      const source = sourceOf(tiled, { globalBatch: 4, windowPictures });
+      const iterations = Math.floor(tiled.manifest.samples / 4);
+      for (let iteration = 0; iteration < iterations; iteration++) {
+        const ahead = [iteration + 1, iteration].filter((asked) => asked < iterations);
+        await Promise.all(ahead.map((asked) => source.batch(asked, 0)));
+      }
+      expect([windowPictures, source.stats().shards.loads]).toEqual([windowPictures, tiled.manifest.shards.length]);
+    }
+  });
+
   it('share one fetch and one decoding', async () => {
     const source = sourceOf(whole, { globalBatch: 4, cropsPerPicture: 4, windowPictures: 1 });
     await Promise.all([source.batch(0, 0), source.batch(0, 0)]);

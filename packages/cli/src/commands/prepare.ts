@@ -31,7 +31,7 @@ export function registerPrepare(program: Command): void {
         'manifest. Files that cannot be used are left out and listed with the reason.',
     )
     .requiredOption('--images <dir>', 'folder of photographs')
-    .requiredOption('--out <url>', 'where the dataset goes: a folder or a file: URL')
+    .requiredOption('--out <url>', 'where the dataset goes: a folder or s3://BUCKET/PATH')
     .option('--name <name>', "the dataset's name (default: the last part of --out)")
     .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side, a multiple of 4', wholeNumber(1))
     .option('--sample <count>', 'take so many photographs at random', wholeNumber(1))

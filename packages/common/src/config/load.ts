@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { FourfoldError, systemErrorCode } from '../errors.js';
-import { absoluteStoreUrl } from '../object-store.js';
+import { absoluteFolderUrl, absoluteStoreUrl } from '../object-store.js';
 import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
 
@@ -35,7 +35,7 @@ export function parseRunConfig(raw: unknown, source: string): RunConfig {
     dataset: absoluteStoreUrl(config.dataset),
     ...(config.vgg && { vgg: absoluteStoreUrl(config.vgg) }),
     ...(config.validation && {
-      validation: { ...config.validation, images: absoluteStoreUrl(config.validation.images) },
+      validation: { ...config.validation, images: absoluteFolderUrl(config.validation.images) },
     }),
   };
 }

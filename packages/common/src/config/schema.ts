@@ -118,9 +118,9 @@ export const timingSchema = z.strictObject({
 export const runSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, 63 at most'),
   seed: z.int().min(0).default(0),
-  /** Object store of the run's checkpoints and records. */
+  /** Object store of the run's checkpoints and records: a folder or an `s3:` URL. */
   store: z.string().min(1).default('out/store'),
-  /** Folder that `fourfold prepare` wrote. */
+  /** What `fourfold prepare` wrote: a folder or an `s3:` URL. */
   dataset: z.string().min(1),
   /** VGG19 weights (safetensors); needed by the content losses `vgg22` and `vgg54`. */
   vgg: z.string().min(1).optional(),
