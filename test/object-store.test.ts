@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeError, openStore, sha256, type ObjectStore } from '@fourfold/common';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { testObjectStore } from './support/object-store-contract.js';
+import { startAnswerLosingProxy } from './support/answer-losing-proxy.js';
 import { withEnvironment } from './support/environment.js';
 
 /*
@@ -70,6 +71,24 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     const winner = outcomes[0].status === 'fulfilled' ? 'a' : 'b';
     expect((await store.get('frozen')).toString()).toBe(winner);
+  });
+
+  const large = Buffer.alloc(20 << 20, 'part');
+  test.each([
+    ['a put that may only create', /^PUT .*lost-answer/, 'x', { ifAbsent: true }],
+    ['the request that makes an object of its parts', /^POST .*uploadId=/, large, {}],
+  ])('the answer to %s is lost: it has succeeded all the same', async (_, requestLine, body, options) => {
+    const proxy = await startAnswerLosingProxy(Number(new URL(minio.endpoint).port), requestLine);
+    try {
+      const far = open('s3://contract', { FOURFOLD_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}` });
+      const key = `lost-answer-${body.length}`;
+      await far.put(key, body, options);
+      expect(proxy.lostAnswers()).toBe(1);
+      expect((await far.get(key)).equals(Buffer.from(body))).toBe(true);
+      await expect(far.put(key, 'other', { ifAbsent: true })).rejects.toMatchObject({ code: 'conflict' });
+    } finally {
+      proxy.close();
+    }
   });
 
   test('a service that is away: the error comes when patience ends, and the next at once', async () => {

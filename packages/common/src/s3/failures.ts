@@ -43,6 +43,7 @@ const refusals: Record<string, [code: ErrorCode, problem: string, mend?: string]
   NoSuchKey: ['not-found', 'does not exist'],
   NoSuchBucket: ['not-found', 'does not exist: there is no such bucket'],
   NotFound: ['not-found', 'does not exist'],
+  NoSuchUpload: ['not-found', 'could not be written: the service does not know of the upload'],
   PreconditionFailed: ['conflict', 'exists already'],
   AccessDenied: ['invalid', 'is not allowed', checkKeys],
   InvalidAccessKeyId: ['invalid', 'is not allowed', checkKeys],
@@ -58,10 +59,12 @@ export function toFourfoldError(name: string, error: unknown): FourfoldError {
   const [code, problem, mend] = refusals[s3Code ?? ''] ?? ['unavailable', 'could not be reached'];
   const message = error instanceof Error ? error.message : String(error);
   const cause = new Error([s3Code, message].filter(Boolean).join(': ') || 'the answer was none of an S3 service');
-  return new FourfoldError(code, `${name} ${problem}`, { mend: mend ?? tlsMend(error), cause });
+  return new FourfoldError(code, `${name} ${problem}`, { mend: mend ?? addressMend(error), cause });
 }
 
-const tlsMend = (error: unknown): string | undefined =>
-  /CERT|ERR_TLS|SIGNATURE|EPROTO/.test(systemErrorCode(error) ?? '')
+function addressMend(error: unknown): string | undefined {
+  if (error instanceof S3Error && s3ErrorCode(error) === undefined) return 'check FOURFOLD_S3_ENDPOINT';
+  return /CERT|ERR_TLS|SIGNATURE|EPROTO/.test(systemErrorCode(error) ?? '')
     ? 'check http or https in FOURFOLD_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names the certificate of an authority of your own'
     : undefined;
+}
