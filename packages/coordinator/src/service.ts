@@ -42,10 +42,16 @@ export interface ServiceHost {
 const watchIntervalMs = 250;
 type JoinCall = ServerDuplexStream<WorkerMessage__Output, CoordinatorMessage>;
 
-/** The coordinator's gRPC service. `close` ends all control streams with `reason`. */
+/** The coordinator's gRPC service. `close` ends all control streams, those to come too, with `reason`. */
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
-  let closing = false;
+  /** Why the service was closed, once it is. */
+  let closed: string | undefined;
+
+  function dismiss(call: JoinCall, reason: string): void {
+    call.write({ runEnded: { reason } });
+    call.end();
+  }
 
   function seat(call: JoinCall, { exchangeAddress, kind }: Register__Output, connection: Connection): number {
     const worker = host.board.join({
@@ -77,6 +83,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
   const handlers: CoordinatorHandlers = {
     Join(call) {
+      if (closed !== undefined) return dismiss(call, closed);
       let joined: { worker: number; connection: Connection } | undefined;
       calls.add(call);
       const refuse = setTimeout(
@@ -84,6 +91,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
         host.config.timing.silenceMs,
       );
       call.on('data', (message: WorkerMessage__Output) => {
+        if (closed !== undefined) return;
         if (joined) return receive(joined.worker, joined.connection, message);
         clearTimeout(refuse);
         const admitted = message.register
@@ -101,7 +109,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       const gone = (reason: string) => () => {
         clearTimeout(refuse);
         calls.delete(call);
-        if (joined && !closing) host.board.leave(joined.worker, reason);
+        if (joined && closed === undefined) host.board.leave(joined.worker, reason);
       };
       call.on('end', gone('it left'));
       call.on('cancelled', gone('its connection broke'));
@@ -132,11 +140,8 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       for (const call of calls) call.write({ heartbeat: {} });
     },
     close(reason: string): void {
-      closing = true;
-      for (const call of calls) {
-        call.write({ runEnded: { reason } });
-        call.end();
-      }
+      closed = reason;
+      for (const call of calls) dismiss(call, reason);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger, FourfoldError, startServer, wire, type RunConfig } from '@fourfold/common';
 import {
   createCoordinatorService,
@@ -33,6 +34,7 @@ export interface UpdateReport extends Timing {
 }
 
 const term = 1;
+const joinCheckMs = 20;
 const workerPath = new URL('update-worker.js', import.meta.url);
 
 /**
@@ -68,8 +70,11 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
   const timer = setInterval(() => service.heartbeat(), config.timing.heartbeatMs);
   const children = Array.from({ length: workers }, () => startWorker(server.address, config, stop));
   const training = { config, master, board, exchange, progress, log, checkpoint: async () => undefined, inState };
+  const ended = AbortSignal.any([signal, stop.signal]);
   try {
-    await train(training, AbortSignal.any([signal, stop.signal]));
+    while (board.workerCount() < workers)
+      await delay(joinCheckMs, undefined, { signal: ended }).catch(() => ended.throwIfAborted());
+    await train(training, ended);
     service.close('the bench is over');
     await Promise.all(children.map(({ ended }) => ended));
   } finally {

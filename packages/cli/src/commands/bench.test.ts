@@ -23,7 +23,18 @@ async function bench<Report>(...args: string[]): Promise<Report> {
 }
 
 test('bench step times both phases and says what computed', async () => {
-  const report = await bench<StepReport>('step', '--steps', '2', '--warmup', '1', '--batch', '2', ...tinySize);
+  const report = await bench<StepReport>(
+    'step',
+    '--backend',
+    'wasm',
+    '--steps',
+    '2',
+    '--warmup',
+    '1',
+    '--batch',
+    '2',
+    ...tinySize,
+  );
   expect(report.kind.backend).toBe('wasm');
   expect(report.timings.map(({ phase }) => phase)).toEqual(['mse', 'gan']);
   for (const { medianMs, minMs, samplesPerSecond, peakMemoryBytes, parts } of report.timings) {
@@ -36,14 +47,21 @@ test('bench step times both phases and says what computed', async () => {
   expect(report.timings[1].parts['discriminator']).toBeGreaterThan(0);
 });
 
-test('bench update moves every replica’s gradients up and every worker’s parameters down', async () => {
-  const report = await bench<UpdateReport>('update', '--size', 'demo', '--steps', '2', '--warmup', '2');
-  expect(report.minMs).toBeGreaterThan(0);
-  expect(Object.keys(report.parts)).toEqual(['parameters', 'gradients', 'adam']);
-  // Two workers, 4 bytes an element; the generator's statistics cross, too.
-  expect(report.gradientBytes).toBeGreaterThan(2 * 4 * report.parameters);
-  expect(report.parameterBytes).toBe(report.gradientBytes);
-});
+test.each(['grpc', 'shared-memory'] as const)(
+  'bench update moves gradients up and parameters down by %s',
+  async (way) => {
+    const more = ['--size', 'demo', '--steps', '2', '--warmup', '2', '--exchange', way];
+    const report = await bench<UpdateReport>('update', ...more);
+    expect(report.minMs).toBeGreaterThan(0);
+    expect(Object.keys(report.parts)).toEqual(['parameters', 'gradients', 'adam']);
+    // Two workers, 4 bytes an element; the generator's statistics cross, too.
+    const gradientBytes = report.gradientBytes[way];
+    expect(gradientBytes).toBeGreaterThan(2 * 4 * report.parameters);
+    expect(report.gradientBytes).toMatchObject({ grpc: 0, 'shared-memory': 0, [way]: gradientBytes });
+    // What is shared is written once for both workers.
+    expect(report.parameterBytes[way]).toBe(way === 'grpc' ? gradientBytes : gradientBytes / 2);
+  },
+);
 
 test('bench train sets runs with one and two workers beside the step', async () => {
   const { step, runs } = await bench<TrainReport>('train', '--steps', '3', '--warmup', '1', ...tinySize);
