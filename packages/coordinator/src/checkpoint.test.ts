@@ -127,6 +127,16 @@ test('the newest whole checkpoint is found behind damaged ones', async () => {
   expect(await listCheckpoints(run)).toHaveLength(4);
 });
 
+test('a store that cannot be reached does not make a run go on from an older checkpoint', async () => {
+  for (const iteration of [1, 2]) await write(iteration);
+  const away = new FourfoldError('unavailable', 'the store is away');
+  const at = (path: string): ObjectStore => {
+    const part = run.at(path);
+    return path.includes('00000002') ? { ...part, get: () => Promise.reject(away) } : part;
+  };
+  await expect(newestWholeCheckpoint({ ...run, at }, () => undefined)).rejects.toBe(away);
+});
+
 test('a run with damaged checkpoints alone fails with the oldest one’s reason, and keeps them', async () => {
   for (const iteration of [1, 2]) await write(iteration);
   for (const name of await listCheckpoints(run)) await flipByte(pathOf(name, 'generator.safetensors'));

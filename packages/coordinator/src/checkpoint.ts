@@ -111,7 +111,8 @@ export const checkpointStore = (run: ObjectStore, name: string): ObjectStore => 
 
 /**
  * The newest checkpoint whose files are all there and undamaged; `onDamaged` hears of those that are passed over.
- * Undefined when the run has none at all; throws the oldest one's error when it has only damaged ones.
+ * Undefined when the run has none at all; throws the oldest one's error when it has only damaged ones, and at once what is
+ * no damage.
  */
 export async function newestWholeCheckpoint(
   run: ObjectStore,
@@ -122,12 +123,16 @@ export async function newestWholeCheckpoint(
     try {
       return { name, manifest: await verifyCheckpoint(checkpointStore(run, name)) };
     } catch (error) {
-      if (age === names.length - 1) throw error;
+      // A store that cannot be reached says nothing of the checkpoint: going on from an older one would lose work.
+      if (age === names.length - 1 || !isDamage(error)) throw error;
       onDamaged(name, error);
     }
   }
   return undefined;
 }
+
+const isDamage = (error: unknown): boolean =>
+  error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
 
 /** Remove a checkpoint, its manifest first, so that it never looks whole with files missing. */
 export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {
