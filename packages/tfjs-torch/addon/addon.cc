@@ -12,6 +12,7 @@
 #endif
 
 #include "cuda.h"
+#include "kept-blocks.h"
 #include "values.h"
 
 namespace {
@@ -209,6 +210,7 @@ napi_value keepFreedMemory(napi_env env, State&, const Arguments&) {
   mallopt(M_TRIM_THRESHOLD, 2147483647);
   mallopt(M_TOP_PAD, 256 << 20);
 #endif
+  c10::SetCPUAllocator(&KeptBlocks::instance());
   return nullptr;
 }
 

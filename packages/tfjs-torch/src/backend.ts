@@ -5,11 +5,11 @@ import {
   util,
   type BackendValues,
   type DataType,
-  type Tensor,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { aten, scalarType, scalarTypeOf } from './aten.js';
 import { loadNative, type Handle, type NumericArray } from './native.js';
+import { arrayFor, dtypes, narrowed, toFloat32, toInt32, toUint8 } from './values.js';
 
 type DataId = TensorInfo['dataId'];
 
@@ -33,22 +33,6 @@ interface Entry {
   /** Whether the data lie as a convolution's filter: physically output, height, width, input. */
   isFilter?: boolean;
 }
-
-/** dtype of TensorFlow.js by libtorch's scalar type. To TensorFlow.js bfloat16 is float32, and libtorch's indices are int32. */
-const dtypes: Record<number, DataType> = {
-  [scalarType.int32]: 'int32',
-  [scalarType.int64]: 'int32',
-  [scalarType.float32]: 'float32',
-  [scalarType.bfloat16]: 'float32',
-  [scalarType.bool]: 'bool',
-  [scalarType.complex64]: 'complex64',
-};
-
-/** libtorch's scalar types that TensorFlow.js does not have, and what becomes of them. */
-const narrowed: Record<number, number> = {
-  [scalarType.uint8]: scalarType.int32,
-  [scalarType.float64]: scalarType.float32,
-};
 
 /** Pinning costs more than it saves below this. */
 const pinnedFromBytes = 1 << 20;
@@ -85,10 +69,18 @@ export class TorchBackend extends KernelBackend {
 
   /** A float tensor of 8-bit levels: level * scale + shift. */
   fromLevels(levels: Uint8Array, shape: number[], scale: number, shift: number): TensorInfo {
-    return this.outputOf(() => {
-      const floats = aten['to.dtype'](this.native.write(levels, shape, this.device), scalarType.float32);
-      return aten['add_.Scalar'](aten['mul_.Scalar'](floats, scale), shift);
-    });
+    return this.outputOf(() => this.uploadLevels(levels, shape, scale, shift));
+  }
+
+  /** Put new 8-bit levels in the place of a tensor that `fromLevels` made. */
+  overwriteLevels({ dataId, shape }: TensorInfo, levels: Uint8Array, scale: number, shift: number): void {
+    const { handle } = this.entries.get(dataId);
+    this.scope(() => aten.copy_(handle, this.uploadLevels(levels, shape, scale, shift)));
+  }
+
+  private uploadLevels(levels: Uint8Array, shape: number[], scale: number, shift: number): Handle {
+    const floats = aten['to.dtype'](this.native.write(levels, shape, this.device), scalarType.float32);
+    return aten['add_.Scalar'](aten['mul_.Scalar'](floats, scale), shift);
   }
 
   /** The handle that the backend keeps for a result. */
@@ -174,13 +166,7 @@ export class TorchBackend extends KernelBackend {
   override readSync(dataId: DataId): BackendValues {
     const { handle, shape, dtype, strings } = this.entries.get(dataId);
     if (strings) return strings;
-    const size = util.sizeFromShape(shape);
-    const values: NumericArray =
-      dtype === 'int32'
-        ? new Int32Array(size)
-        : dtype === 'bool'
-          ? new Uint8Array(size)
-          : new Float32Array(dtype === 'complex64' ? 2 * size : size);
+    const values = arrayFor(dtype, util.sizeFromShape(shape));
     this.scope(() => this.native.read(dtype === 'complex64' ? aten.view_as_real(handle) : handle, values));
     return values;
   }
@@ -283,15 +269,6 @@ export class TorchBackend extends KernelBackend {
     return handle;
   }
 
-  /** Put new 8-bit levels in the place of a tensor that `fromLevels` made. */
-  overwriteLevels({ dataId }: TensorInfo, levels: Uint8Array, shape: number[], scale: number, shift: number): void {
-    const { handle } = this.entries.get(dataId);
-    this.scope(() => {
-      const floats = aten['to.dtype'](this.native.write(levels, shape, this.device), scalarType.float32);
-      aten.copy_(handle, aten['add_.Scalar'](aten['mul_.Scalar'](floats, scale), shift));
-    });
-  }
-
   /** Make a tensor in a new scope for temporaries: it alone outlives them. */
   private keep(make: () => Handle): Handle {
     const mark = this.native.mark();
@@ -311,11 +288,6 @@ export class TorchBackend extends KernelBackend {
     });
   }
 
-  /** Values of a tensor that a kernel needs in JavaScript. */
-  valuesOf({ dataId }: TensorInfo): BackendValues {
-    return this.readSync(dataId);
-  }
-
   /** Make a tensor of values. */
   make(values: BackendValues, shape: number[], dtype: DataType): TensorInfo {
     return { dataId: this.write(values, shape, dtype), shape, dtype };
@@ -324,23 +296,3 @@ export class TorchBackend extends KernelBackend {
 
 /** The TorchBackend that computes now. */
 export const torchBackend = (): TorchBackend => engine().backend as TorchBackend;
-
-/** Copy a tensor's elements to `target`; no array is made. */
-export const readInto = (tensor: Tensor, target: NumericArray): void => torchBackend().readInto(tensor, target);
-
-/** The same beside the computation, on CUDA alone: see TorchBackend.readBeside. */
-export const readBeside = (tensor: Tensor, target: NumericArray): void => torchBackend().readBeside(tensor, target);
-
-/** A float tensor of 8-bit levels: level * scale + shift. A quarter of the bytes cross to the device. */
-export function picturesTensor(levels: Uint8Array, shape: number[], scale: number, shift: number): Tensor {
-  return engine().makeTensorFromTensorInfo(torchBackend().fromLevels(levels, shape, scale, shift));
-}
-
-const toFloat32 = (values: BackendValues): Float32Array =>
-  values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
-
-const toInt32 = (values: BackendValues): Int32Array =>
-  values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
-
-const toUint8 = (values: BackendValues): Uint8Array =>
-  values instanceof Uint8Array ? values : Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0));

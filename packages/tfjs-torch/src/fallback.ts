@@ -25,7 +25,7 @@ export const runOnCpu = (
   const cpu = (cpuBackend ??= createCpu());
   const lent: TensorInfo[] = [];
   const lend = (info: TensorInfo): TensorInfo => {
-    const copy = write(cpu, torch.valuesOf(info), info);
+    const copy = write(cpu, torch.readSync(info.dataId), info);
     lent.push(copy);
     return copy;
   };

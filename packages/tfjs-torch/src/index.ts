@@ -6,7 +6,8 @@ import { loadNative } from './native.js';
 
 export { probe, type BuildRecord, type Probe } from './native.js';
 export { captureGraph, copiesAwaitComputation, type Graph } from './graphs.js';
-export { picturesTensor, readBeside, readInto, torchBackend, type Precision, type TorchBackend } from './backend.js';
+export { picturesTensor, readBeside, readInto } from './transfer.js';
+export { torchBackend, type Precision, type TorchBackend } from './backend.js';
 export { registeredKernels } from './kernel.js';
 
 export interface TorchOptions {
@@ -61,6 +62,23 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
 
 /** Names of the CUDA devices that the addon can use; empty where it was built without CUDA or there is none. */
 export const cudaDevices = (): string[] => loadNative().cudaDevices();
+
+/** Bytes on a CUDA device. */
+export interface CudaMemory {
+  /** In tensors of this process. */
+  allocated: number;
+  /** Taken from the device by this process's tensors, and kept for others. */
+  reserved: number;
+  /** Free for anybody, and all there are. */
+  free: number;
+  total: number;
+}
+
+/** Memory of the CUDA device in use; all 0 where there is none. Waits for nothing on the device. */
+export function cudaMemory(): CudaMemory {
+  const [allocated, reserved, free, total] = loadNative().deviceMemory();
+  return { allocated, reserved, free, total };
+}
 
 /** How many tensors of libtorch's this thread holds, of whatever use: what tells a leak. */
 export const tensorCount = (): number => loadNative().tensorCount();

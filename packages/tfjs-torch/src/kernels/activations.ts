@@ -24,7 +24,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { aten, atenTuple, scalarType } from '../aten.js';
 import { define } from '../kernel.js';
-import { loadNative } from '../native.js';
+import { loadNative, type Handle } from '../native.js';
 import { prelu } from './activate.js';
 
 export function defineActivations(): void {
@@ -66,13 +66,27 @@ export function defineActivations(): void {
   );
   define<{ dy: TensorInfo; x: TensorInfo; alpha: TensorInfo }>(
     'PreluGrad',
-    ({ dy, x, alpha }) => {
-      const slope = aten.reshape(aten['to.dtype'](alpha, loadNative().scalarType(x)), [1, -1, 1, 1]);
-      const first = [0, 3, 1, 2];
-      const [dx, dAlpha] = atenTuple._prelu_kernel_backward(aten.permute(dy, first), aten.permute(x, first), slope);
-      const sums = aten['sum.dim_IntList'](dAlpha, [0, 2, 3], false, scalarType.float32);
-      return [aten.permute(dx, [0, 2, 3, 1]), sums];
-    },
+    ({ dy, x, alpha }, _, { backend }) =>
+      backend.device === 'cpu' ? preluGradientInVectors(dy, x, alpha) : preluGradient(dy, x, alpha),
     'stored',
   );
 }
+
+/** [dx, dAlpha] of PReLU with one slope a channel: libtorch's kernel, and a sum over all but the channels. */
+function preluGradient(dy: Handle, x: Handle, alpha: Handle): Handle[] {
+  const slope = aten.reshape(aten['to.dtype'](alpha, loadNative().scalarType(x)), [1, -1, 1, 1]);
+  const first = [0, 3, 1, 2];
+  const [dx, dAlpha] = atenTuple._prelu_kernel_backward(aten.permute(dy, first), aten.permute(x, first), slope);
+  return [aten.permute(dx, [0, 2, 3, 1]), sumByChannel(dAlpha, [0, 2, 3])];
+}
+
+/** The same on the CPU, where libtorch's kernel takes one element after the other: half its time, with kernels that take eight. */
+function preluGradientInVectors(dy: Handle, x: Handle, alpha: Handle): Handle[] {
+  const slope = aten['to.dtype'](alpha, loadNative().scalarType(x));
+  const positive = aten.threshold_backward(dy, x, 0);
+  const negative = aten['sub.Tensor'](dy, positive);
+  const dx = aten.addcmul(positive, negative, slope);
+  return [dx, sumByChannel(aten['mul_.Tensor'](negative, x), [0, 1, 2])];
+}
+
+const sumByChannel = (x: Handle, axes: number[]): Handle => aten['sum.dim_IntList'](x, axes, false, scalarType.float32);

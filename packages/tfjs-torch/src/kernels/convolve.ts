@@ -1,7 +1,8 @@
 import { backend_util, type Conv2DAttrs } from '@tensorflow/tfjs-core';
 import { aten, atenTuple, scalarType } from '../aten.js';
 import { torchBackend } from '../backend.js';
-import type { Handle } from '../native.js';
+import { loadNative, type Handle } from '../native.js';
+import { convolveByColumns, isNarrow } from './narrow-convolution.js';
 import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, symmetric, type Padding } from './layout.js';
 
 /** A convolution's sizes as libtorch wants them, two or three spatial axes. */
@@ -82,25 +83,36 @@ export function convolve(
   const { x: input, padding } = prepared(x, geometry);
   const { strides, dilations, groups, rank, dataFormat } = geometry;
   const noPadding = strides.map(() => 0);
-  const fused = relu && rank === 4 && torchBackend().device === 'cpu' && hasFusedRelu();
+  if (isNarrow(filter, geometry)) {
+    const y = convolveByColumns(input, filter, bias, padding);
+    return relu ? aten.relu_(y) : y;
+  }
+  const fused = relu && rank === 4 && torchBackend().device === 'cpu' && hasFusedRelu(input);
   const y = fused
     ? aten['mkldnn::_convolution_pointwise'](input, filter, bias, padding, strides, dilations, groups, 'relu', [], '')
     : aten.convolution(input, filter, bias, strides, padding, dilations, false, noPadding, groups);
   return channelsBack(relu && !fused ? aten.relu_(y) : y, rank, dataFormat);
 }
 
-let fusedRelu: boolean | undefined;
+/** oneDNN's convolution with a ReLU at its end: builds for other processors lack it, and bfloat16 wants AVX-512. */
+interface FusedRelu {
+  exists: boolean;
+  takesBfloat16: boolean;
+}
+let fusedRelu: FusedRelu | undefined;
 
-/** Whether libtorch has oneDNN's convolution with a ReLU at its end: builds for other processors do not. */
-function hasFusedRelu(): boolean {
-  if (fusedRelu === undefined) {
-    try {
-      fusedRelu = typeof aten['mkldnn::_convolution_pointwise'] === 'function';
-    } catch {
-      fusedRelu = false;
-    }
+function findFusedRelu(): FusedRelu {
+  try {
+    const exists = typeof aten['mkldnn::_convolution_pointwise'] === 'function';
+    return { exists, takesBfloat16: Boolean(aten['mkldnn::_is_mkldnn_bf16_supported']()) };
+  } catch {
+    return { exists: false, takesBfloat16: false };
   }
-  return fusedRelu;
+}
+
+function hasFusedRelu(x: Handle): boolean {
+  fusedRelu ??= findFusedRelu();
+  return fusedRelu.exists && (fusedRelu.takesBfloat16 || loadNative().scalarType(x) !== scalarType.bfloat16);
 }
 
 /** Gradient by the input, with channels where TensorFlow.js has them. */

@@ -16,6 +16,7 @@ import {
   type OneHotInputs,
   type ScatterNdAttrs,
   type ScatterNdInputs,
+  type TensorInfo,
   type TensorScatterUpdateInputs,
   type TopKAttrs,
   type UnaryInputs,
@@ -43,10 +44,29 @@ function assertWithin(indices: BackendValues, size: number): void {
 
 const product = (sides: number[]) => sides.reduce((all, side) => all * side, 1);
 
+/** Add or copy updates to the slices of `shape` that indices name; `onto` makes what they go to, one slice a row. */
+function scatter(
+  operator: 'index_add' | 'index_copy',
+  onto: (rows: number[]) => Handle,
+  { indices, updates }: { indices: Handle; updates: Handle },
+  infos: { indices: TensorInfo; updates: TensorInfo },
+  shape: number[],
+  device: string,
+): Handle {
+  const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
+    infos.updates,
+    infos.indices,
+    shape,
+  );
+  const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), device);
+  const slices = aten.reshape(updates, [numUpdates, sliceSize]);
+  return aten.reshape(aten[operator](onto([outputSize / sliceSize, sliceSize]), 0, flat, slices), shape);
+}
+
 export function defineGathering(): void {
   define<GatherV2Inputs, GatherV2Attrs>(GatherV2, ({ x, indices }, { axis, batchDims }, { infos, backend }) => {
     const [dimension] = util.parseAxisParam(axis, infos.x.shape);
-    if (backend.device === 'cpu') assertWithin(backend.valuesOf(infos.indices), infos.x.shape[dimension]);
+    if (backend.device === 'cpu') assertWithin(backend.readSync(infos.indices.dataId), infos.x.shape[dimension]);
     const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
       backend_util.segment_util.collectGatherOpShapeInfo(infos.x, infos.indices, dimension, batchDims ?? 0);
     const count = util.sizeFromShape(infos.indices.shape) / batchSize;
@@ -65,26 +85,13 @@ export function defineGathering(): void {
     const flat = flatIndices(indices, rows, strides.slice(0, axes), backend.device);
     return aten.reshape(aten.index_select(source, 0, flat), shape);
   });
-  define<ScatterNdInputs, ScatterNdAttrs>(ScatterNd, ({ indices, updates }, { shape }, { infos, backend }) => {
-    const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
-      infos.updates,
-      infos.indices,
-      shape,
-    );
-    const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), backend.device);
-    const zeros = aten.new_zeros(updates, [outputSize / sliceSize, sliceSize]);
-    return aten.reshape(aten.index_add(zeros, 0, flat, aten.reshape(updates, [numUpdates, sliceSize])), shape);
-  });
+  define<ScatterNdInputs, ScatterNdAttrs>(ScatterNd, ({ indices, updates }, { shape }, { infos, backend }) =>
+    scatter('index_add', (rows) => aten.new_zeros(updates, rows), { indices, updates }, infos, shape, backend.device),
+  );
   define<TensorScatterUpdateInputs>(TensorScatterUpdate, ({ tensor, indices, updates }, _, { infos, backend }) => {
     const { shape } = infos.tensor;
-    const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
-      infos.updates,
-      infos.indices,
-      shape,
-    );
-    const flat = flatIndices(indices, numUpdates, strides.slice(0, sliceRank), backend.device);
-    const rows = aten.reshape(tensor, [outputSize / sliceSize, sliceSize]);
-    return aten.reshape(aten.index_copy(rows, 0, flat, aten.reshape(updates, [numUpdates, sliceSize])), shape);
+    const onto = (rows: number[]) => aten.reshape(tensor, rows);
+    return scatter('index_copy', onto, { indices, updates }, infos, shape, backend.device);
   });
   define<UnsortedSegmentSumInputs, UnsortedSegmentSumAttrs>(
     UnsortedSegmentSum,

@@ -1,0 +1,76 @@
+// Large blocks of the CPU's memory, kept when tensors leave them.
+#pragma once
+
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
+
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+/// Keeps large blocks for the next tensor of about their size. A thread's heap in glibc has no block over 64 MB, and below that
+/// wastes what two blocks leave: such memory would be mapped and faulted in again each time.
+class KeptBlocks final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(size_t size) override {
+    if (size < smallest) return c10::GetDefaultCPUAllocator()->allocate(size);
+    const std::lock_guard<std::mutex> lock(mutex);
+    auto best = kept.end();
+    for (auto block = kept.begin(); block != kept.end(); ++block) {
+      const bool fits = block->size >= size && block->size - size <= size / 8;
+      if (fits && (best == kept.end() || block->size < best->size)) best = block;
+    }
+    Block block{};
+    if (best == kept.end()) {
+      block = {c10::alloc_cpu(size), size};
+    } else {
+      block = *best;
+      kept.erase(best);
+      keptBytes -= block.size;
+    }
+    sizes[block.data] = block.size;
+    return {block.data, block.data, &KeptBlocks::leave, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  /// oneDNN's scratch memory is taken and given back by its address alone.
+  c10::DeleterFnPtr raw_deleter() const override { return &KeptBlocks::leave; }
+
+  void copy_data(void* to, const void* from, size_t size) const override { default_copy_data(to, from, size); }
+
+  /// Never destroyed: tensors may outlive everything else.
+  static KeptBlocks& instance() {
+    static auto* blocks = new KeptBlocks();
+    return *blocks;
+  }
+
+ private:
+  struct Block {
+    void* data;
+    size_t size;
+  };
+
+  static constexpr size_t smallest = size_t{16} << 20;
+  static constexpr size_t mostKept = size_t{1} << 30;
+
+  static void leave(void* data) {
+    KeptBlocks& self = instance();
+    const std::lock_guard<std::mutex> lock(self.mutex);
+    const auto found = self.sizes.find(data);
+    if (found == self.sizes.end()) return c10::free_cpu(data);
+    self.kept.push_back({data, found->second});
+    self.keptBytes += found->second;
+    self.sizes.erase(found);
+    // Those that nobody has taken for longest go first.
+    while (self.keptBytes > mostKept) {
+      self.keptBytes -= self.kept.front().size;
+      c10::free_cpu(self.kept.front().data);
+      self.kept.pop_front();
+    }
+  }
+
+  std::mutex mutex;
+  std::list<Block> kept;
+  size_t keptBytes = 0;
+  /// Of the blocks that tensors have.
+  std::unordered_map<void*, size_t> sizes;
+};
