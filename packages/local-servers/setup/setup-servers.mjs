@@ -1,45 +1,85 @@
-// Installs the servers that a cluster needs into the cache folder, where the machine has none: `npm run setup:servers`.
+// Installs the servers that a cluster needs, and a browser for the status page's tests, where the machine has none:
+// `npm run setup:servers`.
 import { spawn } from 'node:child_process';
-import { accessSync, constants, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** What is installed how; the programs are those of src/find-program.ts. */
+/** What is installed how; the programs, and the browser's names, are those of src/find-program.ts. */
 const sources = [
   { programs: ['nats-server'], install: () => fromDebian('nats-server', ['nats-server']) },
   { programs: ['prometheus', 'promtool'], install: () => fromDebian('prometheus', ['prometheus', 'promtool']) },
   { programs: ['minio'], install: () => fromGo('github.com/minio/minio@latest') },
+  { programs: ['chromium'], find: findBrowser, install: () => withAptGet('chromium') },
 ];
+/** A Kubernetes cluster without containers, for tests. It compiles for minutes, so that it must be asked for. */
+const kubernetesSources = [
+  {
+    programs: [
+      ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
+      ...['kwok', 'jobset-controller', 'kustomize'],
+    ],
+    // What Go calls them, where that is another name.
+    install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
+  },
+  { programs: ['kubernetes-crds'], find: findFolder, install: () => fromGoModules('kubernetes-crds', crds) },
+];
+const kubernetesModule = fileURLToPath(new URL('../../../test/kubernetes', import.meta.url));
+/** The folders of Go modules that hold the definitions of the custom resources in deploy/k8s. */
+const crds = {
+  'sigs.k8s.io/jobset@v0.11.1': 'config/components/crd/bases',
+  'sigs.k8s.io/kueue@v0.17.0': 'config/components/crd/bases',
+  'github.com/cert-manager/cert-manager@v1.20.0': 'deploy/crds',
+  'github.com/prometheus-operator/prometheus-operator@v0.85.0': 'example/prometheus-operator-crd',
+};
+const browserNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-const { values: options } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } });
+const { values: options, positionals: asked } = parseArgs({
+  options: { help: { type: 'boolean', short: 'h' } },
+  allowPositionals: true,
+});
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'bin');
 
 class SetupError extends Error {}
 
 async function main() {
   if (options.help) {
-    console.log(`npm run setup:servers
+    console.log(`npm run setup:servers [-- PROGRAM ...]
 
 Looks for nats-server, prometheus, promtool and minio on the PATH and in ${cacheBin}. What is missing is put there: nats-server
 and Prometheus out of their Debian packages (needs apt-get; nothing is installed on the system), MinIO compiled by \`go install\`
-(needs Go; takes some minutes, fewer cores with GOFLAGS=-p=1). Exits with 2 where one cannot be had; the others are installed
-all the same.`);
+(needs Go; takes some minutes, fewer cores with GOFLAGS=-p=1). A browser, Chromium or Chrome, is looked for on the PATH; where
+there is none, root gets it by apt-get install, since it is more than one package. Exits with 2 where one cannot be had; the
+others are installed all the same. With names of programs: only these. With the name kubernetes: what the tests of deploy/k8s
+need, which is compiled from the Go modules in test/kubernetes (about ten minutes on two cores) and never installed unasked.`);
     return;
   }
   mkdirSync(cacheBin, { recursive: true });
   let failed = false;
-  for (const { programs, install } of sources) {
-    const missing = programs.filter((program) => !findProgram(program));
+  for (const { programs, install, find = findProgram } of askedSources()) {
+    const missing = programs.filter((program) => !find(program));
     if (missing.length === 0) {
-      for (const program of programs) say(`${program}: ${findProgram(program)}`);
+      for (const program of programs) say(`${program}: ${find(program)}`);
       continue;
     }
     const startMs = Date.now();
     try {
       await install();
       const seconds = ((Date.now() - startMs) / 1000).toFixed(0);
-      say(`${missing.join(', ')}: installed into ${cacheBin} after ${seconds} s`);
+      say(`${missing.join(', ')}: installed as ${missing.map(find).join(', ')} after ${seconds} s`);
     } catch (error) {
       if (!(error instanceof SetupError)) throw error;
       failed = true;
@@ -51,9 +91,26 @@ all the same.`);
   if (failed) process.exitCode = 2;
 }
 
+function askedSources() {
+  if (asked.length === 0) return sources;
+  const byName = [...sources, ...kubernetesSources].filter(({ programs }) =>
+    programs.some((program) => asked.includes(program)),
+  );
+  return asked.includes('kubernetes') ? [...new Set([...byName, ...kubernetesSources])] : byName;
+}
+
 function findProgram(name) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), cacheBin];
   return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function findBrowser() {
+  return browserNames.map(findProgram).find((path) => path !== undefined);
+}
+
+function findFolder(name) {
+  const path = join(dirname(cacheBin), name);
+  return existsSync(path) ? path : undefined;
 }
 
 function isExecutable(path) {
@@ -92,6 +149,21 @@ async function fromDebian(packageName, programs) {
   }
 }
 
+/** Install a package with all that it needs on the system. */
+async function withAptGet(packageName) {
+  if (process.getuid?.() !== 0) throw new SetupError(`as root, run: apt-get install ${packageName}`);
+  await needs('apt-get', ['--version'], `installing ${packageName} needs apt-get`);
+  say(`installing ${packageName} with apt-get ...`);
+  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const install = () =>
+    run('apt-get', ['--quiet', '--yes', '--no-install-recommends', 'install', packageName], options);
+  await install().catch(async () => {
+    // Package lists that are old or were never fetched are the usual reason.
+    await run('apt-get', ['--quiet', 'update']);
+    await install();
+  });
+}
+
 /** Compile a program from its Go module. */
 async function fromGo(module) {
   await needs('go', ['version'], `${module} needs Go (https://go.dev/doc/install)`);
@@ -102,6 +174,40 @@ async function fromGo(module) {
     for (const program of readdirSync(folder)) putInPlace(join(folder, program), program);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Compile the tools of a Go module of ours, in one go since they share most of their code; `names` are other names than Go's. */
+async function fromGoTools(moduleFolder, names) {
+  await needs('go', ['version'], 'a Kubernetes cluster needs Go (https://go.dev/doc/install)');
+  const [, kubernetes] = /k8s\.io\/kubernetes (v\S+)/.exec(readFileSync(join(moduleFolder, 'go.mod'), 'utf8'));
+  const [major, minor] = kubernetes.slice(1).split('.');
+  const version = { gitVersion: kubernetes, gitMajor: major, gitMinor: minor };
+  const flags = Object.entries(version).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
+  const folder = mkdtempSync(join(cacheBin, '.go-'));
+  try {
+    say(`compiling Kubernetes ${kubernetes} and what goes with it, which takes about ten minutes on two cores ...`);
+    const args = ['install', '-trimpath', `-ldflags=-s -w ${flags.join(' ')}`, 'tool'];
+    await run('go', args, { cwd: moduleFolder, env: { ...process.env, GOBIN: folder } });
+    for (const program of readdirSync(folder)) putInPlace(join(folder, program), names[program] ?? program);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Copy the YAML files out of folders of Go modules, all into one folder of the cache. */
+async function fromGoModules(name, folders) {
+  await needs('go', ['version'], `${name} need Go (https://go.dev/doc/install)`);
+  const unfinished = mkdtempSync(join(cacheBin, '.crds-'));
+  try {
+    for (const [module, folder] of Object.entries(folders)) {
+      const { Dir } = JSON.parse(await run('go', ['mod', 'download', '-json', module], { cwd: unfinished }));
+      const files = readdirSync(join(Dir, folder)).filter((file) => file.endsWith('.yaml') && !file.startsWith('kust'));
+      for (const file of files) copyFileSync(join(Dir, folder, file), join(unfinished, file));
+    }
+    renameSync(unfinished, join(dirname(cacheBin), name));
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
   }
 }
 

@@ -1,16 +1,28 @@
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
 
-/** `count` ports of the loopback interface that nobody listens on at this moment. */
+/**
+ * Below the ports that a system gives to outgoing connections (from 32768 on Linux, from 49152 elsewhere): one of those could
+ * be taken between two lives of a server, by anybody's connection to anywhere.
+ */
+const firstPort = 10_000;
+const endPort = 32_768;
+const maxAttempts = 1_000;
+
+/** `count` ports, each another, of the loopback interface that nobody listens on at this moment. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  for (let attempt = 0; ports.size < count; attempt++) {
+    if (attempt === maxAttempts) throw new Error(`found ${ports.size} of ${count} free ports in ${attempt} attempts`);
+    const port = randomInt(firstPort, endPort);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
 }
 
-const listenAnywhere = (): Promise<Server> =>
-  new Promise((resolve, reject) => {
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve(server));
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });

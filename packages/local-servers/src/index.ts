@@ -1,4 +1,9 @@
+export * from './cluster-servers.js';
+export * from './delaying-proxy.js';
 export * from './find-program.js';
+export * from './free-ports.js';
+export { createGuard } from './guard.js';
+export * from './kubernetes.js';
 export * from './minio.js';
 export * from './nats.js';
 export * from './prometheus.js';

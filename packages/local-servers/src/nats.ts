@@ -11,12 +11,13 @@ export interface LocalNats extends LocalServer {
 }
 
 /**
- * Start nats-server on the loopback interface. `configuration` is text in its own format, on top of the ports. Throws
- * `not-found` where it is not installed, `unavailable` when it does not become ready.
+ * Start nats-server on the loopback interface. `configuration` is text in its own format, on top of the ports; `folder` is
+ * kept. Throws `not-found` where it is not installed, `unavailable` when it does not become ready.
  */
-export async function startNats(configuration = ''): Promise<LocalNats> {
+export async function startNats(configuration = '', folder?: string): Promise<LocalNats> {
   const server = await launchServer({
     program: requireProgram('nats-server'),
+    folder,
     portCount: 2,
     async prepare([port, monitorPort], folder) {
       const path = join(folder, 'nats.conf');

@@ -8,13 +8,41 @@ export interface LocalPrometheus extends LocalServer {
   url: string;
 }
 
+/** Processes of one kind that Prometheus asks for their metrics. */
+export interface ScrapeJob {
+  name: string;
+  /** host:port of each, which answers /metrics. */
+  addresses: readonly string[];
+}
+
+/** A configuration of Prometheus that scrapes these, and looks at the rules of these files, every so many seconds. */
+export const scrapeConfiguration = (
+  jobs: readonly ScrapeJob[],
+  everySeconds: number,
+  ruleFiles: readonly string[] = [],
+): string => `global:
+  scrape_interval: ${everySeconds}s
+  scrape_timeout: ${everySeconds}s
+  evaluation_interval: ${everySeconds}s
+rule_files: ${JSON.stringify(ruleFiles)}
+scrape_configs:
+${jobs
+  .map(
+    ({ name, addresses }) => `  - job_name: ${name}
+    static_configs:
+      - targets: ${JSON.stringify(addresses)}
+`,
+  )
+  .join('')}`;
+
 /**
  * Start Prometheus on the loopback interface. `configuration` is its configuration file (YAML): what to scrape and how
- * often. Throws `not-found` where it is not installed, `unavailable` when it does not become ready.
+ * often; `folder` is kept. Throws `not-found` where it is not installed, `unavailable` when it does not become ready.
  */
-export async function startPrometheus(configuration: string): Promise<LocalPrometheus> {
+export async function startPrometheus(configuration: string, folder?: string): Promise<LocalPrometheus> {
   const server = await launchServer({
     program: requireProgram('prometheus'),
+    folder,
     portCount: 1,
     async prepare([port], folder) {
       const path = join(folder, 'prometheus.yml');

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile } from 'node:fs/promises';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,7 +27,7 @@ export interface LocalServer {
   thaw(): void;
   /** Start again after `kill`, on the same ports with the same data; resolves when it is ready. Throws `unavailable`. */
   start(): Promise<void>;
-  /** Kill it for good and remove its folder. */
+  /** Kill it for good; a temporary folder is removed. */
   stop(): Promise<void>;
   /** What it has written to its log so far. */
   log(): Promise<string>;
@@ -33,6 +35,8 @@ export interface LocalServer {
 
 export interface ServerDescription {
   program: string;
+  /** Where its configuration, data and log are and stay; without it in a temporary folder. */
+  folder?: string;
   /** How many ports it needs. */
   portCount: number;
   /** Its arguments and environment, once ports and folder are known; may write files into the folder. */
@@ -43,9 +47,10 @@ export interface ServerDescription {
 
 const readyMs = 60_000;
 const pollMs = 50;
+const answerMs = 1_000;
 const portAttempts = 3;
 
-/** Start a server on free ports in a temporary folder; resolves when it is ready. Throws `unavailable` with its last words. */
+/** Start a server on free ports; resolves when it is ready. Throws `unavailable` with its last words. */
 export async function launchServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
   for (let attempt = 1; ; attempt++) {
     const server = await createServer(description);
@@ -63,8 +68,9 @@ export async function launchServer(description: ServerDescription): Promise<Loca
 async function createServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
   const { program, portCount, prepare, readyUrl } = description;
   const name = basename(program);
-  const folder = await mkdtemp(join(tmpdir(), `fourfold-${name}-`));
-  const guard = createGuard(folder);
+  const folder = description.folder ?? (await mkdtemp(join(tmpdir(), `fourfold-${name}-`)));
+  await mkdir(folder, { recursive: true });
+  const guard = createGuard(description.folder ? undefined : folder);
   const ports = await freePorts(portCount);
   const { args, env } = await prepare(ports, folder);
   const logPath = join(folder, 'server.log');
@@ -122,11 +128,17 @@ async function createServer(description: ServerDescription): Promise<LocalServer
   };
 }
 
+/** Whether a URL answers 200. Whom the certificate names is for the server's users to check: here it is our own child. */
 const answers = (url: string): Promise<boolean> =>
-  fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
-    async (response) => {
-      await response.body?.cancel();
-      return response.ok;
-    },
-    () => false,
-  );
+  new Promise((resolve) => {
+    const options = { timeout: answerMs, agent: false };
+    const onResponse = (response: IncomingMessage) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    };
+    const request = url.startsWith('https:')
+      ? https.get(url, { ...options, rejectUnauthorized: false }, onResponse)
+      : http.get(url, options, onResponse);
+    request.on('timeout', () => request.destroy(new Error('no answer')));
+    request.on('error', () => resolve(false));
+  });
