@@ -1,9 +1,11 @@
 export * from './layout.js';
+export * from './wires.js';
 export * from './initial-parameters.js';
 export * from './safetensors.js';
 export * from './weights-file.js';
 export * from './metrics.js';
 export * from './backend.js';
+export * from './device-memory.js';
 export { canCaptureGraphs } from './torch-backend.js';
 export { captureGraph, copiesAwaitComputation, readBeside, type Graph } from '@fourfold/tfjs-torch';
 export * from './networks.js';

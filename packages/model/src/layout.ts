@@ -79,6 +79,29 @@ export function discriminatorLayout(config: DiscriminatorConfig, crop: number): 
   return place('discriminator', entries);
 }
 
+/**
+ * A layout with a dense weight's factors in its place, as tensors `weight`/inputs [rows, inputs] and `weight`/outputGradients
+ * [rows, outputs].
+ */
+export function factoredLayout({ network, tensors }: Layout, weights: ReadonlySet<string>, rows: number): Layout {
+  if (network === 'vgg') throw new Error('VGG19 has no gradients');
+  const entries = tensors.flatMap((tensor): Entry[] => {
+    if (!weights.has(tensor.name)) return [tensor];
+    const [inputs, outputs] = tensor.shape;
+    return [
+      { ...tensor, name: factorNames(tensor.name).inputs, shape: [rows, inputs] },
+      { ...tensor, name: factorNames(tensor.name).outputGradients, shape: [rows, outputs] },
+    ];
+  });
+  return place(network, entries);
+}
+
+/** The names of a dense weight's factors among gradients. */
+export const factorNames = (weight: string) => ({
+  inputs: `${weight}/inputs`,
+  outputGradients: `${weight}/outputGradients`,
+});
+
 /** VGG19's five groups of convolutions (Simonyan and Zisserman 2015, table 1, E): how many, and their width. */
 export const vggGroups = [
   { convolutions: 2, width: 64 },

@@ -18,6 +18,7 @@ import {
   type NamedTensors,
 } from './layers/index.js';
 import { discriminatorStages, vggGroups, vggGroupsUpTo, type VggDepth } from './layout.js';
+import { vggInput, type VggPreprocessing } from './vgg-preprocessing.js';
 
 /** A network with its tensors on the backend. */
 export interface Network {
@@ -73,26 +74,27 @@ export function createDiscriminator(config: DiscriminatorConfig): Layer {
 }
 
 /**
- * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], brought to the
- * mean and deviation that torchvision's weights expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512].
+ * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], brought to what the
+ * weights expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512]. `groups` of other widths are for tests.
  */
-export function createVgg(depth: VggDepth, groups = vggGroups): Layer {
+export function createVgg(
+  depth: VggDepth,
+  {
+    groups = vggGroups,
+    preprocessing = 'imagenet',
+  }: { groups?: typeof vggGroups; preprocessing?: VggPreprocessing } = {},
+): Layer {
   const features = vggGroupsUpTo(depth, groups).flatMap(({ convolutions }, group) => [
     ...(group === 0 ? [] : [maxPool]),
     ...Array.from({ length: convolutions }, (_, i) => fixedConv2dRelu(`conv${group + 1}_${i + 1}`)),
   ]);
-  return sequential(torchvisionNormalisation, ...features);
+  return sequential(normalisation(preprocessing), ...features);
 }
 
-const imageNetMean = [0.485, 0.456, 0.406];
-const imageNetDeviation = [0.229, 0.224, 0.225];
-
-/** [-1, 1] to [0, 1], less ImageNet's mean, by its standard deviation. */
-const torchvisionNormalisation: Layer = (_parameters, x) => {
-  const scale = imageNetDeviation.map((deviation) => 0.5 / deviation);
-  const shift = imageNetMean.map((mean, i) => (0.5 - mean) / imageNetDeviation[i]);
+const normalisation = (preprocessing: VggPreprocessing): Layer => {
+  const { scale, shift } = vggInput[preprocessing];
   const toInput = (dy: tf.Tensor4D) => kernels().channelAffine(dy, scale, [0, 0, 0]);
-  return [
+  return (_parameters, x) => [
     kernels().channelAffine(x, scale, shift),
     { run: (dy, { input }) => (input ? toInput(dy) : undefined), dispose: () => undefined },
   ];

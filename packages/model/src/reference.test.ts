@@ -114,7 +114,7 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     const groups = reference.settings.groups as typeof vggGroups;
     const layout = vggLayout(depth, groups);
     const parameters = uploadParameters(layout, reference.vector('parameters', layout));
-    const layer = createVgg(depth, groups);
+    const layer = createVgg(depth, { groups });
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
     const [features] = layer(parameters, sr, { saves: false });
     expect(features.shape).toEqual(reference.get(`${depth}/features`).shape);

@@ -1,4 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
+import { floatsOf } from './floats.js';
 
 /** A named float32 tensor; `data` holds its elements, last axis fastest. */
 export interface NamedArray {
@@ -22,8 +23,15 @@ const lengthBytes = 8;
 /** The format's own limit on the header. */
 const maxHeaderBytes = 100_000_000;
 
-/** Tensors as the bytes of a safetensors file, in the order given; the data starts at a multiple of 8 bytes. */
-export function encodeSafetensors(tensors: NamedArray[], metadata: Record<string, string>): Uint8Array<ArrayBuffer> {
+/**
+ * Tensors as the bytes of a safetensors file, in the order given; the data starts at a multiple of 8 bytes. They are written
+ * into `memory` where it has the file's size.
+ */
+export function encodeSafetensors(
+  tensors: NamedArray[],
+  metadata: Record<string, string>,
+  memory?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   let dataBytes = 0;
   const entries = tensors.map(({ name, shape, data }): [string, HeaderEntry] => {
     const begin = dataBytes;
@@ -32,7 +40,8 @@ export function encodeSafetensors(tensors: NamedArray[], metadata: Record<string
   });
   const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
   const headerBytes = Math.ceil(json.length / 8) * 8;
-  const file = new Uint8Array(lengthBytes + headerBytes + dataBytes);
+  const sizeBytes = lengthBytes + headerBytes + dataBytes;
+  const file = memory?.byteLength === sizeBytes ? memory : new Uint8Array(sizeBytes);
   new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
   file.fill(0x20, lengthBytes, lengthBytes + headerBytes);
   file.set(json, lengthBytes);
@@ -70,7 +79,7 @@ export function decodeSafetensors(bytes: Uint8Array, what: string): SafetensorsF
   const tensors = entries.map(({ name, shape, data_offsets: [begin, end] }) => ({
     name,
     shape,
-    data: floats(bytes.subarray(dataStart + begin, dataStart + end)),
+    data: floatsOf(bytes.subarray(dataStart + begin, dataStart + end)),
   }));
   return { tensors, metadata: metadata as Record<string, string> };
 }
@@ -114,13 +123,6 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
-
-function floats(bytes: Uint8Array): Float32Array {
-  const { buffer, byteOffset, byteLength } = byteAligned(bytes);
-  return new Float32Array(buffer, byteOffset, byteLength / 4);
-}
-
-const byteAligned = (bytes: Uint8Array): Uint8Array => (bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes));
 
 function corrupt(what: string, reason: string, cause?: unknown): FourfoldError {
   return new FourfoldError('corrupt', `${what} is not a whole safetensors file: ${reason}`, {

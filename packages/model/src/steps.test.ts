@@ -4,7 +4,7 @@ import { randomStream, sha256, type LossConfig } from '@fourfold/common';
 import { selectBackend } from './backend.js';
 import { onOneThread } from './test-support.js';
 import { initialVector } from './initial-parameters.js';
-import { discriminatorLayout, generatorLayout, vggLayout } from './layout.js';
+import { discriminatorLayout, generatorLayout, vggLayout, factorNames } from './layout.js';
 import { createDiscriminator, createGenerator, createVgg, type Network } from './networks.js';
 import { contentStep, discriminatorStep, disposeContent, generatorStep, readLosses, runGenerator } from './steps.js';
 import { disposeTensors, downloadGradients, uploadBatch, uploadParameters, type CropBatch } from './transfer.js';
@@ -46,7 +46,7 @@ beforeAll(async () => {
     layer: createDiscriminator(configs.discriminator),
     parameters: uploadParameters(d, initialVector(d, 1)),
   };
-  vgg = { layer: createVgg('vgg54', groups), parameters: uploadParameters(v, initialVector(v, 1)) };
+  vgg = { layer: createVgg('vgg54', { groups }), parameters: uploadParameters(v, initialVector(v, 1)) };
 });
 
 /** One gan iteration without an update; the gradients of both networks, on shared memory. */
@@ -65,6 +65,36 @@ function iterate() {
   tf.dispose([hr, lr]);
   return { gradients: [ofGenerator, ofDiscriminator], losses: readLosses({ ...first.losses, ...second.losses }) };
 }
+
+test('a dense weight’s gradient is the product of its factors, real rows first', () => {
+  const weight = 'dense1/weight';
+  const { hr, lr } = uploadBatch(batch);
+  const pass = runGenerator(generator, lr);
+  const before = tf.memory().numTensors;
+  const whole = discriminatorStep(discriminator, hr, pass.sr);
+  const parts = discriminatorStep(discriminator, hr, pass.sr, new Set([weight]));
+  expect(parts.gradients.has(weight)).toBe(false);
+  const [x, dy] = Object.values(factorNames(weight)).map((name) => parts.gradients.get(name) as tf.Tensor2D);
+  expect([x.shape[0], dy.shape[0]]).toEqual([2 * batch.count, 2 * batch.count]);
+  const expected = whole.gradients.get(weight) as tf.Tensor2D;
+  const product = tf.matMul(x, dy, true);
+  const largest = tf.tidy(() => tf.max(tf.abs(expected)).dataSync()[0]);
+  const error = tf.tidy(() => tf.max(tf.abs(tf.sub(product, expected))).dataSync()[0]);
+  expect(error).toBeLessThan(1e-5 * largest);
+  // The rest is the same bits.
+  for (const [name, tensor] of parts.gradients) {
+    const other = whole.gradients.get(name);
+    if (other) expect([...tensor.dataSync()]).toEqual([...other.dataSync()]);
+  }
+  for (const { gradients, losses } of [whole, parts]) {
+    disposeTensors(gradients);
+    readLosses(losses);
+  }
+  product.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+  pass.dispose();
+  tf.dispose([hr, lr]);
+});
 
 const memory = () => ({
   tensors: tf.memory().numTensors,

@@ -72,13 +72,21 @@ export function runGenerator({ layer, parameters }: Network, lr: tf.Tensor4D): G
   };
 }
 
-/** Losses and gradients of the discriminator's update on HR and SR in [-1, 1], one pass for each. */
-export function discriminatorStep(discriminator: Network, hr: tf.Tensor4D, sr: tf.Tensor4D): DiscriminatorResult {
+/**
+ * Losses and gradients of the discriminator's update on HR and SR in [-1, 1], one pass for each. The gradients of the weights in
+ * `factored` are left as factors, HR's rows first.
+ */
+export function discriminatorStep(
+  discriminator: Network,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+  factored?: ReadonlySet<string>,
+): DiscriminatorResult {
   const gradients: NamedTensors = new Map();
   const half = (pictures: tf.Tensor4D, lossOf: typeof realLoss) => {
     const [logits, pullback] = discriminator.layer(discriminator.parameters, pictures, { saves: true });
     const { value, gradient } = lossOf(logits);
-    pullback.run(gradient, { input: false, gradients });
+    pullback.run(gradient, { input: false, gradients, factored });
     tf.dispose([logits, gradient]);
     return value;
   };

@@ -39,7 +39,7 @@ function iterate() {
     uploadParameters(layout, initialVector(layout, 1)),
   );
   const discriminator = { layer: createDiscriminator(configs.discriminator), parameters: ofDiscriminator };
-  const vgg = { layer: createVgg('vgg54', groups), parameters: ofVgg };
+  const vgg = { layer: createVgg('vgg54', { groups }), parameters: ofVgg };
   const { hr, lr } = uploadBatch({
     ...{ hr: pixels(2 * crop * crop * 3, 'hr'), lr: pixels(2 * 8 * 8 * 3, 'lr') },
     ...{ count: 2, crop },

@@ -37,7 +37,7 @@ export function smallIteration(): IterationResult {
     uploadParameters(layouts.vgg, vggLikeVector()),
   ];
   const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: ofDiscriminator };
-  const vgg = { layer: createVgg('vgg54', groups), parameters: ofVgg };
+  const vgg = { layer: createVgg('vgg54', { groups }), parameters: ofVgg };
   const { hr, lr } = uploadBatch(smallBatch());
   const pass = runGenerator({ layer: createGenerator(generatorConfig, 'training'), parameters: ofGenerator }, lr);
   const first = discriminatorStep(discriminator, hr, pass.sr);

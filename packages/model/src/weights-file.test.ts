@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { initialVector } from './initial-parameters.js';
 import { generatorLayout, vggLayout } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
-import { safetensorsFromVector, vectorFromSafetensors, vggVector } from './weights-file.js';
+import { safetensorsFromVector, vectorFromSafetensors, vggWeights } from './weights-file.js';
 
 const layout = generatorLayout({ channels: 2, blocks: 1 });
 const vector = initialVector(layout, 1);
@@ -86,7 +86,8 @@ test('VGG19 comes from torchvision’s names and OIHW, or from ours', () => {
     return { name: `features.${indices[layer]}.weight`, shape: [outputs, inputs, height, width], data };
   });
   const deeper = { name: 'classifier.0.weight', shape: [1], data: new Float32Array(1) };
-  const result = vggVector('vgg22', encodeSafetensors([...foreign, deeper], {}), 'vgg');
+  const { vector: result, preprocessing } = vggWeights('vgg22', encodeSafetensors([...foreign, deeper], {}), 'vgg');
+  expect(preprocessing).toBe('imagenet');
   for (const { name, shape, offset, sizeElements } of tensors) {
     const [, width, inputs, outputs] = shape;
     for (let at = 0; at < sizeElements; at += 97) {
@@ -96,8 +97,10 @@ test('VGG19 comes from torchvision’s names and OIHW, or from ours', () => {
     }
   }
   const ours = safetensorsFromVector(vggLayout('vgg22'), result, {});
-  expect(vggVector('vgg22', ours, 'vgg')).toEqual(result);
-  expect(() => vggVector('vgg54', ours, 'vgg')).toThrow(
+  expect(vggWeights('vgg22', ours, 'vgg').vector).toEqual(result);
+  const caffe = safetensorsFromVector(vggLayout('vgg22'), result, { preprocessing: 'caffe' });
+  expect(vggWeights('vgg22', caffe, 'vgg').preprocessing).toBe('caffe');
+  expect(() => vggWeights('vgg54', ours, 'vgg')).toThrow(
     'vgg does not fit the configured vgg: conv3_1/filter is missing',
   );
 });

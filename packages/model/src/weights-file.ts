@@ -1,19 +1,22 @@
 import { FourfoldError } from '@fourfold/common';
-import { vggGroupsUpTo, vggLayout, type Layout, type TensorPlace, type VggDepth } from './layout.js';
+import { oihwToHwio } from './export/filters.js';
+import { vggGroups, vggLayout, type Layout, type TensorPlace, type VggDepth } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
+import { preprocessingKey, type VggPreprocessing } from './vgg-preprocessing.js';
 
-/** A network's flat vector, statistics included, as a safetensors file. */
+/** A network's flat vector, statistics included, as a safetensors file; in `memory` where that has the file's size. */
 export function safetensorsFromVector(
   layout: Layout,
   vector: Float32Array,
   metadata: Record<string, string>,
+  memory?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
   const tensors = layout.tensors.map(({ name, shape, offset, sizeElements }) => ({
     name,
     shape,
     data: vector.subarray(offset, offset + sizeElements),
   }));
-  return encodeSafetensors(tensors, metadata);
+  return encodeSafetensors(tensors, metadata, memory);
 }
 
 /**
@@ -33,52 +36,50 @@ export function vectorFromSafetensors(layout: Layout, bytes: Uint8Array, what: s
   return vector;
 }
 
+/** VGG19's features up to a depth, as a safetensors file holds them. */
+export interface VggWeights {
+  vector: Float32Array<ArrayBuffer>;
+  preprocessing: VggPreprocessing;
+}
+
 /**
- * VGG19's features up to `depth` as a flat vector, from a safetensors file with torchvision's names and OIHW filters
- * (`features.0.weight`, as in torchvision's and timm's vgg19) or with this package's. Tensors of deeper layers are
- * passed over. Throws `invalid` naming the first tensor that is missing or has another shape.
+ * VGG19's features up to `depth` from a safetensors file: what `fourfold vgg import` wrote, or one with torchvision's names (as
+ * torchvision's and timm's vgg19). Throws `invalid` naming the first tensor that is missing or has another shape.
  */
-export function vggVector(depth: VggDepth, bytes: Uint8Array, what: string): Float32Array<ArrayBuffer> {
+export function vggWeights(depth: VggDepth, bytes: Uint8Array, what: string): VggWeights {
+  const { tensors, metadata } = decodeSafetensors(bytes, what);
+  const preprocessing = metadata[preprocessingKey] === 'caffe' ? 'caffe' : 'imagenet';
+  return { vector: vggFromTensors(depth, tensors, what), preprocessing };
+}
+
+/**
+ * VGG19's features up to `depth` as a flat vector, from tensors with torchvision's names and OIHW filters (`features.0.weight`) or
+ * with this package's. Tensors of deeper layers are passed over. Throws `invalid` naming the first tensor that is missing or has
+ * another shape.
+ */
+export function vggFromTensors(depth: VggDepth, tensors: NamedArray[], what: string): Float32Array<ArrayBuffer> {
   const layout = vggLayout(depth);
-  const found = byName(decodeSafetensors(bytes, what).tensors);
-  const torchvision = found.has('features.0.weight');
-  const indices = torchvisionIndices(depth);
+  const found = byName(tensors);
+  const isTorchvision = found.has('features.0.weight');
   const vector = new Float32Array(layout.length);
   for (const { name, shape, offset } of layout.tensors) {
-    const [convolution, part] = name.split('/');
-    if (!torchvision) {
+    if (!isTorchvision) {
       vector.set(expectTensor(found, name, shape, layout, what), offset);
-    } else if (part === 'bias') {
-      vector.set(expectTensor(found, `features.${indices.get(convolution)}.bias`, shape, layout, what), offset);
+    } else if (shape.length === 1) {
+      vector.set(expectTensor(found, torchvisionName(name), shape, layout, what), offset);
     } else {
       const oihw = [shape[3], shape[2], shape[0], shape[1]];
-      const filter = expectTensor(found, `features.${indices.get(convolution)}.weight`, oihw, layout, what);
-      copyAsHwio(filter, shape, vector.subarray(offset));
+      vector.set(oihwToHwio(expectTensor(found, torchvisionName(name), oihw, layout, what), shape), offset);
     }
   }
   return vector;
 }
 
-/** Index in torchvision's `features` of each convolution: a ReLU follows each, a pooling each group. */
-function torchvisionIndices(depth: VggDepth): Map<string, number> {
-  const indices = new Map<string, number>();
-  let index = 0;
-  for (const [group, { convolutions }] of vggGroupsUpTo(depth).entries()) {
-    for (let i = 1; i <= convolutions; i++, index += 2) indices.set(`conv${group + 1}_${i}`, index);
-    index += 1;
-  }
-  return indices;
-}
-
-function copyAsHwio(oihw: Float32Array, [height, width, inputs, outputs]: number[], target: Float32Array): void {
-  const area = height * width;
-  for (let output = 0; output < outputs; output++) {
-    for (let input = 0; input < inputs; input++) {
-      for (let at = 0; at < area; at++) {
-        target[(at * inputs + input) * outputs + output] = oihw[(output * inputs + input) * area + at];
-      }
-    }
-  }
+/** What torchvision calls a tensor of VGG19's: `conv1_2/filter` is `features.2.weight`; a ReLU follows each convolution, a pooling each group. */
+export function torchvisionName(name: string): string {
+  const [, group, convolution, part] = /^conv(\d)_(\d)\/(.*)$/.exec(name) ?? [];
+  const before = vggGroups.slice(0, Number(group) - 1).reduce((sum, { convolutions }) => sum + 2 * convolutions + 1, 0);
+  return `features.${before + 2 * (Number(convolution) - 1)}.${part === 'bias' ? 'bias' : 'weight'}`;
 }
 
 const byName = (tensors: NamedArray[]) => new Map(tensors.map((tensor) => [tensor.name, tensor]));

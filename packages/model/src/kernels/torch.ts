@@ -39,8 +39,7 @@ export const torchKernels: Kernels = {
   maxPoolGradient: (dy, [indices], xShape) => run('MaxPoolIndexedGrad', { dy, indices }, { inputShape: xShape }),
   uploadPictures: (levels, shape, scale, shift) => picturesTensor(levels, shape, scale, shift) as tf.Tensor4D,
   upload: (values, shape) => tf.tensor(values, shape),
-  overwritePictures: (tensor, levels, scale, shift) =>
-    torchBackend().overwriteLevels(tensor, levels, tensor.shape, scale, shift),
+  overwritePictures: (tensor, levels, scale, shift) => torchBackend().overwriteLevels(tensor, levels, scale, shift),
   overwrite: (tensor, values) => torchBackend().overwrite(tensor, values),
   download: (tensor, target) => readInto(tensor, target),
 };

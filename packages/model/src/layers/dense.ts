@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
-import { addGradient, named, savingPullback, type Layer } from './layer.js';
+import { factorNames } from '../layout.js';
+import { addGradient, appendRows, named, savingPullback, type Layer } from './layer.js';
 
 /** Dense layer on vectors [batch, 1, 1, inputs], with a bias; its tensors are `name`/weight and /bias. */
 export function dense(name: string): Layer {
@@ -11,11 +12,17 @@ export function dense(name: string): Layer {
       const product = tf.matMul(tf.reshape(x, [-1, inputs]), weight);
       return tf.reshape<tf.Rank.R4>(tf.add(product, named(parameters, `${name}/bias`)), [-1, 1, 1, outputs]);
     });
-    const pullback = savingPullback(forward, [x], ([saved], dy, { input, gradients }) => {
+    const pullback = savingPullback(forward, [x], ([saved], dy, { input, gradients, factored }) => {
       const dyRows = tf.reshape<tf.Rank.R2>(dy, [-1, outputs]);
       if (gradients) {
         const xRows = tf.reshape<tf.Rank.R2>(saved, [-1, inputs]);
-        addGradient(gradients, `${name}/weight`, kernels().denseWeightGradient(xRows, dyRows));
+        if (factored?.has(`${name}/weight`)) {
+          const names = factorNames(`${name}/weight`);
+          appendRows(gradients, names.inputs, tf.clone(xRows));
+          appendRows(gradients, names.outputGradients, tf.clone(dyRows));
+        } else {
+          addGradient(gradients, `${name}/weight`, kernels().denseWeightGradient(xRows, dyRows));
+        }
         addGradient(gradients, `${name}/bias`, tf.sum(dyRows, 0));
         xRows.dispose();
       }

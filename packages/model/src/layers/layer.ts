@@ -23,6 +23,8 @@ export interface Wanted {
   input: boolean;
   /** Where parameters' gradients are added; undefined where they are not wanted. */
   gradients?: NamedTensors;
+  /** Dense weights whose gradients are left as factors: a row for each crop, those of several passes one behind the other. */
+  factored?: ReadonlySet<string>;
 }
 
 export interface Pullback {
@@ -79,6 +81,13 @@ export function addGradient(gradients: NamedTensors, name: string, gradient: tf.
   const sum = gradients.get(name);
   gradients.set(name, sum ? tf.add(sum, gradient) : gradient);
   if (sum) tf.dispose([sum, gradient]);
+}
+
+/** Put the rows of a factor, taking ownership of them, behind those that other passes through the same network have left. */
+export function appendRows(gradients: NamedTensors, name: string, rows: tf.Tensor2D): void {
+  const before = gradients.get(name) as tf.Tensor2D | undefined;
+  gradients.set(name, before ? tf.concat2d([before, rows], 0) : rows);
+  if (before) tf.dispose([before, rows]);
 }
 
 /** Layers one after the other. */

@@ -1,0 +1,115 @@
+import { FourfoldError, readGivenFile, sha256 } from '@fourfold/common';
+import { vggLayout, type TensorPlace } from '../layout.js';
+import { decodeSafetensors, type NamedArray } from '../safetensors.js';
+import { preprocessingKey, type VggPreprocessing } from '../vgg-preprocessing.js';
+import { safetensorsFromVector, vggFromTensors, torchvisionName } from '../weights-file.js';
+import { isHdf5File, readKerasFile } from './keras-file.js';
+import { isNpyFile, readNpyFile } from './npy-file.js';
+import { isTorchLegacy, isTorchZip, readTorchLegacy, readTorchZip } from './torch-file.js';
+
+/** What a file of VGG19's weights was, and what became of it. */
+export interface ImportedVgg {
+  /** The kind of file, in words. */
+  format: string;
+  preprocessing: VggPreprocessing;
+  /** SHA-256 of the file that was read. */
+  sourceSha256: string;
+  /** The convolutions as safetensors, with this package's names, filters HWIO, for RGB. */
+  safetensors: Uint8Array<ArrayBuffer>;
+}
+
+interface Source {
+  format: string;
+  preprocessing: VggPreprocessing;
+  /** With this package's names or torchvision's. */
+  tensors: NamedArray[];
+  /** Input channels of the first filter are blue, green, red. */
+  isBgr: boolean;
+}
+
+const layout = vggLayout('vgg54');
+const torchvisionNames = new Set(layout.tensors.map(({ name }) => torchvisionName(name)));
+
+/**
+ * VGG19's convolutions from a file as people have them: `vgg19.npy`, Keras's HDF5, torchvision's `.pth` of any age, safetensors.
+ * No pickle is run. Throws `invalid` for what is none of these, or not VGG19, naming the first tensor that differs; `corrupt` for
+ * a damaged file.
+ */
+export async function importVgg(path: string): Promise<ImportedVgg> {
+  const bytes = await readGivenFile(path);
+  const sourceSha256 = sha256(bytes);
+  checkHashInName(path, sourceSha256);
+  const { format, preprocessing, tensors, isBgr } = await readSource(bytes, path);
+  const vector = vggFromTensors('vgg54', tensors, path);
+  const bad = layout.tensors.find(
+    ({ offset, sizeElements }) => !vector.subarray(offset, offset + sizeElements).every(Number.isFinite),
+  );
+  if (bad) throw new FourfoldError('corrupt', `${path} is damaged: ${bad.name} holds a number that is not finite`);
+  if (isBgr) reverseInputChannels(vector, layout.tensors[0]);
+  const metadata = { [preprocessingKey]: preprocessing, source: format, sourceSha256 };
+  return { format, preprocessing, sourceSha256, safetensors: safetensorsFromVector(layout, vector, metadata) };
+}
+
+async function readSource(bytes: Buffer, path: string): Promise<Source> {
+  const fromTorch = (format: string, tensors: NamedArray[]): Source => ({
+    format,
+    preprocessing: 'imagenet',
+    tensors,
+    isBgr: false,
+  });
+  if (isNpyFile(bytes)) {
+    const tensors = readNpyFile(bytes, path);
+    return { format: 'NumPy dictionary (Caffe’s VGG19)', preprocessing: 'caffe', tensors, isBgr: true };
+  }
+  if (isHdf5File(bytes)) {
+    const tensors = await readKerasFile(path, path, (layer) => kerasLayer.test(layer));
+    const named = tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace(kerasLayer, 'conv$1_$2') }));
+    return { format: 'Keras HDF5', preprocessing: 'caffe', tensors: named, isBgr: true };
+  }
+  const wanted = (name: string) => torchvisionNames.has(name);
+  if (isTorchZip(bytes)) return fromTorch('PyTorch state_dict', await readTorchZip(bytes, path, wanted));
+  if (isTorchLegacy(bytes)) return fromTorch('PyTorch state_dict (before 1.6)', readTorchLegacy(bytes, path, wanted));
+  if (looksLikeSafetensors(bytes)) {
+    const { tensors, metadata } = decodeSafetensors(bytes, path);
+    const preprocessing = metadata[preprocessingKey] === 'caffe' ? 'caffe' : 'imagenet';
+    return { format: 'safetensors', preprocessing, tensors, isBgr: false };
+  }
+  throw new FourfoldError('invalid', `${path} is no file of VGG19’s weights that fourfold knows`, {
+    mend: 'give vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s vgg19-dcbb9e9d.pth or safetensors',
+  });
+}
+
+/** `block1_conv2`, as in every version of Keras. */
+const kerasLayer = /^block(\d)_conv(\d)/;
+
+/** A header's length, and a brace. */
+const looksLikeSafetensors = (bytes: Buffer): boolean => bytes.length > 9 && bytes[8] === 0x7b;
+
+/** PyTorch's published files carry the beginning of their SHA-256 in their names. Throws `corrupt` where it differs. */
+function checkHashInName(path: string, hash: string): void {
+  const announced = /-([0-9a-f]{8})\.pth$/.exec(path)?.[1];
+  if (announced && !hash.startsWith(announced)) {
+    throw new FourfoldError(
+      'corrupt',
+      `${path} is damaged: its SHA-256 begins with ${hash.slice(0, 8)}, its name says ${announced}`,
+      {
+        mend: 'fetch the file again',
+      },
+    );
+  }
+}
+
+/** BGR to RGB, in place: a filter HWIO with three inputs. */
+function reverseInputChannels(
+  vector: Float32Array,
+  { offset, sizeElements, shape: [, , inputs, outputs] }: TensorPlace,
+): void {
+  const filter = vector.subarray(offset, offset + sizeElements);
+  const original = filter.slice();
+  for (let at = 0; at < sizeElements; at += outputs) {
+    const row = at / outputs;
+    const input = row % inputs;
+    const from = (row - input + (inputs - 1 - input)) * outputs;
+    filter.set(original.subarray(from, from + outputs), at);
+  }
+}

@@ -1,0 +1,47 @@
+import { FourfoldError } from '@fourfold/common';
+import type { NamedArray } from '../safetensors.js';
+import { floatsOf } from '../floats.js';
+import { isNumpyArray, numpyGlobals } from './numpy-globals.js';
+import { readPickle } from './pickle.js';
+
+/*
+ * `vgg19.npy`: a NumPy file (numpy.lib.format) of one object, a dictionary of layer -> [filter HWIO, bias].
+ */
+
+const magic = Buffer.from('\x93NUMPY', 'latin1');
+
+export const isNpyFile = (bytes: Buffer): boolean => bytes.subarray(0, magic.length).equals(magic);
+
+/** The arrays of such a file as `layer/filter` and `layer/bias`. Throws `invalid` for other contents, `corrupt` for a broken file. */
+export function readNpyFile(bytes: Buffer, what: string): NamedArray[] {
+  const begin = endOfHeader(bytes, what);
+  const { value } = readPickle(bytes, begin, { what, globals: numpyGlobals(what) });
+  const [layers] = isNumpyArray(value) ? value.objects : [undefined];
+  if (!(layers instanceof Map)) throw new FourfoldError('invalid', `${what} holds no dictionary of layers`);
+  return [...(layers as Map<unknown, unknown>)].flatMap(([layer, parts]) => {
+    if (!Array.isArray(parts) || parts.length !== 2 || !parts.every(isNumpyArray)) {
+      throw new FourfoldError('invalid', `${what}: ${String(layer)} is no pair of filter and bias`);
+    }
+    return ['filter', 'bias'].map((part, i) => ({
+      name: `${String(layer)}/${part}`,
+      shape: parts[i].shape,
+      data: floatsOf(parts[i].data),
+    }));
+  });
+}
+
+/** Where the data begins. Checks that the header announces one object. */
+function endOfHeader(bytes: Buffer, what: string): number {
+  const version = bytes[magic.length];
+  const lengthBytes = version === 1 ? 2 : 4;
+  const begin = magic.length + 2 + lengthBytes;
+  const end = bytes.length < begin ? Infinity : begin + bytes.readUIntLE(magic.length + 2, lengthBytes);
+  if (end > bytes.length) {
+    throw new FourfoldError('corrupt', `${what} is cut off in its header`, { mend: 'fetch the file again' });
+  }
+  const header = bytes.toString('latin1', begin, end);
+  if (!/'descr':\s*'\|O'/.test(header) || !/'shape':\s*\(\)/.test(header)) {
+    throw new FourfoldError('invalid', `${what} is a NumPy file, but not one of a dictionary of layers`);
+  }
+  return end;
+}

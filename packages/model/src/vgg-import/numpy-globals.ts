@@ -1,0 +1,99 @@
+import { FourfoldError } from '@fourfold/common';
+import type { Buildable, PickleGlobal } from './pickle.js';
+
+/** An array of NumPy's as a pickle holds it: float32 in C order, or objects. */
+export interface NumpyArray extends Buildable {
+  kind: 'numpy array';
+  shape: number[];
+  /** Little-endian float32; empty for arrays of objects. */
+  data: Buffer;
+  objects: unknown[];
+}
+
+interface NumpyType extends Buildable {
+  kind: 'numpy type';
+  /** `f4`, `O8`. */
+  code: string;
+  byteOrder: string;
+}
+
+export const isNumpyArray = (value: unknown): value is NumpyArray => kindOf(value) === 'numpy array';
+const isNumpyType = (value: unknown): value is NumpyType => kindOf(value) === 'numpy type';
+const kindOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+
+/** What pickled arrays of NumPy 1 and 2, written by Python 2 or 3, need of Python. `what` names the file in errors. */
+export function numpyGlobals(what: string): Record<string, PickleGlobal> {
+  const refuse = (reason: string) => new FourfoldError('invalid', `${what} is refused: ${reason}`);
+  const bytesOf = (value: unknown): Buffer => {
+    if (Buffer.isBuffer(value)) return value;
+    // Python 2's short str.
+    if (typeof value === 'string') return Buffer.from(value, 'latin1');
+    throw refuse('an array holds neither bytes nor objects');
+  };
+
+  const fill = (array: NumpyArray, shape: unknown, type: unknown, isFortran: unknown, data: unknown): NumpyArray => {
+    if (!isShape(shape) || !isNumpyType(type)) throw refuse('an array has no shape or no type');
+    array.shape = shape;
+    if (type.code.startsWith('O')) {
+      if (!Array.isArray(data)) throw refuse('an array of objects holds no list');
+      array.objects = data;
+      return array;
+    }
+    if (type.code !== 'f4' || type.byteOrder === '>') {
+      throw refuse(`an array is of type ${type.byteOrder}${type.code}, only little-endian float32 is known`);
+    }
+    if (isFortran && shape.length > 1) throw refuse('an array is in Fortran’s order');
+    array.data = bytesOf(data);
+    const wanted = 4 * shape.reduce((product, side) => product * side, 1);
+    if (array.data.length !== wanted) throw refuse(`an array of ${shape.join(' x ')} has ${array.data.length} bytes`);
+    return array;
+  };
+  const emptyArray = (): NumpyArray => {
+    const array: NumpyArray = {
+      kind: 'numpy array',
+      shape: [0],
+      data: Buffer.alloc(0),
+      objects: [],
+      setState(state) {
+        if (!Array.isArray(state) || state.length !== 5) throw refuse('an array has no state');
+        fill(array, ...(state.slice(1) as [unknown, unknown, unknown, unknown]));
+      },
+    };
+    return array;
+  };
+  const type = ([code]: unknown[]): NumpyType => {
+    const made: NumpyType = {
+      kind: 'numpy type',
+      code: String(code).replace(/^[<>|=]/, ''),
+      byteOrder: /^[<>]/.exec(String(code))?.[0] ?? '<',
+      setState(state) {
+        if (Array.isArray(state) && typeof state[1] === 'string') made.byteOrder = state[1];
+      },
+    };
+    return made;
+  };
+
+  const reconstruct = { call: emptyArray };
+  const fromBuffer = {
+    call: ([data, type, shape, order]: unknown[]) => fill(emptyArray(), shape, type, order === 'F', data),
+  };
+  return {
+    'numpy.core.multiarray _reconstruct': reconstruct,
+    'numpy._core.multiarray _reconstruct': reconstruct,
+    'numpy.core.numeric _frombuffer': fromBuffer,
+    'numpy._core.numeric _frombuffer': fromBuffer,
+    'numpy ndarray': {},
+    'numpy dtype': { call: type },
+    // How Python 3 writes bytes for Python 2.
+    '_codecs encode': { call: ([text, codec]) => encode(text, codec, refuse) },
+  };
+}
+
+function encode(text: unknown, codec: unknown, refuse: (reason: string) => Error): Buffer {
+  if (typeof text !== 'string' || codec !== 'latin1') throw refuse('its bytes are encoded in an unknown way');
+  return Buffer.from(text, 'latin1');
+}
+
+const isShape = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((side) => Number.isSafeInteger(side) && (side as number) >= 0);

@@ -1,0 +1,37 @@
+import { buffer } from 'node:stream/consumers';
+import { crc32 } from 'node:zlib';
+import { FourfoldError } from '@fourfold/common';
+import { fromBufferPromise } from 'yauzl';
+
+export interface ZipEntry {
+  sizeBytes: number;
+  /** The entry's bytes, compared with its checksum. Throws `corrupt`. */
+  read(): Promise<Buffer>;
+}
+
+/** The entries of a zip file by name. `what` names it in errors. Throws `corrupt` for a file that is none, or is cut off. */
+export async function readZip(bytes: Buffer, what: string): Promise<Map<string, ZipEntry>> {
+  const corrupt = (part: string) => (cause: unknown) => {
+    throw new FourfoldError('corrupt', `${what} is damaged: ${part} cannot be read`, {
+      mend: 'fetch the file again',
+      cause,
+    });
+  };
+  const list = async (): Promise<Map<string, ZipEntry>> => {
+    const zip = await fromBufferPromise(bytes, { lazyEntries: true, autoClose: false });
+    const entries = new Map<string, ZipEntry>();
+    for await (const entry of zip.eachEntry()) {
+      const read = async (): Promise<Buffer> => {
+        const body = await buffer(await zip.openReadStreamPromise(entry));
+        if (crc32(body) !== entry.crc32) throw new Error('its checksum differs');
+        return body;
+      };
+      entries.set(entry.fileName, {
+        sizeBytes: entry.uncompressedSize,
+        read: () => read().catch(corrupt(entry.fileName)),
+      });
+    }
+    return entries;
+  };
+  return list().catch(corrupt('its directory'));
+}

@@ -1,0 +1,22 @@
+/*
+ * What VGG19's published weights expect of their input. Filters are for RGB always: an import turns those for BGR around.
+ */
+
+/** `imagenet`: [0, 1] less ImageNet's mean, by its deviation (torchvision). `caffe`: [0, 255] less the Caffe means (Simonyan and Zisserman). */
+export type VggPreprocessing = 'imagenet' | 'caffe';
+
+/** The key in a safetensors file's metadata that names it. */
+export const preprocessingKey = 'preprocessing';
+
+const imageNetMean = [0.485, 0.456, 0.406];
+const imageNetDeviation = [0.229, 0.224, 0.225];
+const caffeMean = [123.68, 116.779, 103.939];
+
+/** For each of R, G, B in [-1, 1]: the input is x * scale + shift. */
+export const vggInput: Record<VggPreprocessing, { scale: number[]; shift: number[] }> = {
+  imagenet: {
+    scale: imageNetDeviation.map((deviation) => 0.5 / deviation),
+    shift: imageNetMean.map((mean, i) => (0.5 - mean) / imageNetDeviation[i]),
+  },
+  caffe: { scale: [127.5, 127.5, 127.5], shift: caffeMean.map((mean) => 127.5 - mean) },
+};

@@ -1,0 +1,64 @@
+import { parseRunConfig } from '@fourfold/common';
+import { expect, test } from 'vitest';
+import { networkWires } from './wires.js';
+
+const runOf = (exchange: object, replicas = 1) =>
+  parseRunConfig(
+    {
+      name: 'wires',
+      dataset: 'd',
+      loss: { content: 'mse' },
+      data: { globalBatch: 16 * replicas, replicas },
+      phases: [{ kind: 'gan', iterations: 1, learningRate: 1e-4 }],
+      exchange,
+    },
+    'test',
+  );
+const megabytes = (bytes: number) => Math.round(bytes / 1e5) / 10;
+
+test('at paper size the formats take these bytes', () => {
+  const sizes = (exchange: object) => {
+    const { generator, discriminator } = networkWires(runOf(exchange, 2));
+    return [generator, discriminator].map(({ parameters, gradients }) => [
+      megabytes(parameters.byteLength),
+      megabytes(gradients.byteLength),
+    ]);
+  };
+  expect(sizes({})).toEqual([
+    [6.2, 6.2],
+    [94.3, 94.3],
+  ]);
+  expect(sizes({ gradients: 'bf16', parameters: 'bf16' })).toEqual([
+    [3.1, 3.1],
+    [47.1, 47.1],
+  ]);
+  expect(sizes({ gradients: 'bf16', denseGradient: 'factors' })).toEqual([
+    [6.2, 3.1],
+    [94.3, 11.9],
+  ]);
+});
+
+test('factors have a row for each real and each generated crop of a replica; nothing else is left out', () => {
+  const { discriminator } = networkWires(runOf({ denseGradient: 'factors' }, 4));
+  const { gradients, gradientLayout, parameters } = discriminator;
+  expect(gradients.sections.map(({ encoding }) => encoding)).toEqual(['f32', 'factors', 'f32']);
+  expect(gradients.sections[1].factors).toEqual({ rows: 32, inputs: 18432, outputs: 1024 });
+  expect([gradients.length, parameters.length]).toEqual([23_563_649, 23_563_649]);
+  expect(gradientLayout.length).toBe(gradients.sourceLength);
+  const shapes = new Map(gradientLayout.tensors.map(({ name, shape }) => [name, shape]));
+  expect(shapes.get('dense1/weight/inputs')).toEqual([32, 18432]);
+  expect(shapes.get('dense1/weight/outputGradients')).toEqual([32, 1024]);
+  expect(shapes.has('dense1/weight')).toBe(false);
+  const inputs = gradientLayout.tensors.find(({ name }) => name === 'dense1/weight/inputs');
+  expect(inputs?.offset).toBe(gradients.sections[1].sourceBegin);
+});
+
+test('the generator’s batch statistics are never rounded', () => {
+  const { generator } = networkWires(runOf({ gradients: 'bf16', parameters: 'bf16', denseGradient: 'factors' }));
+  for (const { sections } of [generator.gradients, generator.parameters]) {
+    expect(sections.map(({ encoding, count }) => [encoding, count])).toEqual([
+      ['bf16', 1_548_547],
+      ['f32', 33 * 2 * 64],
+    ]);
+  }
+});

@@ -1,0 +1,53 @@
+import { createWireLayout, type RunConfig, type WireLayout, type WirePart } from '@fourfold/common';
+import { discriminatorLayout, factoredLayout, generatorLayout, type Layout } from './layout.js';
+
+/** What crosses of a network. */
+export interface NetworkWires {
+  /** Its parameters and running averages. */
+  parameters: WireLayout;
+  /** A replica's gradient and batch statistics. */
+  gradients: WireLayout;
+  /** The tensors of a worker's gradient vector: the layout's own, or factors in the place of a weight. */
+  gradientLayout: Layout;
+}
+
+/** The tensor whose gradient may cross as factors: nine tenths of the discriminator at paper size. */
+const factoredWeight = 'dense1/weight';
+
+/** The weights whose gradients workers leave as factors, as the config says. */
+export const factoredWeights = ({ exchange }: Pick<RunConfig, 'exchange'>): ReadonlySet<string> =>
+  new Set(exchange.denseGradient === 'factors' ? [factoredWeight] : []);
+
+/** How the networks of a run cross: what a worker and its coordinator must agree on, from the config alone. */
+export function networkWires(config: RunConfig): Record<'generator' | 'discriminator', NetworkWires> {
+  const { exchange, data } = config;
+  const generator = generatorLayout(config.generator);
+  const discriminator = discriminatorLayout(config.discriminator, data.crop);
+  // Real crops and generated ones.
+  const rows = (2 * data.globalBatch) / data.replicas;
+  const factored = factoredWeights(config);
+  return {
+    generator: wiresOf(generator, generator, exchange, rows, new Set()),
+    discriminator: wiresOf(discriminator, factoredLayout(discriminator, factored, rows), exchange, rows, factored),
+  };
+}
+
+function wiresOf(
+  layout: Layout,
+  gradientLayout: Layout,
+  { parameters, gradients }: RunConfig['exchange'],
+  rows: number,
+  factored: ReadonlySet<string>,
+): NetworkWires {
+  const parts = (encoding: 'f32' | 'bf16', isFactored: (name: string) => boolean) =>
+    layout.tensors.map(({ name, kind, shape, sizeElements }): WirePart => {
+      if (isFactored(name)) return { encoding: 'factors', factors: { rows, inputs: shape[0], outputs: shape[1] } };
+      // Averages and variances are few, and small differences of them matter.
+      return { encoding: kind === 'statistic' ? 'f32' : encoding, count: sizeElements };
+    });
+  return {
+    parameters: createWireLayout(parts(parameters, () => false)),
+    gradients: createWireLayout(parts(gradients, (name) => factored.has(name))),
+    gradientLayout,
+  };
+}
