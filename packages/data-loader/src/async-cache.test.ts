@@ -8,13 +8,15 @@ const cacheOf = (limit: number) => {
     if (key === 'bad') throw new Error('no such thing');
     return key;
   };
-  return { loads, cache: createAsyncCache({ load, sizeOf: (value) => value.length, limit }) };
+  const disposed: string[] = [];
+  const dispose = (value: string) => void disposed.push(value);
+  return { loads, disposed, cache: createAsyncCache({ load, sizeOf: (value) => value.length, limit, dispose }) };
 };
 
 it('keeps within its limit and forgets what was used least recently', async () => {
   const { loads, cache } = cacheOf(6);
   for (const key of ['aa', 'bb', 'cc', 'aa', 'dd']) expect(await cache.get(key)).toBe(key);
-  expect(cache.stats()).toEqual({ loads: 4, hits: 1, held: 6 });
+  expect(cache.stats()).toEqual({ loads: 4, failed: 0, hits: 1, held: 6 });
   await cache.get('aa');
   await cache.get('bb');
   expect(loads).toEqual(['aa', 'bb', 'cc', 'dd', 'bb']);
@@ -33,4 +35,32 @@ it('shares loads under way and tries failed ones again', async () => {
   await expect(Promise.all([cache.get('bad'), cache.get('bad')])).rejects.toThrow('no such thing');
   await expect(cache.get('bad')).rejects.toThrow('no such thing');
   expect(loads).toEqual(['aa', 'bad', 'bad']);
+});
+
+it('disposes of what it forgets, once, and of what is used when nobody uses it any more', async () => {
+  const { disposed, cache } = cacheOf(4);
+  const uses: (() => void)[] = [];
+  const use = (key: string) => cache.use(key, () => new Promise<void>((resolve) => uses.push(resolve)));
+  const users = [use('aa'), use('aa')];
+  for (const key of ['bb', 'cc', 'dd']) await cache.get(key);
+  await expect.poll(() => disposed).toEqual(['bb']);
+  uses[0]();
+  await users[0];
+  expect(disposed).toEqual(['bb']);
+  uses[1]();
+  await users[1];
+  await expect.poll(() => disposed).toEqual(['bb', 'aa']);
+  cache.clear();
+  await expect.poll(() => disposed.sort()).toEqual(['aa', 'bb', 'cc', 'dd']);
+  expect(cache.stats().held).toBe(0);
+});
+
+it('disposes of what is still being loaded when it is cleared', async () => {
+  const { disposed, cache } = cacheOf(4);
+  const used = cache.use('aa', (value) => Promise.resolve(value));
+  const bad = cache.get('bad');
+  cache.clear();
+  expect(await used).toBe('aa');
+  await expect(bad).rejects.toThrow('no such thing');
+  await expect.poll(() => disposed).toEqual(['aa']);
 });

@@ -2,12 +2,16 @@
 export interface AsyncCache<V> {
   /** The value of a key; whoever asks while it is being loaded shares the load. A failed load is not remembered. */
   get(key: string): Promise<V>;
+  /** Do something with the value of a key, which is not disposed of meanwhile. */
+  use<T>(key: string, act: (value: V) => Promise<T>): Promise<T>;
   clear(): void;
   stats(): CacheStats;
 }
 
 export interface CacheStats {
   loads: number;
+  /** Of the loads. */
+  failed: number;
   hits: number;
   /** Sum of the sizes of what is held. */
   held: number;
@@ -18,52 +22,79 @@ export interface AsyncCacheOptions<V> {
   sizeOf: (value: V) => number;
   /** What is held stays within this, or is the one value asked for last. */
   limit: number;
+  /** What to do with a value that is neither held nor used any more. */
+  dispose?: (value: V) => void;
+}
+
+interface Entry<V> {
+  value: Promise<V>;
+  /** 0 until the value is there. */
+  size: number;
+  users: number;
+  isForgotten: boolean;
 }
 
 /** A cache that forgets what was asked for least recently. */
-export function createAsyncCache<V>({ load, sizeOf, limit }: AsyncCacheOptions<V>): AsyncCache<V> {
-  /** In order of last use. Until a value is there its size counts as 0. */
-  const entries = new Map<string, { value: Promise<V>; size: number }>();
+export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCacheOptions<V>): AsyncCache<V> {
+  /** In order of last use. */
+  const entries = new Map<string, Entry<V>>();
   let loads = 0;
+  let failed = 0;
   let hits = 0;
   let held = 0;
-  const forget = (key: string) => {
-    held -= entries.get(key)?.size ?? 0;
+  const disposeOf = (entry: Entry<V>) => {
+    if (dispose && entry.isForgotten && entry.users === 0) entry.value.then(dispose, () => undefined);
+  };
+  const forget = (key: string, entry: Entry<V>) => {
+    held -= entry.size;
     entries.delete(key);
+    entry.isForgotten = true;
+    disposeOf(entry);
   };
   const add = (key: string) => {
     loads++;
-    const entry = { value: load(key), size: 0 };
+    const entry: Entry<V> = { value: load(key), size: 0, users: 0, isForgotten: false };
     entries.set(key, entry);
     entry.value.then(
       (value) => {
-        if (entries.get(key) !== entry) return;
+        if (entry.isForgotten) return;
         entry.size = sizeOf(value);
         held += entry.size;
-        for (const [oldest, { size }] of entries) {
+        for (const [oldestKey, oldest] of entries) {
           if (held <= limit) break;
-          if (oldest !== key && size > 0) forget(oldest);
+          if (oldest !== entry && oldest.size > 0) forget(oldestKey, oldest);
         }
       },
       () => {
-        if (entries.get(key) === entry) forget(key);
+        failed++;
+        if (!entry.isForgotten) forget(key, entry);
       },
     );
-    return entry.value;
+    return entry;
+  };
+  const find = (key: string) => {
+    const entry = entries.get(key);
+    if (!entry) return add(key);
+    hits++;
+    entries.delete(key);
+    entries.set(key, entry);
+    return entry;
   };
   return {
-    get(key) {
-      const entry = entries.get(key);
-      if (!entry) return add(key);
-      hits++;
-      entries.delete(key);
-      entries.set(key, entry);
-      return entry.value;
+    get: (key) => find(key).value,
+    async use(key, act) {
+      const entry = find(key);
+      entry.users++;
+      try {
+        return await act(await entry.value);
+      } finally {
+        entry.users--;
+        disposeOf(entry);
+      }
     },
     clear() {
-      entries.clear();
-      held = 0;
+      for (const [key, entry] of entries) forget(key, entry);
     },
-    stats: () => ({ loads, hits, held }),
+    stats: () => ({ loads, failed, hits, held }),
   };
 }

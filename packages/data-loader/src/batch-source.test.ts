@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type DataConfig, type ObjectStore } from '@fourfold/common';
-import { createBatchSource, type Batch } from './batch-source.js';
+import { createBatchSource, type Batch, type BatchSource } from './batch-source.js';
 import { readMargin } from './crop-pair.js';
 import { downscale } from './imresize.js';
 import type { DatasetManifest } from './manifest.js';
-import { cropPicture, readPicture } from './picture.js';
+import { cropPicture } from './picture.js';
 import { prepare, prepareDefaults } from './prepare.js';
 import { shardsInWindow } from './sample-order.js';
-import { dataConfig, photographPath } from './test-pictures.js';
+import { dataConfig, photographPath, readPictureFile } from './test-pictures.js';
 
 interface Dataset {
   store: ObjectStore;
@@ -34,14 +34,20 @@ beforeAll(async () => {
 });
 afterAll(async () => rm(folder, { recursive: true }));
 
-const sourceOf = (dataset: Dataset, changes: Partial<DataConfig>, seed = 1) =>
-  createBatchSource({ ...dataset, data: dataConfig(changes), seed });
+const sources: BatchSource[] = [];
+afterEach(() => sources.splice(0).forEach((source) => source.close()));
+
+function sourceOf(dataset: Dataset, changes: Partial<DataConfig>, seed = 1): BatchSource {
+  const source = createBatchSource({ ...dataset, data: dataConfig(changes), seed });
+  sources.push(source);
+  return source;
+}
 
 const bytesOf = ({ hr, lr }: Batch) => Buffer.concat([hr, lr]).toString('base64');
 
 /** All LR and HR crops of the photographs that a batch's crops could be, found by looking for the HR crop. */
 async function findCrop(name: string, hr: Uint8Array) {
-  const picture = await readPicture(photographPath(`train/${name}`));
+  const picture = await readPictureFile(photographPath(`train/${name}`));
   for (let top = 0; top + 96 <= picture.height; top += 4) {
     for (let left = 0; left + 96 <= picture.width; left += 4) {
       const start = (top * picture.width + left) * 3;

@@ -4,7 +4,8 @@ import { cropPair, cropPlace, readMargin } from './crop-pair.js';
 import type { DatasetManifest, SampleInfo } from './manifest.js';
 import { decodePlain, type Picture } from './picture.js';
 import { createSampleOrder, replicaPositions, shardsInWindow, type CropKey } from './sample-order.js';
-import { fetchShard } from './shard.js';
+import { createShardCache } from './shard-cache.js';
+import { openShard } from './shard-file.js';
 
 /** The training pairs of one replica at one iteration: `count` crops end to end, each NHWC uint8 RGB. */
 export interface Batch {
@@ -30,7 +31,7 @@ export interface BatchSource {
 }
 
 export interface BatchSourceStats {
-  /** Shards fetched, requests served by one at hand, and shards held. */
+  /** Shards opened, requests served by one at hand, and shards held open. */
   shards: CacheStats;
   /** Pictures decoded, requests served by one at hand, and decoded bytes held. */
   pictures: CacheStats;
@@ -50,23 +51,25 @@ export interface BatchSourceOptions {
 const pictureCacheBytes = 256 * 2 ** 20;
 
 /**
- * Batches from the shards of a dataset. Shards are fetched whole, in the order in which they are needed; as many are held
- * as a window can touch and one more. Throws `invalid` where the data config asks for what the dataset cannot give.
+ * Batches from the shards of a dataset. Shards are files, those of an object store in a local cache; they are opened in the
+ * order in which they are needed, and as many are held open as a window can touch and one more. In memory are pictures alone. Throws `invalid` where the data config asks for what the dataset cannot give.
  */
 export function createBatchSource({ store, manifest, data, seed }: BatchSourceOptions): BatchSource {
   checkDataset(store, manifest, data);
   const { crop, windowPictures, cropsPerPicture, blurSigma } = data;
   const shardSamples = manifest.shards.map((shard) => shard.samples);
   const order = createSampleOrder({ seed, shardSamples, windowPictures, cropsPerPicture });
+  const shardCache = createShardCache(data);
   const shards = createAsyncCache({
-    load: (index) => fetchShard(store, manifest.shards[Number(index)]),
+    load: (index) => openShard(store, manifest.shards[Number(index)], shardCache),
     sizeOf: () => 1,
+    dispose: (shard) => void shard.close(),
     limit: shardsInWindow(shardSamples, windowPictures) + 1,
   });
   const pictures = createAsyncCache({
     load: async (key) => {
       const [shard, sample] = key.split('/').map(Number);
-      const { key: name, bytes, info } = (await shards.get(String(shard)))[sample];
+      const { key: name, bytes, info } = await shards.use(String(shard), (open) => open.read(sample));
       return { info, picture: await decodeStored(bytes, `${store.url}/${manifest.shards[shard].file}, ${name}`) };
     },
     sizeOf: ({ picture }: { info: SampleInfo; picture: Picture }) => picture.data.length,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { blur, downscale, resizeBy, resizeTo, type Kernel } from './imresize.js';
-import { cropPicture, readPicture, type Picture } from './picture.js';
-import { photographCorner, photographPath, referencePath } from './test-pictures.js';
+import { cropPicture, type Picture } from './picture.js';
+import { photographCorner, photographPath, readPictureFile, referencePath } from './test-pictures.js';
 
 interface Case {
   name: string;
@@ -21,9 +21,9 @@ const resize = (picture: Picture, { kernel, scale, size }: Case) =>
 describe('imresize', () => {
   it.each(cases)('is within 1 grey level of the MATLAB-faithful reference, 99.9% equal: $name', async (wanted) => {
     const [left, top, width, height] = wanted.region;
-    const photograph = await readPicture(photographPath(wanted.photograph));
+    const photograph = await readPictureFile(photographPath(wanted.photograph));
     const actual = resize(cropPicture(photograph, { left, top, width, height }), wanted);
-    const expected = await readPicture(referencePath(`${wanted.name}.png`));
+    const expected = await readPictureFile(referencePath(`${wanted.name}.png`));
     expect([actual.width, actual.height]).toEqual([expected.width, expected.height]);
     const differences = expected.data.map((value, i) => Math.abs(value - actual.data[i]));
     expect(differences.reduce((a, b) => Math.max(a, b))).toBeLessThanOrEqual(1);

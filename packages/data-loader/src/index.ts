@@ -1,6 +1,30 @@
-export { cropToMultiple, decodePicture, encodePng, readPicture, type Picture, type Rectangle } from './picture.js';
+export {
+  cropPicture,
+  cropToMultiple,
+  decodePicture,
+  encodePng,
+  encodeWebp,
+  naming,
+  readPicture,
+  type Picture,
+  type Rectangle,
+} from './picture.js';
 export { downscale, resizeBy, resizeTo, type Kernel } from './imresize.js';
 export { listPictures } from './list-pictures.js';
 export { datasetDigest, readDatasetManifest, type DatasetManifest } from './manifest.js';
+export { addBatchRequestMetrics, addBatchSourceMetrics } from './batch-metrics.js';
 export { createBatchSource, type Batch, type BatchSource, type BatchSourceStats } from './batch-source.js';
-export { prepare, prepareDefaults, type PrepareOptions, type PrepareProgress, type PrepareReport } from './prepare.js';
+export { openSource } from './sources/open-source.js';
+export type { OnListing, Source, SourceFile } from './sources/source.js';
+export { choosePhotographs, parts, type Chosen, type Part } from './sources/layouts.js';
+export {
+  prepare,
+  prepareDefaults,
+  type PrepareOptions,
+  type PrepareProgress,
+  type PairsReport,
+  type PrepareReport,
+} from './prepare.js';
+export { connectBatchSource, type NatsBatchSource, type NatsBatchSourceOptions } from './nats/nats-batch-source.js';
+export type { BatchRequestStats } from './nats/ask-loaders.js';
+export { runDataLoader, type DataLoaderOptions } from './data-loader.js';

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { FourfoldError, systemErrorCode, type ObjectStore } from '@fourfold/common';
 
 /** Whether a file's name says that it is a JPEG, PNG, WebP or TIFF. */
 export const isPictureName = (name: string): boolean => /\.(jpe?g|png|webp|tiff?)$/i.test(name);
@@ -29,7 +29,8 @@ export async function listFiles(folder: string): Promise<string[]> {
   return files.sort((a, b) => (a < b ? -1 : 1));
 }
 
-/** The files below a folder that are named like pictures, as `listFiles` gives them. */
-export async function listPictures(folder: string): Promise<string[]> {
-  return (await listFiles(folder)).filter(isPictureName);
+/** Keys of a store's objects that are named like pictures, in ascending order; hidden ones are not looked at. */
+export async function listPictures(store: ObjectStore): Promise<string[]> {
+  const keys = (await store.list('')).map(({ key }) => key);
+  return keys.filter((key) => isPictureName(key) && !/(^|\/)\./.test(key));
 }

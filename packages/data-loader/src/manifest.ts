@@ -19,6 +19,8 @@ const manifestSchema = z.strictObject({
   name: z.string(),
   /** Photographs taken. */
   pictures: z.int().min(1),
+  /** Files that were looked at and left out; datasets of earlier versions do not say. */
+  leftOut: count.optional(),
   /** Stored pictures: a tiled photograph gives several. */
   samples: z.int().min(1),
   /** Width and height of every sample's core are at least this, in pixels. */

@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodePicture, encodePng, readHeader, readPicture } from './picture.js';
-import { photographCorner, photographPath } from './test-pictures.js';
+import { decodePicture, encodePng, readHeader } from './picture.js';
+import { photographCorner, photographPath, readPictureFile } from './test-pictures.js';
 
 const raw = (data: Uint8Array | Uint16Array, width: number, height: number, channels: 1 | 2 | 3 | 4) =>
   sharp(data, { raw: { width, height, channels } });
@@ -86,11 +86,11 @@ describe('decoding', () => {
   });
 
   it('names the file that cannot be read', async () => {
-    await expect(readPicture('/nowhere/a.png')).rejects.toMatchObject({
+    await expect(readPictureFile('/nowhere/a.png')).rejects.toMatchObject({
       code: 'not-found',
-      message: '/nowhere/a.png does not exist',
+      message: 'file:///nowhere/a.png does not exist',
     });
-    await expect(readPicture(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: neither a JPEG/);
+    await expect(readPictureFile(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: neither a JPEG/);
   });
 });
 

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import sharp, { type Metadata, type SharpOptions } from 'sharp';
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { FourfoldError, type ObjectStore } from '@fourfold/common';
 
 /** 8-bit RGB, row by row from the top left: `data[(y * width + x) * 3 + channel]`. */
 export interface Picture {
@@ -68,17 +67,18 @@ export async function decodePlain(bytes: Uint8Array): Promise<Picture> {
   return { data, width: info.width, height: info.height };
 }
 
-/** Read a picture file as `decodePicture` does. Throws `invalid` or `not-found`, naming the file. */
-export async function readPicture(path: string): Promise<Picture> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${path} does not exist`, { cause });
-    throw new FourfoldError('invalid', `${path} cannot be read`, { cause });
-  });
+/** Read a stored picture as `decodePicture` does. Throws `invalid` or what the store does, naming the picture. */
+export async function readPicture(store: ObjectStore, key: string): Promise<Picture> {
+  return naming(`${store.url}/${key}`, decodePicture(await store.get(key)));
+}
+
+/** What is done with one picture; a FourfoldError of it is thrown with the picture's name in front of its reason. */
+export async function naming<T>(name: string, work: Promise<T>): Promise<T> {
   try {
-    return await decodePicture(bytes);
+    return await work;
   } catch (error) {
     throw error instanceof FourfoldError
-      ? new FourfoldError(error.code, `${path}: ${error.message}`, error.options)
+      ? new FourfoldError(error.code, `${name}: ${error.message}`, error.options)
       : error;
   }
 }
@@ -87,6 +87,13 @@ export async function readPicture(path: string): Promise<Picture> {
 export async function encodePng({ data, width, height }: Picture): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .png()
+    .toBuffer();
+}
+
+/** Encode a picture losslessly as an 8-bit RGB WebP: smaller than a PNG, for browsers. */
+export async function encodeWebp({ data, width, height }: Picture): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .webp({ lossless: true, effort: 2 })
     .toBuffer();
 }
 

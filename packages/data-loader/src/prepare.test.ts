@@ -9,7 +9,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '@fourfold/common';
 import { readDatasetManifest } from './manifest.js';
 import { prepare, prepareDefaults, type PrepareOptions } from './prepare.js';
-import { fetchShard } from './shard.js';
+import { createShardCache } from './shard-cache.js';
+import { openShard } from './shard-file.js';
 import { photographCorner, photographPath } from './test-pictures.js';
 
 let folder: string;
@@ -28,7 +29,14 @@ const options = (changes: Partial<PrepareOptions>): PrepareOptions => ({
 
 const samplesOf = async ({ store }: PrepareOptions) => {
   const { shards } = await readDatasetManifest(store);
-  return (await Promise.all(shards.map((shard) => fetchShard(store, shard)))).flat();
+  const cache = createShardCache({ cacheBytes: 1 });
+  const read = async (shard: (typeof shards)[number]) => {
+    const open = await openShard(store, shard, cache);
+    const samples = await Promise.all(Array.from({ length: open.sampleCount }, (_, i) => open.read(i)));
+    await open.close();
+    return samples;
+  };
+  return (await Promise.all(shards.map(read))).flat();
 };
 
 /** Twelve files: the good, the convertible and the bad. */

@@ -1,16 +1,19 @@
 import { availableParallelism } from 'node:os';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { FourfoldError, permutation, randomStream, sha256, type ObjectStore } from '@fourfold/common';
 import { convert, type Converted, type StoredAs } from './convert.js';
-import { isPictureName, listFiles } from './list-pictures.js';
 import { manifestKey, type DatasetManifest, type DatasetShard } from './manifest.js';
 import { createShardWriter } from './shard-writer.js';
+import { choosePhotographs, parts, type Chosen, type Part } from './sources/layouts.js';
+import { openSource } from './sources/open-source.js';
+import { comparePair, type PairDifference } from './sources/pairs.js';
+import type { OnListing, Source, SourceFile } from './sources/source.js';
 import { smallestTile, tileMargin } from './tiles.js';
 
 export interface PrepareOptions {
-  /** Folder of photographs, searched with the folders below it. */
+  /** Photographs: a folder, searched with the folders and archives below it, or a zip or tar, which is read where it lies. */
   images: string;
+  /** Which part of a data set that comes in several, such as DIV2K's: `train` where it is missing. */
+  part?: Part | 'all';
   /** The dataset's place. */
   store: ObjectStore;
   name: string;
@@ -24,6 +27,8 @@ export interface PrepareOptions {
   minimumSide: number;
   shardSizeBytes: number;
   onProgress?: (progress: PrepareProgress) => void;
+  /** Told while archives are listed. */
+  onListing?: OnListing;
   signal?: AbortSignal;
 }
 
@@ -41,96 +46,134 @@ export interface PrepareReport {
   left: { file: string; reason: string }[];
   /** Files that a sample had no need of. */
   notSampled: number;
+  /** The data set and its part, where the names are those of one. */
+  recognised?: { set: string; part?: Part };
+  /** Where official LR pictures lie beside the photographs taken: how many are bit for bit ours, and which are not. */
+  pairs?: PairsReport;
   manifest: DatasetManifest;
+}
+
+export interface PairsReport {
+  equal: number;
+  different: ({ file: string; lr: string } & PairDifference)[];
 }
 
 /** What `fourfold prepare` does where nothing else is asked for. */
 export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 2 ** 20 };
 
 /**
- * Make a dataset of a folder of photographs: WebDataset shards, and the manifest last, so that an interrupted one leaves
- * no dataset. The photographs lie in the shards in random order, since a window of neighbours in a folder (of one class,
- * say) would make poor batches. Files that cannot be used are left out and reported. Throws `conflict` where a dataset is
- * already, `invalid` where no photograph can be used, `no-space` where the disk is full.
+ * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted one leaves no dataset. The
+ * photographs lie in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
+ * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
+ * left out and reported. Throws `conflict` where a dataset is already, `invalid` where no photograph can be used, `corrupt` for a
+ * damaged archive, `no-space` where the disk is full.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
-  const { images, store, name, tile, sample, seed, minimumSide, shardSizeBytes, onProgress, signal } = options;
-  checkTile(tile, minimumSide);
-  await clearPlace(store);
-  const files = await listFiles(images);
-  const named = files.filter(isPictureName);
-  const order = Array.from(permutation(named.length, randomStream('prepare', seed)), (index) => named[index]);
+  checkTile(options.tile, options.minimumSide);
+  await clearPlace(options.store);
+  const source = await openSource(options.images, options.onListing);
+  try {
+    return await prepareFrom(source, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function prepareFrom(source: Source, options: PrepareOptions): Promise<PrepareReport> {
+  const { store, name, tile, sample, seed, minimumSide, shardSizeBytes, onProgress, signal } = options;
+  const chosen = choosePhotographs(source, parts, options.part);
+  const { photographs, left } = chosen;
+  const random = permutation(photographs.length, randomStream('prepare', seed));
+  const order = Array.from(random, (index) => photographs[index]);
   const writer = createShardWriter(store, shardSizeBytes);
   const taken: PrepareReport['taken'] = [];
-  const left = files
-    .filter((file) => !isPictureName(file))
-    .map((file) => ({ file, reason: 'not named like a picture' }));
+  const pairs: PairsReport = { equal: 0, different: [] };
   let seen = 0;
-  for await (const { file, converted, reason } of convertInOrder(order, options)) {
+  for await (const { file, converted, reason, pair } of convertInOrder(order, chosen, options)) {
     signal?.throwIfAborted();
     seen++;
     if (converted) {
       const { width, height, storedAs, samples } = converted;
       for (const stored of samples) await writer.add(stored);
       taken.push({ file, width, height, storedAs, samples: samples.length });
+      if (pair && (pair.values > 0 || pair.reason !== undefined)) pairs.different.push({ file, ...pair });
+      else if (pair) pairs.equal++;
     } else {
       left.push({ file, reason });
     }
     onProgress?.({ seen, total: order.length, taken: taken.length, shards: writer.shardCount() });
     if (taken.length === sample) break;
   }
-  if (taken.length === 0) throw nothingUsable(images, left);
+  if (taken.length === 0) throw nothingUsable(source.title, left);
   const shards = await writer.finish();
   const manifest: DatasetManifest = {
     format: 'fourfold-dataset',
     version: 1,
     name,
     pictures: taken.length,
+    leftOut: left.length,
     samples: shards.reduce((sum, shard: DatasetShard) => sum + shard.samples, 0),
     minimumSide,
     tile: tile === undefined ? null : { size: tile, margin: tileMargin },
     shards,
   };
   await store.put(manifestKey, JSON.stringify(manifest, null, 2));
-  taken.sort(byFile);
-  left.sort(byFile);
-  return { taken, left, notSampled: order.length - seen, manifest };
+  for (const list of [taken, left, pairs.different]) list.sort(byFile);
+  return {
+    taken,
+    left,
+    notSampled: order.length - seen,
+    ...(chosen.set !== undefined && { recognised: { set: chosen.set, part: chosen.part } }),
+    ...(chosen.lr.size > 0 && { pairs }),
+    manifest,
+  };
 }
 
 const byFile = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
 
+type Pair = { lr: string } & PairDifference;
 type Outcome =
-  { file: string; converted: Converted; reason?: undefined } | { file: string; converted?: undefined; reason: string };
+  | { file: string; converted: Converted; pair?: Pair; reason?: undefined }
+  | { file: string; converted?: undefined; pair?: undefined; reason: string };
 
 /** Convert files, several at a time, and give them out in their order. Of files with the same bytes the first counts. */
-async function* convertInOrder(files: string[], options: PrepareOptions): AsyncGenerator<Outcome> {
+async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: PrepareOptions): AsyncGenerator<Outcome> {
   const firstWith = new Map<string, string>();
   const together = availableParallelism();
   for (let start = 0; start < files.length; start += together) {
     const read = await Promise.all(
-      files
-        .slice(start, start + together)
-        .map(async (file) => ({ file, bytes: await readOrReason(options.images, file) })),
+      files.slice(start, start + together).map(async (file) => ({ file, bytes: await orReason(file.read()) })),
     );
-    const outcomes = read.map(async ({ file, bytes }): Promise<Outcome> => {
+    const outcomes = read.map(async ({ file: { name: file }, bytes }): Promise<Outcome> => {
       if (typeof bytes === 'string') return { file, reason: bytes };
       const digest = sha256(bytes);
       const first = firstWith.get(digest);
       if (first !== undefined) return { file, reason: `duplicate of ${first}` };
       firstWith.set(digest, file);
-      try {
-        return { file, converted: await convert(file, bytes, options) };
-      } catch (error) {
-        if (error instanceof FourfoldError && error.code === 'invalid') return { file, reason: error.message };
-        throw error;
-      }
+      const converted = await orReason(convert(file, bytes, options));
+      if (typeof converted === 'string') return { file, reason: converted };
+      return { file, converted, pair: await pairOf(bytes, lr.get(file)) };
     });
     yield* await Promise.all(outcomes);
   }
 }
 
-async function readOrReason(folder: string, file: string): Promise<Buffer | string> {
-  return readFile(join(folder, file)).catch((error: unknown) => `cannot be read: ${String(error)}`);
+/** How the official LR picture of a photograph differs from ours, if there is one. */
+async function pairOf(photograph: Buffer, lr: SourceFile | undefined): Promise<Pair | undefined> {
+  if (!lr) return undefined;
+  const difference = await orReason(lr.read().then((bytes) => comparePair(photograph, bytes)));
+  if (typeof difference !== 'string') return { lr: lr.name, ...difference };
+  return { lr: lr.name, values: 0, of: 0, largest: 0, reason: difference };
+}
+
+/** What becomes of a file, or why it cannot be used. */
+async function orReason<T>(work: Promise<T>): Promise<T | string> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof FourfoldError && error.code === 'invalid') return error.message;
+    throw error;
+  }
 }
 
 function checkTile(tile: number | undefined, minimumSide: number): void {
@@ -151,13 +194,9 @@ async function clearPlace(store: ObjectStore): Promise<void> {
   for (const { key } of found) if (/^shard-\d{6}\.tar$/.test(key)) await store.remove(key);
 }
 
-function nothingUsable(images: string, left: PrepareReport['left']): FourfoldError {
+function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {
   const first = left.length > 0 ? `; the first: ${left[0].file}: ${left[0].reason}` : '';
-  return new FourfoldError(
-    'invalid',
-    `folder ${images} has no usable photograph (${left.length} files left out${first})`,
-    {
-      mend: 'name a folder of JPEG, PNG, WebP or TIFF photographs',
-    },
-  );
+  return new FourfoldError('invalid', `${title} has no usable photograph (${left.length} files left out${first})`, {
+    mend: 'name a folder of JPEG, PNG, WebP or TIFF photographs',
+  });
 }

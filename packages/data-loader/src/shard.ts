@@ -1,6 +1,6 @@
+import type { Readable, Writable } from 'node:stream';
 import tar from 'tar-stream';
-import { FourfoldError, getVerified, type ObjectStore } from '@fourfold/common';
-import { sampleInfoSchema, type DatasetShard, type SampleInfo } from './manifest.js';
+import { sampleInfoSchema, type SampleInfo } from './manifest.js';
 
 /** A sample as it lies in a shard: members KEY.jpg or KEY.png and KEY.json, as WebDataset names them. */
 export interface StoredSample {
@@ -31,30 +31,30 @@ export async function packShard(samples: StoredSample[]): Promise<Buffer> {
   return collect(pack);
 }
 
-/** Fetch a shard, check it against its SHA-256 and take it apart. Throws `corrupt`, naming the shard. */
-export async function fetchShard(store: ObjectStore, shard: DatasetShard): Promise<StoredSample[]> {
-  const samples = await unpackShard(await getVerified(store, shard.file, shard.sha256));
-  if (samples.length !== shard.samples) {
-    const numbers = `${samples.length} samples, the manifest says ${shard.samples}`;
-    throw new FourfoldError('corrupt', `${store.url}/${shard.file}: it has ${numbers}`);
-  }
-  return samples;
+/** A sample's place in a shard's file. */
+export interface SamplePlace extends Omit<StoredSample, 'bytes'> {
+  /** Of the encoded picture. */
+  offset: number;
+  sizeBytes: number;
 }
 
-async function unpackShard(body: Buffer): Promise<StoredSample[]> {
+/** Where the samples of a tar lie, in its order. `body` is all of it, piece by piece. */
+export async function indexShard(body: Readable): Promise<SamplePlace[]> {
   const extract = tar.extract();
-  extract.end(body);
-  const samples: StoredSample[] = [];
-  let picture: { name: string; bytes: Buffer } | undefined;
+  body.pipe(extract as unknown as Writable);
+  body.once('error', (error) => extract.destroy(error));
+  const samples: SamplePlace[] = [];
+  let picture: { name: string; offset: number; sizeBytes: number } | undefined;
   for await (const entry of extract) {
-    const { name } = entry.header;
-    const bytes = await collect(entry);
+    const { name, size } = entry.header;
     if (!name.endsWith('.json')) {
-      picture = { name, bytes };
+      picture = { name, offset: entry.offset + tarBlock, sizeBytes: size };
+      entry.resume();
     } else if (picture) {
-      const [key, extension] = picture.name.split('.');
-      const info = sampleInfoSchema.parse(JSON.parse(bytes.toString('utf8')));
-      samples.push({ key, extension: extension === 'jpg' ? 'jpg' : 'png', bytes: picture.bytes, info });
+      const { name: pictureName, ...place } = picture;
+      const [key, extension] = pictureName.split('.');
+      const info = sampleInfoSchema.parse(JSON.parse((await collect(entry)).toString('utf8')));
+      samples.push({ key, extension: extension === 'jpg' ? 'jpg' : 'png', info, ...place });
     }
   }
   return samples;

@@ -1,5 +1,6 @@
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DataConfig } from '@fourfold/common';
+import { openStore, type DataConfig } from '@fourfold/common';
 import { cropPicture, readPicture, type Picture } from './picture.js';
 
 /** Path of one of the shipped photographs, or of a file of the imresize reference. */
@@ -8,9 +9,13 @@ export const photographPath = (name: string) =>
 export const referencePath = (name: string) =>
   fileURLToPath(new URL(`../../../test/imresize-reference/${name}`, import.meta.url));
 
+/** A picture file. */
+export const readPictureFile = (path: string): Promise<Picture> =>
+  readPicture(openStore(dirname(path)), basename(path));
+
 /** The top left of a photograph. */
 export async function photographCorner(name: string, width: number, height: number): Promise<Picture> {
-  return cropPicture(await readPicture(photographPath(name)), { left: 0, top: 0, width, height });
+  return cropPicture(await readPictureFile(photographPath(name)), { left: 0, top: 0, width, height });
 }
 
 /** The plainest data config, with changes. */
@@ -23,5 +28,6 @@ export const dataConfig = (changes: Partial<DataConfig>): DataConfig => ({
   flips: false,
   quarterTurns: false,
   blurSigma: 0,
+  cacheBytes: 10 * 2 ** 30,
   ...changes,
 });

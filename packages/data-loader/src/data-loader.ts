@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  createLogger,
+  createMetrics,
+  isRunOver,
+  logAbout,
+  openStore,
+  runStore,
+  startPartServer,
+  type RunConfig,
+} from '@fourfold/common';
+import { addBatchServiceMetrics, addBatchSourceMetrics } from './batch-metrics.js';
+import { createBatchSource } from './batch-source.js';
+import { readDatasetManifest } from './manifest.js';
+import { startBatchService, type BatchService } from './nats/batch-service.js';
+import { connectToNats, type NatsLink } from './nats/connection.js';
+import { batchesDigest, batchSubjects } from './nats/protocol.js';
+
+export interface DataLoaderOptions {
+  config: RunConfig;
+  /** host:port of `/healthz`, `/readyz` and `/metrics`; none without it. */
+  http?: string;
+  /** End when the run has, instead of staying for whoever asks next. */
+  untilFinished?: boolean;
+  /** Aborted to stop: what has been asked is still answered, then `runDataLoader` rejects with the reason. */
+  signal: AbortSignal;
+}
+
+/** How often a data-loader looks whether its run has ended. */
+const endCheckMs = 5_000;
+
+/**
+ * A data-loader's whole life: open the dataset, connect to NATS, make batches for whoever asks until it is stopped, or with
+ * `untilFinished` until the run has ended. Rejects with `invalid` where NATS refuses it, and as `createBatchSource` does.
+ */
+export async function runDataLoader({ config, http, untilFinished, signal }: DataLoaderOptions): Promise<void> {
+  const { name, data, seed, timing, batches } = config;
+  logAbout({ run: name });
+  const log = createLogger('data-loader');
+  const store = openStore(config.dataset);
+  const manifest = await readDatasetManifest(store);
+  const source = createBatchSource({ store, manifest, data, seed });
+  let link: NatsLink | undefined;
+  let service: BatchService | undefined;
+  const metrics = createMetrics(name);
+  addBatchSourceMetrics(metrics, manifest, () => source.stats());
+  addBatchServiceMetrics(metrics, () => service?.stats());
+  const madeSeconds = metrics.seconds('fourfold_batch_seconds', 'Time in which a batch is made.', {});
+  const server = await startPartServer({ http, metrics, whyNotReady: () => whyNotReady(link, service), log });
+  try {
+    const { patienceMs } = timing;
+    link = await connectToNats({ environment: process.env, name: `data-loader of ${name}`, patienceMs, log, signal });
+    const digest = batchesDigest(manifest, data, seed);
+    const { announceMs } = batches;
+    const onMade = (seconds: number) => madeSeconds({}, seconds);
+    service = startBatchService({ link, subjects: batchSubjects(name, digest), source, announceMs, onMade, log });
+    logAbout({ loader: service.id });
+    log.info({ event: 'started', digest }, 'started');
+    const over = AbortSignal.any([signal, link.failed]);
+    await (untilFinished ? runEnd(config, over) : aborted(over));
+    link.failed.throwIfAborted();
+    log.info({ event: 'draining' }, 'draining');
+    await service.drain();
+    signal.throwIfAborted();
+  } finally {
+    if (service) {
+      const { shards, pictures } = source.stats();
+      log.info({ event: 'stopped', ...service.stats(), shards: shards.loads, pictures: pictures.loads }, 'stopped');
+    }
+    await link?.close();
+    await server?.close();
+    source.close();
+  }
+}
+
+function whyNotReady(link: NatsLink | undefined, service: BatchService | undefined): string | undefined {
+  if (!link || !service) return 'NATS has not been reached yet';
+  if (service.isDraining()) return 'it drains';
+  const reason = link.whyDown();
+  return reason && `NATS cannot be reached: ${reason}`;
+}
+
+/** Resolves when the run is over or the signal is aborted. */
+async function runEnd(config: RunConfig, signal: AbortSignal): Promise<void> {
+  const run = runStore(config);
+  while (!signal.aborted && !(await isRunOver(run, config))) {
+    await delay(endCheckMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import type { Msg } from '@nats-io/transport-node';
+import { createAsyncCache } from '../async-cache.js';
+import type { BatchSource } from '../batch-source.js';
+import { encodeBatch, encodeRefusal, type Refusal } from './batch-message.js';
+import type { NatsLink } from './connection.js';
+import { batchProtocolVersion, encodeMessage, parseRequest, type BatchPlace, type BatchSubjects } from './protocol.js';
+
+export interface BatchServiceOptions {
+  link: NatsLink;
+  subjects: BatchSubjects;
+  source: Pick<BatchSource, 'batch'>;
+  announceMs: number;
+  /** A batch was made in so many seconds. */
+  onMade?: (seconds: number) => void;
+  log: Logger;
+}
+
+export interface BatchServiceStats {
+  /** Requests that came. */
+  requests: number;
+  /** Of them, answered with a batch, told to ask another, and answered with an error. */
+  answered: number;
+  busy: number;
+  failed: number;
+  /** Bytes of batches sent. */
+  bytes: number;
+  /** Requests that wait, or are being answered. */
+  waiting: number;
+}
+
+export interface BatchService {
+  /** The name under which it announces itself. */
+  id: string;
+  stats(): BatchServiceStats;
+  isDraining(): boolean;
+  /** Take no more requests, say so, and answer those that have come; resolves then, or after ten seconds. */
+  drain(): Promise<void>;
+}
+
+/** Batches that are made at once; decoding takes libuv's four threads. */
+const concurrency = 4;
+const longestQueue = 64;
+/** Batches that are kept for whoever asks again, or were made ahead of a request. */
+const keptBytes = 64 * 2 ** 20;
+const drainMs = 10_000;
+
+/**
+ * Announce a data-loader and answer requests: in their order, some at once, with `busy` beyond the longest queue. While
+ * there is nothing to answer, the batch after each answered one is made.
+ */
+export function startBatchService(options: BatchServiceOptions): BatchService {
+  const { link, subjects, source, announceMs, onMade, log } = options;
+  const { connection } = link;
+  const id = randomBytes(6).toString('hex');
+  const stats = { requests: 0, answered: 0, busy: 0, failed: 0, bytes: 0 };
+  const requests: (() => Promise<void>)[] = [];
+  const ahead: (() => Promise<void>)[] = [];
+  let working = 0;
+  let draining = false;
+
+  const keyOf = ({ iteration, replica }: BatchPlace) => `${iteration}.${replica}`;
+  const batches = createAsyncCache({
+    load: async (key) => {
+      const [iteration, replica] = key.split('.').map(Number);
+      const begunMs = performance.now();
+      const batch = await source.batch(iteration, replica);
+      onMade?.((performance.now() - begunMs) / 1000);
+      return batch;
+    },
+    sizeOf: ({ hr, lr }) => hr.length + lr.length,
+    limit: keptBytes,
+  });
+
+  const announce = () => {
+    if (link.whyDown() !== undefined) return;
+    const load = requests.length + working;
+    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, load, draining }));
+  };
+  const refuse = (message: Msg, refusal: Refusal) => {
+    if (link.whyDown() === undefined) message.respond(encodeRefusal(refusal));
+  };
+  const answer = async (message: Msg, place: BatchPlace): Promise<void> => {
+    try {
+      const batch = await batches.get(keyOf(place));
+      // Nobody waits for what was asked before the connection broke.
+      if (link.whyDown() !== undefined || !connection.info) return;
+      for (const part of encodeBatch(place, batch, connection.info.max_payload)) {
+        message.respond(part);
+        stats.bytes += part.length;
+      }
+      stats.answered++;
+      if (!draining) ahead.push(() => makeAhead({ ...place, iteration: place.iteration + 1 }));
+      if (ahead.length > longestQueue) ahead.shift();
+    } catch (error) {
+      stats.failed++;
+      log.error({ event: 'batch-failed', ...place, reason: describeError(error) }, 'a batch could not be made');
+      refuse(message, refusalOf(error));
+    }
+  };
+  const makeAhead = async (place: BatchPlace): Promise<void> => {
+    // Whoever asks for it hears of its failure.
+    await batches.get(keyOf(place)).catch(() => undefined);
+  };
+  const work = (): void => {
+    while (working < concurrency) {
+      const job = requests.shift() ?? ahead.shift();
+      if (!job) return;
+      working++;
+      void job().finally(() => {
+        working--;
+        work();
+      });
+    }
+  };
+
+  const subscription = connection.subscribe(subjects.batchesOf(id), {
+    callback(error, message) {
+      // A subscription that NATS refuses is the link's failure.
+      if (error) return;
+      stats.requests++;
+      const place = parseRequest(message.data);
+      if (!place) return refuse(message, { code: 'mismatch', message: 'this is no request for a batch' });
+      if (requests.length >= longestQueue) {
+        stats.busy++;
+        return refuse(message, { code: 'busy', message: `${requests.length} requests wait` });
+      }
+      requests.push(() => answer(message, place));
+      work();
+    },
+  });
+  announce();
+  const announcing = setInterval(announce, announceMs);
+  const stopListening = link.onReconnect(announce);
+
+  return {
+    id,
+    stats: () => ({ ...stats, waiting: requests.length + working }),
+    isDraining: () => draining,
+    async drain() {
+      draining = true;
+      announce();
+      const deadlineMs = performance.now() + drainMs;
+      await Promise.race([subscription.drain().catch(() => undefined), delay(drainMs, undefined, { ref: false })]);
+      ahead.length = 0;
+      while (requests.length + working > 0 && performance.now() < deadlineMs) await delay(10);
+      clearInterval(announcing);
+      stopListening();
+      await Promise.race([connection.flush().catch(() => undefined), delay(drainMs, undefined, { ref: false })]);
+    },
+  };
+}
+
+function refusalOf(error: unknown): Refusal {
+  const message = describeMessage(error);
+  if (!(error instanceof FourfoldError)) return { code: 'failed', message };
+  return { code: error.code, message, ...(error.options.mend && { mend: error.options.mend }) };
+}
+
+/** The error and its causes, without the mend, which a refusal holds beside it. */
+const describeMessage = (error: unknown): string =>
+  error instanceof FourfoldError
+    ? describeError(new Error(error.message, { cause: error.cause }))
+    : describeError(error);

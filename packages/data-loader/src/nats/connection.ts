@@ -1,0 +1,81 @@
+import { describeError, type Environment, type Logger } from '@fourfold/common';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
+import { connectPatiently } from './first-connection.js';
+import { permissionRefusal } from './failures.js';
+import { readNatsSettings, serverNames } from './settings.js';
+
+/** A connection to NATS that comes back by itself, for as long as it is wanted. */
+export interface NatsLink {
+  connection: NatsConnection;
+  /** Why NATS cannot be used at the moment; undefined where it can. */
+  whyDown(): string | undefined;
+  /** Call a function each time that the connection is back; what was on its way is lost then. Returns its undoing. */
+  onReconnect(listener: () => void): () => void;
+  /** Aborted, with the reason, when NATS does not let this user do what it must. */
+  readonly failed: AbortSignal;
+  close(): Promise<void>;
+}
+
+export interface NatsLinkOptions {
+  environment: Environment;
+  /** How this process is called in NATS's monitoring. */
+  name: string;
+  /** How long to wait for a server at the start. */
+  patienceMs: number;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+const sayEveryMs = 5_000;
+
+/**
+ * Connect to the server that the environment names. What takes long says every five seconds what it waits for. Throws
+ * `invalid` for a refusal, `unavailable` where no server is there within the patience.
+ */
+export async function connectToNats({
+  environment,
+  name,
+  patienceMs,
+  log,
+  signal,
+}: NatsLinkOptions): Promise<NatsLink> {
+  const settings = readNatsSettings(environment);
+  const servers = serverNames(settings);
+  const connection = await connectPatiently({ settings, name, patienceMs, log, signal });
+  const listeners = new Set<() => void>();
+  const failed = new AbortController();
+  let down: { sinceMs: number; reason: string } | undefined;
+  const say = setInterval(() => {
+    if (!down) return;
+    const waitedMs = Math.round(performance.now() - down.sinceMs);
+    log.warn({ event: 'nats-waiting', servers, waitedMs, reason: down.reason }, 'waiting for NATS');
+  }, sayEveryMs);
+  const follow = async () => {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect') {
+        down ??= { sinceMs: performance.now(), reason: 'the connection is lost' };
+      } else if (status.type === 'reconnect') {
+        log.info({ event: 'nats-back', server: status.server }, 'NATS is there again');
+        down = undefined;
+        for (const listener of listeners) listener();
+      } else if (status.type === 'error') {
+        if (status.error instanceof errors.PermissionViolationError) failed.abort(permissionRefusal(status.error));
+        else if (down) down.reason = describeError(status.error);
+      }
+    }
+  };
+  follow().catch((error: unknown) => failed.abort(error));
+  return {
+    connection,
+    whyDown: () => (connection.isClosed() ? 'the connection is closed' : down?.reason),
+    onReconnect(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    failed: failed.signal,
+    async close() {
+      clearInterval(say);
+      await connection.close();
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { refusalOf } from './failures.js';
+import { serverNames, type NatsSettings } from './settings.js';
+import { tlsAlert } from './tls-alert.js';
+
+export interface FirstConnectionOptions {
+  settings: NatsSettings;
+  /** How this process is called in NATS's monitoring. */
+  name: string;
+  patienceMs: number;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+const sayEveryMs = 5_000;
+const retryMs = 250;
+const handshakeMs = 5_000;
+/** A server that has not answered two pings is lost. */
+const pingMs = 2_000;
+
+/**
+ * Connect, as soon as one of the servers is there; the connection then comes back by itself for ever. Throws `invalid` for a
+ * refusal, `unavailable` where there is none within the patience.
+ */
+export async function connectPatiently(options: FirstConnectionOptions): Promise<NatsConnection> {
+  const { settings, name, patienceMs, log, signal } = options;
+  const servers = serverNames(settings);
+  const begunMs = performance.now();
+  let saidMs = begunMs;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await connect({ ...connectionOptions(settings), servers, name });
+    } catch (error) {
+      const refusal = refusalOf(error) ?? (await hiddenRefusal(error, settings));
+      if (refusal) throw refusal;
+      const nowMs = performance.now();
+      const waitedMs = Math.round(nowMs - begunMs);
+      if (waitedMs >= patienceMs) {
+        throw new FourfoldError('unavailable', `NATS was not reached at ${servers.join(', ')} for ${waitedMs} ms`, {
+          mend: 'start nats-server, or check FOURFOLD_NATS_URL',
+          cause: error,
+        });
+      }
+      if (nowMs - saidMs >= sayEveryMs) {
+        saidMs = nowMs;
+        const reason = describeError(error);
+        log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS');
+      }
+    }
+    await delay(retryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+function connectionOptions(settings: NatsSettings): ConnectionOptions {
+  const { isSecure, credentials } = settings;
+  return {
+    ...(credentials && { user: credentials.user, pass: credentials.password }),
+    ...(isSecure && { tls: tlsOptions(settings) }),
+    timeout: handshakeMs,
+    pingInterval: pingMs,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: retryMs,
+    reconnectJitter: retryMs,
+    reconnectJitterTLS: retryMs,
+    // A password that is being changed is refused for a while; a run does not end by it.
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+  };
+}
+
+function tlsOptions({ servers, identity }: NatsSettings) {
+  return {
+    ...(identity && { ca: identity.authority, cert: identity.certificate, key: identity.key }),
+    // The client does not pass on an address that is no name. Any server that the URL names may answer.
+    checkServerIdentity(_: string, certificate: PeerCertificate): Error | undefined {
+      const problems = servers.map(({ host }) => checkServerIdentity(host, certificate));
+      return problems.includes(undefined) ? undefined : problems[0];
+    },
+  };
+}
+
+/** A refusal of this process's certificate, which the client takes for silence. */
+async function hiddenRefusal(error: unknown, settings: NatsSettings): Promise<FourfoldError | undefined> {
+  if (!settings.isSecure || !(error instanceof errors.TimeoutError)) return undefined;
+  const [{ host, port }] = settings.servers;
+  return refusalOf(await tlsAlert(host, port, tlsOptions(settings)));
+}

@@ -1,0 +1,94 @@
+import { setMaxListeners } from 'node:events';
+import type { Logger, RunConfig } from '@fourfold/common';
+import type { Batch } from '../batch-source.js';
+import type { DatasetManifest } from '../manifest.js';
+import { askLoaders, type BatchRequestStats } from './ask-loaders.js';
+import { connectToNats } from './connection.js';
+import { followLoaders } from './loader-directory.js';
+import { batchesDigest, batchSubjects } from './protocol.js';
+
+/** Batches that data-loaders make. */
+export interface NatsBatchSource {
+  /** The batch of a replica (from 0) at an iteration (from 0). Waits while no data-loader is there; throws what is wrong with the dataset. */
+  batch(iteration: number, replica: number, signal?: AbortSignal): Promise<Batch>;
+  stats(): BatchRequestStats;
+  close(): Promise<void>;
+}
+
+export interface NatsBatchSourceOptions {
+  config: RunConfig;
+  manifest: DatasetManifest;
+  log: Logger;
+  /** Aborted to stop waiting for NATS at the start. */
+  signal: AbortSignal;
+}
+
+const sayEveryMs = 5_000;
+/** For so many times `lateMs` others are asked before a data-loader that was late. */
+const avoidFactor = 5;
+
+/**
+ * A source that asks the data-loaders of the same run, dataset, seed and data config. While batches are waited for, a log
+ * line each five seconds says so. Throws as `connectToNats`.
+ */
+export async function connectBatchSource({
+  config,
+  manifest,
+  log,
+  signal,
+}: NatsBatchSourceOptions): Promise<NatsBatchSource> {
+  const { name, data, seed, batches, timing } = config;
+  const { lateMs, announceMs } = batches;
+  const link = await connectToNats({
+    environment: process.env,
+    name: `worker of ${name}`,
+    patienceMs: timing.patienceMs,
+    log,
+    signal,
+  });
+  const subjects = batchSubjects(name, batchesDigest(manifest, data, seed));
+  const directory = followLoaders(link.connection, subjects, { announceMs, avoidMs: avoidFactor * lateMs, log });
+  const shape = { count: data.globalBatch / data.replicas, crop: data.crop };
+  const stats: BatchRequestStats = { received: 0, bytes: 0, moved: 0, late: 0, refusedReplies: 0 };
+  const closed = new AbortController();
+  // Each batch that is waited for listens.
+  setMaxListeners(0, closed.signal, link.failed);
+  const waiting = new Map<symbol, { iteration: number; replica: number; sinceMs: number }>();
+
+  const say = setInterval(() => {
+    const [oldest] = waiting.values();
+    const waitedMs = oldest ? Math.round(performance.now() - oldest.sinceMs) : 0;
+    if (waitedMs < sayEveryMs) return;
+    const { iteration, replica } = oldest;
+    const { live, foreign } = directory.counts();
+    const reason = link.whyDown() ?? reasonOf(live, foreign);
+    const fields = { iteration, replica, waitedMs, batches: waiting.size, loaders: live, foreign, reason };
+    log.warn({ event: 'batches-waiting', ...fields }, `waiting for the batch ${iteration}.${replica}`);
+  }, sayEveryMs);
+  return {
+    async batch(iteration, replica, stop) {
+      const key = Symbol();
+      waiting.set(key, { iteration, replica, sinceMs: performance.now() });
+      try {
+        const signals = [closed.signal, link.failed, ...(stop ? [stop] : [])];
+        const parts = { link, directory, subjects, shape, lateMs, stats, log };
+        return await askLoaders(parts, { iteration, replica }, signals);
+      } finally {
+        waiting.delete(key);
+      }
+    },
+    stats: () => ({ ...stats }),
+    async close() {
+      clearInterval(say);
+      closed.abort(new Error('the source of batches is closed'));
+      await link.close();
+    },
+  };
+}
+
+function reasonOf(live: number, foreign: number): string {
+  if (live > 0) return 'no data-loader has answered yet';
+  return foreign > 0
+    ? 'no data-loader is there but of another dataset, seed, data config or program version'
+    : 'no data-loader is there; start one with `fourfold data-loader`';
+}

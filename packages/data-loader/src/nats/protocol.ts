@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { sha256, type DataConfig } from '@fourfold/common';
+import { datasetDigest, type DatasetManifest } from '../manifest.js';
+
+/*
+ * What data-loaders and workers say to each other over NATS. A data-loader announces itself on `loaders`; a worker asks it
+ * on a subject of its own, and gets a batch (batch-message.ts) or a refusal.
+ */
+
+/** Grows with every change that an older program would not understand. */
+export const batchProtocolVersion = 1;
+
+export interface BatchSubjects {
+  /** Where this run's data-loaders announce themselves. */
+  loaders: string;
+  /** The same for data-loaders of any dataset, seed and data config of this run's name. */
+  anyLoaders: string;
+  /** Where one data-loader is asked. */
+  batchesOf(loader: string): string;
+}
+
+/** Subjects that hold what decides the batches, so that a data-loader of anything else is never asked. */
+export function batchSubjects(run: string, digest: string): BatchSubjects {
+  const prefix = `fourfold.${run}.${digest.slice(0, 12)}`;
+  return {
+    loaders: `${prefix}.loaders`,
+    anyLoaders: `fourfold.${run}.*.loaders`,
+    batchesOf: (loader) => `${prefix}.loader.${loader}.batch`,
+  };
+}
+
+/** SHA-256 of all that the batch of (iteration, replica) is a function of. */
+export function batchesDigest(manifest: DatasetManifest, data: DataConfig, seed: number): string {
+  return sha256(JSON.stringify([datasetDigest(manifest), seed, Object.entries(data).sort()]));
+}
+
+const announcementSchema = z.object({
+  version: z.int().min(1),
+  id: z.string().regex(/^[a-z0-9]{1,32}$/),
+  /** Requests that wait or are worked on. */
+  load: z.int().min(0),
+  /** It takes no more requests. */
+  draining: z.boolean(),
+});
+export type Announcement = z.infer<typeof announcementSchema>;
+
+const requestSchema = z.object({ iteration: z.int().min(0), replica: z.int().min(0) });
+/** Which batch. */
+export type BatchPlace = z.infer<typeof requestSchema>;
+
+export const encodeMessage = (message: Announcement | BatchPlace): string => JSON.stringify(message);
+
+/** An announcement, or undefined for bytes that are none. */
+export const parseAnnouncement = (bytes: Uint8Array): Announcement | undefined => parse(announcementSchema, bytes);
+
+/** A request for a batch, or undefined for bytes that are none. */
+export const parseRequest = (bytes: Uint8Array): BatchPlace | undefined => parse(requestSchema, bytes);
+
+const largestMessageBytes = 4096;
+
+function parse<T>(schema: z.ZodType<T>, bytes: Uint8Array): T | undefined {
+  if (bytes.length > largestMessageBytes) return undefined;
+  try {
+    return schema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,181 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FourfoldError, openStore, type ObjectStore } from '@fourfold/common';
+import { createBatchSource } from './batch-source.js';
+import type { DatasetManifest, DatasetShard } from './manifest.js';
+import { prepare, prepareDefaults } from './prepare.js';
+import { createShardCache } from './shard-cache.js';
+import { dataConfig, photographPath } from './test-pictures.js';
+
+let folder: string;
+let cacheFolder: string;
+let manifest: DatasetManifest;
+/** The dataset as in an object store far away: no files of this machine. */
+let far: ObjectStore;
+let local: ObjectStore;
+const reads: string[] = [];
+
+beforeEach(async () => {
+  vi.stubEnv('FOURFOLD_LOG', 'silent');
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-shard-cache-'));
+  cacheFolder = join(folder, 'cache');
+  local = openStore(join(folder, 'dataset'));
+  const images = photographPath('train');
+  const options = { ...prepareDefaults, images, store: local, name: 'small', tile: 240, shardSizeBytes: 2 ** 20 };
+  ({ manifest } = await prepare(options));
+  reads.length = 0;
+  far = {
+    ...local,
+    url: 's3://far/dataset',
+    filePath: undefined,
+    read(key, begin) {
+      reads.push(key);
+      return local.read(key, begin);
+    },
+  };
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  return rm(folder, { recursive: true });
+});
+
+const cached = async () => (await readdir(cacheFolder)).sort();
+const nameOf = ({ sha256 }: DatasetShard) => `${sha256}.tar`;
+/** Fetch a shard and say that it was last used so many seconds ago. */
+async function fetchOld(shard: DatasetShard, secondsAgo: number, cacheBytes = 2 ** 30): Promise<void> {
+  const file = await createShardCache({ cacheFolder, cacheBytes }).open(far, shard);
+  await file.close();
+  const time = new Date(Date.now() - secondsAgo * 1000);
+  await utimes(join(cacheFolder, nameOf(shard)), time, time);
+}
+
+describe('batches from a store that is no folder', () => {
+  const sourceOf = (store: ObjectStore) =>
+    createBatchSource({
+      store,
+      manifest,
+      data: dataConfig({ globalBatch: 8, windowPictures: 4, cacheFolder }),
+      seed: 1,
+    });
+
+  it('have the bits of those from a folder, and each shard is fetched once', async () => {
+    const sources = [sourceOf(far), sourceOf(local)];
+    for (let iteration = 0; iteration < Math.floor(manifest.samples / 8); iteration++) {
+      const [there, here] = await Promise.all(sources.map((source) => source.batch(iteration, 0)));
+      expect(Buffer.compare(there.hr, here.hr)).toBe(0);
+      expect(Buffer.compare(there.lr, here.lr)).toBe(0);
+    }
+    expect(reads.sort()).toEqual(manifest.shards.map(({ file }) => file));
+    expect(await cached()).toEqual(manifest.shards.map(nameOf).sort());
+    for (const source of sources) source.close();
+  });
+
+  it('come from the cache to the next process', async () => {
+    const batches = [];
+    for (let time = 0; time < 2; time++) {
+      const source = sourceOf(far);
+      batches.push(await source.batch(0, 0));
+      source.close();
+    }
+    expect(batches[1]).toEqual(batches[0]);
+    expect(new Set(reads).size).toBe(reads.length);
+  });
+});
+
+describe('the cache', () => {
+  it('removes what was used least recently, so that the next one fits', async () => {
+    const [first, second, third] = manifest.shards;
+    await fetchOld(first, 30);
+    await fetchOld(second, 20);
+    await fetchOld(first, 10);
+    const limit = first.sizeBytes + third.sizeBytes;
+    await fetchOld(third, 0, limit);
+    expect(await cached()).toEqual([first, third].map(nameOf).sort());
+  });
+
+  it('removes nothing that is in use, though it be more than the limit', async () => {
+    const [first, second, third] = manifest.shards;
+    const cache = createShardCache({ cacheFolder, cacheBytes: 1 });
+    const held = await cache.open(far, first);
+    await (await cache.open(far, second)).close();
+    await (await cache.open(far, third)).close();
+    expect(await cached()).toEqual([first, third].map(nameOf).sort());
+    await held.close();
+    await (await cache.open(far, second)).close();
+    expect(await cached()).toEqual([nameOf(second)]);
+  });
+
+  it('takes nothing from who reads a file that another process removes', async () => {
+    const [shard] = manifest.shards;
+    const file = await createShardCache({ cacheFolder, cacheBytes: 1 }).open(far, shard);
+    await rm(join(cacheFolder, nameOf(shard)));
+    const bytes = Buffer.alloc(shard.sizeBytes);
+    await file.handle.read(bytes, 0, bytes.length, 0);
+    expect(Buffer.compare(bytes, await local.get(shard.file))).toBe(0);
+    await file.close();
+  });
+
+  it('fetches a damaged file again', async () => {
+    const [shard] = manifest.shards;
+    await fetchOld(shard, 0);
+    const path = join(cacheFolder, nameOf(shard));
+    const bytes = await readFile(path);
+    bytes[bytes.length >> 1] ^= 1;
+    await writeFile(path, bytes);
+    await fetchOld(shard, 0);
+    expect(reads).toEqual([shard.file, shard.file]);
+    expect(Buffer.compare(await readFile(path), await local.get(shard.file))).toBe(0);
+  });
+
+  it('keeps nothing of a shard that comes damaged, and names it', async () => {
+    const [shard] = manifest.shards;
+    const body = await local.get(shard.file);
+    body[body.length >> 1] ^= 1;
+    await local.put(shard.file, body);
+    await expect(fetchOld(shard, 0)).rejects.toMatchObject({
+      code: 'corrupt',
+      message: expect.stringContaining(`s3://far/dataset/${shard.file} is damaged`) as string,
+    });
+    expect(await cached()).toEqual([]);
+  });
+
+  it('waits for a shard that another process fetches, unless that gives up', async () => {
+    const [shard, other] = manifest.shards;
+    await mkdir(cacheFolder);
+    const partial = (of: DatasetShard) => join(cacheFolder, `${of.sha256}.partial-of-another-process`);
+    await writeFile(partial(shard), 'begun');
+    const opened = fetchOld(shard, 0);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(reads).toEqual([]);
+    await writeFile(join(cacheFolder, nameOf(shard)), await local.get(shard.file));
+    await opened;
+    expect(reads).toEqual([]);
+
+    await writeFile(partial(other), 'begun');
+    const long = new Date(Date.now() - 60_000);
+    await utimes(partial(other), long, long);
+    await fetchOld(other, 0);
+    expect(reads).toEqual([other.file]);
+  });
+
+  it('removes in the end what killed processes have left', async () => {
+    const [shard] = manifest.shards;
+    await mkdir(cacheFolder);
+    const left = join(cacheFolder, `${'0'.repeat(64)}.partial-left`);
+    await writeFile(left, 'left');
+    const old = new Date(Date.now() - 7_200_000);
+    await utimes(left, old, old);
+    await fetchOld(shard, 0);
+    expect(await cached()).toEqual([nameOf(shard)]);
+  });
+
+  it('that cannot be written says where it is and what to set', async () => {
+    await writeFile(cacheFolder, 'no folder');
+    const error: unknown = await fetchOld(manifest.shards[0], 0).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ message: `the shard cache ${cacheFolder} could not be read or written` });
+    expect((error as FourfoldError).options.mend).toContain('data.cacheFolder');
+    expect((await stat(cacheFolder)).size).toBe(9);
+  });
+});

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import { damagedError, FourfoldError, storageError, type ObjectStore } from '@fourfold/common';
+import type { DatasetShard } from './manifest.js';
+import { indexShard, type StoredSample } from './shard.js';
+import type { ShardCache } from './shard-cache.js';
+
+/** A shard whose file is open. What was verified is what is read: a file that replaces it, or its removal, changes nothing. */
+export interface OpenShard {
+  sampleCount: number;
+  /** A sample, from 0 on. */
+  read(index: number): Promise<StoredSample>;
+  close(): Promise<void>;
+}
+
+/** An open file, whose user says when it is of no use any more. */
+export interface HeldFile {
+  handle: FileHandle;
+  close(): Promise<void>;
+}
+
+const readBytes = 1 << 20;
+
+/**
+ * Open a shard that was checked against its SHA-256: where it lies if the store is a folder, else from the cache. Throws
+ * `not-found`, and `corrupt` naming the shard.
+ */
+export async function openShard(store: ObjectStore, shard: DatasetShard, cache: ShardCache): Promise<OpenShard> {
+  const name = `${store.url}/${shard.file}`;
+  const file = store.filePath
+    ? await openInPlace(store.filePath(shard.file), name, shard.sha256)
+    : await cache.open(store, shard);
+  try {
+    const places = await indexShard(readFrom(file.handle));
+    if (places.length !== shard.samples) {
+      const numbers = `${places.length} samples, the manifest says ${shard.samples}`;
+      throw new FourfoldError('corrupt', `${name}: it has ${numbers}`);
+    }
+    return {
+      sampleCount: places.length,
+      async read(index) {
+        const { offset, sizeBytes, ...sample } = places[index];
+        const bytes = Buffer.alloc(sizeBytes);
+        const { bytesRead } = await file.handle.read(bytes, 0, sizeBytes, offset);
+        if (bytesRead !== sizeBytes) throw new FourfoldError('corrupt', `${name}: it was cut short while it was used`);
+        return { ...sample, bytes };
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function openInPlace(path: string, name: string, sha256: string): Promise<HeldFile> {
+  const handle = await open(path).catch((cause: unknown) => {
+    throw storageError(name, 'read', cause);
+  });
+  try {
+    const actual = await hashFile(handle);
+    if (actual !== sha256) throw damagedError(name, actual, sha256);
+    return { handle, close: () => handle.close() };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+const readFrom = (handle: FileHandle) =>
+  handle.createReadStream({ start: 0, autoClose: false, highWaterMark: readBytes });
+
+/** Lower-case hexadecimal SHA-256 of all that a file holds. */
+export async function hashFile(handle: FileHandle): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of readFrom(handle)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}

@@ -1,0 +1,74 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FourfoldError, openStore, parseS3Url, systemErrorCode } from '@fourfold/common';
+import { listFiles } from '../list-pictures.js';
+import { byName, type OnListing, type Source, type SourceFile } from './source.js';
+import { openTarSource } from './tar-source.js';
+import { openZipSource } from './zip-source.js';
+
+const archiveName = /\.(zip|tar|tgz|tar\.gz)$/i;
+
+/**
+ * The files of a folder (with those of archives that lie in it), of a zip, tar or tgz, or of an `s3:` URL. Nothing is unpacked.
+ * Throws `not-found`, `invalid` for a file that is none of these, `corrupt` for a damaged archive.
+ */
+export async function openSource(place: string, onListing?: OnListing): Promise<Source> {
+  if (parseS3Url(place)) return openStoreSource(place);
+  const path = place.startsWith('file:///') ? fileURLToPath(place) : place.replace(/^file:/, '');
+  const found = await stat(path).catch((cause: unknown) => {
+    const missing = systemErrorCode(cause) === 'ENOENT';
+    throw new FourfoldError(missing ? 'not-found' : 'invalid', `folder ${path} cannot be listed`, {
+      mend: 'name a folder of pictures, or a zip or tar of them',
+      cause,
+    });
+  });
+  if (found.isDirectory()) return openFolderSource(path, onListing);
+  if (archiveName.test(path)) return openArchive(path, path, onListing);
+  throw new FourfoldError('invalid', `${path} is neither a folder nor a zip, tar or tgz`, {
+    mend: 'name a folder of pictures, or a zip or tar of them',
+  });
+}
+
+const openArchive = (path: string, title: string, onListing?: OnListing): Promise<Source> =>
+  /\.zip$/i.test(path) ? openZipSource(path, title, onListing) : openTarSource(path, title, onListing);
+
+/** A folder's files; an archive in it counts as a folder of its name. */
+async function openFolderSource(folder: string, onListing?: OnListing): Promise<Source> {
+  const files: SourceFile[] = [];
+  const unusable: Source['unusable'] = [];
+  const archives: Source[] = [];
+  const close = async () => {
+    for (const archive of archives) await archive.close();
+  };
+  try {
+    for (const name of await listFiles(folder)) {
+      const path = join(folder, name);
+      if (!archiveName.test(name)) {
+        files.push({ name, sizeBytes: 0, read: () => readOrReason(path) });
+        continue;
+      }
+      const archive = await openArchive(path, path, onListing);
+      archives.push(archive);
+      const inside = (file: string) => `${name.replace(archiveName, '')}/${file}`;
+      files.push(...archive.files.map((file) => ({ ...file, name: inside(file.name) })));
+      unusable.push(...archive.unusable.map(({ file, reason }) => ({ file: inside(file), reason })));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { title: `folder ${folder}`, context: basename(resolve(folder)), files: files.sort(byName), unusable, close };
+}
+
+const readOrReason = (path: string): Promise<Buffer> =>
+  readFile(path).catch((cause: unknown) => {
+    throw new FourfoldError('invalid', `cannot be read: ${String(cause)}`, { cause });
+  });
+
+async function openStoreSource(url: string): Promise<Source> {
+  const store = openStore(url);
+  const listed = (await store.list('')).filter(({ key }) => !/(^|\/)\./.test(key));
+  const files = listed.map(({ key, sizeBytes }) => ({ name: key, sizeBytes, read: () => store.get(key) }));
+  return { title: store.url, context: basename(url), files, unusable: [], close: () => Promise.resolve() };
+}

@@ -1,0 +1,165 @@
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { describeError, FourfoldError } from '@fourfold/common';
+import tar from 'tar-stream';
+import { entryName, withoutCommonFolder } from './entry-name.js';
+import { byName, damagedArchive, tooLarge, type OnListing, type Source, type SourceFile } from './source.js';
+
+/** What a tar lies in: a file, or the memory into which a small one was unpacked. */
+interface TarBytes {
+  sizeBytes: number;
+  stream(): Readable;
+  read(offset: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** A gzip cannot be read from the middle, so that a `.tgz` is held in memory; no data set of larger ones is known. */
+const largestUnpackedBytes = 2 ** 30;
+const streamBytes = 1 << 20;
+const block = 512;
+
+/**
+ * The tar or tgz of a path; tars in it are looked into (ImageNet: one a class), their names count as folders. All of it is
+ * passed through once to find its entries, which are then read where they lie. Throws `corrupt` naming the entry at which it is
+ * cut off or damaged.
+ */
+export async function openTarSource(path: string, title: string, onListing?: OnListing): Promise<Source> {
+  const packed = /\.(tgz|gz)$/i.test(path);
+  const bytes = packed ? await unpack(path, title) : await openFile(path);
+  try {
+    const listing: Listing = {
+      title,
+      bytes,
+      onListing,
+      files: new Map(),
+      unusable: [],
+      last: 'its first entry',
+      end: 0,
+    };
+    await listTar(bytes.stream(), listing, { base: 0, folder: '' });
+    await checkEnd(listing);
+    const { files, folder } = withoutCommonFolder([...listing.files.values()]);
+    files.sort(byName);
+    const context = [basename(path).replace(/\.(tar|tgz|tar\.gz)$/i, ''), folder].filter(Boolean).join('/');
+    return { title, context, files, unusable: listing.unusable, close: () => bytes.close() };
+  } catch (error) {
+    await bytes.close();
+    throw error;
+  }
+}
+
+/** What is found while a tar passes through. */
+interface Listing extends Pick<Source, 'title' | 'unusable'> {
+  bytes: TarBytes;
+  onListing?: OnListing;
+  files: Map<string, SourceFile>;
+  /** The entry that was looked at last, for errors. */
+  last: string;
+  /** Where the last of the outermost entries ends. */
+  end: number;
+}
+
+/** Note the entries of a tar that begins at `base` of the bytes; `folder` goes before their names. */
+async function listTar(body: Readable, listing: Listing, { base, folder }: { base: number; folder: string }) {
+  const { bytes, unusable } = listing;
+  const extract = tar.extract();
+  body.once('error', (error) => extract.destroy(error));
+  body.pipe(extract as unknown as Writable);
+  try {
+    for await (const entry of extract) {
+      // Where an entry's data begin, behind all of its headers; the types do not know it.
+      const { name: stored, size = 0, type, byteOffset } = entry.header as typeof entry.header & { byteOffset: number };
+      const offset = base + byteOffset;
+      const found = entryName(folder + stored);
+      listing.last = folder + stored;
+      if (folder === '') listing.end = offset + block * Math.ceil(size / block);
+      listing.onListing?.(offset, bytes.sizeBytes);
+      if (type === 'file' && found !== 'hidden' && 'name' in found && folder === '' && /\.tar$/i.test(stored)) {
+        await listTar(entry as unknown as Readable, listing, {
+          base: offset,
+          folder: `${found.name.replace(/\.tar$/i, '')}/`,
+        });
+        continue;
+      }
+      entry.resume();
+      if (type === 'directory' || found === 'hidden') continue;
+      if ('refused' in found) unusable.push({ file: found.shown, reason: found.refused });
+      else noteEntry(listing, found.name, size, offset, type ?? 'file');
+    }
+  } catch (cause) {
+    body.destroy();
+    throw cause instanceof FourfoldError ? cause : brokenTar(listing, cause);
+  }
+}
+
+function noteEntry({ bytes, files, unusable }: Listing, name: string, sizeBytes: number, offset: number, type: string) {
+  const regular = type === 'file' || type === 'contiguous-file';
+  const reason = regular ? tooLarge(sizeBytes) : `a ${type}, not a file`;
+  if (reason !== undefined) unusable.push({ file: name, reason });
+  else if (files.has(name)) unusable.push({ file: name, reason: 'a second entry of this name' });
+  else files.set(name, { name, sizeBytes, read: () => bytes.read(offset, sizeBytes) });
+}
+
+/** A tar ends with blocks of zeros: without them it was cut off between two entries. */
+async function checkEnd({ bytes, title, last, end }: Listing): Promise<void> {
+  const mark = end + block <= bytes.sizeBytes ? await bytes.read(bytes.sizeBytes - block, block) : undefined;
+  if (!mark || mark.some((byte) => byte !== 0)) {
+    throw damagedArchive(title, `it is cut off behind ${last}; the mark at a tar's end is missing`);
+  }
+}
+
+function brokenTar({ title, last }: Listing, cause: unknown): FourfoldError {
+  const cutOff = describeError(cause).includes('Unexpected end');
+  return damagedArchive(title, cutOff ? `it is cut off in ${last}` : `what follows ${last} is no tar entry`);
+}
+
+async function openFile(path: string): Promise<TarBytes> {
+  const handle = await open(path);
+  const { size } = await handle.stat();
+  return {
+    sizeBytes: size,
+    stream: () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: streamBytes }),
+    read: (offset, length) => readAt(handle, offset, length),
+    close: () => handle.close(),
+  };
+}
+
+async function readAt(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  const { bytesRead } = await handle.read(bytes, 0, length, offset);
+  if (bytesRead !== length) throw new FourfoldError('invalid', 'cut short in the tar while it was used');
+  return bytes;
+}
+
+async function unpack(path: string, title: string): Promise<TarBytes> {
+  await stat(path);
+  const pieces: Buffer[] = [];
+  let sizeBytes = 0;
+  const file = createReadStream(path, { highWaterMark: streamBytes });
+  const gunzip = createGunzip();
+  file.once('error', (error) => gunzip.destroy(error));
+  try {
+    for await (const piece of file.pipe(gunzip) as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      sizeBytes += piece.length;
+      if (sizeBytes > largestUnpackedBytes) {
+        throw new FourfoldError('invalid', `${title} unpacks to more than ${largestUnpackedBytes} bytes`, {
+          mend: 'gunzip it first; a tar is read where it lies',
+        });
+      }
+    }
+  } catch (cause) {
+    file.destroy();
+    throw cause instanceof FourfoldError ? cause : damagedArchive(title, 'it cannot be unpacked', cause);
+  }
+  const all = Buffer.concat(pieces);
+  return {
+    sizeBytes,
+    stream: () => Readable.from([all], { objectMode: false }),
+    read: (offset, length) => Promise.resolve(all.subarray(offset, offset + length)),
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,100 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
+import { describeError, FourfoldError } from '@fourfold/common';
+import { Entry, getFileNameLowLevel, openPromise, type ZipFile } from 'yauzl';
+import { entryName, withoutCommonFolder } from './entry-name.js';
+import { byName, damagedArchive, tooLarge, type OnListing, type Source, type SourceFile } from './source.js';
+
+const inflate = promisify(inflateRaw);
+
+/** The zip of a path. Its directory is read at once, entries when they are asked for. Throws `corrupt`. */
+export async function openZipSource(path: string, title: string, onListing?: OnListing): Promise<Source> {
+  const zip = await openPromise(path, { lazyEntries: true, autoClose: false, decodeStrings: false }).catch(
+    (cause: unknown) => {
+      throw damagedArchive(title, 'its directory, at the end of a zip, cannot be read', cause);
+    },
+  );
+  const handle = await open(path);
+  const close = async () => {
+    await closeZip(zip);
+    await handle.close();
+  };
+  try {
+    const { files: listed, unusable } = await listZip(zip, handle, title, onListing);
+    const { files, folder } = withoutCommonFolder(listed);
+    files.sort(byName);
+    const context = [basename(path, '.zip'), folder].filter(Boolean).join('/');
+    return { title, context, files, unusable, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listZip(
+  zip: ZipFile,
+  handle: FileHandle,
+  title: string,
+  onListing?: OnListing,
+): Promise<Pick<Source, 'files' | 'unusable'>> {
+  const files = new Map<string, SourceFile>();
+  const unusable: Source['unusable'] = [];
+  let last = 'its first entry';
+  let listed = 0;
+  try {
+    for await (const entry of zip.eachEntry()) {
+      onListing?.(++listed, zip.entryCount);
+      const { generalPurposeBitFlag, fileNameRaw, extraFields, uncompressedSize } = entry;
+      const stored = getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false);
+      last = `what follows ${stored}`;
+      if (stored.endsWith('/')) continue;
+      const found = entryName(stored);
+      if (found === 'hidden') continue;
+      if ('refused' in found) {
+        unusable.push({ file: found.shown, reason: found.refused });
+        continue;
+      }
+      const { name } = found;
+      const reason = entry.isEncrypted() ? 'encrypted' : tooLarge(Math.max(entry.compressedSize, uncompressedSize));
+      if (reason !== undefined) unusable.push({ file: name, reason });
+      else if (files.has(name)) unusable.push({ file: name, reason: 'a second entry of this name' });
+      else files.set(name, { name, sizeBytes: uncompressedSize, read: readerOf(zip, handle, entry) });
+    }
+  } catch (cause) {
+    throw damagedArchive(title, `its directory cannot be read at ${last}`, cause);
+  }
+  return { files: [...files.values()], unusable };
+}
+
+/**
+ * Reads an entry; keeps what that takes and no more, since there may be a million. The library's own streams are not used: they go
+ * on reading when one is given up.
+ */
+function readerOf(zip: ZipFile, handle: FileHandle, whole: Entry): () => Promise<Buffer> {
+  const { relativeOffsetOfLocalHeader, compressedSize, uncompressedSize, compressionMethod, crc32: checksum } = whole;
+  const place = Object.assign(new Entry(), { relativeOffsetOfLocalHeader, compressedSize });
+  const read = async (): Promise<Buffer> => {
+    const { fileDataStart } = await zip.readLocalFileHeaderPromise(place, { minimal: true });
+    const stored = Buffer.alloc(compressedSize);
+    const { bytesRead } = await handle.read(stored, 0, compressedSize, fileDataStart);
+    if (bytesRead !== compressedSize) throw new Error('cut short while it was used');
+    if (compressionMethod === 0) return stored;
+    if (compressionMethod !== 8) throw new Error(`compression method ${compressionMethod} is not known`);
+    return inflate(stored, { maxOutputLength: Math.max(uncompressedSize, 1) });
+  };
+  return async () => {
+    const body = await read().catch((cause: unknown) => {
+      throw new FourfoldError('invalid', `cannot be read from the zip: ${describeError(cause)}`, { cause });
+    });
+    if (crc32(body) !== checksum) throw new FourfoldError('invalid', 'damaged in the zip: its checksum differs');
+    return body;
+  };
+}
+
+const closeZip = (zip: ZipFile): Promise<void> =>
+  new Promise((resolve) => {
+    zip.once('close', resolve);
+    zip.close();
+  });
