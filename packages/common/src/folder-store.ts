@@ -20,6 +20,7 @@ export function createFolderStore(folder: string): ObjectStore {
   };
   return {
     url,
+    filePath: pathOf,
     async get(key) {
       const path = pathOf(key);
       try {

@@ -25,6 +25,8 @@ export interface ObjectStore {
   read(key: string, begin?: number): AsyncIterable<Uint8Array>;
   /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` where the key exists. */
   put(key: string, body: Uint8Array | string, options?: { ifAbsent?: boolean }): Promise<void>;
+  /** The file that holds an object, where the store is a folder of this machine. Throws `invalid` for a key that leads out. */
+  filePath?(key: string): string;
   /** All objects whose key starts with `prefix`, in ascending order of key. */
   list(prefix: string): Promise<ObjectInfo[]>;
   /** Remove an object; removing one that does not exist is no error. */
@@ -61,16 +63,10 @@ function folderOf(url: string): string {
 /** A folder as an absolute `file:` URL. */
 export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).href;
 
-/** A `file:` URL or a plain path as an absolute `file:` URL. Throws `invalid` for what is no folder of this machine. */
-export function absoluteFolderUrl(url: string): string {
-  if (parseS3Url(url)) throw new FourfoldError('invalid', `folder ${url}: it must be a folder of this machine`);
-  return folderUrl(folderOf(url));
-}
-
 /** Absolute form of a store's URL, so that processes with other working directories mean the same place. */
 export function absoluteStoreUrl(url: string): string {
   const place = parseS3Url(url);
-  return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : absoluteFolderUrl(url);
+  return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : folderUrl(folderOf(url));
 }
 
 /** Lower-case hexadecimal SHA-256. */
@@ -92,12 +88,14 @@ export async function getJson(store: ObjectStore, key: string): Promise<unknown>
 export async function getVerified(store: ObjectStore, key: string, expectedSha256: string): Promise<Buffer> {
   const body = await store.get(key);
   const actual = sha256(body);
-  if (actual !== expectedSha256) {
-    throw new FourfoldError(
-      'corrupt',
-      `${store.url}/${key} is damaged: its SHA-256 is ${actual.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`,
-      { mend: 'restore the object from a copy or write it again' },
-    );
-  }
+  if (actual !== expectedSha256) throw damagedError(`${store.url}/${key}`, actual, expectedSha256);
   return body;
+}
+
+/** That the object `name` has another SHA-256 than its manifest says. */
+export function damagedError(name: string, actualSha256: string, expectedSha256: string): FourfoldError {
+  const hashes = `its SHA-256 is ${actualSha256.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`;
+  return new FourfoldError('corrupt', `${name} is damaged: ${hashes}`, {
+    mend: 'restore the object from a copy or write it again',
+  });
 }

@@ -45,10 +45,19 @@ export async function newestTerm(run: ObjectStore): Promise<Term | undefined> {
 
 /**
  * Watches over a claimed term. A coordinator that was frozen does not know what happened meanwhile: whatever it does for
- * others asks the guard first.
+ * others asks the guard first. One whose store is away does know that it was awake all the time: nobody can have claimed a term
+ * in a store that is away for all, and where it is away for this coordinator alone, the store's patience ends the run.
+ * `frozenMs` is the silence after which a process counts as having been frozen; the guard is asked more often than that.
  */
-export function createTermGuard(run: ObjectStore, term: number, freshMs: number) {
+export function createTermGuard(run: ObjectStore, term: number, frozenMs: number) {
   let checkedAt = performance.now();
+  let awakeAt = checkedAt;
+  let wokeAt = -Infinity;
+  const noteAwake = () => {
+    const now = performance.now();
+    if (now - awakeAt >= frozenMs) wokeAt = now;
+    awakeAt = now;
+  };
   let underWay: Promise<void> | undefined;
   let next: Promise<void> | undefined;
   const look = async (): Promise<void> => {
@@ -63,6 +72,7 @@ export function createTermGuard(run: ObjectStore, term: number, freshMs: number)
     checkedAt = startedAt;
   };
   const check = (): Promise<void> => {
+    noteAwake();
     if (!underWay) {
       underWay = look().finally(() => (underWay = undefined));
       return underWay;
@@ -79,7 +89,10 @@ export function createTermGuard(run: ObjectStore, term: number, freshMs: number)
   return {
     /** Look into the store, not before this call. Throws `conflict` when a newer term has been claimed. */
     check,
-    /** Whether the last successful check is recent. */
-    isFresh: (): boolean => performance.now() - checkedAt < freshMs,
+    /** Whether this process was awake since the last look that found no newer term. */
+    isFresh(): boolean {
+      noteAwake();
+      return checkedAt >= wokeAt;
+    },
   };
 }

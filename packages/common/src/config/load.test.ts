@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadRunConfig } from './load.js';
+import { loadRunConfig, parseRunConfig } from './load.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -55,4 +55,21 @@ test.each([
 
 test('VGG losses ask for weights', async () => {
   await expect(load('recipe: srgan-vgg54\nname: a\ndataset: d')).rejects.toThrow('it needs VGG19 weights; set vgg');
+});
+
+test('scheduleScale shortens every phase alike, once', async () => {
+  const config = await load('recipe: srgan-mse\nname: a\ndataset: d', ['scheduleScale=1.0e-5']);
+  expect(config.phases.map(({ iterations }) => iterations)).toEqual([10, 1, 1]);
+  expect(parseRunConfig(config, 'again')).toEqual(config);
+  await expect(load(minimal, ['scheduleScale=2'])).rejects.toThrow(/scheduleScale is 2/);
+});
+
+test('a run that starts from another one’s generator leaves the first mse phases out', async () => {
+  const recipe = 'recipe: srgan-mse\nname: a\ndataset: d\n';
+  const config = await load(`${recipe}startFrom: photos-mse`);
+  expect(config.phases.map(({ kind }) => kind)).toEqual(['gan', 'gan']);
+  expect(config.startFrom).toBe('photos-mse');
+  expect((await load(`${recipe}startFrom: ./store/runs/b`)).startFrom).toMatch(/^file:\/\/\/.*\/store\/runs\/b$/);
+  expect((await load(`${recipe}startFrom: s3://models/runs/b/best`)).startFrom).toBe('s3://models/runs/b/best');
+  await expect(load(`${minimal}startFrom: b`)).rejects.toThrow(/startFrom leaves no phase to run/);
 });

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
-import { FourfoldError, systemErrorCode } from '../errors.js';
-import { absoluteFolderUrl, absoluteStoreUrl } from '../object-store.js';
+import { FourfoldError } from '../errors.js';
+import { readGivenFile } from '../given-file.js';
+import { absoluteStoreUrl } from '../object-store.js';
 import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
 
@@ -26,17 +26,31 @@ export function parseRunConfig(raw: unknown, source: string): RunConfig {
   if (!parsed.success) {
     throw new FourfoldError('invalid', `${source}: ${describeIssue(runSchema, raw, parsed.error.issues[0])}`);
   }
-  const config = parsed.data;
+  const config = { ...parsed.data, ...schedule(parsed.data) };
   const problem = inconsistency(config);
   if (problem) throw new FourfoldError('invalid', `${source}: ${problem}`);
+  const { startFrom } = config;
   return {
     ...config,
+    ...(startFrom?.includes('/') && { startFrom: absoluteStoreUrl(startFrom) }),
     store: absoluteStoreUrl(config.store),
     dataset: absoluteStoreUrl(config.dataset),
     ...(config.vgg && { vgg: absoluteStoreUrl(config.vgg) }),
     ...(config.validation && {
-      validation: { ...config.validation, images: absoluteFolderUrl(config.validation.images) },
+      validation: { ...config.validation, images: absoluteStoreUrl(config.validation.images) },
     }),
+  };
+}
+
+/** The phases that are run, scaled: parsing the result again changes nothing. */
+function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConfig, 'phases' | 'scheduleScale'> {
+  const begin = startFrom === undefined ? 0 : phases.findIndex(({ kind }) => kind !== 'mse');
+  return {
+    phases: phases.slice(begin < 0 ? phases.length : begin).map((phase) => ({
+      ...phase,
+      iterations: Math.max(1, Math.round(phase.iterations * scheduleScale)),
+    })),
+    scheduleScale: 1,
   };
 }
 
@@ -44,6 +58,9 @@ export function parseRunConfig(raw: unknown, source: string): RunConfig {
 function inconsistency({ data, loss, phases, vgg }: z.infer<typeof runSchema>): string | undefined {
   if (data.globalBatch % data.replicas !== 0) {
     return `data.globalBatch is ${data.globalBatch}: it must be a multiple of data.replicas, ${data.replicas}`;
+  }
+  if (phases.length === 0) {
+    return 'startFrom leaves no phase to run: a run that starts from another one’s generator skips its mse phases';
   }
   const usesVgg = loss.content !== 'mse' && phases.some((phase) => phase.kind !== 'mse');
   if (usesVgg && !vgg) {
@@ -64,11 +81,10 @@ async function withRecipes(own: Tree, source: string): Promise<Tree> {
 
 async function readYaml(path: string | URL, name: string): Promise<Tree> {
   try {
-    const tree: unknown = parseYaml(await readFile(path, 'utf8'));
+    const tree: unknown = parseYaml((await readGivenFile(path, name)).toString('utf8'));
     if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
     return tree;
   } catch (cause) {
-    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${name} does not exist`);
     if (cause instanceof YAMLParseError) {
       throw new FourfoldError('invalid', `${name} is not YAML: ${cause.message.split('\n')[0]}`);
     }

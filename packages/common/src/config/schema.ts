@@ -34,6 +34,10 @@ export const dataSchema = z.strictObject({
   quarterTurns: z.boolean().default(false),
   /** Standard deviation, in HR pixels, of a Gaussian before down-sampling; 0 for none. */
   blurSigma: z.number().min(0).max(3).default(0),
+  /** Where shards that come from an object store are kept; `fourfold/shards` in the user's cache folder unless set. */
+  cacheFolder: z.string().min(1).optional(),
+  /** How much of them is kept, in bytes; shards in use are kept, too, where they are more. */
+  cacheBytes: count.default(10 * 2 ** 30),
 });
 
 export const lossSchema = z.strictObject({
@@ -61,17 +65,21 @@ export const adamSchema = z.strictObject({
 });
 
 export const validationSchema = z.strictObject({
-  /** Folder of pictures that are not trained on. */
+  /** Pictures that are not trained on: a folder or an `s3:` URL. */
   images: z.string().min(1),
   /** Iterations between evaluations; each phase's end is evaluated, too. */
   every: count.default(5000),
+  /** How many of them, from the first, the status page shows; 0 for none. */
+  pictures: z.int().min(0).max(64).default(4),
 });
 
 export const checkpointsSchema = z.strictObject({
-  /** Iterations between checkpoints; each phase's end and a SIGTERM write one, too. */
+  /** Iterations between checkpoints; each evaluated iteration, each phase's end and a SIGTERM write one, too. */
   every: count.default(5000),
   /** How many of the newest checkpoints are kept; the best one by PSNR is kept besides. */
   keep: count.default(3),
+  /** Checkpoints of iterations that are a multiple of this are kept for good; none unless set. */
+  keepEvery: count.optional(),
 });
 
 export const workersSchema = z.strictObject({
@@ -89,6 +97,10 @@ export const workersSchema = z.strictObject({
   graphs: z.boolean().default(true),
   /** Threads a worker computes with; 0 divides the machine's cores among the local workers. */
   threads: z.int().min(0).default(0),
+  /** How many workers a coordinator waits for before its first lease. */
+  minimumToStart: count.default(1),
+  /** With fewer workers than this no lease is given out until others have joined. */
+  minimumToContinue: count.default(1),
   /** Let workers of other kinds join. The weights then depend on who computed what. */
   allowMixedKinds: z.boolean().default(false),
   /** Generator passes that a worker keeps between the two halves of an iteration; others are computed again. */
@@ -100,11 +112,33 @@ export const exchangeSchema = z.strictObject({
   transport: z.enum(['auto', 'grpc', 'shared-memory']).default('auto'),
   /** The shared memory: a folder on tmpfs. */
   folder: z.string().min(1).default('/dev/shm'),
+  /** How gradients cross. `bf16`: rounded to bfloat16 by the worker; sums and batch statistics stay float32. */
+  gradients: z.enum(['f32', 'bf16']).default('f32'),
+  /** How parameters cross. `bf16`: workers compute with parameters rounded to bfloat16; the coordinator's stay float32. */
+  parameters: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * The weight gradient of the discriminator's large dense layer. `factors`: it crosses as what it is the product of, exactly, in
+   * thirty times fewer bytes at paper size, and the coordinator multiplies. The sum rounds in another order than with `matrix`.
+   */
+  denseGradient: z.enum(['matrix', 'factors']).default('matrix'),
+});
+
+export const batchesSchema = z.strictObject({
+  /** `shards`: every worker reads the dataset itself. `nats`: data-loaders do, and workers ask them over NATS. */
+  from: z.enum(['shards', 'nats']).default('shards'),
+  /** For how many iterations ahead of need a worker asks. */
+  ahead: z.int().min(0).max(16).default(2),
+  /** How long a worker waits for a data-loader's answer before it asks another one, too. */
+  lateMs: durationMs.default(2_000),
+  /** How often a data-loader says that it lives. One that is silent for three times as long counts as gone. */
+  announceMs: durationMs.default(1_000),
 });
 
 export const timingSchema = z.strictObject({
   /** How long a worker may take for one lease before another worker gets the replica. */
   leaseMs: durationMs.default(600_000),
+  /** How many times as long as usual a worker may take before an idle one computes its replica, too; 0 for never. */
+  stragglerFactor: z.number().min(0).default(3),
   /** How often coordinator and workers tell each other that they live. */
   heartbeatMs: durationMs.default(1_000),
   /** Silence after which a peer counts as lost. */
@@ -129,12 +163,25 @@ export const runSchema = z.strictObject({
   data: dataSchema.prefault({}),
   loss: lossSchema.prefault({}),
   phases: z.array(phaseSchema).min(1),
+  /** Every phase's iterations times this, one at least; for trying a schedule out. */
+  scheduleScale: z.number().positive().max(1).default(1),
+  /**
+   * A finished run of the same store, or the URL of a run or a checkpoint: its generator is the one to start from. The `mse` phases
+   * that begin the schedule are then left out.
+   */
+  startFrom: z.string().min(1).optional(),
   adam: adamSchema.prefault({}),
+  /**
+   * Decay, such as 0.999, of an exponential moving average of the generator over its updates: what evaluations measure, and what
+   * evaluate, upscale and export take. None unless set.
+   */
+  generatorAverage: z.number().gt(0).lt(1).optional(),
   validation: validationSchema.optional(),
   checkpoints: checkpointsSchema.prefault({}),
   /** Iterations between rows of the metric history. */
   logEvery: count.default(100),
   workers: workersSchema.prefault({}),
+  batches: batchesSchema.prefault({}),
   exchange: exchangeSchema.prefault({}),
   timing: timingSchema.prefault({}),
 });
@@ -145,6 +192,7 @@ export type DataConfig = z.infer<typeof dataSchema>;
 export type LossConfig = z.infer<typeof lossSchema>;
 export type PhaseConfig = z.infer<typeof phaseSchema>;
 export type AdamConfig = z.infer<typeof adamSchema>;
+export type BatchesConfig = z.infer<typeof batchesSchema>;
 export type ExchangeConfig = z.infer<typeof exchangeSchema>;
 export type TimingConfig = z.infer<typeof timingSchema>;
 export type RunConfig = z.infer<typeof runSchema>;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import {
   createSharedFile,
   openSharedFile,
-  pieceElements,
+  pieceBytes,
   readVector,
   readVectorSync,
   secretStamp,
@@ -44,8 +44,8 @@ const unnamedFiles = () =>
   }).length;
 
 const never = new AbortController().signal;
-const sharedVector = (length: number) => new Float32Array(new SharedArrayBuffer(length * 4)).fill(NaN);
-const sameBytes = (a: Float32Array, b: Float32Array) =>
+const sharedBytes = (byteLength: number) => new Uint8Array(new SharedArrayBuffer(byteLength)).fill(255);
+const sameBytes = (a: Uint8Array, b: Uint8Array) =>
   Buffer.compare(
     Buffer.from(a.buffer, a.byteOffset, a.byteLength),
     Buffer.from(b.buffer, b.byteOffset, b.byteLength),
@@ -59,16 +59,16 @@ test('a folder that is not there is said', async () => {
 });
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
-  test('a vector of several pieces crosses, whole or from an element on', async () => {
+  test('a vector of several pieces crosses, whole or from a byte on', async () => {
     const own = await create();
-    const vector = Float32Array.from({ length: 3 * pieceElements + 5 }, (_, i) => i);
+    const vector = Uint8Array.from({ length: 3 * pieceBytes + 20 }, (_, i) => i % 251);
     await own.write(first, vector);
     const peer = await openPeer(own);
-    const whole = sharedVector(vector.length);
+    const whole = sharedBytes(vector.length);
     await readVector(peer, first, whole, never);
     expect(sameBytes(whole, vector)).toBe(true);
-    const [begin, part] = [pieceElements + 3, sharedVector(1000)];
-    readVectorSync(peer.descriptor, first, begin, new Uint8Array(part.buffer));
+    const [begin, part] = [pieceBytes + 3, sharedBytes(1000)];
+    readVectorSync(peer.descriptor, first, begin, part);
     expect(sameBytes(part, vector.subarray(begin, begin + 1000))).toBe(true);
     expect(() => readVectorSync(peer.descriptor, first, vector.length, new Uint8Array(4))).toThrow('ends too early');
   });
@@ -76,16 +76,16 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   test('what is read is what the stamp says', async () => {
     const own = await create();
     const peer = await openPeer(own);
-    const target = sharedVector(4 * pieceElements);
+    const target = sharedBytes(4 * pieceBytes);
     const found = () => [first, second].map((stamp) => peer.holds(stamp));
     const replaced = { code: 'unavailable', message: 'the shared memory holds another vector by now' };
     expect(found()).toEqual([false, false]);
-    await own.write(first, new Float32Array(target.length));
+    await own.write(first, new Uint8Array(target.length));
     expect(found()).toEqual([true, false]);
     await expect(readVector(peer, second, target, never)).rejects.toMatchObject(replaced);
     // The writing begins after the reading has, and ends it.
     const reading = readVector(peer, first, target, never);
-    const writing = own.write(second, new Float32Array(target.length).fill(1));
+    const writing = own.write(second, new Uint8Array(target.length).fill(1));
     await expect(reading).rejects.toMatchObject(replaced);
     await writing;
     expect(found()).toEqual([false, true]);
@@ -97,12 +97,12 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const names = readdirSync(folder);
     const before = unnamedFiles();
     const own = await createSharedFile(folder);
-    await own.write(first, new Float32Array(10).fill(3));
+    await own.write(first, new Uint8Array(10).fill(3));
     const peer = await openSharedFile(own.place);
     expect(readdirSync(folder)).toEqual(names);
     expect(unnamedFiles()).toBe(before + 2);
     await own.close();
-    const values = sharedVector(10);
+    const values = sharedBytes(10);
     await readVector(peer, first, values, never);
     expect([...values]).toEqual(Array.from(values, () => 3));
     await peer.close();
@@ -112,7 +112,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   test('a peer shares memory when it finds the secret', async () => {
     const own = await create();
     const secret = secretStamp();
-    await own.write(secret, new Float32Array());
+    await own.write(secret, new Uint8Array());
     expect(whyNotShared(own.place, secret)).toBeUndefined();
     expect(whyNotShared(own.place, secretStamp())).toBe('the worker is on another host');
     expect(whyNotShared({ ...own.place, pid: 2 ** 30 }, secret)).toMatch(/another host.*ENOENT/);
@@ -127,8 +127,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       import { createSharedFile, openSharedFile } from '${new URL('../../dist/index.js', import.meta.url).href}';
       import { fstatSync } from 'node:fs';
       const file = await createSharedFile('${folder}');
-      await file.write({ term: 1, number: 1 }, new Float32Array(1000));
-      const error = await file.write({ term: 1, number: 2 }, new Float32Array(100_000)).catch((error) => error);
+      await file.write({ term: 1, number: 1 }, new Uint8Array(4000));
+      const error = await file.write({ term: 1, number: 2 }, new Uint8Array(400_000)).catch((error) => error);
       const { code, message } = error;
       const peer = await openSharedFile(file.place);
       const held = [1, 2].map((number) => peer.holds({ term: 1, number }));

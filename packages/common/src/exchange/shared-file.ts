@@ -5,7 +5,7 @@ import type { SharedFile__Output } from '../generated/fourfold/v1/SharedFile.js'
 import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 
 /*
- * Vectors in the shared memory of a host: files on tmpfs that never have a name. Their owner makes them with O_TMPFILE, a
+ * Wire vectors in the shared memory of a host: files on tmpfs that never have a name. Their owner makes them with O_TMPFILE, a
  * peer opens them through the owner's descriptors in /proc, and the kernel frees them as soon as no living process has them
  * open. So whatever dies, and however, nothing stays behind and there is nothing to sweep.
  *
@@ -16,10 +16,9 @@ import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 /** Linux's O_TMPFILE, which Node does not name: O_DIRECTORY and a bit of its own. */
 const temporaryFile = constants.O_DIRECTORY | 0o20000000;
 const vectorBegin = 4096;
-const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 
-/** Elements that are read or written at once. Half of it costs more round trips than it saves in cache misses. */
-export const pieceElements = (4 << 20) / elementBytes;
+/** Bytes that are read or written at once. Half of it costs more round trips than it saves in cache misses. */
+export const pieceBytes = 4 << 20;
 /** Reads and writes under way at once: enough to keep one running while the one before is being worked on. */
 const piecesUnderWay = 2;
 
@@ -32,7 +31,7 @@ export interface OwnFile {
   /** Where they find it. */
   readonly place: SharedFile__Output;
   /** Replace what it holds. Throws `no-space` when the folder is full; the file holds nothing then. */
-  write(stamp: Stamp, vector: Float32Array): Promise<void>;
+  write(stamp: Stamp, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,7 +41,7 @@ export interface PeerFile {
   readonly descriptor: number;
   /** Whether it holds `stamp`'s vector now. */
   holds(stamp: Stamp): boolean;
-  /** Fill `bytes` with the vector's elements from `begin` on. */
+  /** Fill `bytes` with the vector's from byte `begin` on. */
   read(begin: number, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
@@ -52,12 +51,11 @@ export async function createSharedFile(folder: string): Promise<OwnFile> {
   const handle = await openUnnamed(folder);
   return {
     place: { pid: process.pid, descriptor: handle.fd },
-    async write(stamp, vector) {
-      const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+    async write(stamp, bytes) {
       try {
         writeSync(handle.fd, encodeStamp(noStamp), 0, undefined, 0);
-        await inPieces(vector.length, (begin, end) =>
-          whole(bytes.subarray(begin * elementBytes, end * elementBytes), begin, (piece, position) =>
+        await inPieces(bytes.byteLength, (begin, end) =>
+          whole(bytes.subarray(begin, end), begin, (piece, position) =>
             handle.write(piece, 0, piece.byteLength, position).then(({ bytesWritten }) => bytesWritten),
           ),
         );
@@ -121,26 +119,20 @@ export function whyNotShared(place: SharedFile__Output, secret: Stamp): string |
 }
 
 /**
- * Fill `target` with a peer's vector of the same length. Throws `unavailable` when the file holds something else, the
+ * Fill `target` with a peer's wire vector of the same length. Throws `unavailable` when the file holds something else, the
  * signal's reason when it is aborted; nothing writes to `target` any more by then.
  */
-export async function readVector(
-  file: PeerFile,
-  stamp: Stamp,
-  target: Float32Array,
-  signal: AbortSignal,
-): Promise<void> {
-  const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
-  await inPieces(target.length, async (begin, end) => {
+export async function readVector(file: PeerFile, stamp: Stamp, target: Uint8Array, signal: AbortSignal): Promise<void> {
+  await inPieces(target.byteLength, async (begin, end) => {
     signal.throwIfAborted();
-    await file.read(begin, bytes.subarray(begin * elementBytes, end * elementBytes));
+    await file.read(begin, target.subarray(begin, end));
     if (!file.holds(stamp)) throw replaced();
   });
 }
 
-/** The same for the elements from `begin` on, by a thread that may block. */
+/** The same for the bytes from `begin` on, by a thread that may block. */
 export function readVectorSync(descriptor: number, stamp: Stamp, begin: number, bytes: Uint8Array): void {
-  const position = vectorBegin + begin * elementBytes;
+  const position = vectorBegin + begin;
   for (let done = 0; done < bytes.byteLength;) {
     const count = readSync(descriptor, bytes, done, bytes.byteLength - done, position + done);
     if (count === 0) throw endsEarly();
@@ -164,13 +156,13 @@ function holdsStamp(descriptor: number, { term, number }: Stamp): boolean {
   return bytesRead === found.byteLength && found[0] === term && found[1] === number;
 }
 
-/** Go through 0 .. `length - 1` in pieces, a few at a time. */
-async function inPieces(length: number, act: (begin: number, end: number) => Promise<void>): Promise<void> {
+/** Go through bytes 0 .. `byteLength - 1` in pieces, a few at a time. */
+async function inPieces(byteLength: number, act: (begin: number, end: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async () => {
-    while (next < length) {
+    while (next < byteLength) {
       const at = next;
-      next = Math.min(length, at + pieceElements);
+      next = Math.min(byteLength, at + pieceBytes);
       await act(at, next);
     }
   };
@@ -180,13 +172,13 @@ async function inPieces(length: number, act: (begin: number, end: number) => Pro
   await Promise.all(lanes);
 }
 
-/** Read or write all of `bytes` at the vector's element `begin`: one call may do less than it is asked for. */
+/** Read or write all of `bytes` at the vector's byte `begin`: one call may do less than it is asked for. */
 async function whole(
   bytes: Uint8Array,
   begin: number,
   act: (bytes: Uint8Array, position: number) => Promise<number>,
 ): Promise<void> {
-  const position = vectorBegin + begin * elementBytes;
+  const position = vectorBegin + begin;
   for (let done = 0; done < bytes.byteLength;) {
     const count = await act(bytes.subarray(done), position + done);
     if (count === 0) throw endsEarly();

@@ -1,17 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { credentials, status, type ServerWritableStream } from '@grpc/grpc-js';
+import { status, type ServerWritableStream } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Chunk } from '../generated/fourfold/v1/Chunk.js';
 import type { GradientRequest__Output } from '../generated/fourfold/v1/GradientRequest.js';
 import type { WorkerClient } from '../generated/fourfold/v1/Worker.js';
 import { endWithStatus, receiveVector, sendVector } from './chunks.js';
+import { createWorkerClient } from './client.js';
 import { startServer, type RunningServer } from './server.js';
-import { bulkChannelOptions, chunkElements, wire } from './wire.js';
+import { chunkBytes, wire } from './wire.js';
 
 type Call = ServerWritableStream<GradientRequest__Output, Chunk>;
 
-/** Three chunks and a bit; each element tells its place. */
-const vector = Float32Array.from({ length: 3 * chunkElements + 5 }, (_, i) => i);
+/** Three chunks and a bit; each element tells its place. On shared memory, as those of workers are. */
+const vector = new Uint8Array(new SharedArrayBuffer(3 * chunkBytes + 20));
+new Uint32Array(vector.buffer).forEach((_, i, all) => (all[i] = i));
 
 let server: RunningServer;
 let client: WorkerClient;
@@ -21,7 +23,7 @@ let send: (call: Call) => unknown;
 beforeEach(async () => {
   server = await startServer('127.0.0.1:0');
   server.addService(wire.Worker.service, { PullGradient: (call: Call) => void send(call) });
-  client = new wire.Worker(server.address, credentials.createInsecure(), bulkChannelOptions);
+  client = createWorkerClient(server.address);
 });
 afterEach(async () => {
   client.close();
@@ -32,54 +34,73 @@ interface Pull {
   begin?: number;
   silenceMs?: number;
   signal?: AbortSignal;
-  onChunk?: (end: number) => unknown;
+  onChunk?: (chunk: { begin: number; bytes: Uint8Array }) => unknown;
 }
 
-/** Pull the vector into a new one; what did not come stays NaN. */
+/** Pull the vector into a new one; what did not come stays zero. */
 async function pull({ begin = 0, silenceMs = 5_000, signal = new AbortController().signal, onChunk }: Pull) {
-  const received = new Float32Array(vector.length).fill(NaN);
+  const received = Buffer.alloc(vector.byteLength);
   const call = client.PullGradient({ token: { term: 1, number: 1 }, begin });
-  for await (const chunk of receiveVector(call, { begin, length: vector.length, silenceMs, signal })) {
-    new Uint8Array(received.buffer).set(chunk.bytes, chunk.begin * 4);
-    await onChunk?.(chunk.begin + chunk.bytes.byteLength / 4);
+  for await (const chunk of receiveVector(call, { begin, byteLength: vector.byteLength, silenceMs, signal })) {
+    received.set(chunk.bytes, chunk.begin);
+    await onChunk?.(chunk);
   }
   return received;
 }
 
 const always = () => true;
-const bytesOf = (all: Float32Array, begin: number) => Buffer.from(all.buffer, begin * 4);
+const fourBytes: Chunk = { begin: 0, data: Buffer.alloc(4) };
 
-test('a whole vector arrives', async () => {
+test('a whole vector arrives, each chunk at a multiple of eight in its buffer', async () => {
   send = (call) => sendVector(call, vector, 0, always);
-  expect(bytesOf(await pull({}), 0).equals(bytesOf(vector, 0))).toBe(true);
+  const places: number[] = [];
+  const received = await pull({ onChunk: ({ bytes }) => places.push(bytes.byteOffset % 8) });
+  expect(received.equals(vector)).toBe(true);
+  expect(places).toEqual([0, 0, 0, 0]);
 });
 
 test('a pull goes on where an earlier one stopped', async () => {
-  const begin = chunkElements + 3;
+  const begin = chunkBytes + 12;
   send = (call) => sendVector(call, vector, call.request.begin, always);
   const received = await pull({ begin });
-  expect(received.subarray(0, begin).every(Number.isNaN)).toBe(true);
-  expect(bytesOf(received, begin).equals(bytesOf(vector, begin))).toBe(true);
+  expect(received.subarray(0, begin).equals(Buffer.alloc(begin))).toBe(true);
+  expect(received.subarray(begin).equals(vector.subarray(begin))).toBe(true);
+});
+
+test('a chunk is copied before it leaves: what comes is what was there when its version was asked for', async () => {
+  const changing = new Uint8Array(new SharedArrayBuffer(8 * chunkBytes));
+  let asked = 0;
+  send = (call) => sendVector(call, changing, 0, () => Boolean(changing.fill(++asked)));
+  const call = client.PullGradient({ token: { term: 1, number: 1 }, begin: 0 });
+  const { signal } = new AbortController();
+  const options = { begin: 0, byteLength: changing.byteLength, silenceMs: 5_000, signal };
+  const values: number[] = [];
+  for await (const { bytes } of receiveVector(call, options)) {
+    expect(bytes.every((byte) => byte === bytes[0])).toBe(true);
+    values.push(bytes[0]);
+    await delay(5);
+  }
+  expect(values).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
 test('a slow receiver holds the sender back, and all of it arrives without a warning', async () => {
   const warnings: Error[] = [];
   process.on('warning', (warning) => warnings.push(warning));
-  const large = new Float32Array(40 * chunkElements);
+  const large = new Uint8Array(160 * chunkBytes);
   let produced = 0;
   send = (call) => sendVector(call, large, 0, () => Boolean(++produced));
   const call = client.PullGradient({ token: { term: 1, number: 1 }, begin: 0 });
   const chunks = receiveVector(call, {
     begin: 0,
-    length: large.length,
+    byteLength: large.byteLength,
     silenceMs: 5_000,
     signal: new AbortController().signal,
   });
   await chunks.next();
   await delay(300);
-  expect(produced).toBeLessThan(35);
+  expect(produced).toBeLessThan(140);
   while (!(await chunks.next()).done);
-  expect(produced).toBe(40);
+  expect(produced).toBe(160);
   expect(warnings).toEqual([]);
 });
 
@@ -90,7 +111,7 @@ test('a version that is gone half-way ends the transfer with FAILED_PRECONDITION
 });
 
 test('a sender that falls silent counts as unavailable, within the time told', async () => {
-  send = (call) => call.write({ encoding: 'F32', begin: 0, count: 1, data: Buffer.alloc(4) });
+  send = (call) => call.write(fourBytes);
   const begunMs = performance.now();
   await expect(pull({ silenceMs: 200 })).rejects.toMatchObject({
     code: 'unavailable',
@@ -99,11 +120,11 @@ test('a sender that falls silent counts as unavailable, within the time told', a
   expect(performance.now() - begunMs).toBeLessThan(1_500);
 });
 
-test('a sender that ends early counts as unavailable', async () => {
-  send = (call) => sendVector(call, vector.subarray(0, chunkElements), 0, always);
+test('a sender that ends early has a vector of another length', async () => {
+  send = (call) => sendVector(call, vector.subarray(0, chunkBytes), 0, always);
   await expect(pull({})).rejects.toMatchObject({
-    code: 'unavailable',
-    message: `the transfer ended at element ${chunkElements} of ${vector.length}`,
+    code: 'mismatch',
+    message: `the transfer ended at byte ${chunkBytes} of ${vector.length}`,
   });
 });
 
@@ -112,14 +133,15 @@ test('a sender’s own status reaches the receiver', async () => {
   await expect(pull({})).rejects.toMatchObject({ code: status.NOT_FOUND, details: 'no gradient of token 1.1' });
 });
 
+const last = vector.byteLength - 4;
 test.each<[string, Chunk]>([
-  ['of another place', { encoding: 'F32', begin: 1, count: 1, data: Buffer.alloc(4) }],
-  ['with fewer bytes than it says', { encoding: 'F32', begin: 0, count: 2, data: Buffer.alloc(4) }],
-  ['behind the end', { encoding: 'F32', begin: 0, count: vector.length + 1, data: Buffer.alloc(4) }],
-  ['of no elements', { encoding: 'F32', begin: 0, count: 0, data: Buffer.alloc(0) }],
+  ['of another place', { begin: last - 4, data: Buffer.alloc(4) }],
+  ['that ends in an element', { begin: last, data: Buffer.alloc(2) }],
+  ['behind the end', { begin: last, data: Buffer.alloc(8) }],
+  ['without data', { begin: last, data: Buffer.alloc(0) }],
 ])('a chunk %s is refused', async (_, chunk) => {
   send = (call) => call.write(chunk);
-  await expect(pull({ silenceMs: 500 })).rejects.toMatchObject({ code: 'mismatch' });
+  await expect(pull({ begin: last, silenceMs: 500 })).rejects.toMatchObject({ code: 'mismatch' });
 });
 
 test('a cancelled transfer stops the sender', async () => {
@@ -127,7 +149,7 @@ test('a cancelled transfer stops the sender', async () => {
   let closed = false;
   send = (call) => {
     call.on('cancelled', () => (closed = true));
-    call.write({ encoding: 'F32', begin: 0, count: 1, data: Buffer.alloc(4) });
+    call.write(fourBytes);
   };
   await expect(pull({ signal: cancel.signal, onChunk: () => cancel.abort() })).rejects.toMatchObject({
     code: status.CANCELLED,
@@ -141,9 +163,9 @@ test('a transfer whose signal is aborted already does not begin', async () => {
 });
 
 test('more than a thousand transfers over one connection: none is reset, for which servers cut clients off', async () => {
-  const small = vector.subarray(0, 3);
+  const small = vector.subarray(0, 12);
   send = (call) => sendVector(call, small, 0, always);
-  const options = { begin: 0, length: small.length, silenceMs: 5_000, signal: new AbortController().signal };
+  const options = { begin: 0, byteLength: small.length, silenceMs: 5_000, signal: new AbortController().signal };
   for (let i = 0; i < 1_500; i++) {
     const call = client.PullGradient({ token: { term: 1, number: i }, begin: 0 });
     for await (const { bytes } of receiveVector(call, options)) expect(bytes.byteLength).toBe(12);

@@ -1,5 +1,12 @@
+import { createServer as createTcpServer, type Server as Listener, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { FourfoldError } from '../errors.js';
+import { describeError, FourfoldError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { TlsIdentity } from '../security/tls.js';
+import { guardHandlers } from './guard.js';
+import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js';
+import { chunkMessageBytes, controlMessageBytes } from './wire.js';
 
 export interface RunningServer {
   /** Host and port that it listens on. */
@@ -10,31 +17,118 @@ export interface RunningServer {
   close(graceMs?: number): Promise<void>;
 }
 
+export interface ServerOptions {
+  /** Hears of callers that are refused. */
+  log?: Logger;
+  /** As the environment has it, unless told. */
+  security?: RpcSecurity;
+}
+
+const handshakeMs = 10_000;
+/** How often the same reason is logged at most. */
+const refusalLogMs = 5_000;
+
+/** Control messages come in, chunks go out: bulk bytes are pulled by their receiver. */
+const limits = {
+  'grpc.max_receive_message_length': controlMessageBytes,
+  'grpc.max_send_message_length': chunkMessageBytes,
+};
+
 /**
- * Start a gRPC server on `listen` (host:port; port 0 takes a free one). Throws `unavailable` when the port is taken.
+ * Start a gRPC server on `listen` (host:port; port 0 takes a free one). With an identity it takes nobody in who does not
+ * show a certificate of the same authority. Throws `unavailable` when the port is taken, `invalid` when others could reach
+ * it without TLS.
  */
-export async function startServer(listen: string): Promise<RunningServer> {
-  const server = new Server();
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause: error }));
-      else resolve(bound);
-    });
+export async function startServer(
+  listen: string,
+  { log, security = readRpcSecurity(process.env) }: ServerOptions = {},
+): Promise<RunningServer> {
+  const { host, port } = listenAddress(listen, security);
+  const onRefused = createRefusalLog(log);
+  const server = new Server(limits);
+  // The connections' TLS is ours: grpc-js's own server does not tell of handshakes that fail.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const take = (socket: Socket) => {
+    // Whatever breaks a connection ends its calls, and they tell.
+    socket.on('error', () => undefined);
+    injector.injectConnection(socket);
+  };
+  const listener = security.identity
+    ? tlsListener(security.identity, take, onRefused)
+    : createTcpServer({ noDelay: true }, take);
+  const sockets = new Set<Socket>();
+  listener.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
-  const host = listen.slice(0, listen.lastIndexOf(':'));
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', (cause) =>
+      reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause })),
+    );
+    listener.listen(port, host, resolve);
+  });
+  listener.on('error', (error) => {
+    log?.warn({ event: 'connection-failed', reason: describeError(error) }, 'a connection could not be taken');
+  });
+  const bound = listener.address();
   return {
-    address: `${host}:${port}`,
-    addService: (definition, handlers) => server.addService(definition, handlers),
-    close: (graceMs = 1_000) =>
-      new Promise((resolve) => {
-        const cutOff = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, graceMs);
+    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${bound && typeof bound === 'object' ? bound.port : port}`,
+    addService: (definition, handlers) =>
+      server.addService(definition, guardHandlers(definition, handlers, security, onRefused)),
+    async close(graceMs = 1_000) {
+      listener.close();
+      await new Promise<void>((resolve) => {
+        const cutOff = setTimeout(resolve, graceMs);
         server.tryShutdown(() => {
           clearTimeout(cutOff);
           resolve();
         });
-      }),
+      });
+      server.forceShutdown();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function tlsListener(
+  { authority, certificate, key }: TlsIdentity,
+  take: (socket: Socket) => void,
+  onRefused: (peer: string, reason: string) => void,
+): Listener {
+  const options = {
+    ca: authority,
+    cert: certificate,
+    key,
+    noDelay: true,
+    requestCert: true,
+    // Refused below, where the reason is known.
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: handshakeMs,
+  };
+  const refuse = (socket: TLSSocket, reason: string) => {
+    // It may break once more while it ends.
+    socket.on('error', () => undefined);
+    onRefused(socket.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : 'unknown', reason);
+    socket.destroy();
+  };
+  const listener = createTlsServer(options, (socket) => {
+    if (socket.authorized) take(socket);
+    else refuse(socket, `the caller’s certificate is not trusted: ${String(socket.authorizationError)}`);
+  });
+  listener.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    refuse(socket, `the TLS handshake failed: ${error.code ?? 'unknown'}`);
+  });
+  return listener;
+}
+
+/** Logs refusals, each reason now and then: whoever is refused may come again as often as he likes. */
+function createRefusalLog(log: Logger | undefined): (peer: string, reason: string) => void {
+  const lastMs = new Map<string, number>();
+  return (peer, reason) => {
+    const nowMs = performance.now();
+    if (nowMs - (lastMs.get(reason) ?? -Infinity) < refusalLogMs) return;
+    lastMs.set(reason, nowMs);
+    log?.warn({ event: 'caller-refused', peer, reason }, 'caller refused');
   };
 }

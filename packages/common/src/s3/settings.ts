@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { readSecret, type Environment } from '../environment.js';
 import { FourfoldError } from '../errors.js';
 
 /** How to reach an S3 service. Nothing of this is ever part of a config, a URL, a log line or an error. */
@@ -21,15 +21,13 @@ const variables = {
   patienceMs: 'FOURFOLD_S3_PATIENCE_MS',
 } as const;
 
-type Environment = Record<string, string | undefined>;
-
 /**
  * The settings that the environment holds; a key may also stand in the file that its variable with `_FILE` names. MinIO's
  * region and ten minutes of patience where nothing is said. Throws `invalid` naming the variable, never its value.
  */
 export function readS3Settings(environment: Environment): S3Settings {
-  const accessKey = readKey(environment, variables.accessKey);
-  const secretKey = readKey(environment, variables.secretKey);
+  const accessKey = readSecret(environment, variables.accessKey);
+  const secretKey = readSecret(environment, variables.secretKey);
   if ((accessKey === undefined) !== (secretKey === undefined)) {
     const missing = accessKey === undefined ? variables.accessKey : variables.secretKey;
     throw new FourfoldError('invalid', `${missing} is not set, though the other key is`, {
@@ -61,16 +59,4 @@ function parsePatience(text: string | undefined): number {
     .safeParse(text || 600_000);
   if (parsed.success) return parsed.data;
   throw new FourfoldError('invalid', `${variables.patienceMs} must be a whole number of milliseconds`);
-}
-
-function readKey(environment: Environment, variable: string): string | undefined {
-  const value = environment[variable];
-  if (value) return value;
-  const path = environment[`${variable}_FILE`];
-  if (!path) return undefined;
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    throw new FourfoldError('invalid', `${variable}_FILE: ${path} cannot be read`, { cause });
-  }
 }

@@ -1,0 +1,41 @@
+/*
+ * float32 to bfloat16, its upper half, and back. Addresses are bytes in the memory, counts are elements; nothing behind a range
+ * is touched.
+ */
+
+const halfUlp: u32 = 0x7fff;
+/** Makes a NaN whose payload lies in the lower half stay one. */
+const quietBit: u32 = 0x40;
+
+/** Round to nearest, ties to even; what is beyond the largest finite value becomes infinite. */
+export function roundToBf16(source: usize, target: usize, count: u32): void {
+  const end = source + ((<usize>count) << 2);
+  const whole = source + ((<usize>(count & ~7)) << 2);
+  for (; source < whole; source += 32, target += 16) {
+    v128.store(target, i16x8.narrow_i32x4_u(roundedLanes(v128.load(source)), roundedLanes(v128.load(source, 16))));
+  }
+  for (; source < end; source += 4, target += 2) {
+    const x = load<u32>(source);
+    const isNaN = (x & 0x7fffffff) > 0x7f800000;
+    store<u16>(target, <u16>(isNaN ? (x >> 16) | quietBit : (x + halfUlp + ((x >> 16) & 1)) >> 16));
+  }
+}
+
+function roundedLanes(x: v128): v128 {
+  const upper = i32x4.shr_u(x, 16);
+  const odd = v128.and(upper, i32x4.splat(1));
+  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(halfUlp)), odd), 16);
+  return v128.bitselect(v128.or(upper, i32x4.splat(quietBit)), rounded, f32x4.ne(x, x));
+}
+
+/** Exact: each bfloat16 is a float32. */
+export function widenBf16(source: usize, target: usize, count: u32): void {
+  const end = source + ((<usize>count) << 1);
+  const whole = source + ((<usize>(count & ~7)) << 1);
+  for (; source < whole; source += 16, target += 32) {
+    const x = v128.load(source);
+    v128.store(target, i32x4.shl(i32x4.extend_low_i16x8_u(x), 16));
+    v128.store(target, i32x4.shl(i32x4.extend_high_i16x8_u(x), 16), 16);
+  }
+  for (; source < end; source += 2, target += 4) store<u32>(target, (<u32>load<u16>(source)) << 16);
+}

@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { FourfoldError } from './errors.js';
+
+export type Environment = Record<string, string | undefined>;
+
+/**
+ * A secret: an environment variable's value, or what stands in the file that the variable with `_FILE` behind its name
+ * names. Undefined where neither is set. Throws `invalid` naming the variable, never the value.
+ */
+export function readSecret(environment: Environment, variable: string): string | undefined {
+  const value = environment[variable];
+  if (value) return value;
+  const path = environment[`${variable}_FILE`];
+  if (!path) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new FourfoldError('invalid', `${variable}_FILE: ${path} cannot be read`, { cause });
+  }
+}

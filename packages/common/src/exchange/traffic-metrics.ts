@@ -1,0 +1,21 @@
+import type { Metrics } from '../metrics.js';
+import type { Traffic } from './traffic.js';
+
+/** The bytes that a process has sent and received in the exchange. */
+export function addTrafficMetrics(
+  { counter }: Metrics,
+  traffic: Traffic,
+  directions: Record<keyof Traffic, 'sent' | 'received'>,
+): void {
+  counter(
+    'fourfold_exchange_bytes_total',
+    'Bytes of parameters and gradients. What is written to shared memory counts once, however many read it.',
+    ['direction', 'kind', 'transport'],
+    () =>
+      (['parameters', 'gradients'] as const).flatMap((kind) =>
+        Object.entries(traffic[kind]).map(
+          ([transport, bytes]) => [{ direction: directions[kind], kind, transport }, bytes] as const,
+        ),
+      ),
+  );
+}

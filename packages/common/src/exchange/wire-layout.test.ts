@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { createWireLayout, cutBySection, isPlain, plainLayout } from './wire-layout.js';
+
+const factors = { rows: 3, inputs: 10, outputs: 7 };
+const mixed = createWireLayout([
+  { encoding: 'bf16', count: 5 },
+  { encoding: 'bf16', count: 6 },
+  { encoding: 'factors', factors },
+  { encoding: 'bf16', count: 0 },
+  { encoding: 'f32', count: 3 },
+  { encoding: 'bf16', count: 2 },
+]);
+
+test('sections follow one another in the network’s vector, the sender’s and on the wire', () => {
+  const places = mixed.sections.map(({ encoding, begin, count, sourceBegin, sourceCount, byteBegin, byteLength }) => [
+    encoding,
+    [begin, count],
+    [sourceBegin, sourceCount],
+    [byteBegin, byteLength],
+  ]);
+  expect(places).toEqual([
+    ['bf16', [0, 11], [0, 11], [0, 24]],
+    ['factors', [11, 70], [11, 51], [24, 204]],
+    ['f32', [81, 3], [62, 3], [228, 12]],
+    ['bf16', [84, 2], [65, 2], [240, 8]],
+  ]);
+  expect(mixed).toMatchObject({ length: 86, sourceLength: 67, byteLength: 248 });
+});
+
+test('a vector of float32, with factors or without, crosses as it is', () => {
+  expect(plainLayout(9)).toMatchObject({ length: 9, sourceLength: 9, byteLength: 36 });
+  const parts = [
+    { encoding: 'f32' as const, count: 4 },
+    { encoding: 'factors' as const, factors },
+  ];
+  expect([plainLayout(9), createWireLayout(parts), mixed].map(isPlain)).toEqual([true, true, false]);
+});
+
+test('bytes are cut where sections begin; padding has no elements', () => {
+  const cuts = (from: number, to: number) =>
+    cutBySection(mixed, from, to).map(({ section, byteBegin, byteEnd, begin, count }) => [
+      section.encoding,
+      [byteBegin, byteEnd],
+      [begin, count],
+    ]);
+  expect(cuts(0, 8)).toEqual([['bf16', [0, 8], [0, 4]]]);
+  expect(cuts(20, 232)).toEqual([
+    ['bf16', [20, 24], [10, 1]],
+    ['factors', [24, 228], [11, 70]],
+    ['f32', [228, 232], [81, 1]],
+  ]);
+  expect(cuts(244, 248)).toEqual([['bf16', [244, 248], [86, 0]]]);
+  expect(cuts(248, 248)).toEqual([]);
+});
+
+test('whatever the cuts, all elements come once, in their order', () => {
+  for (const size of [4, 12, 36]) {
+    const elements: number[] = [];
+    for (let at = 0; at < mixed.byteLength; at += size) {
+      for (const { section, begin, count } of cutBySection(mixed, at, Math.min(mixed.byteLength, at + size))) {
+        if (section.encoding !== 'factors') elements.push(...Array.from({ length: count }, (_, i) => begin + i));
+      }
+    }
+    const expected = Array.from({ length: mixed.length }, (_, i) => i).filter((i) => i < 11 || i >= 81);
+    expect(elements).toEqual(expected);
+  }
+});

@@ -1,0 +1,85 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { FourfoldError } from './errors.js';
+
+/** Answers requests of one path. What it throws becomes a 500 without details. */
+export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+export interface HttpServerOptions {
+  /** host:port; port 0 takes a free one. */
+  listen: string;
+  /** Why this process is not ready for work yet, or any more; undefined when it is. */
+  whyNotReady: () => string | undefined;
+  /** By path, such as `/metrics`; a path that ends in `/` answers for all that begin with it. */
+  routes: Readonly<Record<string, HttpRoute>>;
+  /** By path: POST requests. */
+  posts?: Readonly<Record<string, HttpRoute>>;
+  onError: (path: string, error: unknown) => void;
+}
+
+export interface RunningHttpServer {
+  /** host:port that it listens on. */
+  address: string;
+  close(): Promise<void>;
+}
+
+const headersMs = 5_000;
+
+/**
+ * What people and machines look at: `/healthz` (this process runs), `/readyz` (200, or 503 with the reason), and `routes`.
+ * Throws `unavailable` when the port is taken.
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
+  const { listen, whyNotReady, routes, posts = {}, onError } = options;
+  const own: Record<string, HttpRoute> = {
+    '/healthz': (_, response) => endWith(response, 200, 'ok'),
+    '/readyz': (_, response) => {
+      const reason = whyNotReady();
+      endWith(response, reason === undefined ? 200 : 503, reason ?? 'ok');
+    },
+  };
+  const find = (path: string): HttpRoute | undefined =>
+    own[path] ??
+    routes[path] ??
+    Object.entries(routes).find(
+      ([prefix]) => prefix.length > 1 && prefix.endsWith('/') && path.startsWith(prefix),
+    )?.[1];
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = (request.url ?? '/').split('?')[0];
+    const isPost = request.method === 'POST';
+    if (!isPost && request.method !== 'GET' && request.method !== 'HEAD') return endWith(response, 405, 'only GET');
+    if (isPost && !posts[path]) return endWith(response, 405, 'only GET');
+    const route = isPost ? posts[path] : find(path);
+    if (!route) return endWith(response, 404, 'not found');
+    try {
+      await route(request, response);
+    } catch (error) {
+      onError(path, error);
+      if (response.headersSent) response.destroy();
+      else endWith(response, 500, 'this could not be answered; the log says why');
+    }
+  };
+  const server = createServer({ headersTimeout: headersMs }, (request, response) => void answer(request, response));
+  const cut = listen.lastIndexOf(':');
+  const host = listen.slice(0, cut);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause }));
+    });
+    server.listen(Number(listen.slice(cut + 1)), host.replace(/^\[|\]$/g, ''), resolve);
+  });
+  const bound = server.address();
+  return {
+    address: `${host}:${bound && typeof bound === 'object' ? bound.port : ''}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** End a response with a line of text. */
+export function endWith(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(`${text}\n`);
+}

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { isLoopback, parseAddress, peerAddress, targetOf } from './address.js';
+import { listenAddress } from './security.js';
+
+test.each([
+  ['127.0.0.1:8080', { host: '127.0.0.1', port: 8080 }],
+  ['coordinator.train.svc:1', { host: 'coordinator.train.svc', port: 1 }],
+  ['[::1]:65535', { host: '::1', port: 65_535 }],
+  ['localhost:0', { host: 'localhost', port: 0 }],
+])('%s is an address', (text, expected) => {
+  expect(parseAddress(text)).toEqual(expected);
+});
+
+test.each([
+  'unix:/tmp/socket',
+  'unix:///tmp/socket',
+  'dns:///host:1',
+  'ipv4:127.0.0.1:1',
+  'http://host:1',
+  'host',
+  ':1',
+  '::1:1',
+  '[host]:1',
+  '[1:1',
+  'host:65536',
+  'host:-1',
+  'host:1/path',
+  'user@host:1',
+  'ho st:1',
+  'host:1\n',
+  '',
+])('%j is none', (text) => {
+  expect(parseAddress(text)).toBeUndefined();
+  expect(() => peerAddress(text)).toThrow('is no host:port');
+});
+
+test('a host that has the name of a scheme is still a host', () => {
+  expect(targetOf(peerAddress('unix:1234'))).toBe('dns:///unix:1234');
+  expect(targetOf(peerAddress('[::1]:5'))).toBe('dns:///[::1]:5');
+  expect(() => peerAddress('host:0')).toThrow('"host:0" is no host:port');
+});
+
+const identity = { authority: '', certificate: '', key: '' };
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.9.9.9', true],
+  ['::1', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['10.0.0.1', false],
+  ['127.example', false],
+])('without TLS a server listens on loopback alone: %s', (host, isOwn) => {
+  expect(isLoopback(host)).toBe(isOwn);
+  const listen = targetOf({ host, port: 0 }).slice('dns:///'.length);
+  const open = (security: { identity?: typeof identity; allowInsecure: boolean }) => () =>
+    listenAddress(listen, security);
+  if (isOwn) expect(open({ allowInsecure: false })).not.toThrow();
+  else
+    expect(open({ allowInsecure: false })).toThrow(`${listen} can be reached from other machines, and there is no TLS`);
+  expect(open({ allowInsecure: true })).not.toThrow();
+  expect(open({ identity, allowInsecure: false })).not.toThrow();
+});

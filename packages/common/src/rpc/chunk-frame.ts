@@ -1,0 +1,45 @@
+import type { Chunk, Chunk__Output } from '../generated/fourfold/v1/Chunk.js';
+
+/*
+ * Chunks on the wire: the message `Chunk` of protobuf, written and read by hand. protobufjs would copy the data once more on
+ * each side. The length is written in all the five bytes that protobuf allows it, so that with gRPC's own five bytes the data begins at a
+ * multiple of 8 in its buffer: copying from and to shared memory that is not aligned takes V8 three times as long.
+ */
+
+const beginTag = (1 << 3) | 5;
+const dataTag = (2 << 3) | 2;
+const headerBytes = 11;
+
+/** Write a chunk as gRPC sends it. The data is copied once, from where it is into gRPC's frame, before `call.write` returns. */
+export function serializeChunk({ begin, data }: Chunk): Buffer {
+  const bytes = data as Uint8Array;
+  const message: Pick<Buffer, 'byteLength' | 'copy'> = {
+    byteLength: headerBytes + bytes.byteLength,
+    copy(target, at = 0) {
+      const view = new DataView(target.buffer, target.byteOffset + at, headerBytes);
+      view.setUint8(0, beginTag);
+      view.setUint32(1, Number(begin), true);
+      view.setUint8(5, dataTag);
+      for (let i = 0; i < 5; i++) {
+        const more = i < 4 ? 0x80 : 0;
+        view.setUint8(6 + i, (Math.floor(bytes.byteLength / 2 ** (7 * i)) & 0x7f) | more);
+      }
+      target.set(bytes, at + headerBytes);
+      return headerBytes + bytes.byteLength;
+    },
+  };
+  // All that grpc-js asks of a serialized response.
+  return message as Buffer;
+}
+
+/** What stands for bytes that are no chunk: it is never the next one. */
+const noChunk: Chunk__Output = { begin: -1, data: Buffer.alloc(0) };
+
+/** Read a chunk that `serializeChunk` has written; its data is a view. */
+export function deserializeChunk(message: Buffer): Chunk__Output {
+  if (message.length < headerBytes || message[0] !== beginTag || message[5] !== dataTag) return noChunk;
+  let length = 0;
+  for (let i = 0; i < 5; i++) length += (message[6 + i] & 0x7f) * 2 ** (7 * i);
+  if (headerBytes + length !== message.length) return noChunk;
+  return { begin: message.readUInt32LE(1), data: message.subarray(headerBytes) };
+}

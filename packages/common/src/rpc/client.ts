@@ -1,0 +1,74 @@
+import {
+  credentials,
+  InterceptingCall,
+  type ChannelCredentials,
+  type ClientOptions,
+  type Interceptor,
+} from '@grpc/grpc-js';
+import type { CoordinatorClient } from '../generated/fourfold/v1/Coordinator.js';
+import type { WorkerClient } from '../generated/fourfold/v1/Worker.js';
+import { roleName, type Role } from '../security/roles.js';
+import type { TlsIdentity } from '../security/tls.js';
+import { peerAddress, targetOf } from './address.js';
+import { joinTokenKey } from './guard.js';
+import { readRpcSecurity, type RpcSecurity } from './security.js';
+import { bulkChannelOptions, chunkMessageBytes, controlMessageBytes, wire } from './wire.js';
+
+/** What a client is for: control messages, or chunks of vectors too. */
+export type ChannelUse = 'control' | 'bulk';
+
+const limits: Record<ChannelUse, ClientOptions> = {
+  control: {
+    'grpc.max_receive_message_length': controlMessageBytes,
+    'grpc.max_send_message_length': controlMessageBytes,
+  },
+  bulk: {
+    ...bulkChannelOptions,
+    'grpc.max_receive_message_length': chunkMessageBytes,
+    'grpc.max_send_message_length': controlMessageBytes,
+  },
+};
+
+/**
+ * A client of the coordinator at `address` (host:port), which must be one by its certificate where this process has an
+ * identity. Its calls show the join token. Throws `mismatch` when that is no address.
+ */
+export const createCoordinatorClient = (
+  address: string,
+  use: ChannelUse,
+  security = readRpcSecurity(process.env),
+): CoordinatorClient =>
+  new wire.Coordinator(targetOf(peerAddress(address)), credentialsOf(security), {
+    ...limits[use],
+    ...expect('coordinator', security),
+    ...(security.joinToken && { interceptors: [showing(security.joinToken)] }),
+  });
+
+/** A client of the worker at `address`, from which gradients are pulled. Throws `mismatch` when that is no address. */
+export const createWorkerClient = (address: string, security = readRpcSecurity(process.env)): WorkerClient =>
+  new wire.Worker(targetOf(peerAddress(address)), credentialsOf(security), {
+    ...limits.bulk,
+    ...expect('worker', security),
+  });
+
+function credentialsOf({ identity }: RpcSecurity): ChannelCredentials {
+  if (!identity) return credentials.createInsecure();
+  const [authority, key, certificate] = [identity.authority, identity.key, identity.certificate].map((text) =>
+    Buffer.from(text),
+  );
+  return credentials.createSsl(authority, key, certificate);
+}
+
+/** A server's certificate carries its role, not the host that is dialled. */
+const expect = (server: Role, { identity }: { identity?: TlsIdentity }): ClientOptions =>
+  identity ? { 'grpc.ssl_target_name_override': roleName(server), 'grpc.default_authority': roleName(server) } : {};
+
+const showing =
+  (joinToken: string): Interceptor =>
+  (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start(metadata, listener, next) {
+        metadata.set(joinTokenKey, joinToken);
+        next(metadata, listener);
+      },
+    });

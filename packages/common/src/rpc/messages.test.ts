@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import {
+  coordinatorMessageSchema,
+  gradientRequestSchema,
+  maxScores,
+  messageProblem,
+  parametersRequestSchema,
+  registerSchema,
+  workerMessageSchema,
+} from './messages.js';
+
+const token = { term: 1, number: 2 };
+const register = {
+  protocolVersion: 1,
+  run: 'photos',
+  kind: { backend: 'wasm', version: '4.22.0', device: 'cpu', instructionSet: 'simd', threads: 1, precision: 'f32' },
+  exchangeAddress: '127.0.0.1:4000',
+  datasetSha256: 'a'.repeat(64),
+  hostCheck: { pid: 1, descriptor: 20 },
+  hostSecret: { term: 4_000_000_000, number: 1 },
+};
+const worker = (message: object) => messageProblem(workerMessageSchema, message);
+const ready = (more: object) => worker({ gradientReady: { token, losses: {}, file: null, ...more } });
+const score = { picture: 'a/b.png', psnr: 30, ssim: 0.9 };
+
+test('what fourfold’s own parts send is well-formed', () => {
+  expect(messageProblem(registerSchema, register)).toBeUndefined();
+  expect(
+    messageProblem(registerSchema, { ...register, kind: null, hostCheck: null, hostSecret: null }),
+  ).toBeUndefined();
+  expect(worker({ body: 'heartbeat', heartbeat: {} })).toBeUndefined();
+  expect(ready({ losses: { content: 0.1, adversarial: 2 }, file: { pid: 1, descriptor: 3 } })).toBeUndefined();
+  expect(worker({ evaluationDone: { token, scores: [score, { ...score, psnr: Infinity }] } })).toBeUndefined();
+  expect(worker({ leaseFailed: { token, reason: 'shard 3 is damaged\n', fatal: true } })).toBeUndefined();
+  const lease = { token, leaseMs: 1000, evaluation: { iteration: 1, generatorVersion: 1 } };
+  expect(messageProblem(coordinatorMessageSchema, { lease })).toBeUndefined();
+  expect(messageProblem(gradientRequestSchema, { token, begin: 0 })).toBeUndefined();
+});
+
+test('a training that diverges is no malformed message: its gradient is what is looked at', () => {
+  expect(ready({ losses: { content: NaN, adversarial: Infinity } })).toBeUndefined();
+});
+
+test.each<[string, () => string | undefined, RegExp]>([
+  ['no body', () => worker({}), /^malformed message: has no body$/],
+  ['no token', () => ready({ token: null }), /gradientReady\.token: /],
+  ['a token beyond exact numbers', () => ready({ token: { term: 1, number: 2 ** 60 } }), /token\.number: Too big/],
+  ['a name of a loss with a space', () => ready({ losses: { 'a b': 1 } }), /losses\.a b: /],
+  ['a loss’s name of any length', () => ready({ losses: { ['a'.repeat(65)]: 1 } }), /losses\.a/],
+  [
+    'any number of losses',
+    () => ready({ losses: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`loss${i}`, 1])) }),
+    /losses: must be 32 at most/,
+  ],
+  [
+    'any number of scores',
+    () => worker({ evaluationDone: { token, scores: Array(maxScores + 1).fill(score) } }),
+    /scores: Too big/,
+  ],
+  [
+    'a reason of any length',
+    () => worker({ leaseFailed: { token, reason: 'a'.repeat(9000), fatal: false } }),
+    /reason: /,
+  ],
+  [
+    'an address of another scheme',
+    () => messageProblem(registerSchema, { ...register, exchangeAddress: 'unix:/tmp/a' }),
+    /exchangeAddress: must be host:port/,
+  ],
+  [
+    'an address without a port',
+    () => messageProblem(registerSchema, { ...register, exchangeAddress: 'host:0' }),
+    /exchangeAddress: must be host:port/,
+  ],
+  [
+    'a hash that is none',
+    () => messageProblem(registerSchema, { ...register, datasetSha256: 'abc' }),
+    /datasetSha256: must be a SHA-256/,
+  ],
+  [
+    'control characters',
+    () => messageProblem(registerSchema, { ...register, run: 'a\nb' }),
+    /run: must have no control/,
+  ],
+  ['another network', () => messageProblem(parametersRequestSchema, { term: 1, network: 7, version: 1 }), /network: /],
+  ['a negative element', () => messageProblem(gradientRequestSchema, { token, begin: -1 }), /begin: Too small/],
+  [
+    'a lease of nothing',
+    () => messageProblem(coordinatorMessageSchema, { lease: { token, leaseMs: 1 } }),
+    /lease: must be for some work/,
+  ],
+])('%s', (_, problem, expected) => {
+  expect(problem()).toMatch(expected);
+});

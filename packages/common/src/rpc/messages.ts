@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { describeError } from '../errors.js';
+import { parseAddress } from './address.js';
+
+/*
+ * What messages of other processes may hold. protobuf has seen to the types; here are the ranges. Each message is looked at
+ * once, where it comes in.
+ */
+
+/** Most pictures that one evaluation measures: its scores are one message. */
+export const maxScores = 4096;
+const maxLosses = 32;
+const maxReasonLength = 8192;
+
+/** A short text without control characters. */
+const text = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^\P{Cc}*$/u, 'must have no control characters');
+const reason = z.string().max(maxReasonLength);
+const naturalNumber = z.int().min(0);
+/** Of any value: training that diverges has losses that are not finite, and its gradient is refused by name. */
+const measurement = z.custom<number>((value) => typeof value === 'number', 'must be a number');
+const network = z.enum(['GENERATOR', 'DISCRIMINATOR']);
+const encoding = z.enum(['F32', 'BF16']);
+const sharedFile = z.object({ pid: naturalNumber, descriptor: naturalNumber });
+const address = z.string().refine((value) => (parseAddress(value)?.port ?? 0) > 0, 'must be host:port');
+const sha256 = z.string().regex(/^([0-9a-f]{64})?$/, 'must be a SHA-256');
+
+const token = z.object({ term: naturalNumber, number: naturalNumber });
+
+const kind = z.object({
+  backend: text(100),
+  version: text(100),
+  device: text(200),
+  instructionSet: text(200),
+  threads: naturalNumber,
+  precision: text(100),
+});
+
+const register = z.object({
+  run: text(100),
+  kind: kind.nullable(),
+  exchangeAddress: address,
+  datasetSha256: sha256,
+  hostCheck: sharedFile.nullish(),
+  hostSecret: token.nullish(),
+  formats: z
+    .object({ gradients: encoding, parameters: encoding, denseGradient: z.enum(['MATRIX', 'FACTORS']) })
+    .nullish(),
+});
+
+const gradientReady = z.object({
+  token,
+  losses: z
+    .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,63}$/), measurement)
+    .refine((losses) => Object.keys(losses).length <= maxLosses, `must be ${maxLosses} at most`),
+  file: sharedFile.nullish(),
+});
+
+const score = z.object({ picture: text(1024).min(1), psnr: measurement, ssim: measurement });
+
+const evaluationDone = z.object({ token, scores: z.array(score).max(maxScores) });
+
+const leaseFailed = z.object({ token, reason, fatal: z.boolean() });
+
+const heartbeat = z.object({});
+
+const welcome = z.object({
+  term: naturalNumber,
+  worker: naturalNumber,
+  parameters: z.array(z.object({ network, file: sharedFile.nullable() })).max(2),
+});
+
+const replicaWork = z.object({
+  iteration: naturalNumber,
+  replica: naturalNumber,
+  network,
+  phase: naturalNumber,
+  generatorVersion: naturalNumber,
+  discriminatorVersion: naturalNumber,
+});
+
+const lease = z
+  .object({
+    token,
+    leaseMs: naturalNumber,
+    replica: replicaWork.nullish(),
+    evaluation: z.object({ iteration: naturalNumber, generatorVersion: naturalNumber }).nullish(),
+  })
+  .refine(({ replica, evaluation }) => replica || evaluation, 'must be for some work');
+
+/** By the one field of a oneof that is set. */
+const oneOf = <Bodies extends z.ZodRawShape>(bodies: Bodies) =>
+  z
+    .object(bodies)
+    .partial()
+    .refine((message) => Object.keys(message).some((name) => name in bodies), 'has no body');
+
+export const registerSchema = register;
+export const workerMessageSchema = oneOf({ register, heartbeat, gradientReady, evaluationDone, leaseFailed });
+export const coordinatorMessageSchema = oneOf({
+  welcome,
+  heartbeat,
+  lease,
+  leaseEnded: z.object({ token }),
+  runEnded: z.object({ reason }),
+});
+export const parametersRequestSchema = z.object({
+  term: naturalNumber,
+  network,
+  version: naturalNumber,
+  forEvaluation: z.boolean(),
+});
+export const gradientRequestSchema = z.object({ token, begin: naturalNumber });
+
+/** An error in as many words as a message may hold. */
+export const reasonOf = (error: unknown): string => describeError(error).slice(0, maxReasonLength);
+
+/** What is wrong with a message, in words for its sender; undefined where nothing is. */
+export function messageProblem(schema: z.ZodType, message: unknown): string | undefined {
+  const found = schema.safeParse(message).error?.issues[0];
+  if (!found) return undefined;
+  const path = found.path.map(String).join('.').slice(0, 100);
+  return `malformed message: ${[path, found.message].filter(Boolean).join(': ')}`;
+}

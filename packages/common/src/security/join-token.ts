@@ -1,0 +1,25 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readSecret, type Environment } from '../environment.js';
+import { FourfoldError } from '../errors.js';
+
+/** The variable that holds the token, or with `_FILE` behind it names a file that does. */
+export const joinTokenVariable = 'FOURFOLD_JOIN_TOKEN';
+
+/** The token with which workers join; undefined where none is set. Throws `invalid` where it cannot be one. */
+export function readJoinToken(environment: Environment): string | undefined {
+  const token = readSecret(environment, joinTokenVariable);
+  if (token === undefined || /^[\x21-\x7e]{16,256}$/.test(token)) return token;
+  throw new FourfoldError(
+    'invalid',
+    `${joinTokenVariable} must be 16 to 256 printable ASCII characters without spaces`,
+  );
+}
+
+/** A token that nobody guesses. */
+export const randomJoinToken = (): string => randomBytes(24).toString('base64url');
+
+/** Whether two secrets are equal, in a time that tells nothing about either. */
+export function equalSecrets(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((secret) => createHash('sha256').update(secret).digest());
+  return timingSafeEqual(left, right);
+}

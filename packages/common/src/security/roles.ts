@@ -1,0 +1,19 @@
+import type { PeerCertificate } from 'node:tls';
+
+/** What a certificate's holder is. Certificates carry roles instead of hosts: a pod has no fixed address. */
+export const roles = ['coordinator', 'worker', 'data-loader'] as const;
+export type Role = (typeof roles)[number];
+
+const domain = '.fourfold';
+
+/** A role as a DNS name in certificates: what a client expects of the server that it dials. */
+export const roleName = (role: Role): string => `${role}${domain}`;
+
+/** Whether a name is in the domain of the roles, which no server's host may be. */
+export const isRoleName = (name: string): boolean => name.toLowerCase().endsWith(domain);
+
+/** The roles that a verified certificate carries. */
+export function rolesOf(certificate: Pick<PeerCertificate, 'subjectaltname'> | undefined): Role[] {
+  const names = (certificate?.subjectaltname ?? '').split(', ');
+  return roles.filter((role) => names.includes(`DNS:${roleName(role)}`));
+}
