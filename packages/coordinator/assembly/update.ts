@@ -1,7 +1,11 @@
+import { widenBf16 } from '../../common/assembly/bf16';
+
+export { roundToBf16 } from '../../common/assembly/bf16';
+
 /*
  * The coordinator's arithmetic. IEEE float32 in SIMD lanes, each operation rounded by itself (WebAssembly has no fused
- * multiply-add), so every host computes the same bits. Addresses are bytes in the shared memory, counts are elements.
- * Where nothing else is said, up to three elements behind a range are read and written, too: vectors end in padding.
+ * multiply-add), so every host computes the same bits. Addresses are bytes in the shared memory, counts are elements. Nothing
+ * behind a range is touched, but by `moveAverages`: vectors end in padding.
  */
 
 /** Whether all elements are finite: x - x is 0 for a finite x and NaN for an infinity or a NaN. */
@@ -9,11 +13,45 @@ export function allFinite(source: usize, count: u32): bool {
   const zero = f32x4.splat(0);
   let strange = i32x4.splat(0);
   const end = source + ((<usize>count) << 2);
-  for (let at = source; at < end; at += 16) {
-    const x = v128.load(at);
+  const whole = source + ((<usize>(count & ~3)) << 2);
+  for (; source < whole; source += 16) {
+    const x = v128.load(source);
     strange = v128.or(strange, f32x4.ne(f32x4.sub(x, x), zero));
   }
-  return !v128.any_true(strange);
+  if (v128.any_true(strange)) return false;
+  for (; source < end; source += 4) {
+    const x = load<f32>(source);
+    if (x - x != 0) return false;
+  }
+  return true;
+}
+
+/** Whether all bfloat16 are finite: an exponent of ones stands for an infinity or a NaN. */
+export function allFiniteBf16(source: usize, count: u32): bool {
+  const exponent = i16x8.splat(0x7f80);
+  let strange = i16x8.splat(0);
+  const end = source + ((<usize>count) << 1);
+  const whole = source + ((<usize>(count & ~7)) << 1);
+  for (; source < whole; source += 16) {
+    strange = v128.or(strange, i16x8.eq(v128.and(v128.load(source), exponent), exponent));
+  }
+  if (v128.any_true(strange)) return false;
+  for (; source < end; source += 2) if ((load<u16>(source) & 0x7f80) == 0x7f80) return false;
+  return true;
+}
+
+/** The largest magnitude, NaN where there is one. */
+export function largest(source: usize, count: u32): f32 {
+  let most = f32x4.splat(0);
+  const end = source + ((<usize>count) << 2);
+  const whole = source + ((<usize>(count & ~3)) << 2);
+  for (; source < whole; source += 16) most = f32x4.max(most, f32x4.abs(v128.load(source)));
+  let result = max<f32>(
+    max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
+    max<f32>(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
+  );
+  for (; source < end; source += 4) result = max<f32>(result, abs<f32>(load<f32>(source)));
+  return result;
 }
 
 /** sum[i] = source[i] for the first replica, sum[i] += source[i] for the others. */
@@ -23,9 +61,126 @@ export function accumulate(sum: usize, source: usize, count: u32, first: bool): 
     return;
   }
   const end = source + ((<usize>count) << 2);
-  for (; source < end; source += 16, sum += 16) {
+  const whole = source + ((<usize>(count & ~3)) << 2);
+  for (; source < whole; source += 16, sum += 16) {
     v128.store(sum, f32x4.add(v128.load(sum), v128.load(source)));
   }
+  for (; source < end; source += 4, sum += 4) store<f32>(sum, load<f32>(sum) + load<f32>(source));
+}
+
+/** The same from bfloat16. */
+export function accumulateBf16(sum: usize, source: usize, count: u32, first: bool): void {
+  if (first) {
+    widenBf16(source, sum, count);
+    return;
+  }
+  const end = source + ((<usize>count) << 1);
+  const whole = source + ((<usize>(count & ~7)) << 1);
+  for (; source < whole; source += 16, sum += 32) {
+    const x = v128.load(source);
+    const low = i32x4.shl(i32x4.extend_low_i16x8_u(x), 16);
+    const high = i32x4.shl(i32x4.extend_high_i16x8_u(x), 16);
+    v128.store(sum, f32x4.add(v128.load(sum), low));
+    v128.store(sum, f32x4.add(v128.load(sum, 16), high), 16);
+  }
+  for (; source < end; source += 2, sum += 4) {
+    store<f32>(sum, load<f32>(sum) + reinterpret<f32>((<u32>load<u16>(source)) << 16));
+  }
+}
+
+/**
+ * The same from factors, x [rows, inputs] and dy [rows, outputs], for the inputs `begin` <= i < `end`: an element of x^T dy is
+ * ((0 + x[0, i] dy[0, j]) + x[1, i] dy[1, j]) + ..., whatever the range. `scratch` holds 12 floats a row at least.
+ */
+export function addProduct(
+  sum: usize,
+  x: usize,
+  dy: usize,
+  rows: u32,
+  inputs: u32,
+  outputs: u32,
+  begin: u32,
+  end: u32,
+  scratch: usize,
+  scratchCount: u32,
+  first: bool,
+): void {
+  const wholeOutputs = outputs & ~7;
+  const wholeEnd = begin + ((end - begin) & ~3);
+  const strips = scratch + ((<usize>rows) << 4);
+  // As many outputs at once as the scratch holds.
+  const group = (scratchCount / rows - 4) & ~7;
+  for (let from: u32 = 0; from < wholeOutputs; from += group) {
+    const to = min(from + group, wholeOutputs);
+    packStrips(dy, rows, outputs, from, to, strips);
+    for (let i = begin; i < wholeEnd; i += 4) {
+      for (let row: u32 = 0; row < rows; row++) {
+        v128.store(scratch + ((<usize>row) << 4), v128.load(x + ((<usize>row * inputs + i) << 2)));
+      }
+      for (let j = from; j < to; j += 8) {
+        const strip = strips + ((<usize>(j - from) * rows) << 2);
+        addBlock(sum + ((<usize>i * outputs + j) << 2), (<usize>outputs) << 2, scratch, strip, rows, first);
+      }
+    }
+  }
+  for (let i = begin; i < end; i++) {
+    for (let j = i < wholeEnd ? wholeOutputs : 0; j < outputs; j++) {
+      let product: f32 = 0;
+      for (let row: u32 = 0; row < rows; row++) {
+        product += load<f32>(x + ((<usize>row * inputs + i) << 2)) * load<f32>(dy + ((<usize>row * outputs + j) << 2));
+      }
+      const target = sum + ((<usize>i * outputs + j) << 2);
+      store<f32>(target, first ? product : load<f32>(target) + product);
+    }
+  }
+}
+
+/** Columns `from` .. `to - 1` as strips of eight, so that a strip's rows follow one another. */
+function packStrips(dy: usize, rows: u32, outputs: u32, from: u32, to: u32, strips: usize): void {
+  for (let j = from; j < to; j += 8) {
+    for (let row: u32 = 0; row < rows; row++, strips += 32) {
+      const source = dy + ((<usize>row * outputs + j) << 2);
+      v128.store(strips, v128.load(source));
+      v128.store(strips, v128.load(source, 16), 16);
+    }
+  }
+}
+
+/** A block of 4 x 8 of the product, in registers. */
+function addBlock(sum: usize, stride: usize, x: usize, dy: usize, rows: u32, first: bool): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  for (let row: u32 = 0; row < rows; row++, x += 16, dy += 32) {
+    const y0 = v128.load(dy);
+    const y1 = v128.load(dy, 16);
+    const a = v128.load_splat<f32>(x);
+    a0 = f32x4.add(a0, f32x4.mul(a, y0));
+    a1 = f32x4.add(a1, f32x4.mul(a, y1));
+    const b = v128.load_splat<f32>(x, 4);
+    b0 = f32x4.add(b0, f32x4.mul(b, y0));
+    b1 = f32x4.add(b1, f32x4.mul(b, y1));
+    const c = v128.load_splat<f32>(x, 8);
+    c0 = f32x4.add(c0, f32x4.mul(c, y0));
+    c1 = f32x4.add(c1, f32x4.mul(c, y1));
+    const d = v128.load_splat<f32>(x, 12);
+    d0 = f32x4.add(d0, f32x4.mul(d, y0));
+    d1 = f32x4.add(d1, f32x4.mul(d, y1));
+  }
+  addRow(sum, a0, a1, first);
+  addRow(sum + stride, b0, b1, first);
+  addRow(sum + 2 * stride, c0, c1, first);
+  addRow(sum + 3 * stride, d0, d1, first);
+}
+
+function addRow(sum: usize, left: v128, right: v128, first: bool): void {
+  v128.store(sum, first ? left : f32x4.add(v128.load(sum), left));
+  v128.store(sum, first ? right : f32x4.add(v128.load(sum, 16), right), 16);
 }
 
 /**

@@ -11,7 +11,6 @@ import {
   readCheckpointFile,
   readManifest,
   removeCheckpoint,
-  superfluousCheckpoints,
   verifyCheckpoint,
   writeCheckpoint,
   type CheckpointFacts,
@@ -37,7 +36,7 @@ const facts = (iteration: number, term = 1): CheckpointFacts => ({
   workerKind: '{}',
   history: { rows: [], evaluations: [] },
 });
-const weights = { 'generator.safetensors': () => Buffer.from('weights'), 'other.safetensors': () => Buffer.from('') };
+const weights = { 'generator.safetensors': Buffer.from('weights'), 'other.safetensors': Buffer.from('') };
 const allowed = () => Promise.resolve();
 const write = (iteration: number, term = 1) => writeCheckpoint(run, facts(iteration, term), weights, allowed);
 const pathOf = (name: string, file: string) => join(fileURLToPath(checkpointStore(run, name).url), file);
@@ -118,7 +117,8 @@ test('the newest whole checkpoint is found behind damaged ones', async () => {
   await writeFile(pathOf('00000004-0001', 'manifest.json'), '{"format": 1}');
   const passed: [string, unknown][] = [];
   const found = await newestWholeCheckpoint(run, (...damage) => passed.push(damage));
-  expect(found?.name).toBe('00000001-0001');
+  expect(found).toMatchObject({ name: '00000001-0001', url: checkpointStore(run, '00000001-0001').url });
+  expect(found?.files).toEqual(weights);
   expect(passed.map(([name, error]) => [name, (error as FourfoldError).code])).toEqual([
     ['00000004-0001', 'corrupt'],
     ['00000003-0001', 'not-found'],
@@ -164,11 +164,4 @@ test('a checkpoint is removed manifest first', async () => {
   await removeCheckpoint({ ...run, remove: (key) => run.remove((removed.push(key), key)) }, '00000001-0001');
   expect(removed[0]).toBe('checkpoints/00000001-0001/manifest.json');
   expect(await run.list('checkpoints/')).toEqual([]);
-});
-
-test('all but the newest and the best are superfluous', () => {
-  const names = ['00000001-0001', '00000002-0001', '00000002-0002', '00000003-0002', '00000004-0002'];
-  expect(superfluousCheckpoints(names, 2)).toEqual(names.slice(0, 3));
-  expect(superfluousCheckpoints(names, 2, 2)).toEqual(['00000001-0001']);
-  expect(superfluousCheckpoints(names, 9)).toEqual([]);
 });

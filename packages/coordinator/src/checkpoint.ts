@@ -1,4 +1,6 @@
-import { FourfoldError, getJson, getVerified, sha256, type ObjectStore } from '@fourfold/common';
+import { createHash } from 'node:crypto';
+import { setImmediate as otherWork } from 'node:timers/promises';
+import { FourfoldError, getJson, getVerified, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 import { historySchema } from './history.js';
 
@@ -28,10 +30,20 @@ export const manifestSchema = z.object({
 
 export type CheckpointManifest = z.infer<typeof manifestSchema>;
 
+/** A checkpoint whose files were all read, and are what its manifest says. */
+export interface WholeCheckpoint {
+  /** Of its folder. */
+  url: string;
+  manifest: CheckpointManifest;
+  files: Record<string, Uint8Array>;
+}
+
 /** A manifest before its files are known. */
 export type CheckpointFacts = Omit<CheckpointManifest, 'format' | 'createdAt' | 'files'>;
 
 const folder = 'checkpoints/';
+/** The generator's moving average, in checkpoints of runs that keep one. */
+export const averageFile = 'generator-average.safetensors';
 const manifestFile = 'manifest.json';
 
 /** A checkpoint's name: its iteration and the term that wrote it. Names sort by age. */
@@ -39,23 +51,22 @@ export const checkpointName = (iteration: number, term: number): string =>
   `${String(iteration).padStart(8, '0')}-${String(term).padStart(4, '0')}`;
 
 /**
- * Write a checkpoint and return its name. `files` are made one at a time, so that one copy of a network's state is in
- * memory at most; `mayPublish` is awaited before the manifest and throws when this coordinator may write no more.
- * After any error the folder is removed again as far as it goes; older checkpoints are untouched.
+ * Write a checkpoint and return its name. `files` must not change meanwhile; `mayPublish` is awaited before the manifest
+ * and throws when this coordinator may write no more. After any error the folder is removed again as far as it goes; older
+ * checkpoints are untouched.
  */
 export async function writeCheckpoint(
   run: ObjectStore,
   facts: CheckpointFacts,
-  files: Record<string, () => Uint8Array>,
+  files: Record<string, Uint8Array>,
   mayPublish: () => Promise<void>,
 ): Promise<string> {
   const name = checkpointName(facts.iteration, facts.term);
   const store = run.at(`${folder}${name}`);
   try {
     const written: CheckpointManifest['files'] = {};
-    for (const [file, encode] of Object.entries(files)) {
-      const body = encode();
-      written[file] = { sizeBytes: body.byteLength, sha256: sha256(body) };
+    for (const [file, body] of Object.entries(files)) {
+      written[file] = { sizeBytes: body.byteLength, sha256: await sha256InSlices(body) };
       await store.put(file, body);
     }
     const manifest: CheckpointManifest = { ...facts, format: 1, createdAt: new Date().toISOString(), files: written };
@@ -66,6 +77,19 @@ export async function writeCheckpoint(
     await removeCheckpoint(run, name).catch(() => undefined);
     throw cause;
   }
+}
+
+/** About a millisecond's work. */
+const sliceBytes = 1 << 20;
+
+/** SHA-256 of a large body; between its slices the process does whatever else is waiting. */
+async function sha256InSlices(body: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let begin = 0; begin < body.byteLength; begin += sliceBytes) {
+    hash.update(body.subarray(begin, begin + sliceBytes));
+    await otherWork();
+  }
+  return hash.digest('hex');
 }
 
 /** Names of the run's checkpoints, oldest first. */
@@ -106,22 +130,30 @@ export async function verifyCheckpoint(checkpoint: ObjectStore): Promise<Checkpo
   return manifest;
 }
 
+/** Read all of a checkpoint. Throws as `verifyCheckpoint` does. */
+async function readCheckpoint(checkpoint: ObjectStore): Promise<WholeCheckpoint> {
+  const manifest = await readManifest(checkpoint);
+  const files: WholeCheckpoint['files'] = {};
+  for (const file of Object.keys(manifest.files)) files[file] = await readCheckpointFile(checkpoint, manifest, file);
+  return { url: checkpoint.url, manifest, files };
+}
+
 /** The store of one of a run's checkpoints. */
 export const checkpointStore = (run: ObjectStore, name: string): ObjectStore => run.at(`${folder}${name}`);
 
 /**
- * The newest checkpoint whose files are all there and undamaged; `onDamaged` hears of those that are passed over.
+ * The newest checkpoint whose files are all there and undamaged, with them; `onDamaged` hears of those that are passed over.
  * Undefined when the run has none at all; throws the oldest one's error when it has only damaged ones, and at once what is
  * no damage.
  */
 export async function newestWholeCheckpoint(
   run: ObjectStore,
   onDamaged: (name: string, error: unknown) => void,
-): Promise<{ name: string; manifest: CheckpointManifest } | undefined> {
+): Promise<(WholeCheckpoint & { name: string }) | undefined> {
   const names = (await listCheckpoints(run)).reverse();
   for (const [age, name] of names.entries()) {
     try {
-      return { name, manifest: await verifyCheckpoint(checkpointStore(run, name)) };
+      return { name, ...(await readCheckpoint(checkpointStore(run, name))) };
     } catch (error) {
       // A store that cannot be reached says nothing of the checkpoint: going on from an older one would lose work.
       if (age === names.length - 1 || !isDamage(error)) throw error;
@@ -138,9 +170,4 @@ const isDamage = (error: unknown): boolean =>
 export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {
   await run.remove(`${folder}${name}/${manifestFile}`);
   for (const { key } of await run.list(`${folder}${name}/`)) await run.remove(key);
-}
-
-/** Which checkpoints may go: all but the newest `keep` and those of the best iteration. */
-export function superfluousCheckpoints(names: readonly string[], keep: number, bestIteration?: number): string[] {
-  return names.slice(0, -keep).filter((name) => Number(name.split('-')[0]) !== bestIteration);
 }

@@ -3,27 +3,43 @@ import {
   createLogger,
   createTermGuard,
   FourfoldError,
+  logAbout,
+  markRunEnd,
   openStore,
   runStore,
   sha256,
+  startPartServer,
   startServer,
   wire,
+  type Logger,
+  type ObjectStore,
   type Register__Output,
   type RunConfig,
 } from '@fourfold/common';
-import { checkpointStore } from './checkpoint.js';
+import { createCheckpointSaver } from './checkpoint-saver.js';
+import { createCoordinatorMetrics } from './coordinator-metrics.js';
 import { createExchange } from './exchange.js';
 import { createLeaseBoard } from './lease-board.js';
 import { createMaster } from './master.js';
 import { createProgress } from './progress.js';
-import { pruneCheckpoints, saveCheckpoint, startingPoint } from './run-checkpoints.js';
+import { iterationOf } from './retention.js';
+import { startingPoint } from './run-checkpoints.js';
+import { writeRunRecord } from './run-record.js';
 import { createCoordinatorService, type Answer, type Work } from './service.js';
+import { readStartingGenerator } from './start-from.js';
+import { createStatusRoutes } from './status-routes.js';
+import { statusNow, workerStatus, type SavedCheckpoint, type StatusSource } from './status.js';
 import { train } from './train.js';
+import { createValidationPictures } from './validation-pictures.js';
 
 export interface CoordinatorOptions {
   config: RunConfig;
   /** host:port; port 0 takes a free one. */
   listen: string;
+  /** Where workers find it, if that is not where it listens. */
+  advertise?: string;
+  /** host:port of the status page and of `/metrics`; without it there is neither. */
+  http?: string;
   /** Continue from the newest whole checkpoint, where there is one; without it a run that has any is refused. */
   resume: boolean;
   /** Aborted to stop early: the coordinator writes a checkpoint and rejects with the reason. */
@@ -34,28 +50,32 @@ export interface CoordinatorOptions {
  * A coordinator's whole life: claim a term, restore, serve, train, and leave with a checkpoint. Resolves when the
  * schedule is done. Rejects with the signal's reason after an early stop, with `conflict` when a newer term took over.
  */
-export async function runCoordinator({ config, listen, resume, signal }: CoordinatorOptions): Promise<void> {
+export async function runCoordinator(options: CoordinatorOptions): Promise<void> {
+  const { config, listen, advertise, http, resume, signal } = options;
+  logAbout({ run: config.name });
   const log = createLogger('coordinator');
   const run = runStore(config);
   const datasetSha256 = sha256(await openStore(config.dataset).get('manifest.json'));
-  const found = await startingPoint(run, config, datasetSha256, resume, log);
-  const master = createMaster(config);
-  const progress = createProgress(config);
-  let kind: string | undefined;
-  if (found) {
-    await master.restore(checkpointStore(run, found.name), found.manifest);
-    progress.restore(found.manifest.history);
-    kind = found.manifest.workerKind;
-    log.info({ event: 'resumed', checkpoint: found.name, iteration: found.manifest.iteration }, 'resumed');
-  }
+  const { master, manifest, saved: found } = await startMaster(run, config, datasetSha256, resume, log);
+  const progress = createProgress(config, () => pictures.refresh());
+  if (manifest) progress.restore(manifest.history);
+  // Empty where no worker had joined yet.
+  let kind = manifest?.workerKind || undefined;
+  let saved: SavedCheckpoint | undefined = found;
 
-  const server = await startServer(listen);
-  const { term } = await claimTerm(run, server.address);
+  const server = await startServer(listen, { log });
+  const { term } = await claimTerm(run, advertise ?? server.address);
   const guard = createTermGuard(run, term, config.timing.silenceMs);
+  await writeRunRecord(run, { config, term, datasetSha256 }, () => guard.check());
+  const evaluations = () => progress.history().evaluations;
+  const shown = config.validation?.pictures ?? 0;
+  const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), log);
+  pictures.refresh();
   const exchange = await createExchange(config.exchange, term, master, log);
   const stop = new AbortController();
   let state = 'training';
-  const board = createLeaseBoard<Work, Answer>(term, config.timing, log, () => guard.isFresh());
+  const { timing, workers } = config;
+  const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
   const service = createCoordinatorService(
     {
       config,
@@ -73,6 +93,30 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
     log,
   );
   server.addService(wire.Coordinator.service, service.handlers);
+  const source: StatusSource = {
+    config,
+    run: () => progress.status(state, term, board.workerCount(), master.versions()),
+    history: () => progress.history(),
+    workers: () => workerStatus(board.seated(), service.workers()),
+    checkpoint: () => saved,
+    pictures: () => pictures.views(),
+  };
+  const metrics = createCoordinatorMetrics({
+    config,
+    now: () => statusNow(source),
+    history: () => progress.history(),
+    leases: () => board.counts(),
+    workersRefused: () => service.refused(),
+    traffic: exchange.traffic,
+  });
+  const status = await createStatusRoutes(source, pictures);
+  const httpServer = await startPartServer({
+    http,
+    metrics,
+    whyNotReady: () => (guard.isFresh() ? undefined : 'it has slept, and not yet looked for a newer term'),
+    routes: status.routes,
+    log,
+  });
   log.info({ event: 'listening', address: server.address, term }, 'listening');
 
   const timers = [
@@ -89,32 +133,67 @@ export async function runCoordinator({ config, listen, resume, signal }: Coordin
     state = before;
     return result;
   };
-  let savedIteration: number | undefined;
-  const checkpoint = () =>
-    inState('writing a checkpoint', async () => {
-      // One of this iteration is there: writing over it would put it at risk for half an iteration at most.
-      if (savedIteration === master.versions().generator) return;
-      const facts = { run: config.name, term, config, seed: config.seed, datasetSha256, workerKind: kind ?? '' };
-      const name = await saveCheckpoint(run, facts, master, progress.history(), () => guard.check());
-      savedIteration = master.versions().generator;
-      log.info({ event: 'checkpoint', checkpoint: name }, 'checkpoint written');
-      await pruneCheckpoints(run, term, config.checkpoints.keep, progress.history());
-    });
+  const saver = createCheckpointSaver({
+    run,
+    facts: () => ({ run: config.name, term, config, seed: config.seed, datasetSha256, workerKind: kind ?? '' }),
+    master,
+    history: () => progress.history(),
+    mayPublish: () => guard.check(),
+    log,
+    onSaved(written) {
+      saved = { name: written.checkpoint, savedAtMs: Date.now() };
+      metrics.checkpointSaved(written);
+      log.info({ event: 'checkpoint', iteration: iterationOf(written.checkpoint), ...written }, 'checkpoint written');
+    },
+    onFailed(error) {
+      metrics.checkpointFailed();
+      stop.abort(error);
+    },
+  });
+  const checkpoint = () => inState('writing a checkpoint', () => saver.save());
   try {
-    const training = { config, master, board, exchange, progress, log, checkpoint, inState };
-    await train(training, AbortSignal.any([signal, stop.signal]));
+    // Whatever the other run does from now on, this one has begun.
+    if (config.startFrom !== undefined && !found) await checkpoint();
+    const parts = { config, master, board, exchange, progress, log, checkpoint, inState };
+    await train({ ...parts, onUpdate: metrics.updated }, AbortSignal.any([signal, stop.signal]));
+    await inState('writing a checkpoint', () => saver.settled());
+    await guard.check();
+    await markRunEnd(run, term, config);
     state = 'finished';
     service.close('the run is finished');
   } catch (error) {
     state = 'stopped';
-    if (signal.aborted) await checkpoint();
+    if (signal.aborted) await saver.save();
+    // What is under way is finished. Where it fails, that is the reason of an early stop, but not of one for another reason.
+    await saver.settled().catch((failure: unknown) => {
+      throw signal.aborted ? failure : error;
+    });
     throw error;
   } finally {
     timers.forEach(clearInterval);
+    await pictures.idle();
+    status.close();
+    await httpServer?.close();
     await server.close();
     await exchange.close();
     await master.close();
   }
+}
+
+/** The master state that the run starts from, and the checkpoint that it comes from, if it does from one. */
+async function startMaster(run: ObjectStore, config: RunConfig, datasetSha256: string, resume: boolean, log: Logger) {
+  const found = await startingPoint(run, config, datasetSha256, resume, log);
+  const master = createMaster(config);
+  if (!found) {
+    const { startFrom, store } = config;
+    if (startFrom === undefined) return { master };
+    master.startFrom(await readStartingGenerator({ startFrom, store }, master.layout('generator'), log));
+    return { master };
+  }
+  const { name, manifest } = found;
+  master.restore(found);
+  log.info({ event: 'resumed', checkpoint: name, iteration: manifest.iteration }, 'resumed');
+  return { master, manifest, saved: { name, savedAtMs: Date.parse(manifest.createdAt) } };
 }
 
 const kindName = ({ kind }: Register__Output): string => JSON.stringify(kind);

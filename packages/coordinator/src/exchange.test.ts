@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { createLogger, createSharedFile, openSharedFile, secretStamp, type OwnFile } from '@fourfold/common';
+import {
+  createLogger,
+  createSharedFile,
+  openSharedFile,
+  plainLayout,
+  protocolVersion,
+  secretStamp,
+  wireFormats,
+  type ExchangeConfig,
+  type OwnFile,
+} from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createExchange, type Exchange } from './exchange.js';
 
@@ -11,33 +21,41 @@ const said = vi.spyOn(log, 'info');
 const master = {
   networks: ['generator' as const],
   versions: () => ({ generator: 7, discriminator: 0 }),
-  state: () => ({ vector: Float32Array.of(1, 2, 3) }) as ReturnType<Parameters<typeof createExchange>[2]['state']>,
+  state: () =>
+    ({ wire: new Uint8Array(12), wires: { parameters: plainLayout(3) } }) as ReturnType<
+      Parameters<typeof createExchange>[2]['state']
+    >,
+  updater: { encodeParameters: async () => undefined },
   serve: () => undefined,
+  serveEvaluated: () => undefined,
 };
 const transportOf = (connected: ReturnType<Exchange['connect']>) =>
   'problem' in connected ? connected.problem : connected.transport;
 
+const formats = { gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' } as const;
+
 /** A worker's Register, as far as the exchange goes. */
 const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType<typeof secretStamp> | null) => ({
-  protocolVersion: 1,
+  protocolVersion,
   run: 'run',
   kind: null,
   exchangeAddress: '127.0.0.1:1',
   datasetSha256: '',
   hostCheck,
   hostSecret,
+  formats: wireFormats(formats),
 });
 
 let check: OwnFile;
 const secret = secretStamp();
 let exchange: Exchange | undefined;
 const open = async (transport: 'auto' | 'grpc' | 'shared-memory') =>
-  (exchange = await createExchange({ transport, folder }, 3, master, log));
+  (exchange = await createExchange({ transport, folder, ...formats }, 3, master, log));
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
   beforeEach(async () => {
     check = await createSharedFile(folder);
-    await check.write(secret, new Float32Array());
+    await check.write(secret, new Uint8Array());
     said.mockClear();
   });
   afterEach(async () => {
@@ -66,6 +84,19 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(transportOf(connected)).toBe('exchange.transport is shared-memory, but the worker is on another host');
   });
 
+  test.each<[Partial<ExchangeConfig>, string]>([
+    [{ gradients: 'bf16' }, 'exchange.gradients bf16, this coordinator with exchange.gradients f32'],
+    [
+      { parameters: 'bf16', denseGradient: 'factors' },
+      'exchange.parameters bf16, exchange.denseGradient factors, this coordinator with exchange.parameters f32, exchange.denseGradient matrix',
+    ],
+  ])('a worker of other formats is refused: %o', async (other, says) => {
+    const register = { ...registerWith(check.place, secret), formats: wireFormats({ ...formats, ...other }) };
+    expect(transportOf((await open('auto')).connect(register))).toBe(
+      `the worker was started with ${says}: give both the same config`,
+    );
+  });
+
   test('parameters are published once a version, and only while somebody reads them', async () => {
     const opened = await open('auto');
     await opened.publish();
@@ -84,17 +115,24 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
   test('shared memory that is full: parameters are pulled from then on, which is said once', async () => {
     const script = `
-      import { createLogger, createSharedFile, secretStamp } from '${new URL('../../common/dist/index.js', import.meta.url).href}';
+      import { createLogger, createSharedFile, secretStamp, wireFormats } from '${new URL('../../common/dist/index.js', import.meta.url).href}';
       import { createExchange } from '${new URL('../dist/index.js', import.meta.url).href}';
       const [check, secret] = [await createSharedFile('${folder}'), secretStamp()];
-      await check.write(secret, new Float32Array());
+      await check.write(secret, new Uint8Array());
       let version = 0;
-      const vector = new Float32Array(100_000);
-      const master = { networks: ['generator'], versions: () => ({ generator: version }), state: () => ({ vector }) };
+      const state = () => ({ wire: new Uint8Array(400_000) });
+      const updater = { encodeParameters: async () => undefined };
+      const master = { networks: ['generator'], versions: () => ({ generator: version }), state, updater };
+      const formats = ${JSON.stringify(formats)};
       const said = [];
       const log = { info: ({ reason }) => said.push(reason) };
-      const exchange = await createExchange({ transport: 'auto', folder: '${folder}' }, 1, master, log);
-      const register = { exchangeAddress: '127.0.0.1:1', hostCheck: check.place, hostSecret: secret };
+      const exchange = await createExchange({ transport: 'auto', folder: '${folder}', ...formats }, 1, master, log);
+      const register = {
+        exchangeAddress: '127.0.0.1:1',
+        hostCheck: check.place,
+        hostSecret: secret,
+        formats: wireFormats(formats),
+      };
       const offered = [];
       for (; version < 3; version++) {
         const { transport, welcome, close } = exchange.connect(register);

@@ -1,47 +1,35 @@
-import { credentials, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import {
-  bulkChannelOptions,
   createSharedFile,
+  createTraffic,
+  createWorkerClient,
   describeError,
   endWithStatus,
-  openSharedFile,
-  pieceElements,
-  receiveVector,
+  formatsProblem,
+  isPlain,
+  messageProblem,
+  parametersRequestSchema,
   sendVector,
   whyNotShared,
-  wire,
   type CoordinatorHandlers,
   type ExchangeConfig,
   type Logger,
   type OwnFile,
-  type ReceiveOptions,
   type Register__Output,
   type SharedFile__Output,
   type Token__Output,
+  type Traffic,
+  type Transport,
   type Welcome,
-  type WorkerClient,
 } from '@fourfold/common';
+import { pulledPieces, sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from './master.js';
 import type { Network } from './schedule.js';
-import type { SharedRange } from './updater.js';
 
 /*
  * How parameters and gradients cross between the coordinator and its workers. Nothing else in the coordinator knows: a
  * worker's gradient is a source of pieces, and parameters are published.
  */
-
-/** A stretch of a gradient: its bytes, or where they are in shared memory for whoever reads them. */
-export type GradientPiece = { begin: number; count: number } & (
-  { bytes: Uint8Array } | { shared: Pick<SharedRange, 'descriptor' | 'stamp'> }
-);
-
-/**
- * The pieces of one gradient from an element on, in order; each is good until the next one is asked for. Throws
- * `unavailable` when they stop coming, `mismatch` on a wrong one.
- */
-export type GradientSource = (options: ReceiveOptions) => AsyncIterable<GradientPiece>;
-
-export type Transport = 'shared-memory' | 'grpc';
 
 /** What the exchange with one worker is. */
 export interface Connection {
@@ -52,8 +40,6 @@ export interface Connection {
   gradient(token: Token__Output, file: SharedFile__Output | null): GradientSource;
   close(): void;
 }
-
-export type Traffic = Record<'parameters' | 'gradients', Record<Transport, number>>;
 
 export interface Exchange {
   /** Find out how to exchange with a worker. Returns why not where the config leaves no way. */
@@ -75,18 +61,20 @@ export interface Exchange {
  * `unavailable` when the config insists on it.
  */
 export async function createExchange(
-  { transport, folder }: ExchangeConfig,
+  config: ExchangeConfig,
   term: number,
-  master: Pick<Master, 'networks' | 'state' | 'versions' | 'serve'>,
+  master: Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveEvaluated'> & {
+    updater: Pick<Master['updater'], 'encodeParameters'>;
+  },
   log: Logger,
 ): Promise<Exchange> {
-  const traffic: Traffic = {
-    parameters: { 'shared-memory': 0, grpc: 0 },
-    gradients: { 'shared-memory': 0, grpc: 0 },
-  };
+  const { transport, folder } = config;
+  const traffic = createTraffic();
   const isRequired = transport === 'shared-memory';
   /** By network; none without shared memory. */
   const files = new Map<Network, { file: OwnFile; version?: number }>();
+  /** Versions of which the wire vector is there: parameters are rounded once, whoever takes them and how. */
+  const encoded = new Map<Network, number>();
   let sharing = 0;
 
   /** Go on without, unless the config insists. */
@@ -113,20 +101,22 @@ export async function createExchange(
     async function* (options) {
       for await (const piece of source(options)) {
         yield piece;
-        traffic.gradients[by] += piece.count * Float32Array.BYTES_PER_ELEMENT;
+        traffic.gradients[by] += piece.byteLength;
       }
     };
 
   return {
     traffic,
     connect(register) {
+      const problem = formatsProblem(config, register.formats);
+      if (problem) return { problem };
       const reason = whyStreams(register);
       if (reason && isRequired) return { problem: `exchange.transport is shared-memory, but ${reason}` };
       if (reason && transport === 'auto') {
         const { exchangeAddress } = register;
         log.info({ event: 'no-shared-memory', exchangeAddress, reason }, 'gradients cross by gRPC');
       }
-      const client = new wire.Worker(register.exchangeAddress, credentials.createInsecure(), bulkChannelOptions);
+      const client = createWorkerClient(register.exchangeAddress);
       if (!reason) sharing++;
       return {
         transport: reason ? 'grpc' : 'shared-memory',
@@ -148,15 +138,22 @@ export async function createExchange(
     },
 
     async publish() {
+      for (const network of master.networks) {
+        const version = master.versions()[network];
+        if (encoded.get(network) === version) continue;
+        encoded.delete(network);
+        await master.updater.encodeParameters(master.state(network));
+        encoded.set(network, version);
+      }
       if (sharing === 0) return;
       try {
         for (const [network, published] of files) {
           const version = master.versions()[network];
           if (published.version === version) continue;
-          const { vector } = master.state(network);
-          await published.file.write({ term, number: version }, vector);
+          const { wire } = master.state(network);
+          await published.file.write({ term, number: version }, wire);
           published.version = version;
-          traffic.parameters['shared-memory'] += vector.byteLength;
+          traffic.parameters['shared-memory'] += wire.byteLength;
         }
       } catch (error) {
         // What workers do not find there they pull.
@@ -167,16 +164,18 @@ export async function createExchange(
 
     handlers: {
       PullParameters(call) {
-        const { term: asked, network, version } = call.request;
-        const found =
-          asked === term ? master.serve(network === 'GENERATOR' ? 'generator' : 'discriminator', version) : undefined;
+        const problem = messageProblem(parametersRequestSchema, call.request);
+        if (problem) return endWithStatus(call, status.INVALID_ARGUMENT, problem);
+        const { term: asked, network: wanted, version, forEvaluation } = call.request;
+        const network = wanted === 'GENERATOR' ? 'generator' : 'discriminator';
+        const found = asked === term ? parametersOf(network, version, forEvaluation) : undefined;
         if (!found) {
-          const what = `${network} version ${version} of term ${asked}`;
+          const what = `${wanted} version ${version} of term ${asked}`;
           endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not there`);
           return;
         }
-        traffic.parameters.grpc += found.vector.byteLength;
-        sendVector(call, found.vector, 0, found.stillValid).catch((error: unknown) =>
+        traffic.parameters.grpc += found.bytes.byteLength;
+        sendVector(call, found.bytes, 0, found.stillValid).catch((error: unknown) =>
           endWithStatus(call, status.INTERNAL, describeError(error)),
         );
       },
@@ -184,37 +183,23 @@ export async function createExchange(
     close: closeFiles,
   };
 
+  function parametersOf(network: Network, version: number, forEvaluation: boolean) {
+    if (!master.networks.includes(network)) return undefined;
+    const { wire, wires } = master.state(network);
+    if (!forEvaluation && !isPlain(wires.parameters)) {
+      const stillValid = () => encoded.get(network) === version;
+      return stillValid() ? { bytes: wire, stillValid } : undefined;
+    }
+    const found = forEvaluation ? master.serveEvaluated(version) : master.serve(network, version);
+    if (!found) return undefined;
+    const { vector, stillValid } = found;
+    return { bytes: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), stillValid };
+  }
+
   async function closeFiles(): Promise<void> {
     const open = [...files.values()];
     files.clear();
     for (const { file } of open) await file.close();
-  }
-}
-
-async function* pulledPieces(
-  client: WorkerClient,
-  token: Token__Output,
-  options: ReceiveOptions,
-): AsyncGenerator<GradientPiece> {
-  const call = client.PullGradient({ token, begin: options.begin });
-  for await (const { begin, bytes } of receiveVector(call, options)) {
-    yield { begin, bytes, count: bytes.byteLength / Float32Array.BYTES_PER_ELEMENT };
-  }
-}
-
-async function* sharedPieces(
-  place: SharedFile__Output,
-  token: Token__Output,
-  { begin, length }: ReceiveOptions,
-): AsyncGenerator<GradientPiece> {
-  const file = await openSharedFile(place);
-  const shared = { descriptor: file.descriptor, stamp: { term: token.term, number: token.number } };
-  try {
-    for (let at = begin; at < length; at += pieceElements) {
-      yield { begin: at, count: Math.min(pieceElements, length - at), shared };
-    }
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,10 +1,15 @@
 export * from './checkpoint.js';
+export * from './checkpoint-list.js';
+export * from './checkpoint-source.js';
+export type { SavedCheckpoint } from './checkpoint-saver.js';
 export { runCoordinator, type CoordinatorOptions } from './coordinator.js';
-export { createExchange, type Exchange, type Traffic, type Transport } from './exchange.js';
+export { createExchange, type Exchange } from './exchange.js';
 export type { Evaluation, History, HistoryRow } from './history.js';
 export { createLeaseBoard } from './lease-board.js';
 export { createMaster, type Master } from './master.js';
 export { createProgress } from './progress.js';
-export { totalIterations, type Network } from './schedule.js';
+export { bestEvaluation } from './retention.js';
+export { readRunRecord, type RunRecord } from './run-record.js';
+export { type Network } from './schedule.js';
 export { createCoordinatorService, type Answer, type Work } from './service.js';
 export { train } from './train.js';

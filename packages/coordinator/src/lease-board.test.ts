@@ -2,7 +2,8 @@ import { createLogger, type Token__Output } from '@fourfold/common';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createLeaseBoard, type LeaseBoard, type Seat } from './lease-board.js';
 
-const timing = { leaseMs: 1_000, silenceMs: 500 };
+const timing = { leaseMs: 1_000, silenceMs: 500, stragglerFactor: 3 };
+const workers = { minimumToStart: 1, minimumToContinue: 1 };
 const log = createLogger('test');
 log.level = 'silent';
 const never = new AbortController().signal;
@@ -11,7 +12,7 @@ let mayGrant: boolean;
 let board: LeaseBoard<string, string>;
 beforeEach(() => {
   mayGrant = true;
-  board = createLeaseBoard<string, string>(3, timing, log, () => mayGrant);
+  board = createLeaseBoard<string, string>(3, { timing, workers, mayGrant: () => mayGrant }, log);
 });
 
 afterEach(() => {
@@ -67,7 +68,7 @@ test('a lost worker’s tasks move, and its late answer is refused and counted',
   expect(second.granted.map(({ work, token }) => [work, token.number])).toEqual([['work of a', 2]]);
   expect(board.workerCount()).toBe(1);
   expect(board.offer(first.id, late, 'late')).toBe(false);
-  expect(board.refusedCount()).toBe(1);
+  expect(board.counts()).toMatchObject({ refused: 1, moved: 1, granted: 2 });
   board.offer(second.id, second.granted[0].token, 'in time');
   expect((await board.nextOffer('a', never)).result).toBe('in time');
 });
@@ -81,7 +82,7 @@ test('a token is good for its own worker, once, and for its own term', () => {
   expect(board.offer(first.id, { ...token, term: 2 }, 'of an older term')).toBe(false);
   expect(board.offer(first.id, token, 'result')).toBe(true);
   expect(board.offer(first.id, token, 'again')).toBe(false);
-  expect(board.refusedCount()).toBe(3);
+  expect(board.counts().refused).toBe(3);
 });
 
 test('an answer dies with its worker: its signal is aborted and the task is given away again', async () => {
@@ -127,7 +128,8 @@ test('a silent worker is dropped when the board plans, and its tasks move', () =
 });
 
 test('a worker whose lease ran out is dropped, though it is not silent', () => {
-  board = createLeaseBoard<string, string>(3, { leaseMs: 100, silenceMs: 60_000 }, log, () => true);
+  const patient = { ...timing, leaseMs: 100, silenceMs: 60_000 };
+  board = createLeaseBoard<string, string>(3, { timing: patient, workers, mayGrant: () => true }, log);
   const worker = join();
   add('a');
   const later = performance.now() + 2 * 100 + 1;
@@ -174,4 +176,80 @@ test('clear ends all leases; waiting ends with its signal', async () => {
   expect(worker.ended.map(({ number }) => number)).toEqual([1, 2]);
   expect(board.offer(worker.id, worker.granted[0].token, 'late')).toBe(false);
   expect(() => board.finish('a')).toThrow('a has no holder');
+});
+
+/** One that is usually done in 10 ms. */
+async function usual(worker: ReturnType<typeof join>, kind: string): Promise<void> {
+  for (let i = 0; i < 8; i++) {
+    board.add({ key: `usual ${i}`, priority: 0, kind, work: '' });
+    board.replan();
+    vi.advanceTimersByTime(10);
+    board.offer(worker.id, worker.granted[worker.granted.length - 1].token, '');
+    board.finish(`usual ${i}`);
+  }
+}
+
+test('a straggler’s task goes to an idle worker, too; the first answer counts and the other is refused', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const slow = join();
+  await usual(slow, 'half');
+  const idle = join();
+  board.add({ key: 'a', priority: 0, kind: 'half', work: 'work of a' });
+  board.replan();
+  const first = slow.granted[slow.granted.length - 1];
+  expect(first.work).toBe('work of a');
+  vi.advanceTimersByTime(31);
+  board.replan();
+  board.replan();
+  expect(idle.granted.map(({ work }) => work)).toEqual(['work of a']);
+  expect(board.counts()).toMatchObject({ straggling: 1, moved: 0 });
+  expect(board.offer(idle.id, idle.granted[0].token, 'of the idle one')).toBe(true);
+  expect(slow.ended).toContainEqual(first.token);
+  expect(board.offer(slow.id, first.token, 'of the slow one')).toBe(false);
+  expect((await board.nextOffer('a', never)).result).toBe('of the idle one');
+  expect(board.counts().refused).toBe(1);
+});
+
+test('the straggler may still be the first; the helper’s lease ends', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const slow = join();
+  await usual(slow, 'half');
+  const idle = join();
+  board.add({ key: 'a', priority: 0, kind: 'half', work: 'work of a' });
+  board.replan();
+  vi.advanceTimersByTime(31);
+  board.replan();
+  expect(board.offer(slow.id, slow.granted[slow.granted.length - 1].token, 'after all')).toBe(true);
+  expect(idle.ended).toEqual([idle.granted[0].token]);
+  board.leave(idle.id, 'gone');
+  expect((await board.nextOffer('a', never)).result).toBe('after all');
+});
+
+test('a run starts with one number of workers and goes on with another', () => {
+  const minimum = { minimumToStart: 2, minimumToContinue: 1 };
+  board = createLeaseBoard<string, string>(3, { timing, workers: minimum, mayGrant: () => true }, log);
+  const first = join();
+  add('a');
+  expect(first.granted).toEqual([]);
+  expect(board.describeWaiting()).toBe('workers: 1 are there, 2 are needed');
+  const second = join();
+  expect(first.granted.map(({ work }) => work)).toEqual(['work of a']);
+  expect(board.describeWaiting()).toBe('a by worker 1');
+  board.leave(first.id, 'gone');
+  expect(second.granted.map(({ work }) => work)).toEqual(['work of a']);
+  board.leave(second.id, 'gone');
+  expect(board.describeWaiting()).toBe('workers: 0 are there, 1 are needed');
+});
+
+test('who is seated, and what each is to compute', async () => {
+  const [first, second] = [join(), join()];
+  add('a', 'b', 'c');
+  expect(board.seated().map(({ worker, tasks }) => [worker, tasks])).toEqual([
+    [first.id, ['a', 'c']],
+    [second.id, ['b']],
+  ]);
+  board.offer(second.id, second.granted[0].token, 'gradient');
+  expect(board.seated()[1].tasks).toEqual([]);
+  board.leave(first.id, 'it left');
+  expect(board.seated().map(({ worker, tasks }) => [worker, tasks])).toEqual([[second.id, ['a', 'c']]]);
 });

@@ -1,19 +1,27 @@
 import { FourfoldError, tokenName, type Logger, type TimingConfig, type Token__Output } from '@fourfold/common';
-import { plan, type TaskView } from './plan.js';
+import { plan, type GrantReason, type LeaseView, type TaskView } from './plan.js';
+import { createUsualTime } from './usual-time.js';
 
 /** Leases that a worker has in hand: one that it computes, one that it prepares. */
 const leasesAWorker = 2;
+const rememberedLeases = 1000;
 
 /** What a task asks a worker for; the board passes it through. */
 export interface Task<Work> {
   key: string;
   /** Lower goes first. */
   priority: number;
+  /** Tasks of a kind take about as long; one that takes much longer is given to an idle worker, too. */
+  kind?: string;
+  /** What it is about, for the log. */
+  about?: Readonly<Record<string, unknown>>;
   work: Work;
 }
 
 /** A worker as the board sees it. */
 export interface Seat<Work> {
+  /** The worker has the seat of this number; this is called before all others. */
+  taken?(worker: number): void;
   grant(token: Token__Output, leaseMs: number, work: Work): void;
   end(token: Token__Output): void;
   /** Cut the worker off; `left` is called by the board itself. */
@@ -29,79 +37,137 @@ export interface Offer<Result> {
   signal: AbortSignal;
 }
 
-interface Entry<Work, Result> extends Task<Work>, TaskView {
-  token?: Token__Output;
+interface Lease extends LeaseView {
+  token: Token__Output;
+}
+
+interface Entry<Work, Result> extends Task<Work>, Pick<TaskView, 'preferredWorker'> {
+  /** Those whose tokens are valid. */
+  leases: Lease[];
+  /** How often it has been given to a worker. */
+  grants: number;
+  failedWorkers: Set<number>;
   offer?: Offer<Result>;
   lost: AbortController;
   waiting: ((offer: Offer<Result>) => void)[];
 }
 
+export interface LeaseBoardOptions {
+  timing: Pick<TimingConfig, 'leaseMs' | 'silenceMs' | 'stragglerFactor'>;
+  workers: { minimumToStart: number; minimumToContinue: number };
+  /** Whether this coordinator may give work out now. */
+  mayGrant: () => boolean;
+}
+
+/** What has happened to leases and workers so far. */
+export interface LeaseCounts {
+  /** Workers that took a seat, and that lost or left it. */
+  joined: number;
+  left: number;
+  granted: number;
+  /** Granted again after another worker had the task: it was lost, or its answer of no use. */
+  moved: number;
+  /** Granted to an idle worker because another is slow. */
+  straggling: number;
+  /** Answers whose token was not valid any more. */
+  refused: number;
+  /** Answers that were of no use. */
+  rejected: number;
+}
+
 /**
  * The leases of one coordinator: tasks on one side, workers on the other, and fencing tokens between them. `plan`
- * decides; the board carries out. At most one token a task is valid at any time.
+ * decides; the board carries out. A task has one valid token, two while its worker is slow; the first answer ends the other.
  */
-export function createLeaseBoard<Work, Result>(
-  term: number,
-  timing: Pick<TimingConfig, 'leaseMs' | 'silenceMs'>,
-  log: Logger,
-  mayGrant: () => boolean,
-) {
+export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoardOptions, log: Logger) {
+  const { timing, workers: minimum, mayGrant } = options;
   const seats = new Map<number, Seat<Work> & { lastSeenMs: number }>();
   const tasks = new Map<string, Entry<Work, Result>>();
   const caches = new Map<number, number>();
-  let tokens = 0;
-  let workers = 0;
-  let refused = 0;
+  const usual = createUsualTime();
+  const counts: LeaseCounts = { joined: 0, left: 0, granted: 0, moved: 0, straggling: 0, refused: 0, rejected: 0 };
+  /** What the newest leases were about, by their numbers: late answers are logged with it. */
+  const past = new Map<number, Task<Work>['about']>();
+  let hasStarted = false;
 
-  const byToken = (token: Token__Output) =>
-    [...tasks.values()].find((task) => task.token && tokenName(task.token) === tokenName(token));
+  function find(token: Token__Output): { task: Entry<Work, Result>; lease: Lease } | undefined {
+    for (const task of tasks.values()) {
+      const lease = task.leases.find((held) => tokenName(held.token) === tokenName(token));
+      if (lease) return { task, lease };
+    }
+    return undefined;
+  }
 
-  function reopen(task: Entry<Work, Result>): void {
+  const end = ({ worker, token }: Lease) => seats.get(worker)?.end(token);
+
+  /** An answer that the task had is of no use any more. */
+  function forgetOffer(task: Entry<Work, Result>): void {
     task.lost.abort();
-    Object.assign(task, {
-      status: 'open',
-      worker: undefined,
-      token: undefined,
-      offer: undefined,
-      lost: new AbortController(),
-    });
+    task.lost = new AbortController();
+    task.offer = undefined;
   }
 
   function leave(worker: number, reason: string): void {
     const seat = seats.get(worker);
     if (!seats.delete(worker)) return;
+    counts.left++;
     seat?.drop(reason);
-    const lost = [...tasks.values()].filter((task) => task.worker === worker && task.status !== 'done');
-    for (const task of lost) reopen(task);
+    const lost = [...tasks.values()].filter((task) => task.leases.some((lease) => lease.worker === worker));
+    for (const task of lost) {
+      task.leases = task.leases.filter((lease) => lease.worker !== worker);
+      if (task.offer?.worker === worker) forgetOffer(task);
+    }
     log.warn({ event: 'worker-lost', worker, reason, leases: lost.map(({ key }) => key) }, 'worker lost');
     replan();
   }
 
+  const viewOf = ({ kind, offer, ...task }: Entry<Work, Result>): TaskView => ({
+    ...task,
+    isReady: offer !== undefined,
+    usualMs: kind === undefined ? undefined : usual.of(kind),
+  });
+
+  const minimumWorkers = () => (hasStarted ? minimum.minimumToContinue : minimum.minimumToStart);
+
   function replan(nowMs = performance.now()): void {
     if (!mayGrant()) return;
+    hasStarted ||= seats.size >= minimum.minimumToStart;
     const views = [...seats].map(([id, { lastSeenMs }]) => ({ id, lastSeenMs }));
-    const decisions = plan(nowMs, views, [...tasks.values()], { silenceMs: timing.silenceMs, leasesAWorker });
+    const decisions = plan(nowMs, views, [...tasks.values()].map(viewOf), {
+      silenceMs: timing.silenceMs,
+      stragglerFactor: timing.stragglerFactor,
+      leasesAWorker,
+      minimumWorkers: minimumWorkers(),
+    });
     const drop = decisions.find((decision) => decision.type === 'drop');
     // Dropping a worker plans anew, with its tasks open again.
     if (drop) return leave(drop.worker, drop.reason);
     for (const decision of decisions) {
-      if (decision.type === 'grant') grant(tasks.get(decision.task) as Entry<Work, Result>, decision.worker, nowMs);
+      if (decision.type !== 'grant') continue;
+      grant(tasks.get(decision.task) as Entry<Work, Result>, decision.worker, decision.because, nowMs);
     }
   }
 
-  function grant(task: Entry<Work, Result>, worker: number, nowMs: number): void {
-    task.token = { term, number: ++tokens };
+  function grant(task: Entry<Work, Result>, worker: number, because: GrantReason, nowMs: number): void {
+    const token = { term, number: ++counts.granted };
     // The second lease in hand waits for the first.
     const leaseMs = timing.leaseMs * leasesAWorker;
-    Object.assign(task, { status: 'leased', worker, deadlineMs: nowMs + leaseMs });
-    seats.get(worker)?.grant(task.token, leaseMs, task.work);
-    log.debug({ event: 'lease', task: task.key, worker, token: tokenName(task.token) }, 'lease');
+    if (because === 'straggler') counts.straggling++;
+    else if (task.grants > 0) counts.moved++;
+    task.grants++;
+    task.leases.push({ token, worker, grantedMs: nowMs, deadlineMs: nowMs + leaseMs });
+    seats.get(worker)?.grant(token, leaseMs, task.work);
+    const { key, about } = task;
+    past.set(token.number, about);
+    past.delete(token.number - rememberedLeases);
+    log.debug({ event: 'lease', task: key, ...about, worker, token: tokenName(token), because }, 'lease');
   }
 
   return {
     /** A worker takes its seat; returns its number. */
     join(seat: Seat<Work>): number {
-      const worker = ++workers;
+      const worker = ++counts.joined;
+      seat.taken?.(worker);
       seats.set(worker, { ...seat, lastSeenMs: performance.now() });
       replan();
       return worker;
@@ -114,14 +180,17 @@ export function createLeaseBoard<Work, Result>(
     },
     /** A worker's answer. Returns false, and counts it, when the token is not valid any more. */
     offer(worker: number, token: Token__Output, result: Result): boolean {
-      const task = byToken(token);
-      if (!task || task.worker !== worker || task.status !== 'leased') {
-        refused++;
-        log.warn({ event: 'refused', worker, token: tokenName(token) }, 'late result refused');
+      const { task, lease } = find(token) ?? {};
+      if (!task || lease?.worker !== worker || task.offer) {
+        counts.refused++;
+        const about = token.term === term ? past.get(token.number) : undefined;
+        log.warn({ event: 'refused', ...about, worker, token: tokenName(token) }, 'late result refused');
         seats.get(worker)?.end(token);
         return false;
       }
-      task.status = 'ready';
+      if (task.kind !== undefined) usual.add(task.kind, performance.now() - lease.grantedMs);
+      for (const other of task.leases) if (other !== lease) end(other);
+      task.leases = [lease];
       task.offer = { worker, token, result, signal: task.lost.signal };
       for (const resolve of task.waiting.splice(0)) resolve(task.offer);
       replan();
@@ -130,7 +199,14 @@ export function createLeaseBoard<Work, Result>(
     /** Put a task up; `cache` names what its worker will keep of it, so that it gets the same cache's tasks again. */
     add(task: Task<Work>, cache?: number): void {
       const preferredWorker = cache === undefined ? undefined : caches.get(cache);
-      tasks.set(task.key, { ...task, status: 'open', preferredWorker, lost: new AbortController(), waiting: [] });
+      const fresh = {
+        leases: [],
+        grants: 0,
+        failedWorkers: new Set<number>(),
+        lost: new AbortController(),
+        waiting: [],
+      };
+      tasks.set(task.key, { ...task, ...fresh, preferredWorker });
     },
     replan,
     /** The next valid answer to a task. Rejects when `signal` is aborted. */
@@ -148,32 +224,52 @@ export function createLeaseBoard<Work, Result>(
         });
       });
     },
-    /** An answer was of no use: its task is open again, unless it has moved on meanwhile. */
+    /** An answer was of no use: its task is open again, for another worker where there is one, unless it has moved on meanwhile. */
     reject(token: Token__Output, reason: string): void {
-      const task = byToken(token);
-      if (!task) return;
-      log.warn({ event: 'rejected', task: task.key, worker: task.worker, reason }, 'result rejected');
-      if (task.worker !== undefined) seats.get(task.worker)?.end(token);
-      reopen(task);
+      const { task, lease } = find(token) ?? {};
+      if (!task || !lease) return;
+      counts.rejected++;
+      const { key, about } = task;
+      log.warn({ event: 'rejected', task: key, ...about, worker: lease.worker, reason }, 'result rejected');
+      end(lease);
+      task.failedWorkers.add(lease.worker);
+      task.leases = task.leases.filter((other) => other !== lease);
+      if (task.offer) forgetOffer(task);
       replan();
     },
     /** A task's answer has been taken over; `cache` as in `add`. */
     finish(key: string, cache?: number): void {
       const task = tasks.get(key);
-      if (!task?.token || task.worker === undefined) throw new FourfoldError('conflict', `${key} has no holder`);
-      seats.get(task.worker)?.end(task.token);
-      if (cache !== undefined) caches.set(cache, task.worker);
+      if (!task?.offer) throw new FourfoldError('conflict', `${key} has no holder`);
+      task.leases.forEach(end);
+      if (cache !== undefined) caches.set(cache, task.offer.worker);
       tasks.delete(key);
     },
     /** Take all tasks down; their leases end. */
     clear(): void {
-      for (const { token, worker } of tasks.values()) {
-        if (token && worker !== undefined) seats.get(worker)?.end(token);
-      }
+      for (const { leases } of tasks.values()) leases.forEach(end);
       tasks.clear();
     },
+    /** What keeps the tasks that nobody has answered yet, in words. */
+    describeWaiting(): string {
+      const unanswered = [...tasks.values()].filter(({ offer }) => !offer);
+      if (seats.size < minimumWorkers()) return `workers: ${seats.size} are there, ${minimumWorkers()} are needed`;
+      const one = ({ key, leases }: Entry<Work, Result>) =>
+        leases.length > 0
+          ? `${key} by worker ${leases.map(({ worker }) => worker).join(' and ')}`
+          : `${key} by nobody yet`;
+      return unanswered.map(one).join(', ') || 'gradients on their way';
+    },
     workerCount: () => seats.size,
-    refusedCount: () => refused,
+    counts: (): Readonly<LeaseCounts> => counts,
+    /** Who has a seat, when it was last heard of (as performance.now() has it), and the keys of what it is to compute. */
+    seated: () =>
+      [...seats].map(([worker, { lastSeenMs }]) => {
+        const leased = [...tasks.values()].filter(
+          ({ offer, leases }) => !offer && leases.some((lease) => lease.worker === worker),
+        );
+        return { worker, lastSeenMs, tasks: leased.map(({ key }) => key) };
+      }),
   };
 }
 

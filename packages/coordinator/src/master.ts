@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { chunkElements, FourfoldError, type ObjectStore, type RunConfig } from '@fourfold/common';
+import { chunkBytes, FourfoldError, type RunConfig } from '@fourfold/common';
 import { initialVector } from '@fourfold/model/initial-parameters';
 import { discriminatorLayout, generatorLayout, type Layout } from '@fourfold/model/layout';
 import { decodeSafetensors, encodeSafetensors } from '@fourfold/model/safetensors';
 import { safetensorsFromVector, vectorFromSafetensors } from '@fourfold/model/weights-file';
-import { readCheckpointFile, type CheckpointManifest } from './checkpoint.js';
+import { networkWires } from '@fourfold/model/wires';
+import { averageFile, type WholeCheckpoint } from './checkpoint.js';
 import type { Network, Versions } from './schedule.js';
 import { createUpdater, type MasterState, type Updater } from './updater.js';
 
@@ -20,16 +21,27 @@ export interface Master {
   state(network: Network): MasterState;
   /** Apply the reduced sum as the network's next update. */
   update(network: Network, learningRate: number): Promise<void>;
-  /** The vector at `version` while that is the newest, or is kept by `retainGenerator`. */
-  serve(network: Network, version: number): { vector: Float32Array; stillValid: () => boolean } | undefined;
-  /** Keep a copy of the generator as it is, until the next one is kept; for an evaluation beside training. */
+  /** The vector at `version` while that is the newest. */
+  serve(network: Network, version: number): Served | undefined;
+  /** The generator that an evaluation of `version` measures, as `retainGenerator` kept it. */
+  serveEvaluated(version: number): Served | undefined;
+  /** Keep a copy of the generator, or of its moving average, as it is, until the next one is kept. */
   retainGenerator(): void;
-  /** Start from a checkpoint's state. Throws `invalid` where its shapes differ, `corrupt` where it is damaged. */
-  restore(checkpoint: ObjectStore, manifest: CheckpointManifest): Promise<void>;
-  /** Encoders of a checkpoint's files. */
-  files(): Record<string, () => Uint8Array>;
+  /** Start from another run's generator. */
+  startFrom(generator: Float32Array): void;
+  /** Start from a checkpoint's state. Throws `invalid` where its shapes differ, `corrupt` where a file is none of its kind. */
+  restore(checkpoint: WholeCheckpoint): void;
+  /** Encoders of a checkpoint's files: each writes the state as it is into the memory given, where that has the file's size. */
+  files(): Record<string, Encoder>;
   close(): Promise<void>;
 }
+
+export interface Served {
+  vector: Float32Array;
+  stillValid: () => boolean;
+}
+
+type Encoder = (memory?: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 
 /** Layouts of the networks that a run trains: the discriminator only where a `gan` phase needs it. */
 export function runLayouts(config: RunConfig): Partial<Record<Network, Layout>> & { generator: Layout } {
@@ -53,13 +65,22 @@ export function createMaster(config: RunConfig): Master {
     if (!found) throw new Error(`this run trains no ${network}`);
     return found;
   };
+  const wires = networkWires(config);
   const updater = createUpdater(
-    networks.map(layout),
+    networks.map((network) => ({
+      ...layout(network),
+      wires: wires[network],
+      averageDecay: network === 'generator' ? config.generatorAverage : undefined,
+    })),
     Math.min(maxUpdateThreads, availableParallelism()),
-    chunkElements,
+    chunkBytes,
   );
   const state = (network: Network) => updater.states[networks.indexOf(network)];
-  for (const network of networks) state(network).vector.set(initialVector(layout(network), config.seed));
+  const begin = (network: Network, vector: Float32Array) => {
+    state(network).vector.set(vector);
+    state(network).average?.set(vector);
+  };
+  for (const network of networks) begin(network, initialVector(layout(network), config.seed));
 
   return {
     networks,
@@ -75,24 +96,29 @@ export function createMaster(config: RunConfig): Master {
       updating.delete(network);
     },
     serve(network, version) {
-      if (network === 'generator' && version === retained?.version) {
-        return { vector: retained.vector, stillValid: () => true };
-      }
       const stillValid = () => versions[network] === version && !updating.has(network);
       return networks.includes(network) && stillValid() ? { vector: state(network).vector, stillValid } : undefined;
     },
+    serveEvaluated: (version) =>
+      retained?.version === version ? { vector: retained.vector, stillValid: () => true } : undefined,
     retainGenerator() {
-      retained = { version: versions.generator, vector: state('generator').vector.slice() };
+      const { vector, average } = state('generator');
+      retained = { version: versions.generator, vector: (average ?? vector).slice() };
     },
-    async restore(checkpoint, manifest) {
+    startFrom: (generator) => begin('generator', generator),
+    restore({ url, manifest, files }) {
       for (const network of networks) {
-        const { vector, firstMoments, secondMoments } = state(network);
+        const { average, firstMoments, secondMoments } = state(network);
         // A run whose config gained a `gan` phase starts its discriminator from the seed.
         if (network === 'discriminator' && !manifest.files['discriminator.safetensors']) continue;
-        const weights = await readCheckpointFile(checkpoint, manifest, `${network}.safetensors`);
-        vector.set(vectorFromSafetensors(layout(network), weights, `${checkpoint.url}/${network}.safetensors`));
-        const moments = await readCheckpointFile(checkpoint, manifest, `${network}-adam.safetensors`);
-        const what = `${checkpoint.url}/${network}-adam.safetensors`;
+        const read = (file: string): [bytes: Uint8Array, what: string] => {
+          if (!files[file]) throw new FourfoldError('not-found', `checkpoint ${url} has no ${file}`);
+          return [files[file], `${url}/${file}`];
+        };
+        begin(network, vectorFromSafetensors(layout(network), ...read(`${network}.safetensors`)));
+        // An average that the config has gained begins with the generator as it is.
+        if (average && files[averageFile]) average.set(vectorFromSafetensors(layout(network), ...read(averageFile)));
+        const [moments, what] = read(`${network}-adam.safetensors`);
         const { tensors } = decodeSafetensors(moments, what);
         for (const [name, target] of Object.entries({ first_moments: firstMoments, second_moments: secondMoments })) {
           const found = tensors.find((tensor) => tensor.name === name);
@@ -108,15 +134,18 @@ export function createMaster(config: RunConfig): Master {
       Object.fromEntries(
         networks.flatMap((network) => {
           const metadata = { format: 'fourfold', network };
-          const { vector, firstMoments, secondMoments } = state(network);
+          const { vector, average, firstMoments, secondMoments } = state(network);
+          const weights = (vector: Float32Array) => (memory?: Uint8Array<ArrayBuffer>) =>
+            safetensorsFromVector(layout(network), vector, metadata, memory);
           const moments = [
             { name: 'first_moments', shape: [firstMoments.length], data: firstMoments },
             { name: 'second_moments', shape: [secondMoments.length], data: secondMoments },
           ];
           return [
-            [`${network}.safetensors`, () => safetensorsFromVector(layout(network), vector, metadata)],
-            [`${network}-adam.safetensors`, () => encodeSafetensors(moments, metadata)],
-          ];
+            [`${network}.safetensors`, weights(vector)],
+            ...(average ? ([[averageFile, weights(average)]] satisfies [string, Encoder][]) : []),
+            [`${network}-adam.safetensors`, (memory) => encodeSafetensors(moments, metadata, memory)],
+          ] satisfies [string, Encoder][];
         }),
       ),
     close: () => updater.close(),

@@ -1,16 +1,24 @@
 import { expect, test } from 'vitest';
-import { plan, type TaskView, type WorkerView } from './plan.js';
+import { plan, type LeaseView, type PlanOptions, type TaskView, type WorkerView } from './plan.js';
 
-const options = { silenceMs: 1000, leasesAWorker: 2 };
+const options: PlanOptions = { silenceMs: 1000, leasesAWorker: 2, minimumWorkers: 1, stragglerFactor: 3 };
 const alive = (...ids: number[]): WorkerView[] => ids.map((id) => ({ id, lastSeenMs: 0 }));
-const open = (key: string, more: Partial<TaskView> = {}): TaskView => ({ key, priority: 0, status: 'open', ...more });
-const grants = (tasks: TaskView[], workers: WorkerView[], nowMs = 0) =>
-  plan(nowMs, workers, tasks, options).flatMap((d) => (d.type === 'grant' ? [[d.task, d.worker]] : []));
+const task = (key: string, more: Partial<TaskView> = {}): TaskView => ({
+  key,
+  priority: 0,
+  isReady: false,
+  leases: [],
+  failedWorkers: new Set(),
+  ...more,
+});
+const leaseOf = (worker: number, grantedMs = 0, deadlineMs = 9999): LeaseView => ({ worker, grantedMs, deadlineMs });
+const grants = (tasks: TaskView[], workers: WorkerView[], nowMs = 0, more: Partial<PlanOptions> = {}) =>
+  plan(nowMs, workers, tasks, { ...options, ...more }).flatMap((d) => (d.type === 'grant' ? [[d.task, d.worker]] : []));
 
 test('tasks are spread over the workers, up to the bound', () => {
   expect(
     grants(
-      ['a', 'b', 'c', 'd', 'e'].map((key) => open(key)),
+      ['a', 'b', 'c', 'd', 'e'].map((key) => task(key)),
       alive(1, 2),
     ),
   ).toEqual([
@@ -22,11 +30,20 @@ test('tasks are spread over the workers, up to the bound', () => {
 });
 
 test('a worker gets what it has in its cache, but not more than its share', () => {
-  const tasks = [open('a', { preferredWorker: 2 }), open('b', { preferredWorker: 2 })];
+  const tasks = [task('a', { preferredWorker: 2 }), task('b', { preferredWorker: 2 })];
   expect(grants(tasks, alive(1, 2))).toEqual([
     ['a', 2],
     ['b', 1],
   ]);
+});
+
+test('who has failed at a task gets it again only when everybody has', () => {
+  const failed = (...ids: number[]) => [task('a', { preferredWorker: 1, failedWorkers: new Set(ids) })];
+  expect(grants(failed(1), alive(1, 2))).toEqual([['a', 2]]);
+  expect(grants(failed(1, 2), alive(1, 2))).toEqual([['a', 1]]);
+  // The other one is busy: its turn comes.
+  const busy = ['b', 'c'].map((key) => task(key, { leases: [leaseOf(2)] }));
+  expect(grants([...failed(1), ...busy], alive(1, 2))).toEqual([]);
 });
 
 test('a silent worker is dropped and its tasks move', () => {
@@ -34,30 +51,27 @@ test('a silent worker is dropped and its tasks move', () => {
     { id: 1, lastSeenMs: 0 },
     { id: 2, lastSeenMs: 1400 },
   ];
-  const tasks = [
-    open('a', { status: 'leased', worker: 1, deadlineMs: 9999 }),
-    open('b', { status: 'ready', worker: 1 }),
-  ];
+  const tasks = [task('a', { leases: [leaseOf(1)] }), task('b', { isReady: true, leases: [leaseOf(1)] })];
   expect(plan(1500, workers, tasks, options)).toEqual([
     { type: 'drop', worker: 1, reason: 'silent for 1500 ms' },
-    { type: 'grant', task: 'a', worker: 2 },
-    { type: 'grant', task: 'b', worker: 2 },
+    { type: 'grant', task: 'a', worker: 2, because: 'open' },
+    { type: 'grant', task: 'b', worker: 2, because: 'open' },
   ]);
 });
 
 test('a worker whose lease ran out is dropped; a result that waits to be pulled has no deadline', () => {
   const tasks = [
-    open('a', { status: 'leased', worker: 1, deadlineMs: 400 }),
-    open('b', { status: 'ready', worker: 2, deadlineMs: 400 }),
+    task('a', { leases: [leaseOf(1, 0, 400)] }),
+    task('b', { isReady: true, leases: [leaseOf(2, 0, 400)] }),
   ];
   expect(plan(500, alive(1, 2), tasks, options)).toEqual([
     { type: 'drop', worker: 1, reason: 'its lease of a ran out' },
-    { type: 'grant', task: 'a', worker: 2 },
+    { type: 'grant', task: 'a', worker: 2, because: 'open' },
   ]);
 });
 
 test('low priority waits for the others', () => {
-  const tasks = [open('evaluation', { priority: 1 }), open('a'), open('b')];
+  const tasks = [task('evaluation', { priority: 1 }), task('a'), task('b')];
   expect(grants(tasks, alive(1))).toEqual([
     ['a', 1],
     ['b', 1],
@@ -65,5 +79,52 @@ test('low priority waits for the others', () => {
 });
 
 test('nobody there: nothing happens', () => {
-  expect(plan(0, [], [open('a')], options)).toEqual([]);
+  expect(plan(0, [], [task('a')], options)).toEqual([]);
+});
+
+test('fewer workers than the minimum: nothing is granted, and who is silent is dropped all the same', () => {
+  expect(grants([task('a')], alive(1, 2), 0, { minimumWorkers: 3 })).toEqual([]);
+  expect(grants([task('a')], alive(1, 2, 3), 0, { minimumWorkers: 3 })).toEqual([['a', 1]]);
+  const silent = plan(1500, alive(1), [task('a')], { ...options, minimumWorkers: 3 });
+  expect(silent).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 1500 ms' }]);
+});
+
+test('a dropped worker does not count for the minimum', () => {
+  const workers = [...alive(1), { id: 2, lastSeenMs: 1400 }];
+  expect(grants([task('a')], workers, 1500, { minimumWorkers: 2 })).toEqual([]);
+});
+
+const slow = (worker: number, more: Partial<TaskView> = {}) =>
+  task(`of ${worker}`, { leases: [leaseOf(worker)], usualMs: 100, ...more });
+
+test('an idle worker computes a straggler’s task, too', () => {
+  expect(plan(301, alive(1, 2), [slow(1)], options)).toEqual([
+    { type: 'grant', task: 'of 1', worker: 2, because: 'straggler' },
+  ]);
+});
+
+test.each<[string, TaskView[], number, Partial<PlanOptions>]>([
+  ['it is not that late yet', [slow(1)], 299, {}],
+  ['what is usual is not known', [slow(1, { usualMs: undefined })], 900, {}],
+  ['its answer is there', [slow(1, { isReady: true })], 900, {}],
+  ['two compute it already', [slow(1, { leases: [leaseOf(1), leaseOf(3)] })], 900, {}],
+  ['the idle one has failed at it', [slow(1, { failedWorkers: new Set([2, 3]) })], 900, {}],
+  ['nobody is idle', [slow(1), slow(2, { usualMs: 1000 }), slow(3, { usualMs: 1000 })], 900, {}],
+  ['the config does not want it', [slow(1)], 900, { stragglerFactor: 0 }],
+])('no second lease: %s', (_, tasks, nowMs, more) => {
+  expect(grants(tasks, alive(1, 2, 3), nowMs, more)).toEqual([]);
+});
+
+test('open tasks go first; the slowest straggler is next', () => {
+  const tasks = [slow(1), slow(2, { leases: [leaseOf(2, -50)] }), task('a')];
+  expect(grants(tasks, alive(1, 2, 3, 4), 900)).toEqual([
+    ['a', 3],
+    ['of 2', 4],
+  ]);
+});
+
+test('of two leases one worker is lost: the other has the task, and nobody else gets it', () => {
+  const workers = [{ id: 1, lastSeenMs: -2000 }, ...alive(2)];
+  const tasks = [slow(1, { leases: [leaseOf(1), leaseOf(2)], usualMs: undefined })];
+  expect(plan(0, workers, tasks, options)).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 2000 ms' }]);
 });

@@ -1,5 +1,5 @@
 /*
- * Who computes what: a pure function of (now, workers, tasks). The effects of its decisions are in leases.ts.
+ * Who computes what: a pure function of (now, workers, tasks). The effects of its decisions are in lease-board.ts.
  */
 
 export interface WorkerView {
@@ -8,19 +8,28 @@ export interface WorkerView {
   lastSeenMs: number;
 }
 
+/** A worker's right to compute a task. */
+export interface LeaseView {
+  worker: number;
+  grantedMs: number;
+  deadlineMs: number;
+}
+
 export interface TaskView {
   /** Identifies the task among those of its time. */
   key: string;
   /** Lower goes first. */
   priority: number;
-  /** `open`: nobody works on it. `leased`: its worker computes. `ready`: its worker holds the result. `done`: it has been taken over. */
-  status: 'open' | 'leased' | 'ready' | 'done';
-  /** Who holds its lease. */
-  worker?: number;
-  /** When a `leased` task's lease runs out. */
-  deadlineMs?: number;
+  /** Whether the worker of its one lease holds the result. */
+  isReady: boolean;
+  /** None: nobody works on it. Two: its first worker is slow. */
+  leases: readonly LeaseView[];
   /** Who most likely has something of it in its cache. */
   preferredWorker?: number;
+  /** Whose answers to it were of no use. */
+  failedWorkers: ReadonlySet<number>;
+  /** How long such a task usually takes from its grant on; undefined while that is not known, or does not matter. */
+  usualMs?: number;
 }
 
 export interface PlanOptions {
@@ -28,14 +37,26 @@ export interface PlanOptions {
   silenceMs: number;
   /** Leases that a worker computes or waits to compute at once, so that it need not wait for the next one. */
   leasesAWorker: number;
+  /** With fewer workers nothing is granted. */
+  minimumWorkers: number;
+  /** How many times as long as usual a lease may take before an idle worker gets the task, too; 0 for as long as it likes. */
+  stragglerFactor: number;
 }
 
+export type GrantReason =
+  /** Nobody had worked on it. */
+  | 'open'
+  /** Its worker is slow; the first answer counts. */
+  | 'straggler';
+
 export type Decision =
-  { type: 'drop'; worker: number; reason: string } | { type: 'grant'; task: string; worker: number };
+  | { type: 'drop'; worker: number; reason: string }
+  | { type: 'grant'; task: string; worker: number; because: GrantReason };
 
 /**
  * Drop workers that are silent or whose lease ran out; give open tasks to the others: first to the worker that prefers
- * them, up to its fair share, then to whoever has the fewest. A dropped worker's tasks are open again.
+ * them, up to its fair share, then to whoever has the fewest. Who has failed at a task gets it again only when every worker
+ * has. What idle workers are left compute stragglers' tasks, too. A dropped worker's tasks are open again.
  */
 export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], options: PlanOptions): Decision[] {
   const drops = workers.flatMap((worker): Decision[] => {
@@ -43,43 +64,53 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
     return reason ? [{ type: 'drop', worker: worker.id, reason }] : [];
   });
   const alive = workers.filter(({ id }) => !drops.some((drop) => drop.worker === id));
-  if (alive.length === 0) return drops;
+  if (alive.length === 0 || alive.length < options.minimumWorkers) return drops;
 
   const load = new Map(alive.map(({ id }) => [id, 0]));
-  const held = (task: TaskView) => task.status !== 'open' && task.worker !== undefined && load.has(task.worker);
+  const living = (task: TaskView) => task.leases.filter(({ worker }) => load.has(worker));
   for (const task of tasks) {
-    if (task.status === 'leased' && held(task))
-      load.set(task.worker as number, (load.get(task.worker as number) ?? 0) + 1);
+    if (task.isReady) continue;
+    for (const { worker } of living(task)) load.set(worker, (load.get(worker) ?? 0) + 1);
   }
-  const open = tasks
-    .filter((task) => task.status === 'open' || (task.status !== 'done' && !held(task)))
-    .sort((a, b) => a.priority - b.priority);
   const grants: Decision[] = [];
-  const grant = (task: TaskView, worker: number) => {
-    grants.push({ type: 'grant', task: task.key, worker });
+  const grant = (task: TaskView, worker: number, because: GrantReason) => {
+    grants.push({ type: 'grant', task: task.key, worker, because });
     load.set(worker, (load.get(worker) ?? 0) + 1);
   };
 
+  const open = tasks.filter((task) => living(task).length === 0).sort((a, b) => a.priority - b.priority);
   const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / alive.length));
   const others = open.filter((task) => {
     const preferred = task.preferredWorker;
-    const takes = preferred !== undefined && (load.get(preferred) ?? Infinity) < fairShare;
-    if (takes) grant(task, preferred);
+    const isGood = preferred !== undefined && !task.failedWorkers.has(preferred);
+    const takes = isGood && (load.get(preferred) ?? Infinity) < fairShare;
+    if (takes) grant(task, preferred, 'open');
     return !takes;
   });
   for (const task of others) {
-    const [worker, leases] = [...load].reduce((least, entry) => (entry[1] < least[1] ? entry : least));
-    if (leases >= options.leasesAWorker) break;
-    grant(task, worker);
+    const untried = [...load].filter(([worker]) => !task.failedWorkers.has(worker));
+    const able = untried.length > 0 ? untried : [...load];
+    const [worker, leases] = able.reduce((least, entry) => (entry[1] < least[1] ? entry : least));
+    if (leases < options.leasesAWorker) grant(task, worker, 'open');
+  }
+  const stragglers = tasks
+    .filter((task) => !task.isReady && living(task).length === 1 && isLate(nowMs, task, options))
+    .sort((a, b) => a.leases[0].grantedMs - b.leases[0].grantedMs);
+  for (const task of stragglers) {
+    const idle = [...load].find(([worker, leases]) => leases === 0 && !task.failedWorkers.has(worker));
+    if (idle) grant(task, idle[0], 'straggler');
   }
   return [...drops, ...grants];
 }
+
+const isLate = (nowMs: number, { usualMs, leases }: TaskView, { stragglerFactor }: PlanOptions): boolean =>
+  usualMs !== undefined && stragglerFactor > 0 && nowMs - leases[0].grantedMs > stragglerFactor * usualMs;
 
 function reasonToDrop(nowMs: number, worker: WorkerView, tasks: TaskView[], options: PlanOptions): string | undefined {
   const silentMs = nowMs - worker.lastSeenMs;
   if (silentMs > options.silenceMs) return `silent for ${Math.round(silentMs)} ms`;
   const late = tasks.find(
-    (task) => task.status === 'leased' && task.worker === worker.id && nowMs > (task.deadlineMs ?? Infinity),
+    (task) => !task.isReady && task.leases.some((lease) => lease.worker === worker.id && nowMs > lease.deadlineMs),
   );
   return late && `its lease of ${late.key} ran out`;
 }

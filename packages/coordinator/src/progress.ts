@@ -1,6 +1,6 @@
-import type { RunConfig, RunStatus } from '@fourfold/common';
+import { totalIterations, type RunConfig, type RunStatus__Output } from '@fourfold/common';
 import { emptyHistory, meanLosses, type Evaluation, type History } from './history.js';
-import { nextHalf, positionAt, totalIterations, type Half, type Versions } from './schedule.js';
+import { nextHalf, positionAt, type Half, type Versions } from './schedule.js';
 
 /** Iterations whose pace the status shows. */
 const paceIterations = 50;
@@ -12,11 +12,11 @@ export interface Progress {
   /** A half is done, with these losses. */
   add(half: Half, losses: Record<string, number>): void;
   addEvaluation(evaluation: Evaluation): void;
-  status(state: string, term: number, workers: number, versions: Versions): RunStatus;
+  status(state: string, term: number, workers: number, versions: Versions): RunStatus__Output;
 }
 
-/** Progress of a run from its first iteration on. */
-export function createProgress(config: RunConfig): Progress {
+/** Progress of a run from its first iteration on; `onEvaluation` hears of each evaluation once it is in the history. */
+export function createProgress(config: RunConfig, onEvaluation: () => void = () => undefined): Progress {
   let history = emptyHistory();
   let window: Record<string, number>[] = [];
   let latest: Record<string, number> = {};
@@ -43,6 +43,7 @@ export function createProgress(config: RunConfig): Progress {
     },
     addEvaluation(evaluation) {
       history.evaluations.push(evaluation);
+      onEvaluation();
     },
     status(state, term, workers, versions) {
       const iterations = totalIterations(config);
@@ -61,7 +62,8 @@ export function createProgress(config: RunConfig): Progress {
         iterationsPerSecond: finishedAt.length > 1 ? ((finishedAt.length - 1) * 1000) / elapsedMs : 0,
         workers,
         losses: latest,
-        ...(evaluation && { psnr: evaluation.psnr, ssim: evaluation.ssim, evaluatedIteration: evaluation.iteration }),
+        evaluatedIteration: evaluation?.iteration ?? 0,
+        ...(evaluation && { psnr: evaluation.psnr, ssim: evaluation.ssim }),
       };
     },
   };

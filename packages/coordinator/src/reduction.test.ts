@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { credentials, status, type ServerWritableStream } from '@grpc/grpc-js';
+import { status, type ServerWritableStream } from '@grpc/grpc-js';
 import {
-  bulkChannelOptions,
-  chunkElements,
+  chunkBytes,
   createSharedFile,
+  createWorkerClient,
   endWithStatus,
+  plainLayout,
   randomStream,
-  receiveVector,
   sendVector,
   startServer,
   wire,
@@ -15,15 +15,24 @@ import {
   type RunningServer,
   type WorkerClient,
 } from '@fourfold/common';
+import type { Layout } from '@fourfold/model/layout';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { GradientSource } from './exchange.js';
+import { pulledPieces, type GradientSource } from './gradient-pieces.js';
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder } from './replica-order.js';
 import { createUpdater, type Updater } from './updater.js';
 
 type Call = ServerWritableStream<{ begin: number }, Chunk>;
 
+const chunkElements = chunkBytes / 4;
 const length = 3 * chunkElements + 7;
+const layout = {
+  tensors: [
+    { name: 'first/filter', offset: 0, sizeElements: chunkElements },
+    { name: 'second/filter', offset: chunkElements, sizeElements: length - chunkElements },
+  ] as Layout['tensors'],
+};
+const wires = { parameters: plainLayout(length), gradients: plainLayout(length) };
 const token = { term: 1, number: 1 };
 const gradients = [0, 1, 2].map((replica) => {
   const random = randomStream('gradient', replica);
@@ -46,59 +55,59 @@ afterEach(async () => {
 async function worker(send: (call: Call) => unknown): Promise<WorkerClient> {
   const server = await startServer('127.0.0.1:0');
   server.addService(wire.Worker.service, { PullGradient: (call: Call) => void send(call) });
-  const client = new wire.Worker(server.address, credentials.createInsecure(), bulkChannelOptions);
+  const client = createWorkerClient(server.address);
   opened.push({ client, server });
   return client;
 }
 
-const whole = (gradient: Float32Array) => (call: Call) => sendVector(call, gradient, call.request.begin, () => true);
+const bytesOf = (vector: Float32Array) => new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+
+const whole = (gradient: Float32Array) => (call: Call) =>
+  sendVector(call, bytesOf(gradient), call.request.begin, () => true);
 
 /** Sends two chunks, then is gone in the way of `end`. */
 const halfOf = (gradient: Float32Array, end: (call: Call) => unknown) => async (call: Call) => {
-  for (const begin of [0, chunkElements]) {
-    const part = gradient.slice(begin, begin + chunkElements);
-    call.write({ encoding: 'F32', begin, count: part.length, data: Buffer.from(part.buffer) });
+  for (const begin of [0, chunkBytes]) {
+    call.write({ begin, data: bytesOf(gradient).slice(begin, begin + chunkBytes) });
   }
   // Both chunks leave before the connection does.
   await delay(200);
   end(call);
 };
 
-const streamFrom = (client: WorkerClient): GradientSource =>
-  async function* ({ begin, ...options }) {
-    for await (const piece of receiveVector(client.PullGradient({ token, begin }), { begin, ...options })) {
-      yield { ...piece, count: piece.bytes.byteLength / 4 };
-    }
-  };
+const streamFrom =
+  (client: WorkerClient): GradientSource =>
+  (options) =>
+    pulledPieces(client, token, options);
 
-/** Pieces of a gradient, each when `due` says so. */
+/** Pieces of a gradient of `size` elements, each when `due` says so. */
 const piecesOf = (gradient: Float32Array, size: number, due: () => Promise<unknown>): GradientSource =>
   async function* ({ begin }) {
-    for (let at = begin; at < length; at += size) {
+    for (let at = begin / 4; at < length; at += size) {
       await due();
-      const part = gradient.slice(at, at + size);
-      yield { begin: at, count: part.length, bytes: new Uint8Array(part.buffer) };
+      const bytes = bytesOf(gradient.slice(at, at + size));
+      yield { begin: at * 4, byteLength: bytes.byteLength, bytes };
     }
   };
 
 /** A gradient in shared memory, `size` elements at a time. */
 const sharedFrom = (file: OwnFile, size: number): GradientSource =>
   async function* ({ begin }) {
-    for (let at = begin; at < length; at += size) {
+    for (let at = begin / 4; at < length; at += size) {
       const shared = { descriptor: file.place.descriptor, stamp: token };
-      yield { begin: at, count: Math.min(size, length - at), shared };
+      yield { begin: at * 4, byteLength: Math.min(size, length - at) * 4, shared };
     }
   };
 
 async function share(gradient: Float32Array): Promise<OwnFile> {
   const file = await createSharedFile('/dev/shm');
   files.push(file);
-  await file.write(token, gradient);
+  await file.write(token, bytesOf(gradient));
   return file;
 }
 
 function reduce(threads = 1) {
-  const updater = createUpdater([{ parameterCount: length, length }], threads, chunkElements);
+  const updater = createUpdater([{ parameterCount: length, length, wires }], threads, chunkBytes);
   updaters.push(updater);
   const [state] = updater.states;
   const order = createReplicaOrder();
@@ -107,7 +116,12 @@ function reduce(threads = 1) {
     order,
     pull: (source: GradientSource, replica: number, silenceMs = 10_000) => {
       const { signal } = new AbortController();
-      return pullGradient({ source, replica, begin: order.of(replica), silenceMs, signal }, updater, state, order);
+      return pullGradient(
+        { source, layout, replica, begin: order.of(replica), silenceMs, signal },
+        updater,
+        state,
+        order,
+      );
     },
   };
 }
@@ -128,7 +142,7 @@ test('the sum is the replicas’, in their order', async () => {
 test('gradients that come at the same time, the later ones first, are added in replica order', async () => {
   const expected = await uninterruptedSum(3);
   const { pull, sum } = reduce();
-  const sizes = [chunkElements, 1000, 70_000];
+  const sizes = [chunkElements, 1000, 60_000];
   const pulls = [1, 0].map((replica) =>
     pull(
       piecesOf(gradients[replica], sizes[replica], () => delay(replica === 0 ? 20 : 0)),
@@ -154,9 +168,9 @@ test.each<[string, (call: Call) => unknown, number]>([
   for (const [replica, gradient] of gradients.slice(0, 2).entries()) {
     const broken = streamFrom(await worker(halfOf(gradient, end)));
     await expect(pull(broken, replica, silenceMs)).rejects.toThrow();
-    expect(order.of(replica)).toBe(2 * chunkElements);
+    expect(order.of(replica)).toBe(2 * chunkBytes);
     await pull(streamFrom(await worker(whole(gradient))), replica);
-    expect(order.of(replica)).toBe(length);
+    expect(order.of(replica)).toBe(length * 4);
   }
   expect(sum().equals(expected)).toBe(true);
 });
@@ -169,10 +183,22 @@ test('a gradient with NaN is refused at its chunk and leaves the sum as it was t
   bad[chunkElements + 1] = NaN;
   await expect(pull(streamFrom(await worker(whole(bad))), 1)).rejects.toMatchObject({
     code: 'invalid',
-    message: `the gradient holds NaN or infinity behind element ${chunkElements}`,
+    message: `NaN or infinity in second/filter (element 1 of ${length - chunkElements})`,
   });
-  expect(order.of(1)).toBe(chunkElements);
+  expect(order.of(1)).toBe(chunkBytes);
   expect(sum().equals(before)).toBe(true);
+});
+
+test('a gradient of another shape is refused, with the tensor in which it differs', async () => {
+  const { pull, order } = reduce();
+  const shorter = streamFrom(await worker(whole(gradients[0].subarray(0, chunkElements + 5))));
+  await expect(pull(shorter, 0)).rejects.toMatchObject({
+    code: 'mismatch',
+    message: `the gradient has another shape at second/filter (element 5 of ${length - chunkElements})`,
+  });
+  expect(order.of(0)).toBe(chunkBytes + 20);
+  const longer = streamFrom(await worker(whole(new Float32Array(length + 1))));
+  await expect(pull(longer, 0)).rejects.toMatchObject({ code: 'mismatch' });
 });
 
 describe.runIf(process.platform === 'linux')('in shared memory', () => {
@@ -193,9 +219,9 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     const bad = gradients[replica].slice().fill(NaN, chunkElements + 1, chunkElements + 2);
     await expect(pull(sharedFrom(await share(bad), length), replica)).rejects.toMatchObject({
       code: 'invalid',
-      message: `the gradient holds NaN or infinity behind element ${chunkElements}`,
+      message: `NaN or infinity in second/filter (element 1 of ${length - chunkElements})`,
     });
-    expect(order.of(replica)).toBe(chunkElements);
+    expect(order.of(replica)).toBe(chunkBytes);
     for (let next = replica; next < 2; next++) await pull(sharedFrom(await share(gradients[next]), length), next);
     expect(sum().equals(expected)).toBe(true);
   });
@@ -203,7 +229,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
   test('a file that holds another gradient by then is not taken for it', async () => {
     const { pull, order } = reduce();
     const file = await share(gradients[0]);
-    await file.write({ term: 1, number: 2 }, gradients[1]);
+    await file.write({ term: 1, number: 2 }, bytesOf(gradients[1]));
     await expect(pull(sharedFrom(file, length), 0)).rejects.toMatchObject({
       code: 'unavailable',
       message: 'the shared memory holds another vector by now',

@@ -1,49 +1,74 @@
-import { FourfoldError } from '@fourfold/common';
-import type { GradientPiece, GradientSource } from './exchange.js';
+import { FourfoldError, readVectorSync, type WireLayout } from '@fourfold/common';
+import type { Layout } from '@fourfold/model/layout';
+import { describePlace, firstNotFinite } from './bad-gradient.js';
+import type { GradientPiece, GradientSource } from './gradient-pieces.js';
 import type { ReplicaOrder } from './replica-order.js';
-import type { MasterState, Updater } from './updater.js';
+import type { Added, MasterState, Updater } from './updater.js';
 
 export interface GradientPull {
   source: GradientSource;
+  /** Of the gradient's network: names what is wrong with it. */
+  layout: Pick<Layout, 'tensors'>;
   replica: number;
-  /** Elements that the sum has already. */
+  /** Bytes of the wire vector that the sum has already. */
   begin: number;
   silenceMs: number;
   signal: AbortSignal;
 }
 
 /**
- * Add a replica's gradient to the sum piece by piece as it comes, from element `begin` on, each piece once the replica
+ * Add a replica's gradient to the sum piece by piece as it comes, from byte `begin` on, each piece once the replica
  * before has it in the sum. `order` hears how far the sum is: if the worker is lost half-way, the same gradient, computed
- * again elsewhere, goes on from there. Throws `unavailable` when the worker does not send, `mismatch` on a wrong piece,
- * `invalid` when a value is not finite.
+ * again elsewhere, goes on from there. Throws `unavailable` when the worker does not send; `mismatch` on a wrong piece and
+ * `invalid` when a value is not finite, naming the tensor.
  */
 export async function pullGradient(
-  { source, replica, begin, silenceMs, signal }: GradientPull,
+  { source, layout, replica, begin, silenceMs, signal }: GradientPull,
   updater: Updater,
   state: MasterState,
   order: ReplicaOrder,
 ): Promise<void> {
-  const { length } = state.vector;
-  for await (const piece of source({ begin, length, silenceMs, signal })) {
-    await order.reached(replica - 1, piece.begin + piece.count);
+  const wire = state.wires.gradients;
+  const place = (byte: number) => describePlace(wire, layout, byte);
+  const pieces = source({ begin, layout: wire, silenceMs, signal });
+  for await (const piece of nameMismatch(pieces, () => place(order.of(replica)))) {
+    await order.reached(replica - 1, piece.begin + piece.byteLength);
     signal.throwIfAborted();
-    const { added, failure } = await accumulate(updater, state, piece, replica);
+    const { added, failure } = await accumulate(updater, state, wire, piece, replica);
     order.advance(replica, piece.begin + added);
     if (failure?.code === 'invalid') {
-      throw new FourfoldError('invalid', `the gradient holds NaN or infinity behind element ${piece.begin + added}`);
+      const bad = firstNotFinite(wire, piece, piece.begin + added);
+      throw new FourfoldError('invalid', `NaN or infinity in ${place(bad)}`);
     }
     if (failure) throw failure;
+  }
+}
+
+async function* nameMismatch(pieces: AsyncIterable<GradientPiece>, place: () => string): AsyncGenerator<GradientPiece> {
+  try {
+    yield* pieces;
+  } catch (cause) {
+    if (!(cause instanceof FourfoldError && cause.code === 'mismatch')) throw cause;
+    throw new FourfoldError('mismatch', `the gradient has another shape at ${place()}`, { cause });
   }
 }
 
 function accumulate(
   updater: Updater,
   state: MasterState,
-  { begin, count, ...piece }: GradientPiece,
+  { sections }: WireLayout,
+  piece: GradientPiece,
   replica: number,
-): Promise<{ added: number; failure?: FourfoldError }> | { added: number; failure?: FourfoldError } {
-  if ('shared' in piece) return updater.accumulateShared(state, { begin, count, ...piece.shared }, replica);
-  if (updater.accumulate(state, begin, piece.bytes, replica === 0)) return { added: count };
+): Promise<Added> | Added {
+  const { begin, byteLength } = piece;
+  if (sections.some((section) => section.encoding === 'factors' && section.byteBegin === begin)) {
+    const read = (target: Uint8Array) => {
+      if ('shared' in piece) readVectorSync(piece.shared.descriptor, piece.shared.stamp, begin, target);
+      else target.set(piece.bytes);
+    };
+    return updater.accumulateFactors(state, begin, read, replica === 0);
+  }
+  if ('shared' in piece) return updater.accumulateShared(state, { begin, byteLength, ...piece.shared }, replica);
+  if (updater.accumulate(state, begin, piece.bytes, replica === 0)) return { added: byteLength };
   return { added: 0, failure: new FourfoldError('invalid', 'not finite') };
 }

@@ -3,11 +3,11 @@
  * replicas in their order.
  */
 export interface ReplicaOrder {
-  /** Elements of the replica's gradient that are in the sum. */
+  /** Bytes of the replica's gradient, as it crosses, that are in the sum. */
   of(replica: number): number;
-  advance(replica: number, elements: number): void;
+  advance(replica: number, bytes: number): void;
   /** Resolves once `replica` is that far; at once for one before the first. Rejects after `stop`. */
-  reached(replica: number, elements: number): Promise<void>;
+  reached(replica: number, bytes: number): Promise<void>;
   /** Nobody advances any more. */
   stop(reason: Error): void;
 }
@@ -20,12 +20,12 @@ export function createReplicaOrder(): ReplicaOrder {
   const of = (replica: number) => progress.get(replica) ?? 0;
   return {
     of,
-    advance(replica, elements) {
-      progress.set(replica, elements);
+    advance(replica, bytes) {
+      progress.set(replica, bytes);
       for (const waiter of waiting) if (waiter.isDue() && waiting.delete(waiter)) waiter.resolve();
     },
-    reached(replica, elements) {
-      const isDue = () => replica < 0 || of(replica) >= elements;
+    reached(replica, bytes) {
+      const isDue = () => replica < 0 || of(replica) >= bytes;
       if (isDue()) return Promise.resolve();
       if (stopped) return Promise.reject(stopped);
       return new Promise((resolve, reject) => waiting.add({ isDue, resolve, reject }));

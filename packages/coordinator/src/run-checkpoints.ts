@@ -4,14 +4,20 @@ import {
   listCheckpoints,
   newestWholeCheckpoint,
   removeCheckpoint,
-  superfluousCheckpoints,
   writeCheckpoint,
   type CheckpointFacts,
-  type CheckpointManifest,
+  type WholeCheckpoint,
 } from './checkpoint.js';
-import type { Evaluation, History } from './history.js';
-import type { Master } from './master.js';
-import { nextHalf } from './schedule.js';
+import type { History } from './history.js';
+import { bestEvaluation, superfluousCheckpoints } from './retention.js';
+import { isEvaluated, nextHalf, type Versions } from './schedule.js';
+
+/** What a checkpoint holds of a run, at one moment. */
+export interface RunSnapshot {
+  versions: Versions;
+  history: History;
+  files: Record<string, Uint8Array>;
+}
 
 /**
  * The checkpoint that a run starts from: none for a new run, the newest whole one with `resume`. Throws `invalid` when
@@ -23,7 +29,7 @@ export async function startingPoint(
   datasetSha256: string,
   resume: boolean,
   log: Logger,
-): Promise<{ name: string; manifest: CheckpointManifest } | undefined> {
+): Promise<(WholeCheckpoint & { name: string }) | undefined> {
   const names = await listCheckpoints(run);
   if (names.length > 0 && !resume) {
     throw new FourfoldError('invalid', `run ${config.name} exists already, up to checkpoint ${names.at(-1)}`, {
@@ -45,16 +51,14 @@ export async function startingPoint(
   return found;
 }
 
-/** Write a checkpoint of the master's state; returns its name. */
+/** Write a checkpoint; returns its name. */
 export async function saveCheckpoint(
   run: ObjectStore,
   facts: Omit<CheckpointFacts, 'iteration' | 'versions' | 'finished' | 'history' | 'best'> & { config: RunConfig },
-  master: Master,
-  history: History,
+  { versions, history, files }: RunSnapshot,
   mayPublish: () => Promise<void>,
 ): Promise<string> {
-  const versions = master.versions();
-  const best = bestEvaluation(history);
+  const best = bestEvaluation(history.evaluations);
   return writeCheckpoint(
     run,
     {
@@ -65,23 +69,24 @@ export async function saveCheckpoint(
       history,
       ...(best && { best: { iteration: best.iteration, psnr: best.psnr } }),
     },
-    master.files(),
+    files,
     mayPublish,
   );
 }
 
 /** Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish. */
-export async function pruneCheckpoints(run: ObjectStore, term: number, keep: number, history: History): Promise<void> {
+export async function pruneCheckpoints(
+  run: ObjectStore,
+  term: number,
+  config: RunConfig,
+  { evaluations }: History,
+): Promise<void> {
   const whole = await listCheckpoints(run);
-  const kept = new Set(whole.map((name) => Number(name.split('-')[0])));
-  const best = bestEvaluation({ ...history, evaluations: history.evaluations.filter((e) => kept.has(e.iteration)) });
   const begun = new Set((await run.list('checkpoints/')).map(({ key }) => key.split('/')[1]));
   const ownSuffix = checkpointName(0, term).slice(-5);
   const abandoned = [...begun].filter((name) => !whole.includes(name) && !name.endsWith(ownSuffix));
-  for (const name of [...superfluousCheckpoints(whole, keep, best?.iteration), ...abandoned]) {
-    await removeCheckpoint(run, name);
-  }
+  const superfluous = superfluousCheckpoints(whole, config.checkpoints, evaluations, (iteration) =>
+    isEvaluated(config, iteration),
+  );
+  for (const name of [...superfluous, ...abandoned]) await removeCheckpoint(run, name);
 }
-
-const bestEvaluation = ({ evaluations }: History): Evaluation | undefined =>
-  evaluations.reduce<Evaluation | undefined>((best, next) => (best && best.psnr >= next.psnr ? best : next), undefined);

@@ -1,6 +1,6 @@
-import type { PhaseConfig } from '@fourfold/common';
+import { totalIterations, type PhaseConfig } from '@fourfold/common';
 import { expect, test } from 'vitest';
-import { nextHalf, positionAt, totalIterations, type Versions } from './schedule.js';
+import { isCheckpointDue, isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 
 const phases: PhaseConfig[] = [
   { kind: 'mse', iterations: 4, learningRate: 0.1, decay: 'cosine' },
@@ -46,4 +46,15 @@ test('behind the end there is nothing', () => {
   expect(nextHalf(phases, { generator: 9, discriminator: 4 })).toBeUndefined();
   expect(nextHalf(phases, { generator: 12, discriminator: 4 })).toBeUndefined();
   expect(() => positionAt(phases, 9)).toThrow(RangeError);
+});
+
+test('evaluations are due at multiples and where phases end, and have checkpoints', () => {
+  const validation = { images: 'held-out', every: 5, pictures: 0 };
+  const checkpoints = { every: 8, keep: 1 };
+  const iterations = Array.from({ length: 12 }, (_, i) => i);
+  expect(iterations.filter((i) => isEvaluated({ phases, validation }, i))).toEqual([4, 5, 6, 7, 9, 10]);
+  expect(iterations.filter((i) => isEvaluated({ phases }, i))).toEqual([]);
+  const due = (i: number) => isCheckpointDue({ phases, validation, checkpoints }, i);
+  expect(iterations.slice(1).filter(due)).toEqual([4, 5, 6, 7, 8, 9, 10]);
+  expect(iterations.slice(1).filter((i) => isCheckpointDue({ phases, checkpoints }, i))).toEqual([4, 6, 7, 8, 9]);
 });

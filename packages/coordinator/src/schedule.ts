@@ -1,4 +1,4 @@
-import type { PhaseConfig } from '@fourfold/common';
+import { totalIterations, type PhaseConfig, type RunConfig } from '@fourfold/common';
 
 /** Where a run stands: everything about an iteration that follows from its number. */
 export interface Position {
@@ -13,10 +13,6 @@ export interface Position {
   /** This is the phase's last iteration. */
   endsPhase: boolean;
 }
-
-/** Iterations of all phases. */
-export const totalIterations = ({ phases }: { phases: readonly PhaseConfig[] }): number =>
-  phases.reduce((sum, phase) => sum + phase.iterations, 0);
 
 /** The position of iteration number `iteration` (from 0). Throws a RangeError behind the schedule's end. */
 export function positionAt(phases: readonly PhaseConfig[], iteration: number): Position {
@@ -62,6 +58,19 @@ export function nextHalf(phases: readonly PhaseConfig[], versions: Versions): Ha
   const discriminatorDue = position.kind === 'gan' && versions.discriminator === position.discriminatorVersion;
   return { position, network: discriminatorDue ? 'discriminator' : 'generator' };
 }
+
+function endsPhase(phases: readonly PhaseConfig[], iteration: number): boolean {
+  let end = 0;
+  return phases.some(({ iterations }) => (end += iterations) === iteration);
+}
+
+/** Whether the generator is measured after `iteration` iterations. */
+export const isEvaluated = ({ validation, phases }: Pick<RunConfig, 'validation' | 'phases'>, iteration: number) =>
+  validation !== undefined && iteration > 0 && (iteration % validation.every === 0 || endsPhase(phases, iteration));
+
+/** Whether a checkpoint is due after `iteration` iterations: what is evaluated has one, so that the best can be kept. */
+export const isCheckpointDue = (config: Pick<RunConfig, 'validation' | 'phases' | 'checkpoints'>, iteration: number) =>
+  iteration % config.checkpoints.every === 0 || endsPhase(config.phases, iteration) || isEvaluated(config, iteration);
 
 function learningRateAt({ learningRate, decay, iterations }: PhaseConfig, within: number): number {
   switch (decay) {

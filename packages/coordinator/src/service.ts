@@ -2,7 +2,10 @@ import { status, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
   createLogger,
   endWithStatus,
+  messageProblem,
   protocolVersion,
+  registerSchema,
+  workerMessageSchema,
   type CoordinatorHandlers,
   type CoordinatorMessage,
   type EvaluationWork__Output,
@@ -11,9 +14,11 @@ import {
   type ReplicaWork__Output,
   type RunConfig,
   type RunStatus,
+  type Transport,
   type WorkerMessage__Output,
 } from '@fourfold/common';
-import type { Connection, Exchange, GradientSource } from './exchange.js';
+import type { Connection, Exchange } from './exchange.js';
+import type { GradientSource } from './gradient-pieces.js';
 import type { LeaseBoard } from './lease-board.js';
 
 /** Work of a lease, as it crosses the wire. */
@@ -39,30 +44,49 @@ export interface ServiceHost {
   stop(reason: string): void;
 }
 
+/** A worker as it registered. */
+export interface WorkerFacts extends Pick<Register__Output, 'exchangeAddress' | 'kind'> {
+  transport: Transport;
+  /** Unix time. */
+  joinedAtMs: number;
+}
+
 const watchIntervalMs = 250;
+/** For so long what comes from a worker that has lost its seat is still read, to be refused and counted. */
+const lingerMs = 60_000;
 type JoinCall = ServerDuplexStream<WorkerMessage__Output, CoordinatorMessage>;
 
 /** The coordinator's gRPC service. `close` ends all control streams, those to come too, with `reason`. */
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
+  const facts = new Map<number, WorkerFacts>();
   /** Why the service was closed, once it is. */
   let closed: string | undefined;
+  let refused = 0;
 
   function dismiss(call: JoinCall, reason: string): void {
     call.write({ runEnded: { reason } });
     call.end();
   }
 
-  function seat(call: JoinCall, { exchangeAddress, kind }: Register__Output, connection: Connection): number {
-    const worker = host.board.join({
+  function seat(
+    call: JoinCall,
+    { exchangeAddress, kind }: Register__Output,
+    connection: Connection,
+    drop: (reason: string) => void,
+  ): number {
+    const worker: number = host.board.join({
+      taken: (worker) => call.write({ welcome: { term: host.term, worker, ...connection.welcome } }),
       grant: (token, leaseMs, work) => call.write({ lease: { token, leaseMs, ...work } }),
       end: (token) => call.write({ leaseEnded: { token } }),
       drop: (reason) => {
-        endWithStatus(call, status.ABORTED, reason);
+        drop(reason);
         connection.close();
+        facts.delete(worker);
       },
     });
     const { transport } = connection;
+    facts.set(worker, { exchangeAddress, kind, transport, joinedAtMs: Date.now() });
     log.info({ event: 'worker-joined', worker, exchangeAddress, transport, kind }, 'worker joined');
     return worker;
   }
@@ -76,7 +100,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     } else if (evaluationDone?.token) {
       host.board.offer(worker, evaluationDone.token, { losses: {}, scores: evaluationDone.scores });
     } else if (leaseFailed?.token) {
-      if (leaseFailed.fatal) host.stop(leaseFailed.reason);
+      if (leaseFailed.fatal && facts.has(worker)) host.stop(leaseFailed.reason);
       else host.board.reject(leaseFailed.token, leaseFailed.reason);
     }
   }
@@ -85,31 +109,60 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     Join(call) {
       if (closed !== undefined) return dismiss(call, closed);
       let joined: { worker: number; connection: Connection } | undefined;
+      /** What was wrong with what the worker sent. */
+      let malformed: string | undefined;
+      /** Why it has lost its seat. */
+      let lost: string | undefined;
+      /** Something has come since. */
+      let isAwake = false;
+      let isOver = false;
+      let timer: NodeJS.Timeout;
+      const end = (code: status, reason: string) => {
+        clearTimeout(timer);
+        isOver = true;
+        endWithStatus(call, code, reason);
+      };
+      const endIn = (ms: number, code: status, reason: string) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => end(code, reason), ms);
+      };
       calls.add(call);
-      const refuse = setTimeout(
-        () => endWithStatus(call, status.DEADLINE_EXCEEDED, 'no Register came'),
-        host.config.timing.silenceMs,
-      );
+      const { silenceMs, heartbeatMs } = host.config.timing;
+      endIn(silenceMs, status.DEADLINE_EXCEEDED, 'no Register came');
       call.on('data', (message: WorkerMessage__Output) => {
-        if (closed !== undefined) return;
-        if (joined) return receive(joined.worker, joined.connection, message);
-        clearTimeout(refuse);
+        if (closed !== undefined || isOver) return;
+        if (joined) {
+          malformed = messageProblem(workerMessageSchema, message);
+          if (malformed) host.board.leave(joined.worker, malformed);
+          else receive(joined.worker, joined.connection, message);
+          // It is awake: what it has sent till now comes, then it hears of its loss.
+          if (lost !== undefined && !isAwake) endIn(heartbeatMs, status.ABORTED, lost);
+          isAwake = lost !== undefined;
+          return;
+        }
+        clearTimeout(timer);
         const admitted = message.register
           ? admit(host, message.register)
           : { problem: 'the first message must be a Register' };
         if ('problem' in admitted) {
           const { problem } = admitted;
-          log.warn({ event: 'worker-refused', problem }, 'worker refused');
-          endWithStatus(call, status.FAILED_PRECONDITION, problem);
+          refused++;
+          log.warn({ event: 'worker-refused', peer: call.getPeer(), problem }, 'worker refused');
+          end(status.FAILED_PRECONDITION, problem);
           return;
         }
-        call.write({ welcome: { term: host.term, ...admitted.welcome } });
-        joined = { worker: seat(call, message.register as Register__Output, admitted), connection: admitted };
+        const drop = (reason: string) => {
+          if (malformed) return end(status.INVALID_ARGUMENT, reason);
+          lost = reason;
+          endIn(lingerMs, status.ABORTED, reason);
+        };
+        const worker = seat(call, message.register as Register__Output, admitted, drop);
+        joined = { worker, connection: admitted };
       });
       const gone = (reason: string) => () => {
-        clearTimeout(refuse);
         calls.delete(call);
         if (joined && closed === undefined) host.board.leave(joined.worker, reason);
+        clearTimeout(timer);
       };
       call.on('end', gone('it left'));
       call.on('cancelled', gone('its connection broke'));
@@ -136,6 +189,10 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
   return {
     handlers,
+    /** The workers that have a seat on the board, by their numbers there. */
+    workers: (): ReadonlyMap<number, WorkerFacts> => facts,
+    /** Workers that were not let in. */
+    refused: () => refused,
     heartbeat(): void {
       for (const call of calls) call.write({ heartbeat: {} });
     },
@@ -152,6 +209,8 @@ function admit(host: ServiceHost, register: Register__Output): Connection | { pr
       problem: `the worker speaks protocol version ${register.protocolVersion}, this coordinator ${protocolVersion}: use one release for both`,
     };
   }
+  const malformed = messageProblem(registerSchema, register);
+  if (malformed) return { problem: malformed };
   if (register.run !== host.config.name) {
     return { problem: `the worker was started for run ${register.run}, this is ${host.config.name}` };
   }

@@ -1,4 +1,4 @@
-import { describeError, FourfoldError, type Logger, type RunConfig } from '@fourfold/common';
+import { describeError, FourfoldError, sayingSo, type ErrorCode, type Logger, type RunConfig } from '@fourfold/common';
 import { meanLosses, toEvaluation } from './history.js';
 import type { Exchange } from './exchange.js';
 import type { LeaseBoard } from './lease-board.js';
@@ -6,15 +6,29 @@ import type { Master } from './master.js';
 import type { Progress } from './progress.js';
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder, type ReplicaOrder } from './replica-order.js';
-import { nextHalf, type Half } from './schedule.js';
+import { isCheckpointDue, isEvaluated, nextHalf, type Half } from './schedule.js';
 import type { Answer, Work } from './service.js';
+import { createUpdateClock, type UpdateClock, type UpdateSeconds } from './update-clock.js';
+import type { Updater } from './updater.js';
 
 /** Gradients that were of no use, one after another, before the run stops: the fault is not one worker's, then. */
 const maxUselessInARow = 5;
+/** What makes a gradient bad, and what to do about it. */
+const mends: Partial<Record<ErrorCode, string>> = {
+  invalid: 'lower the learning rate, or look at the pictures of that iteration',
+  mismatch: 'start all workers from one release with one config',
+};
 /** Gradients that are taken at once: the next one is on its way while one is added. */
 const gradientsAtOnce = 2;
 const replicaPriority = 0;
 const evaluationPriority = 1;
+
+/** An update that has been made. */
+export interface FinishedUpdate {
+  half: Half;
+  losses: Record<string, number>;
+  seconds: UpdateSeconds;
+}
 
 /** Everything that the training loop works on. */
 export interface Training {
@@ -24,10 +38,17 @@ export interface Training {
   exchange: Pick<Exchange, 'publish'>;
   progress: Progress;
   log: Logger;
-  /** Write a checkpoint of the state as it is. */
+  /** Begin a checkpoint of the state as it is; resolves when training may go on. */
   checkpoint(): Promise<void>;
   /** Show `state` to whoever watches while `act` runs. */
   inState<T>(state: string, act: () => Promise<T>): Promise<T>;
+  onUpdate?: (update: FinishedUpdate) => void;
+}
+
+/** The same, with a clock that the updates' arithmetic and transfers run by. */
+interface TimedTraining extends Training {
+  clock: UpdateClock;
+  updater: Updater;
 }
 
 /**
@@ -35,33 +56,45 @@ export interface Training {
  * then one update. Rejects with the signal's reason between two updates when `signal` is aborted.
  */
 export async function train(training: Training, signal: AbortSignal): Promise<void> {
-  const { config, master, progress, log } = training;
+  const { config, master, progress, log, onUpdate } = training;
+  const clock = createUpdateClock();
+  const timed: TimedTraining = { ...training, clock, updater: clock.reductions(master.updater) };
   let evaluation: Promise<void> = Promise.resolve();
+  const beginEvaluation = () => {
+    evaluation = evaluate(training, signal);
+    // It is awaited later; until then its failure must not count as unhandled.
+    evaluation.catch(() => undefined);
+  };
+  if (evaluationWasLost(training)) beginEvaluation();
   for (let half; (half = nextHalf(config.phases, master.versions()));) {
-    const losses = await reduceReplicas(training, half, signal);
-    await master.update(half.network, half.position.learningRate);
+    clock.begin();
+    const losses = await reduceReplicas(timed, half, signal);
+    await clock.during('applying', () => master.update(half.network, half.position.learningRate));
     progress.add(half, losses);
-    const { iteration, endsPhase } = half.position;
+    onUpdate?.({ half, losses, seconds: clock.end() });
+    const { iteration } = half.position;
     log.debug({ event: 'update', network: half.network, iteration, losses }, 'update');
     if (half.network === 'discriminator') continue;
 
     const done = iteration + 1;
-    if (config.validation && (done % config.validation.every === 0 || endsPhase)) {
+    if (isEvaluated(config, done)) {
       await evaluation;
-      evaluation = evaluate(training, signal);
-      // It is awaited later; until then its failure must not count as unhandled.
-      evaluation.catch(() => undefined);
+      beginEvaluation();
     }
     const last = !nextHalf(config.phases, master.versions());
     if (last) await training.inState('evaluating', () => evaluation);
-    if (done % config.checkpoints.every === 0 || endsPhase) await training.checkpoint();
+    if (isCheckpointDue(config, done)) await training.checkpoint();
   }
 }
 
-async function reduceReplicas(training: Training, half: Half, signal: AbortSignal): Promise<Record<string, number>> {
-  const { board, exchange, master, config } = training;
+async function reduceReplicas(
+  training: TimedTraining,
+  half: Half,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
+  const { board, clock, exchange, master, config, log } = training;
   const { position, network } = half;
-  await exchange.publish();
+  await clock.during('transferring', () => exchange.publish());
   const versions = master.versions();
   const replicas = Array.from({ length: config.data.replicas }, (_, replica) => replica);
   const keyOf = (replica: number) => `${network} ${position.iteration}.${replica}`;
@@ -76,7 +109,9 @@ async function reduceReplicas(training: Training, half: Half, signal: AbortSigna
         discriminatorVersion: versions.discriminator,
       },
     };
-    board.add({ key: keyOf(replica), priority: replicaPriority, work }, replica);
+    const kind = `${network} of phase ${position.phase}`;
+    const about = { iteration: position.iteration, replica, network };
+    board.add({ key: keyOf(replica), priority: replicaPriority, kind, about, work }, replica);
   }
   board.replan();
   // One replica that fails for good, or an early stop, ends the others' waits, too.
@@ -97,7 +132,10 @@ async function reduceReplicas(training: Training, half: Half, signal: AbortSigna
       throw error;
     }
   });
-  const results = await Promise.allSettled(reductions);
+  const results = await sayingSo(Promise.allSettled(reductions), (waitedMs) => {
+    const { iteration } = position;
+    log.info({ event: 'waiting', iteration, network, waitedMs, for: board.describeWaiting() }, 'waiting for gradients');
+  });
   signal.removeEventListener('abort', stopEarly);
   if (results.some(({ status }) => status === 'rejected')) {
     board.clear();
@@ -111,38 +149,66 @@ async function reduceReplicas(training: Training, half: Half, signal: AbortSigna
  * replica before is under way.
  */
 async function reduceReplica(
-  { board, master, config, log }: Training,
-  { network }: Half,
+  { board, clock, master, updater, config, log }: TimedTraining,
+  { network, position: { iteration } }: Half,
   { key, replica }: { key: string; replica: number },
   order: ReplicaOrder,
   signal: AbortSignal,
 ): Promise<Record<string, number>> {
   const state = master.state(network);
-  await order.reached(replica - gradientsAtOnce, state.vector.length);
+  await order.reached(replica - gradientsAtOnce, state.wires.gradients.byteLength);
   for (let useless = 0; ;) {
-    const { result, token, signal: lost } = await board.nextOffer(key, signal);
+    const { worker, result, token, signal: lost } = await board.nextOffer(key, signal);
+    const place = { task: key, iteration, replica, network, worker };
+    log.debug({ event: 'gradient', ...place }, 'gradient');
     try {
       const { gradient: source, losses } = result;
       if (!source) throw new FourfoldError('mismatch', 'the answer is no gradient');
       // A pull is short: an early stop waits for it.
-      const pull = { source, replica, begin: order.of(replica), silenceMs: config.timing.silenceMs, signal: lost };
-      await pullGradient(pull, master.updater, state, order);
+      const layout = master.layout(network);
+      const pull = {
+        source: clock.transfers(source),
+        layout,
+        replica,
+        begin: order.of(replica),
+        silenceMs: config.timing.silenceMs,
+        signal: lost,
+      };
+      await pullGradient(pull, updater, state, order);
       board.finish(key, replica);
       return losses;
     } catch (error) {
       signal.throwIfAborted();
       const reason = describeError(error);
       board.reject(token, reason);
-      if (error instanceof FourfoldError && error.code === 'invalid' && ++useless >= maxUselessInARow) {
-        throw new FourfoldError('invalid', `${key}: ${useless} gradients in a row were of no use`, {
-          mend: 'lower the learning rate, or look at the pictures of that iteration',
-          cause: error,
-        });
+      if (error instanceof FourfoldError && error.code in mends) {
+        const inARow = ++useless;
+        log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
+        if (inARow >= maxUselessInARow) {
+          throw new FourfoldError(
+            'invalid',
+            `${key}: ${inARow} bad gradients in a row, the last from worker ${worker}`,
+            {
+              mend: mends[error.code],
+              cause: error,
+            },
+          );
+        }
       }
       const begin = order.of(replica);
-      log.info({ event: 'pull-failed', task: key, reason, begin }, 'a gradient will be pulled again');
+      log.info({ event: 'pull-failed', ...place, reason, begin }, 'a gradient will be pulled again');
     }
   }
+}
+
+/**
+ * Whether the state that the run goes on from is one that is evaluated, and its checkpoint was written before the figures were
+ * there.
+ */
+function evaluationWasLost({ config, master, progress }: Training): boolean {
+  const { generator } = master.versions();
+  if (!isEvaluated(config, generator) || !nextHalf(config.phases, master.versions())) return false;
+  return progress.history().evaluations.every(({ iteration }) => iteration !== generator);
 }
 
 /** Have a worker measure the generator as it is now, beside training. */
@@ -150,11 +216,13 @@ async function evaluate({ board, master, progress, log }: Training, signal: Abor
   master.retainGenerator();
   const iteration = master.versions().generator;
   const key = `evaluation ${iteration}`;
-  board.add({ key, priority: evaluationPriority, work: { evaluation: { iteration, generatorVersion: iteration } } });
+  const work = { evaluation: { iteration, generatorVersion: iteration } };
+  board.add({ key, priority: evaluationPriority, about: { iteration }, work });
   board.replan();
-  const { result } = await board.nextOffer(key, signal);
+  const { worker, result } = await board.nextOffer(key, signal);
   board.finish(key);
   const evaluation = toEvaluation(iteration, result.scores);
   progress.addEvaluation(evaluation);
-  log.info({ event: 'evaluation', iteration, psnr: evaluation.psnr, ssim: evaluation.ssim }, 'evaluation');
+  const { psnr, ssim } = evaluation;
+  log.info({ event: 'evaluation', iteration, worker, psnr, ssim }, 'evaluation');
 }

@@ -1,32 +1,35 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { describeError, FourfoldError } from '@fourfold/common/errors';
 import { readVectorSync } from '@fourfold/common/shared-file';
-import { instantiateUpdateModule } from './update-module.js';
+import { elementBytesOf } from '@fourfold/common/wire-layout';
+import { arithmeticOf, instantiateUpdateModule } from './update-module.js';
 import type { ReducedRange, ThreadMemory, UpdateTask } from './update-threads.js';
 
 /*
  * A thread of the updater. It carries out its tasks one after the other and answers each.
  */
 
-const { memory, block, blockElements } = workerData as ThreadMemory;
+const { memory, block, blockBytes } = workerData as ThreadMemory;
 const module = instantiateUpdateModule(memory);
-const elementBytes = Float32Array.BYTES_PER_ELEMENT;
-const padding = 4;
+const f32Bytes = Float32Array.BYTES_PER_ELEMENT;
 
 /** Add a range in blocks that stay in the processor's cache between reading and adding. */
-function reduce({ descriptor, stamp, begin, count, sum, first }: UpdateTask & { type: 'reduce' }): ReducedRange {
+function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
+  const { descriptor, stamp, begin, encoding, count, sum, first } = range;
+  const { allFinite, accumulate } = arithmeticOf(module, encoding);
+  const elementBytes = elementBytesOf({ encoding });
   let added = 0;
   try {
     while (added < count) {
-      const elements = Math.min(blockElements, count - added);
-      const target = sum + added * elementBytes;
-      // The first replica sets the sum: it is read into its place.
-      const source = first ? target : block;
-      readVectorSync(descriptor, stamp, begin + added, new Uint8Array(memory.buffer, source, elements * elementBytes));
-      // The arithmetic goes in fours; behind the sum there are zeros already.
-      if (!first) new Float32Array(memory.buffer, source + elements * elementBytes, padding).fill(0);
-      if (!module.allFinite(source, elements)) throw new FourfoldError('invalid', 'not finite');
-      if (!first) module.accumulate(target, source, elements, 0);
+      const elements = Math.min(blockBytes / elementBytes, count - added);
+      const target = sum + added * f32Bytes;
+      // The first replica sets the sum: what needs no decoding is read into its place.
+      const isInPlace = first && encoding === 'f32';
+      const source = isInPlace ? target : block;
+      const bytes = new Uint8Array(memory.buffer, source, elements * elementBytes);
+      readVectorSync(descriptor, stamp, begin + added * elementBytes, bytes);
+      if (!allFinite(source, elements)) throw new FourfoldError('invalid', 'not finite');
+      if (!isInPlace) accumulate(target, source, elements, first ? 1 : 0);
       added += elements;
     }
     return { added };
@@ -36,7 +39,20 @@ function reduce({ descriptor, stamp, begin, count, sum, first }: UpdateTask & { 
   }
 }
 
-parentPort?.on('message', (task: UpdateTask) => {
-  if (task.type === 'adam') module.adam(...task.args);
-  parentPort?.postMessage(task.type === 'reduce' ? reduce(task) : undefined);
-});
+function run(task: UpdateTask): ReducedRange | undefined {
+  switch (task.type) {
+    case 'adam':
+      module.adam(...task.args);
+      return undefined;
+    case 'product':
+      module.addProduct(...task.args, block, blockBytes / f32Bytes, task.first ? 1 : 0);
+      return undefined;
+    case 'round':
+      module.roundToBf16(...task.args);
+      return undefined;
+    case 'reduce':
+      return reduce(task);
+  }
+}
+
+parentPort?.on('message', (task: UpdateTask) => parentPort?.postMessage(run(task)));

@@ -1,25 +1,31 @@
 import { Worker } from 'node:worker_threads';
 import type { ErrorCode, Stamp } from '@fourfold/common';
-import type { AdamArguments } from './update-module.js';
+import type { AdamArguments, ProductArguments } from './update-module.js';
 
 /** What a thread works on: the updater's memory, and in it a block of its own. Addresses in bytes. */
 export interface ThreadMemory {
   memory: WebAssembly.Memory;
   block: number;
-  blockElements: number;
+  blockBytes: number;
 }
 
-/** Apply Adam to a range; or add a range of a gradient in shared memory to the sum at the address `sum`, block by block. */
+/**
+ * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block; add some
+ * rows of a product; round a range to bfloat16. With `first` the replica sets the sum that the others add to.
+ */
 export type UpdateTask =
   | { type: 'adam'; args: AdamArguments }
+  | { type: 'product'; args: ProductArguments; first: boolean }
+  | { type: 'round'; args: [source: number, target: number, count: number] }
   | {
       type: 'reduce';
       descriptor: number;
       stamp: Stamp;
+      /** First byte in the wire vector. */
       begin: number;
+      encoding: 'f32' | 'bf16';
       count: number;
       sum: number;
-      /** The replica is the first: it sets the sum that the others add to. */
       first: boolean;
     };
 
@@ -30,7 +36,7 @@ export interface ReducedRange {
 }
 
 export interface UpdateThreads {
-  adam(thread: number, args: AdamArguments): Promise<void>;
+  run(thread: number, task: Exclude<UpdateTask, { type: 'reduce' }>): Promise<void>;
   reduce(thread: number, range: Omit<UpdateTask & { type: 'reduce' }, 'type'>): Promise<ReducedRange>;
   close(): Promise<void>;
 }
@@ -55,8 +61,8 @@ export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThr
     return { worker, run };
   });
   return {
-    async adam(thread, args) {
-      await threads[thread].run({ type: 'adam', args });
+    async run(thread, task) {
+      await threads[thread].run(task);
     },
     reduce: (thread, range) => threads[thread].run({ type: 'reduce', ...range }) as Promise<ReducedRange>,
     async close() {

@@ -1,52 +1,80 @@
-import { FourfoldError, type AdamConfig, type Stamp } from '@fourfold/common';
-import { instantiateUpdateModule, type AdamArguments } from './update-module.js';
+import { cutBySection, FourfoldError, isPlain, type AdamConfig, type Stamp, type WireLayout } from '@fourfold/common';
+import { arithmeticOf, instantiateUpdateModule, type AdamArguments } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
+import { planMemory } from './updater-memory.js';
 
 /** Batch norm's running averages move by this much an update (PyTorch's momentum). */
 const averageMomentum = 0.1;
-const pageBytes = 65_536;
-/** Behind every vector, for arithmetic in lanes of four. */
-const paddingBytes = 16;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
-/** What a thread reads and adds at once: half of what a core's second-level cache commonly holds, or less. */
-const blockElements = (256 << 10) / elementBytes;
+
+/** A network as the updater sees it. */
+export interface UpdatedNetwork {
+  parameterCount: number;
+  /** Parameters, then batch norm's running averages. */
+  length: number;
+  /** Of an exponential moving average of the vector; undefined for none. */
+  averageDecay?: number;
+  /** How its vector crosses to workers, and gradients from them. */
+  wires: { parameters: WireLayout; gradients: WireLayout };
+}
 
 /** One network's master state. The vectors are views of the shared memory. */
-export interface MasterState {
-  readonly parameterCount: number;
-  /** Parameters, then batch norm's running averages. */
+export interface MasterState extends UpdatedNetwork {
   readonly vector: Float32Array;
+  /** The vector's moving average, where it has one. */
+  readonly average?: Float32Array;
   readonly firstMoments: Float32Array;
   readonly secondMoments: Float32Array;
   /** The sum of the replicas' gradient vectors. */
   readonly sum: Float32Array;
+  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes where nothing is rounded. */
+  readonly wire: Uint8Array;
 }
 
-/** A range of a gradient in a shared file that is open here. */
-export interface SharedRange {
+/** Bytes of a gradient in a shared file that is open here. */
+export interface SharedBytes {
   descriptor: number;
   stamp: Stamp;
-  begin: number;
-  count: number;
+}
+
+/** How many bytes of a piece were added, and why no more. */
+export interface Added {
+  added: number;
+  failure?: FourfoldError;
 }
 
 export interface Updater {
   readonly states: readonly MasterState[];
   /**
-   * Add a chunk of a replica's gradient to the sum, or set the sum to it for the first replica. Returns false, and
-   * changes nothing, when an element is not finite.
+   * Add bytes of a replica's gradient, from byte `begin` of its wire vector on, to the sum; or set the sum to them for the first
+   * replica. Returns false, and changes nothing, when an element is not finite. Not for sections with factors.
    */
-  accumulate(state: MasterState, begin: number, chunk: Uint8Array, first: boolean): boolean;
+  accumulate(state: MasterState, begin: number, bytes: Uint8Array, first: boolean): boolean;
   /**
-   * The same for a range in shared memory, by one of the threads: replicas that follow one another have different ones.
-   * Resolves with how many elements were added before one that is not finite or could not be read, and the reason.
+   * The same for bytes in shared memory, by one of the threads: replicas that follow one another have different ones.
+   * Resolves with how much was added before an element that is not finite or could not be read.
    */
   accumulateShared(
     state: MasterState,
-    range: SharedRange,
+    range: SharedBytes & { begin: number; byteLength: number },
     replica: number,
-  ): Promise<{ added: number; failure?: FourfoldError }>;
-  /** One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest. */
+  ): Promise<Added>;
+  /**
+   * The same for the factors of a section, all of them, which `read` writes to the memory that it is given: the product is
+   * added by all threads. One call at a time.
+   */
+  accumulateFactors(
+    state: MasterState,
+    begin: number,
+    read: (target: Uint8Array) => void,
+    first: boolean,
+  ): Promise<Added>;
+  /** Make the state's wire vector from its vector. */
+  encodeParameters(state: MasterState): Promise<void>;
+  /**
+   * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest; then the vector's
+   * moving average, where it has one.
+   */
   apply(
     state: MasterState,
     update: { replicas: number; learningRate: number; step: number; adam: AdamConfig },
@@ -56,81 +84,125 @@ export interface Updater {
 
 /**
  * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The bits do not
- * depend on the number of threads. `chunkElements` bounds the chunks that `accumulate` takes.
+ * depend on the number of threads. `chunkBytes` bounds what `accumulate` takes.
  */
-export function createUpdater(
-  networks: readonly { parameterCount: number; length: number }[],
-  threads: number,
-  chunkElements: number,
-): Updater {
-  const plan = planMemory(networks, chunkElements, threads);
+export function createUpdater(networks: readonly UpdatedNetwork[], threads: number, chunkBytes: number): Updater {
+  const plan = planMemory(networks, chunkBytes, threads);
   const memory = new WebAssembly.Memory({ initial: plan.pages, maximum: plan.pages, shared: true });
   const module = instantiateUpdateModule(memory);
   const view = (address: number, length: number) => new Float32Array(memory.buffer, address, length);
-  const states = networks.map(({ parameterCount, length }, i) => {
-    const [vector, firstMoments, secondMoments, sum] = plan.addresses[i];
+  const states = networks.map((network, i): MasterState => {
+    const { parameterCount, length, wires } = network;
+    const { vector, average, firstMoments, secondMoments, sum, wire } = plan.addresses[i];
     return {
-      parameterCount,
+      ...network,
       vector: view(vector, length),
+      ...(average !== undefined && { average: view(average, length) }),
       firstMoments: view(firstMoments, parameterCount),
       secondMoments: view(secondMoments, parameterCount),
       sum: view(sum, length),
+      wire: new Uint8Array(memory.buffer, wire, wires.parameters.byteLength),
     };
   });
-  const staging = new Uint8Array(memory.buffer, plan.staging, chunkElements * elementBytes);
-  const pool = startUpdateThreads(plan.blocks.map((block) => ({ memory, block, blockElements })));
+  const staging = new Uint8Array(memory.buffer, plan.staging, chunkBytes);
+  const pool = startUpdateThreads(plan.blocks.map((block) => ({ memory, block, blockBytes: plan.blockBytes })));
+  /** Split `count` among the threads. */
+  const spread = async (count: number, run: (begin: number, end: number, thread: number) => Promise<void>) => {
+    await Promise.all(splitRange(count, threads).map(({ begin, end }, thread) => run(begin, end, thread)));
+  };
+  const addressOf = (vector: Float32Array, element: number) => vector.byteOffset + element * elementBytes;
+
   return {
     states,
-    accumulate(state, begin, chunk, first) {
-      const count = chunk.byteLength / elementBytes;
-      staging.set(chunk);
-      staging.fill(0, chunk.byteLength, Math.min(staging.byteLength, chunk.byteLength + paddingBytes));
-      if (!module.allFinite(plan.staging, count)) return false;
-      module.accumulate(state.sum.byteOffset + begin * elementBytes, plan.staging, count, first ? 1 : 0);
+    accumulate(state, begin, bytes, first) {
+      staging.set(bytes);
+      const cuts = cutBySection(state.wires.gradients, begin, begin + bytes.byteLength).map((cut) => ({
+        ...cut,
+        source: plan.staging + cut.byteBegin - begin,
+        arithmetic: arithmeticOf(module, plainEncoding(cut.section)),
+      }));
+      if (!cuts.every(({ source, count, arithmetic }) => arithmetic.allFinite(source, count))) return false;
+      for (const { begin: element, count, source, arithmetic } of cuts) {
+        arithmetic.accumulate(addressOf(state.sum, element), source, count, first ? 1 : 0);
+      }
       return true;
     },
-    async accumulateShared(state, range, replica) {
-      const sum = state.sum.byteOffset + range.begin * elementBytes;
-      const { added, failure } = await pool.reduce(replica % threads, { ...range, sum, first: replica === 0 });
-      return { added, ...(failure && { failure: new FourfoldError(failure.code, failure.reason) }) };
+    async accumulateShared(state, { begin, byteLength, ...file }, replica) {
+      for (const cut of cutBySection(state.wires.gradients, begin, begin + byteLength)) {
+        const encoding = plainEncoding(cut.section);
+        const { added, failure } = await pool.reduce(replica % threads, {
+          ...file,
+          begin: cut.byteBegin,
+          encoding,
+          count: cut.count,
+          sum: addressOf(state.sum, cut.begin),
+          first: replica === 0,
+        });
+        const addedBytes = added * (encoding === 'bf16' ? elementBytes / 2 : elementBytes);
+        if (failure) {
+          return {
+            added: cut.byteBegin + addedBytes - begin,
+            failure: new FourfoldError(failure.code, failure.reason),
+          };
+        }
+      }
+      return { added: byteLength };
+    },
+    async accumulateFactors(state, begin, read, first) {
+      const section = state.wires.gradients.sections.find(({ byteBegin }) => byteBegin === begin);
+      if (!section?.factors) throw new Error(`no factors begin at byte ${begin}`);
+      const { rows, inputs, outputs } = section.factors;
+      read(new Uint8Array(memory.buffer, plan.factors, section.byteLength));
+      const [x, dy] = [plan.factors, plan.factors + rows * inputs * elementBytes];
+      const bound = rows * module.largest(x, rows * inputs) * module.largest(dy, rows * outputs);
+      if (!(bound <= largestFloat)) {
+        return { added: 0, failure: new FourfoldError('invalid', 'not finite, or too large to multiply') };
+      }
+      const sum = addressOf(state.sum, section.begin);
+      await spread(inputs, (from, to, thread) =>
+        pool.run(thread, { type: 'product', args: [sum, x, dy, rows, inputs, outputs, from, to], first }),
+      );
+      return { added: section.byteLength };
+    },
+    async encodeParameters({ vector, wire, wires }) {
+      if (isPlain(wires.parameters)) return;
+      for (const { encoding, begin, count, byteBegin, byteLength } of wires.parameters.sections) {
+        if (encoding === 'bf16') {
+          await spread(count, (from, to, thread) => {
+            const target = wire.byteOffset + byteBegin + from * (elementBytes / 2);
+            return pool.run(thread, { type: 'round', args: [addressOf(vector, begin + from), target, to - from] });
+          });
+        } else {
+          wire.set(new Uint8Array(memory.buffer, addressOf(vector, begin), byteLength), byteBegin);
+        }
+      }
     },
     async apply(state, update) {
-      const ranges = splitRange(state.parameterCount, threads).map((range) => adamArguments(state, range, update));
-      await Promise.all(ranges.map((args, thread) => pool.adam(thread, args)));
-      const { parameterCount, vector, sum } = state;
-      const statisticsAt = parameterCount * elementBytes;
+      await spread(state.parameterCount, (begin, end, thread) =>
+        pool.run(thread, { type: 'adam', args: adamArguments(state, { begin, end }, update) }),
+      );
+      const { parameterCount, vector, average, averageDecay, sum } = state;
       module.moveAverages(
-        vector.byteOffset + statisticsAt,
-        sum.byteOffset + statisticsAt,
+        addressOf(vector, parameterCount),
+        addressOf(sum, parameterCount),
         vector.length - parameterCount,
         update.replicas,
         averageMomentum,
       );
+      if (average && averageDecay !== undefined) {
+        module.moveAverages(addressOf(average, 0), addressOf(vector, 0), vector.length, 1, 1 - averageDecay);
+      }
     },
     close: () => pool.close(),
   };
 }
 
-function planMemory(
-  networks: readonly { parameterCount: number; length: number }[],
-  chunkElements: number,
-  threads: number,
-) {
-  let end = pageBytes;
-  const take = (elements: number) => {
-    const address = end;
-    end += Math.ceil((elements * elementBytes + paddingBytes) / 64) * 64;
-    return address;
-  };
-  const staging = take(chunkElements);
-  const blocks = Array.from({ length: threads }, () => take(blockElements));
-  const addresses = networks.map(({ parameterCount, length }) => [
-    take(length),
-    take(parameterCount),
-    take(parameterCount),
-    take(length),
-  ]);
-  return { staging, blocks, addresses, pages: Math.ceil(end / pageBytes) };
+const largestFloat = (2 - 2 ** -23) * 2 ** 127;
+
+/** The encoding of a section of single elements. */
+function plainEncoding({ encoding }: WireLayout['sections'][number]): 'f32' | 'bf16' {
+  if (encoding === 'factors') throw new Error('factors are added whole');
+  return encoding;
 }
 
 /** Cut 0 .. count - 1 into up to `parts` ranges that begin at multiples of four. */

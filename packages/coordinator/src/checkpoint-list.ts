@@ -1,0 +1,62 @@
+import { describeError, type ObjectStore } from '@fourfold/common';
+import { checkpointStore, listCheckpoints, readManifest, type CheckpointManifest } from './checkpoint.js';
+import type { Evaluation } from './history.js';
+import { bestEvaluation } from './retention.js';
+
+/** What its manifest says about a checkpoint; a manifest that cannot be read gives the reason. */
+export type ListedCheckpoint = { run: string; name: string; url: string } & (
+  | {
+      iteration: number;
+      finished: boolean;
+      /** Mean PSNR (dB) of the evaluation at this iteration, if there was one. */
+      psnr?: number;
+      /** No evaluation of the run so far, as its checkpoints know it, was better. */
+      best: boolean;
+      sizeBytes: number;
+      createdAt: string;
+    }
+  | { damaged: string }
+);
+
+/** The checkpoints below a run's store or an object store of runs, run by run, oldest first; none at all is no error. */
+export async function listStore(store: ObjectStore): Promise<ListedCheckpoint[]> {
+  const runs = await runsBelow(store);
+  return (await Promise.all(runs.map(({ name, run }) => listRun(name, run)))).flat();
+}
+
+async function runsBelow(store: ObjectStore): Promise<{ name: string; run: ObjectStore }[]> {
+  const objects = await store.list('');
+  if (objects.some(({ key }) => key.startsWith('checkpoints/'))) {
+    return [{ name: store.url.split('/').at(-1) ?? '', run: store }];
+  }
+  const names = new Set(objects.flatMap(({ key }) => /^runs\/([^/]+)\//.exec(key)?.slice(1) ?? []));
+  return [...names].map((name) => ({ name, run: store.at(`runs/${name}`) }));
+}
+
+async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoint[]> {
+  const names = await listCheckpoints(store);
+  const manifests = await Promise.all(
+    names.map((name) => readManifest(checkpointStore(store, name)).catch(describeError)),
+  );
+  const readable = manifests.filter((manifest) => typeof manifest !== 'string');
+  // An evaluation ends after its checkpoint was copied: later checkpoints tell it.
+  const evaluations = readable.flatMap(({ history }) => history.evaluations);
+  return manifests.map((manifest, i) => {
+    const place = { run, name: names[i], url: checkpointStore(store, names[i]).url };
+    return typeof manifest === 'string'
+      ? { ...place, damaged: manifest }
+      : { ...place, ...facts(manifest, evaluations) };
+  });
+}
+
+function facts({ iteration, finished, createdAt, files }: CheckpointManifest, evaluations: readonly Evaluation[]) {
+  const psnr = evaluations.find((evaluation) => evaluation.iteration === iteration)?.psnr;
+  return {
+    iteration,
+    finished,
+    ...(psnr !== undefined && Number.isFinite(psnr) && { psnr }),
+    best: bestEvaluation(evaluations)?.iteration === iteration,
+    sizeBytes: Object.values(files).reduce((sum, file) => sum + file.sizeBytes, 0),
+    createdAt,
+  };
+}

@@ -1,0 +1,142 @@
+import { basename } from 'node:path';
+import { FourfoldError, openStore, runSchema, type GeneratorConfig, type ObjectStore } from '@fourfold/common';
+import {
+  averageFile,
+  checkpointStore,
+  listCheckpoints,
+  readCheckpointFile,
+  readManifest,
+  verifyCheckpoint,
+  type CheckpointManifest,
+} from './checkpoint.js';
+import { listStore } from './checkpoint-list.js';
+import { discriminatorLayout, generatorLayout, type Layout } from '@fourfold/model/layout';
+import { vectorFromSafetensors } from '@fourfold/model/weights-file';
+
+/** A checkpoint whose manifest is read. */
+export interface Checkpoint {
+  /** Store of the checkpoint's folder. */
+  store: ObjectStore;
+  manifest: CheckpointManifest;
+}
+
+/** A generator's sizes, and its parameters and statistics in layout order. */
+export interface GeneratorWeights {
+  config: GeneratorConfig;
+  layout: Layout;
+  vector: Float32Array;
+}
+
+/**
+ * The checkpoint that a URL names: a checkpoint's folder; a run's, or RUN/latest, for the newest whole checkpoint; RUN/best for
+ * the one with the highest PSNR. Throws `not-found` where there is none, `corrupt` where it is damaged.
+ */
+export const openCheckpoint = (url: string, onDamaged: OnDamaged): Promise<Checkpoint> =>
+  withCheckpoint(url, onDamaged, async (checkpoint, isSearched) => {
+    if (isSearched) await verifyCheckpoint(checkpoint.store);
+    return checkpoint;
+  });
+
+/** Hears of a damaged checkpoint that is passed over. */
+export type OnDamaged = (name: string, error: unknown) => void;
+
+/**
+ * Use the checkpoint that a URL names, as `openCheckpoint` has it. `isSearched` tells that it was looked for in a run: where
+ * it then turns out to be damaged, the one before is used.
+ */
+export async function withCheckpoint<T>(
+  url: string,
+  onDamaged: OnDamaged,
+  use: (checkpoint: Checkpoint, isSearched: boolean) => Promise<T>,
+): Promise<T> {
+  const exact = openStore(url);
+  if (await holdsManifest(exact)) return use({ store: exact, manifest: await readManifest(exact) }, false);
+  const stores = await searchRun(url);
+  for (const [i, store] of stores.entries()) {
+    try {
+      return await use({ store, manifest: await readManifest(store) }, true);
+    } catch (error) {
+      const isDamaged = error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
+      if (!isDamaged || i === stores.length - 1) throw error;
+      onDamaged(basename(store.url), error);
+    }
+  }
+  throw new Error('a run without checkpoints was searched');
+}
+
+/** The checkpoints of a run that its URL, RUN/latest or RUN/best may mean, the most wanted first; one at least. */
+async function searchRun(url: string): Promise<ObjectStore[]> {
+  const [, base = url, wanted] = /^(.+)\/(latest|best)\/*$/.exec(url) ?? [];
+  const run = openStore(base);
+  const names = (await listCheckpoints(run)).reverse();
+  if (names.length === 0) throw await noCheckpoint(run);
+  if (wanted !== 'best') return names.map((name) => checkpointStore(run, name));
+  const best = (await listStore(run)).reduce<{ name: string; psnr: number } | undefined>((best, next) => {
+    const psnr = 'damaged' in next ? undefined : next.psnr;
+    return psnr === undefined || (best && best.psnr >= psnr) ? best : { name: next.name, psnr };
+  }, undefined);
+  if (best) return [checkpointStore(run, best.name)];
+  throw new FourfoldError('not-found', `no checkpoint of ${run.url} has been evaluated: none is the best`, {
+    mend: `take ${base}/latest`,
+  });
+}
+
+async function noCheckpoint(store: ObjectStore): Promise<FourfoldError> {
+  const files = await store.list('');
+  const reason = files.some(({ key }) => /^[^/]+\.safetensors$/.test(key))
+    ? 'it has no manifest.json, which is written last: it was not finished'
+    : 'there is no manifest.json, and no checkpoints folder with one';
+  return new FourfoldError('not-found', `no checkpoint at ${store.url}: ${reason}`, {
+    mend: "name a checkpoint's folder or a run's; `fourfold checkpoints ls` lists them",
+  });
+}
+
+/** Whether a folder is itself a checkpoint's (or a dataset's), as its manifest says. */
+export async function holdsManifest(store: ObjectStore): Promise<boolean> {
+  return (await store.list('manifest.json')).some(({ key }) => key === 'manifest.json');
+}
+
+/**
+ * A checkpoint's generator, its moving average where the run kept one, its bytes checked against the manifest and its shapes against the run's config. Throws
+ * `not-found`, `corrupt` or `invalid`.
+ */
+export async function readGenerator(checkpoint: Checkpoint): Promise<GeneratorWeights> {
+  const { generator: config } = parseSizes(generatorSizes, checkpoint);
+  const layout = generatorLayout(config);
+  const file = checkpoint.manifest.files[averageFile] ? averageFile : undefined;
+  return { config, layout, vector: await readNetwork(checkpoint, layout, file) };
+}
+
+/** Check that every network of a checkpoint has the shapes that its config says. Throws as `readGenerator` does. */
+export async function verifyNetworks(checkpoint: Checkpoint): Promise<void> {
+  const { layout } = await readGenerator(checkpoint);
+  await readNetwork(checkpoint, layout);
+  if (checkpoint.manifest.files['discriminator.safetensors']) {
+    const { discriminator, data } = parseSizes(discriminatorSizes, checkpoint);
+    await readNetwork(checkpoint, discriminatorLayout(discriminator, data.crop));
+  }
+}
+
+async function readNetwork(
+  { store, manifest }: Checkpoint,
+  layout: Layout,
+  file = `${layout.network}.safetensors`,
+): Promise<Float32Array> {
+  return vectorFromSafetensors(layout, await readCheckpointFile(store, manifest, file), `${store.url}/${file}`);
+}
+
+// Only the keys that decide a network's shapes are looked at: the others may be those of another version.
+const generatorSizes = runSchema.pick({ generator: true }).strip();
+const discriminatorSizes = runSchema.pick({ discriminator: true, data: true }).strip();
+
+function parseSizes<T>(schema: { safeParse(raw: unknown): ParseResult<T> }, { store, manifest }: Checkpoint): T {
+  const parsed = schema.safeParse(manifest.config);
+  if (parsed.success) return parsed.data;
+  const [{ path, message }] = parsed.error.issues;
+  throw new FourfoldError('corrupt', `${store.url}/manifest.json: config.${path.map(String).join('.')}: ${message}`, {
+    mend: 'take another checkpoint of the run',
+  });
+}
+
+type ParseResult<T> =
+  { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };

@@ -1,0 +1,136 @@
+import { addTrafficMetrics, createMetrics, type Metrics, type RunConfig, type Traffic } from '@fourfold/common';
+import type { SavedCheckpoint } from './checkpoint-saver.js';
+import type { History } from './history.js';
+import type { LeaseCounts } from './lease-board.js';
+import { addRunMetrics, type LossesByNetwork } from './run-metrics.js';
+import type { StatusNow } from './status.js';
+import type { FinishedUpdate } from './train.js';
+import { updateParts } from './update-clock.js';
+
+/** What a coordinator knows at any time. */
+export interface CoordinatorFigures {
+  config: RunConfig;
+  now: () => StatusNow;
+  history: () => History;
+  leases: () => Readonly<LeaseCounts>;
+  /** Workers that were not let in. */
+  workersRefused: () => number;
+  traffic: Traffic;
+}
+
+/** What it must tell its metrics when it happens. */
+export interface CoordinatorMetrics extends Metrics {
+  updated: (update: FinishedUpdate) => void;
+  checkpointSaved: (saved: SavedCheckpoint) => void;
+  checkpointFailed: () => void;
+}
+
+const networks = ['generator', 'discriminator'] as const;
+
+/** What a coordinator shows Prometheus. */
+export function createCoordinatorMetrics(figures: CoordinatorFigures): CoordinatorMetrics {
+  const { config, now, history } = figures;
+  const metrics = createMetrics(config.name);
+  let phase: number | undefined;
+  let losses: LossesByNetwork = {};
+  let iterationsDone = 0;
+  addRunMetrics(metrics, {
+    config,
+    now,
+    history,
+    losses: () => losses,
+    iterationsDone: () => iterationsDone,
+  });
+  addWorkerMetrics(metrics, figures);
+  const updateSeconds = metrics.seconds('fourfold_update_seconds', 'Time of an update, from its first lease on.', {
+    network: networks,
+  });
+  const partSeconds = metrics.seconds(
+    'fourfold_update_part_seconds',
+    'Where the time of an update goes: waiting for workers, transferring, reducing, applying (Adam). The parts add up.',
+    { network: networks, part: updateParts },
+  );
+  const checkpoints = addCheckpointMetrics(metrics, figures);
+  return {
+    ...metrics,
+    updated({ half: { network, position }, losses: newest, seconds }) {
+      if (position.phase !== phase) losses = {};
+      phase = position.phase;
+      losses[network] = newest;
+      if (network === 'generator') iterationsDone++;
+      updateSeconds(
+        { network },
+        updateParts.reduce((sum, part) => sum + seconds[part], 0),
+      );
+      for (const part of updateParts) partSeconds({ network, part }, seconds[part]);
+    },
+    ...checkpoints,
+  };
+}
+
+/** Workers, leases, and the bytes between them and the coordinator. */
+function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
+  const { counter, gauge } = metrics;
+  const { now, leases, workersRefused, traffic } = figures;
+  gauge('fourfold_workers', 'Workers that have a seat, by what they do.', ['state'], () => {
+    const { workers } = now();
+    const computing = workers.filter(({ tasks }) => tasks.length > 0).length;
+    return [
+      [{ state: 'computing' }, computing],
+      [{ state: 'idle' }, workers.length - computing],
+    ];
+  });
+  const counts: [name: string, help: string, read: () => number][] = [
+    ['workers_joined', 'Workers that took a seat.', () => leases().joined],
+    ['workers_left', 'Workers that left, or were lost.', () => leases().left],
+    ['workers_refused', 'Workers that were not let in.', workersRefused],
+    ['leases_granted', 'Leases given to workers.', () => leases().granted],
+    [
+      'leases_moved',
+      'Leases of work that another worker had before: it was lost, or its result was of no use.',
+      () => leases().moved,
+    ],
+    [
+      'leases_straggling',
+      'Leases given to an idle worker, too, since the first one is slow.',
+      () => leases().straggling,
+    ],
+    ['results_refused', 'Late results, whose tokens were not valid any more.', () => leases().refused],
+    ['results_rejected', 'Results that were of no use: damaged, or lost on their way.', () => leases().rejected],
+  ];
+  for (const [name, help, read] of counts) counter(`fourfold_${name}_total`, help, [], read);
+  addTrafficMetrics(metrics, traffic, { parameters: 'sent', gradients: 'received' });
+}
+
+function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: CoordinatorFigures) {
+  let failures = 0;
+  let written = 0;
+  let newestBytes: number | undefined;
+  const observe = seconds(
+    'fourfold_checkpoint_seconds',
+    'Time of a checkpoint: the copy, for which updates wait, and the writing beside them.',
+    { part: ['copying', 'writing'] },
+  );
+  counter('fourfold_checkpoints_total', 'Checkpoints that this coordinator has written.', [], () => written);
+  counter('fourfold_checkpoint_failures_total', 'Checkpoints that could not be written.', [], () => failures);
+  gauge('fourfold_checkpoint_size_bytes', 'Size of the newest checkpoint of this coordinator.', [], () => newestBytes);
+  gauge('fourfold_checkpoint_timestamp_seconds', 'When the newest checkpoint was there, as Unix time.', [], () => {
+    const newest = now().checkpoint;
+    return newest && newest.savedAtMs / 1000;
+  });
+  gauge('fourfold_checkpoint_age_seconds', 'Time since the newest checkpoint was there.', [], () => {
+    const newest = now().checkpoint;
+    return newest && (Date.now() - newest.savedAtMs) / 1000;
+  });
+  return {
+    checkpointSaved({ copySeconds, writeSeconds, sizeBytes }: SavedCheckpoint): void {
+      written++;
+      newestBytes = sizeBytes;
+      observe({ part: 'copying' }, copySeconds);
+      observe({ part: 'writing' }, writeSeconds);
+    },
+    checkpointFailed(): void {
+      failures++;
+    },
+  };
+}

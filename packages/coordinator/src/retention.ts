@@ -1,0 +1,39 @@
+import type { Evaluation } from './history.js';
+
+/** What a config says about which checkpoints stay. */
+export interface Retention {
+  /** How many of the newest. */
+  keep: number;
+  /** Those of iterations that are a multiple of this, for good. */
+  keepEvery?: number;
+}
+
+/** The iteration that a checkpoint's name tells. */
+export const iterationOf = (name: string): number => Number(name.split('-')[0]);
+
+/** The evaluation with the highest PSNR, the earliest of several; undefined where none gave a figure. */
+export const bestEvaluation = (evaluations: readonly Evaluation[]): Evaluation | undefined =>
+  evaluations
+    .filter(({ psnr }) => Number.isFinite(psnr))
+    .reduce<Evaluation | undefined>((best, next) => (best && best.psnr >= next.psnr ? best : next), undefined);
+
+/**
+ * Which of a run's checkpoints may go; `names` are all it has, oldest first. These stay: the newest, those for good, those of the
+ * best evaluated iteration that has one, and those whose evaluation is under way, which may turn out to be the best.
+ * `isEvaluated` tells whether the run evaluates an iteration.
+ */
+export function superfluousCheckpoints(
+  names: readonly string[],
+  { keep, keepEvery }: Retention,
+  evaluations: readonly Evaluation[],
+  isEvaluated: (iteration: number) => boolean,
+): string[] {
+  const present = new Set(names.map(iterationOf));
+  const best = bestEvaluation(evaluations.filter(({ iteration }) => present.has(iteration)))?.iteration;
+  const evaluatedUpTo = Math.max(0, ...evaluations.map(({ iteration }) => iteration));
+  return names.slice(0, -keep).filter((name) => {
+    const iteration = iterationOf(name);
+    const isForGood = keepEvery !== undefined && iteration > 0 && iteration % keepEvery === 0;
+    return !isForGood && iteration !== best && !(iteration > evaluatedUpTo && isEvaluated(iteration));
+  });
+}

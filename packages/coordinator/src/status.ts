@@ -1,0 +1,194 @@
+import type { RunConfig, RunStatus__Output } from '@fourfold/common';
+import { meanLosses, type Evaluation, type History, type HistoryRow } from './history.js';
+import { bestEvaluation } from './retention.js';
+import type { WorkerFacts } from './service.js';
+import type { PictureViews } from './validation-pictures.js';
+
+/*
+ * What the status page is told. Figures that are NaN or infinite cross as null, as JSON has it. Times are Unix times.
+ */
+
+/** Rows of a history that a page gets at first; more would only be drawn on top of each other. */
+const pageRows = 600;
+
+export interface WorkerStatus {
+  id: number;
+  address: string;
+  backend: string;
+  device: string;
+  precision: string;
+  transport: string;
+  joinedAtMs: number;
+  lastSeenAtMs: number;
+  /** What it computes and what it will compute next, such as `generator 12.3` (iteration, replica). */
+  tasks: string[];
+}
+
+/** A checkpoint that has been written. */
+export interface SavedCheckpoint {
+  name: string;
+  savedAtMs: number;
+}
+
+/** The workers that have a seat, as the board and the service know them. */
+export const workerStatus = (
+  seated: readonly { worker: number; lastSeenMs: number; tasks: string[] }[],
+  facts: ReadonlyMap<number, WorkerFacts>,
+): WorkerStatus[] =>
+  seated.flatMap(({ worker, lastSeenMs, tasks }) => {
+    const known = facts.get(worker);
+    if (!known) return [];
+    const { exchangeAddress, kind, transport, joinedAtMs } = known;
+    return {
+      id: worker,
+      address: exchangeAddress,
+      backend: kind?.backend ?? '',
+      device: kind?.device ?? '',
+      precision: kind?.precision ?? '',
+      transport,
+      joinedAtMs,
+      lastSeenAtMs: Math.round(performance.timeOrigin + lastSeenMs),
+      tasks,
+    };
+  });
+
+/** Where the status comes from. */
+export interface StatusSource {
+  config: RunConfig;
+  run: () => RunStatus__Output;
+  history: () => History;
+  workers: () => WorkerStatus[];
+  checkpoint: () => SavedCheckpoint | undefined;
+  pictures: () => readonly PictureViews[];
+}
+
+export type EvaluationScores = Omit<Evaluation, 'pictures'>;
+
+/** The run at this moment. */
+export interface StatusNow {
+  state: string;
+  term: number;
+  /** Iterations that are done. */
+  iteration: number;
+  iterations: number;
+  phase: number;
+  phaseKind: string;
+  learningRate: number;
+  iterationsPerSecond: number;
+  samplesPerSecond: number;
+  /** Until the schedule's end at the present pace; absent while no pace is known and after the end. */
+  remainingSeconds?: number;
+  losses: Record<string, number>;
+  /** Of the highest PSNR so far. */
+  best?: EvaluationScores;
+  checkpoint?: SavedCheckpoint;
+  workers: WorkerStatus[];
+}
+
+/** Everything: what a page begins with. */
+export interface StatusSnapshot {
+  /** Ages are told by the coordinator's clock. */
+  sentAtMs: number;
+  now: StatusNow;
+  run: ReturnType<typeof describeRun>;
+  history: { rows: HistoryRow[]; evaluations: EvaluationScores[] };
+  pictures: readonly PictureViews[];
+}
+
+/** What is new since the message before. */
+export interface StatusChange {
+  sentAtMs: number;
+  now: StatusNow;
+  rows: HistoryRow[];
+  evaluations: EvaluationScores[];
+  /** All of them, where they have changed. */
+  pictures?: readonly PictureViews[];
+}
+
+/** The run at this moment. */
+export function statusNow({ config, run, history, workers, checkpoint }: StatusSource): StatusNow {
+  const { state, term, iteration, iterations, phase, phaseKind, learningRate, iterationsPerSecond, losses } = run();
+  const seated = workers();
+  const best = bestEvaluation(history().evaluations);
+  const isUnderWay = iterationsPerSecond > 0 && iteration < iterations;
+  return {
+    state: state === 'training' && seated.length === 0 ? 'waiting for workers' : state,
+    term,
+    iteration,
+    iterations,
+    phase,
+    phaseKind,
+    learningRate,
+    iterationsPerSecond,
+    samplesPerSecond: iterationsPerSecond * config.data.globalBatch,
+    ...(isUnderWay && { remainingSeconds: (iterations - iteration) / iterationsPerSecond }),
+    losses,
+    ...(best && { best: scoresOf(best) }),
+    checkpoint: checkpoint(),
+    workers: seated,
+  };
+}
+
+/** Everything, long histories thinned. */
+export function statusSnapshot(source: StatusSource): StatusSnapshot {
+  const { rows, evaluations } = source.history();
+  return {
+    sentAtMs: Date.now(),
+    now: statusNow(source),
+    run: describeRun(source.config),
+    history: { rows: thinRows(rows, pageRows), evaluations: thinEvaluations(evaluations, pageRows).map(scoresOf) },
+    pictures: source.pictures(),
+  };
+}
+
+export const scoresOf = ({ iteration, psnr, ssim }: Evaluation): EvaluationScores => ({ iteration, psnr, ssim });
+
+/** Of a config, what a reader of the page wants to know. No places, which may be internal. */
+export const describeRun = ({
+  name,
+  seed,
+  generator,
+  discriminator,
+  data,
+  loss,
+  phases,
+  validation,
+  logEvery,
+}: RunConfig) => ({
+  name,
+  seed,
+  generator,
+  discriminator,
+  data,
+  loss,
+  phases,
+  logEvery,
+  validationEvery: validation?.every,
+});
+
+/**
+ * At most about `most` rows, a few more where phases change: rows of one phase that follow each other are averaged, so that
+ * a row stands for a longer stretch, as it did before for a shorter one.
+ */
+export function thinRows(rows: readonly HistoryRow[], most: number): HistoryRow[] {
+  const size = Math.ceil(rows.length / most);
+  if (size <= 1) return [...rows];
+  const groups: HistoryRow[][] = [];
+  for (const row of rows) {
+    const group = groups.at(-1);
+    if (group && group.length < size && group[0].phase === row.phase) group.push(row);
+    else groups.push([row]);
+  }
+  return groups.map((group) => ({
+    ...group[group.length - 1],
+    losses: meanLosses(group.map(({ losses }) => losses)),
+  }));
+}
+
+/** At most about `most` evaluations: evenly chosen ones, the newest and the best. */
+export function thinEvaluations(evaluations: readonly Evaluation[], most: number): Evaluation[] {
+  const step = Math.ceil(evaluations.length / most);
+  const best = bestEvaluation(evaluations);
+  const last = evaluations.length - 1;
+  return evaluations.filter((evaluation, i) => (last - i) % step === 0 || evaluation === best);
+}

@@ -1,0 +1,106 @@
+import {
+  describeError,
+  validationFolder,
+  validationIteration,
+  validationKey,
+  type Logger,
+  type ObjectStore,
+} from '@fourfold/common';
+import type { Evaluation } from './history.js';
+import { bestEvaluation } from './retention.js';
+
+/** Evaluations whose pictures are kept, besides the best one. */
+const keptEvaluations = 5;
+
+/** What there is to see of one validation picture: keys in the run's store. */
+export interface PictureViews {
+  name: string;
+  original?: string;
+  bicubic?: string;
+  /** SR of the kept evaluations, oldest first. */
+  results: { iteration: number; psnr: number; ssim: number; key: string }[];
+}
+
+/** The first `count` pictures that were evaluated, as far as the store has something of them. */
+export function viewsOf(keys: ReadonlySet<string>, evaluations: readonly Evaluation[], count: number): PictureViews[] {
+  const there = (key: string) => (keys.has(key) ? key : undefined);
+  const pictures = evaluations.at(-1)?.pictures.slice(0, count) ?? [];
+  return pictures.flatMap(({ picture: name }) => {
+    const results = evaluations.flatMap(({ iteration, pictures }) => {
+      const key = there(validationKey(name, iteration));
+      const scores = pictures.find(({ picture }) => picture === name);
+      return key && scores ? [{ iteration, psnr: scores.psnr, ssim: scores.ssim, key }] : [];
+    });
+    if (results.length === 0) return [];
+    const original = there(validationKey(name, 'original'));
+    return [{ name, original, bicubic: there(validationKey(name, 'bicubic')), results }];
+  });
+}
+
+/**
+ * Keys of SR that need not be kept: of evaluations that are neither among the newest nor the best. What is newer than the
+ * last evaluation is being written.
+ */
+export function superfluousViews(keys: Iterable<string>, evaluations: readonly Evaluation[]): string[] {
+  const newest = evaluations.at(-1)?.iteration ?? 0;
+  const kept = new Set(evaluations.slice(-keptEvaluations).map(({ iteration }) => iteration));
+  const best = bestEvaluation(evaluations);
+  if (best) kept.add(best.iteration);
+  return [...keys].filter((key) => {
+    const iteration = validationIteration(key);
+    return iteration !== undefined && iteration < newest && !kept.has(iteration);
+  });
+}
+
+/** The validation pictures in a run's store, as the last look found them. */
+export interface ValidationPictures {
+  views(): readonly PictureViews[];
+  /** The bytes of one of the views' keys (WebP); undefined for any other key. */
+  read(key: string): Promise<Buffer> | undefined;
+  /** After an evaluation: look again, and remove what need not be kept. */
+  refresh(): void;
+  /** Resolves when no look is under way. */
+  idle(): Promise<void>;
+}
+
+/**
+ * `mayRemove` is awaited before something is removed, and throws when this coordinator may write no more. A look that
+ * fails is only logged: the next evaluation brings another.
+ */
+export function createValidationPictures(
+  run: ObjectStore,
+  count: number,
+  evaluations: () => readonly Evaluation[],
+  mayRemove: () => Promise<void>,
+  log: Logger,
+): ValidationPictures {
+  let views: PictureViews[] = [];
+  let servable = new Set<string>();
+  let looking: Promise<void> = Promise.resolve();
+
+  async function look(): Promise<void> {
+    const keys = new Set((await run.list(validationFolder)).map(({ key }) => key));
+    const superfluous = superfluousViews(keys, evaluations());
+    for (const key of superfluous) keys.delete(key);
+    views = viewsOf(keys, evaluations(), count);
+    const all = views.flatMap(({ original, bicubic, results }) => [
+      original,
+      bicubic,
+      ...results.map(({ key }) => key),
+    ]);
+    servable = new Set(all.filter((key) => key !== undefined));
+    if (superfluous.length > 0) await mayRemove();
+    for (const key of superfluous) await run.remove(key);
+  }
+
+  return {
+    views: () => views,
+    read: (key) => (servable.has(key) ? run.get(key) : undefined),
+    refresh() {
+      looking = looking.then(look).catch((error: unknown) => {
+        log.warn({ event: 'pictures-not-listed', reason: describeError(error) }, 'validation pictures were not listed');
+      });
+    },
+    idle: () => looking,
+  };
+}
