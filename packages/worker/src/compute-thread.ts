@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import type { RunConfig } from '@fourfold/common';
-import { readPicture } from '@fourfold/data-loader';
+import { decodePicture } from '@fourfold/data-loader';
 import {
   canCaptureGraphs,
   createDiscriminator,
   createGenerator,
   createVgg,
+  deviceMemory,
   discriminatorLayout,
   disposeTensors,
+  factoredWeights,
   generatorLayout,
+  networkWires,
   replaceParameters,
   selectBackend,
   tensorCount,
@@ -18,16 +20,18 @@ import {
   uploadParameters,
   upscalePicture,
   vggLayout,
-  vggVector,
+  vggWeights,
   type BackendChoice,
   type BackendInfo,
   type CropBatch,
+  type DeviceMemory,
   type Layout,
   type Network,
 } from '@fourfold/model';
 import { evaluatePicture, type Scores } from './evaluation.js';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, present, type Halves, type Place } from './halves.js';
+import { shownPicture, type ShownPicture } from './shown-pictures.js';
 import { answerCalls } from './thread-rpc.js';
 
 /*
@@ -53,7 +57,12 @@ const methods = {
       generator: generatorLayout(config.generator),
       discriminator: discriminatorLayout(config.discriminator, config.data.crop),
     };
-    const parts = { config, layouts, network, vgg: vggOf(vggBytes) };
+    const wires = networkWires(config);
+    const gradientLayouts = {
+      generator: wires.generator.gradientLayout,
+      discriminator: wires.discriminator.gradientLayout,
+    };
+    const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
     halves = config.workers.graphs && canCaptureGraphs() ? createGraphHalves(parts) : createHalves(parts);
     return info;
   },
@@ -63,6 +72,9 @@ const methods = {
     halves?.reset();
     return tensorCount();
   },
+
+  /** Undefined before `start`: to ask a backend would choose one. */
+  memory: (): DeviceMemory | undefined => halves && deviceMemory(),
 
   /** Take over a network's parameters. */
   setParameters(name: 'generator' | 'discriminator', vector: Float32Array): void {
@@ -90,12 +102,21 @@ const methods = {
     };
   },
 
-  /** PSNR and SSIM of the generator under evaluation on one picture of a folder. */
-  async evaluatePicture(folder: string, picture: string): Promise<Scores> {
+  /** PSNR and SSIM of the generator under evaluation on a picture file, and what to show of it, where that is wanted. */
+  async evaluatePicture(
+    file: Uint8Array,
+    show: { references: boolean } | false,
+  ): Promise<Scores & { shown?: ShownPicture }> {
     const generator = evaluated;
     assert(generator, 'startEvaluation comes first');
     const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
-    return evaluatePicture(await readPicture(join(folder, picture)), (lr) => upscalePicture(generator, lr, tiling));
+    let shown: ShownPicture | undefined;
+    const scores = await evaluatePicture(await decodePicture(file), (lr, hr) => {
+      const sr = upscalePicture(generator, lr, tiling);
+      if (show) shown = shownPicture({ lr, hr, sr }, show.references);
+      return sr;
+    });
+    return { ...scores, shown };
   },
 
   endEvaluation(): void {
@@ -120,8 +141,8 @@ const layerOf = (name: 'generator' | 'discriminator') =>
 function vggOf(bytes: Uint8Array | undefined): Network | undefined {
   const depth = config.loss.content;
   if (!bytes || depth === 'mse') return undefined;
-  const vector = vggVector(depth, bytes, String(config.vgg));
-  return { layer: createVgg(depth), parameters: uploadParameters(vggLayout(depth), vector) };
+  const { vector, preprocessing } = vggWeights(depth, bytes, String(config.vgg));
+  return { layer: createVgg(depth, { preprocessing }), parameters: uploadParameters(vggLayout(depth), vector) };
 }
 
 assert(parentPort, 'this module runs in a worker thread');

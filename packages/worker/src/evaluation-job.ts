@@ -1,38 +1,63 @@
-import { fileURLToPath } from 'node:url';
 import {
   FourfoldError,
+  maxScores,
+  openStore,
   type EvaluationWork__Output,
   type PictureScore__Output,
   type RunConfig,
 } from '@fourfold/common';
+import { naming } from '@fourfold/data-loader';
 import type { ComputeMethods } from './compute-thread.js';
 import { evaluationPictures } from './evaluation.js';
 import type { ParameterSource } from './exchange.js';
 import { sharedVector } from './parameters.js';
+import type { PictureWriter } from './picture-writer.js';
 import type { Remote } from './thread-rpc.js';
+
+export interface EvaluationParts {
+  config: RunConfig;
+  compute: Remote<ComputeMethods>;
+  parameters: ParameterSource;
+  writer: PictureWriter;
+  /** Elements of the generator's vector. */
+  vectorLength: number;
+}
 
 /**
  * Measure a version of the generator on the validation pictures, one picture at a time, so that replicas' leases are
- * computed in between.
+ * computed in between. Pictures to show are written meanwhile.
  */
 export async function runEvaluation(
-  compute: Remote<ComputeMethods>,
-  parameters: ParameterSource,
-  work: EvaluationWork__Output,
-  { name, validation }: RunConfig,
-  vectorLength: number,
+  { config, compute, parameters, writer, vectorLength }: EvaluationParts,
+  { iteration, generatorVersion }: EvaluationWork__Output,
   signal: AbortSignal,
 ): Promise<PictureScore__Output[]> {
+  const { name, validation } = config;
   if (!validation) throw new FourfoldError('invalid', `run ${name} has no validation pictures`);
-  const folder = fileURLToPath(validation.images);
+  const images = openStore(validation.images);
+  const pictures = await evaluationPictures(images);
+  if (pictures.length > maxScores) {
+    throw new FourfoldError(
+      'invalid',
+      `${images.url} holds ${pictures.length} pictures, ${maxScores} at most can be measured on`,
+    );
+  }
   const vector = sharedVector(vectorLength);
-  await parameters.fetch('generator', work.generatorVersion, vector);
+  await parameters.fetchEvaluated(generatorVersion, vector);
   await compute.startEvaluation(vector);
   const scores: PictureScore__Output[] = [];
-  for (const picture of await evaluationPictures(folder)) {
+  const writes: Promise<void>[] = [];
+  for (const [index, picture] of pictures.entries()) {
     signal.throwIfAborted();
-    scores.push({ picture, ...(await compute.evaluatePicture(folder, picture)) });
+    const bytes = await images.get(picture);
+    const show = index < validation.pictures && { references: writer.wantsReferences(picture) };
+    const { psnr, ssim, shown } = await naming(`${images.url}/${picture}`, compute.evaluatePicture(bytes, show));
+    scores.push({ picture, psnr, ssim });
+    if (shown) writes.push(writer.write(picture, iteration, shown));
+    // A failure is awaited below; until then it must not count as unhandled.
+    writes.at(-1)?.catch(() => undefined);
   }
   await compute.endEvaluation();
+  await Promise.all(writes);
   return scores;
 }

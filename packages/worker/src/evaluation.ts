@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, type ObjectStore } from '@fourfold/common';
 import { cropToMultiple, downscale, listPictures, type Picture } from '@fourfold/data-loader';
 import { psnrY, ssimY } from '@fourfold/model/metrics';
 
@@ -13,11 +13,11 @@ const smallestSide = 20;
 
 /**
  * Crop an original to multiples of 4, make its LR picture, let `upscale` bring that back to 4 times its size, and
- * measure against the original (design, section 4). Throws `invalid` with the reason alone for a picture too small.
+ * measure against the crop `hr` (design, section 4). Throws `invalid` with the reason alone for a picture too small.
  */
 export async function evaluatePicture(
   original: Picture,
-  upscale: (lr: Picture) => Picture | Promise<Picture>,
+  upscale: (lr: Picture, hr: Picture) => Picture | Promise<Picture>,
 ): Promise<Scores> {
   if (Math.min(original.width, original.height) < smallestSide) {
     throw new FourfoldError(
@@ -26,7 +26,7 @@ export async function evaluatePicture(
     );
   }
   const hr = cropToMultiple(original, 4);
-  const sr = await upscale(downscale(hr, 0));
+  const sr = await upscale(downscale(hr, 0), hr);
   return {
     psnr: psnrY(sr.data, hr.data, hr.width, hr.height),
     ssim: ssimY(sr.data, hr.data, hr.width, hr.height),
@@ -34,13 +34,13 @@ export async function evaluatePicture(
 }
 
 /**
- * The pictures that an evaluation of a folder measures on: their paths below it, in ascending order. Throws `not-found`
- * where there is no such folder, `invalid` where it holds no pictures.
+ * The pictures that an evaluation measures on: their keys in a store, in ascending order. Throws `invalid` where it holds
+ * none.
  */
-export async function evaluationPictures(folder: string): Promise<string[]> {
-  const names = await listPictures(folder);
+export async function evaluationPictures(images: ObjectStore): Promise<string[]> {
+  const names = await listPictures(images);
   if (names.length === 0) {
-    throw new FourfoldError('invalid', `folder ${folder} holds no pictures to measure on`, {
+    throw new FourfoldError('invalid', `folder ${images.url} holds no pictures to measure on`, {
       mend: 'name a folder of JPEG, PNG, WebP or TIFF pictures',
     });
   }

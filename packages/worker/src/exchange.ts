@@ -1,16 +1,20 @@
 import {
   createSharedFile,
+  createTraffic,
   describeError,
   openSharedFile,
   readVector,
   receiveVector,
   secretStamp,
+  wireFormats,
   type CoordinatorClient,
   type ExchangeConfig,
   type Logger,
   type PeerFile,
   type Register,
+  type Traffic,
   type Welcome__Output,
+  type WireVector,
   type WorkerHandlers,
 } from '@fourfold/common';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
@@ -25,10 +29,12 @@ export type NetworkName = 'generator' | 'discriminator';
 /** Where parameters come from: a coordinator in its term. */
 export interface ParameterSource {
   /**
-   * Fetch a network's vector at a stated version into `target`. Rejects with FAILED_PRECONDITION where the coordinator
-   * does not have it any more.
+   * Fetch a network's parameters at a stated version into `target`, and decode them. Rejects with FAILED_PRECONDITION where
+   * the coordinator does not have them any more.
    */
-  fetch(network: NetworkName, version: number, target: Float32Array): Promise<void>;
+  fetch(network: NetworkName, version: number, target: WireVector): Promise<void>;
+  /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
+  fetchEvaluated(version: number, target: Float32Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,9 +42,11 @@ export interface WorkerExchange {
   /** What the coordinator asks of a worker. */
   readonly handlers: WorkerHandlers;
   /** What Register tells the coordinator about it. */
-  readonly register: Pick<Register, 'hostCheck' | 'hostSecret'>;
+  readonly register: Pick<Register, 'hostCheck' | 'hostSecret' | 'formats'>;
   /** Gradients on their way to the coordinator. */
   readonly gradients: GradientStore;
+  /** Bytes so far: parameters received, gradients sent. */
+  readonly traffic: Readonly<Traffic>;
   /** The coordinator behind `client` has answered: exchange with it in the way that it says. */
   welcomed(
     welcome: Welcome__Output,
@@ -53,24 +61,30 @@ export interface WorkerExchange {
  * `unavailable` when the config insists on it.
  */
 export async function createWorkerExchange(config: ExchangeConfig, log: Logger): Promise<WorkerExchange> {
+  const traffic = createTraffic();
   const shared = createSharedGradients(config, log);
-  const gradients = createGradientStore(shared);
+  const gradients = createGradientStore(shared, traffic.gradients);
   const check = await createHostCheck(config, log);
   return {
     gradients,
     handlers: gradients.handlers,
-    register: check ? { hostCheck: check.file.place, hostSecret: check.secret } : {},
+    traffic,
+    register: {
+      formats: wireFormats(config),
+      ...(check && { hostCheck: check.file.place, hostSecret: check.secret }),
+    },
     welcomed({ term, sharedMemory, parameters }, client, { silenceMs, signal }) {
       shared.use(sharedMemory);
       const files = openParameters(parameters, log);
 
       /** Whether the vector was there. */
-      const read = async (network: NetworkName, number: number, target: Float32Array): Promise<boolean> => {
+      const read = async (network: NetworkName, number: number, target: Uint8Array): Promise<boolean> => {
         const file = (await files).get(network);
         const stamp = { term, number };
         if (!file?.holds(stamp)) return false;
         try {
           await readVector(file, stamp, target, signal);
+          traffic.parameters['shared-memory'] += target.byteLength;
         } catch (error) {
           if (signal.aborted) throw error;
           // The coordinator has moved on meanwhile; it says so when it is asked.
@@ -78,17 +92,21 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
         }
         return true;
       };
-      const pull = async (network: NetworkName, version: number, target: Float32Array): Promise<void> => {
-        const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
-        const call = client.PullParameters({ term, network: wireNames[network], version });
-        for await (const chunk of receiveVector(call, { begin: 0, length: target.length, silenceMs, signal })) {
-          bytes.set(chunk.bytes, chunk.begin * Float32Array.BYTES_PER_ELEMENT);
+      const pull = async (network: NetworkName, version: number, target: Uint8Array, forEvaluation = false) => {
+        const call = client.PullParameters({ term, network: wireNames[network], version, forEvaluation });
+        const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
+        for await (const { begin, bytes } of receiveVector(call, options)) {
+          target.set(bytes, begin);
+          traffic.parameters.grpc += bytes.byteLength;
         }
       };
       return {
         async fetch(network, version, target) {
-          if (!(await read(network, version, target))) await pull(network, version, target);
+          if (!(await read(network, version, target.bytes))) await pull(network, version, target.bytes);
+          target.decode();
         },
+        fetchEvaluated: (version, { buffer, byteOffset, byteLength }) =>
+          pull('generator', version, new Uint8Array(buffer, byteOffset, byteLength), true),
         async close() {
           for (const file of (await files).values()) await file.close();
         },
@@ -108,7 +126,7 @@ async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logge
   if (transport === 'grpc') return undefined;
   try {
     const [file, secret] = [await createSharedFile(folder), secretStamp()];
-    await file.write(secret, new Float32Array());
+    await file.write(secret, new Uint8Array());
     return { file, secret };
   } catch (error) {
     if (transport === 'shared-memory') throw error;

@@ -1,15 +1,19 @@
-import { credentials, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import {
-  bulkChannelOptions,
-  chunkElements,
+  chunkBytes,
   createLogger,
+  createTraffic,
+  createWireLayout,
+  createWorkerClient,
   openSharedFile,
+  plainLayout,
   readVector,
   receiveVector,
   startServer,
   wire,
   type RunningServer,
   type SharedFile__Output,
+  type Traffic,
   type WorkerClient,
 } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -18,14 +22,16 @@ import { createSharedGradients, type SharedGradients } from './shared-gradients.
 
 let shared: SharedGradients;
 let store: GradientStore;
+let traffic: Traffic['gradients'];
 let server: RunningServer;
 let client: WorkerClient;
 beforeEach(async () => {
   shared = createSharedGradients({ transport: 'auto', folder: '/dev/shm' }, createLogger('test'));
-  store = createGradientStore(shared);
+  traffic = createTraffic().gradients;
+  store = createGradientStore(shared, traffic);
   server = await startServer('127.0.0.1:0');
   server.addService(wire.Worker.service, store.handlers);
-  client = new wire.Worker(server.address, credentials.createInsecure(), bulkChannelOptions);
+  client = createWorkerClient(server.address);
 });
 afterEach(async () => {
   client.close();
@@ -34,11 +40,18 @@ afterEach(async () => {
 });
 
 const token = (number: number, term = 1) => ({ term, number });
-const held = (length: number, value: number) => store.take(length).fill(value);
+const [three, six, seven] = [3, 6, 7].map(plainLayout);
+function held(layout: typeof three, value: number) {
+  const buffer = store.take(layout);
+  buffer.vector.fill(value);
+  return buffer;
+}
 
-async function pull(of: { term: number; number: number }, length: number, begin = 0, onChunk = () => {}) {
+/** The first elements of the chunks of a gradient of `length` elements, from an element on. */
+async function pull(of: { term: number; number: number }, length: number, from = 0, onChunk = () => {}) {
   const values: number[] = [];
-  const options = { begin, length, silenceMs: 5_000, signal: new AbortController().signal };
+  const begin = from * 4;
+  const options = { begin, byteLength: length * 4, silenceMs: 5_000, signal: new AbortController().signal };
   for await (const { bytes } of receiveVector(client.PullGradient({ token: of, begin }), options)) {
     values.push(new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true));
     onChunk();
@@ -47,8 +60,8 @@ async function pull(of: { term: number; number: number }, length: number, begin 
 }
 
 test('a gradient is pulled by its token, as often as wanted, from any element on', async () => {
-  await store.offer(token(1), held(6, 1));
-  await store.offer(token(2), held(6, 2));
+  await store.offer(token(1), held(six, 1));
+  await store.offer(token(2), held(six, 2));
   expect(await pull(token(2), 6)).toEqual([2]);
   expect(await pull(token(1), 6)).toEqual([1]);
   expect(await pull(token(1), 6, 4)).toEqual([1]);
@@ -59,43 +72,44 @@ test.each([
   ['of another term', token(1, 2), 0],
   ['behind the end', token(1), 7],
 ])('a pull %s is answered with NOT_FOUND', async (_, of, begin) => {
-  await store.offer(token(1), held(6, 1));
+  await store.offer(token(1), held(six, 1));
   await expect(pull(of, 8, begin)).rejects.toMatchObject({ code: status.NOT_FOUND });
 });
 
 test('a released gradient is gone, and its buffer is used again for the same length', async () => {
-  const buffer = held(6, 1);
+  const buffer = held(six, 1);
   await store.offer(token(1), buffer);
-  expect(store.take(6)).not.toBe(buffer);
+  expect(store.take(six)).not.toBe(buffer);
   store.release(token(1));
   store.release(token(1));
   await expect(pull(token(1), 6)).rejects.toMatchObject({ code: status.NOT_FOUND });
-  expect(store.take(7)).not.toBe(buffer);
-  expect(store.take(6)).toBe(buffer);
-  expect(store.take(6)).not.toBe(buffer);
+  expect(store.take(seven)).not.toBe(buffer);
+  expect(store.take(six)).toBe(buffer);
+  expect(store.take(six)).not.toBe(buffer);
 });
 
 test('a buffer that was not offered comes back', () => {
-  const buffer = held(6, 1);
+  const buffer = held(six, 1);
   store.giveBack(buffer);
-  expect(store.take(6)).toBe(buffer);
+  expect(store.take(six)).toBe(buffer);
 });
 
 test('clear forgets all and keeps the buffers', async () => {
-  const buffers = [held(6, 1), held(6, 2)];
+  const buffers = [held(six, 1), held(six, 2)];
   for (const [i, buffer] of buffers.entries()) await store.offer(token(i), buffer);
   store.clear();
   await expect(pull(token(0), 6)).rejects.toMatchObject({ code: status.NOT_FOUND });
-  expect(new Set([store.take(6), store.take(6)])).toEqual(new Set(buffers));
+  expect(new Set([store.take(six), store.take(six)])).toEqual(new Set(buffers));
 });
 
 test('a gradient released while it is pulled ends the transfer: its buffer is about to change', async () => {
-  const length = 64 * chunkElements;
-  const buffer = held(length, 1);
+  const length = 128 * (chunkBytes / 4);
+  const layout = plainLayout(length);
+  const buffer = held(layout, 1);
   await store.offer(token(1), buffer);
   const overwrite = () => {
     store.release(token(1));
-    store.take(length).fill(-1);
+    store.take(layout).vector.fill(-1);
   };
   let chunks = 0;
   const pulled = pull(token(1), length, 0, () => {
@@ -105,7 +119,19 @@ test('a gradient released while it is pulled ends the transfer: its buffer is ab
 });
 
 test('buffers are on shared memory, for the compute thread', () => {
-  expect(store.take(3).buffer).toBeInstanceOf(SharedArrayBuffer);
+  expect(store.take(three).vector.buffer).toBeInstanceOf(SharedArrayBuffer);
+});
+
+test('a gradient is rounded when it is offered, and what leaves is counted', async () => {
+  const rounded = createWireLayout([{ encoding: 'bf16', count: 4 }]);
+  const buffer = store.take(rounded);
+  buffer.vector.set([1, 1 + 2 ** -9, -2.5, 1e-3]);
+  await store.offer(token(1), buffer);
+  const options = { begin: 0, byteLength: 8, silenceMs: 5_000, signal: new AbortController().signal };
+  for await (const { bytes } of receiveVector(client.PullGradient({ token: token(1), begin: 0 }), options)) {
+    expect([...new Uint16Array(bytes.buffer, bytes.byteOffset, 4)]).toEqual([0x3f80, 0x3f80, 0xc020, 0x3a83]);
+  }
+  expect(traffic).toEqual({ grpc: 8, 'shared-memory': 0 });
 });
 
 describe.runIf(process.platform === 'linux')('in shared memory', () => {
@@ -114,7 +140,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     const file = await openSharedFile(place as SharedFile__Output);
     const values = new Float32Array(3);
     try {
-      await readVector(file, of, values, new AbortController().signal);
+      await readVector(file, of, new Uint8Array(values.buffer), new AbortController().signal);
       return [...values];
     } finally {
       await file.close();
@@ -123,20 +149,20 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
 
   test('a gradient is found where the offer says, and its buffer is free again', async () => {
     shared.use(true);
-    const buffer = held(3, 1);
+    const buffer = held(three, 1);
     const offered = await store.offer(token(1), buffer);
-    expect(store.take(3)).toBe(buffer);
+    expect(store.take(three)).toBe(buffer);
     expect(await read(token(1), offered?.file)).toEqual([1, 1, 1]);
     await expect(pull(token(1), 3)).rejects.toMatchObject({ code: status.NOT_FOUND });
   });
 
   test('a released gradient’s file is used again, and is not mistaken for the earlier one', async () => {
     shared.use(true);
-    const first = await store.offer(token(1), held(3, 1));
-    const second = await store.offer(token(2), held(3, 2));
+    const first = await store.offer(token(1), held(three, 1));
+    const second = await store.offer(token(2), held(three, 2));
     expect(second?.file).not.toEqual(first?.file);
     store.release(token(1));
-    const third = await store.offer(token(3), held(3, 3));
+    const third = await store.offer(token(3), held(three, 3));
     expect(third?.file).toEqual(first?.file);
     await expect(read(token(1), first?.file)).rejects.toMatchObject({ code: 'unavailable' });
     expect(await read(token(3), third?.file)).toEqual([3, 3, 3]);
@@ -145,17 +171,17 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
 
   test('a gradient that is released while it is written is not announced', async () => {
     shared.use(true);
-    const buffer = held(3, 1);
+    const buffer = held(three, 1);
     const offering = store.offer(token(1), buffer);
     store.release(token(1));
     expect(await offering).toBeUndefined();
-    expect(store.take(3)).toBe(buffer);
+    expect(store.take(three)).toBe(buffer);
   });
 
   test('a coordinator that does not share memory pulls', async () => {
     shared.use(true);
     shared.use(false);
-    expect(await store.offer(token(1), held(3, 1))).toEqual({ file: undefined });
+    expect(await store.offer(token(1), held(three, 1))).toEqual({ file: undefined });
     expect(await pull(token(1), 3)).toEqual([1]);
   });
 });

@@ -1,11 +1,17 @@
 import { status } from '@grpc/grpc-js';
 import {
+  createWireVector,
   describeError,
   endWithStatus,
+  gradientRequestSchema,
+  messageProblem,
   sendVector,
   tokenName,
   type SharedFile__Output,
   type Token__Output,
+  type Traffic,
+  type WireLayout,
+  type WireVector,
   type WorkerHandlers,
 } from '@fourfold/common';
 import type { SharedGradients } from './shared-gradients.js';
@@ -17,25 +23,28 @@ export interface OfferedGradient {
 
 /**
  * The gradients that this worker has computed and the coordinator has not taken over yet, by token; and the service from
- * which the coordinator pulls those that are not in shared memory. Buffers are used again.
+ * which the coordinator pulls those that are not in shared memory. Buffers are used again. `traffic` counts what leaves.
  */
-export function createGradientStore(shared: SharedGradients) {
+export function createGradientStore(shared: SharedGradients, traffic: Traffic['gradients']) {
   /** Tokens that were offered and not released. */
   const wanted = new Set<string>();
   /** Gradients to be pulled. */
-  const held = new Map<string, Float32Array>();
-  const free: Float32Array[] = [];
+  const held = new Map<string, WireVector>();
+  const free: WireVector[] = [];
 
   const handlers: WorkerHandlers = {
     PullGradient(call) {
+      const problem = messageProblem(gradientRequestSchema, call.request);
+      if (problem) return endWithStatus(call, status.INVALID_ARGUMENT, problem);
       const { token, begin } = call.request;
       const name = token ? tokenName(token) : 'none';
-      const vector = held.get(name);
-      if (!vector || begin > vector.length) {
-        endWithStatus(call, status.NOT_FOUND, `no gradient of token ${name} from element ${begin} on`);
+      const gradient = held.get(name);
+      if (!gradient || begin > gradient.bytes.byteLength) {
+        endWithStatus(call, status.NOT_FOUND, `no gradient of token ${name} from byte ${begin} on`);
         return;
       }
-      sendVector(call, vector, begin, () => held.get(name) === vector).catch((error: unknown) =>
+      traffic.grpc += gradient.bytes.byteLength - begin;
+      sendVector(call, gradient.bytes, begin, () => held.get(name) === gradient).catch((error: unknown) =>
         endWithStatus(call, status.INTERNAL, describeError(error)),
       );
     },
@@ -43,23 +52,24 @@ export function createGradientStore(shared: SharedGradients) {
 
   return {
     handlers,
-    /** A buffer of `length` elements on shared memory, for the compute thread to write to. */
-    take(length: number): Float32Array {
-      const index = free.findIndex((buffer) => buffer.length === length);
-      return index < 0 ? new Float32Array(new SharedArrayBuffer(length * 4)) : free.splice(index, 1)[0];
+    /** A buffer on shared memory, to whose vector the compute thread may write a gradient that crosses as `layout` says. */
+    take(layout: WireLayout): WireVector {
+      const index = free.findIndex((buffer) => buffer.layout === layout);
+      return index < 0 ? createWireVector(layout) : free.splice(index, 1)[0];
     },
     /** Give a buffer back that was not offered. */
-    giveBack(buffer: Float32Array): void {
+    giveBack(buffer: WireVector): void {
       free.push(buffer);
     },
     /**
-     * Make a gradient available to the coordinator. Resolves with where it is, or with nothing when its token was released
+     * Encode a gradient and make it available to the coordinator. Resolves with where it is, or with nothing when its token was released
      * meanwhile.
      */
-    async offer(token: Token__Output, gradient: Float32Array): Promise<OfferedGradient | undefined> {
+    async offer(token: Token__Output, gradient: WireVector): Promise<OfferedGradient | undefined> {
       const name = tokenName(token);
       wanted.add(name);
-      const file = await shared.put(token, gradient).catch((error: unknown) => {
+      gradient.encode();
+      const file = await shared.put(token, gradient.bytes).catch((error: unknown) => {
         free.push(gradient);
         throw error;
       });
@@ -68,8 +78,10 @@ export function createGradientStore(shared: SharedGradients) {
         shared.release(token);
         return undefined;
       }
-      if (file) free.push(gradient);
-      else held.set(name, gradient);
+      if (file) {
+        free.push(gradient);
+        traffic['shared-memory'] += gradient.bytes.byteLength;
+      } else held.set(name, gradient);
       return { file };
     },
     /** The coordinator is done with a token. */

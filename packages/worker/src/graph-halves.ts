@@ -45,7 +45,7 @@ interface Recording {
  * One pass is kept; a worker with several replicas computes the others' passes again.
  */
 export function createGraphHalves(parts: HalvesParts): Halves {
-  const { config, layouts, network, vgg } = parts;
+  const { config, gradientLayouts, factored, network, vgg } = parts;
   const eager = createHalves(parts);
   const recordings = new Map<PhaseConfig['kind'], Recording>();
   const warm = new Set<PhaseConfig['kind']>();
@@ -76,13 +76,18 @@ export function createGraphHalves(parts: HalvesParts): Halves {
       const pass = runGenerator(network('generator'), tensors.lr);
       return {
         pass,
-        discriminator: isGan ? pack(discriminatorStep(network('discriminator'), tensors.hr, pass.sr)) : undefined,
+        discriminator: isGan
+          ? pack(discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored))
+          : undefined,
       };
     });
     const content = captureGraph(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
     const against = isGan ? network('discriminator') : undefined;
     const second = captureGraph(() =>
-      packWith(layouts.generator, generatorStep(result.pass, content.result, against, config.loss.adversarialWeight)),
+      packWith(
+        gradientLayouts.generator,
+        generatorStep(result.pass, content.result, against, config.loss.adversarialWeight),
+      ),
     );
     return {
       batch: tensors,
@@ -92,7 +97,8 @@ export function createGraphHalves(parts: HalvesParts): Halves {
     };
   }
 
-  const pack = (step: { losses: LossTensors; gradients: NamedTensors }) => packWith(layouts.discriminator, step);
+  const pack = (step: { losses: LossTensors; gradients: NamedTensors }) =>
+    packWith(gradientLayouts.discriminator, step);
 
   function packWith(layout: Layout, { losses, gradients }: { losses: LossTensors; gradients: NamedTensors }) {
     const gradient = packGradients(layout, gradients);

@@ -29,7 +29,9 @@ export interface Place {
 /** What the halves of an iteration are computed from. Networks change between iterations, their tensors need not. */
 export interface HalvesParts {
   config: RunConfig;
-  layouts: { generator: Layout; discriminator: Layout };
+  /** The tensors of a gradient vector: factors in the place of the weights in `factored`. */
+  gradientLayouts: { generator: Layout; discriminator: Layout };
+  factored: ReadonlySet<string>;
   /** The network's newest parameters; throws where they have not come. */
   network: (name: 'generator' | 'discriminator') => Network;
   vgg: Network | undefined;
@@ -55,7 +57,7 @@ interface KeptPass {
 }
 
 /** Halves that ask the backend for one kernel after the other, on any backend. What they keep is a cache. */
-export function createHalves({ config, layouts, network, vgg }: HalvesParts): Halves {
+export function createHalves({ config, gradientLayouts, factored, network, vgg }: HalvesParts): Halves {
   /** By replica; all of the same iteration. */
   const kept = new Map<number, KeptPass>();
   let keptIteration = -1;
@@ -96,8 +98,8 @@ export function createHalves({ config, layouts, network, vgg }: HalvesParts): Ha
   return {
     discriminator(place, batch, target) {
       const { batch: tensors, pass } = passOf(place, batch);
-      const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr);
-      downloadGradients(layouts.discriminator, gradients, target);
+      const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored);
+      downloadGradients(gradientLayouts.discriminator, gradients, target);
       disposeTensors(gradients);
       return readLosses(losses);
     },
@@ -112,7 +114,7 @@ export function createHalves({ config, layouts, network, vgg }: HalvesParts): Ha
       const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
       // generatorStep has used it up.
       replica.content = undefined;
-      downloadGradients(layouts.generator, gradients, target);
+      downloadGradients(gradientLayouts.generator, gradients, target);
       disposeTensors(gradients);
       drop(place.replica);
       return readLosses(losses);

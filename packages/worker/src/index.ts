@@ -1,3 +1,4 @@
+export { createBatchQueue, type BatchQueue, type BatchWaits } from './batches.js';
 export { startComputeThread, type Compute } from './compute.js';
 export * from './evaluation.js';
 export { createWorkerExchange } from './exchange.js';

@@ -1,11 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import {
-  describeError,
   FourfoldError,
+  reasonOf,
   tokenName,
   type ReplicaWork__Output,
   type RunConfig,
   type Token__Output,
+  type WireLayout,
+  type WireVector,
 } from '@fourfold/common';
 import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from './compute-thread.js';
@@ -23,13 +25,24 @@ export interface ReplicaLease {
   source: ParameterSource;
 }
 
+/** Where the time of a lease goes. Those of leases that follow each other may overlap. */
+export const leaseParts = ['waiting', 'transferring', 'computing'] as const;
+
+/** A lease that has been computed, and is no secret any more to the coordinator. */
+export interface ComputedLease {
+  network: NetworkName;
+  seconds: Record<(typeof leaseParts)[number], number>;
+}
+
 export interface LeaseLoopParts {
   config: RunConfig;
   compute: Remote<ComputeMethods>;
   parameters: ParameterCache;
   batches: BatchQueue;
   gradients: GradientStore;
-  lengths: Record<NetworkName, number>;
+  /** How gradients cross. */
+  layouts: Record<NetworkName, WireLayout>;
+  onComputed?: (lease: ComputedLease) => void;
 }
 
 /**
@@ -38,7 +51,7 @@ export interface LeaseLoopParts {
  * ends the session.
  */
 export function createLeaseLoop(
-  { config, compute, parameters, batches, gradients, lengths }: LeaseLoopParts,
+  { config, compute, parameters, batches, gradients, layouts, onComputed }: LeaseLoopParts,
   session: Session,
 ) {
   const waiting: ReplicaLease[] = [];
@@ -49,23 +62,41 @@ export function createLeaseLoop(
 
   async function computeLease({ token, leaseMs, work, source }: ReplicaLease): Promise<void> {
     const network: NetworkName = work.network === 'GENERATOR' ? 'generator' : 'discriminator';
-    const [batch] = await Promise.all([batches.get(work.iteration, work.replica), ensureParameters(source, work)]);
-    const gradient = gradients.take(lengths[network]);
+    const begunMs = performance.now();
+    let fetchedMs = begunMs;
+    const fetched = ensureParameters(source, work).then(() => (fetchedMs = performance.now()));
+    const [batch] = await Promise.all([batches.get(work.iteration, work.replica), fetched]);
+    const readyMs = performance.now();
+    if (!current?.wanted) return;
+    const gradient = gradients.take(layouts[network]);
     const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
-    const losses = await withDeadline(half(work, batch, gradient), leaseMs, work);
+    const losses = await withDeadline(half(work, batch, gradient.vector), leaseMs, work);
     if (!current?.wanted) {
       gradients.giveBack(gradient);
       return;
     }
+    const seconds = {
+      transferring: (fetchedMs - begunMs) / 1000,
+      waiting: (readyMs - fetchedMs) / 1000,
+      computing: (performance.now() - readyMs) / 1000,
+    };
     // The next lease need not wait until it is there.
-    deliver(token, losses, gradient).catch((error: unknown) => report(token, error));
+    deliver(token, losses, gradient, { network, seconds }).catch((error: unknown) => report(token, error));
     if (network === 'discriminator') halfDone.push(work);
-    else batches.prepare(work.iteration + 1, work.replica);
+    else batches.done(work.iteration, work.replica);
   }
 
-  async function deliver(token: Token__Output, losses: Record<string, number>, gradient: Float32Array): Promise<void> {
+  async function deliver(
+    token: Token__Output,
+    losses: Record<string, number>,
+    gradient: WireVector,
+    { network, seconds }: ComputedLease,
+  ): Promise<void> {
+    const begunMs = performance.now();
     const offered = await gradients.offer(token, gradient);
     if (offered) session.send({ gradientReady: { token, losses, ...offered } });
+    const transferring = seconds.transferring + (performance.now() - begunMs) / 1000;
+    onComputed?.({ network, seconds: { ...seconds, transferring } });
   }
 
   async function ensureParameters(
@@ -102,9 +133,9 @@ export function createLeaseLoop(
   function report(token: Token__Output, error: unknown): void {
     if (isStale(error)) return;
     if (error instanceof FourfoldError && error.code !== 'unavailable') {
-      session.send({ leaseFailed: { token, reason: describeError(error), fatal: true } });
+      session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: true } });
     } else if (isWire(error)) {
-      session.send({ leaseFailed: { token, reason: describeError(error), fatal: false } });
+      session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: false } });
     } else {
       session.fail(error as Error);
     }

@@ -1,3 +1,4 @@
+import { createWireVector, type WireLayout, type WireVector } from '@fourfold/common';
 import type { ComputeMethods } from './compute-thread.js';
 import type { NetworkName, ParameterSource } from './exchange.js';
 import type { Remote } from './thread-rpc.js';
@@ -7,18 +8,18 @@ export const sharedVector = (length: number): Float32Array =>
   new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
 
 /** The versions of the parameters that the compute thread has. What it has is a cache. */
-export function createParameterCache(compute: Remote<ComputeMethods>, lengths: Record<NetworkName, number>) {
-  const buffers = new Map<NetworkName, Float32Array>();
+export function createParameterCache(compute: Remote<ComputeMethods>, layouts: Record<NetworkName, WireLayout>) {
+  const buffers = new Map<NetworkName, WireVector>();
   const versions = new Map<NetworkName, number>();
   return {
     /** See to it that the compute thread has this version. Rejects as `ParameterSource.fetch` does. */
     async ensure(source: ParameterSource, network: NetworkName, version: number): Promise<void> {
       if (versions.get(network) === version) return;
       versions.delete(network);
-      const buffer = buffers.get(network) ?? sharedVector(lengths[network]);
+      const buffer = buffers.get(network) ?? createWireVector(layouts[network]);
       buffers.set(network, buffer);
       await source.fetch(network, version, buffer);
-      await compute.setParameters(network, buffer);
+      await compute.setParameters(network, buffer.vector);
       versions.set(network, version);
     },
   };

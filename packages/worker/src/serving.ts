@@ -1,23 +1,24 @@
-import { credentials } from '@grpc/grpc-js';
 import {
-  bulkChannelOptions,
-  describeError,
+  createCoordinatorClient,
   FourfoldError,
+  logAbout,
   protocolVersion,
-  wire,
+  reasonOf,
+  runStore,
+  whyNoTrust,
   type EvaluationWork__Output,
   type Logger,
   type RunConfig,
   type Token__Output,
 } from '@fourfold/common';
-import type { BatchSource } from '@fourfold/data-loader';
-import { discriminatorLayout, generatorLayout } from '@fourfold/model/layout';
-import { createBatchQueue } from './batches.js';
+import { networkWires } from '@fourfold/model/wires';
+import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from './compute-thread.js';
 import { runEvaluation } from './evaluation-job.js';
 import type { ParameterSource, WorkerExchange } from './exchange.js';
-import { createLeaseLoop } from './lease-loop.js';
+import { createLeaseLoop, type ComputedLease } from './lease-loop.js';
 import { createParameterCache } from './parameters.js';
+import { createPictureWriter } from './picture-writer.js';
 import { joinCoordinator, type SessionEnd } from './session.js';
 import type { Remote } from './thread-rpc.js';
 
@@ -25,44 +26,52 @@ export interface ServingParts {
   config: RunConfig;
   compute: Remote<ComputeMethods>;
   exchange: WorkerExchange;
-  source: Pick<BatchSource, 'batch'>;
+  batches: BatchQueue;
   /** What this worker computes with. */
   kind: object;
   datasetSha256: string;
   /** Where the coordinator pulls gradients. */
   address: string;
   log: Logger;
+  onComputed?: (lease: ComputedLease) => void;
+  /** This worker has joined a coordinator of a term, or is with none any more. */
+  onTerm?: (term: number | undefined) => void;
 }
 
 /**
  * A function that serves one coordinator, from joining it to its loss or the run's end. It rejects with `mismatch` when
  * refused, and with what makes this worker unfit. A coordinator of an older term than one seen before is left at once.
  */
-export function createServing({ config, compute, exchange, source, kind, datasetSha256, address, log }: ServingParts) {
-  const lengths = {
-    generator: generatorLayout(config.generator).length,
-    discriminator: discriminatorLayout(config.discriminator, config.data.crop).length,
-  };
+export function createServing(parts: ServingParts) {
+  const { config, compute, exchange, batches, kind, datasetSha256, address, log, onComputed, onTerm } = parts;
+  const wires = networkWires(config);
+  const layoutsOf = (what: 'parameters' | 'gradients') => ({
+    generator: wires.generator[what],
+    discriminator: wires.discriminator[what],
+  });
   const { gradients } = exchange;
-  const batches = createBatchQueue(source);
+  const writer = createPictureWriter(runStore(config), log);
   let newestTermSeen = 0;
 
   return async (coordinator: string, stop: AbortSignal): Promise<SessionEnd & { joined: boolean }> => {
-    const client = new wire.Coordinator(coordinator, credentials.createInsecure(), bulkChannelOptions);
+    const control = createCoordinatorClient(coordinator, 'control');
+    const bulk = createCoordinatorClient(coordinator, 'bulk');
     const over = new AbortController();
     let joined: { term: number; parameters: ParameterSource } | undefined;
     const session = joinCoordinator(
-      client,
+      control,
       { protocolVersion, run: config.name, kind, exchangeAddress: address, datasetSha256, ...exchange.register },
       config.timing,
       {
         welcome(welcome) {
-          const { term } = welcome;
+          const { term, worker } = welcome;
           if (term < newestTermSeen) return session.leave();
-          log.info({ event: 'joined', coordinator, term }, 'joined');
+          logAbout({ worker, term });
+          log.info({ event: 'joined', coordinator }, 'joined');
+          onTerm?.(term);
           newestTermSeen = term;
           const options = { silenceMs: config.timing.silenceMs, signal: over.signal };
-          joined = { term, parameters: exchange.welcomed(welcome, client, options) };
+          joined = { term, parameters: exchange.welcomed(welcome, bulk, options) };
         },
         lease(lease, token) {
           if (token.term !== joined?.term) return;
@@ -76,31 +85,46 @@ export function createServing({ config, compute, exchange, source, kind, dataset
       log,
     );
     const leases = createLeaseLoop(
-      { config, compute, gradients, batches, lengths, parameters: createParameterCache(compute, lengths) },
+      {
+        config,
+        compute,
+        gradients,
+        batches,
+        layouts: layoutsOf('gradients'),
+        parameters: createParameterCache(compute, layoutsOf('parameters')),
+        onComputed,
+      },
       session,
     );
     const evaluate = async (token: Token__Output, work: EvaluationWork__Output, parameters: ParameterSource) => {
       try {
-        const scores = await runEvaluation(compute, parameters, work, config, lengths.generator, over.signal);
+        const parts = { config, compute, parameters, writer, vectorLength: wires.generator.parameters.length };
+        const scores = await runEvaluation(parts, work, over.signal);
         session.send({ evaluationDone: { token, scores } });
       } catch (error) {
         if (!over.signal.aborted)
-          session.send({ leaseFailed: { token, reason: describeError(error), fatal: error instanceof FourfoldError } });
+          session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: error instanceof FourfoldError } });
       }
     };
     stop.addEventListener('abort', session.leave);
     try {
       const end = await session.end;
       stop.throwIfAborted();
+      const isUnreachable = !joined && !end.ended && end.isUnreachable;
+      const distrust = isUnreachable ? await whyNoTrust(coordinator, 'coordinator') : undefined;
+      if (distrust) throw new FourfoldError('mismatch', distrust);
       return { ...end, joined: joined !== undefined };
     } finally {
       stop.removeEventListener('abort', session.leave);
+      onTerm?.(undefined);
       over.abort();
       leases.stop();
       gradients.clear();
       await joined?.parameters.close();
-      client.close();
+      control.close();
+      bulk.close();
       log.debug({ event: 'left', coordinator, tensors: await compute.reset() }, 'left');
+      logAbout({ worker: undefined, term: undefined });
     }
   };
 }

@@ -1,7 +1,9 @@
 import { status, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import {
+  coordinatorMessageSchema,
   describeError,
   FourfoldError,
+  messageProblem,
   tokenName,
   type CoordinatorClient,
   type CoordinatorMessage__Output,
@@ -22,7 +24,22 @@ export interface SessionEvents {
 }
 
 /** How a session came to its end: the run did, or the coordinator was lost. */
-export type SessionEnd = { ended: true; reason: string } | { ended: false; reason: string };
+export type SessionEnd =
+  | { ended: true; reason: string }
+  | {
+      ended: false;
+      reason: string;
+      /** No connection came about, or it broke. */
+      isUnreachable?: boolean;
+    };
+
+/** What a coordinator answers to a worker that is not one of the run's, however often it asks. */
+const refusals = [
+  status.FAILED_PRECONDITION,
+  status.UNAUTHENTICATED,
+  status.PERMISSION_DENIED,
+  status.INVALID_ARGUMENT,
+];
 
 export interface Session {
   send(message: WorkerMessage): void;
@@ -50,10 +67,16 @@ export function joinCoordinator(
 
   const receive = (message: CoordinatorMessage__Output): void => {
     lastSeenMs = performance.now();
+    const problem = messageProblem(coordinatorMessageSchema, message);
+    if (problem) {
+      ended ??= { ended: false, reason: `the coordinator sent a ${problem}` };
+      return stream.cancel();
+    }
     const { welcome, lease, leaseEnded, runEnded } = message;
     if (welcome) events.welcome(welcome);
     if (lease?.token) {
-      log.debug({ event: 'lease', token: tokenName(lease.token), work: lease.replica ?? lease.evaluation }, 'lease');
+      const work = lease.replica ?? lease.evaluation;
+      log.debug({ event: 'lease', token: tokenName(lease.token), ...work }, 'lease');
       events.lease(lease, lease.token);
     }
     if (leaseEnded?.token) events.leaseEnded(leaseEnded.token);
@@ -76,8 +99,8 @@ export function joinCoordinator(
     stream.on('end', () => resolve(ended ?? { ended: false, reason: 'the coordinator left' }));
     stream.on('error', (error: ServiceError) => {
       if (ended) resolve(ended);
-      else if (error.code === status.FAILED_PRECONDITION) reject(new FourfoldError('mismatch', error.details));
-      else resolve({ ended: false, reason: describeError(error) });
+      else if (refusals.includes(error.code)) reject(new FourfoldError('mismatch', error.details));
+      else resolve({ ended: false, reason: describeError(error), isUnreachable: error.code === status.UNAVAILABLE });
     });
   }).finally(() => clearInterval(timer));
   stream.on('data', receive);

@@ -14,10 +14,10 @@ export interface SharedGradients {
   /** From now on the coordinator in office reads shared memory, or does not. */
   use(isShared: boolean): void;
   /**
-   * Write a gradient; resolves with where it is, or with nothing where it has to cross in another way. Throws `no-space`
+   * Write a gradient's wire vector; resolves with where it is, or with nothing where it has to cross in another way. Throws `no-space`
    * where the config insists on shared memory and it is full.
    */
-  put(token: Token__Output, gradient: Float32Array): Promise<SharedFile__Output | undefined>;
+  put(token: Token__Output, gradient: Uint8Array): Promise<SharedFile__Output | undefined>;
   /** The gradient, if there is one, is of no use any more. */
   release(token: Token__Output): void;
   clear(): void;
@@ -26,16 +26,19 @@ export interface SharedGradients {
 
 interface Slot {
   file: OwnFile;
-  length: number;
+  byteLength: number;
 }
 
-export function createSharedGradients({ transport, folder }: ExchangeConfig, log: Logger): SharedGradients {
+export function createSharedGradients(
+  { transport, folder }: Pick<ExchangeConfig, 'transport' | 'folder'>,
+  log: Logger,
+): SharedGradients {
   const held = new Map<string, Slot>();
   const free: Slot[] = [];
   let isUsed = false;
   let isFull = false;
 
-  async function write(slot: Slot, token: Token__Output, gradient: Float32Array): Promise<boolean> {
+  async function write(slot: Slot, token: Token__Output, gradient: Uint8Array): Promise<boolean> {
     try {
       await slot.file.write(token, gradient);
       return true;
@@ -55,10 +58,10 @@ export function createSharedGradients({ transport, folder }: ExchangeConfig, log
     },
     async put(token, gradient) {
       if (!isUsed) return undefined;
-      const { length } = gradient;
-      const index = free.findIndex((slot) => slot.length === length);
+      const { byteLength } = gradient;
+      const index = free.findIndex((slot) => slot.byteLength === byteLength);
       if (index < 0 && isFull) return undefined;
-      const slot = index < 0 ? { file: await createSharedFile(folder), length } : free.splice(index, 1)[0];
+      const slot = index < 0 ? { file: await createSharedFile(folder), byteLength } : free.splice(index, 1)[0];
       if (!(await write(slot, token, gradient))) return undefined;
       held.set(tokenName(token), slot);
       return slot.file.place;

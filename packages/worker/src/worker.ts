@@ -1,20 +1,38 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  addTrafficMetrics,
   createLogger,
   FourfoldError,
+  isRunOver,
+  logAbout,
   newestTerm,
   openStore,
   runStore,
   sha256,
+  startPartServer,
   startServer,
+  totalIterations,
   wire,
+  type Logger,
+  type ObjectStore,
   type RunConfig,
 } from '@fourfold/common';
-import { createBatchSource, readDatasetManifest } from '@fourfold/data-loader';
-import { startComputeThread } from './compute.js';
+import {
+  addBatchRequestMetrics,
+  addBatchSourceMetrics,
+  connectBatchSource,
+  createBatchSource,
+  readDatasetManifest,
+  type BatchSource,
+  type DatasetManifest,
+  type NatsBatchSource,
+} from '@fourfold/data-loader';
+import { createBatchQueue } from './batches.js';
+import { startComputeThread, type Compute } from './compute.js';
 import { createWorkerExchange } from './exchange.js';
 import { createServing } from './serving.js';
+import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './worker-metrics.js';
 
 export interface WorkerOptions {
   config: RunConfig;
@@ -22,6 +40,10 @@ export interface WorkerOptions {
   coordinator?: string;
   /** host:port from which gradients are pulled; port 0 takes a free one. */
   listen: string;
+  /** Where the coordinator finds it, if that is not where it listens. */
+  advertise?: string;
+  /** host:port of `/healthz`, `/readyz` and `/metrics`; none without it. */
+  http?: string;
   /** Aborted to stop early: the worker leaves at once and `runWorker` rejects with the reason. */
   signal: AbortSignal;
 }
@@ -32,15 +54,42 @@ const retryMs = { first: 100, longest: 2_000 };
  * A worker's whole life: start the compute thread, then serve one coordinator after the other until the run ends.
  * Rejects with `mismatch` when refused, `unavailable` when no coordinator is found for `timing.patienceMs`.
  */
-export async function runWorker({ config, coordinator, listen, signal }: WorkerOptions): Promise<void> {
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { config, http } = options;
+  logAbout({ run: config.name });
   const log = createLogger('worker');
+  const { compute, close } = startComputeThread();
+  let term: number | undefined;
+  const onTerm = (joined: number | undefined) => (term = joined);
+  const metrics = createWorkerMetrics({ run: config.name, term: () => term, memory: () => compute.memory() });
+  const whyNotReady = () => (term === undefined ? 'it has joined no coordinator' : undefined);
+  const server = await startPartServer({ http, metrics, whyNotReady, log });
+  try {
+    await work({ ...options, compute, metrics, onTerm, log });
+  } finally {
+    await server?.close();
+    await close();
+  }
+}
+
+interface WorkParts extends WorkerOptions {
+  compute: Compute;
+  metrics: WorkerMetrics;
+  onTerm: (term: number | undefined) => void;
+  log: Logger;
+}
+
+async function work(parts: WorkParts): Promise<void> {
+  const { config, coordinator, listen, advertise, signal, compute, metrics, onTerm, log } = parts;
   const dataset = openStore(config.dataset);
   const manifest = await readDatasetManifest(dataset);
   const datasetSha256 = sha256(await dataset.get('manifest.json'));
-  const source = createBatchSource({ store: dataset, manifest, data: config.data, seed: config.seed });
-  const { compute, close } = startComputeThread();
+  const source = await openBatches(parts, dataset, manifest);
+  const batches = createBatchQueue(source, { ahead: config.batches.ahead, iterations: totalIterations(config) });
+  addBatchWaitMetrics(metrics, () => batches.stats());
   const exchange = await createWorkerExchange(config.exchange, log);
-  const server = await startServer(listen);
+  addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
+  const server = await startServer(listen, { log });
   server.addService(wire.Worker.service, exchange.handlers);
   try {
     const vggBytes = config.vgg ? await readObject(config.vgg) : undefined;
@@ -50,11 +99,13 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
       config,
       compute,
       exchange,
-      source,
+      batches,
       kind,
       datasetSha256,
-      address: server.address,
+      address: advertise ?? server.address,
       log,
+      onComputed: metrics.computed,
+      onTerm,
     });
     let aloneSinceMs = performance.now();
     for (let waitMs = retryMs.first; ; waitMs = Math.min(retryMs.longest, waitMs * 2)) {
@@ -64,6 +115,8 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
         if (ended) return;
         log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
         if (joined) [aloneSinceMs, waitMs] = [performance.now(), retryMs.first];
+        // It may have come too late to hear of the end.
+        if (await isRunOver(runStore(config), config)) return;
       }
       if (performance.now() - aloneSinceMs > config.timing.patienceMs) {
         throw new FourfoldError(
@@ -77,19 +130,38 @@ export async function runWorker({ config, coordinator, listen, signal }: WorkerO
       await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   } finally {
-    source.close();
+    log.info({ event: 'batches', ...batches.stats(), ...source.stats() }, 'batches');
+    await source.close();
     await server.close();
     await exchange.close();
-    await close();
   }
+}
+
+/** Where batches come from: data-loaders, or the dataset's shards. */
+async function openBatches(
+  { config, metrics, log, signal }: WorkParts,
+  store: ObjectStore,
+  manifest: DatasetManifest,
+): Promise<BatchSource | NatsBatchSource> {
+  if (config.batches.from === 'nats') {
+    const source = await connectBatchSource({ config, manifest, log, signal });
+    addBatchRequestMetrics(metrics, () => source.stats());
+    return source;
+  }
+  const source = createBatchSource({ store, manifest, data: config.data, seed: config.seed });
+  addBatchSourceMetrics(metrics, manifest, () => source.stats());
+  return source;
 }
 
 /** Threads to compute with: the configured number, else this worker's share of the machine. */
 const threadsOf = ({ workers }: RunConfig): number =>
   workers.threads || Math.max(1, Math.floor(availableParallelism() / workers.count));
 
-/** An object by its own URL. */
+/** An object by its own URL; one that is named by its SHA-256 is compared with it. Throws `corrupt`. */
 async function readObject(url: string): Promise<Buffer> {
   const cut = url.lastIndexOf('/');
-  return openStore(url.slice(0, cut)).get(url.slice(cut + 1));
+  const bytes = await openStore(url.slice(0, cut)).get(url.slice(cut + 1));
+  const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(url)?.[1];
+  if (hash && sha256(bytes) !== hash) throw new FourfoldError('corrupt', `${url} is damaged: its SHA-256 differs`);
+  return bytes;
 }
