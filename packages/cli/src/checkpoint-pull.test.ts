@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { openStore, sha256, type ObjectStore } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import { pullCheckpoint } from './checkpoint-pull.js';
-import { openCheckpoint } from './checkpoint-source.js';
+import { openCheckpoint } from '@fourfold/coordinator';
 import { inFolder, writeSmallCheckpoint } from './test-support.js';
+import { sayDamaged } from './damaged.js';
 
 const sizes = { channels: 4, blocks: 1 };
 const file = 'generator.safetensors';
@@ -20,11 +21,12 @@ const withRun = (use: (run: ObjectStore, folder: string) => Promise<void>): Prom
     await use(run, join(folder, 'copy'));
   });
 
-const pull = async (url: string, folder: string) => pullCheckpoint(await openCheckpoint(url), folder, () => undefined);
+const pull = async (url: string, folder: string) =>
+  pullCheckpoint(await openCheckpoint(url, sayDamaged), folder, () => undefined);
 
 test('a run’s URL and RUN/latest are the newest, RUN/best the one with the highest PSNR', async () => {
   await withRun(async (run) => {
-    const iterationOf = async (url: string) => (await openCheckpoint(url)).manifest.iteration;
+    const iterationOf = async (url: string) => (await openCheckpoint(url, sayDamaged)).manifest.iteration;
     expect(await iterationOf(run.url)).toBe(3);
     expect(await iterationOf(`${run.url}/latest`)).toBe(3);
     expect(await iterationOf(`${run.url}/best/`)).toBe(2);
@@ -36,13 +38,13 @@ test('a run’s URL and RUN/latest are the newest, RUN/best the one with the hig
 test('a folder that is called latest is that folder', async () => {
   await withRun(async (run, folder) => {
     await pull(`${run.url}/best`, join(folder, 'latest'));
-    expect((await openCheckpoint(join(folder, 'latest'))).manifest.iteration).toBe(2);
+    expect((await openCheckpoint(join(folder, 'latest'), sayDamaged)).manifest.iteration).toBe(2);
   });
 });
 
 test('a broken download goes on at its last byte', async () => {
   await withRun(async (run, folder) => {
-    const { store, manifest } = await openCheckpoint(run.url);
+    const { store, manifest } = await openCheckpoint(run.url, sayDamaged);
     const half = manifest.files[file].sizeBytes >> 1;
     const breaking: ObjectStore = {
       ...store,
@@ -70,7 +72,7 @@ test('what is there already is not fetched again, and damage in it is found', as
     await rm(join(folder, 'manifest.json'));
     expect(await pull(run.url, folder)).toEqual({ sizeBytes, resumedBytes: sizeBytes });
 
-    const { manifest } = await openCheckpoint(run.url);
+    const { manifest } = await openCheckpoint(run.url, sayDamaged);
     for (const name of ['manifest.json', file]) await rm(join(folder, name));
     const partial = join(folder, `.partial-${file}-${manifest.files[file].sha256.slice(0, 16)}`);
     await writeFile(partial, randomBytes(100));

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FourfoldError, openStore, storageError, systemErrorCode } from '@fourfold/common';
-import { holdsManifest, type Checkpoint } from './checkpoint-source.js';
+import { holdsManifest, type Checkpoint } from '@fourfold/coordinator';
 import { downloadFile, partialMark } from './download.js';
 
 export interface PullReport {

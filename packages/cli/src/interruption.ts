@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
+/** How long a part may take to stop once its parent is gone. */
+const orphanMs = 60_000;
 
 /** Why work ended early: the process was asked to stop. */
 export class Interruption extends Error {
@@ -27,4 +29,15 @@ export function abortOnInterruption(): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+/** As `abortOnInterruption`; aborted, too, when the process that started this one as a part is gone. */
+export function abortWithParent(): AbortSignal {
+  const stop = () => process.kill(process.pid, 'SIGTERM');
+  process.once('disconnect', () => {
+    stop();
+    // Nobody is there any more who would kill a part that waits for servers that are gone, too.
+    setTimeout(stop, orphanMs).unref();
+  });
+  return abortOnInterruption();
 }

@@ -76,7 +76,7 @@ export function writeSmallCheckpoint(
       history: { rows: [], evaluations: [evaluation] },
       best: { iteration, psnr },
     },
-    { 'generator.safetensors': () => safetensorsFromVector(layout, initialVector(layout, 0), {}) },
+    { 'generator.safetensors': safetensorsFromVector(layout, initialVector(layout, 0), {}) },
     async () => undefined,
   );
 }

@@ -20,7 +20,7 @@ const describeTraffic = (bytes: UpdateReport['gradientBytes']): string =>
 
 /** `bench update` as a table. */
 export function describeUpdate(workers: number, report: UpdateReport): string {
-  const { medianMs, minMs, parameters, gradientBytes, parameterBytes } = report;
+  const { medianMs, minMs, parameters, gradientBytes, parameterBytes, megabytesPerSecond: rates } = report;
   return [
     `${parameters} parameters, ${workers} workers`,
     formatTable(
@@ -36,6 +36,7 @@ export function describeUpdate(workers: number, report: UpdateReport): string {
       ],
       ['right', 'right', 'right', 'right', 'left'],
     ),
+    `gradients ${rates.gradients.toFixed(0)} MB/s, parameters ${rates.parameters.toFixed(0)} MB/s`,
   ].join('\n');
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createLaps, median, summarize } from './laps.js';
+import { median } from '@fourfold/common';
+import { createLaps, summarize } from './laps.js';
 
 test('the median is the middle value, or the mean of the two in the middle', () => {
   expect(median([9, 1, 5])).toBe(5);

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { chunkElements, FourfoldError, randomStream, type RunConfig } from '@fourfold/common';
+import { chunkBytes, FourfoldError, randomStream, type RunConfig } from '@fourfold/common';
 import { createMaster, type Master, type Network } from '@fourfold/coordinator';
 import type { BackendInfo, CropBatch } from '@fourfold/model';
 import { initialVector } from '@fourfold/model/initial-parameters';
@@ -48,6 +48,8 @@ export async function benchStep({ config, phases, steps, warmup }: StepBench): P
     const run: RunConfig = {
       ...config,
       phases: [{ kind: phase, iterations: warmup + steps, learningRate, decay: 'constant' }],
+      // Nothing crosses.
+      exchange: { ...config.exchange, gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' },
     };
     const { compute, close } = startComputeThread();
     const master = createMaster(run);
@@ -109,9 +111,9 @@ async function iterate(compute: Compute, master: Master, run: RunConfig, laps: L
 
 /** Add a gradient to the master's sum in chunks as they cross the wire. */
 function reduce(master: Master, network: Network, gradient: Float32Array, first: boolean): void {
-  for (let begin = 0; begin < gradient.length; begin += chunkElements) {
-    const elements = gradient.subarray(begin, begin + chunkElements);
-    const chunk = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
+  const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
+  for (let begin = 0; begin < bytes.byteLength; begin += chunkBytes) {
+    const chunk = bytes.subarray(begin, begin + chunkBytes);
     if (!master.updater.accumulate(master.state(network), begin, chunk, first)) {
       throw new FourfoldError('invalid', `the ${network}’s gradient holds NaN or infinity`);
     }

@@ -4,9 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FourfoldError, loadRunConfig, openStore, runStore, type RunConfig } from '@fourfold/common';
+import { FourfoldError, loadRunConfig, median, openStore, runStore, type RunConfig } from '@fourfold/common';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
-import { median } from './laps.js';
 import { benchStep, randomVgg, type BenchPhase, type StepReport } from './step.js';
 
 export interface TrainBench {

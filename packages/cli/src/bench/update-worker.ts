@@ -1,38 +1,45 @@
 import { createLogger, startServer, wire, type RunConfig } from '@fourfold/common';
-import { createServing, createWorkerExchange, type Compute } from '@fourfold/worker';
+import { createBatchQueue, createServing, createWorkerExchange, type Compute } from '@fourfold/worker';
+import { digestOf, fillGradient } from './update-check.js';
 
 /*
  * A process of `bench update`: a worker without a device. It serves the coordinator as every worker does; only its
- * gradients are there without being computed, and its parameters go nowhere.
+ * gradients are there without being computed, and its parameters go nowhere. At the end it tells its parent digests of the newest.
  */
 
-const [coordinator, configText] = process.argv.slice(2);
+const [coordinator, listen, advertise, configText] = process.argv.slice(2);
+/** The newest parameters, as they came. */
+const newest = new Map<string, Float32Array>();
 const stop = new AbortController();
 process.once('disconnect', () => stop.abort(new Error('the bench is gone')));
 const config = JSON.parse(configText) as RunConfig;
 const log = createLogger('worker');
 const exchange = await createWorkerExchange(config.exchange, log);
-const server = await startServer('127.0.0.1:0');
+const server = await startServer(listen);
 server.addService(wire.Worker.service, exchange.handlers);
 const serve = createServing({
   config,
   compute: idleCompute(),
   exchange,
-  source: { batch: async () => ({ count: 0, crop: 0, hr: new Uint8Array(), lr: new Uint8Array() }) },
+  batches: createBatchQueue(
+    { batch: async () => ({ count: 0, crop: 0, hr: new Uint8Array(), lr: new Uint8Array() }) },
+    { ahead: 0, iterations: 0 },
+  ),
   kind: {},
   datasetSha256: '',
-  address: server.address,
+  address: advertise,
   log,
 });
 const { ended, reason } = await serve(coordinator, stop.signal);
 if (!ended) console.error(`fourfold: ${reason}`);
-process.exit(ended ? 0 : 1);
+const digests = Object.fromEntries([...newest].map(([network, vector]) => [network, digestOf(vector)]));
+process.send?.(digests, () => process.exit(ended ? 0 : 1));
 
 function idleCompute(): Compute {
   const written = new WeakSet<Float32Array>();
   const half: Compute['generatorHalf'] = async (_place, _batch, target) => {
     // Untouched memory would be faster to read than any gradient is.
-    if (!written.has(target)) target.fill(1e-3);
+    if (!written.has(target)) fillGradient(target);
     written.add(target);
     return {};
   };
@@ -42,11 +49,14 @@ function idleCompute(): Compute {
   };
   return {
     reset: async () => 0,
-    setParameters: nothing,
+    async setParameters(network, vector) {
+      newest.set(network, vector);
+    },
     discriminatorHalf: half,
     prepareContent: nothing,
     generatorHalf: half,
     start: neverAsked,
+    memory: neverAsked,
     startEvaluation: neverAsked,
     evaluatePicture: neverAsked,
     endEvaluation: neverAsked,

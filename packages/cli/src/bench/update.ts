@@ -1,7 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogger, FourfoldError, startServer, wire, type RunConfig } from '@fourfold/common';
+import {
+  createLogger,
+  FourfoldError,
+  startServer,
+  wire,
+  type RunConfig,
+  type Traffic,
+  type Transport,
+} from '@fourfold/common';
 import {
   createCoordinatorService,
   createExchange,
@@ -10,18 +18,21 @@ import {
   createProgress,
   train,
   type Answer,
-  type Master,
-  type Traffic,
-  type Transport,
   type Work,
 } from '@fourfold/coordinator';
-import { createLaps, summarize, type Laps, type Timing } from './laps.js';
+import { freePorts } from '@fourfold/local-servers';
+import { networkWires } from '@fourfold/model/wires';
+import { createLaps, summarize, type Timing } from './laps.js';
+import { checkSum, digestAfterWire } from './update-check.js';
+import { measureExchange, measureMaster } from './update-measurement.js';
 
 export interface UpdateBench {
   /** One `gan` phase of warmup + steps iterations, and as many replicas as workers. */
   config: RunConfig;
   workers: number;
   warmup: number;
+  /** Of a network between coordinator and workers; without it they are on this host. */
+  roundTripMs?: number;
   signal: AbortSignal;
 }
 
@@ -31,26 +42,33 @@ export interface UpdateReport extends Timing {
   /** Bytes to and from the coordinator an iteration, by what they crossed in: what is shared counts once for all workers. */
   gradientBytes: Record<Transport, number>;
   parameterBytes: Record<Transport, number>;
+  /** Of the parts' medians: gradients while they are pulled and reduced, parameters until a gradient begins to arrive. */
+  megabytesPerSecond: { gradients: number; parameters: number };
 }
 
 const term = 1;
 const joinCheckMs = 20;
-const workerPath = new URL('update-worker.js', import.meta.url);
+const pathOf = (module: string) => new URL(`${module}.js`, import.meta.url);
 
 /**
  * Time the synchronous update of both networks alone: the coordinator's own training loop in this process, and worker
- * processes whose gradients are there at once. Parts: `parameters` until replica 0's new gradient begins to arrive,
- * `gradients` pulled and reduced, `adam`.
+ * processes whose gradients are there at once. Parts: `publish` until parameters may be asked for, `parameters` until a new gradient
+ * begins to arrive, `pulling` while one is waited for, `reducing` while one is added, `adam`. Throws `corrupt` when sums or
+ * parameters are not what was sent.
  */
-export async function benchUpdate({ config, workers, warmup, signal }: UpdateBench): Promise<UpdateReport> {
+export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
+  const { config, workers, warmup, roundTripMs, signal } = bench;
   // The workers inherit it.
   process.env['FOURFOLD_LOG'] ??= 'warn';
   const log = createLogger('coordinator');
   const laps = createLaps(() => performance.now());
   const inner = createMaster(config);
-  const exchange = await createExchange(config.exchange, term, inner, log);
-  const { master, traffic } = measureMaster(inner, laps, exchange.traffic);
-  const board = createLeaseBoard<Work, Answer>(term, config.timing, log, () => true);
+  const real = await createExchange(config.exchange, term, inner, log);
+  const exchange = measureExchange(real, laps);
+  const { iterations } = config.phases[0];
+  const { master, traffic, lastGenerator } = measureMaster(inner, laps, real.traffic, iterations);
+  const { timing, workers: minimum } = config;
+  const board = createLeaseBoard<Work, Answer>(term, { timing, workers: minimum, mayGrant: () => true }, log);
   const progress = createProgress(config);
   const stop = new AbortController();
   const service = createCoordinatorService(
@@ -68,20 +86,35 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
   const server = await startServer('127.0.0.1:0');
   server.addService(wire.Coordinator.service, service.handlers);
   const timer = setInterval(() => service.heartbeat(), config.timing.heartbeatMs);
-  const children = Array.from({ length: workers }, () => startWorker(server.address, config, stop));
+  const listens = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
+  const network = await startNetwork([server.address, ...listens], roundTripMs);
+  const [coordinator, ...advertised] = network.addresses;
+  const children = listens.map((listen, i) =>
+    startWorker([coordinator, listen, advertised[i], JSON.stringify(config)], stop),
+  );
   const training = { config, master, board, exchange, progress, log, checkpoint: async () => undefined, inState };
-  const ended = AbortSignal.any([signal, stop.signal]);
+  const over = AbortSignal.any([signal, stop.signal]);
   try {
     while (board.workerCount() < workers)
-      await delay(joinCheckMs, undefined, { signal: ended }).catch(() => ended.throwIfAborted());
-    await train(training, ended);
+      await delay(joinCheckMs, undefined, { signal: over }).catch(() => over.throwIfAborted());
+    laps.start();
+    await train(training, over);
     service.close('the bench is over');
+    const digests = await Promise.all(children.map(({ digests }) => digests));
     await Promise.all(children.map(({ ended }) => ended));
+    for (const name of inner.networks) {
+      checkSum(config, inner, name);
+      const vector = name === 'generator' ? lastGenerator() : inner.state(name).vector;
+      const expected = digestAfterWire(networkWires(config)[name].parameters, vector);
+      if (digests.some((found) => found[name] !== expected))
+        throw new FourfoldError('corrupt', `a worker has other parameters of the ${name} than the coordinator`);
+    }
   } finally {
     clearInterval(timer);
+    network.process?.kill();
     for (const { process } of children) process.kill();
     await server.close();
-    await exchange.close();
+    await real.close();
     await inner.close();
   }
   const [before, after] = [traffic[warmup - 1], traffic[traffic.length - 1]];
@@ -90,57 +123,53 @@ export async function benchUpdate({ config, workers, warmup, signal }: UpdateBen
       (after[direction][transport] - before[direction][transport]) / (traffic.length - warmup);
     return { 'shared-memory': by('shared-memory'), grpc: by('grpc') };
   };
+  const [gradientBytes, parameterBytes] = [mean('gradients'), mean('parameters')];
+  const timings = summarize(laps.iterations.slice(warmup));
+  const { parts } = timings;
+  const rate = (bytes: Record<Transport, number>, ms: number) => (bytes['shared-memory'] + bytes.grpc) / 1e3 / ms;
   return {
-    ...summarize(laps.iterations.slice(warmup)),
-    parameters: inner.networks.reduce((sum, network) => sum + inner.layout(network).parameterCount, 0),
-    gradientBytes: mean('gradients'),
-    parameterBytes: mean('parameters'),
+    ...timings,
+    parameters: inner.networks.reduce((sum, name) => sum + inner.layout(name).parameterCount, 0),
+    gradientBytes,
+    parameterBytes,
+    megabytesPerSecond: {
+      gradients: rate(gradientBytes, parts['pulling'] + parts['reducing']),
+      parameters: rate(parameterBytes, parts['publish'] + parts['parameters']),
+    },
   };
 }
 
 const inState = <T>(_state: string, act: () => Promise<T>): Promise<T> => act();
 
-/** A master that tells when gradients arrive and updates end, and notes the traffic at each iteration's end. */
-function measureMaster(
-  inner: Master,
-  laps: Laps,
-  current: Readonly<Traffic>,
-): { master: Master; traffic: readonly Traffic[] } {
-  const traffic: Traffic[] = [];
-  const master: Master = {
-    ...inner,
-    updater: {
-      ...inner.updater,
-      accumulate(state, begin, chunk, first) {
-        if (first && begin === 0) laps.lap('parameters');
-        return inner.updater.accumulate(state, begin, chunk, first);
-      },
-      accumulateShared(state, range, replica) {
-        if (replica === 0 && range.begin === 0) laps.lap('parameters');
-        return inner.updater.accumulateShared(state, range, replica);
-      },
-    },
-    async update(network, learningRate) {
-      laps.lap('gradients');
-      await inner.update(network, learningRate);
-      laps.lap('adam');
-      if (network === 'discriminator') return;
-      laps.endIteration();
-      traffic.push(structuredClone(current));
-    },
-  };
-  return { master, traffic };
+/** Where `targets` are found: themselves, or proxies in a process of their own that make a network of this host. */
+async function startNetwork(
+  targets: string[],
+  roundTripMs: number | undefined,
+): Promise<{ addresses: string[]; process?: ChildProcess }> {
+  if (roundTripMs === undefined) return { addresses: targets };
+  const proxy = fork(pathOf('update-proxy'), [String(roundTripMs), ...targets]);
+  const [addresses] = (await once(proxy, 'message')) as [string[]];
+  return { addresses, process: proxy };
+}
+
+interface BenchWorker {
+  process: ChildProcess;
+  ended: Promise<unknown>;
+  /** Of its newest parameters, by network, when it ends. */
+  digests: Promise<Record<string, string>>;
 }
 
 /** A worker process; one that ends with a failure stops the bench. */
-function startWorker(
-  coordinator: string,
-  config: RunConfig,
-  stop: AbortController,
-): { process: ChildProcess; ended: Promise<unknown> } {
-  const child = fork(workerPath, [coordinator, JSON.stringify(config)]);
+function startWorker(args: string[], stop: AbortController): BenchWorker {
+  const child = fork(pathOf('update-worker'), args);
   const ended = once(child, 'exit').then(([code]) => {
     if (code !== 0) stop.abort(new FourfoldError('unavailable', `a worker of the bench ended with code ${code}`));
   });
-  return { process: child, ended };
+  const digests = new Promise<Record<string, string>>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as Record<string, string>));
+    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error));
+  });
+  // Nobody waits for it until all have ended.
+  digests.catch(() => undefined);
+  return { process: child, ended, digests };
 }

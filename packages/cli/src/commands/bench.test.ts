@@ -53,7 +53,7 @@ test.each(['grpc', 'shared-memory'] as const)(
     const more = ['--size', 'demo', '--steps', '2', '--warmup', '2', '--exchange', way];
     const report = await bench<UpdateReport>('update', ...more);
     expect(report.minMs).toBeGreaterThan(0);
-    expect(Object.keys(report.parts)).toEqual(['parameters', 'gradients', 'adam']);
+    expect(Object.keys(report.parts)).toEqual(['publish', 'parameters', 'reducing', 'pulling', 'adam']);
     // Two workers, 4 bytes an element; the generator's statistics cross, too.
     const gradientBytes = report.gradientBytes[way];
     expect(gradientBytes).toBeGreaterThan(2 * 4 * report.parameters);
@@ -62,6 +62,28 @@ test.each(['grpc', 'shared-memory'] as const)(
     expect(report.parameterBytes[way]).toBe(way === 'grpc' ? gradientBytes : gradientBytes / 2);
   },
 );
+
+test.each(['grpc', 'shared-memory'] as const)(
+  'bench update by %s with rounding and factors moves fewer bytes, and they are the right ones',
+  async (way) => {
+    const formats = ['--gradients', 'bf16', '--parameters', 'bf16', '--dense-gradient', 'factors'];
+    const more = ['--size', 'demo', '--workers', '3', '--steps', '1', '--warmup', '1', '--exchange', way];
+    const { gradientBytes, parameterBytes, parameters } = await bench<UpdateReport>('update', ...more, ...formats);
+    expect(gradientBytes[way]).toBeGreaterThan(0);
+    expect(gradientBytes[way]).toBeLessThan(3 * 2 * parameters);
+    const copies = way === 'grpc' ? 3 : 1;
+    expect(parameterBytes[way] / copies / parameters).toBeCloseTo(2, 1);
+  },
+);
+
+/** What a stream reaches whose flow-control window is HTTP/2's own 64 KiB: such a window in each round trip. */
+const rateOfSmallWindow = (roundTripMs: number) => 65.536 / roundTripMs;
+
+test('bench update over a network of 5 ms: the right bytes, far faster than HTTP/2’s own window allows', async () => {
+  const more = ['--workers', '1', '--steps', '2', '--warmup', '1', '--round-trip', '5'];
+  const { megabytesPerSecond: rates } = await bench<UpdateReport>('update', ...more);
+  expect(Math.min(rates.gradients, rates.parameters)).toBeGreaterThan(1.5 * rateOfSmallWindow(5));
+}, 120_000);
 
 test('bench train sets runs with one and two workers beside the step', async () => {
   const { step, runs } = await bench<TrainReport>('train', '--steps', '3', '--warmup', '1', ...tinySize);

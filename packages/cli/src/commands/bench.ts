@@ -7,13 +7,17 @@ import { backendOption, collect, jsonOption, printJson, wholeNumber, type Backen
 
 /** `fourfold bench`. */
 export function registerBench(program: Command): void {
-  const bench = program.command('bench').description('measure this machine: a training step, an update, a whole run');
+  const bench = program
+    .command('bench')
+    .description('measure this machine: a training step, an update, the data path, a whole run');
   registerStep(bench);
   registerUpdate(bench);
+  registerLoader(bench);
   registerTrainBench(bench);
 }
 
 const updateSilenceMs = 120_000;
+const cropsAReplica = 16;
 
 interface SizeArguments {
   size: 'demo' | 'paper';
@@ -68,9 +72,13 @@ function registerStep(bench: Command): void {
     });
 }
 
-interface UpdateArguments extends Pick<StepArguments, 'size' | 'steps' | 'warmup' | 'json'> {
+interface UpdateArguments
+  extends
+    Pick<StepArguments, 'size' | 'steps' | 'warmup' | 'json'>,
+    Pick<ExchangeConfig, 'gradients' | 'parameters' | 'denseGradient'> {
   workers: number;
   exchange: ExchangeConfig['transport'];
+  roundTrip?: number;
 }
 
 function registerUpdate(bench: Command): void {
@@ -79,29 +87,64 @@ function registerUpdate(bench: Command): void {
     .summary('the synchronous update alone')
     .description(
       'Time the synchronous update of both networks alone: a coordinator and worker processes that exchange parameters ' +
-        'and gradients, reduction and Adam, nothing else.',
+        'and gradients, reduction and Adam, nothing else. What has crossed is compared with what was sent.',
     )
     .option('--workers <n>', 'worker processes, each with one replica', wholeNumber(1), 2)
     .addOption(exchangeOption())
+    .addOption(formatOption('--gradients', 'how gradients cross', ['f32', 'bf16']))
+    .addOption(formatOption('--parameters', 'how parameters cross', ['f32', 'bf16']))
+    .addOption(formatOption('--dense-gradient', 'how the large dense weight’s gradient crosses', ['matrix', 'factors']))
+    .option('--round-trip <ms>', 'put a network of this round trip between coordinator and workers', wholeNumber(0))
     .addOption(sizeOption('paper'))
     .addOption(countOption('--steps', 'updates of both networks that are measured', 1, 10))
     .addOption(countOption('--warmup', 'updates before them', 1, 2))
     .addOption(jsonOption())
-    .action(async ({ workers, exchange, size, steps, warmup, json }: UpdateArguments) => {
+    .action(async ({ workers, exchange, roundTrip, size, steps, warmup, json, ...formats }: UpdateArguments) => {
       const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
       const config = await loadRunConfig(configPath({ size, set: [] }), [
-        `data.globalBatch=${workers}`,
+        // The paper's batch for each: as many rows have the factors.
+        `data.globalBatch=${workers * cropsAReplica}`,
         `data.replicas=${workers}`,
         `phases=${JSON.stringify(phases)}`,
-        `exchange.transport=${exchange}`,
+        // Shared memory reaches over no network.
+        `exchange.transport=${exchange === 'auto' && roundTrip !== undefined ? 'grpc' : exchange}`,
+        ...Object.entries(formats).map(([key, format]) => `exchange.${key}=${format}`),
         // A busy machine is slow; its processes are not lost.
         `timing.silenceMs=${updateSilenceMs}`,
       ]);
       const { benchUpdate } = await import('../bench/update.js');
-      const report = await benchUpdate({ config, workers, warmup, signal: abortOnInterruption() });
-      if (json) return printJson({ bench: 'update', workers, steps, warmup, ...report });
+      const signal = abortOnInterruption();
+      const report = await benchUpdate({ config, workers, warmup, roundTripMs: roundTrip, signal });
+      if (json) {
+        return printJson({ bench: 'update', workers, steps, warmup, exchange: config.exchange, roundTrip, ...report });
+      }
       console.log(describeUpdate(workers, report));
     });
+}
+
+function registerLoader(bench: Command): void {
+  bench
+    .command('loader')
+    .summary('the data path alone')
+    .description('Make a run’s batches as its data-loaders and workers do, and say how fast they come.')
+    .requiredOption('--config <file>', 'the run’s config')
+    .addOption(setOption())
+    .addOption(countOption('--iterations', 'how many iterations’ batches to make', 1, 100))
+    .addOption(jsonOption())
+    .action(async ({ config, set, iterations, json }: LoaderArguments) => {
+      const { benchLoader } = await import('../bench/loader.js');
+      const report = await benchLoader(await loadRunConfig(config, set), iterations, abortOnInterruption());
+      if (json) return printJson({ bench: 'loader', iterations, ...report });
+      const { crops, seconds, cropsPerSecond } = report;
+      console.log(`${crops} crops in ${seconds.toFixed(1)} s: ${cropsPerSecond.toFixed(0)} crops/s`);
+    });
+}
+
+interface LoaderArguments {
+  config: string;
+  set: string[];
+  iterations: number;
+  json?: true;
 }
 
 function registerTrainBench(bench: Command): void {
@@ -149,6 +192,9 @@ const exchangeOption = (): Option =>
   new Option('--exchange <transport>', 'how parameters and gradients cross')
     .choices(['auto', 'grpc', 'shared-memory'])
     .default('auto');
+
+const formatOption = (flag: string, description: string, choices: string[]): Option =>
+  new Option(`${flag} <format>`, description).choices(choices).default(choices[0]);
 
 const configPath = ({ config, size }: SizeArguments): string =>
   config ?? fileURLToPath(new URL(`../../../../bench/configs/${size}.yaml`, import.meta.url));

@@ -1,12 +1,19 @@
 import type { Command } from 'commander';
 import { folderUrl, FourfoldError, openStore, parseS3Url, publicCheckpointsPolicy } from '@fourfold/common';
-import { verifyCheckpoint } from '@fourfold/coordinator';
-import { listStore, type ListedCheckpoint } from '../checkpoint-list.js';
+import {
+  type Checkpoint,
+  type ListedCheckpoint,
+  listStore,
+  openCheckpoint,
+  verifyCheckpoint,
+  verifyNetworks,
+  withCheckpoint,
+} from '@fourfold/coordinator';
 import { pullCheckpoint } from '../checkpoint-pull.js';
-import { openCheckpoint, verifyNetworks, withCheckpoint, type Checkpoint } from '../checkpoint-source.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatBytes, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson } from './arguments.js';
+import { sayDamaged } from '../damaged.js';
 
 const checkpointUrl = "a checkpoint's folder, a run's or RUN/latest for its newest whole checkpoint, or RUN/best";
 
@@ -43,7 +50,7 @@ export function registerCheckpoints(program: Command): void {
     .argument('<url>', checkpointUrl)
     .addOption(jsonOption())
     .action(async (url: string, { json }: { json?: true }) => {
-      const checkpoint = await openCheckpoint(url);
+      const checkpoint = await openCheckpoint(url, sayDamaged);
       const { store } = checkpoint;
       const { iteration, files } = await verifyCheckpoint(store);
       await verifyNetworks(checkpoint);
@@ -65,10 +72,14 @@ export function registerCheckpoints(program: Command): void {
       const inMiB = (bytes: number) => Math.round(bytes / 2 ** 20);
       const pull = (checkpoint: Checkpoint) =>
         pullCheckpoint(checkpoint, folder, (done, total) => bar.update(inMiB(done), inMiB(total), ''));
-      const { store, manifest, sizeBytes, resumedBytes } = await withCheckpoint(url, async (checkpoint) => ({
-        ...checkpoint,
-        ...(await pull(checkpoint)),
-      })).finally(() => bar.stop());
+      const { store, manifest, sizeBytes, resumedBytes } = await withCheckpoint(
+        url,
+        sayDamaged,
+        async (checkpoint) => ({
+          ...checkpoint,
+          ...(await pull(checkpoint)),
+        }),
+      ).finally(() => bar.stop());
       const { iteration } = manifest;
       const copy = folderUrl(folder);
       if (json) printJson({ checkpoint: store.url, iteration, copy, sizeBytes, resumedBytes });

@@ -1,23 +1,21 @@
 import { Option, type Command } from 'commander';
 import { FourfoldError } from '@fourfold/common';
-import type { Picture } from '@fourfold/data-loader';
-import { openCheckpoint, readGenerator } from '../checkpoint-source.js';
-import {
-  baselineNames,
-  describeEvaluation,
-  evaluatePictures,
-  upscaleBaseline,
-  type BaselineName,
-} from '../evaluation-table.js';
+import { openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordinator';
+import { sayDamaged } from '../damaged.js';
+import { describeSets, evaluationFormats, type EvaluationFormat } from '../evaluation/describe-sets.js';
+import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/evaluate-sets.js';
+import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation-table.js';
+import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
-import { backendOption, jsonOption, printJson, type BackendChoice } from './arguments.js';
+import { backendOption, collect, jsonOption, printJson, type BackendChoice } from './arguments.js';
 
 interface EvaluateArguments {
-  images: string;
-  checkpoint?: string;
-  method?: BaselineName;
+  images: string[];
+  checkpoint: string[];
+  method: BaselineName[];
   backend: BackendChoice;
+  format: EvaluationFormat;
   json?: true;
 }
 
@@ -25,44 +23,84 @@ interface EvaluateArguments {
 export function registerEvaluate(program: Command): void {
   program
     .command('evaluate')
-    .summary('measure PSNR and SSIM of a checkpoint or a baseline')
+    .summary('measure PSNR and SSIM of checkpoints and baselines')
     .description(
-      'Measure 4x upscaling on the pictures of a folder: each is cropped to multiples of 4, reduced by MATLAB-compatible ' +
+      'Measure 4x upscaling on sets of pictures: each is cropped to multiples of 4, reduced by MATLAB-compatible ' +
         'bicubic, upscaled by the checkpoint or the method, and compared with the original (PSNR and SSIM on Y, without ' +
-        'a 4-pixel border).',
+        'a 4-pixel border). Beside Set5, Set14 and BSD100 stand the results of the paper.',
     )
-    .requiredOption('--images <dir>', 'folder of pictures, not among those trained on')
-    .option('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
-    .addOption(new Option('--method <name>', 'a baseline').choices(baselineNames).conflicts('checkpoint'))
+    .requiredOption(
+      '--images <place>',
+      'folder, zip or tar of pictures, not among those trained on; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--checkpoint <url>',
+      "a checkpoint's folder, or a run's for its newest whole checkpoint; may be repeated",
+      collect,
+      [],
+    )
+    .addOption(
+      new Option('--method <name...>', 'a baseline; may be repeated').choices(baselineNames).default([], 'none'),
+    )
     .addOption(backendOption())
+    .addOption(new Option('--format <name>', 'how the tables are printed').choices(evaluationFormats).default('text'))
     .addOption(jsonOption())
-    .action(async ({ images, checkpoint, method, backend, json }: EvaluateArguments) => {
-      const subject = await openSubject(checkpoint, method, backend);
-      const bar = createProgressBar('evaluate', 'pictures');
+    .action(async ({ images, checkpoint, method, backend, format, json }: EvaluateArguments) => {
+      if (images.length === 0) throw new FourfoldError('invalid', 'evaluate: no pictures', { mend: 'give --images' });
+      const subjects = await openSubjects(checkpoint, method, backend);
+      const signal = abortOnInterruption();
+      const bar = createProgressBar('evaluate', 'measurements');
       try {
-        const table = await evaluatePictures(images, subject.upscale, (done, total) => bar.update(done, total, ''));
+        const sets = await evaluateSets(images, subjects, (done, total) => bar.update(done, total, ''), signal);
         bar.stop();
-        if (json) printJson({ ...subject.facts, images, ...table });
-        else console.log(describeEvaluation(table));
+        if (json) printJson(jsonOf(sets));
+        else console.log(describeSets(sets, format));
       } finally {
         bar.stop();
       }
     });
 }
 
-/** What is measured, and what to say about it. */
-async function openSubject(url: string | undefined, method: BaselineName | undefined, choice: BackendChoice) {
-  if (method) return { facts: { method }, upscale: (lr: Picture) => upscaleBaseline(method, lr) };
-  if (!url) {
+/** One set and one subject stand at the top, as they always did; `sets` is there whatever was asked for. */
+function jsonOf(sets: readonly SetEvaluation[]): object {
+  const listed = sets.map(({ set, images, subjects, published }) => ({
+    set,
+    images,
+    subjects: subjects.map(({ name, facts, pictures, mean }) => ({ name, ...facts, pictures, mean })),
+    published,
+  }));
+  const [{ images, subjects }] = listed;
+  const single = sets.length === 1 && subjects.length === 1;
+  return { ...(single && { ...subjects[0], images }), sets: listed };
+}
+
+/** What is measured: the baselines, then the checkpoints. */
+async function openSubjects(urls: string[], methods: BaselineName[], choice: BackendChoice): Promise<Subject[]> {
+  if (methods.length + urls.length === 0) {
     throw new FourfoldError('invalid', 'evaluate: nothing to measure', {
       mend: `give --checkpoint URL, or --method ${baselineNames.join('|')}`,
     });
   }
-  const checkpoint = await openCheckpoint(url);
-  const weights = await readGenerator(checkpoint);
+  const subjects = methods.map((name): Subject => ({
+    name,
+    facts: { method: name },
+    upscale: (lr) => upscaleBaseline(name, lr),
+  }));
+  if (urls.length === 0) return subjects;
+  const checkpoints: Checkpoint[] = [];
+  for (const url of urls) checkpoints.push(await openCheckpoint(url, sayDamaged));
   const { createUpscaler, startBackend } = await import('../upscaling/generator.js');
   const { backend } = await startBackend(choice);
-  const generator = createUpscaler(weights);
-  const facts = { checkpoint: checkpoint.store.url, iteration: checkpoint.manifest.iteration, backend };
-  return { facts, upscale: (lr: Picture) => generator.upscale(lr, defaultTile) };
+  for (const checkpoint of checkpoints) {
+    const generator = createUpscaler(await readGenerator(checkpoint));
+    const { run, iteration } = checkpoint.manifest;
+    subjects.push({
+      name: `${run} at ${iteration}`,
+      facts: { checkpoint: checkpoint.store.url, iteration, backend },
+      upscale: (lr) => generator.upscale(lr, defaultTile),
+    });
+  }
+  return subjects;
 }

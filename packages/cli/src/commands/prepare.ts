@@ -1,14 +1,22 @@
 import { basename } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { openStore, type ObjectStore } from '@fourfold/common';
-import { prepare, prepareDefaults, type PrepareReport } from '@fourfold/data-loader';
-import { abortOnInterruption } from '../interruption.js';
+import {
+  parts,
+  prepare,
+  prepareDefaults,
+  type PairsReport,
+  type Part,
+  type PrepareReport,
+} from '@fourfold/data-loader';
+import { abortWithParent } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatBytes, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson, wholeNumber } from './arguments.js';
 
 interface PrepareArguments {
   images: string;
+  part?: Part | 'all';
   out: string;
   name?: string;
   tile?: number;
@@ -20,17 +28,26 @@ interface PrepareArguments {
 
 /** Photographs that are listed one by one; --json lists all. */
 const listedPictures = 100;
+/** Files left out for one reason that are listed one by one. */
+const listedAReason = 20;
 
 /** `fourfold prepare`. */
 export function registerPrepare(program: Command): void {
   program
     .command('prepare')
-    .summary('turn a folder of photographs into shards to train on')
+    .summary('turn photographs into shards to train on')
     .description(
-      'Turn a folder of photographs (JPEG, PNG, WebP, TIFF; folders below it, too) into WebDataset shards and a ' +
-        'manifest. Files that cannot be used are left out and listed with the reason.',
+      'Turn photographs (JPEG, PNG, WebP, TIFF) into WebDataset shards and a manifest. They lie in a folder, with the folders, ' +
+        'zips and tars below it, or in a zip or tar, which is read where it lies. DIV2K, ImageNet, MirFlickr25k, Set5, Set14, ' +
+        'BSD100, BSD300 and BSD500 are known by their names. Files that cannot be used are left out and listed with the reason.',
     )
-    .requiredOption('--images <dir>', 'folder of photographs')
+    .requiredOption('--images <place>', 'folder of photographs, or a zip, tar or tgz')
+    .addOption(
+      new Option('--part <name>', 'of a data set in parts (default: train, where there is one)').choices([
+        ...parts,
+        'all',
+      ]),
+    )
     .requiredOption('--out <url>', 'where the dataset goes: a folder or s3://BUCKET/PATH')
     .option('--name <name>', "the dataset's name (default: the last part of --out)")
     .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side, a multiple of 4', wholeNumber(1))
@@ -55,6 +72,7 @@ async function prepareWithProgress(
   store: ObjectStore,
   { name, ...options }: Omit<PrepareArguments, 'json'>,
 ): Promise<PrepareReport> {
+  const listing = createProgressBar('list', 'of the archive');
   const bar = createProgressBar('prepare', 'photographs');
   try {
     return await prepare({
@@ -62,20 +80,27 @@ async function prepareWithProgress(
       store,
       name: name ?? basename(store.url),
       shardSizeBytes: prepareDefaults.shardSizeBytes,
-      onProgress: ({ seen, total, taken }) => bar.update(seen, total, `${taken} taken`),
-      signal: abortOnInterruption(),
+      onListing: (done, total) => listing.update(done, total, ''),
+      onProgress: ({ seen, total, taken }) => {
+        listing.stop();
+        bar.update(seen, total, `${taken} taken`);
+      },
+      signal: abortWithParent(),
     });
   } finally {
+    listing.stop();
     bar.stop();
   }
 }
 
 const storedAsText = { original: 'as it is', png: 'converted to PNG' };
 
-function describeReport(store: ObjectStore, { taken, left, notSampled, manifest }: PrepareReport): string {
+function describeReport(store: ObjectStore, report: PrepareReport): string {
+  const { taken, left, notSampled, manifest, recognised, pairs } = report;
   const sizeBytes = manifest.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
   const unlisted = taken.length - listedPictures;
   return [
+    ...(recognised ? [`this is ${recognised.set}${recognised.part ? `, its ${recognised.part} part` : ''}`] : []),
     `took ${taken.length} of ${taken.length + left.length + notSampled} files:`,
     formatTable(
       taken
@@ -88,16 +113,41 @@ function describeReport(store: ObjectStore, { taken, left, notSampled, manifest 
       ['left', 'right', 'left'],
     ),
     ...(unlisted > 0 ? [`  and ${unlisted} more; --json lists all`] : []),
-    ...(left.length > 0
-      ? [
-          `left ${left.length}:`,
-          formatTable(
-            left.map(({ file, reason }) => [`  ${file}`, reason]),
-            ['left', 'left'],
-          ),
-        ]
-      : []),
+    ...(left.length > 0 ? [`left ${left.length}:`, describeLeft(left)] : []),
     ...(notSampled > 0 ? [`not needed for the sample: ${notSampled}`] : []),
+    ...(pairs ? describePairs(pairs) : []),
     `dataset ${manifest.name}: ${manifest.samples} samples in ${manifest.shards.length} shards, ${formatBytes(sizeBytes)}, at ${store.url}`,
   ].join('\n');
+}
+
+/** What was left out, each with its reason; where many have the same, a line for all of them. */
+function describeLeft(left: PrepareReport['left']): string {
+  const count = new Map<string, number>();
+  for (const { reason } of left) count.set(reason, (count.get(reason) ?? 0) + 1);
+  const shown = new Set<string>();
+  const rows: string[][] = [];
+  for (const { file, reason } of left) {
+    const others = (count.get(reason) ?? 1) - 1;
+    if (others < listedAReason) rows.push([`  ${file}`, reason]);
+    else if (!shown.has(reason)) rows.push([`  ${file} and ${others} more`, reason]);
+    shown.add(reason);
+  }
+  return formatTable(rows, ['left', 'left']);
+}
+
+/** How the official LR pictures compare with ours. */
+function describePairs({ equal, different }: PairsReport): string[] {
+  const rows = different
+    .slice(0, listedPictures)
+    .map(({ file, lr, values, of, largest, reason }) => [
+      `  ${file}`,
+      lr,
+      reason ?? `${values} of ${of} values differ, by ${largest} at most`,
+    ]);
+  const unlisted = different.length - rows.length;
+  return [
+    `official LR pictures: ${equal} are ours bit for bit, ${different.length} are not${rows.length > 0 ? ':' : ''}`,
+    ...(rows.length > 0 ? [formatTable(rows, ['left', 'left', 'left'])] : []),
+    ...(unlisted > 0 ? [`  and ${unlisted} more; --json lists all`] : []),
+  ];
 }

@@ -2,23 +2,37 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadRunConfig, openStore, runStore, type ObjectStore } from '@fourfold/common';
+import {
+  joinTokenVariable,
+  loadRunConfig,
+  openStore,
+  randomJoinToken,
+  readJoinToken,
+  runStore,
+  type ObjectStore,
+} from '@fourfold/common';
 import { listCheckpoints, checkpointStore } from '@fourfold/coordinator';
 import { readDatasetManifest } from '@fourfold/data-loader';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressLine } from '../train/progress-line.js';
-import { superviseLocally } from '../train/supervisor.js';
+import { superviseLocally, type Helper } from '../train/supervisor.js';
 import { collect, wholeNumber } from './arguments.js';
 
 interface TrainOptions {
   workers?: number;
   backend?: string;
+  http?: string;
+  startFrom?: string;
+  scaleSchedule?: string;
   resume: boolean;
   set: string[];
   printConfig: boolean;
 }
+
+/** How long the coordinator may take to stop: as long as an object store that is away is waited for. */
+const stopMs = 600_000;
 
 /** `fourfold train`: a whole run on this machine. */
 export function registerTrain(program: Command): void {
@@ -28,6 +42,12 @@ export function registerTrain(program: Command): void {
     .argument('<config>', 'the run’s config, a YAML file')
     .option('--workers <n>', 'worker processes', wholeNumber(1))
     .option('--backend <name>', 'TensorFlow.js backend that computes')
+    .option(
+      '--http <host:port>',
+      'where browsers see the status page, and Prometheus /metrics; port 0 takes a free one',
+    )
+    .option('--start-from <run>', 'start from the generator of a finished run: its name in the same store, or a URL')
+    .option('--scale-schedule <factor>', 'shorten every phase alike, 0.001 to a thousandth')
     .option('--resume', 'continue from the newest whole checkpoint, where there is one', false)
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
@@ -36,6 +56,8 @@ export function registerTrain(program: Command): void {
         ...options.set,
         ...(options.workers === undefined ? [] : [`workers.count=${options.workers}`]),
         ...(options.backend === undefined ? [] : [`workers.backend=${options.backend}`]),
+        ...(options.startFrom === undefined ? [] : [`startFrom=${options.startFrom}`]),
+        ...(options.scaleSchedule === undefined ? [] : [`scheduleScale=${options.scaleSchedule}`]),
       ];
       const config = await loadRunConfig(path, settings);
       if (options.printConfig) {
@@ -52,7 +74,17 @@ export function registerTrain(program: Command): void {
       logFile.once('error', (error) => line.note(`the log ${logPath} is not written any more: ${error.message}`));
       try {
         const configArgs = ['--config', path, ...settings.flatMap((setting) => ['--set', setting])];
-        await superviseLocally({ config, configArgs, resume: options.resume, logFile, line, signal });
+        const { resume, http } = options;
+        // Other users of this machine can reach the coordinator, too.
+        const token = { [joinTokenVariable]: readJoinToken(process.env) ?? randomJoinToken() };
+        const worker: Helper = { role: 'worker', name: 'worker', args: [] };
+        await superviseLocally({
+          configArgs,
+          helpers: Array.from({ length: config.workers.count }, () => worker),
+          environment: () => token,
+          onListening: (page) => page && line.note(`status page: http://${page}/`),
+          ...{ resume, http, logFile, line, stopMs, signal },
+        });
       } finally {
         line.stop();
         logFile.end();

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import { openCheckpoint, readGenerator } from '../checkpoint-source.js';
+import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
 import { backendOption, wholeNumber, type BackendChoice } from './arguments.js';
+import { sayDamaged } from '../damaged.js';
 
 interface UpscaleArguments {
   checkpoint: string;
@@ -30,7 +31,7 @@ export function registerUpscale(program: Command): void {
     .addOption(backendOption())
     .action(async (input: string, output: string, { checkpoint, tile, backend }: UpscaleArguments) => {
       const signal = abortOnInterruption();
-      const weights = await readGenerator(await openCheckpoint(checkpoint));
+      const weights = await readGenerator(await openCheckpoint(checkpoint, sayDamaged));
       const [{ createUpscaler, startBackend }, { upscaleFile }] = await Promise.all([
         import('../upscaling/generator.js'),
         import('../upscaling/upscale-file.js'),

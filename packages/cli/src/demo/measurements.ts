@@ -1,4 +1,5 @@
-import { basename, extname, join } from 'node:path';
+import { basename, extname } from 'node:path';
+import type { ObjectStore } from '@fourfold/common';
 import { cropToMultiple, readPicture, type Picture } from '@fourfold/data-loader';
 import { evaluatePicture, evaluationPictures, type Scores } from '@fourfold/worker';
 import { meanScores, type EvaluationTable } from '../evaluation-table.js';
@@ -18,15 +19,15 @@ export interface Measurement {
   results: { method: string; sr: Picture; scores: Scores }[];
 }
 
-/** Measure every method on every picture of a folder. Rejects with the signal's reason between two of them. */
+/** Measure every method on every picture of a store. Rejects with the signal's reason between two of them. */
 export async function measureMethods(
-  folder: string,
+  images: ObjectStore,
   methods: readonly Method[],
   signal: AbortSignal,
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
-  for (const picture of await evaluationPictures(folder)) {
-    const original = cropToMultiple(await readPicture(join(folder, picture)), 4);
+  for (const picture of await evaluationPictures(images)) {
+    const original = cropToMultiple(await readPicture(images, picture), 4);
     const results: Measurement['results'] = [];
     for (const { name, upscale } of methods) {
       // Computing blocks the thread; between two pictures a signal has its turn.

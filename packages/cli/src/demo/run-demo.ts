@@ -6,7 +6,7 @@ import { loadRunConfig, openStore } from '@fourfold/common';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { probeBackends, type BackendProbe } from '@fourfold/model';
 import { stringify } from 'yaml';
-import { readGenerator } from '../checkpoint-source.js';
+import { readGenerator } from '@fourfold/coordinator';
 import { baselineNames, upscaleBaseline } from '../evaluation-table.js';
 import { drawComparison } from '../report/comparison.js';
 import { drawCurves } from '../report/curves.js';
@@ -68,7 +68,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   });
   const baselines = baselineNames.map((name): Method => ({ name, upscale: (lr) => upscaleBaseline(name, lr) }));
   const measurements = await measureMethods(
-    heldOutPhotographs,
+    openStore(heldOutPhotographs),
     [...baselines, ...(await Promise.all(generators))],
     signal,
   );

@@ -2,8 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { FourfoldError, runStore, type PhaseConfig, type RunConfig } from '@fourfold/common';
-import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
-import type { Checkpoint } from '../checkpoint-source.js';
+import { type Checkpoint, checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
 
 const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
 

@@ -29,12 +29,20 @@ export interface Part {
 
 /**
  * Start `fourfold ROLE ARGS` as a child process in a group of its own, so that a Ctrl-C in the terminal reaches the parent
- * alone. Its log lines go to `logFile` and to `onLog`; it stops by itself when this process is gone.
+ * alone, with `environment` on top of this process's. Its log lines go to `logFile` and to `onLog`; it stops by itself when
+ * this process is gone.
  */
-export function startPart(role: string, args: string[], logFile: WriteStream, onLog: (line: LogLine) => void): Part {
+export function startPart(
+  role: string,
+  args: string[],
+  environment: Record<string, string>,
+  logFile: WriteStream,
+  onLog: (line: LogLine) => void,
+): Part {
   const child = spawn(process.execPath, [cliPath, role, ...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     detached: true,
+    env: { ...process.env, ...environment },
   });
   let lastWords = '';
   const lines = createInterface({ input: child.stderr as NonNullable<typeof child.stderr> });

@@ -8,7 +8,7 @@ const plainIntervalMs = 10_000;
 export interface ProgressLine {
   show(status: RunStatus__Output): void;
   /** Write a line that stays, above the bar. */
-  note(text: string): void;
+  note: (text: string) => void;
   stop(): void;
 }
 
@@ -70,6 +70,7 @@ function createPlainLines(): ProgressLine {
     note: write,
     stop() {
       if (last) write(describeStatus(last));
+      last = undefined;
     },
   };
 }

@@ -1,117 +1,110 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { WriteStream } from 'node:fs';
-import { credentials } from '@grpc/grpc-js';
-import { FourfoldError, wire, type RunConfig, type RunStatus__Output } from '@fourfold/common';
-import { startPart, type LogLine, type Part, type PartExit } from './child.js';
+import { createCoordinatorClient, readRpcSecurity, type RpcSecurity, type RunStatus__Output } from '@fourfold/common';
+import { createKeeper, type PartPlan, type PartRole } from './keeper.js';
 import type { ProgressLine } from './progress-line.js';
 
-/** A part that dies this often without an iteration between is not started again. */
-const maxDeathsInARow = 5;
-const restartDelayMs = 500;
-/** How long parts that were told to stop may take. */
-const stopMs = 60_000;
-const pinoWarn = 40;
+/** How long the other parts may take to stop. */
+const helperStopMs = 60_000;
 
-type Role = 'coordinator' | 'worker';
+/** A part besides the coordinator. */
+export interface Helper {
+  role: Exclude<PartRole, 'coordinator'>;
+  /** What people call it. */
+  name: string;
+  /** Its arguments besides those of all parts. */
+  args: string[];
+}
 
 export interface LocalRun {
-  config: RunConfig;
   /** Arguments that every part gets: the config and its overrides. */
   configArgs: string[];
+  helpers: Helper[];
+  /** What a part of that role finds in its environment on top of this process's; `local` is this process itself. */
+  environment: (role: PartRole | 'local') => Record<string, string>;
   resume: boolean;
+  /** host:port of the status page; without it there is none. */
+  http?: string;
   logFile: WriteStream;
   line: ProgressLine;
+  /** A part has been started, or started again. */
+  onStarted?: (part: { role: PartRole; name: string }, pid: number) => void;
+  /** The coordinator listens, at first or again; `page` is where its status page is (host:port). */
+  onListening?: (page?: string) => void;
+  /** How long the coordinator may take to stop, which writes a checkpoint. */
+  stopMs: number;
   /** Aborted to stop early. */
   signal: AbortSignal;
 }
 
 /**
- * Coordinator and workers as child processes, until the run ends. A part that is killed is started again, the coordinator
- * from its newest checkpoint; one that fails with a reason ends the run with it. Rejects with the signal's reason after an
- * early stop, once the coordinator has written its checkpoint.
+ * Coordinator, workers and data-loaders as child processes, until the run ends. A part that is killed is started again, the
+ * coordinator from its newest checkpoint; one that fails with a reason ends the run with it. Rejects with the signal's reason
+ * after an early stop, once the coordinator has written its checkpoint.
  */
-export async function superviseLocally({ config, configArgs, resume, logFile, line, signal }: LocalRun): Promise<void> {
-  const parts = new Set<Part>();
-  let deathsInARow = 0;
-  let over = false;
-
-  const start = (role: Role, args: string[], onLog: (log: LogLine) => void = () => undefined): Part => {
-    const part = startPart(role, [...configArgs, ...args], logFile, (log) => {
-      if (log.level >= pinoWarn) line.note(`${log.role}: ${log.msg}${log.reason ? ` (${log.reason})` : ''}`);
-      onLog(log);
-    });
-    parts.add(part);
-    part.exit.finally(() => parts.delete(part)).catch(() => undefined);
-    return part;
-  };
-
-  /** Whether a part that ended this way is to be started again. Throws what it failed with. */
-  const shallRestart = (role: Role, { code, signal: by, lastWords }: PartExit): boolean => {
-    if (over || signal.aborted || code === 0) return false;
-    const reason = lastWords || (by ? `it died by ${by}` : `it ended with code ${code}`);
-    if (isFinal(role, code)) throw new FourfoldError(code === 2 ? 'invalid' : 'unavailable', reason);
-    if (++deathsInARow > maxDeathsInARow) {
-      throw new FourfoldError('unavailable', `the ${role} died ${deathsInARow} times in a row, last: ${reason}`, {
-        mend: 'look at the run’s log; too little memory is a usual reason',
-      });
-    }
-    line.note(`${role}: ${reason}; it is started again`);
-    return true;
-  };
-
-  const keepCoordinator = async (): Promise<void> => {
-    let address = '127.0.0.1:0';
-    for (let again = resume; ; again = true) {
-      let watch: { cancel(): void } | undefined;
-      const part = start('coordinator', ['--listen', address, ...(again ? ['--resume'] : [])], (log) => {
-        if (log.event !== 'listening') return;
-        address = String(log['address']);
-        watch = watchRun(address, (status) => {
-          deathsInARow = 0;
-          line.show(status);
-        });
-      });
-      const exit = await part.exit;
-      watch?.cancel();
-      if (!shallRestart('coordinator', exit)) return;
-      await delay(restartDelayMs);
-    }
-  };
-
-  const keepWorker = async (): Promise<void> => {
-    while (!over && shallRestart('worker', await start('worker', []).exit)) await delay(restartDelayMs);
-  };
-
-  const stopParts = (role?: Role, by: NodeJS.Signals = 'SIGTERM') => {
-    for (const { process } of parts) if (!role || process.spawnargs.includes(role)) process.kill(by);
-  };
-  const stopCoordinator = () => stopParts('coordinator');
+export async function superviseLocally(run: LocalRun): Promise<void> {
+  const { configArgs, helpers, environment, logFile, line, onStarted, stopMs, signal } = run;
+  const keeper = createKeeper({ logFile, note: line.note, onStarted, signal });
+  const stopCoordinator = () => keeper.stop(stopMs, 'coordinator');
   signal.addEventListener('abort', stopCoordinator, { once: true });
   try {
-    const workers = Array.from({ length: config.workers.count }, keepWorker);
-    // A worker that fails for good ends the run, though the coordinator would wait for another.
-    const failure = Promise.all(workers).then(() => new Promise<never>(() => undefined));
+    const { plan, close } = coordinatorPlan(run, keeper.progressed);
+    const coordinator = keeper.keep(plan).finally(close);
+    const others = helpers.map(({ role, name, args }) =>
+      keeper.keep({ role, name, args: () => [...configArgs, ...args], environment: environment(role) }),
+    );
+    // One that fails for good ends the run, though the coordinator would wait for another.
+    const failure = Promise.all(others).then(() => new Promise<never>(() => undefined));
     failure.catch(() => undefined);
-    await Promise.race([keepCoordinator(), failure]);
+    await Promise.race([coordinator, failure]);
     signal.throwIfAborted();
   } finally {
-    over = true;
     signal.removeEventListener('abort', stopCoordinator);
-    stopParts();
-    const cutOff = setTimeout(() => stopParts(undefined, 'SIGKILL'), stopMs);
-    await Promise.allSettled([...parts].map(({ exit }) => exit));
-    clearTimeout(cutOff);
+    await keeper.end(Math.min(stopMs, helperStopMs));
   }
 }
 
-/**
- * A user's mistake ends the run, and so does whatever makes a coordinator give up. A worker that fails otherwise, or that
- * is stopped by somebody, is replaced.
- */
-const isFinal = (role: Role, code: number | null): boolean => code !== null && (role === 'coordinator' || code === 2);
+/** A coordinator that keeps its ports over restarts, and goes on from its newest checkpoint; `close` ends the watching of it. */
+function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPlan; close: () => void } {
+  const { configArgs, environment, line, onListening } = run;
+  const security = readRpcSecurity({ ...process.env, ...environment('local') });
+  let address = '127.0.0.1:0';
+  let page = run.http;
+  let starts = 0;
+  let watch: { cancel(): void } | undefined;
+  const plan: PartPlan = {
+    role: 'coordinator',
+    name: 'coordinator',
+    environment: environment('coordinator'),
+    args() {
+      watch?.cancel();
+      const resume = starts++ > 0 || run.resume;
+      return [
+        ...configArgs,
+        ...['--listen', address],
+        ...(page ? ['--http', page] : []),
+        ...(resume ? ['--resume'] : []),
+      ];
+    },
+    onLog(log) {
+      if (log.event === 'http') page = String(log['address']);
+      if (log.event !== 'listening') return;
+      address = String(log['address']);
+      watch = watchRun(address, security, (status) => {
+        progressed();
+        line.show(status);
+      });
+      onListening?.(page);
+    },
+  };
+  return { plan, close: () => watch?.cancel() };
+}
 
-function watchRun(address: string, onStatus: (status: RunStatus__Output) => void): { cancel(): void } {
-  const client = new wire.Coordinator(address, credentials.createInsecure());
+function watchRun(
+  address: string,
+  security: RpcSecurity,
+  onStatus: (status: RunStatus__Output) => void,
+): { cancel(): void } {
+  const client = createCoordinatorClient(address, 'control', security);
   const call = client.Watch({});
   let iteration = -1;
   call.on('data', (status: RunStatus__Output) => {

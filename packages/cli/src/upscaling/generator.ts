@@ -8,7 +8,7 @@ import {
   upscalePicture,
   type BackendInfo,
 } from '@fourfold/model';
-import type { GeneratorWeights } from '../checkpoint-source.js';
+import type { GeneratorWeights } from '@fourfold/coordinator';
 import type { BackendChoice } from '../commands/arguments.js';
 
 /** A generator on this thread's backend, where it stays until the process ends. */

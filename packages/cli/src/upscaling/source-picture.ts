@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { FourfoldError, readGivenFile } from '@fourfold/common';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
 export interface SourcePicture {
@@ -23,10 +22,7 @@ export interface SourcePicture {
  * the first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the file.
  */
 export async function readSourcePicture(path: string): Promise<SourcePicture> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${path} does not exist`);
-    throw new FourfoldError('invalid', `${path} cannot be read`, { cause });
-  });
+  const bytes = await readGivenFile(path);
   try {
     return await decode(bytes);
   } catch (cause) {

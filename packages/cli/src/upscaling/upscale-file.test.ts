@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { openStore } from '@fourfold/common';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openCheckpoint, readGenerator } from '../checkpoint-source.js';
+import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
 import { createUpscaler, startBackend, type Upscaler } from './generator.js';
 import { defaultTile } from './tiles.js';
 import { upscaleFile, type UpscaleReport } from './upscale-file.js';
+import { sayDamaged } from '../damaged.js';
 
 let folder: string;
 let upscaler: Upscaler;
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const run = openStore(folder).at('runs/small');
   await writeSmallCheckpoint(run, 4, { channels: 4, blocks: 2 });
   await startBackend('wasm');
-  upscaler = createUpscaler(await readGenerator(await openCheckpoint(run.url)));
+  upscaler = createUpscaler(await readGenerator(await openCheckpoint(run.url, sayDamaged)));
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -2,7 +2,7 @@ import { readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore } from '@fourfold/common';
 import { expect, test } from 'vitest';
-import { fourfold, inFolder, writeSmallCheckpoint } from './test-support.js';
+import { fourfold, inFolder, writeSmallCheckpoint } from '../test-support.js';
 
 const sizes = { channels: 4, blocks: 1 };
 

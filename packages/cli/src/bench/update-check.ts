@@ -1,0 +1,67 @@
+import { createWireVector, FourfoldError, sha256, type RunConfig, type WireLayout } from '@fourfold/common';
+import type { Master, Network } from '@fourfold/coordinator';
+import { networkWires } from '@fourfold/model/wires';
+
+/*
+ * Whether what `bench update` has moved is what was sent. Looked at outside the time that is measured.
+ */
+
+/** Every so many elements one is looked at: a prime, so that all places in chunks and lanes come. */
+const stride = 101;
+
+/** Fill a gradient vector of the bench: values of about 1e-3, of both signs, with all bits of the mantissa in use. */
+export function fillGradient(vector: Float32Array): void {
+  for (let i = 0; i < vector.length; i++) vector[i] = ((Math.imul(i, 0x9e3779b1) >> 8) / 2 ** 23) * 1e-3;
+}
+
+/** A digest of what has come of a vector. */
+export const digestOf = (vector: Float32Array): string =>
+  sha256(
+    new Uint8Array(
+      Float32Array.from({ length: Math.ceil(vector.length / stride) }, (_, i) => vector[i * stride]).buffer,
+    ),
+  );
+
+/** The digest of a vector of parameters as it comes out of its wire vector. */
+export function digestAfterWire(layout: WireLayout, vector: Float32Array): string {
+  const wire = createWireVector(layout);
+  wire.vector.set(vector);
+  wire.encode();
+  wire.decode();
+  return digestOf(wire.vector);
+}
+
+/** Check that a network's sum is that of the bench's gradients. Throws `corrupt` naming the element that is not. */
+export function checkSum(config: RunConfig, master: Pick<Master, 'state'>, network: Network): void {
+  const { gradients } = networkWires(config)[network];
+  const wire = createWireVector(gradients);
+  fillGradient(wire.vector);
+  wire.encode();
+  wire.decode();
+  const { sum } = master.state(network);
+  for (let element = 0; element < sum.length; element += stride) {
+    const one = elementOf(gradients, wire.vector, element);
+    let expected = one;
+    for (let replica = 1; replica < config.data.replicas; replica++) expected = Math.fround(expected + one);
+    if (sum[element] === expected) continue;
+    const what = `element ${element} of the ${network}’s sum is ${sum[element]}, not ${expected}`;
+    throw new FourfoldError('corrupt', `the exchange has lost or changed something: ${what}`);
+  }
+}
+
+/** An element of a network's vector from the sender's. */
+function elementOf({ sections }: WireLayout, vector: Float32Array, element: number): number {
+  const section = sections.find(({ begin, count }) => element >= begin && element < begin + count);
+  if (!section) throw new Error(`element ${element} is in no section`);
+  const place = element - section.begin;
+  if (!section.factors) return vector[section.sourceBegin + place];
+  const { rows, inputs, outputs } = section.factors;
+  const [i, j] = [Math.floor(place / outputs), place % outputs];
+  let product = 0;
+  for (let row = 0; row < rows; row++) {
+    const x = vector[section.sourceBegin + row * inputs + i];
+    const dy = vector[section.sourceBegin + rows * inputs + row * outputs + j];
+    product = Math.fround(product + Math.fround(x * dy));
+  }
+  return product;
+}

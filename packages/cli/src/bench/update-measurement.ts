@@ -1,0 +1,76 @@
+import type { Traffic } from '@fourfold/common';
+import type { Exchange, Master } from '@fourfold/coordinator';
+import type { Laps } from './laps.js';
+
+/*
+ * Stopwatches around the parts of an update: what lies between two of their calls belongs to one part.
+ */
+
+/** An exchange that tells when it has published. */
+export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
+  ...inner,
+  async publish() {
+    await inner.publish();
+    laps.lap('publish');
+  },
+});
+
+/**
+ * A master that tells when gradients arrive, are added and updates end, and notes the traffic at each iteration's end. The
+ * generator's vector before the last of `iterations` is kept.
+ */
+export function measureMaster(
+  inner: Master,
+  laps: Laps,
+  current: Readonly<Traffic>,
+  iterations: number,
+): { master: Master; traffic: readonly Traffic[]; lastGenerator: () => Float32Array } {
+  const traffic: Traffic[] = [];
+  let lastGenerator = new Float32Array();
+  /** Gradients that are being added, and whether one has arrived since the last update. */
+  let adding = 0;
+  let hasArrived = false;
+  const begin = () => {
+    if (adding++ > 0) return;
+    laps.lap(hasArrived ? 'pulling' : 'parameters');
+    hasArrived = true;
+  };
+  const end = () => {
+    if (--adding === 0) laps.lap('reducing');
+  };
+  const around = async <T>(act: () => Promise<T>): Promise<T> => {
+    begin();
+    try {
+      return await act();
+    } finally {
+      end();
+    }
+  };
+  const { updater } = inner;
+  const master: Master = {
+    ...inner,
+    updater: {
+      ...updater,
+      accumulate(...args) {
+        begin();
+        const isAdded = updater.accumulate(...args);
+        end();
+        return isAdded;
+      },
+      accumulateShared: (...args) => around(() => updater.accumulateShared(...args)),
+      accumulateFactors: (...args) => around(() => updater.accumulateFactors(...args)),
+    },
+    async update(network, learningRate) {
+      laps.lap('pulling');
+      const isLast = network === 'generator' && traffic.length === iterations - 1;
+      if (isLast) lastGenerator = inner.state(network).vector.slice();
+      await inner.update(network, learningRate);
+      laps.lap('adam');
+      hasArrived = false;
+      if (network === 'discriminator') return;
+      laps.endIteration();
+      traffic.push(structuredClone(current));
+    },
+  };
+  return { master, traffic, lastGenerator: () => lastGenerator };
+}

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FourfoldError, loadRunConfig, type RunConfig } from '@fourfold/common';
+import { stringify } from 'yaml';
+
+const photographs = fileURLToPath(new URL('../../../../examples/photographs/', import.meta.url));
+
+/** Where in MinIO a cluster's objects are. */
+export const places = { dataset: 's3://fourfold/dataset', store: 's3://fourfold/store' };
+
+/** What a cluster is to train. */
+export interface ClusterRun {
+  /** A file that all parts read. */
+  configPath: string;
+  config: RunConfig;
+  /** The folder of photographs that is yet to be prepared; undefined where the cluster's folder held a run already. */
+  images?: string;
+}
+
+export interface ClusterRunOptions {
+  /** The config of a run whose dataset, store and batches are to be the cluster's; the recipe `demo` without it. */
+  config?: string;
+  /** The photographs to train on; the examples without it. */
+  images?: string;
+  set: readonly string[];
+  workers: number;
+}
+
+/**
+ * The run of the cluster in `folder`: the one that is there, else a new one. Throws `invalid` as `loadRunConfig` does, and where
+ * another run is asked for than the one that is there.
+ */
+export async function clusterRun(folder: string, options: ClusterRunOptions): Promise<ClusterRun> {
+  const { config: own, images, set, workers } = options;
+  const configPath = join(folder, 'run.yaml');
+  const settings = [...set, `workers.count=${workers}`];
+  if (existsSync(configPath)) {
+    const asked = own ? '--config' : images ? '--images' : undefined;
+    if (asked) {
+      throw new FourfoldError('invalid', `${folder} holds a run already, which has its own config and photographs`, {
+        mend: `leave ${asked} out to go on with it, or name another folder`,
+      });
+    }
+    return { configPath, config: await loadRunConfig(configPath, settings) };
+  }
+  const cluster = Object.entries({ ...places, 'batches.from': 'nats' }).map(([key, value]) => `${key}=${value}`);
+  const source = own ?? (await writeDemo(join(folder, 'demo.yaml'), images === undefined));
+  const config = await loadRunConfig(source, [...settings, ...cluster]);
+  return { configPath, config, images: images ?? join(photographs, 'train') };
+}
+
+/** Write the config for all parts, with every default: from now on the folder holds this run. */
+export const writeClusterRun = ({ configPath, config }: ClusterRun): Promise<void> =>
+  writeFile(configPath, stringify(config));
+
+/** Write a config of the recipe `demo`, evaluated often where the examples' held-out photographs are to be had. */
+async function writeDemo(path: string, withExamples: boolean): Promise<string> {
+  const validation = { images: join(photographs, 'held-out'), every: 250 };
+  await writeFile(path, stringify({ recipe: 'demo', name: 'cluster', ...(withExamples && { validation }) }));
+  return path;
+}

@@ -1,0 +1,36 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { fourfold, inFolder } from '../test-support.js';
+
+test('certificates are made once, and said where', async () => {
+  await inFolder(async (folder) => {
+    const first = await fourfold(folder, 'certificates', '--out', 'tls', '--days', '7', '--host', 'nats.example');
+    expect(first).toMatchObject({ exitCode: 0, stderr: '' });
+    const file = (name: string) => join(folder, 'tls', name).replaceAll('.', '\\.');
+    expect(first.stdout).toMatch(new RegExp(`^ca +made +${file('ca.crt')} +${file('ca.key')}\n`));
+    expect(first.stdout).toMatch(new RegExp(`\nworker +made +${file('worker.crt')} +${file('worker.key')}\n`));
+    const nats = new X509Certificate(await readFile(join(folder, 'tls', 'nats.crt')));
+    expect(nats.subjectAltName).toBe('DNS:nats.example');
+    const again = await fourfold(folder, 'certificates', '--out', 'tls', '--json');
+    const report = JSON.parse(again.stdout) as { authority: object; certificates: object; made: string[] };
+    expect(report.authority).toEqual({
+      certificate: join(folder, 'tls', 'ca.crt'),
+      key: join(folder, 'tls', 'ca.key'),
+    });
+    expect(Object.keys(report.certificates)).toContain('minio');
+    expect(report.made).toEqual([]);
+  });
+});
+
+test.each([
+  [['--out', 'tls', '--host', 'a b'], /^fourfold: a b is no host name and no IP address\n$/],
+  [['--out', 'tls', '--days', '0'], /^fourfold: .*--days.*at least 1/],
+  [[], /^fourfold: required option '--out <dir>' not specified\n$/],
+])('certificates %j is a mistake', async (args, reason) => {
+  await inFolder(async (folder) => {
+    const { exitCode, stderr } = await fourfold(folder, 'certificates', ...args);
+    expect([exitCode, stderr]).toEqual([2, expect.stringMatching(reason)]);
+  });
+});

@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { formatTable } from '../terminal/table.js';
+import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
+
+interface CertificatesOptions {
+  out: string;
+  days: number;
+  host: string[];
+  json?: true;
+}
+
+/** Where servers are reached that run on this machine. */
+const localHosts = ['localhost', '127.0.0.1'];
+
+/** `fourfold certificates`. */
+export function registerCertificates(program: Command): void {
+  program
+    .command('certificates')
+    .summary('make an authority, and a certificate for each role')
+    .description(
+      'Make a certificate authority in a folder, and signed by it a certificate and a key for each role, for a whole run ' +
+        'on one machine (local), and for nats-server and MinIO. An authority that is there already is used, and only what ' +
+        'is missing is made; nothing is written over.',
+    )
+    .requiredOption('--out <dir>', 'the folder')
+    .option('--days <n>', 'how long the certificates are valid; the authority is for ten years', wholeNumber(1), 365)
+    .option(
+      '--host <name>',
+      `a name or IP address at which nats-server and MinIO are reached; may be repeated (default: ${localHosts.join(', ')})`,
+      collect,
+      [],
+    )
+    .addOption(jsonOption())
+    .action(async ({ out, days, host, json }: CertificatesOptions) => {
+      const { makeCertificates } = await import('@fourfold/common/certificates');
+      const report = await makeCertificates(resolve(out), { days, hosts: host.length > 0 ? host : localHosts });
+      if (json) return printJson(report);
+      const rows = Object.entries({ ca: report.authority, ...report.certificates }).map(([name, files]) => [
+        name,
+        report.made.includes(name) ? 'made' : 'was there',
+        files.certificate,
+        files.key,
+      ]);
+      console.log(formatTable(rows, ['left', 'left', 'left', 'left']));
+    });
+}

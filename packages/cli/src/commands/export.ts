@@ -1,0 +1,68 @@
+import { Option, type Command } from 'commander';
+import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import type { OnnxPixels } from '@fourfold/model/export';
+import { sayDamaged } from '../damaged.js';
+import { formatNames, loadFormat, type FormatName } from '../exporting/formats.js';
+import { formatBytes } from '../terminal/table.js';
+import { backendOption, jsonOption, printJson, type BackendChoice } from './arguments.js';
+
+interface ExportArguments {
+  checkpoint: string;
+  format: FormatName;
+  out: string;
+  pixels: OnnxPixels;
+  licence?: string;
+  backend: BackendChoice;
+  json?: true;
+}
+
+/** `fourfold export`. */
+export function registerExport(program: Command): void {
+  program
+    .command('export')
+    .summary('write a generator in a format that other programs load')
+    .description(
+      'Write a checkpoint’s generator for other programs, with a model card, and run what was written: its pixels must be ' +
+        'those of `fourfold upscale` within one grey level, or nothing is left.',
+    )
+    .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .addOption(new Option('--format <name>', 'what to write').choices(formatNames).makeOptionMandatory())
+    .requiredOption('--out <dir>', 'folder to make')
+    .addOption(
+      new Option(
+        '--pixels <type>',
+        'what an ONNX model takes and gives: uint8, whole pixels as decoders have them; float, 0 to 1',
+      )
+        .choices(['uint8', 'float'])
+        .default('uint8'),
+    )
+    .option('--licence <text>', 'licence of the weights, for the model card')
+    .addOption(backendOption())
+    .addOption(jsonOption())
+    .action(async ({ checkpoint: url, format, out, pixels, licence, backend, json }: ExportArguments) => {
+      const checkpoint = await openCheckpoint(url, sayDamaged);
+      const weights = await readGenerator(checkpoint);
+      const [{ createUpscaler, startBackend }, { exportGenerator }, { testPicture }] = await Promise.all([
+        import('../upscaling/generator.js'),
+        import('../exporting/export-generator.js'),
+        import('../exporting/test-picture.js'),
+      ]);
+      await startBackend(backend);
+      const picture = testPicture();
+      const expected = createUpscaler(weights).upscale(picture, Math.max(picture.width, picture.height));
+      const report = await exportGenerator({
+        ...{ checkpoint, weights, out, licence },
+        format: await loadFormat(format, weights, pixels),
+        pictures: [picture],
+        expected: [expected],
+      });
+      if (json) return printJson({ format, out, checkpoint: checkpoint.store.url, ...report });
+      for (const { name, sizeBytes } of report.files) console.log(`${out}/${name}: ${formatBytes(sizeBytes)}`);
+      for (const { runtime, largestDifference } of report.checks) {
+        console.log(
+          `run by ${runtime}: pixels differ from fourfold upscale by at most ${largestDifference} grey levels`,
+        );
+      }
+      for (const reason of report.notChecked) console.log(reason);
+    });
+}

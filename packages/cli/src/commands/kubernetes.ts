@@ -1,0 +1,156 @@
+import { FourfoldError, loadRunConfig } from '@fourfold/common';
+import { Option, type Command } from 'commander';
+import type { Role } from '../kubernetes/manifests.js';
+import { abortOnInterruption } from '../interruption.js';
+import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
+
+/*
+ * Runs on Kubernetes. The client is loaded when a command needs it: it is large.
+ */
+
+interface Place {
+  namespace?: string;
+  context?: string;
+}
+
+interface SubmitOptions extends Place {
+  set: string[];
+  workers: number;
+  dataLoaders: number;
+  gpus: number;
+  queue?: string;
+  image?: string;
+  tls: boolean;
+  dryRun: boolean;
+  wait: number;
+  json?: true;
+}
+
+const secondsMs = 1000;
+
+/** `fourfold submit`, `status`, `logs`, `scale`, `cancel` and `list`. */
+export function registerKubernetes(program: Command): void {
+  inCluster(program, 'submit', 'train on a Kubernetes cluster')
+    .description(
+      'Apply a run’s objects, those of deploy/k8s, and wait until its parts run. The same command again changes nothing but what ' +
+        'is asked for otherwise, such as --workers. The namespace must be prepared once (docs/kubernetes.md).',
+    )
+    .argument('<config>', 'the run’s config')
+    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
+    .option('--workers <n>', 'workers', wholeNumber(1), 2)
+    .option('--data-loaders <n>', 'data-loaders, where batches.from is nats', wholeNumber(1), 2)
+    .option('--gpus <n>', 'GPUs a worker, 0 for CPUs', wholeNumber(0), 0)
+    .option('--queue <name>', 'the Kueue LocalQueue that admits it')
+    .option('--image <image>', 'the image of all parts (default: that of deploy/k8s/base)')
+    .option('--tls', 'with the certificates in the Secrets fourfold-ROLE-tls', false)
+    .option('--dry-run', 'print what would be sent, after the server has checked it', false)
+    .option('--wait <seconds>', 'how long to wait for its parts to run', wholeNumber(0), 120)
+    .addOption(jsonOption())
+    .action(submit);
+
+  inCluster(program, 'status', 'what a run’s parts on Kubernetes do')
+    .argument('<run>', 'its name')
+    .option('--watch', 'print each change, until the run has ended', false)
+    .addOption(jsonOption())
+    .action(async (run: string, { watch, json, ...place }: Place & { watch: boolean; json?: true }) => {
+      const { readStatus, watchRun } = await import('../kubernetes/operate.js');
+      const { describeStatus } = await import('../kubernetes/describe.js');
+      const api = await connect(place);
+      const print = (status: Parameters<typeof describeStatus>[0]) =>
+        console.log(json ? JSON.stringify(status, null, watch ? undefined : 2) : describeStatus(status));
+      if (!watch) return print(await readStatus(api, run));
+      const { state, problems } = await watchRun(api, run, print, abortOnInterruption());
+      if (state === 'failed') throw new FourfoldError('unavailable', `run ${run} has failed: ${problems.join('; ')}`);
+    });
+
+  inCluster(program, 'logs', 'what a run’s parts on Kubernetes write')
+    .argument('<run>', 'its name')
+    .addOption(
+      new Option('--role <role>', 'whose log').choices(['coordinator', 'worker', 'data-loader']).default('coordinator'),
+    )
+    .option('--index <n>', 'of which worker; all of them without it', wholeNumber(0))
+    .option('-f, --follow', 'go on as they write, and with those that replace them, until the run ends', false)
+    .option('--tail <n>', 'only so many lines from the end of each', wholeNumber(1))
+    .action(async (run: string, options: Place & { role: Role; index?: number; follow: boolean; tail?: number }) => {
+      const { readLogs } = await import('../kubernetes/run-logs.js');
+      const hasSeveral = options.role !== 'coordinator' && options.index === undefined;
+      const onLine = (line: string, pod: string) => console.log(hasSeveral ? `${pod} ${line}` : line);
+      await readLogs(await connect(options), run, { ...options, onLine, signal: abortOnInterruption() });
+    });
+
+  inCluster(program, 'scale', 'give a run on Kubernetes more or fewer workers')
+    .argument('<run>', 'its name')
+    .requiredOption('--workers <n>', 'how many it is to have', wholeNumber(1))
+    .action(async (run: string, { workers, ...place }: Place & { workers: number }) => {
+      const { scaleRun } = await import('../kubernetes/operate.js');
+      await scaleRun(await connect(place), run, workers);
+      console.log(`run ${run} is to have ${workers} workers`);
+    });
+
+  inCluster(program, 'cancel', 'stop a run on Kubernetes and remove its objects')
+    .description(
+      'Its coordinator writes a checkpoint. What is in the object store stays: submitted again, the run goes on from there.',
+    )
+    .argument('<run>', 'its name')
+    .option('--wait <seconds>', 'how long to wait until its pods are gone', wholeNumber(0), 180)
+    .action(async (run: string, { wait, ...place }: Place & { wait: number }) => {
+      const { cancelRun } = await import('../kubernetes/operate.js');
+      await cancelRun(await connect(place), run, wait * secondsMs);
+      console.log(`run ${run} is cancelled; its checkpoints stay`);
+    });
+
+  inCluster(program, 'list', 'runs on Kubernetes')
+    .addOption(jsonOption())
+    .action(async ({ json, ...place }: Place & { json?: true }) => {
+      const { listRuns } = await import('../kubernetes/operate.js');
+      const { describeRuns } = await import('../kubernetes/describe.js');
+      const api = await connect(place);
+      const runs = await listRuns(api);
+      if (json) return printJson({ namespace: api.namespace, runs });
+      console.log(runs.length > 0 ? describeRuns(runs) : `no runs in namespace ${api.namespace}`);
+    });
+}
+
+const inCluster = (program: Command, name: string, summary: string): Command =>
+  program
+    .command(name)
+    .summary(summary)
+    .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
+    .option('--namespace <name>', 'the namespace (default: the kubeconfig context’s)')
+    .option('--context <name>', 'the kubeconfig’s context (default: its current one)');
+
+async function connect(place: Place) {
+  const { connectToCluster } = await import('../kubernetes/cluster-api.js');
+  return connectToCluster(place);
+}
+
+async function submit(path: string, options: SubmitOptions): Promise<void> {
+  const { stringify } = await import('yaml');
+  const { defaultImage, renderRun } = await import('../kubernetes/manifests.js');
+  const { applyRun, checkForCluster, checkNameIsFree, waitForStart } = await import('../kubernetes/submit.js');
+  const { describeStart } = await import('../kubernetes/describe.js');
+  const { set, gpus, dataLoaders, dryRun, wait, json, ...rest } = options;
+  const config = await loadRunConfig(path, set);
+  checkForCluster(config, gpus);
+  const api = await connect(options);
+  await checkNameIsFree(api, config);
+  const manifests = await renderRun({
+    ...rest,
+    ...{ config, gpus, namespace: api.namespace, image: options.image ?? (await defaultImage()) },
+    dataLoaders: config.batches.from === 'nats' ? dataLoaders : 0,
+  });
+  const sent = await applyRun(api, manifests, dryRun);
+  if (dryRun)
+    return console.log(json ? JSON.stringify(sent, null, 2) : sent.map((object) => stringify(object)).join('---\n'));
+  let before = '';
+  const { status } = await waitForStart(api, config.name, wait * secondsMs, (now) => {
+    const line = describeStart(now);
+    if (!json && line !== before) console.error(line);
+    before = line;
+  });
+  if (json) return printJson(status);
+  for (const problem of status.problems) console.log(problem);
+  console.log(
+    `run ${config.name} in namespace ${api.namespace} is ${status.state}; \`fourfold status ${config.name}\` tells more`,
+  );
+}

@@ -1,0 +1,160 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { FourfoldError, openStore } from '@fourfold/common';
+import { baselineNames, type BaselineName } from '../evaluation-table.js';
+import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { sayDamaged } from '../damaged.js';
+import { abortOnInterruption } from '../interruption.js';
+import type { Method } from '../mos/prepare-study.js';
+import { createProgressBar } from '../terminal/progress-bar.js';
+import { defaultTile } from '../upscaling/tiles.js';
+import { backendOption, collect, jsonOption, printJson, wholeNumber, type BackendChoice } from './arguments.js';
+
+interface PrepareArguments {
+  images: string;
+  out: string;
+  method: string[];
+  checkpoint: string[];
+  pictures: string[];
+  calibration?: string;
+  repeats: number;
+  seed: number;
+  name: string;
+  backend: BackendChoice;
+  json?: true;
+}
+
+/** `fourfold mos`: the opinion test. */
+export function registerMos(program: Command): void {
+  const mos = program
+    .command('mos')
+    .summary('an opinion test: people rate pictures from 1 to 5')
+    .description(
+      'An opinion test (MOS) as in the paper: people rate what each method made of each picture, without knowing which.',
+    );
+  mos
+    .command('prepare')
+    .summary('make the versions of all pictures')
+    .description(
+      `Write a study to a folder: each picture is reduced, and brought back by each method. --method takes ${baselineNames.join(', ')} ` +
+        'and original; other methods are named: --checkpoint srgan=s3://models/runs/srgan/best, --pictures esrgan=out/esrgan. 12 at most.',
+    )
+    .requiredOption('--images <dir>', 'folder of pictures, not among those trained on')
+    .requiredOption('--out <dir>', 'the folder of the study, on this machine')
+    .option('--method <name>', 'may be repeated', collect, [])
+    .option('--checkpoint <name=url>', 'may be repeated', collect, [])
+    .option(
+      '--pictures <name=dir>',
+      'pictures that something else made, called as the originals; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--calibration <dir>',
+      'pictures whose nearest and original versions show a rater first what a 1 and a 5 are',
+    )
+    .option('--repeats <count>', 'how many versions each rater sees twice', wholeNumber(0), 0)
+    .option('--seed <number>', 'of the orders', wholeNumber(0), 0)
+    .option('--name <name>', 'of the study', 'study')
+    .addOption(backendOption())
+    .addOption(jsonOption())
+    .action(prepare);
+  mos
+    .command('serve')
+    .summary('the page where people rate')
+    .description('Serve the rating page until it is stopped. Ratings are stored at once; who comes back goes on.')
+    .argument('<study>', 'folder that `mos prepare` wrote')
+    .option('--http <host:port>', 'where', '127.0.0.1:8090')
+    .action(serve);
+  mos
+    .command('report')
+    .summary('means with 95% intervals, distributions, and how consistent the raters are')
+    .argument('<study>', 'folder that `mos prepare` wrote')
+    .option('--figure <file>', 'the distributions as a PNG')
+    .addOption(jsonOption())
+    .action(async (folder: string, { figure, json }: { figure?: string; json?: true }) => {
+      const { describeReport, reportStudy } = await import('../mos/report-study.js');
+      const report = await reportStudy(folder);
+      if (figure) await writeFile(figure, (await import('../mos/draw-opinions.js')).drawOpinions(report.opinions));
+      if (json) printJson(report);
+      else console.log(describeReport(report));
+    });
+}
+
+async function prepare({
+  images,
+  out,
+  calibration,
+  repeats,
+  seed,
+  name,
+  json,
+  ...choice
+}: PrepareArguments): Promise<void> {
+  if (out.startsWith('s3:')) throw new FourfoldError('invalid', `${out}: a study is a folder on this machine`);
+  const { prepareStudy } = await import('../mos/prepare-study.js');
+  const bar = createProgressBar('prepare', 'versions');
+  try {
+    const study = await prepareStudy({
+      ...{ name, seed, repeats },
+      images: openStore(images),
+      calibration: calibration === undefined ? undefined : openStore(calibration),
+      methods: await methodsOf(choice),
+      out: openStore(out),
+      onProgress: (done, total) => bar.update(done, total, ''),
+    });
+    bar.stop();
+    const versions = study.versions.length;
+    if (json) return printJson({ study: resolve(out), versions, methods: study.methods });
+    console.log(
+      `study ${name}: ${versions} versions by ${study.methods.length} methods; next: fourfold mos serve ${out}`,
+    );
+  } finally {
+    bar.stop();
+  }
+}
+
+async function methodsOf({
+  method,
+  checkpoint,
+  pictures,
+  backend,
+}: Pick<PrepareArguments, 'method' | 'checkpoint' | 'pictures' | 'backend'>) {
+  const { baseline, original, readyPictures } = await import('../mos/prepare-study.js');
+  const methods: Method[] = method.map((name) => {
+    if (name === original.name) return original;
+    if ((baselineNames as readonly string[]).includes(name)) return baseline(name as BaselineName);
+    throw new FourfoldError('invalid', `--method ${name}: not one of ${[...baselineNames, original.name].join(', ')}`);
+  });
+  if (checkpoint.length > 0) {
+    const { createUpscaler, startBackend } = await import('../upscaling/generator.js');
+    await startBackend(backend);
+    for (const given of checkpoint) {
+      const { name, value } = named('--checkpoint', given);
+      const { upscale } = createUpscaler(await readGenerator(await openCheckpoint(value, sayDamaged)));
+      methods.push({ name, make: (lr) => upscale(lr, defaultTile) });
+    }
+  }
+  for (const given of pictures) {
+    const { name, value } = named('--pictures', given);
+    methods.push(await readyPictures(name, value));
+  }
+  return methods;
+}
+
+function named(option: string, given: string): { name: string; value: string } {
+  const [, name, value] = /^([\w.-]+)=(.+)$/.exec(given) ?? [];
+  if (!name) throw new FourfoldError('invalid', `${option} ${given}: give it a name, as in NAME=${given || 'URL'}`);
+  return { name, value };
+}
+
+async function serve(folder: string, { http }: { http: string }): Promise<void> {
+  const { serveStudy } = await import('../mos/serve-study.js');
+  const signal = abortOnInterruption();
+  const server = await serveStudy(folder, http, (path, error) => console.error(`fourfold: ${path}:`, error));
+  console.log(`http://${server.address}/ serves the study in ${folder}; Ctrl-C ends it`);
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  await server.close();
+  throw signal.reason;
+}

@@ -1,0 +1,34 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliDecompressSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { sha256 } from '@fourfold/common';
+import { fourfold, inFolder } from '../test-support.js';
+
+const legacy = fileURLToPath(new URL('../../../../test/vgg-reference/legacy.pth.br', import.meta.url));
+
+test('vgg import stores the weights under their hash, and says what to write into a config', async () => {
+  await inFolder(async (folder) => {
+    await writeFile(join(folder, 'vgg.pth'), brotliDecompressSync(await readFile(legacy)));
+    const { exitCode, stdout, stderr } = await fourfold(folder, 'vgg', 'import', 'vgg.pth', '--store', 'store');
+    expect([exitCode, stderr]).toEqual([0, '']);
+    const [file] = await readdir(join(folder, 'store'));
+    const hash = sha256(await readFile(join(folder, 'store', file)));
+    expect(file).toBe(`vgg19-${hash}.safetensors`);
+    expect(stdout).toContain('PyTorch state_dict (before 1.6), for RGB less ImageNet’s mean');
+    expect(stdout).toMatch(new RegExp(`\nvgg: file:///.*/store/${file}\n$`));
+  });
+});
+
+test('what is no VGG19 leaves nothing behind', async () => {
+  await inFolder(async (folder) => {
+    await writeFile(join(folder, 'vgg.npy'), 'no weights');
+    const { exitCode, stderr } = await fourfold(folder, 'vgg', 'import', 'vgg.npy', '--store', 'store');
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^fourfold: vgg\.npy is no file of VGG19’s weights that fourfold knows; .*\n$/);
+    const missing = await fourfold(folder, 'vgg', 'import', 'none.npy', '--store', 'store');
+    expect([missing.exitCode, missing.stderr]).toEqual([2, expect.stringMatching(/^fourfold: .*none\.npy.*\n$/)]);
+    expect(await readdir(folder)).toEqual(['vgg.npy']);
+  });
+});

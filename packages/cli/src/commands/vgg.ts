@@ -1,0 +1,42 @@
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { openStore, sha256 } from '@fourfold/common';
+import { jsonOption, printJson } from './arguments.js';
+
+interface ImportOptions {
+  store: string;
+  json?: true;
+}
+
+/** `fourfold vgg import`. */
+export function registerVgg(program: Command): void {
+  const vgg = program.command('vgg').summary('VGG19’s weights, for the content loss').description('VGG19’s weights.');
+  vgg
+    .command('import')
+    .summary('bring published weights of VGG19 into an object store')
+    .description(
+      'Read VGG19’s convolutions from vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s .pth ' +
+        'or safetensors, check every shape, and store them under their SHA-256, with what they expect of their input. ' +
+        'No pickle is run.',
+    )
+    .argument('<file>', 'the weights as they were published')
+    .requiredOption('--store <url>', 'where they go: a folder or s3://BUCKET/PATH')
+    .addOption(jsonOption())
+    .action(async (file: string, { store: url, json }: ImportOptions) => {
+      const { importVgg } = await import('@fourfold/model/vgg-import');
+      const { format, preprocessing, sourceSha256, safetensors } = await importVgg(file);
+      const store = openStore(url);
+      const hash = sha256(safetensors);
+      const key = `vgg19-${hash}.safetensors`;
+      await store.put(key, safetensors);
+      const place = `${store.url.replace(/\/$/, '')}/${key}`;
+      if (json) return printJson({ vgg: place, sha256: hash, format, preprocessing, sourceSha256 });
+      console.log(`${basename(file)}: ${format}, ${inputs[preprocessing]}`);
+      console.log(`vgg: ${place}`);
+    });
+}
+
+const inputs = {
+  imagenet: 'for RGB less ImageNet’s mean, by its deviation',
+  caffe: 'for BGR less the Caffe means, turned around for RGB',
+};

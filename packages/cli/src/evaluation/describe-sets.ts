@@ -1,0 +1,73 @@
+import type { Scores } from '@fourfold/worker';
+import { formatTable } from '../terminal/table.js';
+import type { SetEvaluation } from './evaluate-sets.js';
+import { publishedIn } from './published.js';
+
+export const evaluationFormats = ['text', 'markdown', 'csv'] as const;
+export type EvaluationFormat = (typeof evaluationFormats)[number];
+
+/** PSNR and SSIM as papers print them. */
+const cells = ({ psnr, ssim }: Scores): string[] => [psnr.toFixed(2), ssim.toFixed(4)];
+
+/** The evaluations of all sets in a format. */
+export function describeSets(sets: readonly SetEvaluation[], format: EvaluationFormat): string {
+  if (format === 'csv') return csvOf(sets);
+  return sets.map((set) => tableOf(set, sets.length > 1, format)).join('\n\n');
+}
+
+/** A line a picture and the means, two columns a subject; then what the paper says of the set. */
+function tableOf(evaluation: SetEvaluation, titled: boolean, format: 'text' | 'markdown'): string {
+  const { set, subjects, published } = evaluation;
+  const single = subjects.length === 1;
+  const head = subjects.flatMap(({ name }) => (single ? ['PSNR dB', 'SSIM'] : [`${name} dB`, 'SSIM']));
+  const rows = [
+    ['picture', ...head],
+    ...subjects[0].pictures.map(({ picture }, i) => [
+      picture,
+      ...subjects.flatMap(({ pictures }) => cells(pictures[i])),
+    ]),
+    ['mean', ...subjects.flatMap(({ mean }) => cells(mean))],
+  ];
+  const tables = [render(rows, format)];
+  if (published.length > 0) tables.push(render(comparison(evaluation), format));
+  if (titled) tables.unshift(format === 'markdown' ? `### ${set}` : `${set}:`);
+  return tables.join(format === 'markdown' ? '\n\n' : '\n');
+}
+
+/** Our means and the published ones, those of one method beside each other. */
+function comparison({ set, subjects, published }: SetEvaluation): string[][] {
+  const rows = published.map((theirs) => {
+    const ours = subjects.find(({ name }) => name === theirs.method);
+    return [theirs.method, ...(ours ? cells(ours.mean) : ['', '']), ...cells(theirs)];
+  });
+  const others = subjects
+    .filter(({ name }) => !published.some(({ method }) => method === name))
+    .map(({ name, mean }) => [name, ...cells(mean), '', '']);
+  return [[set, 'PSNR dB', 'SSIM', `${publishedIn}: PSNR dB`, 'SSIM'], ...rows, ...others];
+}
+
+function render(rows: string[][], format: 'text' | 'markdown'): string {
+  const alignments = rows[0].map((_, column) => (column === 0 ? ('left' as const) : ('right' as const)));
+  if (format === 'text') return formatTable(rows, alignments);
+  const line = (row: string[]) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const rule = line(alignments.map((alignment) => (alignment === 'left' ? '---' : '---:')));
+  return [line(rows[0]), rule, ...rows.slice(1).map(line)].join('\n');
+}
+
+/** A line a picture and method, the means as pictures named `mean`, the paper's as sources of their own; unrounded. */
+function csvOf(sets: readonly SetEvaluation[]): string {
+  const lines = [['set', 'picture', 'method', 'psnr_db', 'ssim', 'source']];
+  for (const { set, subjects, published } of sets) {
+    const add = (picture: string, method: string, { psnr, ssim }: Scores, source: string) =>
+      lines.push([set, picture, method, String(psnr), String(ssim), source]);
+    for (const { name, pictures, mean } of subjects) {
+      for (const scores of pictures) add(scores.picture, name, scores, 'measured');
+      add('mean', name, mean, 'measured');
+    }
+    for (const theirs of published) add('mean', theirs.method, theirs, publishedIn);
+  }
+  return lines.map((line) => line.map(quoted).join(',')).join('\n');
+}
+
+/** A cell as RFC 4180 has it. */
+const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);

@@ -1,0 +1,136 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStore } from '@fourfold/common';
+import { openCheckpoint, type Checkpoint, type GeneratorWeights } from '@fourfold/coordinator';
+import type { Picture } from '@fourfold/data-loader';
+import { initialVector } from '@fourfold/model/initial-parameters';
+import { generatorLayout } from '@fourfold/model/layout';
+import { sayDamaged } from '../damaged.js';
+import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
+import { createUpscaler, startBackend } from '../upscaling/generator.js';
+import { exportGenerator } from './export-generator.js';
+import { onnxFormat } from './onnx-format.js';
+import { loadFormat } from './formats.js';
+import { pythonWith, upscaleInPython } from './test-python.js';
+import { largestDifference } from './test-picture.js';
+
+let folder: string;
+let checkpoint: Checkpoint;
+let weights: GeneratorWeights;
+let pictures: Picture[];
+let expected: Picture[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-export-'));
+  const run = openStore(folder).at('runs/small');
+  const config = { channels: 6, blocks: 2 };
+  await writeSmallCheckpoint(run, 4, config);
+  checkpoint = await openCheckpoint(run.url, sayDamaged);
+  weights = trainedGenerator(config);
+  pictures = await Promise.all([
+    oddCrop('coffee.png', 61, 43),
+    oddCrop('raccoon.jpg', 37, 55),
+    oddCrop('hedgehog.jpg', 29, 31),
+  ]);
+  await startBackend('wasm');
+  const upscaler = createUpscaler(weights);
+  expected = pictures.map((picture) => upscaler.upscale(picture, Math.max(picture.width, picture.height)));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Weights with slopes, scales and running averages of their own, as training leaves them, and a picture's contrast. */
+function trainedGenerator(config: GeneratorWeights['config']): GeneratorWeights {
+  const layout = generatorLayout(config);
+  const vector = initialVector(layout, 3);
+  for (const { name, offset, sizeElements } of layout.tensors) {
+    const part = name.split('/').at(-1) ?? '';
+    for (let i = offset; i < offset + sizeElements; i++) {
+      const wave = Math.sin(17 * i);
+      if (part === 'gamma') vector[i] = 1 + 0.3 * wave;
+      if (part === 'beta' || part === 'mean') vector[i] = 0.2 * wave;
+      if (part === 'variance') vector[i] = 0.05 + 0.04 * wave;
+      if (part === 'slope') vector[i] = 0.25 + 0.3 * wave;
+      if (name === 'tail/conv/filter') vector[i] *= 4;
+    }
+  }
+  return { config, layout, vector };
+}
+
+async function oddCrop(photograph: string, width: number, height: number): Promise<Picture> {
+  const data = await sharp(join(heldOutPhotographs, photograph))
+    .removeAlpha()
+    .resize({ width: 160 })
+    .extract({ left: 21, top: 13, width, height })
+    .raw()
+    .toBuffer();
+  return { data: new Uint8Array(data), width, height };
+}
+
+const cases = [
+  { name: 'onnx', pixels: 'uint8' },
+  { name: 'onnx', pixels: 'float' },
+  { name: 'tfjs', pixels: 'float' },
+  { name: 'safetensors', pixels: 'float' },
+] as const;
+
+describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
+  const out = () => join(folder, `${name}-${pixels}`);
+
+  test('the written files run, with the pixels of fourfold upscale', async () => {
+    const format = await loadFormat(name, weights, pixels);
+    const report = await exportGenerator({ checkpoint, weights, format, out: out(), pictures, expected });
+    expect(expected.map(({ data }) => new Set(data).size > 100)).toEqual([true, true, true]);
+    for (const { largestDifference } of report.checks) expect(largestDifference).toBeLessThanOrEqual(1);
+    expect(report.checks.length).toBeGreaterThan(0);
+    expect((await readdir(out())).sort()).toEqual([...report.files.map((file) => file.name), 'README.md'].sort());
+    const card = await readFile(join(out(), 'README.md'), 'utf8');
+    for (const { sha256 } of report.files) expect(card).toContain(sha256);
+    expect(card).toContain(checkpoint.manifest.files['generator.safetensors'].sha256);
+  });
+
+  const python = pythonWith(name);
+  test.skipIf(!python)(
+    `in Python, too${python ? '' : ': name one that has what it needs in FOURFOLD_PYTHON'}`,
+    async () => {
+      for (const [i, picture] of pictures.entries()) {
+        const sr = await upscaleInPython(python ?? '', `${name}-${pixels}`, out(), picture);
+        expect(largestDifference(sr, expected[i])).toBeLessThanOrEqual(1);
+      }
+    },
+  );
+});
+
+test('a written file that computes something else is an error, and nothing is left', async () => {
+  const honest = onnxFormat('uint8');
+  const write: typeof honest.write = async (generator, facts) => {
+    const files = await honest.write(generator, facts);
+    const text = Buffer.from(files['generator.onnx']).toString('latin1');
+    return { 'generator.onnx': Buffer.from(text.replaceAll('DCR', 'CRD'), 'latin1') };
+  };
+  const out = join(folder, 'wrong');
+  const wrong = { checkpoint, weights, format: { ...honest, write }, out, pictures, expected };
+  await expect(exportGenerator(wrong)).rejects.toThrow(
+    /^the written model, run by onnxruntime-web, differs by up to \d+ grey levels from fourfold upscale$/,
+  );
+  expect((await readdir(folder)).filter((name) => name.includes('wrong'))).toEqual([]);
+});
+
+test('the command: a folder that holds something is refused, an empty one filled', async () => {
+  await mkdir(join(folder, 'full'));
+  await mkdir(join(folder, 'empty'));
+  await writeFile(join(folder, 'full', 'mine.txt'), 'mine');
+  const command = (out: string) =>
+    fourfold(folder, 'export', '--checkpoint', 'runs/small', '--format', 'onnx', '--out', out, '--backend', 'wasm');
+  const [full, empty] = await Promise.all([command('full'), command('empty')]);
+  expect(full).toEqual({
+    exitCode: 2,
+    stdout: '',
+    stderr: 'fourfold: full holds something already; name another folder\n',
+  });
+  expect(empty).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(empty.stdout).toMatch(/^run by onnxruntime-web: pixels differ .* by at most [01] grey levels$/m);
+  expect((await readdir(join(folder, 'empty'))).sort()).toEqual(['README.md', 'generator.onnx']);
+});

@@ -1,0 +1,95 @@
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { FourfoldError, sha256, storageError, systemErrorCode } from '@fourfold/common';
+import type { Checkpoint, GeneratorWeights } from '@fourfold/coordinator';
+import type { Picture } from '@fourfold/data-loader';
+import type { Format } from './format.js';
+import { describeModel, factsOf, type WrittenFile } from './model-card.js';
+import { largestDifference } from './test-picture.js';
+
+export interface ExportOptions {
+  checkpoint: Checkpoint;
+  weights: GeneratorWeights;
+  format: Format;
+  /** Folder to make; it must not be there, or be empty. */
+  out: string;
+  licence?: string;
+  /** What the written files are run on. */
+  pictures: Picture[];
+  /** The pictures as `fourfold upscale` has them. */
+  expected: Picture[];
+}
+
+export interface ExportReport {
+  files: WrittenFile[];
+  /** What ran the written files, and the largest difference of a pixel from `fourfold upscale` in grey levels. */
+  checks: { runtime: string; largestDifference: number }[];
+  notChecked: string[];
+}
+
+/** Grey levels that a pixel may differ by: another order of the same sums may round to the level beside. */
+const tolerance = 1;
+
+/**
+ * Write a generator in a format, run what was written, and compare its pixels with the expected. The folder appears when all of
+ * that is done; after any error nothing is left. Throws `invalid` for a folder that holds something, `mismatch` for pixels that
+ * differ by more than a grey level.
+ */
+export async function exportGenerator(options: ExportOptions): Promise<ExportReport> {
+  const { checkpoint, weights, format, licence } = options;
+  const out = resolve(options.out);
+  await checkOut(out, options.out);
+  const temporary = join(dirname(out), `.${basename(out)}.partial-${process.pid}`);
+  try {
+    await mkdir(temporary, { recursive: true });
+    const files = await format.write(weights, factsOf(checkpoint, licence));
+    for (const [name, body] of Object.entries(files)) await writeFile(join(temporary, name), body);
+    const checked = await check(temporary, options);
+    const written = Object.entries(files).map(([name, body]) => ({
+      name,
+      sizeBytes: Buffer.byteLength(body),
+      sha256: sha256(body),
+    }));
+    const card = describeModel({ checkpoint, weights, format, licence, files: written, ...checked });
+    await writeFile(join(temporary, 'README.md'), card);
+    await rename(temporary, out);
+    return { files: written, ...checked };
+  } catch (error) {
+    const isOurs = error instanceof FourfoldError || systemErrorCode(error) === undefined;
+    throw isOurs ? error : storageError(options.out, 'written', error);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Run the files of a folder by everything that can. */
+async function check(folder: string, { format, pictures, expected }: ExportOptions) {
+  const { runtimes, notChecked } = await format.open(folder);
+  const checks: ExportReport['checks'] = [];
+  for (const { name, upscale } of runtimes) {
+    let largest = 0;
+    for (const [i, picture] of pictures.entries()) {
+      largest = Math.max(largest, largestDifference(await upscale(picture), expected[i]));
+    }
+    if (!(largest <= tolerance)) {
+      const what = Number.isFinite(largest) ? `differs by up to ${largest} grey levels` : 'gives another size';
+      throw new FourfoldError('mismatch', `the written model, run by ${name}, ${what} from fourfold upscale`, {
+        mend: 'nothing was left; please report this with the checkpoint',
+      });
+    }
+    checks.push({ runtime: name, largestDifference: largest });
+  }
+  return { checks, notChecked };
+}
+
+async function checkOut(out: string, asGiven: string): Promise<void> {
+  try {
+    if ((await readdir(out)).length > 0) {
+      throw new FourfoldError('invalid', `${asGiven} holds something already`, { mend: 'name another folder' });
+    }
+    await rmdir(out);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOTDIR') throw new FourfoldError('invalid', `${asGiven} is a file`);
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,19 @@
+import type { GeneratorWeights } from '@fourfold/coordinator';
+import type { OnnxPixels } from '@fourfold/model/export';
+import type { Format } from './format.js';
+
+/** What `--format` may be. */
+export const formatNames = ['onnx', 'tfjs', 'safetensors'] as const;
+export type FormatName = (typeof formatNames)[number];
+
+/** The format of a name, for a generator; `pixels` matters to ONNX alone. Loads what that format needs and no other. */
+export async function loadFormat(name: FormatName, weights: GeneratorWeights, pixels: OnnxPixels): Promise<Format> {
+  switch (name) {
+    case 'onnx':
+      return (await import('./onnx-format.js')).onnxFormat(pixels);
+    case 'tfjs':
+      return (await import('./tfjs-format.js')).tfjsFormat;
+    case 'safetensors':
+      return (await import('./safetensors-format.js')).safetensorsFormat(weights);
+  }
+}

@@ -1,0 +1,178 @@
+import {
+  ApiException,
+  BatchV1Api,
+  CoreV1Api,
+  KubeConfig,
+  KubernetesObjectApi,
+  Log,
+  PatchStrategy,
+  type CoreV1Event,
+  type KubernetesObject,
+  type V1ConfigMap,
+  type V1Job,
+  type V1Pod,
+} from '@kubernetes/client-node';
+import { FourfoldError } from '@fourfold/common';
+import { gpuResource, labels, namesOf, selectorOf, type Manifest } from './manifests.js';
+import type { RunObjects } from './problems.js';
+
+/** A cluster's API server, and the namespace that a command is about. */
+export interface ClusterApi {
+  namespace: string;
+  /** Server-side apply; with `dryRun` the server checks everything and changes nothing. Resolves with what it made of it. */
+  apply(manifest: Manifest, dryRun?: boolean): Promise<KubernetesObject>;
+  /** Merge a change into an object. */
+  change(manifest: Manifest): Promise<void>;
+  /** Remove an object and what it owns; one that is not there is no error. */
+  remove(manifest: KubernetesObject): Promise<void>;
+  /** The ConfigMap that every run has; undefined where there is none. */
+  config(run: string): Promise<V1ConfigMap | undefined>;
+  /** Jobs and pods of one run, or of all. */
+  jobs(run?: string): Promise<V1Job[]>;
+  pods(run?: string): Promise<V1Pod[]>;
+  /** All of a run, with its events. */
+  objects(run: string): Promise<RunObjects>;
+  logs: Log;
+}
+
+const fieldManager = 'fourfold';
+
+/**
+ * The cluster of the user's kubeconfig, or of the pod's service account. Throws `invalid` where there is neither, or a context
+ * that does not exist.
+ */
+export function connectToCluster({ namespace, context }: { namespace?: string; context?: string }): ClusterApi {
+  const kubeConfig = loadKubeConfig(context);
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const batch = kubeConfig.makeApiClient(BatchV1Api);
+  const objectApi = KubernetesObjectApi.makeApiClient(kubeConfig);
+  const own = namespace ?? kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? 'default';
+  const { server } = kubeConfig.getCurrentCluster() ?? { server: 'the cluster' };
+  const ask = <T>(what: string, request: () => Promise<T>): Promise<T> =>
+    request().catch((error: unknown) => {
+      throw apiError(error, what, server);
+    });
+  const patch = (manifest: Manifest, strategy: PatchStrategy, dryRun?: boolean) =>
+    ask(nameOf(manifest), () =>
+      objectApi.patch(
+        manifest,
+        undefined,
+        dryRun ? 'All' : undefined,
+        fieldManager,
+        // Ours are the fields that we state, whoever has changed them since. A merge has no such say.
+        strategy === PatchStrategy.ServerSideApply ? true : undefined,
+        strategy,
+      ),
+    );
+  const inNamespace = (run?: string) => ({ namespace: own, labelSelector: selectorOf(run) });
+  const jobs = (run?: string) => ask('its jobs', async () => (await batch.listNamespacedJob(inNamespace(run))).items);
+  const pods = (run?: string) => ask('its pods', async () => (await core.listNamespacedPod(inNamespace(run))).items);
+  const events = () =>
+    ask('its events', async (): Promise<CoreV1Event[]> => (await core.listNamespacedEvent({ namespace: own })).items);
+  return {
+    namespace: own,
+    logs: new Log(kubeConfig),
+    apply: (manifest, dryRun) => patch(manifest, PatchStrategy.ServerSideApply, dryRun),
+    change: async (manifest) => void (await patch(manifest, PatchStrategy.MergePatch)),
+    async remove(manifest) {
+      await ask(nameOf(manifest), async () => {
+        await objectApi
+          .delete(manifest, undefined, undefined, undefined, undefined, 'Background')
+          .catch(ignoreMissing(undefined));
+      });
+    },
+    config: (run) =>
+      ask(`the run ${run}`, () =>
+        core.readNamespacedConfigMap({ namespace: own, name: namesOf(run).config }).catch(ignoreMissing(undefined)),
+      ),
+    jobs,
+    pods,
+    async objects(run) {
+      const [ofJobs, ofPods, all, clusterGpus] = await Promise.all([jobs(run), pods(run), events(), countGpus(core)]);
+      const uids = new Set([...ofJobs, ...ofPods].map(({ metadata }) => metadata?.uid));
+      const own = all.filter(({ involvedObject }) => uids.has(involvedObject.uid));
+      return { jobs: ofJobs, pods: ofPods, events: own, clusterGpus };
+    },
+  };
+}
+
+function loadKubeConfig(context: string | undefined): KubeConfig {
+  const kubeConfig = new KubeConfig();
+  try {
+    kubeConfig.loadFromDefault();
+  } catch (cause) {
+    throw new FourfoldError('invalid', 'the kubeconfig cannot be read', { cause, mend: 'check KUBECONFIG' });
+  }
+  // What the client makes up where it finds nothing.
+  if (
+    kubeConfig.getCurrentContext() === 'loaded-context' &&
+    kubeConfig.getCurrentCluster()?.server === 'http://localhost:8080'
+  ) {
+    throw new FourfoldError('invalid', 'no cluster is known: there is no kubeconfig, and this is no pod', {
+      mend: 'set KUBECONFIG, or bring ~/.kube/config here',
+    });
+  }
+  if (context !== undefined) {
+    if (!kubeConfig.getContextObject(context)) {
+      const known = kubeConfig.getContexts().map(({ name }) => name);
+      throw new FourfoldError('invalid', `the kubeconfig has no context ${context}`, {
+        mend: `it has ${known.join(', ') || 'none'}`,
+      });
+    }
+    kubeConfig.setCurrentContext(context);
+  }
+  return kubeConfig;
+}
+
+/** GPUs of all nodes; undefined for those who may not list nodes. */
+async function countGpus(core: CoreV1Api): Promise<number | undefined> {
+  try {
+    const { items } = await core.listNode();
+    return items.reduce((sum, { status }) => sum + Number(status?.allocatable?.[gpuResource] ?? 0), 0);
+  } catch (error) {
+    if (error instanceof ApiException && error.code === 403) return undefined;
+    throw error;
+  }
+}
+
+const nameOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata?.name}`;
+
+const ignoreMissing =
+  <T>(instead: T) =>
+  (error: unknown): T => {
+    if (error instanceof ApiException && error.code === 404) return instead;
+    throw error;
+  };
+
+/** What the API server answered, in one line. */
+function apiError(error: unknown, what: string, server: string): unknown {
+  if (error instanceof ApiException) {
+    const { message } = bodyOf(error);
+    const code =
+      error.code === 404 ? 'not-found' : error.code === 409 ? 'conflict' : error.code < 500 ? 'invalid' : 'unavailable';
+    return new FourfoldError(code, `${what}: ${message ?? `the API server answered ${error.code}`}`);
+  }
+  if (error instanceof Error && 'code' in error) {
+    const mend = 'check the kubeconfig and the network';
+    return new FourfoldError('unavailable', `${server} cannot be reached`, { cause: error, mend });
+  }
+  return error;
+}
+
+function bodyOf({ body }: ApiException<unknown>): { message?: string } {
+  if (typeof body !== 'string') return body ?? {};
+  try {
+    return JSON.parse(body) as { message?: string };
+  } catch {
+    return { message: body };
+  }
+}
+
+/** The index of an Indexed Job's pod. */
+export const indexOf = ({ metadata }: V1Pod): number | undefined => {
+  const index = metadata?.annotations?.['batch.kubernetes.io/job-completion-index'];
+  return index === undefined ? undefined : Number(index);
+};
+
+export const runOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.run] ?? '';
+export const roleOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.role] ?? '';

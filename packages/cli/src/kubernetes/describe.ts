@@ -1,0 +1,36 @@
+import { formatDuration, formatTable } from '../terminal/table.js';
+import type { RunStatus } from './run-status.js';
+
+const since = (iso: string | undefined): string => (iso ? formatDuration(Date.now() - Date.parse(iso)) : '');
+
+/** A run's status as text: a line about the run, a table of its parts, and what keeps some from running. */
+export function describeStatus({ run, state, queue, submittedAt, roles, problems }: RunStatus): string {
+  const about = [`${run}: ${state}`, queue && `queue ${queue}`, submittedAt && `submitted ${since(submittedAt)} ago`];
+  const rows = roles.map(({ role, wanted, running, waiting, failed, done }) =>
+    done
+      ? [role, 'done', '', '', String(failed)]
+      : [role, ...[running, wanted, waiting, failed].map((count) => String(count))],
+  );
+  const table = formatTable(
+    [['', 'running', 'of', 'waiting', 'replaced'], ...rows],
+    ['left', 'right', 'right', 'right', 'right'],
+  );
+  return [about.filter(Boolean).join(', '), table, ...problems].join('\n');
+}
+
+/** A table of runs. */
+export function describeRuns(runs: readonly RunStatus[]): string {
+  const rows = runs.map(({ run, state, queue, submittedAt, roles }) => {
+    const workers = roles.find(({ role }) => role === 'worker');
+    const count = workers?.done ? 'done' : `${workers?.running ?? 0}/${workers?.wanted ?? 0}`;
+    return [run, state, count, queue ?? '', since(submittedAt)];
+  });
+  return formatTable(
+    [['run', 'state', 'workers', 'queue', 'age'], ...rows],
+    ['left', 'left', 'right', 'left', 'right'],
+  );
+}
+
+/** How a start goes, on one line. */
+export const describeStart = ({ state, roles }: RunStatus): string =>
+  `${state}: ${roles.map(({ role, running, wanted, done }) => `${role} ${done ? 'done' : `${running}/${wanted}`}`).join(', ')}`;

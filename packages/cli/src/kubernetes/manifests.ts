@@ -1,0 +1,162 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { FourfoldError, type RunConfig } from '@fourfold/common';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { isTree, mergePatch, type Tree } from './merge-patch.js';
+
+/*
+ * The objects of a run. Their one source is deploy/k8s, the folder that Kustomize renders, too: `run` holds the objects, and patches of
+ * the components are applied to them here as Kustomize would.
+ */
+
+export const roles = ['coordinator', 'worker', 'data-loader'] as const;
+export type Role = (typeof roles)[number];
+
+export const labels = {
+  name: 'app.kubernetes.io/name',
+  run: 'app.kubernetes.io/instance',
+  role: 'app.kubernetes.io/component',
+  queue: 'kueue.x-k8s.io/queue-name',
+} as const;
+
+/** Selects what belongs to any run, or to one. */
+export const selectorOf = (run?: string): string =>
+  [`${labels.name}=fourfold`, run === undefined ? labels.run : `${labels.run}=${run}`].join(',');
+
+/** Names of a run's objects. */
+export const namesOf = (run: string) => ({
+  config: `${run}-run`,
+  job: (role: Role) => `${run}-${role}`,
+  budget: (role: Role) => `${run}-${role}`,
+});
+
+export interface ManifestOptions {
+  config: RunConfig;
+  namespace: string;
+  workers: number;
+  /** 0 where workers read the shards themselves. */
+  dataLoaders: number;
+  /** A worker's. */
+  gpus: number;
+  image: string;
+  /** The name of a Kueue LocalQueue. */
+  queue?: string;
+  /** Certificates from the Secrets `fourfold-ROLE-tls`. */
+  tls: boolean;
+}
+
+export type Manifest = KubernetesObject & Tree;
+
+const folder = new URL('../../../../deploy/k8s/', import.meta.url);
+const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budgets'];
+/** A Job's name and an index or five random characters must be a pod's name and a label of 63 characters. */
+const longestName = 40;
+
+/** The image that Kustomize's base names, for whom no other is given. */
+export async function defaultImage(): Promise<string> {
+  const [base] = await readDocuments('base/kustomization.yaml');
+  const [{ newName, newTag }] = (base as unknown as { images: { newName: string; newTag: string }[] }).images;
+  return `${newName}:${newTag}`;
+}
+
+/** All objects of a run, in the order in which they are to be applied. Throws `invalid` for a name that Kubernetes does not allow. */
+export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
+  const { config, dataLoaders } = options;
+  checkName(config.name);
+  if (!existsSync(folder)) {
+    throw new FourfoldError('not-found', `${fileURLToPath(folder)} is not there`, {
+      mend: 'run fourfold from a whole checkout',
+    });
+  }
+  const documents = await Promise.all(files.map((file) => readDocuments(`run/${file}.yaml`)));
+  const patches = await Promise.all(patchesFor(options).map((file) => readDocuments(file)));
+  return documents
+    .flat()
+    .filter((manifest) => dataLoaders > 0 || roleOf(manifest) !== 'data-loader')
+    .map((manifest) => patches.flat().filter(isFor(manifest)).reduce<unknown>(mergePatch, manifest) as Manifest)
+    .map((manifest) => finish(manifest, options));
+}
+
+function checkName(name: string): void {
+  const mend = 'set another name in the config';
+  if (!/^[a-z].*[a-z0-9]$|^[a-z]$/.test(name)) {
+    const rule = 'it must begin with a letter and not end with a dash';
+    throw new FourfoldError('invalid', `name is ${name}: for Kubernetes ${rule}`, { mend });
+  }
+  if (name.length > longestName) {
+    throw new FourfoldError(
+      'invalid',
+      `name is ${name}: for Kubernetes it must have ${longestName} characters at most`,
+      {
+        mend,
+      },
+    );
+  }
+}
+
+function patchesFor({ gpus, tls }: ManifestOptions): string[] {
+  return [
+    ...(tls ? roles.map((role) => `components/tls/${role}.yaml`) : []),
+    ...(gpus > 0 ? ['components/gpu/worker.yaml'] : []),
+  ];
+}
+
+async function readDocuments(path: string): Promise<Manifest[]> {
+  const text = await readFile(new URL(path, folder), 'utf8');
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}
+
+const roleOf = (manifest: Manifest): string | undefined => manifest.metadata?.labels?.[labels.role];
+
+const isFor = (manifest: Manifest) => (patch: Manifest) =>
+  patch.kind === manifest.kind && patch.metadata?.name === manifest.metadata?.name;
+
+/** What differs from run to run. */
+function finish(source: Manifest, options: ManifestOptions): Manifest {
+  const { config, namespace, queue } = options;
+  const manifest = renamed(source, config.name) as Manifest;
+  manifest.metadata = { ...manifest.metadata, name: `${config.name}-${source.metadata?.name}`, namespace };
+  if (manifest.kind === 'ConfigMap') manifest['data'] = { 'run.yaml': stringify(config) };
+  if (manifest.kind === 'Job') {
+    if (queue) manifest.metadata.labels = { ...manifest.metadata.labels, [labels.queue]: queue };
+    finishJob(manifest['spec'] as Tree, roleOf(manifest) as Role, options);
+  }
+  if (manifest.kind === 'PodDisruptionBudget') {
+    const count = roleOf(manifest) === 'worker' ? options.workers : options.dataLoaders;
+    (manifest['spec'] as Tree)['minAvailable'] = minAvailable(count);
+  }
+  return manifest;
+}
+
+/** How many of a role's pods an eviction must leave. */
+export const minAvailable = (count: number): number => Math.max(0, count - 1);
+
+function finishJob(spec: Tree, role: Role, { workers, dataLoaders, gpus, image }: ManifestOptions): void {
+  if (role === 'worker') Object.assign(spec, { completions: workers, parallelism: workers });
+  if (role === 'data-loader') spec['parallelism'] = dataLoaders;
+  const pod = (spec['template'] as Tree)['spec'] as { containers: Tree[] };
+  const [container] = pod.containers;
+  container['image'] = image;
+  const { limits } = container['resources'] as { limits: Tree };
+  if (gpus > 0 && role === 'worker') limits[gpuResource] = gpus;
+}
+
+export const gpuResource = 'nvidia.com/gpu';
+
+/** The instance's label, and the names of what is referred to, as a run's own. */
+function renamed(node: unknown, run: string): unknown {
+  if (Array.isArray(node)) return node.map((item) => renamed(item, run));
+  if (!isTree(node)) return node;
+  const entries = Object.entries(node).map(([key, value]) => {
+    if (key === labels.run) return [key, run];
+    if (key === 'configMap' && isTree(value)) return [key, { ...value, name: `${run}-${String(value['name'])}` }];
+    return [key, renamed(value, run)];
+  });
+  return Object.fromEntries(entries) as Tree;
+}
+
+/** The config that a run's ConfigMap holds. */
+export const configIn = (manifest: { data?: Record<string, string> }): unknown =>
+  parse(manifest.data?.['run.yaml'] ?? '');

@@ -1,0 +1,107 @@
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import { gpuResource, labels } from './manifests.js';
+
+/** What a run's objects look like at one moment. */
+export interface RunObjects {
+  jobs: readonly V1Job[];
+  pods: readonly V1Pod[];
+  /** Of these jobs and pods. */
+  events: readonly CoreV1Event[];
+  /** What all nodes together have of GPUs; undefined where nodes may not be listed. */
+  clusterGpus?: number;
+}
+
+/** Why a part of a run is not running. */
+export interface Problem {
+  role: string;
+  kind: 'quota' | 'image' | 'gpu' | 'unschedulable' | 'start' | 'create' | 'failed';
+  /** How many pods it concerns. */
+  count: number;
+  /** The reason, on one line. */
+  reason: string;
+}
+
+const imageReasons = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
+const startReasons = ['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError'];
+
+/** What keeps pods from running, each reason once a role; empty where nothing does. */
+export function problemsOf(objects: RunObjects): Problem[] {
+  const found = [...objects.jobs.flatMap((job) => jobProblems(job, objects)), ...podProblems(objects)];
+  const grouped = new Map<string, Problem>();
+  for (const problem of found) {
+    const key = [problem.role, problem.kind, problem.reason].join();
+    const before = grouped.get(key);
+    if (before) before.count += problem.count;
+    else grouped.set(key, { ...problem });
+  }
+  return [...grouped.values()];
+}
+
+const roleOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.role] ?? 'pod';
+
+function jobProblems(job: V1Job, { events }: RunObjects): Problem[] {
+  const role = roleOf(job);
+  const { status, spec } = job;
+  const failed = status?.conditions?.find(({ type, status }) => type === 'Failed' && status === 'True');
+  if (failed) return [{ role, kind: 'failed', count: 1, reason: oneLine(failed.message ?? failed.reason ?? 'failed') }];
+  const missing = (spec?.parallelism ?? 1) - (status?.active ?? 0) - (status?.succeeded ?? 0);
+  if (missing <= 0 || spec?.suspend) return [];
+  const refused = newest(events.filter((event) => isAbout(event, job) && event.reason === 'FailedCreate'));
+  if (!refused?.message) return [];
+  const quota = /exceeded quota: .*/.exec(refused.message)?.[0];
+  const reason = oneLine(quota ?? refused.message.replace(/^Error creating: pods ".*?" is forbidden: /, ''));
+  return [{ role, kind: quota ? 'quota' : 'create', count: missing, reason }];
+}
+
+function podProblems({ pods, events, clusterGpus }: RunObjects): Problem[] {
+  return pods
+    .filter(({ status, metadata }) => status?.phase === 'Pending' && !metadata?.deletionTimestamp)
+    .flatMap((pod): Problem[] => {
+      const role = roleOf(pod);
+      const unscheduled = pod.status?.conditions?.find(
+        ({ type, status }) => type === 'PodScheduled' && status === 'False',
+      );
+      if (unscheduled?.reason === 'Unschedulable') {
+        const message = oneLine(unscheduled.message ?? '').replace(
+          /( no new claims to deallocate,)? preemption: .*/,
+          '',
+        );
+        const lacksGpu = message.includes(`Insufficient ${gpuResource}`);
+        const reason = lacksGpu ? gpuReason(message, clusterGpus) : message;
+        return [{ role, kind: lacksGpu ? 'gpu' : 'unschedulable', count: 1, reason }];
+      }
+      const waiting = pod.status?.containerStatuses?.map(({ state }) => state?.waiting).find(Boolean);
+      const { reason: why, message } = waiting ?? {};
+      if (!why) return [];
+      const image = pod.spec?.containers[0].image ?? '';
+      if (imageReasons.includes(why)) {
+        const said =
+          message ?? newest(events.filter((event) => isAbout(event, pod) && event.reason === 'Failed'))?.message;
+        return [{ role, kind: 'image', count: 1, reason: oneLine(`${image} cannot be pulled: ${said ?? why}`) }];
+      }
+      if (startReasons.includes(why)) return [{ role, kind: 'start', count: 1, reason: oneLine(message ?? why) }];
+      return [];
+    });
+}
+
+function gpuReason(message: string, clusterGpus: number | undefined): string {
+  if (clusterGpus === 0) return `the cluster has no ${gpuResource}`;
+  return clusterGpus === undefined ? message : `the cluster’s ${clusterGpus} ${gpuResource} are taken (${message})`;
+}
+
+const isAbout = (event: CoreV1Event, object: V1Job | V1Pod): boolean =>
+  event.involvedObject.uid !== undefined && event.involvedObject.uid === object.metadata?.uid;
+
+const timeOf = ({ lastTimestamp, eventTime, metadata }: CoreV1Event): number =>
+  Number(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0);
+
+const newest = (events: CoreV1Event[]): CoreV1Event | undefined => events.sort((a, b) => timeOf(a) - timeOf(b)).at(-1);
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
+
+/** A problem as people read it. */
+export function describeProblem({ role, kind, count, reason }: Problem): string {
+  if (kind === 'failed') return `the ${role} has failed: ${reason}`;
+  const pods = count === 1 ? `1 ${role} waits` : `${count} ${role}s wait`;
+  return `${pods}: ${reason}`;
+}

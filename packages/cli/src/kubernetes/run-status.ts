@@ -1,0 +1,73 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { labels, roles, type Role } from './manifests.js';
+import { describeProblem, problemsOf, type RunObjects } from './problems.js';
+
+export interface RoleStatus {
+  role: Role;
+  wanted: number;
+  running: number;
+  /** Made, but not running yet. */
+  waiting: number;
+  /** Pods that were lost and are replaced. */
+  failed: number;
+  done: boolean;
+}
+
+export type RunState = 'queued' | 'starting' | 'running' | 'finished' | 'failed';
+
+export interface RunStatus {
+  run: string;
+  state: RunState;
+  queue?: string;
+  /** ISO 8601. */
+  submittedAt?: string;
+  roles: RoleStatus[];
+  /** Why something does not run, a line each. */
+  problems: string[];
+}
+
+/** What a run's objects say about it. */
+export function runStatusOf(run: string, objects: RunObjects): RunStatus {
+  const { jobs, pods } = objects;
+  const ofRole = <T extends V1Job | V1Pod>(items: readonly T[], role: Role) =>
+    items.filter(({ metadata }) => metadata?.labels?.[labels.role] === role);
+  const found = roles.flatMap((role): RoleStatus[] => {
+    const [job] = ofRole(jobs, role);
+    return job ? [roleStatus(role, job, ofRole(pods, role))] : [];
+  });
+  const [coordinator] = ofRole(jobs, 'coordinator');
+  const metadata = coordinator?.metadata;
+  const queue = metadata?.labels?.[labels.queue];
+  return {
+    run,
+    state: stateOf(jobs, coordinator, found),
+    ...(queue && { queue }),
+    ...(metadata?.creationTimestamp && { submittedAt: new Date(metadata.creationTimestamp).toISOString() }),
+    roles: found,
+    problems: problemsOf(objects).map(describeProblem),
+  };
+}
+
+const has = (job: V1Job | undefined, condition: string): boolean =>
+  job?.status?.conditions?.some(({ type, status }) => type === condition && status === 'True') ?? false;
+
+function roleStatus(role: Role, job: V1Job, pods: V1Pod[]): RoleStatus {
+  const alive = pods.filter(({ metadata }) => !metadata?.deletionTimestamp);
+  const inPhase = (phase: string) => alive.filter(({ status }) => status?.phase === phase).length;
+  return {
+    role,
+    wanted: job.spec?.parallelism ?? 1,
+    running: inPhase('Running'),
+    waiting: inPhase('Pending'),
+    failed: job.status?.failed ?? 0,
+    done: has(job, 'Complete'),
+  };
+}
+
+function stateOf(jobs: readonly V1Job[], coordinator: V1Job | undefined, roles: readonly RoleStatus[]): RunState {
+  if (has(coordinator, 'Complete')) return 'finished';
+  if (jobs.some((job) => has(job, 'Failed'))) return 'failed';
+  if (jobs.some(({ spec }) => spec?.suspend)) return 'queued';
+  const runs = (name: Role) => (roles.find(({ role }) => role === name)?.running ?? 0) > 0;
+  return runs('coordinator') && runs('worker') ? 'running' : 'starting';
+}

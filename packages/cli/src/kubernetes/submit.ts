@@ -1,0 +1,126 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { FourfoldError, parseS3Url, type RunConfig } from '@fourfold/common';
+import type { ClusterApi } from './cluster-api.js';
+import { configIn, type Manifest } from './manifests.js';
+import { describeProblem, problemsOf, type Problem } from './problems.js';
+import { runStatusOf, type RunStatus } from './run-status.js';
+
+const pollMs = 500;
+/** How long a reason must stay before it is told: pods wait for a moment in any cluster. */
+const settleMs = 3_000;
+
+/**
+ * What no run on a cluster can do without. Throws `invalid` for data on this machine's disk, and for a number of threads that each
+ * node would choose by itself.
+ */
+export function checkForCluster(config: RunConfig, gpus: number): void {
+  const places = {
+    dataset: config.dataset,
+    store: config.store,
+    vgg: config.vgg,
+    'validation.images': config.validation?.images,
+  };
+  for (const [key, url] of Object.entries(places)) {
+    if (url === undefined || parseS3Url(url)) continue;
+    throw new FourfoldError('invalid', `${key} is ${url}: pods do not see this machine’s folders`, {
+      mend: 'it must be s3://BUCKET/PATH',
+    });
+  }
+  if (gpus === 0 && config.workers.threads === 0) {
+    throw new FourfoldError(
+      'invalid',
+      'workers.threads is 0: each node would choose for itself, and bits would differ',
+      {
+        mend: 'name how many threads a worker computes with (--set workers.threads=4)',
+      },
+    );
+  }
+}
+
+/**
+ * Throws `conflict` where the name is another run's: one with another config. The same config again is the same run.
+ */
+export async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void> {
+  const there = await api.config(config.name);
+  if (!there || isDeepStrictEqual(configIn(there), plain(config))) return;
+  const since = there.metadata?.creationTimestamp;
+  const when = since ? ` since ${new Date(since).toISOString()}` : '';
+  throw new FourfoldError(
+    'conflict',
+    `the name ${config.name} is taken in ${api.namespace}${when}, by a run of another config`,
+    {
+      mend: `choose another name, or end that run with \`fourfold cancel ${config.name}\``,
+    },
+  );
+}
+
+/** Without keys that are undefined, as a config comes out of YAML. */
+const plain = (config: RunConfig): unknown => JSON.parse(JSON.stringify(config));
+
+/** Have the server check all objects, then apply them; with `dryRun` only the first. Resolves with what the server made of them. */
+export async function applyRun(api: ClusterApi, manifests: Manifest[], dryRun: boolean): Promise<KubernetesObject[]> {
+  const checked: KubernetesObject[] = [];
+  for (const manifest of manifests) checked.push(await api.apply(manifest, true));
+  if (!dryRun) for (const manifest of manifests) await api.apply(manifest);
+  return checked.map(withoutBookkeeping);
+}
+
+function withoutBookkeeping(object: KubernetesObject): KubernetesObject {
+  const metadata = { ...object.metadata };
+  delete metadata.managedFields;
+  delete metadata.creationTimestamp;
+  delete metadata.uid;
+  const rest: KubernetesObject & { status?: unknown } = { ...object, metadata };
+  delete rest.status;
+  return rest;
+}
+
+export interface Outcome {
+  status: RunStatus;
+  /** What keeps some of it from running. */
+  problems: Problem[];
+}
+
+/**
+ * Wait until all parts run, or something has kept one from it for some seconds, or the run is queued, or `waitMs` are over. Rejects with
+ * the reason where a part does not run at all.
+ */
+export async function waitForStart(
+  api: ClusterApi,
+  run: string,
+  waitMs: number,
+  onStatus: (status: RunStatus) => void,
+): Promise<Outcome> {
+  const deadlineMs = performance.now() + waitMs;
+  let since: { reasons: string; atMs: number } | undefined;
+  for (;;) {
+    const objects = await api.objects(run);
+    const status = runStatusOf(run, objects);
+    const problems = problemsOf(objects);
+    onStatus(status);
+    const now = performance.now();
+    const reasons = problems.map(({ role, kind }) => `${role} ${kind}`).join();
+    if (since?.reasons !== reasons) since = { reasons, atMs: now };
+    const hasSettled = problems.length > 0 && now - since.atMs >= settleMs;
+    const failed = problems.find(({ kind }) => kind === 'failed');
+    if (failed || hasSettled) throwIfStuck(run, status, failed ? [failed] : problems);
+    if (hasSettled || hasStarted(status) || now > deadlineMs) return { status, problems };
+    await delay(pollMs);
+  }
+}
+
+const hasStarted = ({ state, roles }: RunStatus): boolean =>
+  state === 'queued' || state === 'finished' || roles.every(({ running, wanted, done }) => done || running >= wanted);
+
+/** A run goes on with fewer workers than were asked for, but not with none. */
+function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Problem[]): void {
+  const stuck = problems.find(
+    ({ role, kind }) => kind === 'failed' || roles.some((one) => one.role === role && one.running === 0),
+  );
+  if (!stuck) return;
+  throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
+    mend: `it starts as soon as that is mended; \`fourfold cancel ${run}\` takes it away`,
+  });
+}

@@ -1,0 +1,101 @@
+// The rating page: one picture at a time, a score by key or button, the next one as soon as the last is stored.
+
+/** @typedef {{ position: number, picture: string, expected?: number }} Trial */
+/** @typedef {{ done: number, total: number, trial?: Trial, next?: string }} Progress */
+
+const words = ['bad', 'poor', 'fair', 'good', 'excellent'];
+let rater = '';
+/** What is rated now; undefined while nothing can be. @type {Trial | undefined} */
+let trial;
+
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ */
+function find(id, type) {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`the page has no ${id}`);
+  return found;
+}
+
+const page = {
+  enter: find('enter', HTMLFormElement),
+  rater: find('rater', HTMLInputElement),
+  trial: find('trial', HTMLElement),
+  end: find('end', HTMLElement),
+  picture: find('picture', HTMLImageElement),
+  expected: find('expected', HTMLElement),
+  scores: find('scores', HTMLElement),
+  progress: find('progress', HTMLProgressElement),
+  position: find('position', HTMLElement),
+  problem: find('problem', HTMLElement),
+};
+
+page.enter.addEventListener('submit', (event) => {
+  event.preventDefault();
+  rater = page.rater.value;
+  void ask(`/trial?rater=${encodeURIComponent(rater)}`);
+});
+for (const [i, word] of words.entries()) {
+  const button = document.createElement('button');
+  button.textContent = `${i + 1} ${word}`;
+  button.addEventListener('click', () => rate(i + 1));
+  page.scores.append(button);
+}
+document.addEventListener('keydown', ({ key, repeat }) => {
+  if (!repeat && /^[1-5]$/.test(key)) rate(Number(key));
+});
+
+/** @param {Trial | undefined} next */
+function setTrial(next) {
+  trial = next;
+  for (const button of page.scores.querySelectorAll('button')) button.disabled = !next;
+}
+
+/** @param {number} score */
+async function rate(score) {
+  const rated = trial;
+  if (!rated) return;
+  setTrial(undefined);
+  const body = JSON.stringify({ rater, position: rated.position, score });
+  const isStored = await ask('/rating', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  if (!isStored) setTrial(rated);
+}
+
+/**
+ * Ask the server, and show what comes next; false where it did not answer.
+ *
+ * @param {string} path
+ * @param {RequestInit} [options]
+ */
+async function ask(path, options) {
+  try {
+    const response = await fetch(path, options);
+    if (!response.ok) throw new Error(await response.text());
+    page.problem.textContent = '';
+    await show(await response.json());
+    return true;
+  } catch (error) {
+    page.problem.textContent = `That did not work, try again: ${error instanceof Error ? error.message.trim() : error}`;
+    return false;
+  }
+}
+
+/** @param {Progress} progress */
+async function show({ done, total, trial: shown, next }) {
+  page.enter.hidden = true;
+  page.trial.hidden = !shown;
+  page.end.hidden = Boolean(shown);
+  if (!shown) return;
+  const { picture, expected } = shown;
+  page.progress.max = total;
+  page.progress.value = done;
+  page.position.textContent = `${done + 1} of ${total}`;
+  page.expected.textContent = expected ? `This is a ${expected} (${words[expected - 1]}): press ${expected}` : '';
+  page.picture.src = picture;
+  // It is rated when it is seen, not before.
+  await page.picture.decode();
+  setTrial(shown);
+  if (next) new Image().src = next;
+}

@@ -1,0 +1,113 @@
+import { basename, extname } from 'node:path';
+import { FourfoldError, openStore, sha256, type ObjectStore } from '@fourfold/common';
+import {
+  cropToMultiple,
+  downscale,
+  encodePng,
+  listPictures,
+  naming,
+  readPicture,
+  type Picture,
+} from '@fourfold/data-loader';
+import { evaluationPictures } from '@fourfold/worker';
+import { upscaleBaseline, type BaselineName } from '../evaluation-table.js';
+import { mostMethods, pictureKey, studyFile, type Study, type Version } from './study.js';
+
+/** A method under test: how it makes its version of a picture. */
+export interface Method {
+  name: string;
+  /** From the LR picture, its original and the original's name. Throws `invalid` or `not-found`. */
+  make: (lr: Picture, hr: Picture, picture: string) => Picture | Promise<Picture>;
+}
+
+export interface StudyPlan {
+  name: string;
+  seed: number;
+  repeats: number;
+  images: ObjectStore;
+  /** Other pictures, whose nearest-neighbour and original versions come first. */
+  calibration?: ObjectStore;
+  methods: readonly Method[];
+  out: ObjectStore;
+  onProgress: (done: number, total: number) => void;
+}
+
+/** The original itself, which the paper's raters saw among the others. */
+export const original: Method = { name: 'original', make: (_, hr) => hr };
+export const baseline = (name: BaselineName): Method => ({ name, make: (lr) => upscaleBaseline(name, lr) });
+
+/** A method's pictures as somebody made them, found by the original's name without its extension. */
+export async function readyPictures(name: string, url: string): Promise<Method> {
+  const store = openStore(url);
+  const keys = new Map((await listPictures(store)).map((key) => [stem(key), key]));
+  return {
+    name,
+    async make(_, hr, picture) {
+      const key = keys.get(stem(picture));
+      if (!key) throw new FourfoldError('not-found', `${store.url} has no version of ${picture}`);
+      const found = await readPicture(store, key);
+      if (found.width === hr.width && found.height === hr.height) return found;
+      const sizes = `${found.width}x${found.height}, and the original is ${hr.width}x${hr.height}`;
+      throw new FourfoldError('invalid', `${store.url}/${key} is ${sizes}`, {
+        mend: 'originals are cropped at the right and the bottom to multiples of 4',
+      });
+    },
+  };
+}
+
+/**
+ * Make every version of every picture, and write the study. Throws `invalid` where `out` holds one already, and where there are
+ * too many methods or two of a name.
+ */
+export async function prepareStudy(plan: StudyPlan): Promise<Study> {
+  const { name, seed, repeats, images, calibration, methods, out, onProgress } = plan;
+  checkMethods(methods.map(({ name }) => name));
+  if ((await out.list(studyFile)).some(({ key }) => key === studyFile)) {
+    throw new FourfoldError('invalid', `${out.url} holds a study already`, { mend: 'name another folder' });
+  }
+  const pictures = await evaluationPictures(images);
+  const calibrations = calibration ? await evaluationPictures(calibration) : [];
+  const total = pictures.length * methods.length + 2 * calibrations.length;
+  if (repeats > Math.ceil((pictures.length * methods.length) / 2)) {
+    throw new FourfoldError('invalid', `${repeats} repeats are more than half of the versions`);
+  }
+  let done = 0;
+  const make = async (store: ObjectStore, picture: string, method: Method): Promise<Version> => {
+    onProgress(done, total);
+    const hr = cropToMultiple(await readPicture(store, picture), 4);
+    const made = await naming(`${store.url}/${picture}`, Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
+    const id = sha256(JSON.stringify([seed, store.url, picture, method.name])).slice(0, 16);
+    await out.put(pictureKey(id), await encodePng(made));
+    done++;
+    return { id, picture, method: method.name };
+  };
+
+  const study: Study = {
+    ...{ format: 1, name, seed, repeats },
+    methods: methods.map(({ name }) => name),
+    versions: [],
+    calibration: [],
+  };
+  for (const picture of pictures) {
+    for (const method of methods) study.versions.push(await make(images, picture, method));
+  }
+  for (const picture of calibrations) {
+    const store = calibration as ObjectStore;
+    study.calibration.push({ ...(await make(store, picture, baseline('nearest'))), expected: 1 });
+    study.calibration.push({ ...(await make(store, picture, original)), expected: 5 });
+  }
+  onProgress(total, total);
+  // Last: a folder without it is no study.
+  await out.put(studyFile, JSON.stringify(study, null, 1));
+  return study;
+}
+
+const stem = (key: string): string => basename(key, extname(key));
+
+function checkMethods(names: readonly string[]): void {
+  if (names.length === 0 || names.length > mostMethods) {
+    throw new FourfoldError('invalid', `a study has 1 to ${mostMethods} methods, not ${names.length}`);
+  }
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new FourfoldError('invalid', `two methods are called ${twice}`);
+}

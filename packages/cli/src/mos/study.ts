@@ -1,0 +1,46 @@
+import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
+import { z } from 'zod';
+
+/*
+ * An opinion test (mean opinion scores, MOS) as in section 3.4 of Ledig et al. 2017: raters give each version of each picture 1 (bad)
+ * to 5 (excellent) without knowing which method made it. A study is a folder: study.json, pictures/ID.png, ratings/RATER.jsonl.
+ */
+
+/** A picture as one method made it. Its id says nothing about either. */
+const versionSchema = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  picture: z.string(),
+  method: z.string(),
+});
+
+export const studySchema = z.strictObject({
+  format: z.literal(1),
+  name: z.string(),
+  seed: z.int(),
+  /** How many versions each rater sees twice. */
+  repeats: z.int().min(0),
+  methods: z.array(z.string()).min(1),
+  versions: z.array(versionSchema).min(1),
+  /** What raters see first, and what they are told that it is: the worst and the best. */
+  calibration: z.array(versionSchema.extend({ expected: z.literal([1, 5]) })),
+});
+
+export type Version = z.infer<typeof versionSchema>;
+export type Study = z.infer<typeof studySchema>;
+
+/** As many versions of a picture as the paper showed. */
+export const mostMethods = 12;
+export const scores = [1, 2, 3, 4, 5] as const;
+
+export const studyFile = 'study.json';
+export const pictureKey = (id: string): string => `pictures/${id}.png`;
+
+/** Read a study. Throws `not-found` where the folder holds none, `corrupt` where it is not one. */
+export async function readStudy(store: ObjectStore): Promise<Study> {
+  const parsed = studySchema.safeParse(await getJson(store, studyFile));
+  if (parsed.success) return parsed.data;
+  throw new FourfoldError('corrupt', `${store.url}/${studyFile} is no study`, {
+    cause: parsed.error,
+    mend: 'name a folder that `fourfold mos prepare` wrote',
+  });
+}
