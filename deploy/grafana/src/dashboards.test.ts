@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { dashboardFiles } from './dashboards.js';
+
+const folder = new URL('../dashboards/', import.meta.url);
+
+test('the JSON that is checked in is that of the sources (npm run dashboards writes it)', () => {
+  expect(readdirSync(folder).sort()).toEqual([...dashboardFiles.keys()].sort());
+  for (const [name, text] of dashboardFiles) expect(readFileSync(new URL(name, folder), 'utf8')).toBe(text);
+});
+
+test('every panel says what it shows, and asks for the chosen run alone', () => {
+  for (const text of dashboardFiles.values()) {
+    const { panels } = JSON.parse(text) as {
+      panels: { type: string; title: string; description?: string; targets: { expr: string }[] }[];
+    };
+    const shown = panels.filter(({ type }) => type !== 'row');
+    expect(shown.length).toBeGreaterThan(8);
+    for (const { title, description, targets } of shown) {
+      expect(description, title).toMatch(/\.$/);
+      for (const { expr } of targets) {
+        const metrics = expr.match(/\b(fourfold|process)_\w+/g) ?? [];
+        expect(metrics.length, expr).toBeGreaterThan(0);
+        expect(expr.match(/\{run=~"\$run"/g), expr).toHaveLength(metrics.length);
+      }
+    }
+  }
+});

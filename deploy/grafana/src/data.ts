@@ -1,0 +1,108 @@
+import type { DashboardOptions } from './panel.js';
+
+/** What becomes of the photographs: decoded, left out, cached, made into batches. */
+export const data: DashboardOptions = {
+  name: 'data',
+  title: 'fourfold: data',
+  description: 'Pictures decoded, left out and cached, and the batches made of them.',
+  rows: [
+    {
+      title: 'Dataset',
+      panels: [
+        {
+          title: 'Photographs',
+          description: 'What prepare took into the dataset, and left out.',
+          unit: 'short',
+          stat: true,
+          columns: 8,
+          queries: [{ expr: 'max by (outcome) (fourfold_dataset_pictures{run=~"$run"})', legend: '{{outcome}}' }],
+        },
+        {
+          title: 'Stored pictures',
+          description: 'Tiles count each.',
+          unit: 'short',
+          stat: true,
+          columns: 8,
+          queries: [{ expr: 'max(fourfold_dataset_samples{run=~"$run"})', legend: 'stored pictures' }],
+        },
+        {
+          title: 'Damaged',
+          description: 'Pictures that could not be read or decoded. Anything but 0: the shards are damaged.',
+          unit: 'short',
+          stat: true,
+          columns: 8,
+          queries: [{ expr: 'sum(fourfold_pictures_damaged_total{run=~"$run"})', legend: 'damaged' }],
+        },
+      ],
+    },
+    {
+      title: 'Pictures',
+      panels: [
+        {
+          title: 'Pictures a second',
+          description: 'Decoded, and at hand decoded.',
+          unit: 'short',
+          queries: [
+            { expr: 'sum(rate(fourfold_pictures_decoded_total{run=~"$run"}[$__rate_interval]))', legend: 'decoded' },
+            { expr: 'sum(rate(fourfold_picture_cache_hits_total{run=~"$run"}[$__rate_interval]))', legend: 'at hand' },
+          ],
+        },
+        {
+          title: 'Decoded pictures kept',
+          description: 'Memory of each data-loader’s cache, and of a worker that makes its own batches.',
+          unit: 'bytes',
+          queries: [{ expr: 'fourfold_picture_cache_bytes{run=~"$run"}', legend: '{{instance}}' }],
+        },
+        {
+          title: 'Shards open',
+          description: 'Files held open by each process.',
+          unit: 'short',
+          queries: [{ expr: 'fourfold_shards_open{run=~"$run"}', legend: '{{instance}}' }],
+        },
+        {
+          title: 'Training pairs a second',
+          description: 'Crops that data-loaders make.',
+          unit: 'short',
+          queries: [{ expr: 'sum(rate(fourfold_crops_total{run=~"$run"}[$__rate_interval]))', legend: 'pairs' }],
+        },
+      ],
+    },
+    {
+      title: 'Batches',
+      panels: [
+        {
+          title: 'Answers a second',
+          description: 'Busy: the data-loader had enough to do, and the worker asked another.',
+          unit: 'short',
+          queries: [
+            {
+              expr: 'sum by (outcome) (rate(fourfold_batch_answers_total{run=~"$run"}[$__rate_interval]))',
+              legend: '{{outcome}}',
+            },
+          ],
+        },
+        {
+          title: 'Requests that wait',
+          description: 'At each data-loader, those being answered included.',
+          unit: 'short',
+          queries: [{ expr: 'fourfold_batch_requests_waiting{run=~"$run"}', legend: '{{instance}}' }],
+        },
+        {
+          title: 'Requests that were not answered in time',
+          description: 'Late: the data-loader did not answer. Moved: another one was asked than before.',
+          unit: 'short',
+          queries: [
+            {
+              expr: 'sum(increase(fourfold_batch_requests_late_total{run=~"$run"}[$__rate_interval]))',
+              legend: 'late',
+            },
+            {
+              expr: 'sum(increase(fourfold_batch_requests_moved_total{run=~"$run"}[$__rate_interval]))',
+              legend: 'moved',
+            },
+          ],
+        },
+      ],
+    },
+  ],
+};

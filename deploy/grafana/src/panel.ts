@@ -1,0 +1,107 @@
+import {
+  AnnotationQueryBuilder,
+  DashboardBuilder,
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  RowBuilder,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+  VariableRefresh,
+  type Dashboard,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { StackingConfigBuilder, StackingMode } from '@grafana/grafana-foundation-sdk/common';
+import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
+import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+
+/** A PromQL expression, and how its series are called: `{{label}}` stands for a label's value. */
+export interface Query {
+  expr: string;
+  legend: string;
+}
+
+export interface PanelOptions {
+  title: string;
+  /** What it shows, and what to conclude from it. */
+  description: string;
+  /** Grafana's name of a unit: `s`, `bytes`, `Bps`, `percentunit`, `short` and others. */
+  unit: string;
+  queries: readonly Query[];
+  /** The newest value in large letters, in place of lines over time. */
+  stat?: true;
+  /** Series that add up to a whole lie on top of each other. */
+  stacked?: true;
+  /** Of the 24 columns; 12 unless told, a stat 4. */
+  columns?: number;
+}
+
+export interface DashboardOptions {
+  /** Part of its address and of its file's name. */
+  name: string;
+  title: string;
+  description: string;
+  annotations?: readonly { name: string; expr: string; title: string; color: string }[];
+  rows: readonly { title: string; panels: readonly PanelOptions[] }[];
+}
+
+const dataSource = { type: 'prometheus', uid: '${datasource}' };
+
+/** A dashboard as Grafana reads it, with two choices on top: the data source, and the run. */
+export function toDashboard({ name, title, description, annotations = [], rows }: DashboardOptions): Dashboard {
+  const dashboard = new DashboardBuilder(title)
+    .uid(`fourfold-${name}`)
+    .description(description)
+    .tags(['fourfold'])
+    .timezone('browser')
+    .refresh('10s')
+    .time({ from: 'now-1h', to: 'now' })
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
+    .withVariable(
+      new QueryVariableBuilder('run')
+        .label('Run')
+        .datasource(dataSource)
+        .query('label_values(fourfold_iteration, run)')
+        .refresh(VariableRefresh.OnTimeRangeChanged),
+    );
+  for (const { name, expr, title, color } of annotations) {
+    dashboard.annotation(
+      new AnnotationQueryBuilder()
+        .name(name)
+        .datasource(dataSource)
+        .enable(true)
+        .iconColor(color)
+        .expr(expr)
+        .titleFormat(title),
+    );
+  }
+  for (const { title, panels } of rows) {
+    dashboard.withRow(new RowBuilder(title));
+    for (const panel of panels) dashboard.withPanel(panel.stat ? toStat(panel) : toTimeseries(panel));
+  }
+  return dashboard.build();
+}
+
+function toStat({ title, description, unit, queries, columns = 4 }: PanelOptions): StatBuilder {
+  const panel = new StatBuilder().title(title).description(description).datasource(dataSource);
+  // Without thresholds of its own a value above 80 is red.
+  const plain = new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'text' }]);
+  return panel.unit(unit).thresholds(plain).span(columns).height(4).targets(toTargets(queries));
+}
+
+function toTimeseries(options: PanelOptions): TimeseriesBuilder {
+  const { title, description, unit, queries, stacked, columns = 12 } = options;
+  const panel = new TimeseriesBuilder().title(title).description(description).datasource(dataSource);
+  panel.unit(unit).span(columns).height(8).lineWidth(1).targets(toTargets(queries));
+  if (stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal)).fillOpacity(30).min(0);
+  return panel;
+}
+
+const toTargets = (queries: readonly Query[]): DataqueryBuilder[] =>
+  queries.map(({ expr, legend }, index) =>
+    new DataqueryBuilder()
+      .refId(String.fromCharCode('A'.charCodeAt(0) + index))
+      .datasource(dataSource)
+      .expr(expr)
+      .legendFormat(legend)
+      .range(),
+  );
