@@ -1,4 +1,4 @@
-// Builds everything: types of the wire from proto/, the coordinator's WebAssembly module, then all TypeScript projects.
+// Builds everything: types of the wire from proto/, the WebAssembly modules, then all TypeScript projects.
 import { spawnSync } from 'node:child_process';
 
 function run(command, args) {
@@ -17,8 +17,11 @@ run('@grpc/proto-loader/build/bin/proto-loader-gen-types.js', [
   '--outDir=packages/common/src/generated',
   'proto/fourfold/v1/fourfold.proto',
 ]);
-run('assemblyscript/bin/asc.js', [
-  'packages/coordinator/assembly/update.ts',
-  '--config=packages/coordinator/assembly/asconfig.json',
-]);
+for (const [name, module] of [
+  ['common', 'bf16'],
+  ['coordinator', 'update'],
+]) {
+  const folder = `packages/${name}/assembly`;
+  run('assemblyscript/bin/asc.js', [`${folder}/${module}.ts`, `--config=${folder}/asconfig.json`]);
+}
 run('typescript/bin/tsc', ['--build', ...process.argv.slice(2)]);

@@ -19,8 +19,8 @@ const kinds = [
 ] as const;
 const found = kinds.filter(({ backend }) => probeBackends().some((probe) => probe.backend === backend && probe.found));
 
-/** Iterations before the first look: code is compiled, heaps have grown. */
-const warmup = 200;
+/** The share of the iterations before the first look: code is compiled, and V8's heaps grow for hundreds of iterations. */
+const warmupShare = 0.3;
 /** Iterations between looks. The least of many is what is held: V8 collects when it likes. */
 const interval = 20;
 const slackMiB = 12;
@@ -50,6 +50,7 @@ const done =
     event === 'update' && fields['network'] === 'generator' && fields['iteration'] === count - 1;
 
 describe.each(found)('on $backend', ({ backend, iterations }) => {
+  const warmup = warmupShare * iterations;
   let runs: SmallRuns;
   beforeAll(async () => {
     runs = await prepareSmallRuns(backend);

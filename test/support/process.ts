@@ -25,12 +25,19 @@ export interface Process {
 
 const running = new Set<ChildProcess>();
 
-/** Start `fourfold ARGS` with debug logs; through `wrapper`, a command that runs its last arguments. */
-export function startFourfold(args: string[], wrapper: string[] = []): Process {
+/**
+ * Start `fourfold ARGS` with debug logs; through `wrapper`, a command that runs its last arguments, and with `environment` on
+ * top of this process's.
+ */
+export function startFourfold(
+  args: string[],
+  wrapper: string[] = [],
+  environment: Record<string, string> = {},
+): Process {
   const [command, ...rest] = [...wrapper, process.execPath, cliPath, ...args];
   const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, FOURFOLD_LOG: 'debug' },
+    env: { ...process.env, FOURFOLD_LOG: 'debug', ...environment },
   });
   running.add(child);
   const events: LogEvent[] = [];

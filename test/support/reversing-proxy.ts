@@ -1,5 +1,5 @@
-import { credentials } from '@grpc/grpc-js';
 import {
+  createCoordinatorClient,
   startServer,
   wire,
   type Chunk,
@@ -18,7 +18,7 @@ export async function startReversingProxy(
   coordinator: string,
   replicas: number,
 ): Promise<RunningServer & { reversals: () => number }> {
-  const client = new wire.Coordinator(coordinator, credentials.createInsecure());
+  const client = createCoordinatorClient(coordinator, 'bulk');
   const replicaOf = new Map<number, ReplicaWork__Output>();
   const held = new Map<string, { replica: number; pass: () => void }[]>();
   const reversed = new Set<string>();

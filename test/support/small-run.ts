@@ -21,7 +21,7 @@ export interface SmallRuns {
 
 /**
  * Runs that differ only in how they are run: tiny networks, five replicas (of two, a + b = b + a would hide the order),
- * both kinds of phases, real photographs. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
+ * both kinds of phases, real photographs. Leases move when they end alone, never because a worker is slow. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
  */
 export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStore?: string): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));
@@ -44,28 +44,28 @@ export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStor
     async create(name, more = '') {
       const store = `${objects}/store/${name}`;
       const configPath = join(folder, `${name}.yaml`);
-      await writeFile(configPath, smallConfig(name, dataset, store, backend) + more);
+      await writeFile(configPath, smallConfig({ name, dataset, store, backend, folder }) + more);
       return { configPath, configArgs: ['--config', configPath], store: openStore(store).at(`runs/${name}`) };
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-const smallConfig = (name: string, dataset: string, store: string, backend: BackendName): string => `
+const smallConfig = ({ name, dataset, store, backend, folder }: Record<string, string>): string => `
 name: ${name}
 seed: 7
 dataset: ${dataset}
 store: ${store}
 generator: { channels: 8, blocks: 1 }
 discriminator: { channels: 4, dense: 16 }
-data: { globalBatch: 10, replicas: 5, crop: 48, cropsPerPicture: 4, windowPictures: 4, flips: true, quarterTurns: true }
+data: { globalBatch: 10, replicas: 5, crop: 48, cropsPerPicture: 4, windowPictures: 4, flips: true, quarterTurns: true, cacheFolder: '${folder}/cache' }
 loss: { content: mse }
 phases:
   - { kind: mse, iterations: 3, learningRate: 1.0e-3, decay: cosine }
   - { kind: gan, iterations: 5, learningRate: 1.0e-4 }
 checkpoints: { every: 2 }
 workers: { backend: ${backend}, threads: 1 }
-timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 3000, termCheckMs: 200 }
+timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 3000, termCheckMs: 200, stragglerFactor: 0 }
 `;
 
 export const startCoordinator = (run: SmallRun, ...args: string[]): Process =>

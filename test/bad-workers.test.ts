@@ -1,0 +1,175 @@
+import { loadRunConfig, type Chunk, type WorkerMessage } from '@fourfold/common';
+import { generatorLayout } from '@fourfold/model/layout';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
+import { killAll, type Process } from './support/process.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startWorkers,
+  weightsOf,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
+
+/*
+ * What a worker sends that it should not: it is named and refused, and the run goes on with the others, or says why not.
+ */
+
+const finished = { code: 0, signal: null };
+const grpc = 'exchange: { transport: grpc }\n';
+const tensor = 'block1/conv1/filter';
+
+let runs: SmallRuns;
+let reference: Awaited<ReturnType<typeof weightsOf>>;
+/** The fourth of the tensor, in the generator's vector. */
+let element: number;
+
+beforeAll(async () => {
+  runs = await prepareSmallRuns();
+  const run = await runs.create('good', grpc);
+  const { tensors } = generatorLayout((await loadRunConfig(run.configPath, [])).generator);
+  element = (tensors.find(({ name }) => name === tensor)?.offset ?? NaN) + 3;
+  const coordinator = startCoordinator(run);
+  startWorkers(run, 1);
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  reference = await weightsOf(run);
+}, 120_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+/** A run with one worker behind a proxy that does this to what it sends. */
+async function runWithBadWorker(name: string, corruption: Corruption, ...args: string[]) {
+  const run = await runs.create(name, grpc);
+  const coordinator = startCoordinator(run, ...args);
+  const listening = await coordinator.waitFor(({ event }) => event === 'listening', 'listening');
+  const proxy = await startCorruptingProxy(String(listening['address']), corruption);
+  const [worker] = startWorkers(run, 1, '--coordinator', proxy.address);
+  return { run, coordinator, worker, close: () => proxy.close() };
+}
+
+/** Puts a value at `element`, in as many of the chunks that hold it as told. */
+function poison(value: number, times: number): (chunk: Chunk) => Chunk {
+  let left = times;
+  return (chunk) => {
+    const [begin, data] = [Number(chunk.begin), Buffer.from(chunk.data as Buffer)];
+    const at = element * 4 - begin;
+    if (at < 0 || at >= data.length || left-- <= 0) return chunk;
+    data.writeFloatLE(value, at);
+    return { begin, data };
+  };
+}
+
+async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void> {
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  expect(await weightsOf(run)).toEqual(reference);
+}
+
+const refused = ({ events }: Process) => events.filter(({ event }) => event === 'bad-gradient');
+const named = `NaN or infinity in ${tensor} (element 3 of 576)`;
+
+test.each([
+  ['NaN', NaN],
+  ['infinity', -Infinity],
+])(
+  'a gradient with %s is refused by its tensor’s name, and computed again',
+  async (name, value) => {
+    const chunk = poison(value, 2);
+    const { run, coordinator, close } = await runWithBadWorker(`some-${name.toLowerCase()}`, { chunk });
+    await expectSameEnd(run, coordinator);
+    expect(refused(coordinator)).toHaveLength(2);
+    for (const event of refused(coordinator)) {
+      expect(event).toMatchObject({ worker: 1, reason: named });
+      expect(event['task']).toMatch(/^generator 0\.\d$/);
+    }
+    await close();
+  },
+  120_000,
+);
+
+test('a gradient of another shape is refused by the name of the tensor where it ends', async () => {
+  let left = 1;
+  const chunk = (whole: Chunk): Chunk =>
+    left-- > 0 ? { ...whole, data: (whole.data as Buffer).subarray(0, 40) } : whole;
+  const { run, coordinator, close } = await runWithBadWorker('short', { chunk });
+  await expectSameEnd(run, coordinator);
+  expect(refused(coordinator)).toEqual([
+    expect.objectContaining({
+      inARow: 1,
+      reason: expect.stringMatching(
+        /^the gradient has another shape at head\/conv\/filter \(element 10 of 1944\)/,
+      ) as string,
+    }),
+  ]);
+  await close();
+}, 120_000);
+
+test('bad gradients in a row stop the run, with the tensor and the worker', async () => {
+  const { coordinator, close } = await runWithBadWorker('nan', { chunk: poison(NaN, Infinity) });
+  expect(await coordinator.exit).toEqual({ code: 2, signal: null });
+  expect(coordinator.errors).toHaveLength(1);
+  expect(coordinator.errors[0]).toMatch(
+    /^fourfold: generator 0\.\d: 5 bad gradients in a row, the last from worker 1: /,
+  );
+  expect(coordinator.errors[0]).toContain(`${named}; lower the learning rate`);
+  await close();
+}, 120_000);
+
+test('a worker whose gradients are all bad stops nobody while another one is there', async () => {
+  // Alone, before the other is there, it would stop the run.
+  const both = ['--set', 'workers.minimumToStart=2'];
+  const { run, coordinator, close } = await runWithBadWorker('one-of-two', { chunk: poison(NaN, Infinity) }, ...both);
+  startWorkers(run, 1);
+  await expectSameEnd(run, coordinator);
+  expect(refused(coordinator).length).toBeGreaterThan(0);
+  await close();
+}, 120_000);
+
+const loss = (message: WorkerMessage): WorkerMessage => {
+  const { gradientReady } = message;
+  return gradientReady ? { gradientReady: { ...gradientReady, losses: { 'no name': 1 } } } : message;
+};
+
+test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
+  [
+    'a message that is malformed',
+    loss,
+    /^fourfold: malformed message: gradientReady\.losses\.no name: /,
+    'worker-lost',
+  ],
+  [
+    'another protocol version',
+    (message) => (message.register ? { register: { ...message.register, protocolVersion: 999 } } : message),
+    /^fourfold: the worker speaks protocol version 999, this coordinator 2: use one release for both$/,
+    'worker-refused',
+  ],
+  [
+    'another format of gradients',
+    (message) =>
+      message.register
+        ? { register: { ...message.register, formats: { ...message.register.formats, gradients: 'BF16' } } }
+        : message,
+    /^fourfold: the worker was started with exchange\.gradients bf16, this coordinator with exchange\.gradients f32: give both the same config$/,
+    'worker-refused',
+  ],
+  [
+    'an address that is none',
+    (message) =>
+      message.register ? { register: { ...message.register, exchangeAddress: 'unix:/tmp/socket' } } : message,
+    /^fourfold: malformed message: exchangeAddress: must be host:port$/,
+    'worker-refused',
+  ],
+])(
+  '%s: the worker is told why and ends, the run goes on without it',
+  async (what, message, says, event) => {
+    const name = what.replaceAll(' ', '-');
+    const { run, coordinator, worker, close } = await runWithBadWorker(name, { message });
+    expect(await worker.exit).toEqual({ code: 1, signal: null });
+    expect(worker.errors).toEqual([expect.stringMatching(says)]);
+    expect(coordinator.events.filter((line) => line.event === event)).toHaveLength(1);
+    startWorkers(run, 1);
+    await expectSameEnd(run, coordinator);
+    await close();
+  },
+  120_000,
+);

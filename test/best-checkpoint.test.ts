@@ -1,0 +1,84 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
+import { fourfold, killAll, photographs, type Process } from './support/process.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startWorkers,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
+
+/*
+ * What is evaluated has a checkpoint, so that the best can stay, and the figures outlive the coordinator that had them measured.
+ */
+
+let runs: SmallRuns;
+let settings: string[];
+
+beforeAll(async () => {
+  runs = await prepareSmallRuns();
+  const images = join(runs.folder, 'held-out');
+  await mkdir(images);
+  await copyFile(join(photographs, 'train', 'chelsea.png'), join(images, 'chelsea.png'));
+  const values = [`validation.images=${images}`, 'validation.every=2', 'checkpoints.every=100', 'checkpoints.keep=1'];
+  settings = values.flatMap((value) => ['--set', value]);
+}, 60_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+/** After an mse phase of 3 iterations and a gan phase of 5. */
+const evaluatedIterations = [2, 3, 4, 6, 8];
+
+async function expectFinished(process: Process): Promise<void> {
+  expect(await process.exit, process.errors.join('\n')).toEqual({ code: 0, signal: null });
+}
+
+/** What a finished run's newest checkpoint says of its evaluations. */
+async function evaluationsOf({ store }: SmallRun) {
+  const newest = (await listCheckpoints(store)).at(-1) as string;
+  const { history, best } = await readManifest(checkpointStore(store, newest));
+  const { evaluations } = history;
+  const highest = evaluations.reduce((a, b) => (b.psnr > a.psnr ? b : a));
+  expect(best).toEqual({ iteration: highest.iteration, psnr: highest.psnr });
+  return { evaluations, highest };
+}
+
+test('the newest and the best stay, and the best is found by name', async () => {
+  const run = await runs.create('best');
+  const coordinator = startCoordinator(run, ...settings);
+  startWorkers(run, 1, ...settings);
+  await expectFinished(coordinator);
+  const { evaluations, highest } = await evaluationsOf(run);
+  expect(evaluations.map(({ iteration }) => iteration)).toEqual(evaluatedIterations);
+  const iterations = (await listCheckpoints(run.store)).map((name) => Number(name.split('-')[0]));
+  expect(iterations).toEqual([...new Set([highest.iteration, 8])]);
+
+  const { stdout } = await fourfold(['checkpoints', 'ls', run.store.url, '--json']);
+  const { checkpoints } = JSON.parse(stdout) as { checkpoints: { iteration: number; best: boolean; psnr: number }[] };
+  expect(checkpoints.filter(({ best }) => best)).toMatchObject([highest].map(({ iteration, psnr }) => ({ iteration, psnr }))); // prettier-ignore
+  const pulled = await fourfold([
+    'checkpoints',
+    'pull',
+    `${run.store.url}/best`,
+    join(runs.folder, 'pulled'),
+    '--json',
+  ]);
+  expect(JSON.parse(pulled.stdout)).toMatchObject({ iteration: highest.iteration });
+}, 120_000);
+
+test('the coordinator killed as a checkpoint is there: what was being measured is measured again', async () => {
+  const run = await runs.create('killed');
+  const coordinator = startCoordinator(run, ...settings);
+  const [worker] = startWorkers(run, 1, ...settings);
+  await coordinator.waitFor(({ checkpoint }) => checkpoint === '00000004-0001', 'the checkpoint of 4 iterations');
+  coordinator.child.kill('SIGKILL');
+  await coordinator.exit;
+  const successor = startCoordinator(run, '--resume', ...settings);
+  await expectFinished(successor);
+  await expectFinished(worker);
+  const { evaluations } = await evaluationsOf(run);
+  expect(evaluations.map(({ iteration }) => iteration)).toEqual(evaluatedIterations);
+}, 120_000);

@@ -1,0 +1,139 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { checkpointStore, listCheckpoints, readRunRecord, verifyCheckpoint } from '@fourfold/coordinator';
+import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
+import { withEnvironment } from './support/environment.js';
+import { startHoldingProxy } from './support/holding-proxy.js';
+import { killAll, type LogEvent, type Process } from './support/process.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startWorkers,
+  weightsOf,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
+
+/*
+ * Checkpoints go into a real MinIO while training goes on, and whatever becomes of an upload, no half checkpoint is ever seen.
+ */
+
+const finished = { code: 0, signal: null };
+/** Iterations done, in the order of the log. */
+const done = (events: LogEvent[]) =>
+  events.flatMap(({ event, network, iteration }) =>
+    event === 'update' && network === 'generator' ? [Number(iteration) + 1] : [],
+  );
+const isDone = (count: number) => (event: LogEvent) => done([event])[0] === count;
+const isEvent = (name: string) => (event: LogEvent) => event.event === name;
+
+async function expectFinished(process: Process): Promise<void> {
+  expect(await process.exit, process.errors.join('\n')).toEqual(finished);
+}
+
+describe.skipIf(!findProgram('minio'))('beside training (MinIO after npm run setup:servers)', () => {
+  let minio: LocalMinio;
+  let runs: SmallRuns;
+  let reference: Awaited<ReturnType<typeof weightsOf>>;
+  const proxies: Awaited<ReturnType<typeof startHoldingProxy>>[] = [];
+
+  beforeAll(async () => {
+    minio = await startMinio();
+    Object.assign(process.env, minio.environment);
+    runs = await prepareSmallRuns('wasm', 's3://fourfold/small');
+    const run = await runs.create('reference');
+    const coordinator = startCoordinator(run);
+    startWorkers(run, 1);
+    await expectFinished(coordinator);
+    reference = await weightsOf(run);
+    expect(await readRunRecord(run.store)).toMatchObject({
+      name: 'reference',
+      term: 1,
+      seed: 7,
+      dataset: 's3://fourfold/small/dataset',
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      config: { checkpoints: { every: 2, keep: 3 } },
+    });
+  }, 180_000);
+  afterEach(async () => {
+    minio.thaw();
+    await killAll();
+    for (const proxy of proxies.splice(0)) proxy.close();
+  });
+  afterAll(async () => {
+    await runs.remove();
+    await minio.stop();
+  });
+
+  /** A coordinator whose first upload of the file is held. */
+  async function startHeld(run: SmallRun, file: RegExp, ...args: string[]) {
+    const proxy = await startHoldingProxy(Number(new URL(minio.endpoint).port), file);
+    proxies.push(proxy);
+    const far = { FOURFOLD_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}` };
+    return { proxy, coordinator: withEnvironment(far, () => startCoordinator(run, ...args)) };
+  }
+
+  test('MinIO frozen: updates go on until the next checkpoint is due, which says what it waits for', async () => {
+    const run = await runs.create('frozen');
+    // Due after 3 iterations, where a phase ends, after 5, and after 8.
+    const coordinator = startCoordinator(run, '--set', 'checkpoints.every=5');
+    const [worker] = startWorkers(run, 1);
+    await coordinator.waitFor(isDone(2), 'the second iteration');
+    minio.freeze();
+    const late = await coordinator.waitFor(isEvent('checkpoint-late'), 'a late checkpoint');
+    expect(late).toMatchObject({ iteration: 5, reason: 'the checkpoint of iteration 3 is still being written' });
+    expect(coordinator.events.some(isEvent('checkpoint'))).toBe(false);
+    expect(done(coordinator.events)).toEqual([1, 2, 3, 4, 5]);
+    await delay(1_000);
+    expect(done(coordinator.events)).toEqual([1, 2, 3, 4, 5]);
+    minio.thaw();
+    await expectFinished(coordinator);
+    await expectFinished(worker);
+    expect(await weightsOf(run)).toEqual(reference);
+    expect(await listCheckpoints(run.store)).toEqual(['00000003-0001', '00000005-0001', '00000008-0001']);
+  }, 120_000);
+
+  test('the coordinator killed while a checkpoint is uploaded: the run goes on from the one before', async () => {
+    const run = await runs.create('killed');
+    const { proxy, coordinator } = await startHeld(run, /^PUT .*checkpoints\/00000004-0001\/generator-adam/);
+    const [worker] = startWorkers(run, 1);
+    await proxy.held;
+    await coordinator.waitFor(isDone(6), 'the sixth iteration');
+    coordinator.child.kill('SIGKILL');
+    await coordinator.exit;
+    const half = async () =>
+      (await run.store.list('checkpoints/00000004-0001/')).map(({ key }) => key.split('/').at(-1));
+    expect(await half()).toEqual(['generator.safetensors']);
+    expect((await listCheckpoints(run.store)).at(-1)).toBe('00000003-0001');
+
+    const successor = startCoordinator(run, '--resume');
+    const resumed = await successor.waitFor(isEvent('resumed'), 'a checkpoint to go on from');
+    expect(resumed).toMatchObject({ checkpoint: '00000003-0001' });
+    await expectFinished(successor);
+    await expectFinished(worker);
+    expect(await weightsOf(run)).toEqual(reference);
+    expect(await half()).toEqual([]);
+    expect(await readRunRecord(run.store)).toMatchObject({ term: 2 });
+  }, 120_000);
+
+  test('SIGTERM while a checkpoint is uploaded: that one and one of where the run stands, both whole', async () => {
+    const run = await runs.create('stopped');
+    const { proxy, coordinator } = await startHeld(run, /^PUT .*checkpoints\/00000004-0001\/discriminator-adam/);
+    const [worker] = startWorkers(run, 1);
+    await proxy.held;
+    await coordinator.waitFor(isDone(5), 'the fifth iteration');
+    coordinator.child.kill('SIGTERM');
+    await coordinator.waitFor(isEvent('checkpoint-late'), 'the wait for the upload');
+    proxy.release();
+    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual({ code: 143, signal: null });
+    const stood = done(coordinator.events).length;
+    const names = await listCheckpoints(run.store);
+    expect(names.map((name) => Number(name.split('-')[0])).slice(-2)).toEqual([4, stood]);
+    for (const name of names) await verifyCheckpoint(checkpointStore(run.store, name));
+
+    const successor = startCoordinator(run, '--resume');
+    await expectFinished(successor);
+    await expectFinished(worker);
+    expect(await weightsOf(run)).toEqual(reference);
+  }, 120_000);
+});

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KubernetesObject, V1ConfigMap, V1HTTPGetAction } from '@kubernetes/client-node';
+import { makeCertificates } from '@fourfold/common/certificates';
+import { createGuard, findProgram, requireProgram, type ServerProgram } from '@fourfold/local-servers';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { clusterConfig } from './support/cluster-config.js';
+import { kustomize } from './support/kubernetes.js';
+import { podProcess, templateOf, type PodWorld } from './support/pod-processes.js';
+import { killAll, photographs, startFourfold, type Process } from './support/process.js';
+
+/*
+ * The manifests' command lines are the real ones: every container of the rendered YAML runs as a process here, and a run comes to its end.
+ */
+
+const programs = ['kustomize', 'nats-server', 'minio'] as const;
+const canRun = programs.every(findProgram) && process.platform === 'linux';
+const run = 'fourfold';
+
+describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:servers -- kubernetes)', () => {
+  const closing: (() => Promise<void>)[] = [];
+
+  afterEach(async () => {
+    await killAll();
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  /** Addresses that no other process of this machine listens on. */
+  const network = () => `127.${randomInt(2, 250)}.${randomInt(1, 250)}`;
+
+  async function createWorld(path: string) {
+    const folder = await mkdtemp(join(tmpdir(), 'fourfold-pods-'));
+    closing.push(() => rm(folder, { recursive: true, force: true }));
+    const net = network();
+    const services = { 'fourfold-nats': `${net}.2`, 'fourfold-minio': `${net}.3` };
+    const objects = (await kustomize(path)).map(withSmallConfig);
+    const secrets = {
+      ...(await certificateSecrets(join(folder, 'tls'), Object.values(services))),
+      'fourfold-access': access,
+    };
+    const world: PodWorld = { objects, secrets, services, folder };
+    let pods = 10;
+    /** Start a pod's container; `args` instead of its own. */
+    const startPod = async (
+      role: string,
+      args?: string[],
+    ): Promise<Process & { address: string; probes: string[] }> => {
+      const address = `${net}.${pods++}`;
+      const template = templateOf(objects, 'Job', `${run}-${role}`);
+      const { command, environment, container } = await podProcess(world, template, {
+        name: `${role}-${pods}`,
+        address,
+      });
+      const [program, ...own] = command;
+      expect(program).toBe('fourfold');
+      const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+      const process = startFourfold(args ?? own, ['env', '-i', ...variables]);
+      const probes = [container.livenessProbe, container.readinessProbe].flatMap((probe) =>
+        probe?.httpGet ? [urlOf(address, probe.httpGet, container.ports)] : [],
+      );
+      return { ...process, address, probes };
+    };
+    const startServer = async (kind: string, name: keyof typeof services) => {
+      const { command, environment } = await podProcess(world, templateOf(objects, kind, name), {
+        name,
+        address: services[name],
+      });
+      const path = requireProgram(command[0] as ServerProgram);
+      const guard = createGuard();
+      const server = spawn(path, command.slice(1), { env: environment, stdio: 'ignore' });
+      guard.watch(server.pid);
+      closing.push(() => guard.close());
+    };
+    await Promise.all([startServer('Deployment', 'fourfold-nats'), startServer('StatefulSet', 'fourfold-minio')]);
+    return { startPod };
+  }
+
+  /** A run with a coordinator, a data-loader and two workers that have joined. */
+  async function startRun(path: string) {
+    const { startPod } = await createWorld(path);
+    const images = join(photographs, 'train');
+    const prepare = ['prepare', '--images', images, '--out', 's3://fourfold/dataset', '--sample', '6', '--seed', '1'];
+    const prepared = await startPod('data-loader', prepare);
+    expect((await prepared.exit).code, prepared.errors.join('\n')).toBe(0);
+    const roles = ['coordinator', 'data-loader', 'worker', 'worker'];
+    const [coordinator, loader, ...workers] = await Promise.all(roles.map((role) => startPod(role)));
+    await Promise.all(workers.map((worker) => worker.waitFor(({ event }) => event === 'joined', 'joining')));
+    return { startPod, coordinator, loader, workers };
+  }
+
+  const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
+
+  test('base: a run comes to its end, and late comers learn of it', async () => {
+    const { startPod, coordinator, loader, workers } = await startRun('base');
+    const parts = [coordinator, loader, ...workers];
+    for (const url of parts.flatMap(({ probes }) => probes)) {
+      await vi.waitFor(async () => expect((await fetch(url)).status, url).toBe(200), 20_000);
+    }
+    expect(await exitCodes(parts)).toEqual([0, 0, 0, 0]);
+    const late = await Promise.all(['worker', 'data-loader', 'coordinator'].map((role) => startPod(role)));
+    expect(await exitCodes(late)).toEqual([0, 0, 0]);
+  }, 150_000);
+
+  test('overlays/tls: who is told to stop exits with 143, and the next term goes on', async () => {
+    const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
+    const [worker, leaving] = workers;
+    for (const part of [leaving, coordinator]) {
+      part.child.kill('SIGTERM');
+      expect((await part.exit).code, part.errors.join('\n')).toBe(143);
+    }
+    const next = await startPod('coordinator');
+    await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
+    expect(await exitCodes([next, loader, worker])).toEqual([0, 0, 0]);
+  }, 150_000);
+});
+
+const access = {
+  'nats-password': 'a-password-for-nats',
+  'join-token': 'a-token-with-which-to-join',
+  's3-access-key': 'fourfold',
+  's3-secret-key': 'a-secret-for-minio',
+};
+
+const phases = [
+  { kind: 'mse', iterations: 30, learningRate: 1e-3 },
+  { kind: 'gan', iterations: 30, learningRate: 1e-4 },
+];
+
+/** Another run in the run's ConfigMap, as users put theirs there. */
+function withSmallConfig(object: KubernetesObject): KubernetesObject {
+  if (object.kind !== 'ConfigMap' || object.metadata?.name !== `${run}-run`) return object;
+  const places =
+    'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats, announceMs: 200 }\n';
+  return { ...object, data: { 'run.yaml': `name: ${run}\n${clusterConfig(phases)}${places}` } } as V1ConfigMap;
+}
+
+/** The Secrets that cert-manager would make of the overlay's Certificates. */
+async function certificateSecrets(folder: string, hosts: string[]): Promise<PodWorld['secrets']> {
+  const { authority, certificates } = await makeCertificates(folder, { days: 1, hosts });
+  const ca = await readFile(authority.certificate, 'utf8');
+  const made = Object.entries(certificates).map(async ([name, { certificate, key }]) => {
+    const pair = { 'tls.crt': await readFile(certificate, 'utf8'), 'tls.key': await readFile(key, 'utf8') };
+    return [`fourfold-${name}-tls`, { ...pair, 'ca.crt': ca }];
+  });
+  return Object.fromEntries(await Promise.all(made)) as PodWorld['secrets'];
+}
+
+const urlOf = (
+  address: string,
+  { path, port }: V1HTTPGetAction,
+  ports: { name?: string; containerPort: number }[] = [],
+) => `http://${address}:${ports.find(({ name }) => name === port)?.containerPort}${path}`;

@@ -1,0 +1,312 @@
+import { writeFile } from 'node:fs/promises';
+import type { KubernetesObject, V1Job, V1Pod, V1PodTemplateSpec, V1StatefulSetSpec } from '@kubernetes/client-node';
+import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
+import { killAll } from './support/process.js';
+
+/*
+ * deploy/k8s and `fourfold submit` against a real API server, scheduler and controllers. Nodes and pods are played by kwok: what runs in
+ * the pods is another test's business.
+ */
+
+const namespace = 'team';
+const inTeam = ['--namespace', namespace];
+const patience = { timeout: 45_000, interval: 250 };
+
+const indexOf = ({ metadata }: V1Pod): number =>
+  Number(metadata?.annotations?.['batch.kubernetes.io/job-completion-index']);
+const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
+
+describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- kubernetes)', () => {
+  let kubernetes: TestKubernetes;
+  let eight: string;
+
+  beforeAll(async () => {
+    kubernetes = await startTestKubernetes();
+    await Promise.all([
+      kubernetes.addNode('gpus-1', 4),
+      kubernetes.addNode('gpus-2', 4),
+      kubernetes.addNode('plain', 0),
+      kubernetes.addNamespace(namespace),
+    ]);
+    eight = await kubernetes.writeConfig('eight');
+  }, 120_000);
+
+  afterAll(async () => {
+    await killAll();
+    await kubernetes.stop();
+  });
+
+  const submit = (config: string, ...args: string[]) => kubernetes.fourfold('submit', config, ...inTeam, ...args);
+  const workers = async () =>
+    (await kubernetes.podsOf(namespace, 'eight', 'worker')).filter(isRunning).sort((a, b) => indexOf(a) - indexOf(b));
+  const uids = (pods: V1Pod[]) => pods.map(({ metadata }) => metadata?.uid);
+
+  test.each(['base', 'overlays/gpu', 'overlays/jobset', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
+    '%s applies, and its pods are admitted where Pod Security is enforced as restricted',
+    async (path) => {
+      if (path === 'base') await kubernetes.defineResources(/jobsets|localqueues|podmonitors|certificates|issuers/);
+      const objects = await kustomize(path);
+      const [own] = objects.filter(({ kind }) => kind === 'Namespace');
+      expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+      await kubernetes.apply(own);
+      // A resource that has just been defined is there for all only a moment later.
+      for (const object of objects) await vi.waitFor(() => kubernetes.apply(object, true), patience);
+      const templates = objects.flatMap(podTemplates);
+      expect(templates).toHaveLength(5);
+      for (const { metadata, spec } of templates) {
+        // As a quota and the admission see it: by no controller, in a namespace that is really there.
+        const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: 'one', namespace }, spec };
+        await kubernetes.apply(pod, true);
+      }
+    },
+  );
+
+  test('as a JobSet all parts run, and go when the coordinator has succeeded', async () => {
+    await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
+    const objects = await kustomize('overlays/jobset');
+    for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
+    const runningOf = async (role: string) =>
+      (await kubernetes.podsOf('fourfold', 'fourfold', role)).filter(isRunning).length;
+    const running = () => Promise.all(['coordinator', 'worker', 'data-loader'].map(runningOf));
+    await vi.waitFor(async () => expect(await running()).toEqual([1, 2, 2]), patience);
+    const [coordinator] = await kubernetes.podsOf('fourfold', 'fourfold', 'coordinator');
+    await kubernetes.endPod(coordinator, 0);
+    await vi.waitFor(async () => expect(await running()).toEqual([0, 0, 0]), patience);
+    const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
+    const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
+    expect(status.terminalState).toBe('Completed');
+    await kubernetes.core.deleteNamespace({ name: 'fourfold' });
+  });
+
+  test('a pod that is not restricted is refused there', async () => {
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
+    const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
+    await expect(kubernetes.apply({ ...pod, spec } as KubernetesObject, true)).rejects.toThrow('violates PodSecurity');
+  });
+
+  test('--dry-run has the server check all, prints it, and sends nothing', async () => {
+    const { code, stdout, stderr } = await submit(eight, '--workers', '8', '--gpus', '1', '--dry-run', '--json');
+    expect(code, stderr).toBe(0);
+    const sent = JSON.parse(stdout) as KubernetesObject[];
+    expect(sent.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)).toEqual([
+      'ConfigMap eight-run',
+      ...['coordinator', 'worker', 'data-loader'].map((role) => `Job eight-${role}`),
+      'Service eight-coordinator',
+      ...['worker', 'data-loader'].map((role) => `PodDisruptionBudget eight-${role}`),
+    ]);
+    expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
+    const mistake = await submit(eight, '--gpus', '1', '--queue', 'no/name', '--dry-run');
+    expect(mistake.code).toBe(2);
+    expect(mistake.stderr).toMatch(/^fourfold: Job eight-coordinator: .*Invalid value: "no\/name"/);
+  });
+
+  test('8 GPU workers are submitted and run; the same again changes nothing', async () => {
+    const first = await submit(eight, '--workers', '8', '--gpus', '1');
+    expect(first.code, first.stderr).toBe(0);
+    expect(first.stdout).toBe('run eight in namespace team is running; `fourfold status eight` tells more\n');
+    const pods = await workers();
+    expect(pods.map(indexOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(pods.every(({ spec }) => spec?.containers[0].resources?.limits?.['nvidia.com/gpu'] === '1')).toBe(true);
+    const again = await submit(eight, '--workers', '8', '--gpus', '1');
+    expect(again.code, again.stderr).toBe(0);
+    expect(uids(await workers())).toEqual(uids(pods));
+  });
+
+  test('a name that is taken, and too few GPUs, are said in one line within seconds', async () => {
+    const other = await kubernetes.writeConfig('eight', 'seed: 99\n');
+    const taken = await submit(other, '--gpus', '1');
+    expect(taken.code).toBe(1);
+    expect(taken.stderr).toMatch(
+      /^fourfold: the name eight is taken in team since \S+, by a run of another config; choose another name, or end that run with `fourfold cancel eight`$/,
+    );
+    const more = await kubernetes.writeConfig('more');
+    const startMs = Date.now();
+    const short = await submit(more, '--workers', '3', '--gpus', '1');
+    expect(short.code).toBe(1);
+    expect(short.stderr.split('\n').at(-1)).toMatch(
+      /^fourfold: run more does not start: 3 workers wait: the cluster’s 8 nvidia\.com\/gpu are taken \(0\/3 nodes are available: .*Insufficient nvidia\.com\/gpu.*\); it starts as soon as/,
+    );
+    expect(Date.now() - startMs).toBeLessThan(30_000);
+    const list = await kubernetes.fourfold('list', ...inTeam);
+    expect(
+      list.stdout
+        .split('\n')
+        .slice(0, 3)
+        .map((line) => line.split(/ {2,}/).slice(0, 3)),
+    ).toEqual([
+      ['run', 'state', 'workers'],
+      ['more', 'starting', '0/3'],
+      ['eight', 'running', '8/8'],
+    ]);
+    expect((await kubernetes.fourfold('cancel', 'more', ...inTeam)).code).toBe(0);
+  });
+
+  test('a deleted worker and one that was told to stop are replaced, and no other restarts', async () => {
+    const before = await workers();
+    await kubernetes.core.deleteNamespacedPod({ name: before[3].metadata?.name as string, namespace });
+    await kubernetes.endPod(before[5], 143);
+    const after = await vi.waitFor(async () => {
+      const now = await workers();
+      expect(now.map(indexOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+      return now;
+    }, patience);
+    const replaced = after.filter((pod) => !uids(before).includes(pod.metadata?.uid)).map(indexOf);
+    expect(replaced).toEqual([3, 5]);
+    // Being told to stop uses nothing of the index's patience up.
+    expect(after[5].metadata?.annotations?.['batch.kubernetes.io/job-index-failure-count'] ?? '0').toBe('0');
+  });
+
+  test('a run is scaled down and up, and says what it cannot have', async () => {
+    const before = await workers();
+    const scale = (count: number) => kubernetes.fourfold('scale', 'eight', ...inTeam, '--workers', `${count}`);
+    expect((await scale(4)).code).toBe(0);
+    await vi.waitFor(async () => expect(uids(await workers())).toEqual(uids(before.slice(0, 4))), patience);
+    expect((await scale(10)).stdout).toBe('run eight is to have 10 workers\n');
+    await vi.waitFor(async () => expect(await workers()).toHaveLength(8), patience);
+    await vi.waitFor(async () => {
+      const { stdout } = await kubernetes.fourfold('status', 'eight', ...inTeam);
+      expect(stdout).toMatch(/^eight: running, submitted .* ago\n/);
+      expect(stdout).toMatch(/\n2 workers wait: the cluster’s 8 nvidia\.com\/gpu are taken/);
+    }, patience);
+    expect((await scale(8)).code).toBe(0);
+    const missing = await kubernetes.fourfold('scale', 'nine', ...inTeam, '--workers', '2');
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toBe('fourfold: there is no run nine in namespace team; there are eight');
+  });
+
+  test('cancel removes everything of the run, and says so when there is nothing', async () => {
+    expect((await kubernetes.fourfold('cancel', 'eight', ...inTeam)).code).toBe(0);
+    expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
+    const again = await kubernetes.fourfold('cancel', 'eight', ...inTeam);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toBe(
+      'fourfold: there is no run eight in namespace team; there is none at all; --namespace names another one',
+    );
+  });
+
+  test.each([
+    ['overlays/gpu', ['--gpus', '1']],
+    ['overlays/tls', ['--tls', '--set', 'workers.threads=1']],
+  ])('submit sends the Jobs that Kustomize makes of %s', async (path, args) => {
+    const config = await kubernetes.writeConfig('fourfold');
+    const { stdout, stderr } = await submit(config, ...args, '--dry-run', '--json');
+    const ours = (JSON.parse(stdout || stderr) as V1Job[]).filter(({ kind }) => kind === 'Job');
+    const theirs = (await kustomize(path)).filter(({ kind }) => kind === 'Job');
+    expect(ours).toHaveLength(3);
+    for (const job of ours) {
+      const other = theirs.find(({ metadata }) => metadata?.name === job.metadata?.name) as V1Job;
+      const moved = { ...other, metadata: { ...other.metadata, namespace } };
+      expect(comparable(job)).toEqual(comparable((await kubernetes.apply(moved as KubernetesObject, true)) as V1Job));
+    }
+  });
+
+  test('logs are read and followed; a run that has ended says how', async () => {
+    await writeFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"started"}\n`);
+    const ends = await kubernetes.writeConfig('ends');
+    const submitted = await submit(ends, '--workers', '2', '--gpus', '1');
+    expect(submitted.code, submitted.stderr).toBe(0);
+    const logs = (...args: string[]) => kubernetes.fourfold('logs', 'ends', ...inTeam, ...args);
+    expect(await logs()).toEqual({ code: 0, stdout: '{"event":"started"}\n', stderr: '' });
+    const both = await logs('--role', 'worker', '--tail', '1');
+    expect(both.stdout.split('\n').sort()).toEqual([
+      '',
+      expect.stringMatching(/^ends-worker-0-\w+ \{"event":"started"\}$/),
+      expect.stringMatching(/^ends-worker-1-\w+ \{"event":"started"\}$/),
+    ]);
+    const beyond = await logs('--role', 'worker', '--index', '2');
+    expect([beyond.code, beyond.stderr]).toEqual([2, 'fourfold: run ends has no worker 2; they are 0 to 1']);
+    const watched = kubernetes.fourfold('status', 'ends', ...inTeam, '--watch', '--json');
+    for (const role of ['worker', 'data-loader', 'coordinator']) {
+      for (const pod of await kubernetes.podsOf(namespace, 'ends', role)) await kubernetes.endPod(pod, 0);
+    }
+    const { code, stdout, stderr } = await watched;
+    expect(code, stderr).toBe(0);
+    const last = JSON.parse(stdout.trim().split('\n').at(-1) as string) as { state: string };
+    expect(last.state).toBe('finished');
+    await vi.waitFor(async () => {
+      const status = await kubernetes.fourfold('status', 'ends', ...inTeam, '--json');
+      const { roles } = JSON.parse(status.stdout) as { roles: { role: string; done: boolean }[] };
+      expect(roles.filter(({ done }) => done).map(({ role }) => role)).toEqual([
+        'coordinator',
+        'worker',
+        'data-loader',
+      ]);
+    }, patience);
+  });
+
+  test('an exit code of a user’s mistake fails the run at once', async () => {
+    const broken = await kubernetes.writeConfig('broken');
+    expect((await submit(broken, '--workers', '2', '--gpus', '1')).code).toBe(0);
+    const [worker] = await kubernetes.podsOf(namespace, 'broken', 'worker');
+    await kubernetes.endPod(worker, 2);
+    const { code, stderr } = await kubernetes.fourfold('status', 'broken', ...inTeam, '--watch');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^fourfold: run broken has failed: the worker has failed: Container worker for pod .* failed with exit code 2/,
+    );
+    expect((await kubernetes.fourfold('cancel', 'broken', ...inTeam)).code).toBe(0);
+  });
+
+  test('a quota, an image and a lack of GPUs that keep a run from starting are said in one line', async () => {
+    await kubernetes.addNamespace('poor');
+    const spec = { hard: { pods: '1' } };
+    await kubernetes.core.createNamespacedResourceQuota({
+      namespace: 'poor',
+      body: { metadata: { name: 'small' }, spec },
+    });
+    const config = await kubernetes.writeConfig('short');
+    const lastLine = async (...args: string[]) => {
+      const { code, stderr } = await kubernetes.fourfold('submit', config, ...args);
+      expect(code, stderr).toBe(1);
+      return stderr.split('\n').at(-1);
+    };
+    expect(await lastLine('--namespace', 'poor', '--gpus', '1')).toMatch(
+      /^fourfold: run short does not start: \d \S+ waits?: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1;/,
+    );
+    const image = 'registry.example/missing/fourfold:1';
+    expect(await lastLine(...inTeam, '--gpus', '1', '--image', image)).toMatch(
+      /^fourfold: run short does not start: 1 coordinator waits: (\S+) cannot be pulled: \1: not found;/,
+    );
+    expect((await kubernetes.fourfold('cancel', 'short', ...inTeam)).code).toBe(0);
+    for (const name of ['gpus-1', 'gpus-2']) await kubernetes.core.deleteNode({ name });
+    expect(await lastLine(...inTeam, '--gpus', '1')).toMatch(
+      /^fourfold: run short does not start: 2 workers wait: the cluster has no nvidia\.com\/gpu;/,
+    );
+  });
+});
+
+/** Have the API server ask JobSet's controller about JobSets, as its own manifests do. */
+async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }: Webhooks): Promise<void> {
+  const caBundle = Buffer.from(authority).toString('base64');
+  for (const [kind, path, operations] of [
+    ['MutatingWebhookConfiguration', 'mutate', ['CREATE']],
+    ['ValidatingWebhookConfiguration', 'validate', ['CREATE', 'UPDATE']],
+  ] as const) {
+    const webhook = {
+      name: `${path}.jobset.example`,
+      admissionReviewVersions: ['v1'],
+      sideEffects: 'None',
+      clientConfig: { url: `${url}/${path}-jobset-x-k8s-io-v1alpha2-jobset`, caBundle },
+      rules: [{ apiGroups: ['jobset.x-k8s.io'], apiVersions: ['v1alpha2'], operations, resources: ['jobsets'] }],
+    };
+    const apiVersion = 'admissionregistration.k8s.io/v1';
+    await apply({ apiVersion, kind, metadata: { name: 'jobset' }, webhooks: [webhook] } as KubernetesObject);
+  }
+}
+
+/** A Job as it was sent: without what the server makes up for each. */
+function comparable({ metadata, spec }: V1Job): unknown {
+  return { labels: metadata?.labels, spec: { ...spec, selector: undefined, template: spec?.template.spec } };
+}
+
+/** The pod templates of an object, those within a JobSet, too. */
+function podTemplates(object: unknown): V1PodTemplateSpec[] {
+  if (typeof object !== 'object' || object === null) return [];
+  const { template, volumeClaimTemplates = [] } = object as Partial<V1StatefulSetSpec>;
+  if (!template?.spec || !('containers' in template.spec)) return Object.values(object).flatMap(podTemplates);
+  // The claims of a StatefulSet's pods become volumes.
+  const claimed = volumeClaimTemplates.map(({ metadata }) => ({ name: metadata?.name as string, emptyDir: {} }));
+  return [{ ...template, spec: { ...template.spec, volumes: [...(template.spec.volumes ?? []), ...claimed] } }];
+}

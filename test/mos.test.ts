@@ -1,0 +1,169 @@
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findBrowser } from '@fourfold/local-servers';
+import { openBrowser, type BrowserPage } from './support/browser.js';
+import { fourfold, killAll, photographs, startFourfold, type Process } from './support/process.js';
+
+/*
+ * An opinion test from end to end: prepared, rated in a real browser, interrupted, resumed, reported.
+ */
+
+interface Rating {
+  version: string;
+  kind: string;
+  score: number;
+}
+interface Study {
+  versions: { id: string; picture: string; method: string }[];
+  calibration: { id: string; expected: number }[];
+}
+interface Report {
+  opinions: { method: string; ratings: number; mean: number; interval: number; distribution: number[] }[];
+  raters: { rater: string; done: number; repeats: number; equalShare: number; calibrationError: number }[];
+}
+
+const methods = ['nearest', 'bicubic', 'lanczos', 'original'];
+const pictures = 10;
+const repeats = 6;
+const trials = methods.length * pictures + repeats + 2;
+
+describe.skipIf(!findBrowser())(
+  'an opinion test (after npm run setup:servers, which finds or installs a browser)',
+  () => {
+    let folder: string;
+    let study: string;
+    let browser: BrowserPage;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'fourfold-mos-'));
+      study = join(folder, 'study');
+      const [images, calibration] = [join(folder, 'images'), join(folder, 'calibration')];
+      await Promise.all([mkdir(images), mkdir(calibration)]);
+      const train = join(photographs, 'train');
+      const names = (await readdir(train)).sort().slice(0, pictures + 1);
+      for (const [i, name] of names.entries()) {
+        const small = sharp(join(train, name)).resize(161, 122, { fit: 'cover' }).png();
+        await small.toFile(join(i < pictures ? images : calibration, `${name}.png`));
+      }
+      const options = ['--images', images, '--calibration', calibration, '--out', study, '--repeats', String(repeats)];
+      const prepared = await fourfold([
+        'mos',
+        'prepare',
+        ...options,
+        ...methods.flatMap((method) => ['--method', method]),
+      ]);
+      expect(prepared).toMatchObject({ code: 0 });
+      expect(await fourfold(['mos', 'prepare', ...options, '--method', 'nearest'])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`${study} holds a study already`) as string,
+      });
+    }, 60_000);
+    afterEach(async () => {
+      await browser.close();
+      await killAll();
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    async function serve(): Promise<{ server: Process; url: string }> {
+      const server = startFourfold(['mos', 'serve', study, '--http', '127.0.0.1:0']);
+      const url = () => /http:\/\/\S+/.exec(server.output())?.[0];
+      await expect.poll(url, { timeout: 20_000 }).toBeTruthy();
+      return { server, url: url() as string };
+    }
+
+    const read = async <T>(file: string) => JSON.parse(await readFile(join(study, file), 'utf8')) as T;
+    async function storedBy(rater: string): Promise<Rating[]> {
+      const text = await readFile(join(study, 'ratings', `${rater}.jsonl`), 'utf8');
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Rating);
+    }
+
+    async function enter(url: string, rater: string): Promise<void> {
+      browser = await openBrowser();
+      await browser.page.goto(url);
+      await browser.page.fill('#rater', rater);
+      await browser.page.click('#enter button');
+    }
+
+    /** Rate by what the picture is, and now and then otherwise, by key or by mouse, until `count` are done. */
+    async function rate(from: number, count: number, scoreOf: (id: string, position: number) => number): Promise<void> {
+      const { page } = browser;
+      for (let position = from; position < count; position++) {
+        await page.locator('#position', { hasText: new RegExp(`^${position + 1} of ${trials}$`) }).waitFor();
+        const id = /([0-9a-f]{16})\.png/.exec((await page.locator('#picture').getAttribute('src')) ?? '')?.[1] ?? '';
+        const score = scoreOf(id, position);
+        const stored = page.waitForResponse((response) => response.url().endsWith('/rating'));
+        // What is pressed before the picture is seen counts for nothing.
+        await page.locator('#scores button:enabled').first().waitFor();
+        if (position % 2) await page.keyboard.press(String(score));
+        else
+          await page
+            .locator('#scores button')
+            .nth(score - 1)
+            .click();
+        await stored;
+      }
+    }
+
+    test('4 methods and 10 pictures, interrupted and resumed; the report is what the stored ratings say', async () => {
+      const { versions, calibration } = await read<Study>('study.json');
+      const methodOf = new Map(versions.map(({ id, method }) => [id, method]));
+      const score = (id: string, position: number) => {
+        const expected = calibration.find((version) => version.id === id)?.expected;
+        return expected ?? Math.min(5, 1 + methods.indexOf(methodOf.get(id) ?? '') + (position % 3 === 0 ? 1 : 0));
+      };
+      const first = await serve();
+      await enter(first.url, 'ada');
+      await rate(0, 20, score);
+      first.server.child.kill('SIGKILL');
+      // What the server cannot store is said, and can be given again.
+      await browser.page.keyboard.press('3');
+      await browser.page.locator('#problem', { hasText: 'try again' }).waitFor();
+      await browser.close();
+      expect(await storedBy('ada')).toHaveLength(20);
+
+      const second = await serve();
+      await enter(second.url, 'ada');
+      await rate(20, trials, score);
+      await browser.page.locator('#end').waitFor();
+      expect(browser.problems).toEqual([]);
+      await browser.close();
+      await enter(second.url, 'bob');
+      await rate(0, 12, (id) => score(id, 1));
+      // One that comes again, since its answer was lost, is stored once.
+      const again = { method: 'POST', headers: { 'content-type': 'application/json' } };
+      const body = JSON.stringify({ rater: 'bob', position: 11, score: 5 });
+      expect(await (await fetch(`${second.url}rating`, { ...again, body })).json()).toMatchObject({ done: 12 });
+      for (const bad of ['{"rater":"../x","position":0,"score":1}', '{"rater":"bob","position":12,"score":6}', '{']) {
+        expect((await fetch(`${second.url}rating`, { ...again, body: bad })).status).toBe(400);
+      }
+      second.server.child.kill('SIGTERM');
+      expect(await second.server.exit).toEqual({ code: 143, signal: null });
+
+      const [ada, bob] = [await storedBy('ada'), await storedBy('bob')];
+      expect([ada.length, bob.length]).toEqual([trials, 12]);
+      expect(ada.slice(0, 2).map((rating) => rating.score)).toEqual([1, 5]);
+      const figure = join(folder, 'opinions.png');
+      const { code, stdout } = await fourfold(['mos', 'report', study, '--json', '--figure', figure]);
+      expect(code).toBe(0);
+      const { opinions, raters } = JSON.parse(stdout) as Report;
+      for (const [i, method] of methods.entries()) {
+        const scores = [...ada, ...bob]
+          .filter(({ kind, version }) => kind === 'rating' && methodOf.get(version) === method)
+          .map((rating) => rating.score);
+        const mean = scores.reduce((sum, value) => sum + value, 0) / scores.length;
+        expect(opinions[i]).toMatchObject({ method, ratings: scores.length });
+        expect(opinions[i].mean).toBeCloseTo(mean, 12);
+        expect(opinions[i].distribution).toEqual([1, 2, 3, 4, 5].map((at) => scores.filter((s) => s === at).length));
+        expect(opinions[i].interval).toBeGreaterThan(0);
+      }
+      expect(raters[0]).toMatchObject({ rater: 'ada', done: trials, repeats, calibrationError: 0 });
+      expect(await sharp(figure).metadata()).toMatchObject({ format: 'png', width: 1200 });
+    }, 120_000);
+  },
+);

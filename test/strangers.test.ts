@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findProgram } from '@fourfold/local-servers';
+import { clusterConfig } from './support/cluster-config.js';
+import { startCluster, type Cluster, type Office } from './support/cluster.js';
+import { startCorruptingProxy } from './support/corrupting-proxy.js';
+import { withEnvironment } from './support/environment.js';
+import { pulledWeights, weightsOfOneWorker, type FinalWeights } from './support/final-weights.js';
+import { get } from './support/metrics.js';
+import { throwNoise } from './support/noise.js';
+import { killAll, type Process } from './support/process.js';
+
+/*
+ * A whole cluster at work, and those who are none of it: refused with a reason on both sides, and nothing is disturbed. Its tests
+ * are about one run, in their order.
+ */
+
+const finished = { code: 0, signal: null };
+const noiseSeconds = 60;
+/** Each half of an iteration takes two of these at least, for its parameters and for its lease: the run lasts as long as the noise. */
+const roundTripMs = 60;
+const config = clusterConfig([
+  { kind: 'mse', iterations: 90, learningRate: 1e-3 },
+  { kind: 'gan', iterations: 130, learningRate: 1e-4 },
+  { kind: 'gan', iterations: 130, learningRate: 1e-5 },
+]);
+/** Streams, so that parameters and gradients cross the ports; nobody is slow, so that whoever is lost was disturbed. */
+const settings = ['exchange.transport=grpc', 'checkpoints.every=60', 'timing.leaseMs=120000', 'timing.silenceMs=60000'];
+const args = ['--http', '127.0.0.1:0', ...settings.flatMap((setting) => ['--set', setting])];
+
+type Environment = Record<string, string>;
+const without = (environment: Environment, ...names: string[]): Environment =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
+const addressIn = async (part: Process, event: string): Promise<string> =>
+  String((await part.waitFor((line) => line.event === event, event))['address']);
+
+describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
+  'a cluster among strangers (after npm run setup:servers)',
+  () => {
+    let cluster: Cluster;
+    let reference: Promise<FinalWeights>;
+    let office: Office;
+    let workers: Process[];
+    let loaders: Process[];
+
+    beforeAll(async () => {
+      // Beside the cluster, which waits for its network most of the time.
+      reference = weightsOfOneWorker(config);
+      reference.catch(() => undefined);
+      cluster = await startCluster({ config, name: 'strangers', roundTripMs });
+      office = await cluster.startCoordinator(...args);
+      loaders = [cluster.startLoader(...args), cluster.startLoader(...args)];
+      workers = [cluster.startWorker(...args), cluster.startWorker(...args), cluster.startWorker(...args)];
+      await office.process.waitFor(({ event }) => event === 'update', 'the first update');
+    }, 600_000);
+    afterAll(async () => {
+      await killAll();
+      await cluster.stop();
+    });
+
+    /** A stranger ends with this on one line, and the coordinator has said that. */
+    async function expectRefusal(stranger: Process, says: RegExp, logs: RegExp) {
+      const { code } = await stranger.exit;
+      expect(code).not.toBe(0);
+      expect(stranger.errors).toEqual([expect.stringMatching(says)]);
+      const refusal = ({ event, ...line }: { event?: string; [field: string]: unknown }) =>
+        ['caller-refused', 'worker-refused'].includes(String(event)) &&
+        logs.test(String(line['reason'] ?? line['problem']));
+      await office.process.waitFor(refusal, 'the refusal');
+    }
+
+    async function expectOldRefused() {
+      const proxy = await withEnvironment(cluster.servers.environment('local'), () =>
+        startCorruptingProxy(office.proxy.address, {
+          message: (message) =>
+            message.register ? { register: { ...message.register, protocolVersion: 999 } } : message,
+        }),
+      );
+      const old = cluster.startStranger('worker', (environment) => environment, '--coordinator', proxy.address);
+      const reason = /the worker speaks protocol version 999, this coordinator \d+: use one release for both/;
+      await expectRefusal(old, reason, reason);
+      await proxy.close();
+    }
+
+    async function expectAnonymousRefused() {
+      const anonymous = (environment: Environment) =>
+        without(environment, 'FOURFOLD_NATS_USER', 'FOURFOLD_NATS_PASSWORD_FILE');
+      for (const role of ['data-loader', 'worker'] as const) {
+        const stranger = cluster.startStranger(role, anonymous);
+        expect(await stranger.exit).toEqual({ code: 2, signal: null });
+        expect(stranger.errors).toEqual([
+          expect.stringMatching(
+            /^fourfold: NATS refuses this user: .*check FOURFOLD_NATS_USER and FOURFOLD_NATS_PASSWORD$/,
+          ),
+        ]);
+      }
+      expect(await cluster.servers.nats.log()).toMatch(/authentication error/);
+    }
+
+    test('a worker without a certificate, and one with another token', async () => {
+      const bare = (environment: Environment) =>
+        without(environment, 'FOURFOLD_TLS_CA', 'FOURFOLD_TLS_CERTIFICATE', 'FOURFOLD_TLS_KEY');
+      await expectRefusal(
+        cluster.startStranger('worker', bare, '--set', 'batches.from=shards'),
+        /^fourfold: .*demands a certificate, of which this process has none: set FOURFOLD_TLS_CA/,
+        /the TLS handshake failed/,
+      );
+      const otherToken = (environment: Environment) => ({
+        ...without(environment, 'FOURFOLD_JOIN_TOKEN_FILE'),
+        FOURFOLD_JOIN_TOKEN: 'not-the-token-of-this-run',
+      });
+      await expectRefusal(
+        cluster.startStranger('worker', otherToken),
+        /^fourfold: the worker shows another join token/,
+        /the worker shows another join token/,
+      );
+    }, 180_000);
+
+    test('nonsense at every port for a minute; meanwhile a worker of another protocol version, and parts without credentials for NATS', async () => {
+      const { process: coordinator, proxy } = office;
+      const parts = [coordinator, ...workers, ...loaders];
+      const http = await Promise.all(parts.map((part) => addressIn(part, 'http')));
+      const addresses = [
+        ...http,
+        proxy.address,
+        ...(await Promise.all(workers.map((worker) => addressIn(worker, 'started')))),
+        cluster.servers.nats.address,
+        new URL(cluster.servers.minio.endpoint).host,
+      ];
+      const over = new AbortController();
+      void coordinator.exit.then(() => over.abort());
+      const begunMs = performance.now();
+      const [noise] = await Promise.all([
+        throwNoise(addresses, { seconds: noiseSeconds, seed: 3, rate: 4, signal: over.signal }),
+        expectOldRefused(),
+        expectAnonymousRefused(),
+      ]);
+      expect(performance.now() - begunMs).toBeGreaterThan(noiseSeconds * 1000 * 0.9);
+      for (const [address, { taken }] of Object.entries(noise)) expect(taken, address).toBeGreaterThan(20);
+      for (const address of http) expect(await get(address, '/healthz')).toMatchObject({ status: 200 });
+    }, 300_000);
+
+    test('the run ends with the weights of one worker without anybody else; nobody was lost', async () => {
+      const { process: coordinator } = office;
+      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+      for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+      for (const { child, exit } of loaders) {
+        child.kill('SIGTERM');
+        expect(await exit).toEqual({ code: 143, signal: null });
+      }
+      expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
+      expect(
+        new Set(coordinator.events.filter(({ event }) => event === 'worker-joined').map(({ worker }) => worker)).size,
+      ).toBe(3);
+      const { generator, discriminator } = await reference;
+      expect(await pulledWeights(cluster)).toMatchObject({ generator, discriminator });
+    }, 300_000);
+  },
+);

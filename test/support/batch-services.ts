@@ -1,0 +1,124 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, parseRunConfig, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
+import {
+  connectBatchSource,
+  createBatchSource,
+  prepare,
+  prepareDefaults,
+  type Batch,
+  type DatasetManifest,
+  type NatsBatchSource,
+} from '@fourfold/data-loader';
+import type { LocalNats } from '@fourfold/local-servers';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { expect } from 'vitest';
+import { withEnvironment } from './environment.js';
+import { photographs, startFourfold, type LogEvent, type Process } from './process.js';
+
+/** A dataset of several shards, and all that tests of data-loaders start from it. */
+export interface BatchBed {
+  manifest: DatasetManifest;
+  /** The dataset's place. */
+  dataset: ObjectStore;
+  config: RunConfig;
+  configPath: string;
+  /** The batches as a worker without NATS makes them. */
+  local: { batch(iteration: number, replica: number): Promise<Batch> };
+  /** A `fourfold data-loader` that announces itself; `settings` are `key=value` of its config. */
+  startLoader(settings?: string[], args?: string[]): Promise<Process & { id: string }>;
+  /** A worker's side of the wire, and what it logs. */
+  connectClient(environment: Record<string, string>, changes?: Partial<RunConfig>): Promise<Client>;
+  remove(): Promise<void>;
+}
+
+/** `toEqual` looks at bytes one by one, which keeps this process from reading answers for seconds. */
+export function expectSameBatch(batch: Batch, expected: Batch): void {
+  const { hr, lr, ...rest } = expected;
+  expect(batch).toMatchObject(rest);
+  expect([Buffer.compare(batch.hr, hr), Buffer.compare(batch.lr, lr)]).toEqual([0, 0]);
+}
+
+export interface Client {
+  source: NatsBatchSource;
+  events: LogEvent[];
+}
+
+/** Nobody is late on a busy machine, where a test is not about lateness. */
+const lateMs = 30_000;
+
+const raw = (dataset: string) => ({
+  name: 'batches',
+  dataset,
+  seed: 5,
+  data: { globalBatch: 8, replicas: 4, crop: 96, windowPictures: 8, cropsPerPicture: 1, flips: true },
+  phases: [{ kind: 'mse', iterations: 100, learningRate: 1e-4 }],
+  loss: { content: 'mse' },
+  batches: { from: 'nats', lateMs, announceMs: 200 },
+  timing: { patienceMs: 60_000 },
+});
+
+export async function prepareBatchBed(): Promise<BatchBed> {
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-batches-'));
+  const dataset = openStore(join(folder, 'dataset'));
+  const images = join(photographs, 'train');
+  const options = { ...prepareDefaults, images, store: dataset, name: 'batches', tile: 240, shardSizeBytes: 2 ** 20 };
+  const { manifest } = await prepare(options);
+  const config = parseRunConfig(raw(dataset.url), 'the test');
+  const configPath = join(folder, 'config.yaml');
+  await writeFile(configPath, JSON.stringify(raw(dataset.url)));
+  const local = createBatchSource({ store: dataset, manifest, data: config.data, seed: config.seed });
+  const made = new Map<string, Promise<Batch>>();
+  return {
+    manifest,
+    dataset,
+    config,
+    configPath,
+    local: {
+      batch(iteration, replica) {
+        const key = `${iteration}.${replica}`;
+        const batch = made.get(key) ?? local.batch(iteration, replica);
+        made.set(key, batch);
+        return batch;
+      },
+    },
+    async startLoader(settings = [], args = []) {
+      const sets = settings.flatMap((setting) => ['--set', setting]);
+      const loader = startFourfold(['data-loader', '--config', configPath, ...sets, ...args]);
+      const { loader: id } = await loader.waitFor(({ event }) => event === 'started', 'a data-loader');
+      return { ...loader, id: id as string };
+    },
+    async connectClient(environment, changes = {}) {
+      const events: LogEvent[] = [];
+      const signal = new AbortController().signal;
+      const options = { config: { ...config, ...changes }, manifest, log: recorder(events), signal };
+      return { source: await withEnvironment(environment, () => connectBatchSource(options)), events };
+    },
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+/** A logger that keeps what it is told. */
+function recorder(events: LogEvent[]): Logger {
+  const record = (fields: LogEvent) => void events.push(fields);
+  return { debug: record, info: record, warn: record, error: record } as unknown as Logger;
+}
+
+/** Everything that is asked of any data-loader, as somebody else who is connected to NATS sees it. */
+export async function observeRequests(nats: LocalNats): Promise<{
+  connection: NatsConnection;
+  requests: { loader: string; replica: number; iteration: number }[];
+}> {
+  const connection = await connect({ servers: nats.address });
+  const requests: { loader: string; replica: number; iteration: number }[] = [];
+  connection.subscribe('fourfold.*.*.loader.*.batch', {
+    callback: (_, message) =>
+      void requests.push({
+        loader: message.subject.split('.')[4],
+        ...message.json<{ replica: number; iteration: number }>(),
+      }),
+  });
+  await connection.flush();
+  return { connection, requests };
+}

@@ -1,0 +1,58 @@
+import { permutation, randomStream } from '@fourfold/common';
+
+/** What may happen to a cluster. */
+export const faultKinds = [
+  'kill a worker',
+  'freeze a worker',
+  'join a worker',
+  'kill a data-loader',
+  'freeze a data-loader',
+  'kill the coordinator',
+  'freeze the coordinator',
+  'kill nats-server',
+  'freeze nats-server',
+  'kill MinIO',
+  'freeze MinIO',
+  'slow and broken network',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** When a fault strikes: at once, or when the coordinator's log says that this is under way. */
+export const moments = ['at once', 'gradients are pulled', 'between the halves', 'a checkpoint is written'] as const;
+export type Moment = (typeof moments)[number];
+
+export interface Fault {
+  /** The generator's update after which it strikes. */
+  iteration: number;
+  kind: FaultKind;
+  moment: Moment;
+  /** How long something is away, frozen or slow. */
+  forMs: number;
+  /** Chooses among those that it may strike, in [0, 1). */
+  pick: number;
+}
+
+/** Long enough for a frozen worker to lose its seat, short enough for a minute to hold many. */
+const durationMs = { least: 200, most: 5_000 };
+
+/**
+ * Faults that are a pure function of their seed: `gap` iterations from one to the next, each kind as often as the others, each
+ * moment in turn.
+ */
+export function planFaults(seed: number, count: number, gap: number): Fault[] {
+  const random = randomStream('chaos', seed);
+  const faults: Fault[] = [];
+  while (faults.length < count) {
+    for (const index of permutation(faultKinds.length, random)) {
+      const round = Math.floor(faults.length / faultKinds.length);
+      faults.push({
+        iteration: (faults.length + 1) * gap,
+        kind: faultKinds[index],
+        moment: moments[(index + round) % moments.length],
+        forMs: Math.round(durationMs.least + random.float() ** 2 * (durationMs.most - durationMs.least)),
+        pick: random.float(),
+      });
+    }
+  }
+  return faults.slice(0, count);
+}

@@ -1,0 +1,47 @@
+import type { LogEvent } from '../process.js';
+
+/** What one coordinator did in its term. */
+export interface TermLog {
+  term: number;
+  /** The checkpoint that it began from. */
+  from?: { iteration: number; term: number };
+  /** Updates in the order in which it made them, as `network iteration`. */
+  updates: string[];
+}
+
+/** Read a coordinator's log; undefined where it never came into office. */
+export function termLog(events: readonly LogEvent[]): TermLog | undefined {
+  const listening = events.find(({ event }) => event === 'listening');
+  if (!listening) return undefined;
+  const resumed = events.find(({ event }) => event === 'resumed');
+  const [, iteration, term] = /^(\d+)-(\d+)$/.exec(String(resumed?.['checkpoint'])) ?? [];
+  return {
+    term: Number(listening['term']),
+    ...(resumed && { from: { iteration: Number(iteration), term: Number(term) } }),
+    updates: events
+      .filter(({ event }) => event === 'update')
+      .map((event) => `${String(event['network'])} ${String(event['iteration'])}`),
+  };
+}
+
+/**
+ * The updates that a checkpoint of `iteration` iterations holds: those of the term that wrote it, behind those of the checkpoint
+ * that this term began from, and so on. Of checkpoints at the end of an iteration; one between the halves has another update.
+ */
+export function lineage(terms: readonly TermLog[], last: { iteration: number; term: number }): string[] {
+  const own = terms.find(({ term }) => term === last.term);
+  if (!own) throw new Error(`no coordinator of term ${last.term} has left a log`);
+  const before = own.from ? lineage(terms, own.from) : [];
+  const end = own.updates.findIndex((update) => update === `generator ${last.iteration - 1}`);
+  return [...before, ...own.updates.slice(0, end + 1)];
+}
+
+/** The updates of the whole schedule, each once, in order. */
+export const wholeSchedule = (phases: readonly { kind: string; iterations: number }[]): string[] =>
+  phases.flatMap(({ kind, iterations }, phase) => {
+    const first = phases.slice(0, phase).reduce((sum, earlier) => sum + earlier.iterations, 0);
+    return Array.from({ length: iterations }, (_, i) => [
+      ...(kind === 'gan' ? [`discriminator ${first + i}`] : []),
+      `generator ${first + i}`,
+    ]).flat();
+  });

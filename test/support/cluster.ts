@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  freePorts,
+  startClusterServers,
+  startDelayingProxy,
+  type ClusterRole,
+  type ClusterServers,
+  type DelayingProxy,
+} from '@fourfold/local-servers';
+import { photographs, startFourfold, type Process } from './process.js';
+
+/** A coordinator, and the proxy by which its workers reach it. */
+export interface Office {
+  process: Process;
+  proxy: DelayingProxy;
+}
+
+/**
+ * A run on a whole cluster: real servers with certificates everywhere, one process a part, and between all of them a proxy that
+ * can delay, stop and break connections.
+ */
+export interface Cluster {
+  servers: ClusterServers;
+  proxies: { nats: DelayingProxy; minio: DelayingProxy };
+  /** Those that live, and have lived. */
+  coordinators: Office[];
+  workers: Set<Process>;
+  loaders: Set<Process>;
+  startCoordinator(...args: string[]): Promise<Office>;
+  startWorker: (...args: string[]) => Process;
+  startLoader: (...args: string[]) => Process;
+  /** Start a part that `change` has given another environment than the cluster's. */
+  startStranger(
+    role: 'worker' | 'data-loader',
+    change: (environment: Record<string, string>) => Record<string, string>,
+    ...args: string[]
+  ): Process;
+  /** Run `fourfold ARGS` beside it, with the environment of a whole run. */
+  run(...args: string[]): Process;
+  /** URL of the run in MinIO. */
+  runUrl: string;
+  stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** The run's config in YAML, without dataset, store and what is about batches. */
+  config: string;
+  name: string;
+  roundTripMs?: number;
+}
+
+const bucket = 's3://cluster';
+
+/** Start the servers and put six photographs into MinIO; no part runs yet. */
+export async function startCluster({ config, name, roundTripMs = 0 }: ClusterOptions): Promise<Cluster> {
+  const servers = await startClusterServers();
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-cluster-run-'));
+  const proxies = {
+    nats: await startDelayingProxy(servers.nats.address, { roundTripMs }),
+    minio: await startDelayingProxy(new URL(servers.minio.endpoint).host, { roundTripMs }),
+  };
+  const through = { nats: proxies.nats.address, minio: proxies.minio.address };
+  const start = (role: ClusterRole, args: string[]) => startFourfold(args, [], servers.environment(role, through));
+  const configPath = join(folder, 'run.yaml');
+  const places = `dataset: ${bucket}/dataset\nstore: ${bucket}/store\nbatches: { from: nats, announceMs: 200, lateMs: 1000 }\n`;
+  await writeFile(configPath, `name: ${name}\n${config}\n${places}`);
+  const workers = new Set<Process>();
+  const loaders = new Set<Process>();
+  const coordinators: Office[] = [];
+  const kept = <T extends Process>(all: Set<Process>, process: T): T => {
+    all.add(process);
+    void process.exit.then(() => all.delete(process));
+    return process;
+  };
+  const images = join(photographs, 'train');
+  const prepare = ['prepare', '--images', images, '--out', `${bucket}/dataset`, '--sample', '6', '--seed', '1'];
+  const prepared = start('local', prepare);
+  const { code } = await prepared.exit;
+  if (code !== 0) throw new Error(prepared.errors.join('\n'));
+  return {
+    servers,
+    proxies,
+    coordinators,
+    workers,
+    loaders,
+    runUrl: `${bucket}/store/runs/${name}`,
+    async startCoordinator(...args) {
+      const [port] = await freePorts(1);
+      const listen = `127.0.0.1:${port}`;
+      const proxy = await startDelayingProxy(listen, { roundTripMs });
+      const where = ['--listen', listen, '--advertise', proxy.address];
+      const process = start('coordinator', ['coordinator', '--config', configPath, ...where, ...args]);
+      void process.exit.then(() => proxy.close());
+      const office = { process, proxy };
+      coordinators.push(office);
+      return office;
+    },
+    startWorker: (...args) => kept(workers, start('worker', ['worker', '--config', configPath, ...args])),
+    startLoader: (...args) => kept(loaders, start('data-loader', ['data-loader', '--config', configPath, ...args])),
+    startStranger: (role, change, ...args) =>
+      startFourfold([role, '--config', configPath, ...args], [], change(servers.environment(role, through))),
+    run: (...args) => start('local', args),
+    async stop() {
+      await Promise.all(Object.values(proxies).map((proxy) => proxy.close()));
+      await servers.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

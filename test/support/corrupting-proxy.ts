@@ -1,0 +1,67 @@
+import {
+  createCoordinatorClient,
+  createWorkerClient,
+  startServer,
+  wire,
+  type Chunk,
+  type CoordinatorHandlers,
+  type CoordinatorMessage,
+  type RunningServer,
+  type WorkerHandlers,
+  type WorkerMessage,
+} from '@fourfold/common';
+
+export interface Corruption {
+  /** What becomes of a worker's message on its way to the coordinator. */
+  message?: (message: WorkerMessage) => WorkerMessage;
+  /** What becomes of a chunk of a gradient. */
+  chunk?: (chunk: Chunk) => Chunk;
+}
+
+/** A proxy between one worker and its coordinator, for messages and gradients, that makes the worker a bad one. */
+export async function startCorruptingProxy(
+  coordinator: string,
+  { message: changeMessage = (message) => message, chunk: changeChunk = (chunk) => chunk }: Corruption,
+): Promise<RunningServer> {
+  const client = createCoordinatorClient(coordinator, 'bulk');
+  const server = await startServer('127.0.0.1:0');
+  let workerAddress = '';
+
+  const coordinatorSide: CoordinatorHandlers = {
+    Join(call) {
+      const upstream = client.Join();
+      upstream.on('data', (message: CoordinatorMessage) => call.write(message));
+      upstream.on('end', () => call.end());
+      upstream.on('error', (error) => call.emit('error', error));
+      call.on('data', (message: WorkerMessage) => {
+        const { register } = message;
+        if (register) workerAddress = String(register.exchangeAddress);
+        upstream.write(
+          changeMessage(register ? { register: { ...register, exchangeAddress: server.address } } : message),
+        );
+      });
+      call.on('end', () => upstream.end());
+      call.on('cancelled', () => upstream.cancel());
+    },
+    PullParameters(call) {
+      const upstream = client.PullParameters(call.request);
+      upstream.on('error', (error) => call.emit('error', error));
+      upstream.on('data', (chunk: Chunk) => call.write(chunk));
+      upstream.on('end', () => call.end());
+    },
+    Watch: (call) => call.end(),
+  };
+  const workerSide: WorkerHandlers = {
+    PullGradient(call) {
+      const worker = createWorkerClient(workerAddress);
+      const upstream = worker.PullGradient(call.request);
+      upstream.on('error', (error) => call.emit('error', error));
+      upstream.on('data', (chunk: Chunk) => call.write(changeChunk(chunk)));
+      upstream.on('end', () => call.end());
+      upstream.on('close', () => worker.close());
+    },
+  };
+  server.addService(wire.Coordinator.service, coordinatorSide);
+  server.addService(wire.Worker.service, workerSide);
+  return server;
+}

@@ -1,0 +1,63 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sha256 } from '@fourfold/common';
+import type { Cluster } from './cluster.js';
+import { fourfold, photographs } from './process.js';
+
+/** SHA-256 of a checkpoint's weights, and which checkpoint it is. */
+export interface FinalWeights {
+  checkpoint: string;
+  generator: string;
+  /** Of the generator's moving average. */
+  average: string;
+  discriminator: string;
+}
+
+const inTemporaryFolder = async <T>(act: (folder: string) => Promise<T>): Promise<T> => {
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-final-'));
+  try {
+    return await act(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+async function weightsIn(folder: string, checkpoint: string): Promise<FinalWeights> {
+  const hashOf = async (file: string) => sha256(await readFile(join(folder, file)));
+  return {
+    checkpoint,
+    generator: await hashOf('generator.safetensors'),
+    average: await hashOf('generator-average.safetensors'),
+    discriminator: await hashOf('discriminator.safetensors'),
+  };
+}
+
+async function succeed(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await fourfold(args);
+  if (code !== 0) throw new Error(stderr);
+  return stdout.trim();
+}
+
+/** What a config (as for `startCluster`) trains on one worker, with a folder for everything and no servers. */
+export const weightsOfOneWorker = (config: string): Promise<FinalWeights> =>
+  inTemporaryFolder(async (folder) => {
+    const dataset = join(folder, 'dataset');
+    const images = join(photographs, 'train');
+    await succeed('prepare', '--images', images, '--out', dataset, '--sample', '6', '--seed', '1');
+    const configPath = join(folder, 'run.yaml');
+    await writeFile(configPath, `name: alone\n${config}\ndataset: ${dataset}\nstore: ${join(folder, 'store')}\n`);
+    const url = await succeed('train', configPath, '--workers', '1');
+    return weightsIn(fileURLToPath(url), url.split('/').at(-1) as string);
+  });
+
+/** The newest checkpoint of a cluster's run, as other deployments get it. */
+export const pulledWeights = (cluster: Cluster): Promise<FinalWeights> =>
+  inTemporaryFolder(async (folder) => {
+    const pull = cluster.run('checkpoints', 'pull', `${cluster.runUrl}/latest`, folder, '--json');
+    const { code } = await pull.exit;
+    if (code !== 0) throw new Error(pull.errors.join('\n'));
+    const { checkpoint } = JSON.parse(pull.output()) as { checkpoint: string };
+    return weightsIn(folder, checkpoint.split('/').at(-1) as string);
+  });

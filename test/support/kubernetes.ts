@@ -1,0 +1,135 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { CoreV1Api, KubeConfig, type KubernetesObject, type V1Pod } from '@kubernetes/client-node';
+import { customResourcesFolder, requireProgram, startKubernetes } from '@fourfold/local-servers';
+import { parseAllDocuments } from 'yaml';
+import { startFourfold } from './process.js';
+
+export const deployFolder = fileURLToPath(new URL('../../deploy/k8s/', import.meta.url));
+
+/** The objects that Kustomize makes of a folder in deploy/k8s. */
+export async function kustomize(path: string): Promise<KubernetesObject[]> {
+  const { stdout } = await promisify(execFile)(requireProgram('kustomize'), ['build', join(deployFolder, path)], {
+    maxBuffer: 16 * 2 ** 20,
+  });
+  return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);
+}
+
+/** A real API server with what tests do to it. */
+export type TestKubernetes = Awaited<ReturnType<typeof startTestKubernetes>>;
+
+export async function startTestKubernetes() {
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-kubernetes-test-'));
+  const cluster = await startKubernetes();
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(cluster.kubeconfig);
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const caFile = kubeConfig.getCurrentCluster()?.caFile as string;
+  const server = {
+    url: cluster.url,
+    authority: await readFile(caFile, 'utf8'),
+    token: kubeConfig.getCurrentUser()?.token as string,
+  };
+  const apply = (object: KubernetesObject, dryRun = false) => applyTo(server, object, dryRun);
+  return {
+    ...cluster,
+    core,
+    /** Server-side apply; rejects with the API server's own words. */
+    apply,
+    /** A node that kwok plays, with so many GPUs. */
+    async addNode(name: string, gpus: number): Promise<void> {
+      const capacity = { cpu: '64', memory: '512Gi', pods: '110', ...(gpus > 0 && { 'nvidia.com/gpu': `${gpus}` }) };
+      await core.createNode({ body: { metadata: { name }, status: { capacity, allocatable: capacity } } });
+    },
+    /** A namespace that admits what is restricted, and nothing else. */
+    async addNamespace(name: string): Promise<void> {
+      const enforced = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+      await core.createNamespace({ body: { metadata: { name, labels: enforced } } });
+      await core.createNamespacedServiceAccount({ namespace: name, body: { metadata: { name: 'fourfold-run' } } });
+    },
+    /** Define the custom resources that the overlays use; `pattern` selects files of them. */
+    async defineResources(pattern: RegExp): Promise<void> {
+      const names = (await readdir(customResourcesFolder())).filter((name) => pattern.test(name));
+      for (const name of names) {
+        const text = await readFile(join(customResourcesFolder(), name), 'utf8');
+        for (const document of parseAllDocuments(text)) {
+          const object = document.toJS() as KubernetesObject | null;
+          if (object) await apply(object);
+        }
+      }
+    },
+    /** Pods of a part of a run that are not going away. */
+    async podsOf(namespace: string, run: string, role: string): Promise<V1Pod[]> {
+      const labelSelector = `app.kubernetes.io/instance=${run},app.kubernetes.io/component=${role}`;
+      const { items } = await core.listNamespacedPod({ namespace, labelSelector });
+      return items.filter(({ metadata }) => !metadata?.deletionTimestamp);
+    },
+    /** Say of a pod that its process has ended, as a kubelet would. */
+    async endPod(pod: V1Pod, exitCode: number): Promise<void> {
+      const [{ name: container, image = '' }] = pod.spec?.containers ?? [];
+      const { name, namespace } = pod.metadata as { name: string; namespace: string };
+      const status = {
+        phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+        containerStatuses: [
+          {
+            ...{ name: container, image, imageID: '', ready: false, restartCount: 0 },
+            state: { terminated: { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' } },
+          },
+        ],
+      };
+      await core.replaceNamespacedPodStatus({
+        ...{ name, namespace },
+        body: { ...(await core.readNamespacedPod({ name, namespace })), status: { ...pod.status, ...status } },
+      });
+    },
+    /** Write a config for a cluster; returns its path. */
+    async writeConfig(name: string, more = ''): Promise<string> {
+      const path = join(folder, `${name}.yaml`);
+      const places = 'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats }\n';
+      await writeFile(path, `recipe: demo\nname: ${name}\n${places}${more}`);
+      return path;
+    },
+    /** Run `fourfold ARGS` with this cluster's kubeconfig. */
+    async fourfold(...args: string[]) {
+      const { exit, output, errors } = startFourfold(args, [], { KUBECONFIG: cluster.kubeconfig });
+      const { code } = await exit;
+      return { code, stdout: output(), stderr: errors.join('\n') };
+    },
+    async stop(): Promise<void> {
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Server {
+  url: string;
+  authority: string;
+  token: string;
+}
+
+/** As kubectl does it: the client's own serializer leaves out what it does not know, such as `x-kubernetes-list-type`. */
+async function applyTo({ url, authority, token }: Server, object: KubernetesObject, dryRun: boolean): Promise<unknown> {
+  const { apiVersion = '', kind = '', metadata } = object;
+  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies');
+  const place = metadata?.namespace ? `namespaces/${metadata.namespace}/` : '';
+  const group = apiVersion.includes('/') ? `apis/${apiVersion}` : `api/${apiVersion}`;
+  const query = `fieldManager=test&force=true${dryRun ? '&dryRun=All' : ''}`;
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/apply-patch+yaml' };
+  const request = https.request(`${url}/${group}/${place}${plural}/${metadata?.name}?${query}`, {
+    ...{ method: 'PATCH', ca: authority, headers },
+  });
+  request.end(JSON.stringify(object));
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const answer: unknown = await json(response).catch(() => ({ message: `${response.statusCode}` }));
+  if ((response.statusCode ?? 500) >= 300) throw new Error(`${kind} ${metadata?.name}: ${(answer as Error).message}`);
+  return answer;
+}

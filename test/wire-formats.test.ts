@@ -1,0 +1,111 @@
+import {
+  createCoordinatorClient,
+  createLogger,
+  createWireVector,
+  parseRunConfig,
+  startServer,
+  wire,
+  type Register__Output,
+  type Welcome__Output,
+} from '@fourfold/common';
+import { createExchange, createMaster } from '@fourfold/coordinator';
+import { networkWires } from '@fourfold/model/wires';
+import { createWorkerExchange } from '@fourfold/worker';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { killAll } from './support/process.js';
+import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
+
+/*
+ * How vectors are encoded is the run's; how they cross, and from how many workers, is nobody's business.
+ */
+
+const finished = { code: 0, signal: null };
+const isLinux = process.platform === 'linux';
+
+let runs: SmallRuns;
+let plain: Awaited<ReturnType<typeof weightsOf>>;
+beforeAll(async () => {
+  runs = await prepareSmallRuns();
+  plain = await train('plain', 'transport: grpc', 2);
+}, 120_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+/** Train a small run to its end; its weights. */
+async function train(name: string, exchange: string, workers: number) {
+  const run = await runs.create(name, `exchange: { ${exchange} }\n`);
+  const coordinator = startCoordinator(run);
+  startWorkers(run, workers);
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  return weightsOf(run);
+}
+
+test.each([
+  ['rounded', 'gradients: bf16, parameters: bf16'],
+  ['factors', 'denseGradient: factors'],
+])(
+  'in another format (%s) the weights are others, but the same in every way and for any number of workers',
+  async (name, formats) => {
+    const weights = await train(`${name}-grpc`, `transport: grpc, ${formats}`, 3);
+    expect(weights.discriminator).not.toBe(plain.discriminator);
+    expect(await train(`${name}-alone`, `transport: grpc, ${formats}`, 1)).toEqual(weights);
+    if (isLinux) expect(await train(`${name}-shared`, `transport: shared-memory, ${formats}`, 2)).toEqual(weights);
+  },
+  180_000,
+);
+
+describe.each(isLinux ? (['grpc', 'shared-memory'] as const) : (['grpc'] as const))('parameters by %s', (transport) => {
+  test.each(['f32', 'bf16'] as const)('in %s reach a worker, and an evaluation in float32', async (parameters) => {
+    const config = parseRunConfig(
+      {
+        name: 'formats',
+        dataset: 'd',
+        generator: { channels: 5, blocks: 1 },
+        loss: { content: 'mse' },
+        phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
+        exchange: { transport, parameters },
+      },
+      'test',
+    );
+    const log = createLogger('test');
+    const master = createMaster(config);
+    const { vector } = master.state('generator');
+    master.retainGenerator();
+    const exchange = await createExchange(config.exchange, 1, master, log);
+    const worker = await createWorkerExchange(config.exchange, log);
+    const server = await startServer('127.0.0.1:0');
+    server.addService(wire.Coordinator.service, { ...exchange.handlers });
+    const client = createCoordinatorClient(server.address, 'bulk');
+    const register = { ...worker.register, exchangeAddress: '127.0.0.1:1' } as unknown as Register__Output;
+    const connected = exchange.connect(register);
+    if ('problem' in connected) throw new Error(connected.problem);
+    const welcome = { term: 1, ...connected.welcome } as Welcome__Output;
+    const options = { silenceMs: 5_000, signal: new AbortController().signal };
+    const source = worker.welcomed(welcome, client, options);
+    try {
+      await exchange.publish();
+      const { parameters: layout } = networkWires(config).generator;
+      const [expected, fetched] = [createWireVector(layout), createWireVector(layout)];
+      expected.vector.set(vector);
+      expected.encode();
+      expected.decode();
+      await source.fetch('generator', 0, fetched);
+      expect([...fetched.vector]).toEqual([...expected.vector]);
+      const exact = new Float32Array(vector.length);
+      await source.fetchEvaluated(0, exact);
+      expect([...exact]).toEqual([...vector]);
+      expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
+      // What the two sides have counted is what has crossed.
+      const pulled = (transport === 'grpc' ? layout.byteLength : 0) + vector.byteLength;
+      expect([exchange.traffic.parameters.grpc, worker.traffic.parameters.grpc]).toEqual([pulled, pulled]);
+    } finally {
+      await source.close();
+      connected.close();
+      client.close();
+      await server.close();
+      await worker.close();
+      await exchange.close();
+      await master.close();
+    }
+  });
+});
