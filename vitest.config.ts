@@ -5,7 +5,14 @@ const common = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as co
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'unit', include: ['packages/*/src/**/*.test.ts'], sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'deploy/*/src/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           ...common,

@@ -26,9 +26,10 @@ const lastJsonOf = async (program, args) => {
 const fourfold = (...args) => lastJsonOf(process.execPath, [inRepository('packages/cli/bin/fourfold.js'), ...args]);
 const peer = (script, ...args) => lastJsonOf(python, [inRepository(`bench/peers/${script}`), ...args]);
 const mebibytes = (bytes) => bytes / 2 ** 20;
-const timing = ({ medianMs, minMs, peakMemoryBytes }) => ({
+const timing = ({ medianMs, minMs, peakMemoryBytes, parts }) => ({
   value: medianMs,
   best: minMs,
+  parts,
   peakMiB: peakMemoryBytes && mebibytes(peakMemoryBytes),
 });
 const peerTiming = ({ median_ms, min_ms, peak_mib }) => ({ value: median_ms, best: min_ms, peakMiB: peak_mib });
@@ -81,12 +82,26 @@ function torchComparison(phase, dtype, repeats) {
   };
 }
 
-const updateComparison = {
-  name: 'update, 25.1 million parameters, 2 workers',
-  unit: 'ms',
-  ours: async () => timing(await fourfold('bench', 'update', '--workers', '2', '--json')),
-  peer: async () => peerTiming(await peer('torch_ddp_gloo.py', '--ranks', '2')),
-};
+/** The synchronous update at paper size; the peer rounds gradients too where ours does. */
+function updateComparison(workers, exchange, format) {
+  const isRounded = format !== 'float32';
+  const rounding = isRounded ? ['--gradients', 'bf16', '--parameters', 'bf16'] : [];
+  const factors = format === 'bfloat16 and factors' ? ['--dense-gradient', 'factors'] : [];
+  const ours = ['--workers', String(workers), '--exchange', exchange, ...rounding, ...factors];
+  return {
+    name: `update, ${workers} workers, ${format}, ${exchange}`,
+    unit: 'ms',
+    ours: async () => timing(await fourfold('bench', 'update', ...ours, '--json')),
+    peer: async () =>
+      peerTiming(await peer('torch_ddp_gloo.py', '--ranks', String(workers), ...(isRounded ? ['--bf16'] : []))),
+  };
+}
+
+const updateComparisons = [2, 4].flatMap((workers) =>
+  ['float32', 'bfloat16', 'bfloat16 and factors'].flatMap((format) =>
+    ['shared-memory', 'grpc'].map((exchange) => updateComparison(workers, exchange, format)),
+  ),
+);
 
 /** Two datasets in `folder`: one whose decoded pictures all stay in the cache, and one that is far too large for that. */
 async function loaderComparisons(folder) {
@@ -108,7 +123,9 @@ async function loaderComparisons(folder) {
       JSON.stringify({ recipe: 'srresnet-mse', name, dataset, data: { flips: true, quarterTurns: true } }),
     );
     return async () =>
-      rate((await fourfold('data-loader', '--config', config, '--iterations', iterations, '--json')).cropsPerSecond);
+      rate(
+        (await fourfold('bench', 'loader', '--config', config, '--iterations', iterations, '--json')).cropsPerSecond,
+      );
   };
   const decoding = async () =>
     rate(
@@ -157,16 +174,17 @@ async function measure({ name, unit, ours, peer: theirs }, rounds) {
 }
 
 async function main() {
+  const only = options.only.split(',');
+  const modules = ['torch', 'numpy', ...(only.includes('loader') ? ['PIL'] : [])].join(', ');
   try {
-    await run(python, ['-c', 'import torch, numpy, PIL']);
+    await run(python, ['-c', `import ${modules}`]);
   } catch {
     console.error(
-      `${python} cannot import torch, numpy and PIL: pip install torch numpy pillow, and name that Python in FOURFOLD_PYTHON`,
+      `${python} cannot import ${modules}: pip install torch numpy pillow, and name that Python in FOURFOLD_PYTHON`,
     );
     process.exitCode = 2;
     return;
   }
-  const only = options.only.split(',');
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-compare-'));
   try {
     const comparisons = [
@@ -184,7 +202,7 @@ async function main() {
             torchComparison('gan', 'bf16', ['--steps', '1', '--warmup', '1']),
           ]
         : []),
-      ...(only.includes('update') ? [updateComparison] : []),
+      ...(only.includes('update') ? updateComparisons : []),
       ...(only.includes('loader') ? await loaderComparisons(folder) : []),
     ];
     const results = [];
@@ -203,13 +221,31 @@ function report(results) {
   }
   const number = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
   console.log(`${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}, ${options.rounds} rounds\n`);
-  console.log('| | ours, median (best) | PyTorch, median (best) | our speed, PyTorch 1 | peak MiB, ours and PyTorch |');
-  console.log('| --- | --- | --- | --- | --- |');
-  for (const { name, unit, ours, peer: theirs, pairedSpeed } of results) {
+  const columns = [
+    '',
+    'ours, median (best)',
+    'PyTorch, median (best)',
+    'our speed, PyTorch 1',
+    'peak MiB, ours and PyTorch',
+    'our slowest part',
+  ];
+  console.log(`| ${columns.join(' | ')} |`);
+  console.log(`| ${columns.map(() => '---').join(' | ')} |`);
+  for (const { name, unit, ours, peer: theirs, pairedSpeed, rounds } of results) {
     const cell = ({ median: middle, best }) => `${number(middle)} (${number(best)}) ${unit}`;
     const memory = ours.peakMiB && theirs.peakMiB ? `${number(ours.peakMiB)}, ${number(theirs.peakMiB)}` : '-';
-    console.log(`| ${name} | ${cell(ours)} | ${cell(theirs)} | ${pairedSpeed.toFixed(2)} | ${memory} |`);
+    console.log(
+      `| ${name} | ${cell(ours)} | ${cell(theirs)} | ${pairedSpeed.toFixed(2)} | ${memory} | ${slowestPart(rounds.ours)} |`,
+    );
   }
+}
+
+/** The part of ours that takes longest, of the median over the rounds. */
+function slowestPart(rounds) {
+  if (!rounds[0].parts) return '-';
+  const medians = Object.keys(rounds[0].parts).map((part) => [part, median(rounds.map(({ parts }) => parts[part]))]);
+  const [part, ms] = medians.toSorted(([, a], [, b]) => b - a)[0];
+  return `${part} ${ms.toFixed(0)} ms`;
 }
 
 await main();

@@ -1,0 +1,114 @@
+// How long workers wait for their batches in steady state: coordinator, two workers on torch and two data-loaders, one process
+// each, over NATS and MinIO with certificates, on the demo's networks. node bench/batch-waits.mjs [--iterations 300] [--set key=value ...]
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startClusterServers } from '../packages/local-servers/dist/index.js';
+
+const { values } = parseArgs({
+  options: {
+    iterations: { type: 'string', default: '300' },
+    warmup: { type: 'string', default: '20' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+});
+const [iterations, warmup] = [Number(values.iterations), Number(values.warmup)];
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const phases = ['mse', 'gan'].map((kind) => ({ kind, iterations: iterations / 2, learningRate: 1e-4 }));
+const settings = [
+  'name=batch-waits',
+  'dataset=s3://bench/dataset',
+  'store=s3://bench/store',
+  `phases=${JSON.stringify(phases)}`,
+  'batches.from=nats',
+  'workers.backend=torch',
+  'workers.threads=1',
+  'workers.minimumToStart=2',
+  ...values.set,
+];
+const config = ['--config', here('configs/demo.yaml'), ...settings.flatMap((setting) => ['--set', setting])];
+
+const servers = await startClusterServers();
+const folder = await mkdtemp(join(tmpdir(), 'fourfold-waits-'));
+const running = new Set();
+
+/** A part of the run; `on` hears of its log's events. */
+function start(role, args, on = () => undefined) {
+  const env = { ...process.env, XDG_CACHE_HOME: folder, ...servers.environment(role), FOURFOLD_LOG: 'debug' };
+  const child = spawn(process.execPath, [here('../packages/cli/bin/fourfold.js'), ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env,
+  });
+  running.add(child);
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (line.startsWith('{')) on(JSON.parse(line));
+    else console.error(line);
+  });
+  return once(child, 'close').then(([code]) => {
+    running.delete(child);
+    return code;
+  });
+}
+
+/** A worker's seconds of waiting for batches so far, and its leases that needed one. */
+async function waitsOf(address) {
+  const text = await (await fetch(`http://${address}/metrics`)).text();
+  const value = (name) =>
+    Number(new RegExp(`^fourfold_worker_${name}_total(?:\\{.*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
+  return { batches: value('batches'), waitedSeconds: value('batch_wait_seconds') };
+}
+
+try {
+  const prepared = await start('local', [
+    'prepare',
+    '--images',
+    here('../examples/photographs/train'),
+    '--out',
+    's3://bench/dataset',
+  ]);
+  if (prepared !== 0) throw new Error('the dataset could not be prepared');
+  const workers = [{}, {}];
+  let steady;
+  let endMs = 0;
+  const coordinator = start('coordinator', ['coordinator', ...config], async (line) => {
+    if (line.event !== 'update' || line.network !== 'generator') return;
+    endMs = line.time;
+    if (line.iteration !== warmup || steady) return;
+    steady = { sinceMs: line.time, waits: await Promise.all(workers.map(({ http }) => waitsOf(http))) };
+  });
+  for (let i = 0; i < 2; i++) void start('data-loader', ['data-loader', ...config]);
+  for (const worker of workers) {
+    void start('worker', ['worker', ...config, '--http', '127.0.0.1:0'], (line) => {
+      if (line.event === 'http') worker.http = line.address;
+      if (line.event === 'batches') worker.end = line;
+    });
+  }
+  if ((await coordinator) !== 0) throw new Error('the run failed');
+  while (workers.some(({ end }) => !end)) await delay(50);
+  const seconds = (endMs - steady.sinceMs) / 1000;
+  const result = workers.map(({ end }, i) => {
+    const waitedSeconds = end.waitedSeconds - steady.waits[i].waitedSeconds;
+    const batches = end.batches - steady.waits[i].batches;
+    return { batches, waitedSeconds, share: waitedSeconds / seconds, sinceStart: end.waitedSeconds };
+  });
+  console.log(
+    JSON.stringify({
+      iterations: iterations - warmup,
+      seconds,
+      workers: result,
+      cores: availableParallelism(),
+      load: loadavg()[0],
+    }),
+  );
+} finally {
+  for (const child of running) child.kill('SIGTERM');
+  await Promise.all([...running].map((child) => once(child, 'close')));
+  await servers.stop();
+  await rm(folder, { recursive: true, force: true });
+}
