@@ -90,16 +90,20 @@ describe.skipIf(!findBrowser())(
       await browser.page.click('#enter button');
     }
 
+    /** Wait until the picture at `position` is seen: what is pressed before counts for nothing. */
+    async function toBeRated(position: number): Promise<void> {
+      await browser.page.locator('#position', { hasText: new RegExp(`^${position + 1} of ${trials}$`) }).waitFor();
+      await browser.page.locator('#scores button:enabled').first().waitFor();
+    }
+
     /** Rate by what the picture is, and now and then otherwise, by key or by mouse, until `count` are done. */
     async function rate(from: number, count: number, scoreOf: (id: string, position: number) => number): Promise<void> {
       const { page } = browser;
       for (let position = from; position < count; position++) {
-        await page.locator('#position', { hasText: new RegExp(`^${position + 1} of ${trials}$`) }).waitFor();
+        await toBeRated(position);
         const id = /([0-9a-f]{16})\.png/.exec((await page.locator('#picture').getAttribute('src')) ?? '')?.[1] ?? '';
         const score = scoreOf(id, position);
         const stored = page.waitForResponse((response) => response.url().endsWith('/rating'));
-        // What is pressed before the picture is seen counts for nothing.
-        await page.locator('#scores button:enabled').first().waitFor();
         if (position % 2) await page.keyboard.press(String(score));
         else
           await page
@@ -120,6 +124,7 @@ describe.skipIf(!findBrowser())(
       const first = await serve();
       await enter(first.url, 'ada');
       await rate(0, 20, score);
+      await toBeRated(20);
       first.server.child.kill('SIGKILL');
       // What the server cannot store is said, and can be given again.
       await browser.page.keyboard.press('3');
