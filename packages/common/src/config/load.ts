@@ -46,7 +46,8 @@ export function parseRunConfig(raw: unknown, source: string): RunConfig {
 function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConfig, 'phases' | 'scheduleScale'> {
   const begin = startFrom === undefined ? 0 : phases.findIndex(({ kind }) => kind !== 'mse');
   return {
-    phases: phases.slice(begin < 0 ? phases.length : begin).map((phase) => ({
+    // A schedule of mse phases alone goes on with that generator.
+    phases: phases.slice(Math.max(0, begin)).map((phase) => ({
       ...phase,
       iterations: Math.max(1, Math.round(phase.iterations * scheduleScale)),
     })),
@@ -58,9 +59,6 @@ function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConf
 function inconsistency({ data, loss, phases, vgg }: z.infer<typeof runSchema>): string | undefined {
   if (data.globalBatch % data.replicas !== 0) {
     return `data.globalBatch is ${data.globalBatch}: it must be a multiple of data.replicas, ${data.replicas}`;
-  }
-  if (phases.length === 0) {
-    return 'startFrom leaves no phase to run: a run that starts from another one’s generator skips its mse phases';
   }
   const usesVgg = loss.content !== 'mse' && phases.some((phase) => phase.kind !== 'mse');
   if (usesVgg && !vgg) {

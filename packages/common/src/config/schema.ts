@@ -167,7 +167,7 @@ export const runSchema = z.strictObject({
   scheduleScale: z.number().positive().max(1).default(1),
   /**
    * A finished run of the same store, or the URL of a run or a checkpoint: its generator is the one to start from. The `mse` phases
-   * that begin the schedule are then left out.
+   * that begin the schedule are then left out, unless it has no others.
    */
   startFrom: z.string().min(1).optional(),
   adam: adamSchema.prefault({}),
