@@ -19,6 +19,8 @@ vgg.safetensors: VGG19's topology with narrow groups; features, content losses a
 adam.safetensors: parameters, gradient/1, gradient/2, and after step N parameters/N, first-moment/N, second-moment/N; the
     metadata holds learningRate, beta1, beta2 and epsilon.
 metrics.safetensors: pictures a and b (whole numbers 0..255), psnr and ssim on Y without a 4-pixel border.
+
+variants.safetensors is made by make_variants.py.
 """
 
 import json
@@ -253,4 +255,5 @@ def main():
         write(name, tensors, settings)
 
 
-main()
+if __name__ == "__main__":
+    main()
