@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import sharp from 'sharp';
+import { openStore } from '@fourfold/common';
+import { cropPicture, downscale, readPicture } from '@fourfold/data-loader';
 import { expect, test } from 'vitest';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 
@@ -72,5 +74,36 @@ test('nothing usable, no folder, a bad number: one line, exit code 2', async () 
       expect(stderr).toMatch(/^fourfold: .*\n$/);
       expect(stderr).toMatch(messages[i]);
     }
+  });
+});
+
+test('--part: the part by name, and what its official LR pictures are; one that is not there is refused', async () => {
+  await inFolder(async (folder) => {
+    for (const [part, id, name] of [
+      ['train', '0001', 'hedgehog'],
+      ['valid', '0801', 'raccoon'],
+      ['valid', '0802', 'red-panda'],
+    ]) {
+      const hr = await readPicture(openStore(heldOutPhotographs), `${name}.jpg`);
+      const cut = cropPicture(hr, { left: 200, top: 100, width: 128, height: 112 });
+      const lr = downscale(cut, 0);
+      if (id === '0802') lr.data[0] ^= 1;
+      for (const [place, { data, width, height }] of [
+        [`DIV2K_${part}_HR/${id}.png`, cut] as const,
+        [`DIV2K_${part}_LR_bicubic/X4/${id}x4.png`, lr] as const,
+      ]) {
+        await mkdir(dirname(join(folder, 'DIV2K', place)), { recursive: true });
+        await sharp(data, { raw: { width, height, channels: 3 } }).toFile(join(folder, 'DIV2K', place));
+      }
+    }
+    const prepareInto = (out: string, part: string) =>
+      fourfold(folder, 'prepare', '--images', 'DIV2K', '--out', out, '--part', part);
+    const [validation, none] = await Promise.all([prepareInto('a', 'validation'), prepareInto('b', 'test')]);
+    expect(validation.stdout).toMatch(/^this is DIV2K, its validation part\ntook 2 of 6 files:\n/);
+    expect(validation.stdout).toMatch(
+      /\nofficial LR pictures: 1 are ours bit for bit, 1 are not:\n {2}DIV2K_valid_HR\/0802\.png +\S+0802x4\.png +1 of 2688 values differ, by 1 at most\n/,
+    );
+    expect(none).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(none.stderr).toMatch(/^fourfold: .*DIV2K has no test part; name the train or validation part\n$/);
   });
 });

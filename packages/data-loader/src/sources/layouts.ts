@@ -1,3 +1,4 @@
+import { FourfoldError } from '@fourfold/common';
 import { isPictureName } from '../list-pictures.js';
 import type { Source, SourceFile } from './source.js';
 
@@ -103,7 +104,7 @@ export interface Chosen {
 
 /**
  * The photographs of a source. Of a data set that comes in several parts one is chosen: `wanted`, or the first that is there in the
- * order of `preference`.
+ * order of `preference`. Throws `invalid` where no photograph is known to be of the wanted part.
  */
 export function choosePhotographs(source: Source, preference: readonly Part[], wanted?: Part | 'all'): Chosen {
   const left = [...source.unusable];
@@ -121,6 +122,7 @@ export function choosePhotographs(source: Source, preference: readonly Part[], w
   const there = new Set(pictures.map(({ known }) => known?.part));
   const first = preference.find((part) => there.has(part));
   const part = wanted === 'all' ? undefined : (wanted ?? first);
+  if (part !== undefined && !there.has(part)) throw noSuchPart(source, part, there);
   const taken = pictures.filter(({ file, known }) => {
     if (part === undefined || known?.part === undefined || known.part === part) return true;
     left.push({ file: file.name, reason: `of the ${known.part} part` });
@@ -134,4 +136,11 @@ export function choosePhotographs(source: Source, preference: readonly Part[], w
   }
   const photographs = taken.map(({ file }) => file);
   return { set: sets.size === 1 ? [...sets][0] : undefined, part, photographs, lr, left };
+}
+
+function noSuchPart({ title }: Source, wanted: Part, there: ReadonlySet<Part | undefined>): FourfoldError {
+  const others = parts.filter((part) => there.has(part));
+  const mend =
+    others.length > 0 ? `name the ${others.join(' or ')} part` : 'leave --part out: no parts are known of these names';
+  return new FourfoldError('invalid', `${title} has no ${wanted} part`, { mend });
 }
