@@ -20,7 +20,15 @@ export default tseslint.config(
   {
     files: ['**/*.{js,mjs,cjs}'],
     ignores: ['packages/coordinator/src/status-page/', 'packages/cli/src/mos/page/'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', fetch: 'readonly', URL: 'readonly' } },
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        fetch: 'readonly',
+        URL: 'readonly',
+        AbortController: 'readonly',
+      },
+    },
   },
   {
     // TypeScript knows the browser's names, and checks these files.

@@ -1,0 +1,104 @@
+// The shipped generator beside UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: the same pictures, backend and thread.
+//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] PICTURES ...
+// The npm package (115 MB) is fetched once, below out/, and its file run by TensorFlow.js's own loader.
+import { Buffer } from 'node:buffer';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { describeSets } from '../packages/cli/dist/evaluation/describe-sets.js';
+import { evaluateSets } from '../packages/cli/dist/evaluation/evaluate-sets.js';
+import { createUpscaler, startBackend } from '../packages/cli/dist/upscaling/generator.js';
+import { openCheckpoint, readGenerator } from '../packages/coordinator/dist/index.js';
+import { upscaleBaseline } from '../packages/cli/dist/evaluation-table.js';
+
+const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    backend: { type: 'string', default: 'auto' },
+    checkpoint: { type: 'string', default: inRepository('examples/srresnet-mse/checkpoint') },
+  },
+});
+
+/** The npm packages' folder. TensorFlow.js's core is left out: it is to be ours, which has the backends. */
+function installed() {
+  const folder = inRepository('out/esrgan-thick');
+  const modules = join(folder, 'node_modules');
+  if (existsSync(modules)) return modules;
+  mkdirSync(folder, { recursive: true });
+  const packages = ['@upscalerjs/esrgan-thick@1.0.0', '@tensorflow/tfjs-layers@4.22.0'];
+  const options = ['--prefix', folder, '--legacy-peer-deps', '--no-audit', '--no-fund'];
+  execFileSync('npm', ['install', ...options, ...packages], { stdio: 'inherit' });
+  return modules;
+}
+
+/** The package's 4x model: LR in [0, 1] to SR in [0, 1]. */
+async function loadThick(modules) {
+  const layers = createRequire(join(modules, 'x.js'))('@tensorflow/tfjs-layers');
+  class MultiplyBeta extends layers.layers.Layer {
+    static className = 'MultiplyBeta';
+    call = (inputs) => tf.mul([inputs].flat()[0], 0.2);
+  }
+  class PixelShuffle extends layers.layers.Layer {
+    static className = 'PixelShuffle4x';
+    computeOutputShape = ([batch, height, width]) => [batch, height, width, 3];
+    call = (inputs) => tf.depthToSpace([inputs].flat()[0], 4);
+  }
+  for (const layer of [MultiplyBeta, PixelShuffle]) tf.serialization.registerClass(layer);
+  const folder = join(modules, '@upscalerjs/esrgan-thick/models/x4');
+  const json = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8'));
+  const paths = json.weightsManifest.flatMap((group) => group.paths).map((path) => join(folder, path));
+  const weightData = new Uint8Array(Buffer.concat(paths.map((path) => readFileSync(path)))).buffer;
+  const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
+  const model = await layers.loadLayersModel({
+    load: async () => ({ modelTopology: json.modelTopology, format: json.format, weightSpecs, weightData }),
+  });
+  const upscale = ({ data, width, height }) =>
+    tf.tidy(() => {
+      const lr = tf.div(tf.tensor4d(Float32Array.from(data), [1, height, width, 3]), 255);
+      const levels = tf.round(tf.mul(tf.clipByValue(model.predict(lr), 0, 1), 255));
+      return { data: Uint8Array.from(levels.dataSync()), width: 4 * width, height: 4 * height };
+    });
+  return { upscale, sizeBytes: paths.reduce((sum, path) => sum + statSync(path).size, 0) };
+}
+
+/** A subject of `evaluate` that adds up the time it takes, but for its first picture. */
+function timed(name, sizeBytes, upscale) {
+  const spent = { ms: 0, pixels: 0 };
+  let isWarm = false;
+  return {
+    name,
+    facts: { sizeBytes, secondsPerMegapixel: () => (spent.ms * 1000) / spent.pixels },
+    upscale: (lr) => {
+      if (!isWarm) upscale(lr);
+      isWarm = true;
+      const startMs = performance.now();
+      const sr = upscale(lr);
+      spent.ms += performance.now() - startMs;
+      spent.pixels += sr.width * sr.height;
+      return sr;
+    },
+  };
+}
+
+const { backend } = await startBackend(values.backend);
+const thick = await loadThick(installed());
+const generator = createUpscaler(await readGenerator(await openCheckpoint(values.checkpoint, console.error)));
+const subjects = [
+  { name: 'bicubic', facts: {}, upscale: (lr) => upscaleBaseline('bicubic', lr) },
+  timed('esrgan-thick', thick.sizeBytes, thick.upscale),
+  timed('fourfold', statSync(join(values.checkpoint, 'generator.safetensors')).size, (lr) =>
+    generator.upscale(lr, 512),
+  ),
+];
+const sets = await evaluateSets(positionals, subjects, () => {}, new AbortController().signal);
+console.log(describeSets(sets, 'text'));
+for (const { name, facts } of subjects.slice(1)) {
+  const megabytes = (facts.sizeBytes / 1e6).toFixed(1);
+  console.log(`${name} on ${backend}: ${megabytes} MB, ${facts.secondsPerMegapixel().toFixed(2)} s a megapixel of SR`);
+}
