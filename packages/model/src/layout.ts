@@ -96,6 +96,9 @@ export function factoredLayout({ network, tensors }: Layout, weights: ReadonlySe
   return place(network, entries);
 }
 
+/** Dense weights whose gradients are rather kept as factors: nine tenths of the discriminator at paper size. */
+export const wideWeights: ReadonlySet<string> = new Set(['dense1/weight']);
+
 /** The names of a dense weight's factors among gradients. */
 export const factorNames = (weight: string) => ({
   inputs: `${weight}/inputs`,

@@ -1,5 +1,5 @@
 import { createWireLayout, type RunConfig, type WireLayout, type WirePart } from '@fourfold/common';
-import { discriminatorLayout, factoredLayout, generatorLayout, type Layout } from './layout.js';
+import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
 /** What crosses of a network. */
 export interface NetworkWires {
@@ -11,12 +11,9 @@ export interface NetworkWires {
   gradientLayout: Layout;
 }
 
-/** The tensor whose gradient may cross as factors: nine tenths of the discriminator at paper size. */
-const factoredWeight = 'dense1/weight';
-
 /** The weights whose gradients workers leave as factors, as the config says. */
 export const factoredWeights = ({ exchange }: Pick<RunConfig, 'exchange'>): ReadonlySet<string> =>
-  new Set(exchange.denseGradient === 'factors' ? [factoredWeight] : []);
+  exchange.denseGradient === 'factors' ? wideWeights : new Set();
 
 /** How the networks of a run cross: what a worker and its coordinator must agree on, from the config alone. */
 export function networkWires(config: RunConfig): Record<'generator' | 'discriminator', NetworkWires> {

@@ -83,6 +83,15 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
     expect(loadNative().tensorCount()).toBe(before);
   });
 
+  it('multiplies a dense weight’s gradient out in float32', () => {
+    tf.tidy(() => {
+      const x = tf.tensor2d([1 + 2 ** -10, 2, 3, 4], [2, 2]);
+      const dy = tf.tensor2d([1, 0, 10, 1], [2, 2]);
+      const gradient: tf.Tensor = tf.engine().runKernel('DenseWeightGrad', { x, dy });
+      expect([...gradient.dataSync()]).toEqual([31 + 2 ** -10, 3, 42, 4]);
+    });
+  });
+
   it('takes new values for weights that it has a copy of', () => {
     const weights = tf.variable(tf.ones([2, 2]));
     const product = () => tf.tidy(() => tf.matMul(tf.ones([1, 2]), weights as tf.Tensor2D).dataSync()[0]);

@@ -12,6 +12,7 @@ const run = <T extends tf.Tensor | tf.Tensor[]>(
 /** Kernels for the torch backend: it has gradients of whole layers in one kernel each. */
 export const torchKernels: Kernels = {
   ...genericKernels,
+  denseWeightGradient: (x, dy) => run('DenseWeightGrad', { x, dy }),
   leakyRelu: (x, slope) => (slope === 0 ? tf.relu(x) : tf.leakyRelu(x, slope)),
   leakyReluGradient: (dy, y, slope) => run('LeakyReluGrad', { dy, y }, { alpha: slope }),
   preluGradient: (dy, x, slope) => {

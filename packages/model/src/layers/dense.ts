@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
 import { factorNames } from '../layout.js';
-import { addGradient, appendRows, named, savingPullback, type Layer } from './layer.js';
+import { addGradient, appendRows, named, savingPullback, type Layer, type NamedTensors } from './layer.js';
 
 /** Dense layer on vectors [batch, 1, 1, inputs], with a bias; its tensors are `name`/weight and /bias. */
 export function dense(name: string): Layer {
@@ -32,6 +32,16 @@ export function dense(name: string): Layer {
     });
     return [y, pullback];
   };
+}
+
+/** Put a dense weight's gradient in the place of its factors. */
+export function multiplyFactors(gradients: NamedTensors, weight: string): void {
+  const names = factorNames(weight);
+  const inputs = named<tf.Tensor2D>(gradients, names.inputs);
+  const outputGradients = named<tf.Tensor2D>(gradients, names.outputGradients);
+  gradients.set(weight, kernels().denseWeightGradient(inputs, outputGradients));
+  for (const name of Object.values(names)) gradients.delete(name);
+  tf.dispose([inputs, outputGradients]);
 }
 
 /** [batch, height, width, channels] to vectors [batch, 1, 1, height * width * channels]. */

@@ -49,6 +49,11 @@ export function defineMatrices(): void {
     },
     'compute',
   );
+  /*
+   * Beyond TensorFlow.js: DenseWeightGrad {x, dy}, [rows, inputs] and [rows, outputs] to [inputs, outputs]. With few rows
+   * writing is what costs: float32 under every precision, since bfloat16 would be written first and then turned into it.
+   */
+  define<{ x: TensorInfo; dy: TensorInfo }>('DenseWeightGrad', ({ x, dy }) => aten.mm(aten.mT(x), dy));
   define<TensorInfo[], EinsumAttrs>(Einsum, (inputs, { equation }, { infos }) => {
     // libtorch knows more equations than TensorFlow.js allows.
     const { allDims, idDims } = backend_util.decodeEinsumEquation(equation, infos.length);
