@@ -4,6 +4,7 @@ import { openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordi
 import { sayDamaged } from '../damaged.js';
 import { describeSets, evaluationFormats, type EvaluationFormat } from '../evaluation/describe-sets.js';
 import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/evaluate-sets.js';
+import { variantOf } from '../evaluation/variant.js';
 import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation-table.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
@@ -68,7 +69,7 @@ function jsonOf(sets: readonly SetEvaluation[]): object {
   const listed = sets.map(({ set, images, subjects, published }) => ({
     set,
     images,
-    subjects: subjects.map(({ name, facts, pictures, mean }) => ({ name, ...facts, pictures, mean })),
+    subjects: subjects.map(({ name, variant, facts, pictures, mean }) => ({ name, variant, ...facts, pictures, mean })),
     published,
   }));
   const [{ images, subjects }] = listed;
@@ -95,9 +96,10 @@ async function openSubjects(urls: string[], methods: BaselineName[], choice: Bac
   const { backend } = await startBackend(choice);
   for (const checkpoint of checkpoints) {
     const generator = createUpscaler(await readGenerator(checkpoint));
-    const { run, iteration } = checkpoint.manifest;
+    const { run, iteration, config } = checkpoint.manifest;
     subjects.push({
       name: `${run} at ${iteration}`,
+      variant: variantOf(config, iteration),
       facts: { checkpoint: checkpoint.store.url, iteration, backend },
       upscale: (lr) => generator.upscale(lr, defaultTile),
     });

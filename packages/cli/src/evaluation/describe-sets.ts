@@ -34,16 +34,23 @@ function tableOf(evaluation: SetEvaluation, titled: boolean, format: 'text' | 'm
   return tables.join(format === 'markdown' ? '\n\n' : '\n');
 }
 
-/** Our means and the published ones, those of one method beside each other. */
+/** Our means and the published ones, those of one method or variant beside each other. */
 function comparison({ set, subjects, published }: SetEvaluation): string[][] {
-  const rows = published.map((theirs) => {
-    const ours = subjects.find(({ name }) => name === theirs.method);
-    return [theirs.method, ...(ours ? cells(ours.mean) : ['', '']), ...cells(theirs)];
+  const ofMethod = (method: string) => subjects.filter(({ name, variant }) => (variant ?? name) === method);
+  const rows = published.flatMap((theirs) => {
+    const ours = ofMethod(theirs.method);
+    const beside = [...cells(theirs), theirs.mos.toFixed(2)];
+    if (ours.length === 0) return [[theirs.method, '', '', ...beside]];
+    return ours.map(({ name, mean }) => [
+      name === theirs.method ? name : `${name} (${theirs.method})`,
+      ...cells(mean),
+      ...beside,
+    ]);
   });
   const others = subjects
-    .filter(({ name }) => !published.some(({ method }) => method === name))
-    .map(({ name, mean }) => [name, ...cells(mean), '', '']);
-  return [[set, 'PSNR dB', 'SSIM', `${publishedIn}: PSNR dB`, 'SSIM'], ...rows, ...others];
+    .filter((subject) => !published.some(({ method }) => ofMethod(method).includes(subject)))
+    .map(({ name, mean }) => [name, ...cells(mean), '', '', '']);
+  return [[set, 'PSNR dB', 'SSIM', `${publishedIn}: PSNR dB`, 'SSIM', 'MOS'], ...rows, ...others];
 }
 
 function render(rows: string[][], format: 'text' | 'markdown'): string {

@@ -16,6 +16,8 @@ import { publishedResults, type Published } from './published.js';
 /** A way of upscaling, the name that tables give it, and what else JSON says of it. */
 export interface Subject {
   name: string;
+  /** Of a checkpoint, which of the paper's variants it is; a baseline's name says it. */
+  variant?: string;
   facts: object;
   upscale: (lr: Picture) => Picture;
 }
@@ -23,6 +25,7 @@ export interface Subject {
 /** What a subject reaches on a set. */
 export interface SubjectScores extends EvaluationTable {
   name: string;
+  variant?: string;
   facts: object;
 }
 
@@ -61,7 +64,10 @@ export async function evaluateSets(
     let done = 0;
     const results: SetEvaluation[] = [];
     for (const [i, { set, title, photographs }] of sets.entries()) {
-      const scores = subjects.map(({ name, facts }) => ({ name, facts, pictures: [] as SubjectScores['pictures'] }));
+      const scores = subjects.map(({ upscale: _, ...subject }) => ({
+        ...subject,
+        pictures: [] as SubjectScores['pictures'],
+      }));
       for (const file of photographs) {
         const name = `${title}/${file.name}`;
         const original = await naming(name, file.read().then(decodePicture));

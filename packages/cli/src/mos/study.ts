@@ -2,7 +2,7 @@ import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 
 /*
- * An opinion test (mean opinion scores, MOS) as in section 3.4 of Ledig et al. 2017: raters give each version of each picture 1 (bad)
+ * An opinion test (mean opinion scores, MOS) as in section 3.3 of Ledig et al. 2017: raters give each version of each picture 1 (bad)
  * to 5 (excellent) without knowing which method made it. A study is a folder: study.json, pictures/ID.png, ratings/RATER.jsonl.
  */
 
