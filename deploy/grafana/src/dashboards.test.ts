@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { prometheusRule, prometheusRulePath } from './alert-rules.js';
 import { dashboardFiles } from './dashboards.js';
 
 const folder = new URL('../dashboards/', import.meta.url);
@@ -7,6 +8,10 @@ const folder = new URL('../dashboards/', import.meta.url);
 test('the JSON that is checked in is that of the sources (npm run dashboards writes it)', () => {
   expect(readdirSync(folder).sort()).toEqual([...dashboardFiles.keys()].sort());
   for (const [name, text] of dashboardFiles) expect(readFileSync(new URL(name, folder), 'utf8')).toBe(text);
+});
+
+test('the alerts for Kubernetes are those for Prometheus (npm run dashboards writes them)', () => {
+  expect(readFileSync(prometheusRulePath, 'utf8')).toBe(prometheusRule());
 });
 
 test('every panel says what it shows, and asks for the chosen run alone', () => {

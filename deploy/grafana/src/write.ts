@@ -1,7 +1,9 @@
-// Writes the dashboards' JSON, which is checked in: `npm run dashboards`.
+// Writes what is made of other files and checked in, the dashboards and the alerts for Kubernetes: `npm run dashboards`.
 import { writeFileSync } from 'node:fs';
+import { prometheusRule, prometheusRulePath } from './alert-rules.js';
 import { dashboardFiles } from './dashboards.js';
 
 for (const [name, text] of dashboardFiles) {
   writeFileSync(new URL(`../dashboards/${name}`, import.meta.url), text);
 }
+writeFileSync(prometheusRulePath, prometheusRule());

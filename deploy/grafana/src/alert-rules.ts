@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+
+const source = new URL('../../prometheus/alerts.yaml', import.meta.url);
+const head = `# Made of deploy/prometheus/alerts.yaml by \`npm run dashboards\`.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: fourfold
+  labels: { app.kubernetes.io/name: fourfold }
+spec:
+`;
+
+/** The alert rules as the Prometheus operator takes them: text of the file in deploy/k8s. */
+export const prometheusRule = (): string => head + readFileSync(source, 'utf8').replaceAll(/^(?=.)/gm, '  ');
+
+export const prometheusRulePath = new URL('../../k8s/components/monitoring/alert-rules.yaml', import.meta.url);
