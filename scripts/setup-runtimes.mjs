@@ -1,0 +1,70 @@
+// Installs into the cache folder what others run exported models with: `npm run setup:runtimes`. The tests alone need it.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** UpscalerJS says which TensorFlow.js it goes with. */
+const npmPackages = { 'onnxruntime-node': '1.30.0', upscaler: '1.0.0', '@tensorflow/tfjs': '4.11.0' };
+const pythonPackages = ['numpy<3', 'onnxruntime>=1.20,<2'];
+
+const python = process.env.PYTHON ?? 'python3';
+const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold');
+
+/** Put a folder in its place when `fill` is done; leave one that was made of the same. */
+async function install(name, madeOf, fill) {
+  const folder = join(cache, name);
+  const stamp = join(folder, 'made-of.json');
+  const text = JSON.stringify(madeOf);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === text) return say(`${folder} is there`);
+  const startMs = Date.now();
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await fill(folder);
+  // Last: a folder without it is unfinished.
+  writeFileSync(`${stamp}.new`, text);
+  renameSync(`${stamp}.new`, stamp);
+  say(`${folder} is ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
+}
+
+async function installNpmPackages(folder) {
+  const manifest = { private: true, dependencies: npmPackages };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
+  // onnxruntime-node's own script would fetch CUDA's libraries.
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  await run('npm', ['install', ...flags], folder);
+}
+
+async function installPython(folder) {
+  await run(python, ['-m', 'venv', folder]);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile'];
+  await run(join(folder, 'bin', 'python'), [...pip, ...pythonPackages]);
+}
+
+/** Run a program to its end; rejects with what it said where it fails. */
+function run(program, args, cwd) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.stderr.on('data', (chunk) => (output += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${program} ${args[0]} failed: ${output.trim().split('\n').slice(-5).join('\n')}`));
+    });
+  });
+}
+
+const say = (line) => console.error(`runtimes: ${line}`);
+
+/** One that cannot be had does not keep the other away. */
+const outcomes = await Promise.allSettled([
+  install('runtimes', npmPackages, installNpmPackages),
+  install('python', pythonPackages, installPython),
+]);
+for (const { status, reason } of outcomes) {
+  if (status !== 'rejected') continue;
+  say(reason.message);
+  process.exitCode = 2;
+}
