@@ -111,6 +111,8 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     ['fourfold_validation_psnr_decibels{set="held-out"}', 1, above(0)],
     ['fourfold_validation_ssim_ratio{set="held-out"}', 1, isThere],
     ['fourfold_validation_best_psnr_decibels', 1, above(0)],
+    ['fourfold_validation_bicubic_psnr_decibels{set="held-out"}', 1, above(20)],
+    ['fourfold_validation_bicubic_ssim_ratio{set="held-out"}', 1, above(0.4)],
     ['rate(fourfold_iterations_total[1m])', 1, above(0)],
     ['rate(fourfold_samples_total[1m])', 1, above(0)],
     ['fourfold_iterations_per_second', 1, above(0)],

@@ -55,18 +55,22 @@ export const training: DashboardOptions = {
       panels: [
         {
           title: 'PSNR',
-          description: 'Of the newest evaluation and of the best one, on Y, mean over the set.',
+          description: 'Of the newest evaluation, of the best one and of bicubic, on Y, mean over the set.',
           unit: 'dB',
           queries: [
             { expr: 'fourfold_validation_psnr_decibels{run=~"$run"}', legend: '{{set}}' },
             { expr: 'fourfold_validation_best_psnr_decibels{run=~"$run"}', legend: '{{set}}, best' },
+            { expr: 'fourfold_validation_bicubic_psnr_decibels{run=~"$run"}', legend: '{{set}}, bicubic' },
           ],
         },
         {
           title: 'SSIM',
-          description: 'Of the newest evaluation, on Y, mean over the set.',
+          description: 'Of the newest evaluation and of bicubic, on Y, mean over the set.',
           unit: 'short',
-          queries: [{ expr: 'fourfold_validation_ssim_ratio{run=~"$run"}', legend: '{{set}}' }],
+          queries: [
+            { expr: 'fourfold_validation_ssim_ratio{run=~"$run"}', legend: '{{set}}' },
+            { expr: 'fourfold_validation_bicubic_ssim_ratio{run=~"$run"}', legend: '{{set}}, bicubic' },
+          ],
         },
       ],
     },

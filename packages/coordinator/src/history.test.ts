@@ -24,6 +24,8 @@ test('an evaluation is the mean over its pictures', () => {
   ];
   const evaluation = toEvaluation(7, pictures);
   expect(evaluation).toEqual({ iteration: 7, psnr: 25, ssim: 0.6, pictures });
+  const beside = pictures.map((scores) => ({ ...scores, bicubicPsnr: scores.psnr - 1, bicubicSsim: 0.5 }));
+  expect(toEvaluation(7, beside)).toEqual({ ...evaluation, bicubic: { psnr: 24, ssim: 0.5 } });
 });
 
 test('a history survives JSON', () => {

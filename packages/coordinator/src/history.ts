@@ -19,6 +19,8 @@ export const evaluationSchema = z.object({
   iteration: z.int(),
   psnr: measured,
   ssim: measured,
+  /** What bicubic reaches on them. */
+  bicubic: z.object({ psnr: measured, ssim: measured }).optional(),
   pictures: z.array(z.object({ picture: z.string(), psnr: measured, ssim: measured })),
 });
 
@@ -42,8 +44,18 @@ export function meanLosses(all: readonly Record<string, number>[]): Record<strin
   );
 }
 
+/** A picture's scores, and those of bicubic on it where they are known. */
+export type PictureScores = Evaluation['pictures'][number] & { bicubicPsnr?: number; bicubicSsim?: number };
+
 /** The evaluation of the given pictures' scores. */
-export function toEvaluation(iteration: number, pictures: Evaluation['pictures']): Evaluation {
-  const { psnr, ssim } = meanLosses(pictures.map(({ psnr, ssim }) => ({ psnr, ssim })));
-  return { iteration, psnr, ssim, pictures };
+export function toEvaluation(iteration: number, scores: readonly PictureScores[]): Evaluation {
+  const means = meanLosses(scores.map(({ picture: _, ...numbers }) => numbers));
+  const { psnr, ssim, bicubicPsnr, bicubicSsim } = means;
+  return {
+    iteration,
+    psnr,
+    ssim,
+    ...('bicubicPsnr' in means && { bicubic: { psnr: bicubicPsnr, ssim: bicubicSsim } }),
+    pictures: scores.map(({ picture, psnr, ssim }) => ({ picture, psnr, ssim })),
+  };
 }

@@ -62,29 +62,19 @@ export function addRunMetrics(metrics: Metrics, figures: RunFigures): void {
 function addValidationMetrics({ gauge }: Metrics, images: string, { now, history }: RunFigures): void {
   // A set of pictures is called like the folder that it is in.
   const set = images.split('/').findLast(Boolean) ?? images;
-  const newest = (of: (evaluation: Evaluation) => number) => (): Readings => {
+  const newest = (of: (evaluation: Evaluation) => number | undefined) => (): Readings => {
     const evaluation = history().evaluations.at(-1);
-    return evaluation && [[{ set }, of(evaluation)]];
+    const value = evaluation && of(evaluation);
+    return value === undefined ? undefined : [[{ set }, value]];
   };
   const newestOf = 'of the newest evaluation, on Y, mean over its pictures.';
-  gauge(
-    'fourfold_validation_psnr_decibels',
-    `PSNR ${newestOf}`,
-    ['set'],
-    newest(({ psnr }) => psnr),
-  );
-  gauge(
-    'fourfold_validation_ssim_ratio',
-    `SSIM ${newestOf}`,
-    ['set'],
-    newest(({ ssim }) => ssim),
-  );
-  gauge(
-    'fourfold_validation_iteration',
-    'Iteration of the newest evaluation.',
-    ['set'],
-    newest((of) => of.iteration),
-  );
+  const addNewest = (name: string, help: string, of: (evaluation: Evaluation) => number | undefined) =>
+    gauge(`fourfold_validation_${name}`, help, ['set'], newest(of));
+  addNewest('psnr_decibels', `PSNR ${newestOf}`, ({ psnr }) => psnr);
+  addNewest('ssim_ratio', `SSIM ${newestOf}`, ({ ssim }) => ssim);
+  addNewest('bicubic_psnr_decibels', 'PSNR of bicubic on the same pictures.', ({ bicubic }) => bicubic?.psnr);
+  addNewest('bicubic_ssim_ratio', 'SSIM of bicubic on the same pictures.', ({ bicubic }) => bicubic?.ssim);
+  addNewest('iteration', 'Iteration of the newest evaluation.', ({ iteration }) => iteration);
   gauge('fourfold_validation_best_psnr_decibels', 'Highest PSNR of all evaluations.', ['set'], () => {
     const { best } = now();
     return best && [[{ set }, best.psnr]];

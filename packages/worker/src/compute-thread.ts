@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parentPort } from 'node:worker_threads';
 import type { RunConfig } from '@fourfold/common';
-import { decodePicture } from '@fourfold/data-loader';
+import { decodePicture, resizeBy } from '@fourfold/data-loader';
 import {
   canCaptureGraphs,
   createDiscriminator,
@@ -28,7 +28,7 @@ import {
   type Layout,
   type Network,
 } from '@fourfold/model';
-import { evaluatePicture, type Scores } from './evaluation.js';
+import { evaluatePicture, scoresAgainst, type Scores } from './evaluation.js';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, present, type Halves, type Place } from './halves.js';
 import { shownPicture, type ShownPicture } from './shown-pictures.js';
@@ -47,6 +47,8 @@ let layouts: { generator: Layout; discriminator: Layout };
 const networks: { generator?: Network; discriminator?: Network } = {};
 let halves: Halves | undefined;
 let evaluated: Network | undefined;
+/** By validation picture: they stay the same. */
+const bicubicScores = new Map<string, Scores>();
 
 const methods = {
   /** Choose the backend and prepare the networks; `vggBytes` is the safetensors file that the config names. */
@@ -102,11 +104,15 @@ const methods = {
     };
   },
 
-  /** PSNR and SSIM of the generator under evaluation on a picture file, and what to show of it, where that is wanted. */
+  /**
+   * PSNR and SSIM of the generator under evaluation on a picture file, what bicubic reaches on it, and what to show of it, where
+   * that is wanted.
+   */
   async evaluatePicture(
+    name: string,
     file: Uint8Array,
     show: { references: boolean } | false,
-  ): Promise<Scores & { shown?: ShownPicture }> {
+  ): Promise<Scores & { bicubic: Scores; shown?: ShownPicture }> {
     const generator = evaluated;
     assert(generator, 'startEvaluation comes first');
     const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
@@ -114,9 +120,10 @@ const methods = {
     const scores = await evaluatePicture(await decodePicture(file), (lr, hr) => {
       const sr = upscalePicture(generator, lr, tiling);
       if (show) shown = shownPicture({ lr, hr, sr }, show.references);
+      if (!bicubicScores.has(name)) bicubicScores.set(name, scoresAgainst(hr, resizeBy(lr, 4, 'cubic')));
       return sr;
     });
-    return { ...scores, shown };
+    return { ...scores, bicubic: bicubicScores.get(name) as Scores, shown };
   },
 
   endEvaluation(): void {

@@ -51,8 +51,9 @@ export async function runEvaluation(
     signal.throwIfAborted();
     const bytes = await images.get(picture);
     const show = index < validation.pictures && { references: writer.wantsReferences(picture) };
-    const { psnr, ssim, shown } = await naming(`${images.url}/${picture}`, compute.evaluatePicture(bytes, show));
-    scores.push({ picture, psnr, ssim });
+    const measured = compute.evaluatePicture(picture, bytes, show);
+    const { psnr, ssim, bicubic, shown } = await naming(`${images.url}/${picture}`, measured);
+    scores.push({ picture, psnr, ssim, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim });
     if (shown) writes.push(writer.write(picture, iteration, shown));
     // A failure is awaited below; until then it must not count as unhandled.
     writes.at(-1)?.catch(() => undefined);

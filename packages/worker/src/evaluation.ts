@@ -26,12 +26,14 @@ export async function evaluatePicture(
     );
   }
   const hr = cropToMultiple(original, 4);
-  const sr = await upscale(downscale(hr, 0), hr);
-  return {
-    psnr: psnrY(sr.data, hr.data, hr.width, hr.height),
-    ssim: ssimY(sr.data, hr.data, hr.width, hr.height),
-  };
+  return scoresAgainst(hr, await upscale(downscale(hr, 0), hr));
 }
+
+/** How near a picture is to the original of the same size. */
+export const scoresAgainst = (hr: Picture, sr: Picture): Scores => ({
+  psnr: psnrY(sr.data, hr.data, hr.width, hr.height),
+  ssim: ssimY(sr.data, hr.data, hr.width, hr.height),
+});
 
 /**
  * The pictures that an evaluation measures on: their keys in a store, in ascending order. Throws `invalid` where it holds

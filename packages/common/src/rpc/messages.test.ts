@@ -21,7 +21,7 @@ const register = {
 };
 const worker = (message: object) => messageProblem(workerMessageSchema, message);
 const ready = (more: object) => worker({ gradientReady: { token, losses: {}, file: null, ...more } });
-const score = { picture: 'a/b.png', psnr: 30, ssim: 0.9 };
+const score = { picture: 'a/b.png', psnr: 30, ssim: 0.9, bicubicPsnr: 24, bicubicSsim: 0.5 };
 
 test('what fourfold’s own parts send is well-formed', () => {
   expect(messageProblem(registerSchema, register)).toBeUndefined();

@@ -59,7 +59,13 @@ const gradientReady = z.object({
   file: sharedFile.nullish(),
 });
 
-const score = z.object({ picture: text(1024).min(1), psnr: measurement, ssim: measurement });
+const score = z.object({
+  picture: text(1024).min(1),
+  psnr: measurement,
+  ssim: measurement,
+  bicubicPsnr: measurement,
+  bicubicSsim: measurement,
+});
 
 const evaluationDone = z.object({ token, scores: z.array(score).max(maxScores) });
 
