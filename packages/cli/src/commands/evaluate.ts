@@ -4,6 +4,7 @@ import { openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordi
 import { sayDamaged } from '../damaged.js';
 import { describeSets, evaluationFormats, type EvaluationFormat } from '../evaluation/describe-sets.js';
 import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/evaluate-sets.js';
+import type { Figure } from '../evaluation/figure.js';
 import { variantOf } from '../evaluation/variant.js';
 import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation-table.js';
 import { abortOnInterruption } from '../interruption.js';
@@ -17,6 +18,9 @@ interface EvaluateArguments {
   method: BaselineName[];
   backend: BackendChoice;
   format: EvaluationFormat;
+  figure?: string;
+  figurePictures: string[];
+  crop?: string;
   json?: true;
 }
 
@@ -47,21 +51,41 @@ export function registerEvaluate(program: Command): void {
     )
     .addOption(backendOption())
     .addOption(new Option('--format <name>', 'how the tables are printed').choices(evaluationFormats).default('text'))
+    .option('--figure <file>', 'a PNG: originals, and a crop of each by every method and checkpoint side by side')
+    .addOption(
+      new Option('--figure-pictures <name...>', 'the pictures in it, a row each').default([], 'the first 6 measured'),
+    )
+    .option('--crop <x,y,width,height>', 'the crop, in pixels (default: 96x96 where the methods differ most)')
     .addOption(jsonOption())
-    .action(async ({ images, checkpoint, method, backend, format, json }: EvaluateArguments) => {
+    .action(async (options: EvaluateArguments) => {
+      const { images, checkpoint, method, backend, format, json } = options;
       if (images.length === 0) throw new FourfoldError('invalid', 'evaluate: no pictures', { mend: 'give --images' });
+      const figure = await openFigure(options);
       const subjects = await openSubjects(checkpoint, method, backend);
       const signal = abortOnInterruption();
       const bar = createProgressBar('evaluate', 'measurements');
       try {
-        const sets = await evaluateSets(images, subjects, (done, total) => bar.update(done, total, ''), signal);
+        const onProgress = (done: number, total: number) => bar.update(done, total, '');
+        const sets = await evaluateSets(images, subjects, { onProgress, figure }, signal);
         bar.stop();
+        await figure?.write();
         if (json) printJson(jsonOf(sets));
         else console.log(describeSets(sets, format));
       } finally {
         bar.stop();
       }
     });
+}
+
+/** The figure that is asked for; drawing is loaded only for it. */
+async function openFigure({ figure: file, figurePictures, crop }: EvaluateArguments): Promise<Figure | undefined> {
+  if (file === undefined) {
+    if (figurePictures.length === 0 && crop === undefined) return undefined;
+    const option = crop === undefined ? '--figure-pictures' : '--crop';
+    throw new FourfoldError('invalid', `evaluate: ${option} without a figure`, { mend: 'give --figure FILE.png' });
+  }
+  const { createFigure, parseCrop } = await import('../evaluation/figure.js');
+  return createFigure({ file, pictures: figurePictures, ...(crop !== undefined && { crop: parseCrop(crop) }) });
 }
 
 /** One set and one subject stand at the top, as they always did; `sets` is there whatever was asked for. */

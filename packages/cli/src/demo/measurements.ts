@@ -1,6 +1,6 @@
 import { basename, extname } from 'node:path';
 import type { ObjectStore } from '@fourfold/common';
-import { cropToMultiple, readPicture, type Picture } from '@fourfold/data-loader';
+import { cropPicture, cropToMultiple, readPicture, type Picture } from '@fourfold/data-loader';
 import { evaluatePicture, evaluationPictures, type Scores } from '@fourfold/worker';
 import { meanScores, type EvaluationTable } from '../evaluation-table.js';
 import { richestDetail, type ComparisonRow } from '../report/comparison.js';
@@ -66,15 +66,16 @@ export function comparisonRows(measurements: readonly Measurement[], shown: Reco
   return measurements.map(({ picture, original, results }) => {
     const resultOf = (name: string) => results.filter(({ method }) => method === name);
     const [bicubic] = resultOf('bicubic');
+    const region = richestDetail([original, bicubic.sr]);
     return {
       name: basename(picture, extname(picture)),
       original,
-      shown: richestDetail(original, bicubic.sr),
+      shown: region,
       columns: [
         ...Object.entries(shown).flatMap(([method, title]) =>
-          resultOf(method).map(({ sr, scores }) => ({ title, picture: sr, scores })),
+          resultOf(method).map(({ sr, scores }) => ({ title, detail: cropPicture(sr, region), scores })),
         ),
-        { title: 'original', picture: original },
+        { title: 'original', detail: cropPicture(original, region) },
       ],
     };
   });

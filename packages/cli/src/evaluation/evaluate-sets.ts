@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
 import {
   choosePhotographs,
+  cropToMultiple,
   decodePicture,
   naming,
   openSource,
@@ -11,6 +12,7 @@ import {
 } from '@fourfold/data-loader';
 import { evaluatePicture } from '@fourfold/worker';
 import { meanScores, type EvaluationTable } from '../evaluation-table.js';
+import type { Figure, MeasuredPicture } from './figure.js';
 import { publishedResults, type Published } from './published.js';
 
 /** A way of upscaling, the name that tables give it, and what else JSON says of it. */
@@ -47,6 +49,13 @@ interface OpenSet {
   close: () => Promise<void>;
 }
 
+/** Who is told of an evaluation while it goes on. */
+export interface Watchers {
+  onProgress: (done: number, total: number) => void;
+  /** Is shown what came of the pictures that it wants. */
+  figure?: Pick<Figure, 'choose' | 'wants' | 'add'>;
+}
+
 /**
  * Measure each subject on each picture of each set, one at a time. Throws `invalid` or `not-found` naming the picture that cannot
  * be measured: a mean over the others would not be comparable. Rejects with the signal's reason between two of them.
@@ -54,41 +63,52 @@ interface OpenSet {
 export async function evaluateSets(
   places: readonly string[],
   subjects: readonly Subject[],
-  onProgress: (done: number, total: number) => void,
+  { onProgress, figure }: Watchers,
   signal: AbortSignal,
 ): Promise<SetEvaluation[]> {
   const sets: OpenSet[] = [];
   try {
     for (const place of places) sets.push(await openSet(place));
+    figure?.choose(sets.flatMap(({ title, photographs }) => photographs.map((file) => nameIn(title, file))));
     const total = subjects.length * sets.reduce((sum, { photographs }) => sum + photographs.length, 0);
     let done = 0;
-    const results: SetEvaluation[] = [];
+    const evaluations: SetEvaluation[] = [];
     for (const [i, { set, title, photographs }] of sets.entries()) {
       const scores = subjects.map(({ upscale: _, ...subject }) => ({
         ...subject,
         pictures: [] as SubjectScores['pictures'],
       }));
       for (const file of photographs) {
-        const name = `${title}/${file.name}`;
+        const name = nameIn(title, file);
         const original = await naming(name, file.read().then(decodePicture));
-        for (const [j, { upscale }] of subjects.entries()) {
+        const results: MeasuredPicture['results'] = [];
+        for (const [j, { name: subject, upscale }] of subjects.entries()) {
           onProgress(done++, total);
           // Computing blocks the thread; between two pictures a signal or the progress bar has its turn.
           await new Promise(setImmediate);
           signal.throwIfAborted();
-          const measured = await naming(name, evaluatePicture(original, upscale));
+          let sr = original;
+          const measured = await naming(
+            name,
+            evaluatePicture(original, (lr) => (sr = upscale(lr))),
+          );
           scores[j].pictures.push({ picture: file.name, ...measured });
+          if (figure?.wants(name)) results.push({ name: subject, sr, scores: measured });
         }
+        if (figure?.wants(name)) figure.add({ name, original: cropToMultiple(original, 4), results });
       }
       const measuredSubjects = scores.map((one) => ({ ...one, mean: meanScores(one.pictures) }));
-      results.push({ set, images: places[i], subjects: measuredSubjects, published: publishedResults[set] ?? [] });
+      evaluations.push({ set, images: places[i], subjects: measuredSubjects, published: publishedResults[set] ?? [] });
     }
     onProgress(total, total);
-    return results;
+    return evaluations;
   } finally {
     for (const { close } of sets) await close();
   }
 }
+
+/** What errors and figures call a file of a set. */
+const nameIn = (title: string, file: SourceFile) => `${title}/${file.name}`;
 
 async function openSet(place: string): Promise<OpenSet> {
   const source = await openSource(place);

@@ -48,8 +48,8 @@ const flat = (width: number, height: number, level: number) => ({
 test('comparison: a row a picture, a column a method, the detail enlarged', async () => {
   const original = flat(200, 120, 90);
   const columns = [
-    { title: 'ours', picture: flat(200, 120, 200), scores: { psnr: 25.125, ssim: 0.75 } },
-    { title: 'original', picture: original },
+    { title: 'ours', detail: flat(96, 96, 200), scores: { psnr: 25.125, ssim: 0.75 } },
+    { title: 'original', detail: flat(96, 96, 90) },
   ];
   const shown = { left: 4, top: 4, width: 96, height: 96 };
   const rows = ['one', 'two'].map((name) => ({ name, original, shown, columns }));
@@ -69,7 +69,7 @@ test('the detail is where the baseline is worst, on a multiple of 4', () => {
   const original = flat(400, 300, 100);
   const baseline = flat(400, 300, 100);
   for (let y = 150; y < 160; y++) baseline.data.fill(120, 3 * (y * 400 + 301), 3 * (y * 400 + 311));
-  const { left, top, width, height } = richestDetail(original, baseline);
+  const { left, top, width, height } = richestDetail([original, baseline]);
   expect([width, height, left % 4, top % 4]).toEqual([96, 96, 0, 0]);
   expect(left).toBeLessThanOrEqual(301);
   expect(left + width).toBeGreaterThanOrEqual(311);

@@ -1,0 +1,106 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, extname } from 'node:path';
+import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { cropPicture, type Picture, type Rectangle } from '@fourfold/data-loader';
+import type { Scores } from '@fourfold/worker';
+import { drawComparison, richestDetail, type ComparisonRow } from '../report/comparison.js';
+
+/** Pictures in a figure for which none are named. */
+export const defaultRows = 6;
+/** A crop may have this many pixels a side, so that a row of them can still be looked at. */
+const largestCrop = 1000;
+
+export interface FigureOptions {
+  /** The PNG. */
+  file: string;
+  /** Names of pictures, with or without folder and extension; the first `defaultRows` where there are none. */
+  pictures: readonly string[];
+  /** In pixels of the originals; the part in which the methods differ most from each other where it is missing. */
+  crop?: Rectangle;
+}
+
+/** A picture that was measured: the original, cropped to multiples of 4, and what each subject made of it. */
+export interface MeasuredPicture {
+  name: string;
+  original: Picture;
+  results: { name: string; sr: Picture; scores: Scores }[];
+}
+
+/** Collects the rows of a figure while pictures are measured. */
+export interface Figure {
+  /** Told the names of all pictures before the first is measured. Throws `invalid` for a wanted one that is not among them. */
+  choose(names: readonly string[]): void;
+  /** Whether a picture is to be shown. */
+  wants(name: string): boolean;
+  /** Throws `invalid` where the crop does not lie in the picture. */
+  add(picture: MeasuredPicture): void;
+  /** Draw the rows, in the order in which they were measured, and write the file. */
+  write(): Promise<void>;
+}
+
+/** A figure as papers have it: the original with the crop marked, then the crop by each method, PSNR and SSIM below. */
+export function createFigure({ file, pictures, crop }: FigureOptions): Figure {
+  const rows: ComparisonRow[] = [];
+  let chosen = new Set<string>();
+  return {
+    choose(names) {
+      chosen = new Set(pictures.length === 0 ? names.slice(0, defaultRows) : pictures.flatMap(named(names)));
+    },
+    wants: (name) => chosen.has(name),
+    add: (picture) => void rows.push(rowOf(picture, crop)),
+    async write() {
+      await writePng(file, drawComparison(rows));
+    },
+  };
+}
+
+/** The pictures that a name means: those of the whole name, or of the last part of it, or of that without the extension. */
+const named = (names: readonly string[]) => (wanted: string) => {
+  const found = names.filter((name) => [name, basename(name), basename(name, extname(name))].includes(wanted));
+  if (found.length > 0) return found;
+  const some = names.slice(0, 10).map((name) => basename(name));
+  throw new FourfoldError('invalid', `--figure-pictures ${wanted}: no picture of this name is measured`, {
+    mend: `there are ${some.join(', ')}${names.length > some.length ? ` and ${names.length - some.length} more` : ''}`,
+  });
+};
+
+function rowOf({ name, original, results }: MeasuredPicture, crop: Rectangle | undefined): ComparisonRow {
+  const methods = results.map(({ sr }) => sr);
+  const shown = crop ?? richestDetail(methods.length > 1 ? methods : [original, ...methods]);
+  const { left, top, width, height } = shown;
+  if (left + width > original.width || top + height > original.height) {
+    throw new FourfoldError('invalid', `--crop ${left},${top},${width},${height} does not lie in ${name}`, {
+      mend: `it has ${original.width}x${original.height} pixels`,
+    });
+  }
+  const details = results.map(({ name: title, sr, scores }) => ({ title, detail: cropPicture(sr, shown), scores }));
+  return {
+    name: basename(name, extname(name)),
+    note: `${width}x${height} at ${left}, ${top}`,
+    original,
+    shown,
+    columns: [...details, { title: 'original', detail: cropPicture(original, shown) }],
+  };
+}
+
+async function writePng(file: string, png: Buffer): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, png);
+  } catch (cause) {
+    const full = systemErrorCode(cause) === 'ENOSPC';
+    throw new FourfoldError(full ? 'no-space' : 'invalid', `figure ${file} cannot be written`, { cause });
+  }
+}
+
+/** `x,y,width,height` in pixels. Throws `invalid`. */
+export function parseCrop(text: string): Rectangle {
+  const [, ...numbers] = /^(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})$/.exec(text) ?? [];
+  const [left, top, width, height] = numbers.map(Number);
+  if (numbers.length === 0 || Math.min(width, height) < 1 || Math.max(width, height) > largestCrop) {
+    throw new FourfoldError('invalid', `--crop ${text} is no crop`, {
+      mend: `give x,y,width,height in pixels, at most ${largestCrop} wide and high, such as 120,40,96,96`,
+    });
+  }
+  return { left, top, width, height };
+}
