@@ -1,9 +1,14 @@
-import { writeFile } from 'node:fs/promises';
-import type { KubernetesObject, V1Job, V1Pod, V1PodTemplateSpec, V1StatefulSetSpec } from '@kubernetes/client-node';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KubernetesObject, V1ConfigMap, V1Job, V1Pod } from '@kubernetes/client-node';
 import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
-import { killAll } from './support/process.js';
+import { parse } from 'yaml';
+import { clusterConfig } from './support/cluster-config.js';
+import { alertsPath } from './support/deployed.js';
+import { inNamespace, kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
+import { fourfold, killAll, photographs, startFourfold } from './support/process.js';
 
 /*
  * deploy/k8s and `fourfold submit` against a real API server, scheduler and controllers. Nodes and pods are played by kwok: what runs in
@@ -18,6 +23,15 @@ const indexOf = ({ metadata }: V1Pod): number =>
   Number(metadata?.annotations?.['batch.kubernetes.io/job-completion-index']);
 const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
 
+/** What runs of `deploy/k8s`. Nobody provides volumes here: MinIO's pod waits for its own. */
+const parts = {
+  coordinator: { Running: 1 },
+  worker: { Running: 2 },
+  'data-loader': { Running: 2 },
+  'fourfold-nats': { Running: 1 },
+  'fourfold-minio': { Pending: 1 },
+};
+
 describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- kubernetes)', () => {
   let kubernetes: TestKubernetes;
   let eight: string;
@@ -29,6 +43,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       kubernetes.addNode('gpus-2', 4),
       kubernetes.addNode('plain', 0),
       kubernetes.addNamespace(namespace),
+      kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/),
     ]);
     eight = await kubernetes.writeConfig('eight');
   }, 120_000);
@@ -41,43 +56,61 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
   const submit = (config: string, ...args: string[]) => kubernetes.fourfold('submit', config, ...inTeam, ...args);
   const workers = async () =>
     (await kubernetes.podsOf(namespace, 'eight', 'worker')).filter(isRunning).sort((a, b) => indexOf(a) - indexOf(b));
+  /** Names of a namespace's applications, or of a run's roles, and how many of their pods are in which phase. */
+  const podsBy = async (namespace: string) => {
+    const { items } = await kubernetes.core.listNamespacedPod({ namespace });
+    const counts: Record<string, Record<string, number>> = {};
+    for (const { metadata, status } of items) {
+      const { 'app.kubernetes.io/component': role, 'app.kubernetes.io/name': name = '' } = metadata?.labels ?? {};
+      const of = (counts[role ?? name] ??= {});
+      const phase = status?.phase ?? '';
+      of[phase] = (of[phase] ?? 0) + 1;
+    }
+    return counts;
+  };
   const uids = (pods: V1Pod[]) => pods.map(({ metadata }) => metadata?.uid);
 
-  test.each(['base', 'overlays/gpu', 'overlays/jobset', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
-    '%s applies, and its pods are admitted where Pod Security is enforced as restricted',
+  // At the same time: each has a namespace of its own, and most of the time is waiting.
+  test.concurrent.each(['base', 'overlays/gpu', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
+    '%s is applied, its pods run where Pod Security is enforced as restricted, and all of it goes',
     async (path) => {
-      if (path === 'base') await kubernetes.defineResources(/jobsets|localqueues|podmonitors|certificates|issuers/);
-      const objects = await kustomize(path);
+      const namespace = path.replace('/', '-');
+      const objects = inNamespace(await kustomize(path), namespace);
       const [own] = objects.filter(({ kind }) => kind === 'Namespace');
       expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
-      await kubernetes.apply(own);
       // A resource that has just been defined is there for all only a moment later.
-      for (const object of objects) await vi.waitFor(() => kubernetes.apply(object, true), patience);
-      const templates = objects.flatMap(podTemplates);
-      expect(templates).toHaveLength(5);
-      for (const { metadata, spec } of templates) {
-        // As a quota and the admission see it: by no controller, in a namespace that is really there.
-        const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: 'one', namespace }, spec };
-        await kubernetes.apply(pod, true);
-      }
+      for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
+      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
+      for (const object of objects.reverse()) await kubernetes.remove(object);
+      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual({}), patience);
     },
   );
 
-  test('as a JobSet all parts run, and go when the coordinator has succeeded', async () => {
+  test.concurrent('overlays/jobset: all parts run, and go when the coordinator has succeeded', async () => {
+    const namespace = 'overlays-jobset';
     await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
-    const objects = await kustomize('overlays/jobset');
+    const objects = inNamespace(await kustomize('overlays/jobset'), namespace);
     for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
-    const runningOf = async (role: string) =>
-      (await kubernetes.podsOf('fourfold', 'fourfold', role)).filter(isRunning).length;
-    const running = () => Promise.all(['coordinator', 'worker', 'data-loader'].map(runningOf));
-    await vi.waitFor(async () => expect(await running()).toEqual([1, 2, 2]), patience);
-    const [coordinator] = await kubernetes.podsOf('fourfold', 'fourfold', 'coordinator');
+    await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
+    const [coordinator] = await kubernetes.podsOf(namespace, 'fourfold', 'coordinator');
     await kubernetes.endPod(coordinator, 0);
-    await vi.waitFor(async () => expect(await running()).toEqual([0, 0, 0]), patience);
+    const { 'fourfold-nats': nats, 'fourfold-minio': minio } = parts;
+    const left = { coordinator: { Succeeded: 1 }, 'fourfold-nats': nats, 'fourfold-minio': minio };
+    await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(left), patience);
     const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
     const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
     expect(status.terminalState).toBe('Completed');
-    await kubernetes.core.deleteNamespace({ name: 'fourfold' });
+    for (const object of objects.reverse()) await kubernetes.remove(object);
+  });
+
+  test('the dashboards are ConfigMaps that Grafana’s sidecar takes, and the alerts a PrometheusRule', async () => {
+    const objects = await kustomize('overlays/monitoring');
+    const dashboards = objects.filter(({ metadata }) => metadata?.labels?.['grafana_dashboard'] === '1');
+    const files = dashboards.flatMap((object) => Object.entries((object as V1ConfigMap).data ?? {}));
+    expect(files.map(([name]) => name).sort()).toEqual(['cluster.json', 'data.json', 'training.json']);
+    for (const [, text] of files) expect(JSON.parse(text)).toMatchObject({ tags: ['fourfold'] });
+    const rule = objects.find(({ kind }) => kind === 'PrometheusRule') as unknown as { spec: object };
+    expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
   });
 
   test('a pod that is not restricted is refused there', async () => {
@@ -174,6 +207,43 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     const missing = await kubernetes.fourfold('scale', 'nine', ...inTeam, '--workers', '2');
     expect(missing.code).toBe(2);
     expect(missing.stderr).toBe('fourfold: there is no run nine in namespace team; there are eight');
+  });
+
+  test('status says how far the training is, or why that cannot be asked', async () => {
+    const status = () => kubernetes.fourfold('status', 'eight', ...inTeam);
+    expect((await status()).stdout).toMatch(
+      /\nhow far it is cannot be asked: port 8080 of pod eight-coordinator-\w+: .+\n/,
+    );
+    // The page that a real coordinator has, before its first worker.
+    const folder = await mkdtemp(join(tmpdir(), 'fourfold-status-'));
+    const images = join(photographs, 'held-out');
+    const prepared = await fourfold([
+      'prepare',
+      '--images',
+      images,
+      '--out',
+      join(folder, 'dataset'),
+      '--sample',
+      '1',
+      '--seed',
+      '1',
+    ]);
+    expect(prepared.code, prepared.stderr).toBe(0);
+    const places = `name: eight\ndataset: ${folder}/dataset\nstore: ${folder}/store\n`;
+    await writeFile(
+      join(folder, 'run.yaml'),
+      `${clusterConfig([{ kind: 'mse', iterations: 30, learningRate: 1e-3 }])}${places}`,
+    );
+    const page = ['--http', `127.0.0.1:${kubernetes.podPort}`];
+    const coordinator = startFourfold(['coordinator', '--config', join(folder, 'run.yaml'), ...page]);
+    await coordinator.waitFor(({ event }) => event === 'http', 'its status page');
+    expect((await status()).stdout).toMatch(/ ago\nwaiting for workers · 0\/30 · 0\.00 it\/s · 0 workers\n/);
+    const { training } = JSON.parse((await kubernetes.fourfold('status', 'eight', ...inTeam, '--json')).stdout) as {
+      training: unknown;
+    };
+    expect(training).toMatchObject({ phaseKind: 'mse', iteration: 0, iterations: 30 });
+    await killAll();
+    await rm(folder, { recursive: true });
   });
 
   test('cancel removes everything of the run, and says so when there is nothing', async () => {
@@ -299,14 +369,4 @@ async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }:
 /** A Job as it was sent: without what the server makes up for each. */
 function comparable({ metadata, spec }: V1Job): unknown {
   return { labels: metadata?.labels, spec: { ...spec, selector: undefined, template: spec?.template.spec } };
-}
-
-/** The pod templates of an object, those within a JobSet, too. */
-function podTemplates(object: unknown): V1PodTemplateSpec[] {
-  if (typeof object !== 'object' || object === null) return [];
-  const { template, volumeClaimTemplates = [] } = object as Partial<V1StatefulSetSpec>;
-  if (!template?.spec || !('containers' in template.spec)) return Object.values(object).flatMap(podTemplates);
-  // The claims of a StatefulSet's pods become volumes.
-  const claimed = volumeClaimTemplates.map(({ metadata }) => ({ name: metadata?.name as string, emptyDir: {} }));
-  return [{ ...template, spec: { ...template.spec, volumes: [...(template.spec.volumes ?? []), ...claimed] } }];
 }

@@ -23,6 +23,14 @@ export async function kustomize(path: string): Promise<KubernetesObject[]> {
   return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);
 }
 
+/** Objects of `deploy/k8s`, moved from the namespace that is theirs into another one. */
+export const inNamespace = (objects: readonly KubernetesObject[], namespace: string): KubernetesObject[] =>
+  JSON.parse(
+    JSON.stringify(objects)
+      .replaceAll('"namespace":"fourfold"', `"namespace":"${namespace}"`)
+      .replaceAll(/("kind":"Namespace","metadata":{[^}]*},"name":)"fourfold"/g, `$1"${namespace}"`),
+  ) as KubernetesObject[];
+
 /** A real API server with what tests do to it. */
 export type TestKubernetes = Awaited<ReturnType<typeof startTestKubernetes>>;
 
@@ -38,12 +46,14 @@ export async function startTestKubernetes() {
     authority: await readFile(caFile, 'utf8'),
     token: kubeConfig.getCurrentUser()?.token as string,
   };
-  const apply = (object: KubernetesObject, dryRun = false) => applyTo(server, object, dryRun);
+  const apply = (object: KubernetesObject, dryRun = false) => send(server, 'PATCH', object, dryRun);
   return {
     ...cluster,
     core,
     /** Server-side apply; rejects with the API server's own words. */
     apply,
+    /** Delete an object, and what it owns. */
+    remove: (object: KubernetesObject) => send(server, 'DELETE', object),
     /** A node that kwok plays, with so many GPUs. */
     async addNode(name: string, gpus: number): Promise<void> {
       const capacity = { cpu: '64', memory: '512Gi', pods: '110', ...(gpus > 0 && { 'nvidia.com/gpu': `${gpus}` }) };
@@ -58,13 +68,10 @@ export async function startTestKubernetes() {
     /** Define the custom resources that the overlays use; `pattern` selects files of them. */
     async defineResources(pattern: RegExp): Promise<void> {
       const names = (await readdir(customResourcesFolder())).filter((name) => pattern.test(name));
-      for (const name of names) {
-        const text = await readFile(join(customResourcesFolder(), name), 'utf8');
-        for (const document of parseAllDocuments(text)) {
-          const object = document.toJS() as KubernetesObject | null;
-          if (object) await apply(object);
-        }
-      }
+      const texts = names.map((name) => readFile(join(customResourcesFolder(), name), 'utf8'));
+      const documents = (await Promise.all(texts)).flatMap((text) => parseAllDocuments(text));
+      const objects = documents.map((document) => document.toJS() as KubernetesObject | null);
+      await Promise.all(objects.flatMap((object) => (object ? [apply(object)] : [])));
     },
     /** Pods of a part of a run that are not going away. */
     async podsOf(namespace: string, run: string, role: string): Promise<V1Pod[]> {
@@ -117,17 +124,23 @@ interface Server {
 }
 
 /** As kubectl does it: the client's own serializer leaves out what it does not know, such as `x-kubernetes-list-type`. */
-async function applyTo({ url, authority, token }: Server, object: KubernetesObject, dryRun: boolean): Promise<unknown> {
+async function send(
+  { url, authority, token }: Server,
+  method: 'PATCH' | 'DELETE',
+  object: KubernetesObject,
+  dryRun = false,
+): Promise<unknown> {
   const { apiVersion = '', kind = '', metadata } = object;
   const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies');
   const place = metadata?.namespace ? `namespaces/${metadata.namespace}/` : '';
   const group = apiVersion.includes('/') ? `apis/${apiVersion}` : `api/${apiVersion}`;
-  const query = `fieldManager=test&force=true${dryRun ? '&dryRun=All' : ''}`;
+  const applied = `fieldManager=test&force=true${dryRun ? '&dryRun=All' : ''}`;
+  const query = method === 'PATCH' ? applied : 'propagationPolicy=Background';
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/apply-patch+yaml' };
   const request = https.request(`${url}/${group}/${place}${plural}/${metadata?.name}?${query}`, {
-    ...{ method: 'PATCH', ca: authority, headers },
+    ...{ method, ca: authority, headers: method === 'PATCH' ? headers : { authorization: headers.authorization } },
   });
-  request.end(JSON.stringify(object));
+  request.end(method === 'PATCH' ? JSON.stringify(object) : undefined);
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   const answer: unknown = await json(response).catch(() => ({ message: `${response.statusCode}` }));
   if ((response.statusCode ?? 500) >= 300) throw new Error(`${kind} ${metadata?.name}: ${(answer as Error).message}`);

@@ -43,9 +43,9 @@ test.each(files)('%s is what the Compose specification allows', (_, compose) => 
 
 test.each(all.filter(([, { image }]) => image.startsWith('fourfold:')))(
   '%s: fourfold knows its command',
-  (_, service) => {
+  async (_, service) => {
     const [name, ...args] = service.command ?? [];
-    const command = createProgram().commands.find((one) => one.name() === name);
+    const command = (await createProgram(name)).commands.find((one) => one.name() === name);
     expect(command?.parseOptions(args)).toEqual({ operands: [], unknown: [] });
     const given = command?.opts() ?? {};
     const missing = command?.options.filter(

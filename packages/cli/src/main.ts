@@ -12,8 +12,8 @@ process.stdout.write('', () => process.exit());
 /** Parse the arguments, run the command and return the exit code. */
 async function main(): Promise<number> {
   endQuietlyOnBrokenPipe();
-  const program = createProgram();
   try {
+    const program = await createProgram(process.argv[2]);
     await program.parseAsync();
     return 0;
   } catch (error) {

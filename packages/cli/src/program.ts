@@ -1,44 +1,47 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { registerBench } from './commands/bench.js';
-import { registerCertificates } from './commands/certificates.js';
-import { registerCheckpoints } from './commands/checkpoints.js';
-import { registerCluster } from './commands/cluster.js';
-import { registerDemo } from './commands/demo.js';
-import { registerDoctor } from './commands/doctor.js';
-import { registerEvaluate } from './commands/evaluate.js';
-import { registerKubernetes } from './commands/kubernetes.js';
-import { registerMos } from './commands/mos.js';
-import { registerExport } from './commands/export.js';
-import { registerParts } from './commands/parts.js';
-import { registerPrepare } from './commands/prepare.js';
-import { registerTrain } from './commands/train.js';
-import { registerUpscale } from './commands/upscale.js';
-import { registerVgg } from './commands/vgg.js';
 
-/** The command `fourfold` with all of its commands. It throws a CommanderError where commander would end the process. */
-export function createProgram(): Command {
+type Register = (program: Command) => void;
+
+/** What registers which commands, in the order of the help. */
+const modules: readonly { names: readonly string[]; load: () => Promise<Register> }[] = [
+  { names: ['prepare'], load: async () => (await import('./commands/prepare.js')).registerPrepare },
+  { names: ['train'], load: async () => (await import('./commands/train.js')).registerTrain },
+  {
+    names: ['coordinator', 'worker', 'data-loader'],
+    load: async () => (await import('./commands/parts.js')).registerParts,
+  },
+  { names: ['evaluate'], load: async () => (await import('./commands/evaluate.js')).registerEvaluate },
+  { names: ['upscale'], load: async () => (await import('./commands/upscale.js')).registerUpscale },
+  { names: ['mos'], load: async () => (await import('./commands/mos.js')).registerMos },
+  { names: ['export'], load: async () => (await import('./commands/export.js')).registerExport },
+  { names: ['vgg'], load: async () => (await import('./commands/vgg.js')).registerVgg },
+  { names: ['checkpoints'], load: async () => (await import('./commands/checkpoints.js')).registerCheckpoints },
+  { names: ['certificates'], load: async () => (await import('./commands/certificates.js')).registerCertificates },
+  { names: ['cluster'], load: async () => (await import('./commands/cluster.js')).registerCluster },
+  {
+    names: ['submit', 'status', 'logs', 'scale', 'cancel', 'list'],
+    load: async () => (await import('./commands/kubernetes.js')).registerKubernetes,
+  },
+  { names: ['doctor'], load: async () => (await import('./commands/doctor.js')).registerDoctor },
+  { names: ['bench'], load: async () => (await import('./commands/bench.js')).registerBench },
+  { names: ['demo'], load: async () => (await import('./commands/demo.js')).registerDemo },
+];
+
+/**
+ * The command `fourfold`. It throws a CommanderError where commander would end the process. Where `name` is one of its commands,
+ * that one's module alone is loaded: all of them together are most of a short command's time.
+ */
+export async function createProgram(name?: string): Promise<Command> {
   const program = new Command('fourfold')
     .description('Distributed training of SRGAN, 4x image super-resolution.')
     .version(packageVersion())
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'fourfold: ')) });
-  registerPrepare(program);
-  registerTrain(program);
-  registerParts(program);
-  registerEvaluate(program);
-  registerUpscale(program);
-  registerMos(program);
-  registerExport(program);
-  registerVgg(program);
-  registerCheckpoints(program);
-  registerCertificates(program);
-  registerCluster(program);
-  registerKubernetes(program);
-  registerDoctor(program);
-  registerBench(program);
-  registerDemo(program);
+  const asked = modules.filter(({ names }) => name !== undefined && names.includes(name));
+  const registers = await Promise.all((asked.length > 0 ? asked : modules).map(({ load }) => load()));
+  for (const register of registers) register(program);
   return program;
 }
 

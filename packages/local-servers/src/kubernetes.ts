@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCertificates } from '@fourfold/common/certificates';
 import { findProgram, kubernetesPrograms, requireProgram } from './find-program.js';
+import { freePorts } from './free-ports.js';
 import { createGuard } from './guard.js';
 import { launchServer, type LocalServer } from './server.js';
 
@@ -19,6 +20,8 @@ export interface LocalKubernetes {
   kubeconfig: string;
   /** What `kubectl logs` shows of every pod's container: write there. */
   podLog: string;
+  /** The port of 127.0.0.1 behind every port of every pod, for whoever forwards one: listen there. */
+  podPort: number;
   /** Start JobSet's controller; its custom resources must be there. Stops with the cluster. */
   startJobSet(): Promise<Webhooks>;
   /** Everything is killed, and the folder removed. */
@@ -73,6 +76,7 @@ export async function startKubernetes(): Promise<LocalKubernetes> {
       url,
       kubeconfig: files.kubeconfig,
       podLog: files.podLog,
+      podPort: files.podPort,
       async startJobSet() {
         const { ports } = await launch('jobset-controller', 2, jobSetLaunch(files));
         return { url: `https://127.0.0.1:${ports[1]}`, authority: await readFile(files.authority, 'utf8') };
@@ -101,6 +105,7 @@ interface Files {
   tokens: string;
   token: string;
   podLog: string;
+  podPort: number;
   kwokConfig: string;
 }
 
@@ -108,6 +113,7 @@ async function writeKeys(folder: string): Promise<Files> {
   // Any certificate for 127.0.0.1 will do.
   const { authority, certificates } = await makeCertificates(join(folder, 'tls'), { days: 2, hosts: ['127.0.0.1'] });
   const token = randomBytes(16).toString('hex');
+  const [podPort] = await freePorts(1);
   const files = {
     kubeconfig: join(folder, 'kubeconfig'),
     authority: authority.certificate,
@@ -116,22 +122,28 @@ async function writeKeys(folder: string): Promise<Files> {
     tokens: join(folder, 'tokens.csv'),
     token,
     podLog: join(folder, 'pod.log'),
+    podPort,
     kwokConfig: join(folder, 'kwok.yaml'),
   };
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = privateKey.export({ type: 'sec1', format: 'pem' });
-  const logs = `
+  const containers = `
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: ClusterLogs
 metadata: { name: logs }
 spec: { logs: [{ logsFile: ${files.podLog}, follow: true }] }
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: ClusterPortForward
+metadata: { name: ports }
+spec: { forwards: [{ target: { address: 127.0.0.1, port: ${podPort} } }] }
 `;
   await mkdir(folder, { recursive: true });
   await Promise.all([
     writeFile(files.serviceAccountKey, pem, { mode: 0o600 }),
     writeFile(files.tokens, `${token},admin,admin,system:masters\n`, { mode: 0o600 }),
     writeFile(files.podLog, ''),
-    writeFile(files.kwokConfig, `${await readFile(stages, 'utf8')}---${logs}`),
+    writeFile(files.kwokConfig, `${await readFile(stages, 'utf8')}---${containers}`),
   ]);
   return files;
 }

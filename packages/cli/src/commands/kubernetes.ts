@@ -48,16 +48,19 @@ export function registerKubernetes(program: Command): void {
     .addOption(jsonOption())
     .action(submit);
 
-  inCluster(program, 'status', 'what a run’s parts on Kubernetes do')
+  inCluster(program, 'status', 'how far a run on Kubernetes is, and what its parts do')
     .argument('<run>', 'its name')
     .option('--watch', 'print each change, until the run has ended', false)
     .addOption(jsonOption())
     .action(async (run: string, { watch, json, ...place }: Place & { watch: boolean; json?: true }) => {
       const { readStatus, watchRun } = await import('../kubernetes/operate.js');
-      const { describeStatus } = await import('../kubernetes/describe.js');
+      const { describeNext } = await import('../kubernetes/describe.js');
       const api = await connect(place);
-      const print = (status: Parameters<typeof describeStatus>[0]) =>
-        console.log(json ? JSON.stringify(status, null, watch ? undefined : 2) : describeStatus(status));
+      let before: Awaited<ReturnType<typeof readStatus>> | undefined;
+      const print = (status: Awaited<ReturnType<typeof readStatus>>) => {
+        console.log(json ? JSON.stringify(status, null, watch ? undefined : 2) : describeNext(status, before));
+        before = status;
+      };
       if (!watch) return print(await readStatus(api, run));
       const { state, problems } = await watchRun(api, run, print, abortOnInterruption());
       if (state === 'failed') throw new FourfoldError('unavailable', `run ${run} has failed: ${problems.join('; ')}`);

@@ -14,6 +14,7 @@ import {
 } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
 import { gpuResource, labels, namesOf, selectorOf, type Manifest } from './manifests.js';
+import { createGetFromPod, type GetFromPod } from './pod-http.js';
 import type { RunObjects } from './problems.js';
 
 /** A cluster's API server, and the namespace that a command is about. */
@@ -33,6 +34,7 @@ export interface ClusterApi {
   /** All of a run, with its events. */
   objects(run: string): Promise<RunObjects>;
   logs: Log;
+  getFromPod: GetFromPod;
 }
 
 const fieldManager = 'fourfold';
@@ -72,6 +74,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
   return {
     namespace: own,
     logs: new Log(kubeConfig),
+    getFromPod: createGetFromPod(kubeConfig),
     apply: (manifest, dryRun) => patch(manifest, PatchStrategy.ServerSideApply, dryRun),
     change: async (manifest) => void (await patch(manifest, PatchStrategy.MergePatch)),
     async remove(manifest) {

@@ -1,10 +1,12 @@
+import { describeStatus as describeTraining } from '../train/progress-line.js';
 import { formatDuration, formatTable } from '../terminal/table.js';
 import type { RunStatus } from './run-status.js';
 
 const since = (iso: string | undefined): string => (iso ? formatDuration(Date.now() - Date.parse(iso)) : '');
 
-/** A run's status as text: a line about the run, a table of its parts, and what keeps some from running. */
-export function describeStatus({ run, state, queue, submittedAt, roles, problems }: RunStatus): string {
+/** A run's status as text: a line about the run, one about the training, a table of its parts, and what keeps some from running. */
+export function describeStatus(status: RunStatus): string {
+  const { run, state, queue, submittedAt, roles, problems } = status;
   const about = [`${run}: ${state}`, queue && `queue ${queue}`, submittedAt && `submitted ${since(submittedAt)} ago`];
   const rows = roles.map(({ role, wanted, running, waiting, failed, done }) =>
     done
@@ -15,7 +17,18 @@ export function describeStatus({ run, state, queue, submittedAt, roles, problems
     [['', 'running', 'of', 'waiting', 'replaced'], ...rows],
     ['left', 'right', 'right', 'right', 'right'],
   );
-  return [about.filter(Boolean).join(', '), table, ...problems].join('\n');
+  return [about.filter(Boolean).join(', '), ...trainingLine(status), table, ...problems].join('\n');
+}
+
+const trainingLine = ({ training, trainingUnknown }: RunStatus): string[] => {
+  if (training) return [describeTraining(training)];
+  return trainingUnknown === undefined ? [] : [`how far it is cannot be asked: ${trainingUnknown}`];
+};
+
+/** A status after another one: only how far the training is, where nothing else has changed. */
+export function describeNext(status: RunStatus, before: RunStatus | undefined): string {
+  const others = (of: RunStatus | undefined) => JSON.stringify({ ...of, training: undefined });
+  return others(status) === others(before) ? trainingLine(status).join('\n') : describeStatus(status);
 }
 
 /** A table of runs. */

@@ -1,17 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { runOf, type ClusterApi } from './cluster-api.js';
+import { roleOf, runOf, type ClusterApi } from './cluster-api.js';
 import { minAvailable, namesOf, roles } from './manifests.js';
+import type { RunObjects } from './problems.js';
 import { runStatusOf, type RunStatus } from './run-status.js';
+import { readTraining } from './training-status.js';
 
 const pollMs = 1_000;
 
-/** A run's status. Throws `not-found`. */
+/** A run's status, with what its coordinator says of the training. Throws `not-found`. */
 export async function readStatus(api: ClusterApi, run: string): Promise<RunStatus> {
+  const objects = await objectsOf(api, run);
+  const status = runStatusOf(run, objects);
+  const coordinator = objects.pods.find((pod) => roleOf(pod) === 'coordinator' && pod.status?.phase === 'Running');
+  if (!coordinator) return status;
+  try {
+    return { ...status, training: await readTraining(api.getFromPod, coordinator) };
+  } catch (error) {
+    if (!(error instanceof FourfoldError)) throw error;
+    return { ...status, trainingUnknown: error.message };
+  }
+}
+
+async function objectsOf(api: ClusterApi, run: string): Promise<RunObjects> {
   const objects = await api.objects(run);
   if (objects.jobs.length === 0) throw await noRun(api, run);
-  return runStatusOf(run, objects);
+  return objects;
 }
 
 /** That there is no such run, and which there are. */
@@ -53,7 +68,7 @@ export async function watchRun(
 
 /** Give a run so many workers, while it runs or waits. Throws `not-found`, and `invalid` for one that has ended. */
 export async function scaleRun(api: ClusterApi, run: string, workers: number): Promise<void> {
-  const { state } = await readStatus(api, run);
+  const { state } = runStatusOf(run, await objectsOf(api, run));
   if (state === 'finished' || state === 'failed') {
     throw new FourfoldError('invalid', `run ${run} has ${state}`, { mend: 'submit it again under another name' });
   }

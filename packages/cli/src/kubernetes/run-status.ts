@@ -1,4 +1,5 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { TrainingStatus } from '../train/progress-line.js';
 import { labels, roles, type Role } from './manifests.js';
 import { describeProblem, problemsOf, type RunObjects } from './problems.js';
 
@@ -24,6 +25,10 @@ export interface RunStatus {
   roles: RoleStatus[];
   /** Why something does not run, a line each. */
   problems: string[];
+  /** Where training stands; absent while no coordinator runs. */
+  training?: TrainingStatus;
+  /** Why that is not known although one runs. */
+  trainingUnknown?: string;
 }
 
 /** What a run's objects say about it. */

@@ -12,8 +12,23 @@ export interface ProgressLine {
   stop(): void;
 }
 
+/** What a line about a run tells. */
+export type TrainingStatus = Pick<
+  RunStatus__Output,
+  | 'state'
+  | 'phase'
+  | 'phaseKind'
+  | 'iteration'
+  | 'iterations'
+  | 'iterationsPerSecond'
+  | 'losses'
+  | 'workers'
+  | 'psnr'
+  | 'evaluatedIteration'
+>;
+
 /** The run's state in words: phase, learning rate, losses, workers, PSNR. */
-export function describeStatus(status: RunStatus__Output): string {
+export function describeStatus(status: TrainingStatus): string {
   const { state, phase, phaseKind, iteration, iterations, iterationsPerSecond, losses, workers, psnr } = status;
   const left =
     iterationsPerSecond > 0 ? ` · ETA ${formatDuration(((iterations - iteration) * 1000) / iterationsPerSecond)}` : '';
