@@ -1,5 +1,5 @@
 // The shipped generator beside UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: the same pictures, backend and thread.
-//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] PICTURES ...
+//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--figure FILE.png --figure-picture NAME ...] PICTURES ...
 // The npm package (115 MB) is fetched once, below out/, and its file run by TensorFlow.js's own loader.
 import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { describeSets } from '../packages/cli/dist/evaluation/describe-sets.js';
 import { evaluateSets } from '../packages/cli/dist/evaluation/evaluate-sets.js';
+import { createFigure } from '../packages/cli/dist/evaluation/figure.js';
 import { createUpscaler, startBackend } from '../packages/cli/dist/upscaling/generator.js';
 import { openCheckpoint, readGenerator } from '../packages/coordinator/dist/index.js';
 import { upscaleBaseline } from '../packages/cli/dist/evaluation-table.js';
@@ -22,6 +23,8 @@ const { values, positionals } = parseArgs({
   options: {
     backend: { type: 'string', default: 'auto' },
     checkpoint: { type: 'string', default: inRepository('examples/srresnet-mse/checkpoint') },
+    figure: { type: 'string' },
+    'figure-picture': { type: 'string', multiple: true, default: [] },
   },
 });
 
@@ -96,7 +99,15 @@ const subjects = [
     generator.upscale(lr, 512),
   ),
 ];
-const sets = await evaluateSets(positionals, subjects, () => {}, new AbortController().signal);
+const { figure: file, 'figure-picture': pictures } = values;
+const figure = file && createFigure({ file, pictures });
+const sets = await evaluateSets(
+  positionals,
+  subjects,
+  { onProgress: () => undefined, figure },
+  new AbortController().signal,
+);
+await figure?.write();
 console.log(describeSets(sets, 'text'));
 for (const { name, facts } of subjects.slice(1)) {
   const megabytes = (facts.sizeBytes / 1e6).toFixed(1);

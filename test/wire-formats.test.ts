@@ -44,10 +44,11 @@ test.each([
   ['rounded', 'gradients: bf16, parameters: bf16'],
   ['factors', 'denseGradient: factors'],
 ])(
-  'in another format (%s) the weights are others, but the same in every way and for any number of workers',
+  'in another format (%s) the weights are the same in every way and for any number of workers',
   async (name, formats) => {
     const weights = await train(`${name}-grpc`, `transport: grpc, ${formats}`, 3);
-    expect(weights.discriminator).not.toBe(plain.discriminator);
+    // Factors are only multiplied out elsewhere: the weights may be those of matrices to the last bit.
+    if (name === 'rounded') expect(weights.discriminator).not.toBe(plain.discriminator);
     expect(await train(`${name}-alone`, `transport: grpc, ${formats}`, 1)).toEqual(weights);
     if (isLinux) expect(await train(`${name}-shared`, `transport: shared-memory, ${formats}`, 2)).toEqual(weights);
   },
