@@ -17,6 +17,8 @@ import { fourfold, killAll, photographs, startFourfold } from './support/process
 
 const namespace = 'team';
 const inTeam = ['--namespace', namespace];
+/** For those that call `fourfold` many times, each of which takes seconds on a busy machine. */
+const slowMs = 150_000;
 const patience = { timeout: 45_000, interval: 250 };
 
 const indexOf = ({ metadata }: V1Pod): number =>
@@ -191,60 +193,68 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(after[5].metadata?.annotations?.['batch.kubernetes.io/job-index-failure-count'] ?? '0').toBe('0');
   });
 
-  test('a run is scaled down and up, and says what it cannot have', async () => {
-    const before = await workers();
-    const scale = (count: number) => kubernetes.fourfold('scale', 'eight', ...inTeam, '--workers', `${count}`);
-    expect((await scale(4)).code).toBe(0);
-    await vi.waitFor(async () => expect(uids(await workers())).toEqual(uids(before.slice(0, 4))), patience);
-    expect((await scale(10)).stdout).toBe('run eight is to have 10 workers\n');
-    await vi.waitFor(async () => expect(await workers()).toHaveLength(8), patience);
-    await vi.waitFor(async () => {
-      const { stdout } = await kubernetes.fourfold('status', 'eight', ...inTeam);
-      expect(stdout).toMatch(/^eight: running, submitted .* ago\n/);
-      expect(stdout).toMatch(/\n2 workers wait: the cluster’s 8 nvidia\.com\/gpu are taken/);
-    }, patience);
-    expect((await scale(8)).code).toBe(0);
-    const missing = await kubernetes.fourfold('scale', 'nine', ...inTeam, '--workers', '2');
-    expect(missing.code).toBe(2);
-    expect(missing.stderr).toBe('fourfold: there is no run nine in namespace team; there are eight');
-  });
+  test(
+    'a run is scaled down and up, and says what it cannot have',
+    async () => {
+      const before = await workers();
+      const scale = (count: number) => kubernetes.fourfold('scale', 'eight', ...inTeam, '--workers', `${count}`);
+      expect((await scale(4)).code).toBe(0);
+      await vi.waitFor(async () => expect(uids(await workers())).toEqual(uids(before.slice(0, 4))), patience);
+      expect((await scale(10)).stdout).toBe('run eight is to have 10 workers\n');
+      await vi.waitFor(async () => expect(await workers()).toHaveLength(8), patience);
+      await vi.waitFor(async () => {
+        const { stdout } = await kubernetes.fourfold('status', 'eight', ...inTeam);
+        expect(stdout).toMatch(/^eight: running, submitted .* ago\n/);
+        expect(stdout).toMatch(/\n2 workers wait: the cluster’s 8 nvidia\.com\/gpu are taken/);
+      }, patience);
+      expect((await scale(8)).code).toBe(0);
+      const missing = await kubernetes.fourfold('scale', 'nine', ...inTeam, '--workers', '2');
+      expect(missing.code).toBe(2);
+      expect(missing.stderr).toBe('fourfold: there is no run nine in namespace team; there are eight');
+    },
+    slowMs,
+  );
 
-  test('status says how far the training is, or why that cannot be asked', async () => {
-    const status = () => kubernetes.fourfold('status', 'eight', ...inTeam);
-    expect((await status()).stdout).toMatch(
-      /\nhow far it is cannot be asked: port 8080 of pod eight-coordinator-\w+: .+\n/,
-    );
-    // The page that a real coordinator has, before its first worker.
-    const folder = await mkdtemp(join(tmpdir(), 'fourfold-status-'));
-    const images = join(photographs, 'held-out');
-    const prepared = await fourfold([
-      'prepare',
-      '--images',
-      images,
-      '--out',
-      join(folder, 'dataset'),
-      '--sample',
-      '1',
-      '--seed',
-      '1',
-    ]);
-    expect(prepared.code, prepared.stderr).toBe(0);
-    const places = `name: eight\ndataset: ${folder}/dataset\nstore: ${folder}/store\n`;
-    await writeFile(
-      join(folder, 'run.yaml'),
-      `${clusterConfig([{ kind: 'mse', iterations: 30, learningRate: 1e-3 }])}${places}`,
-    );
-    const page = ['--http', `127.0.0.1:${kubernetes.podPort}`];
-    const coordinator = startFourfold(['coordinator', '--config', join(folder, 'run.yaml'), ...page]);
-    await coordinator.waitFor(({ event }) => event === 'http', 'its status page');
-    expect((await status()).stdout).toMatch(/ ago\nwaiting for workers · 0\/30 · 0\.00 it\/s · 0 workers\n/);
-    const { training } = JSON.parse((await kubernetes.fourfold('status', 'eight', ...inTeam, '--json')).stdout) as {
-      training: unknown;
-    };
-    expect(training).toMatchObject({ phaseKind: 'mse', iteration: 0, iterations: 30 });
-    await killAll();
-    await rm(folder, { recursive: true });
-  });
+  test(
+    'status says how far the training is, or why that cannot be asked',
+    async () => {
+      const status = () => kubernetes.fourfold('status', 'eight', ...inTeam);
+      expect((await status()).stdout).toMatch(
+        /\nhow far it is cannot be asked: port 8080 of pod eight-coordinator-\w+: .+\n/,
+      );
+      // The page that a real coordinator has, before its first worker.
+      const folder = await mkdtemp(join(tmpdir(), 'fourfold-status-'));
+      const images = join(photographs, 'held-out');
+      const prepared = await fourfold([
+        'prepare',
+        '--images',
+        images,
+        '--out',
+        join(folder, 'dataset'),
+        '--sample',
+        '1',
+        '--seed',
+        '1',
+      ]);
+      expect(prepared.code, prepared.stderr).toBe(0);
+      const places = `name: eight\ndataset: ${folder}/dataset\nstore: ${folder}/store\n`;
+      await writeFile(
+        join(folder, 'run.yaml'),
+        `${clusterConfig([{ kind: 'mse', iterations: 30, learningRate: 1e-3 }])}${places}`,
+      );
+      const page = ['--http', `127.0.0.1:${kubernetes.podPort}`];
+      const coordinator = startFourfold(['coordinator', '--config', join(folder, 'run.yaml'), ...page]);
+      await coordinator.waitFor(({ event }) => event === 'http', 'its status page');
+      expect((await status()).stdout).toMatch(/ ago\nwaiting for workers · 0\/30 · 0\.00 it\/s · 0 workers\n/);
+      const { training } = JSON.parse((await kubernetes.fourfold('status', 'eight', ...inTeam, '--json')).stdout) as {
+        training: unknown;
+      };
+      expect(training).toMatchObject({ phaseKind: 'mse', iteration: 0, iterations: 30 });
+      await killAll();
+      await rm(folder, { recursive: true });
+    },
+    slowMs,
+  );
 
   test('cancel removes everything of the run, and says so when there is nothing', async () => {
     expect((await kubernetes.fourfold('cancel', 'eight', ...inTeam)).code).toBe(0);
