@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { aten } from './aten.js';
 import { readInto, registerTorch, torchBackend } from './index.js';
 import { loadNative, probe } from './native.js';
 
@@ -81,6 +82,16 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
       expect(tf.sum(x).dataSync()[0]).toBeCloseTo(256.25, 4);
     });
     expect(loadNative().tensorCount()).toBe(before);
+  });
+
+  it('lays a filter’s copy out as it lays the filter out', () => {
+    const filter = tf.ones<tf.Rank.R4>([3, 3, 4, 5]);
+    // A convolution's inputs become bfloat16 before it knows which of them is the filter.
+    tf.dispose(tf.conv2d(tf.ones<tf.Rank.R4>([1, 4, 4, 4]), filter, 1, 'same'));
+    const strideOf = aten['stride.int'];
+    const [handle, inputAxis] = [torchBackend().filterHandleOf(filter), 1];
+    expect(strideOf(handle, inputAxis)).toBe(1);
+    filter.dispose();
   });
 
   it('multiplies a dense weight’s gradient out in float32', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aten } from './aten.js';
-import { loadNative, probe } from './native.js';
+import { isCrowded, loadNative, probe } from './native.js';
 
 describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
   it('names the operator and the argument that it cannot take', () => {
@@ -51,5 +51,12 @@ describe('without the addon', () => {
     const result = probe();
     if (result.found) expect(result.build.version).toMatch(/^\d+\.\d+\.\d+$/);
     else expect(result.reason).toContain('run npm run setup:torch');
+  });
+});
+
+describe('crowded machines', () => {
+  it('are those with more work than their cores can do, and some more', () => {
+    expect(isCrowded(2.9, 2)).toBe(false);
+    expect(isCrowded(10, 2)).toBe(true);
   });
 });

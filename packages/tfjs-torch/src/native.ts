@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -84,6 +85,13 @@ export function probe(): Probe {
   return { found: true, build };
 }
 
+/**
+ * Whether OpenMP's threads should fall asleep soon when they wait. By default they spin for many milliseconds: where other
+ * work has taken one of them off its core, that makes an iteration twenty times as long. On a free machine falling asleep
+ * between two kernels costs a third.
+ */
+export const isCrowded = (loadAverage: number, cores: number): boolean => loadAverage > 1.5 * cores;
+
 let loaded: Native | undefined;
 
 /** Load the addon, once a thread. Throws an Error of one line where `probe` finds none, or loading fails. */
@@ -91,9 +99,9 @@ export function loadNative(): Native {
   if (loaded) return loaded;
   const result = probe();
   if (!result.found) throw new Error(`torch: ${result.reason}`);
-  // OpenMP's threads spin for milliseconds when they wait. On a machine with other work, where one of them may be off its
-  // core, that made an iteration twenty times as long. libgomp reads this when it is loaded.
-  if (!process.env['OMP_WAIT_POLICY']) process.env['GOMP_SPINCOUNT'] ??= '1000';
+  // libgomp reads it when it is loaded.
+  if (isCrowded(loadavg()[0], cpus().length) && !process.env['OMP_WAIT_POLICY'])
+    process.env['GOMP_SPINCOUNT'] ??= '1000';
   try {
     loaded = createRequire(import.meta.url)(join(buildFolder, 'torch.node')) as Native;
   } catch (error) {
