@@ -65,13 +65,13 @@ export async function startTestKubernetes() {
       await core.createNamespace({ body: { metadata: { name, labels: enforced } } });
       await core.createNamespacedServiceAccount({ namespace: name, body: { metadata: { name: 'fourfold-run' } } });
     },
-    /** Define the custom resources that the overlays use; `pattern` selects files of them. */
-    async defineResources(pattern: RegExp): Promise<void> {
+    /** Define the custom resources that the overlays use; `pattern` selects files of them, `change` is made to each. */
+    async defineResources(pattern: RegExp, change = (object: KubernetesObject) => object): Promise<void> {
       const names = (await readdir(customResourcesFolder())).filter((name) => pattern.test(name));
       const texts = names.map((name) => readFile(join(customResourcesFolder(), name), 'utf8'));
       const documents = (await Promise.all(texts)).flatMap((text) => parseAllDocuments(text));
       const objects = documents.map((document) => document.toJS() as KubernetesObject | null);
-      await Promise.all(objects.flatMap((object) => (object ? [apply(object)] : [])));
+      await Promise.all(objects.flatMap((object) => (object ? [apply(change(object))] : [])));
     },
     /** Pods of a part of a run that are not going away. */
     async podsOf(namespace: string, run: string, role: string): Promise<V1Pod[]> {

@@ -14,7 +14,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -35,9 +35,11 @@ const kubernetesSources = [
     // What Go calls them, where that is another name.
     install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
   },
+  { programs: ['kueue-controller'], install: () => fromGoTools(kueueModule, { kueue: 'kueue-controller' }) },
   { programs: ['kubernetes-crds'], find: findFolder, install: () => fromGoModules('kubernetes-crds', crds) },
 ];
 const kubernetesModule = fileURLToPath(new URL('../../../test/kubernetes', import.meta.url));
+const kueueModule = fileURLToPath(new URL('../../../test/kueue', import.meta.url));
 /** The folders of Go modules that hold the definitions of the custom resources in deploy/k8s. */
 const crds = {
   'sigs.k8s.io/jobset@v0.11.1': 'config/components/crd/bases',
@@ -64,7 +66,7 @@ and Prometheus out of their Debian packages (needs apt-get; nothing is installed
 (needs Go; takes some minutes, fewer cores with GOFLAGS=-p=1). A browser, Chromium or Chrome, is looked for on the PATH; where
 there is none, root gets it by apt-get install, since it is more than one package. Exits with 2 where one cannot be had; the
 others are installed all the same. With names of programs: only these. With the name kubernetes: what the tests of deploy/k8s
-need, which is compiled from the Go modules in test/kubernetes (about ten minutes on two cores) and never installed unasked.`);
+need, which is compiled from the Go modules in test/kubernetes and test/kueue (about ten minutes on two cores) and never installed unasked.`);
     return;
   }
   mkdirSync(cacheBin, { recursive: true });
@@ -177,7 +179,7 @@ async function fromGo(module) {
   }
 }
 
-/** Compile the tools of a Go module of ours, in one go since they share most of their code; `names` are other names than Go's. */
+/** Compile the tools of a Go module of ours, all at once since they share most of their code; `names` are other names than Go's. */
 async function fromGoTools(moduleFolder, names) {
   await needs('go', ['version'], 'a Kubernetes cluster needs Go (https://go.dev/doc/install)');
   const [, kubernetes] = /k8s\.io\/kubernetes (v\S+)/.exec(readFileSync(join(moduleFolder, 'go.mod'), 'utf8'));
@@ -186,7 +188,7 @@ async function fromGoTools(moduleFolder, names) {
   const flags = Object.entries(version).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
   const folder = mkdtempSync(join(cacheBin, '.go-'));
   try {
-    say(`compiling Kubernetes ${kubernetes} and what goes with it, which takes about ten minutes on two cores ...`);
+    say(`compiling ${basename(moduleFolder)} for Kubernetes ${kubernetes}, which takes minutes ...`);
     const args = ['install', '-trimpath', `-ldflags=-s -w ${flags.join(' ')}`, 'tool'];
     await run('go', args, { cwd: moduleFolder, env: { ...process.env, GOBIN: folder } });
     for (const program of readdirSync(folder)) putInPlace(join(folder, program), names[program] ?? program);

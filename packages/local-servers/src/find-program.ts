@@ -11,6 +11,7 @@ export const kubernetesPrograms = [
   'kube-scheduler',
   'kwok',
   'jobset-controller',
+  'kueue-controller',
   'kustomize',
 ] as const;
 

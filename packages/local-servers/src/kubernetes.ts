@@ -24,6 +24,11 @@ export interface LocalKubernetes {
   podPort: number;
   /** Start JobSet's controller; its custom resources must be there. Stops with the cluster. */
   startJobSet(): Promise<Webhooks>;
+  /**
+   * Start Kueue's controller for Jobs; its custom resources and its namespace must be there. It makes its own certificates and waits
+   * for `mount` to put the Secret that it keeps them in into a folder. Stops with the cluster.
+   */
+  startKueue(webhookPort: number, mount: (folder: string) => Promise<void>): Promise<void>;
   /** Everything is killed, and the folder removed. */
   stop(): Promise<void>;
 }
@@ -80,6 +85,14 @@ export async function startKubernetes(): Promise<LocalKubernetes> {
       async startJobSet() {
         const { ports } = await launch('jobset-controller', 2, jobSetLaunch(files));
         return { url: `https://127.0.0.1:${ports[1]}`, authority: await readFile(files.authority, 'utf8') };
+      },
+      async startKueue(webhookPort, mount) {
+        const certificates = join(folder, 'kueue-certificates');
+        await mkdir(certificates);
+        await Promise.all([
+          launch('kueue-controller', 1, kueueLaunch(files, webhookPort, certificates)),
+          mount(certificates),
+        ]);
       },
       stop,
     };
@@ -237,5 +250,25 @@ const jobSetLaunch = (files: Files): Launch => ({
     };
     await writeFile(config, JSON.stringify(settings));
     return [`--kubeconfig=${files.kubeconfig}`, `--config=${config}`];
+  },
+});
+
+const kueueLaunch = (files: Files, webhookPort: number, certificates: string): Launch => ({
+  scheme: 'http',
+  readyPath: '/readyz',
+  async args([port], folder) {
+    const config = join(folder, 'config.json');
+    const settings = {
+      apiVersion: 'config.kueue.x-k8s.io/v1beta2',
+      kind: 'Configuration',
+      leaderElection: { leaderElect: false },
+      webhook: { host: '127.0.0.1', port: webhookPort, certDir: certificates },
+      metrics: { bindAddress: '0' },
+      health: { healthProbeBindAddress: `127.0.0.1:${port}` },
+      integrations: { frameworks: ['batch/job'] },
+    };
+    await writeFile(config, JSON.stringify(settings));
+    // An API of its own beside the API server's, for which it would want another certificate.
+    return [`--kubeconfig=${files.kubeconfig}`, `--config=${config}`, '--feature-gates=VisibilityOnDemand=false'];
   },
 });

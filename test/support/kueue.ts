@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { freePorts } from '@fourfold/local-servers';
+import { vi } from 'vitest';
+import type { TestKubernetes } from './kubernetes.js';
+
+/*
+ * Kueue's controller beside a test's cluster, as its own manifests have it: it makes certificates, puts them into a Secret and into what
+ * the API server asks it by.
+ */
+
+const namespace = 'kueue-system';
+const secret = 'kueue-webhook-server-cert';
+const service = 'kueue-webhook-service';
+/** Whose definitions Kueue's certificates go into. */
+const converted = ['localqueues', 'clusterqueues', 'workloads', 'cohorts', 'multikueueclusters'];
+
+/** Define Kueue's resources, start its controller and let it admit Jobs. Resolves when it is asked about every new one. */
+export async function startKueue(kubernetes: TestKubernetes): Promise<void> {
+  const { apply, core } = kubernetes;
+  const [port] = await freePorts(1);
+  const client = (path: string) => ({ service: { namespace, name: service, path, port } });
+  await kubernetes.defineResources(/^kueue\./, (object) =>
+    converted.includes(object.metadata?.name?.split('.')[0] ?? '')
+      ? withConversion(object, client('/convert'))
+      : object,
+  );
+  await core.createNamespace({ body: { metadata: { name: namespace } } });
+  await core.createNamespacedSecret({ namespace, body: { metadata: { name: secret } } });
+  // Nothing routes to a Service's own address here.
+  const spec = { type: 'ExternalName', externalName: 'localhost' };
+  await core.createNamespacedService({ namespace, body: { metadata: { name: service }, spec } });
+  for (const object of admission(client)) await apply(object);
+  await kubernetes.startKueue(port, (folder) => mountSecret(core, folder));
+}
+
+/** What a kubelet does: the Secret's files in a folder, as soon as it has any. */
+async function mountSecret(core: TestKubernetes['core'], folder: string): Promise<void> {
+  const files = await vi.waitFor(
+    async () => {
+      const { data } = await core.readNamespacedSecret({ namespace, name: secret });
+      assert(data, `the Secret ${secret} holds certificates`);
+      return Object.entries(data);
+    },
+    { timeout: 60_000, interval: 100 },
+  );
+  for (const [name, content] of files) await writeFile(join(folder, name), Buffer.from(content, 'base64'));
+}
+
+function withConversion(definition: KubernetesObject, clientConfig: object): KubernetesObject {
+  const { spec } = definition as KubernetesObject & { spec: object };
+  const conversion = { strategy: 'Webhook', webhook: { clientConfig, conversionReviewVersions: ['v1'] } };
+  return { ...definition, spec: { ...spec, conversion } } as KubernetesObject;
+}
+
+/** Of Kueue's admission what Jobs need. */
+function admission(client: (path: string) => object): KubernetesObject[] {
+  const webhook = (verb: 'mutate' | 'validate', operations: string[]) => ({
+    name: `${verb}-job.kueue.example`,
+    admissionReviewVersions: ['v1'],
+    sideEffects: 'None',
+    clientConfig: client(`/${verb}-batch-v1-job`),
+    rules: [{ apiGroups: ['batch'], apiVersions: ['v1'], operations, resources: ['jobs'] }],
+  });
+  const of = (kind: string, name: string, webhooks: object[]) =>
+    ({ apiVersion: 'admissionregistration.k8s.io/v1', kind, metadata: { name }, webhooks }) as KubernetesObject;
+  return [
+    of('MutatingWebhookConfiguration', 'kueue-mutating-webhook-configuration', [webhook('mutate', ['CREATE'])]),
+    of('ValidatingWebhookConfiguration', 'kueue-validating-webhook-configuration', [
+      webhook('validate', ['CREATE', 'UPDATE']),
+    ]),
+  ];
+}
