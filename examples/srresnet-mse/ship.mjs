@@ -18,9 +18,9 @@ writeFileSync(new URL('generator.safetensors', to), generator);
 const manifest = JSON.parse(readFileSync(join(from, 'manifest.json'), 'utf8'));
 // Where it was trained is nobody's business.
 const config = { ...manifest.config };
-for (const key of ['store', 'dataset', 'validation']) delete config[key];
+for (const key of ['store', 'dataset', 'validation', 'startFrom']) delete config[key];
 const sha256 = createHash('sha256').update(generator).digest('hex');
 manifest.files = { 'generator.safetensors': { sizeBytes: generator.byteLength, sha256 } };
 const { evaluations } = manifest.history;
 manifest.history = { ...manifest.history, rows: [], evaluations: evaluations.slice(-1) };
-writeFileSync(new URL('manifest.json', to), `${JSON.stringify({ ...manifest, config }, null, 1)}\n`);
+writeFileSync(new URL('manifest.json', to), `${JSON.stringify({ ...manifest, config }, null, 2)}\n`);

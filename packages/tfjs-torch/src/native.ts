@@ -88,7 +88,7 @@ export function probe(): Probe {
 /**
  * Whether OpenMP's threads should fall asleep soon when they wait. By default they spin for many milliseconds: where other
  * work has taken one of them off its core, that makes an iteration twenty times as long. On a free machine falling asleep
- * between two kernels costs a third.
+ * between two kernels costs up to a third.
  */
 export const isCrowded = (loadAverage: number, cores: number): boolean => loadAverage > 1.5 * cores;
 
