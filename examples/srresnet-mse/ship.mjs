@@ -1,6 +1,7 @@
 /*
  * Makes the folder `checkpoint/` beside this file from a run: its best checkpoint's generator, without what only training needs.
  *   node examples/srresnet-mse/ship.mjs out/store/runs/srresnet-mse/checkpoints/00027000-0001
+ * test/evaluation-reference/make.py then says anew what others measure of it.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
