@@ -16,14 +16,14 @@ import { killAll, type LogEvent } from './support/process.js';
 
 const faultCount = Number(process.env['FOURFOLD_CHAOS_FAULTS'] ?? faultKinds.length);
 const seed = Number(process.env['FOURFOLD_CHAOS_SEED'] ?? 1);
-const gapIterations = 3;
-const third = faultCount + 2;
+const gapIterations = 4;
+const third = Math.ceil(((faultCount + 2) * gapIterations) / 3);
 const config = clusterConfig([
   { kind: 'mse', iterations: third, learningRate: 1e-3 },
   { kind: 'gan', iterations: third, learningRate: 1e-4 },
   { kind: 'gan', iterations: third, learningRate: 1e-5 },
 ]);
-const counts = { workers: 3, loaders: 2 };
+const counts = { workers: 3, loaders: 2, iterations: 3 * third };
 /** A wait that is longer than this must have said what for; the first word comes after five seconds. */
 const silentMs = 8_000;
 const minuteMs = 60_000;

@@ -13,8 +13,9 @@ export interface ChaosReport {
 }
 
 const pollMs = 20;
-/** A moment that does not come in this time is not waited for: an `mse` iteration has no halves. */
-const momentMs = 4_000;
+/** Moments are short. */
+const reachPollMs = 1;
+const momentIterations = 4;
 const stuckMs = 180_000;
 
 const momentOf: Record<Moment, ((event: LogEvent) => boolean) | undefined> = {
@@ -34,7 +35,7 @@ const groupOf = (kind: FaultKind): string => kind.split(' ').at(-1) as string;
 export async function runChaos(
   cluster: Cluster,
   faults: readonly Fault[],
-  counts: { workers: number; loaders: number },
+  counts: { workers: number; loaders: number; iterations: number },
   say: (line: string) => void,
 ): Promise<ChaosReport> {
   let office: Office = await cluster.startCoordinator();
@@ -56,6 +57,8 @@ export async function runChaos(
     const moment = await awaitMoment(chaos, fault.moment, failure.signal);
     const group = groupOf(fault.kind);
     await groups.get(group);
+    if (progressOf(chaos) >= counts.iterations - 1)
+      throw new Error(`the run was over before fault ${i + 1} of ${faults.length}: give it more iterations a fault`);
     say(`${i + 1}/${faults.length}: ${fault.kind} for ${fault.forMs} ms, ${moment}, iteration ${progressOf(chaos)}`);
     const done = inject(chaos, fault);
     done.catch((cause: unknown) => failure.abort(new Error(`fault ${i + 1}, ${fault.kind}`, { cause })));
@@ -78,31 +81,36 @@ function progressOf({ cluster }: Chaos): number {
   return Math.max(-1, ...updates.map((event) => Number(event?.['iteration'] ?? -1)));
 }
 
-async function reach(chaos: Chaos, iteration: number, failed: AbortSignal): Promise<void> {
+/** Wait until the run is at `iteration`, or `sooner` holds; rejects when a part failed or the run stands still. */
+async function reach(
+  chaos: Chaos,
+  iteration: number,
+  failed: AbortSignal,
+  sooner: () => boolean = () => false,
+): Promise<void> {
   let [before, sinceMs] = [-1, performance.now()];
   for (;;) {
     failed.throwIfAborted();
     const now = progressOf(chaos);
-    if (now >= iteration) return;
+    if (now >= iteration || sooner()) return;
     if (now > before) [before, sinceMs] = [now, performance.now()];
     if (performance.now() - sinceMs > stuckMs) {
       const last = chaos.office().process.events.slice(-5);
       throw new Error(`the run stands still at iteration ${now} for ${stuckMs} ms: ${JSON.stringify(last)}`);
     }
-    await delay(pollMs);
+    await delay(reachPollMs);
   }
 }
 
+/** Wait for a moment in the log of any coordinator, a successor's too, for a few iterations: one of `mse` has no halves. */
 async function awaitMoment(chaos: Chaos, moment: Moment, failed: AbortSignal): Promise<Moment> {
   const isIt = momentOf[moment];
   if (!isIt) return moment;
-  const { events } = chaos.office().process;
-  const begin = events.length;
-  for (const endMs = performance.now() + momentMs; performance.now() < endMs; await delay(1)) {
-    failed.throwIfAborted();
-    if (events.slice(begin).some(isIt)) return moment;
-  }
-  return 'at once';
+  const timesSaid = () => chaos.cluster.coordinators.flatMap(({ process }) => process.events.filter(isIt)).length;
+  const before = timesSaid();
+  const hasCome = () => timesSaid() > before;
+  await reach(chaos, progressOf(chaos) + momentIterations, failed, hasCome);
+  return hasCome() ? moment : 'at once';
 }
 
 /** Replace workers and data-loaders that leave by themselves; one that a user would have to mend ends the test. */
