@@ -12,7 +12,12 @@ const inTeam = ['--namespace', namespace];
 const patience = { timeout: 60_000, interval: 250 };
 const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
 
-describe.skipIf(!hasKubernetes())('Kueue (after npm run setup:servers -- kubernetes)', () => {
+const elastic = 'ElasticJobsViaWorkloadSlices';
+
+describe.skipIf(!hasKubernetes()).each([
+  { how: 'by default', gates: [] },
+  { how: `with ${elastic}`, gates: [elastic] },
+])('Kueue $how (after npm run setup:servers -- kubernetes)', ({ gates }) => {
   let kubernetes: TestKubernetes;
 
   beforeAll(async () => {
@@ -22,7 +27,7 @@ describe.skipIf(!hasKubernetes())('Kueue (after npm run setup:servers -- kuberne
       kubernetes.addNode('gpus-2', 8),
       kubernetes.addNamespace(namespace),
     ]);
-    await startKueue(kubernetes);
+    await startKueue(kubernetes, gates);
     for (const object of queues) await vi.waitFor(() => kubernetes.apply(object), patience);
   }, 180_000);
 
@@ -31,28 +36,57 @@ describe.skipIf(!hasKubernetes())('Kueue (after npm run setup:servers -- kuberne
     await kubernetes.stop();
   });
 
+  const fourfold = async (...args: string[]) => {
+    const { code, stdout, stderr } = await kubernetes.fourfold(...args, ...inTeam);
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
   const submit = async (name: string, ...args: string[]) =>
-    kubernetes.fourfold('submit', await kubernetes.writeConfig(name), ...inTeam, '--gpus', '1', ...args);
-  const status = async (run: string) => (await kubernetes.fourfold('status', run, ...inTeam)).stdout;
-  const workersOf = async (run: string) => (await kubernetes.podsOf(namespace, run, 'worker')).filter(isRunning).length;
+    fourfold('submit', await kubernetes.writeConfig(name), '--gpus', '1', ...args);
+  /** Uids of a run's running pods of a role. */
+  const uidsOf = async (run: string, role = 'worker') =>
+    (await kubernetes.podsOf(namespace, run, role)).filter(isRunning).map(({ metadata }) => metadata?.uid as string);
+  const untilWorkers = (run: string, count: number) =>
+    vi.waitFor(async () => {
+      const uids = await uidsOf(run);
+      expect(uids).toHaveLength(count);
+      return uids;
+    }, patience);
 
   test('a run is admitted while the quota has room; the next waits, and starts when the first is cancelled', async () => {
-    const first = await submit('first', '--workers', '8', '--queue', 'fourfold');
-    expect(first.code, first.stderr).toBe(0);
-    await vi.waitFor(async () => expect(await workersOf('first')).toBe(8), patience);
+    await submit('first', '--workers', '8', '--queue', 'fourfold');
+    await untilWorkers('first', 8);
     const second = await submit('second', '--workers', '8', '--queue', 'fourfold');
-    expect(second.code, second.stderr).toBe(0);
-    expect(second.stdout).toMatch(/^run second in namespace team is queued/);
-    expect(await status('second')).toMatch(/^second: queued, queue fourfold, /);
-    expect(await workersOf('second')).toBe(0);
+    expect(second).toMatch(/^run second in namespace team is queued/);
+    expect(await fourfold('status', 'second')).toMatch(/^second: queued, queue fourfold, /);
     // The cluster has 8 more GPUs, which a run without a queue may take at once.
-    const free = await submit('free', '--workers', '8');
-    expect(free.code, free.stderr).toBe(0);
-    expect(await workersOf('free')).toBe(8);
-    expect(await workersOf('second')).toBe(0);
-    for (const run of ['free', 'first']) expect((await kubernetes.fourfold('cancel', run, ...inTeam)).code).toBe(0);
-    await vi.waitFor(async () => expect(await workersOf('second')).toBe(8), patience);
-    expect(await status('second')).toMatch(/^second: running, queue fourfold, /);
+    await submit('free', '--workers', '8');
+    expect(await uidsOf('free')).toHaveLength(8);
+    expect(await uidsOf('second')).toHaveLength(0);
+    for (const run of ['free', 'first']) await fourfold('cancel', run);
+    await untilWorkers('second', 8);
+    expect(await fourfold('status', 'second')).toMatch(/^second: running, queue fourfold, /);
+  }, 180_000);
+
+  test('a run that is scaled keeps its coordinator, and its workers where Kueue can; beyond the quota the rest waits', async () => {
+    const scale = (workers: number) => fourfold('scale', 'second', '--workers', `${workers}`);
+    const coordinator = await uidsOf('second', 'coordinator');
+    const eight = await untilWorkers('second', 8);
+    expect(await scale(6)).toMatch(/6 workers, as soon as queue fourfold admits them/);
+    const six = await untilWorkers('second', 6);
+    const stay = six.filter((uid) => eight.includes(uid));
+    expect(stay).toHaveLength(gates.length > 0 ? 6 : 0);
+    await scale(12);
+    const waiting = gates.length > 0 ? /6 workers wait: the queue has not admitted/ : /^second: queued/;
+    await vi.waitFor(async () => expect(await fourfold('status', 'second')).toMatch(waiting), patience);
+    expect(await uidsOf('second')).toEqual(gates.length > 0 ? six : []);
+    await scale(7);
+    const seven = await untilWorkers('second', 7);
+    if (gates.length > 0) expect(seven).toEqual(expect.arrayContaining(six));
+    expect(await uidsOf('second', 'coordinator')).toEqual(coordinator);
+    // The same again changes nothing.
+    await submit('second', '--workers', '7', '--queue', 'fourfold');
+    expect(await uidsOf('second')).toEqual(seven);
   }, 180_000);
 });
 

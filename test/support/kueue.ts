@@ -18,7 +18,7 @@ const service = 'kueue-webhook-service';
 const converted = ['localqueues', 'clusterqueues', 'workloads', 'cohorts', 'multikueueclusters'];
 
 /** Define Kueue's resources, start its controller and let it admit Jobs. Resolves when it is asked about every new one. */
-export async function startKueue(kubernetes: TestKubernetes): Promise<void> {
+export async function startKueue(kubernetes: TestKubernetes, gates: readonly string[]): Promise<void> {
   const { apply, core } = kubernetes;
   const [port] = await freePorts(1);
   const client = (path: string) => ({ service: { namespace, name: service, path, port } });
@@ -33,7 +33,7 @@ export async function startKueue(kubernetes: TestKubernetes): Promise<void> {
   const spec = { type: 'ExternalName', externalName: 'localhost' };
   await core.createNamespacedService({ namespace, body: { metadata: { name: service }, spec } });
   for (const object of admission(client)) await apply(object);
-  await kubernetes.startKueue(port, (folder) => mountSecret(core, folder));
+  await kubernetes.startKueue(port, (folder) => mountSecret(core, folder), gates);
 }
 
 /** What a kubelet does: the Secret's files in a folder, as soon as it has any. */

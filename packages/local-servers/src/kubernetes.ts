@@ -26,9 +26,9 @@ export interface LocalKubernetes {
   startJobSet(): Promise<Webhooks>;
   /**
    * Start Kueue's controller for Jobs; its custom resources and its namespace must be there. It makes its own certificates and waits
-   * for `mount` to put the Secret that it keeps them in into a folder. Stops with the cluster.
+   * for `mount` to put the Secret that it keeps them in into a folder. `gates` are feature gates to open. Stops with the cluster.
    */
-  startKueue(webhookPort: number, mount: (folder: string) => Promise<void>): Promise<void>;
+  startKueue(webhookPort: number, mount: (folder: string) => Promise<void>, gates: readonly string[]): Promise<void>;
   /** Everything is killed, and the folder removed. */
   stop(): Promise<void>;
 }
@@ -86,11 +86,11 @@ export async function startKubernetes(): Promise<LocalKubernetes> {
         const { ports } = await launch('jobset-controller', 2, jobSetLaunch(files));
         return { url: `https://127.0.0.1:${ports[1]}`, authority: await readFile(files.authority, 'utf8') };
       },
-      async startKueue(webhookPort, mount) {
+      async startKueue(webhookPort, mount, gates) {
         const certificates = join(folder, 'kueue-certificates');
         await mkdir(certificates);
         await Promise.all([
-          launch('kueue-controller', 1, kueueLaunch(files, webhookPort, certificates)),
+          launch('kueue-controller', 1, kueueLaunch(files, webhookPort, certificates, gates)),
           mount(certificates),
         ]);
       },
@@ -253,7 +253,7 @@ const jobSetLaunch = (files: Files): Launch => ({
   },
 });
 
-const kueueLaunch = (files: Files, webhookPort: number, certificates: string): Launch => ({
+const kueueLaunch = (files: Files, webhookPort: number, certificates: string, gates: readonly string[]): Launch => ({
   scheme: 'http',
   readyPath: '/readyz',
   async args([port], folder) {
@@ -269,6 +269,7 @@ const kueueLaunch = (files: Files, webhookPort: number, certificates: string): L
     };
     await writeFile(config, JSON.stringify(settings));
     // An API of its own beside the API server's, for which it would want another certificate.
-    return [`--kubeconfig=${files.kubeconfig}`, `--config=${config}`, '--feature-gates=VisibilityOnDemand=false'];
+    const featureGates = ['VisibilityOnDemand=false', ...gates.map((gate) => `${gate}=true`)].join();
+    return [`--kubeconfig=${files.kubeconfig}`, `--config=${config}`, `--feature-gates=${featureGates}`];
   },
 });

@@ -82,12 +82,17 @@ export function registerKubernetes(program: Command): void {
     });
 
   inCluster(program, 'scale', 'give a run on Kubernetes more or fewer workers')
+    .description(
+      'Give a run on Kubernetes more or fewer workers, while it runs or waits. Kueue admits those of a run in a queue: the ones that run ' +
+        'go on where its feature gate ElasticJobsViaWorkloadSlices is on; else all stop, and start again when the quota has room.',
+    )
     .argument('<run>', 'its name')
     .requiredOption('--workers <n>', 'how many it is to have', wholeNumber(1))
     .action(async (run: string, { workers, ...place }: Place & { workers: number }) => {
       const { scaleRun } = await import('../kubernetes/operate.js');
-      await scaleRun(await connect(place), run, workers);
-      console.log(`run ${run} is to have ${workers} workers`);
+      const { queue } = await scaleRun(await connect(place), run, workers);
+      const when = queue ? `, as soon as queue ${queue} admits them; \`fourfold status ${run}\` tells` : '';
+      console.log(`run ${run} is to have ${workers} workers${when}`);
     });
 
   inCluster(program, 'cancel', 'stop a run on Kubernetes and remove its objects')

@@ -21,6 +21,9 @@ export const labels = {
   queue: 'kueue.x-k8s.io/queue-name',
 } as const;
 
+/** By which Kueue lets a Job's running pods be while it scales; where its feature gate is off, it does nothing. */
+const elasticJob = { 'kueue.x-k8s.io/elastic-job': 'true' };
+
 /** Selects what belongs to any run, or to one. */
 export const selectorOf = (run?: string): string =>
   [`${labels.name}=fourfold`, run === undefined ? labels.run : `${labels.run}=${run}`].join(',');
@@ -120,8 +123,10 @@ function finish(source: Manifest, options: ManifestOptions): Manifest {
   manifest.metadata = { ...manifest.metadata, name: `${config.name}-${source.metadata?.name}`, namespace };
   if (manifest.kind === 'ConfigMap') manifest['data'] = { 'run.yaml': stringify(config) };
   if (manifest.kind === 'Job') {
+    const role = roleOf(manifest) as Role;
     if (queue) manifest.metadata.labels = { ...manifest.metadata.labels, [labels.queue]: queue };
-    finishJob(manifest['spec'] as Tree, roleOf(manifest) as Role, options);
+    if (queue && role === 'worker') manifest.metadata.annotations = { ...manifest.metadata.annotations, ...elasticJob };
+    finishJob(manifest['spec'] as Tree, role, options);
   }
   if (manifest.kind === 'PodDisruptionBudget') {
     const count = roleOf(manifest) === 'worker' ? options.workers : options.dataLoaders;

@@ -66,9 +66,16 @@ export async function watchRun(
   }
 }
 
-/** Give a run so many workers, while it runs or waits. Throws `not-found`, and `invalid` for one that has ended. */
-export async function scaleRun(api: ClusterApi, run: string, workers: number): Promise<void> {
-  const { state } = runStatusOf(run, await objectsOf(api, run));
+/**
+ * Give a run so many workers, while it runs or waits. Resolves with its state and queue before that. Throws `not-found`, and `invalid`
+ * for one that has ended.
+ */
+export async function scaleRun(
+  api: ClusterApi,
+  run: string,
+  workers: number,
+): Promise<Pick<RunStatus, 'state' | 'queue'>> {
+  const { state, queue } = runStatusOf(run, await objectsOf(api, run));
   if (state === 'finished' || state === 'failed') {
     throw new FourfoldError('invalid', `run ${run} has ${state}`, { mend: 'submit it again under another name' });
   }
@@ -83,6 +90,7 @@ export async function scaleRun(api: ClusterApi, run: string, workers: number): P
     ...{ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: worker },
     spec: { minAvailable: minAvailable(workers) },
   });
+  return { state, queue };
 }
 
 /**

@@ -14,7 +14,7 @@ export interface RunObjects {
 /** Why a part of a run is not running. */
 export interface Problem {
   role: string;
-  kind: 'quota' | 'image' | 'gpu' | 'unschedulable' | 'start' | 'create' | 'failed';
+  kind: 'quota' | 'queue' | 'image' | 'gpu' | 'unschedulable' | 'start' | 'create' | 'failed';
   /** How many pods it concerns. */
   count: number;
   /** The reason, on one line. */
@@ -70,6 +70,8 @@ function podProblems({ pods, events, clusterGpus }: RunObjects): Problem[] {
         const reason = lacksGpu ? gpuReason(message, clusterGpus) : message;
         return [{ role, kind: lacksGpu ? 'gpu' : 'unschedulable', count: 1, reason }];
       }
+      if (unscheduled?.reason === 'SchedulingGated')
+        return [{ role, kind: 'queue', count: 1, reason: 'the queue has not admitted it yet' }];
       const waiting = pod.status?.containerStatuses?.map(({ state }) => state?.waiting).find(Boolean);
       const { reason: why, message } = waiting ?? {};
       if (!why) return [];

@@ -117,7 +117,8 @@ const hasStarted = ({ state, roles }: RunStatus): boolean =>
 /** A run goes on with fewer workers than were asked for, but not with none. */
 function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Problem[]): void {
   const stuck = problems.find(
-    ({ role, kind }) => kind === 'failed' || roles.some((one) => one.role === role && one.running === 0),
+    ({ role, kind }) =>
+      kind === 'failed' || (kind !== 'queue' && roles.some((one) => one.role === role && one.running === 0)),
   );
   if (!stuck) return;
   throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
