@@ -113,6 +113,27 @@ test('a checkpoint of another shape', async () => {
   expect(await contents(base.folder)).toEqual(before);
 });
 
+test.each([
+  ['coordinator', 'dataset=s3://away/dataset'],
+  ['worker', 'dataset=s3://away/dataset'],
+  ['worker', 'store=s3://away/store'],
+])(
+  'SIGTERM ends a %s that waits for a store, %s',
+  async (role, setting) => {
+    const run = await runs.create(`waits-${role}-${setting.split('=')[0]}`);
+    const away = {
+      FOURFOLD_S3_ENDPOINT: 'http://127.0.0.1:1',
+      FOURFOLD_S3_ACCESS_KEY: 'a',
+      FOURFOLD_S3_SECRET_KEY: 'b',
+    };
+    const part = startFourfold([role, '--config', run.configPath, '--set', setting], [], away);
+    await part.waitFor(({ event }) => event === 'store-waiting', 'a word that it waits');
+    part.child.kill('SIGTERM');
+    expect(await part.exit).toEqual({ code: 143, signal: null });
+  },
+  30_000,
+);
+
 test('a disk that is full: the earlier checkpoints stay whole', async () => {
   const run = await runs.copy(base, 'full-disk');
   const before = await contents(run.folder);

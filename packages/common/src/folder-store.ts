@@ -59,6 +59,12 @@ export function createFolderStore(folder: string): ObjectStore {
     async remove(key) {
       await rm(pathOf(key), { force: true });
     },
+    async removeFolder(key) {
+      const path = pathOf(key);
+      await rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
+        throw storageError(`${url}/${key}`, 'removed', cause);
+      });
+    },
     at: (prefix) => createFolderStore(pathOf(prefix)),
   };
 }
@@ -93,7 +99,7 @@ async function listFolder(root: string, folder: string, prefix: string): Promise
   return infos;
 }
 
-/** What a file system's failure means for `name`, which could not be `verb` (read, written, listed). */
+/** What a file system's failure means for `name`, which could not be `verb` (read, written, listed, removed). */
 export function storageError(name: string, verb: string, cause: unknown): FourfoldError {
   switch (systemErrorCode(cause)) {
     case 'ENOENT':

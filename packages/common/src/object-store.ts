@@ -31,6 +31,8 @@ export interface ObjectStore {
   list(prefix: string): Promise<ObjectInfo[]>;
   /** Remove an object; removing one that does not exist is no error. */
   remove(key: string): Promise<void>;
+  /** Remove everything in folder `key`, what a killed writer has left, too. Nobody may write there meanwhile. */
+  removeFolder(key: string): Promise<void>;
   /** A store of what lies below `prefix`. */
   at(prefix: string): ObjectStore;
 }

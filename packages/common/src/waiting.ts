@@ -1,3 +1,19 @@
+/** Await a promise, unless `signal` is or becomes aborted: then reject with its reason, and leave the promise to itself. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => undefined);
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 /** When a wait is first worth a word, and how long it may be silent later. */
 const sayMs = { first: 5_000, longest: 60_000 };
 

@@ -64,6 +64,8 @@ export function createCheckpointSaver(options: CheckpointSaverOptions): Checkpoi
       copySeconds: (copiedMs - begunMs) / 1000,
       writeSeconds: (performance.now() - copiedMs) / 1000,
     });
+    // It may have been superseded while the manifest was written.
+    await mayPublish();
     await pruneCheckpoints(run, given.term, given.config, history());
   };
 

@@ -161,7 +161,12 @@ test('a manifest of another format is refused by name', async () => {
 test('a checkpoint is removed manifest first', async () => {
   await write(1);
   const removed: string[] = [];
-  await removeCheckpoint({ ...run, remove: (key) => run.remove((removed.push(key), key)) }, '00000001-0001');
-  expect(removed[0]).toBe('checkpoints/00000001-0001/manifest.json');
+  const watched = {
+    ...run,
+    remove: (key: string) => run.remove((removed.push(key), key)),
+    removeFolder: (key: string) => run.removeFolder((removed.push(key), key)),
+  };
+  await removeCheckpoint(watched, '00000001-0001');
+  expect(removed).toEqual(['checkpoints/00000001-0001/manifest.json', 'checkpoints/00000001-0001']);
   expect(await run.list('checkpoints/')).toEqual([]);
 });

@@ -169,5 +169,5 @@ const isDamage = (error: unknown): boolean =>
 /** Remove a checkpoint, its manifest first, so that it never looks whole with files missing. */
 export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {
   await run.remove(`${folder}${name}/${manifestFile}`);
-  for (const { key } of await run.list(`${folder}${name}/`)) await run.remove(key);
+  await run.removeFolder(`${folder}${name}`);
 }

@@ -10,6 +10,7 @@ import {
   sha256,
   startPartServer,
   startServer,
+  unlessAborted,
   wire,
   type Logger,
   type ObjectStore,
@@ -55,8 +56,10 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   logAbout({ run: config.name });
   const log = createLogger('coordinator');
   const run = runStore(config);
-  const datasetSha256 = sha256(await openStore(config.dataset).get('manifest.json'));
-  const { master, manifest, saved: found } = await startMaster(run, config, datasetSha256, resume, log);
+  // A store that is away is waited for, but not by one that is told to stop.
+  const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
+  const datasetSha256 = sha256(await orStopped(openStore(config.dataset).get('manifest.json')));
+  const { master, manifest, saved: found } = await orStopped(startMaster(run, config, datasetSha256, resume, log));
   const progress = createProgress(config, () => pictures.refresh());
   if (manifest) progress.restore(manifest.history);
   // Empty where no worker had joined yet.
@@ -64,7 +67,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   let saved: SavedCheckpoint | undefined = found;
 
   const server = await startServer(listen, { log });
-  const { term } = await claimTerm(run, advertise ?? server.address);
+  const { term } = await orStopped(claimTerm(run, advertise ?? server.address));
   const guard = createTermGuard(run, term, config.timing.silenceMs);
   await writeRunRecord(run, { config, term, datasetSha256 }, () => guard.check());
   const evaluations = () => progress.history().evaluations;
@@ -83,8 +86,10 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
       board,
       admit(register) {
         const problem = admissionProblem(register, kind, datasetSha256, config.workers.allowMixedKinds);
-        if (!problem) kind ??= kindName(register);
-        return problem;
+        const connection = problem ? { problem } : exchange.connect(register);
+        // A worker that is refused says nothing about the others.
+        if (!('problem' in connection)) kind ??= kindName(register);
+        return connection;
       },
       exchange,
       status: () => progress.status(state, term, board.workerCount(), master.versions()),

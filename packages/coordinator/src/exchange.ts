@@ -9,6 +9,7 @@ import {
   isPlain,
   messageProblem,
   parametersRequestSchema,
+  readRpcSecurity,
   sendVector,
   whyNotShared,
   type CoordinatorHandlers,
@@ -69,6 +70,8 @@ export async function createExchange(
   log: Logger,
 ): Promise<Exchange> {
   const { transport, folder } = config;
+  // Read once: files that are being renewed when a worker joins must not end the run.
+  const security = readRpcSecurity(process.env);
   const traffic = createTraffic();
   const isRequired = transport === 'shared-memory';
   /** By network; none without shared memory. */
@@ -116,7 +119,7 @@ export async function createExchange(
         const { exchangeAddress } = register;
         log.info({ event: 'no-shared-memory', exchangeAddress, reason }, 'gradients cross by gRPC');
       }
-      const client = createWorkerClient(register.exchangeAddress);
+      const client = createWorkerClient(register.exchangeAddress, security);
       if (!reason) sharing++;
       return {
         transport: reason ? 'grpc' : 'shared-memory',

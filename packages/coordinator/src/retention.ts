@@ -11,6 +11,9 @@ export interface Retention {
 /** The iteration that a checkpoint's name tells. */
 export const iterationOf = (name: string): number => Number(name.split('-')[0]);
 
+/** The term that wrote it. */
+export const termOf = (name: string): number => Number(name.split('-')[1]);
+
 /** The evaluation with the highest PSNR, the earliest of several; undefined where none gave a figure. */
 export const bestEvaluation = (evaluations: readonly Evaluation[]): Evaluation | undefined =>
   evaluations

@@ -98,6 +98,20 @@ test('the restored state has the bits of the saved one, also between the halves'
   await restored.close();
 });
 
+test('phases that put the discriminator elsewhere are refused: it would never be due again', async () => {
+  for (let i = 0; i < 3; i++) await iterate();
+  const name = await save(1);
+  const gan = config.phases[0];
+  const phases = (mse: number) => [{ ...gan, kind: 'mse' as const, iterations: mse }, gan];
+  await expect(begin(true, datasetSha256, { ...config, phases: phases(2) })).rejects.toMatchObject({
+    code: 'invalid',
+    message: `checkpoint ${name} of run small has 3 updates of the discriminator; by the config’s phases it has 1`,
+  });
+  // What comes later may change, and where the schedule is over nothing is due.
+  expect((await begin(true, datasetSha256, { ...config, phases: [gan, gan] }))?.name).toBe(name);
+  expect((await begin(true, datasetSha256, { ...config, phases: [{ ...gan, iterations: 2 }] }))?.name).toBe(name);
+});
+
 test('another shape is refused by name', async () => {
   const name = await save(1);
   const wider = createMaster({ ...config, generator: { channels: 3, blocks: 1 } });
@@ -115,10 +129,11 @@ test('pruning keeps the newest and the best, and takes away what older terms lef
   }
   await run.put('checkpoints/00000004-0001/generator.safetensors', 'of a coordinator that was killed');
   await run.put('checkpoints/00000006-0002/generator.safetensors', 'being written');
+  await run.put('checkpoints/00000006-0003/generator.safetensors', 'of the coordinator that has taken over');
   await pruneCheckpoints(run, 2, { ...config, checkpoints: { every: 1, keep: 2 } }, history);
   expect(await listCheckpoints(run)).toEqual(['00000002-0002', '00000004-0002', '00000005-0002']);
   expect(await run.list('checkpoints/00000004-0001')).toEqual([]);
-  expect(await run.list('checkpoints/00000006-0002')).toHaveLength(1);
+  for (const term of [2, 3]) expect(await run.list(`checkpoints/00000006-000${term}`)).toHaveLength(1);
   const { best } = await readManifest(checkpointStore(run, '00000005-0002'));
   expect(best).toEqual({ iteration: 2, psnr: 29 });
 });

@@ -1,6 +1,5 @@
-import { FourfoldError, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
+import { FourfoldError, totalIterations, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
 import {
-  checkpointName,
   listCheckpoints,
   newestWholeCheckpoint,
   removeCheckpoint,
@@ -9,8 +8,8 @@ import {
   type WholeCheckpoint,
 } from './checkpoint.js';
 import type { History } from './history.js';
-import { bestEvaluation, superfluousCheckpoints } from './retention.js';
-import { isEvaluated, nextHalf, type Versions } from './schedule.js';
+import { bestEvaluation, superfluousCheckpoints, termOf } from './retention.js';
+import { isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 
 /** What a checkpoint holds of a run, at one moment. */
 export interface RunSnapshot {
@@ -21,7 +20,7 @@ export interface RunSnapshot {
 
 /**
  * The checkpoint that a run starts from: none for a new run, the newest whole one with `resume`. Throws `invalid` when
- * the run has checkpoints and is not to be resumed, or when the checkpoint is of another dataset or seed.
+ * the run has checkpoints and is not to be resumed, or when the checkpoint is of another dataset, seed or schedule up to there.
  */
 export async function startingPoint(
   run: ObjectStore,
@@ -48,7 +47,23 @@ export async function startingPoint(
       mend: `give it its ${other} back, or choose another name`,
     });
   }
+  const { generator, discriminator } = manifest.versions;
+  const due = discriminatorDue(config, generator);
+  if (due && !due.includes(discriminator)) {
+    throw new FourfoldError(
+      'invalid',
+      `checkpoint ${found.name} of run ${config.name} has ${discriminator} updates of the discriminator; by the config’s phases it has ${due[0]}`,
+      { mend: 'give the phases before it their iterations back, or choose another name' },
+    );
+  }
   return found;
+}
+
+/** How many updates the discriminator may have had after `generator` of the generator; undefined where the schedule is over. */
+function discriminatorDue({ phases }: RunConfig, generator: number): number[] | undefined {
+  if (generator >= totalIterations({ phases })) return undefined;
+  const { discriminatorVersion, kind } = positionAt(phases, generator);
+  return kind === 'gan' ? [discriminatorVersion, discriminatorVersion + 1] : [discriminatorVersion];
 }
 
 /** Write a checkpoint; returns its name. */
@@ -74,7 +89,10 @@ export async function saveCheckpoint(
   );
 }
 
-/** Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish. */
+/**
+ * Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish. What a later term has begun
+ * is not this coordinator's.
+ */
 export async function pruneCheckpoints(
   run: ObjectStore,
   term: number,
@@ -83,8 +101,7 @@ export async function pruneCheckpoints(
 ): Promise<void> {
   const whole = await listCheckpoints(run);
   const begun = new Set((await run.list('checkpoints/')).map(({ key }) => key.split('/')[1]));
-  const ownSuffix = checkpointName(0, term).slice(-5);
-  const abandoned = [...begun].filter((name) => !whole.includes(name) && !name.endsWith(ownSuffix));
+  const abandoned = [...begun].filter((name) => !whole.includes(name) && termOf(name) < term);
   const superfluous = superfluousCheckpoints(whole, config.checkpoints, evaluations, (iteration) =>
     isEvaluated(config, iteration),
   );

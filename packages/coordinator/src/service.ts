@@ -36,9 +36,9 @@ export interface ServiceHost {
   config: RunConfig;
   term: number;
   board: LeaseBoard<Work, Answer>;
-  /** A worker's kind and dataset must be the run's. Returns why they are not. */
-  admit(register: Register__Output): string | undefined;
-  exchange: Pick<Exchange, 'connect' | 'handlers'>;
+  /** A worker's kind, dataset and formats must be the run's. Returns how it is connected, or why it is not. */
+  admit(register: Register__Output): Connection | { problem: string };
+  exchange: Pick<Exchange, 'handlers'>;
   status(): RunStatus;
   /** A worker says that no worker can compute this. */
   stop(reason: string): void;
@@ -164,7 +164,10 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
         if (joined && closed === undefined) host.board.leave(joined.worker, reason);
         clearTimeout(timer);
       };
-      call.on('end', gone('it left'));
+      call.on('end', () => {
+        gone('it left')();
+        if (!isOver) call.end();
+      });
       call.on('cancelled', gone('its connection broke'));
       call.on('error', gone('its connection broke'));
     },
@@ -214,6 +217,5 @@ function admit(host: ServiceHost, register: Register__Output): Connection | { pr
   if (register.run !== host.config.name) {
     return { problem: `the worker was started for run ${register.run}, this is ${host.config.name}` };
   }
-  const problem = host.admit(register);
-  return problem ? { problem } : host.exchange.connect(register);
+  return host.admit(register);
 }

@@ -56,7 +56,7 @@ interface TimedTraining extends Training {
  * then one update. Rejects with the signal's reason between two updates when `signal` is aborted.
  */
 export async function train(training: Training, signal: AbortSignal): Promise<void> {
-  const { config, master, progress, log, onUpdate } = training;
+  const { board, config, master, progress, log, onUpdate } = training;
   const clock = createUpdateClock();
   const timed: TimedTraining = { ...training, clock, updater: clock.reductions(master.updater) };
   let evaluation: Promise<void> = Promise.resolve();
@@ -65,6 +65,10 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     // It is awaited later; until then its failure must not count as unhandled.
     evaluation.catch(() => undefined);
   };
+  const evaluated = () =>
+    sayingSo(evaluation, (waitedMs) => {
+      log.info({ event: 'waiting', waitedMs, for: board.describeWaiting() }, 'waiting for an evaluation');
+    });
   if (evaluationWasLost(training)) beginEvaluation();
   for (let half; (half = nextHalf(config.phases, master.versions()));) {
     clock.begin();
@@ -78,11 +82,11 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
 
     const done = iteration + 1;
     if (isEvaluated(config, done)) {
-      await evaluation;
+      await evaluated();
       beginEvaluation();
     }
     const last = !nextHalf(config.phases, master.versions());
-    if (last) await training.inState('evaluating', () => evaluation);
+    if (last) await training.inState('evaluating', evaluated);
     if (isCheckpointDue(config, done)) await training.checkpoint();
   }
 }
@@ -211,6 +215,15 @@ function evaluationWasLost({ config, master, progress }: Training): boolean {
   return progress.history().evaluations.every(({ iteration }) => iteration !== generator);
 }
 
+/** The first answer to an evaluation that has scores. */
+async function answered(board: Training['board'], key: string, signal: AbortSignal) {
+  for (;;) {
+    const offer = await board.nextOffer(key, signal);
+    if (offer.result.scores.length > 0) return offer;
+    board.reject(offer.token, 'the answer has no scores');
+  }
+}
+
 /** Have a worker measure the generator as it is now, beside training. */
 async function evaluate({ board, master, progress, log }: Training, signal: AbortSignal): Promise<void> {
   master.retainGenerator();
@@ -219,7 +232,7 @@ async function evaluate({ board, master, progress, log }: Training, signal: Abor
   const work = { evaluation: { iteration, generatorVersion: iteration } };
   board.add({ key, priority: evaluationPriority, about: { iteration }, work });
   board.replan();
-  const { worker, result } = await board.nextOffer(key, signal);
+  const { worker, result } = await answered(board, key, signal);
   board.finish(key);
   const evaluation = toEvaluation(iteration, result.scores);
   progress.addEvaluation(evaluation);

@@ -1,18 +1,28 @@
 import { SHARE_ENV, Worker as Thread } from 'node:worker_threads';
+import { createLogger } from '@fourfold/common';
 import type { ComputeMethods } from './compute-thread.js';
-import { callThread, type Remote } from './thread-rpc.js';
+import { callThread, endThread, type Remote } from './thread-rpc.js';
 
 /** Calls into the thread that owns TensorFlow.js; `start` comes first. */
 export type Compute = Remote<ComputeMethods>;
 
-/** Start a compute thread. `close` ends it, whatever it is doing. */
+/** Longer than any kernel of an evaluation picture takes. */
+const endMs = 20_000;
+
+/** Start a compute thread. `close` ends it, whatever it is doing; where a kernel hangs, the whole process. */
 export function startComputeThread(): { compute: Compute; close: () => Promise<void> } {
   // TensorFlow reads its settings from the process's environment, which a thread otherwise only has a copy of.
   const thread = new Thread(new URL('compute-thread.js', import.meta.url), { env: SHARE_ENV });
   return {
     compute: callThread<ComputeMethods>(thread),
     async close() {
-      await thread.terminate();
+      if (await endThread(thread, endMs)) return;
+      // Node.js waits for its threads before it exits.
+      createLogger('worker').fatal(
+        { event: 'kernel-hangs' },
+        `a kernel has not returned for ${endMs} ms: the process is killed`,
+      );
+      process.kill(process.pid, 'SIGKILL');
     },
   };
 }

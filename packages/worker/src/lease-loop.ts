@@ -11,6 +11,7 @@ import {
 } from '@fourfold/common';
 import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from './compute-thread.js';
+import { withDeadline } from './deadline.js';
 import type { NetworkName, ParameterSource } from './exchange.js';
 import type { GradientStore } from './gradient-store.js';
 import type { ParameterCache } from './parameters.js';
@@ -70,7 +71,12 @@ export function createLeaseLoop(
     if (!current?.wanted) return;
     const gradient = gradients.take(layouts[network]);
     const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
-    const losses = await withDeadline(half(work, batch, gradient.vector), leaseMs, work);
+    const losses = await withDeadline(
+      half(work, batch, gradient.vector),
+      leaseMs,
+      () =>
+        `${work.network} ${work.iteration}.${work.replica} was not computed within its lease of ${leaseMs} ms; raise timing.leaseMs if the device is that slow`,
+    );
     if (!current?.wanted) {
       gradients.giveBack(gradient);
       return;
@@ -132,7 +138,7 @@ export function createLeaseLoop(
 
   function report(token: Token__Output, error: unknown): void {
     if (isStale(error)) return;
-    if (error instanceof FourfoldError && error.code !== 'unavailable') {
+    if (concernsEveryWorker(error)) {
       session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: true } });
     } else if (isWire(error)) {
       session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: false } });
@@ -170,6 +176,13 @@ export function createLeaseLoop(
   };
 }
 
+/**
+ * Whether no worker can compute what this one could not: the input is wrong or damaged. A full disk, a broken transfer or a device
+ * that is out of memory is one machine's trouble.
+ */
+export const concernsEveryWorker = (error: unknown): boolean =>
+  error instanceof FourfoldError && ['invalid', 'not-found', 'corrupt'].includes(error.code);
+
 /** The coordinator has moved on from what a lease asked for; it knows. */
 const isStale = (error: unknown): boolean => grpcCode(error) === status.FAILED_PRECONDITION;
 const isWire = (error: unknown): boolean =>
@@ -177,24 +190,4 @@ const isWire = (error: unknown): boolean =>
 
 function grpcCode(error: unknown): number | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
-}
-
-async function withDeadline<T>(promise: Promise<T>, leaseMs: number, work: ReplicaWork__Output): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new Error(
-            `${work.network} ${work.iteration}.${work.replica} was not computed within its lease of ${leaseMs} ms; raise timing.leaseMs if the device is that slow`,
-          ),
-        ),
-      leaseMs,
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

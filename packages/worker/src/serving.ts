@@ -16,7 +16,8 @@ import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from './compute-thread.js';
 import { runEvaluation } from './evaluation-job.js';
 import type { ParameterSource, WorkerExchange } from './exchange.js';
-import { createLeaseLoop, type ComputedLease } from './lease-loop.js';
+import { withDeadline } from './deadline.js';
+import { concernsEveryWorker, createLeaseLoop, type ComputedLease } from './lease-loop.js';
 import { createParameterCache } from './parameters.js';
 import { createPictureWriter } from './picture-writer.js';
 import { joinCoordinator, type SessionEnd } from './session.js';
@@ -103,17 +104,17 @@ export function createServing(parts: ServingParts) {
         session.send({ evaluationDone: { token, scores } });
       } catch (error) {
         if (!over.signal.aborted)
-          session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: error instanceof FourfoldError } });
+          session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: concernsEveryWorker(error) } });
       }
     };
     stop.addEventListener('abort', session.leave);
+    let end: SessionEnd;
     try {
-      const end = await session.end;
+      end = await session.end;
       stop.throwIfAborted();
       const isUnreachable = !joined && !end.ended && end.isUnreachable;
       const distrust = isUnreachable ? await whyNoTrust(coordinator, 'coordinator') : undefined;
       if (distrust) throw new FourfoldError('mismatch', distrust);
-      return { ...end, joined: joined !== undefined };
     } finally {
       stop.removeEventListener('abort', session.leave);
       onTerm?.(undefined);
@@ -123,8 +124,12 @@ export function createServing(parts: ServingParts) {
       await joined?.parameters.close();
       control.close();
       bulk.close();
-      log.debug({ event: 'left', coordinator, tensors: await compute.reset() }, 'left');
       logAbout({ worker: undefined, term: undefined });
     }
+    // What still computes is waited for; a worker that leaves for good, by an error or when told to stop, does not come here.
+    const { leaseMs } = config.timing;
+    const tensors = await withDeadline(compute.reset(), leaseMs, () => `a kernel has not returned for ${leaseMs} ms`);
+    log.debug({ event: 'left', coordinator, tensors }, 'left');
+    return { ...end, joined: joined !== undefined };
   };
 }

@@ -82,7 +82,7 @@ export function joinCoordinator(
     if (leaseEnded?.token) events.leaseEnded(leaseEnded.token);
     if (runEnded) ended = { ended: true, reason: runEnded.reason };
   };
-  const timer = setInterval(() => {
+  let timer = setInterval(() => {
     stream.write({ heartbeat: {} });
     const silentMs = performance.now() - lastSeenMs;
     if (silentMs < silenceMs) return;
@@ -108,7 +108,12 @@ export function joinCoordinator(
   return {
     send: (message) => stream.write(message),
     end,
-    leave: () => stream.end(),
+    leave: () => {
+      clearInterval(timer);
+      stream.end();
+      // Where no answer comes.
+      timer = setTimeout(() => stream.cancel(), heartbeatMs);
+    },
     fail,
   };
 }

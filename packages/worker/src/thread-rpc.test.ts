@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FourfoldError } from '@fourfold/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { callThread, type Remote } from './thread-rpc.js';
+import { callThread, endThread, type Remote } from './thread-rpc.js';
 
 const builtUrl = (path: string) => new URL(path, import.meta.url).href;
 
@@ -10,6 +11,7 @@ const methods = `
   import { parentPort } from 'node:worker_threads';
   import { setTimeout as delay } from 'node:timers/promises';
   import { FourfoldError } from '${builtUrl('../../common/dist/index.js')}';
+  import { spawnSync } from 'node:child_process';
   import { answerCalls } from '${builtUrl('../dist/thread-rpc.js')}';
   const done = [];
   answerCalls(parentPort, {
@@ -20,6 +22,9 @@ const methods = `
     fault() { throw new TypeError('x is not a function'); },
     odd() { throw 'a text'; },
     uncloneable: () => () => 1,
+    exhaust() { throw Object.assign(new Error('4 GiB were asked for, 1 GiB is free'), { code: 'OUT_OF_MEMORY' }); },
+    hang() { spawnSync('sleep', ['2']); },
+    spin() { for (;;); },
     exit() { process.exit(3); },
     crash() { setImmediate(() => { throw new Error('out of memory'); }); return new Promise(() => {}); },
   });
@@ -28,7 +33,7 @@ const methods = `
 type TestMethods = Record<'slow', (ms: number) => number> &
   Record<'done', () => number[]> &
   Record<'fill', (vector: Float32Array, value: number) => void> &
-  Record<'refuse' | 'fault' | 'odd' | 'uncloneable' | 'exit' | 'crash', () => void>;
+  Record<'refuse' | 'exhaust' | 'hang' | 'spin' | 'fault' | 'odd' | 'uncloneable' | 'exit' | 'crash', () => void>;
 
 let thread: Worker;
 let remote: Remote<TestMethods>;
@@ -73,6 +78,26 @@ test('a fault keeps its message and the thread’s stack, and later calls are an
   await expect(remote.odd()).rejects.toThrow('a text');
   await expect(remote.uncloneable()).rejects.toThrow('could not be cloned');
   expect(await remote.slow(0)).toBe(1);
+});
+
+test('memory that has run out is for users, with a mend', async () => {
+  await expect(remote.exhaust()).rejects.toMatchObject({
+    code: 'no-space',
+    message: '4 GiB were asked for, 1 GiB is free',
+    options: { mend: expect.stringContaining('data.globalBatch') as string },
+  });
+});
+
+test('a thread is ended in the middle of JavaScript, but not of a native call', async () => {
+  remote.spin().catch(() => undefined);
+  await delay(100);
+  expect(await endThread(thread, 10_000)).toBe(true);
+  thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(methods)}`));
+  remote = callThread<TestMethods>(thread);
+  await remote.done();
+  remote.hang().catch(() => undefined);
+  await delay(200);
+  expect(await endThread(thread, 500)).toBe(false);
 });
 
 test('when the thread ends, open calls and later ones reject', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { FourfoldError, type ErrorCode } from '@fourfold/common';
 
@@ -53,6 +54,20 @@ export function callThread<M extends Methods>(thread: Worker): Remote<M> {
   });
 }
 
+/**
+ * End a thread, whatever it is doing; resolves with whether it has ended within `patienceMs`. JavaScript is interrupted; a native call
+ * that hangs goes with the process alone.
+ */
+export async function endThread(thread: Worker, patienceMs: number): Promise<boolean> {
+  const given = new AbortController();
+  const late = delay(patienceMs, false, { signal: given.signal }).catch(() => false);
+  try {
+    return await Promise.race([thread.terminate().then(() => true), late]);
+  } finally {
+    given.abort();
+  }
+}
+
 /** Answer calls in a thread, one at a time. */
 export function answerCalls(port: MessagePort, methods: Methods): void {
   let last: Promise<void> = Promise.resolve();
@@ -70,8 +85,14 @@ export function answerCalls(port: MessagePort, methods: Methods): void {
 
 function fromError(error: unknown) {
   if (!(error instanceof Error)) return { message: String(error) };
-  const user = error instanceof FourfoldError ? { code: error.code, mend: error.options.mend } : {};
-  return { message: error.message, stack: error.stack, ...user };
+  return { message: error.message, stack: error.stack, ...(forUsers(error) ?? {}) };
+}
+
+/** What a person can act on: an error of ours, or a backend's that memory has run out. */
+function forUsers(error: Error): { code: ErrorCode; mend?: string } | undefined {
+  if (error instanceof FourfoldError) return { code: error.code, mend: error.options.mend };
+  if (!('code' in error) || error.code !== 'OUT_OF_MEMORY') return undefined;
+  return { code: 'no-space', mend: 'choose a smaller data.globalBatch or more data.replicas, or free the device' };
 }
 
 function toError({

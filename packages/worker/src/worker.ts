@@ -13,6 +13,7 @@ import {
   startPartServer,
   startServer,
   totalIterations,
+  unlessAborted,
   wire,
   type Logger,
   type ObjectStore,
@@ -82,8 +83,9 @@ interface WorkParts extends WorkerOptions {
 async function work(parts: WorkParts): Promise<void> {
   const { config, coordinator, listen, advertise, signal, compute, metrics, onTerm, log } = parts;
   const dataset = openStore(config.dataset);
-  const manifest = await readDatasetManifest(dataset);
-  const datasetSha256 = sha256(await dataset.get('manifest.json'));
+  const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
+  const manifest = await orStopped(readDatasetManifest(dataset));
+  const datasetSha256 = sha256(await orStopped(dataset.get('manifest.json')));
   const source = await openBatches(parts, dataset, manifest);
   const batches = createBatchQueue(source, { ahead: config.batches.ahead, iterations: totalIterations(config) });
   addBatchWaitMetrics(metrics, () => batches.stats());
@@ -92,8 +94,8 @@ async function work(parts: WorkParts): Promise<void> {
   const server = await startServer(listen, { log });
   server.addService(wire.Worker.service, exchange.handlers);
   try {
-    const vggBytes = config.vgg ? await readObject(config.vgg) : undefined;
-    const kind = await compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
+    const vggBytes = config.vgg ? await orStopped(readObject(config.vgg)) : undefined;
+    const kind = await orStopped(compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes));
     log.info({ event: 'started', kind, address: server.address }, 'started');
     const serveOne = createServing({
       config,
@@ -109,14 +111,14 @@ async function work(parts: WorkParts): Promise<void> {
     });
     let aloneSinceMs = performance.now();
     for (let waitMs = retryMs.first; ; waitMs = Math.min(retryMs.longest, waitMs * 2)) {
-      const address = coordinator ?? (await newestTerm(runStore(config)))?.address;
+      const address = coordinator ?? (await orStopped(newestTerm(runStore(config))))?.address;
       if (address) {
         const { joined, ended, reason } = await serveOne(address, signal);
         if (ended) return;
         log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
         if (joined) [aloneSinceMs, waitMs] = [performance.now(), retryMs.first];
         // It may have come too late to hear of the end.
-        if (await isRunOver(runStore(config), config)) return;
+        if (await orStopped(isRunOver(runStore(config), config))) return;
       }
       if (performance.now() - aloneSinceMs > config.timing.patienceMs) {
         throw new FourfoldError(

@@ -45,6 +45,11 @@ test.each([
   ['data: { globalBatch: many }', 'data.globalBatch is "many": it must be a number'],
   ['data: { globalBatch: 0 }', 'data.globalBatch is 0: it must be at least 1'],
   ['data: { globalBatch: 5, replicas: 2 }', 'data.globalBatch is 5: it must be a multiple of data.replicas, 2'],
+  ['timing: { leaseMs: 2000000000 }', 'timing.leaseMs is 2000000000: it must be at most 1073741823'],
+  [
+    'timing: { heartbeatMs: 900, silenceMs: 1000 }',
+    'timing.heartbeatMs is 900: it must be half of timing.silenceMs, 1000, at most, or peers that live count as lost',
+  ],
   ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
   ['workers: 3', 'workers is 3: it must be a map of keys'],

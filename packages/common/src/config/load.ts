@@ -56,13 +56,16 @@ function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConf
 }
 
 /** What no single key can say. */
-function inconsistency({ data, loss, phases, vgg }: z.infer<typeof runSchema>): string | undefined {
+function inconsistency({ data, loss, phases, timing, vgg }: z.infer<typeof runSchema>): string | undefined {
   if (data.globalBatch % data.replicas !== 0) {
     return `data.globalBatch is ${data.globalBatch}: it must be a multiple of data.replicas, ${data.replicas}`;
   }
   const usesVgg = loss.content !== 'mse' && phases.some((phase) => phase.kind !== 'mse');
   if (usesVgg && !vgg) {
     return `loss.content is ${loss.content}: it needs VGG19 weights; set vgg to a safetensors file, or loss.content to mse`;
+  }
+  if (timing.heartbeatMs > timing.silenceMs / 2) {
+    return `timing.heartbeatMs is ${timing.heartbeatMs}: it must be half of timing.silenceMs, ${timing.silenceMs}, at most, or peers that live count as lost`;
   }
   return undefined;
 }

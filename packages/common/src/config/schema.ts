@@ -6,7 +6,11 @@ import { z } from 'zod';
 
 const count = z.int().min(1);
 const positive = z.number().positive();
-const durationMs = z.int().min(10);
+/** Twice of it is still a time that a timer can wait. */
+const durationMs = z
+  .int()
+  .min(10)
+  .max(2 ** 30 - 1);
 
 export const generatorSchema = z.strictObject({
   channels: count.default(64),

@@ -25,9 +25,7 @@ const score = { picture: 'a/b.png', psnr: 30, ssim: 0.9, bicubicPsnr: 24, bicubi
 
 test('what fourfold’s own parts send is well-formed', () => {
   expect(messageProblem(registerSchema, register)).toBeUndefined();
-  expect(
-    messageProblem(registerSchema, { ...register, kind: null, hostCheck: null, hostSecret: null }),
-  ).toBeUndefined();
+  expect(messageProblem(registerSchema, { ...register, hostCheck: null, hostSecret: null })).toBeUndefined();
   expect(worker({ body: 'heartbeat', heartbeat: {} })).toBeUndefined();
   expect(ready({ losses: { content: 0.1, adversarial: 2 }, file: { pid: 1, descriptor: 3 } })).toBeUndefined();
   expect(worker({ evaluationDone: { token, scores: [score, { ...score, psnr: Infinity }] } })).toBeUndefined();
@@ -42,6 +40,12 @@ test('a training that diverges is no malformed message: its gradient is what is 
 });
 
 test.each<[string, () => string | undefined, RegExp]>([
+  ['no kind', () => messageProblem(registerSchema, { ...register, kind: null }), /^malformed message: kind: /],
+  [
+    'no scores',
+    () => worker({ evaluationDone: { token, scores: [] } }),
+    /^malformed message: evaluationDone\.scores: /,
+  ],
   ['no body', () => worker({}), /^malformed message: has no body$/],
   ['no token', () => ready({ token: null }), /gradientReady\.token: /],
   ['a token beyond exact numbers', () => ready({ token: { term: 1, number: 2 ** 60 } }), /token\.number: Too big/],

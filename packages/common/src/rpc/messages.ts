@@ -41,7 +41,7 @@ const kind = z.object({
 
 const register = z.object({
   run: text(100),
-  kind: kind.nullable(),
+  kind,
   exchangeAddress: address,
   datasetSha256: sha256,
   hostCheck: sharedFile.nullish(),
@@ -67,7 +67,7 @@ const score = z.object({
   bicubicSsim: measurement,
 });
 
-const evaluationDone = z.object({ token, scores: z.array(score).max(maxScores) });
+const evaluationDone = z.object({ token, scores: z.array(score).min(1).max(maxScores) });
 
 const leaseFailed = z.object({ token, reason, fatal: z.boolean() });
 

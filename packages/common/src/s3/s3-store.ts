@@ -115,6 +115,26 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     }
   };
 
+  async function list(keyPrefix: string): Promise<ObjectInfo[]> {
+    const root = prefix === '' ? '' : `${prefix}/`;
+    const found: ObjectInfo[] = [];
+    for (let token: string | undefined = ''; token !== undefined;) {
+      const from: string = token;
+      const request = () => client.listObjectsV2Query(bucket, root + keyPrefix, from, '', pageKeys, '');
+      const page = await attempt(url, request).catch(emptyIfNotFound);
+      for (const { name, size } of page.objects) {
+        if (name !== undefined) found.push({ key: name.slice(root.length), sizeBytes: size });
+      }
+      token = page.isTruncated ? page.nextContinuationToken : undefined;
+    }
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async function remove(key: string): Promise<void> {
+    const path = pathOf(key);
+    await attempt(nameOf(key), () => client.removeObject(bucket, path)).catch(emptyIfNotFound);
+  }
+
   return {
     url,
     read,
@@ -140,23 +160,11 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
           throw new FourfoldError('unavailable', `${nameOf(key)}: its upload was lost ${time} times`);
       }
     },
-    async list(keyPrefix) {
-      const root = prefix === '' ? '' : `${prefix}/`;
-      const found: ObjectInfo[] = [];
-      for (let token: string | undefined = ''; token !== undefined;) {
-        const from: string = token;
-        const request = () => client.listObjectsV2Query(bucket, root + keyPrefix, from, '', pageKeys, '');
-        const page = await attempt(url, request).catch(emptyIfNotFound);
-        for (const { name, size } of page.objects) {
-          if (name !== undefined) found.push({ key: name.slice(root.length), sizeBytes: size });
-        }
-        token = page.isTruncated ? page.nextContinuationToken : undefined;
-      }
-      return found.sort((a, b) => (a.key < b.key ? -1 : 1));
-    },
-    async remove(key) {
-      const path = pathOf(key);
-      await attempt(nameOf(key), () => client.removeObject(bucket, path)).catch(emptyIfNotFound);
+    list,
+    remove,
+    async removeFolder(key) {
+      pathOf(key);
+      for (const { key: below } of await list(`${key}/`)) await remove(below);
     },
     at: (below) => createS3Store(connection, bucket, pathOf(below)),
   };

@@ -31,7 +31,9 @@ export function batchSubjects(run: string, digest: string): BatchSubjects {
 
 /** SHA-256 of all that the batch of (iteration, replica) is a function of. */
 export function batchesDigest(manifest: DatasetManifest, data: DataConfig, seed: number): string {
-  return sha256(JSON.stringify([datasetDigest(manifest), seed, Object.entries(data).sort()]));
+  // How a machine caches shards is its own affair.
+  const decisive = Object.entries(data).filter(([key]) => key !== 'cacheFolder' && key !== 'cacheBytes');
+  return sha256(JSON.stringify([datasetDigest(manifest), seed, decisive.sort()]));
 }
 
 const announcementSchema = z.object({
