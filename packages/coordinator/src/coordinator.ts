@@ -29,7 +29,7 @@ import { writeRunRecord } from './run-record.js';
 import { createCoordinatorService, type Answer, type Work } from './service.js';
 import { readStartingGenerator } from './start-from.js';
 import { createStatusRoutes } from './status-routes.js';
-import { statusNow, workerStatus, type SavedCheckpoint, type StatusSource } from './status.js';
+import { statusNow, workerStatus, type CheckpointStatus, type StatusSource } from './status.js';
 import { train } from './train.js';
 import { createValidationPictures } from './validation-pictures.js';
 
@@ -64,7 +64,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   if (manifest) progress.restore(manifest.history);
   // Empty where no worker had joined yet.
   let kind = manifest?.workerKind || undefined;
-  let saved: SavedCheckpoint | undefined = found;
+  let saved: CheckpointStatus | undefined = found;
 
   const server = await startServer(listen, { log });
   const { term } = await orStopped(claimTerm(run, advertise ?? server.address));

@@ -6,7 +6,7 @@ import {
   describeError,
   endWithStatus,
   formatsProblem,
-  isPlain,
+  isUnrounded,
   messageProblem,
   parametersRequestSchema,
   readRpcSecurity,
@@ -189,7 +189,7 @@ export async function createExchange(
   function parametersOf(network: Network, version: number, forEvaluation: boolean) {
     if (!master.networks.includes(network)) return undefined;
     const { wire, wires } = master.state(network);
-    if (!forEvaluation && !isPlain(wires.parameters)) {
+    if (!forEvaluation && !isUnrounded(wires.parameters)) {
       const stillValid = () => encoded.get(network) === version;
       return stillValid() ? { bytes: wire, stillValid } : undefined;
     }

@@ -7,8 +7,7 @@ export interface Position {
   phase: number;
   kind: PhaseConfig['kind'];
   learningRate: number;
-  /** Updates of each network before this iteration: the versions that its gradients are computed at. */
-  generatorVersion: number;
+  /** Updates of the discriminator before this iteration; the generator has had `iteration`. */
   discriminatorVersion: number;
   /** This is the phase's last iteration. */
   endsPhase: boolean;
@@ -26,7 +25,6 @@ export function positionAt(phases: readonly PhaseConfig[], iteration: number): P
         phase: index,
         kind: phase.kind,
         learningRate: learningRateAt(phase, within),
-        generatorVersion: iteration,
         discriminatorVersion: discriminatorVersion + (phase.kind === 'gan' ? within : 0),
         endsPhase: within === phase.iterations - 1,
       };

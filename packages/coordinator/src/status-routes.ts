@@ -11,6 +11,9 @@ const pageFolder = new URL('../src/status-page/', import.meta.url);
 const pageFiles = [
   'index.html',
   'page.css',
+  'curves.css',
+  'comparison.css',
+  'workers.css',
   'page.js',
   'connection.js',
   'overview.js',

@@ -25,7 +25,7 @@ export interface WorkerStatus {
 }
 
 /** A checkpoint that has been written. */
-export interface SavedCheckpoint {
+export interface CheckpointStatus {
   name: string;
   savedAtMs: number;
 }
@@ -58,7 +58,7 @@ export interface StatusSource {
   run: () => RunStatus__Output;
   history: () => History;
   workers: () => WorkerStatus[];
-  checkpoint: () => SavedCheckpoint | undefined;
+  checkpoint: () => CheckpointStatus | undefined;
   pictures: () => readonly PictureViews[];
 }
 
@@ -81,7 +81,7 @@ export interface StatusNow {
   losses: Record<string, number>;
   /** Of the highest PSNR so far. */
   best?: EvaluationScores;
-  checkpoint?: SavedCheckpoint;
+  checkpoint?: CheckpointStatus;
   workers: WorkerStatus[];
 }
 

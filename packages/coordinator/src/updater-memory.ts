@@ -1,4 +1,4 @@
-import { isPlain } from '@fourfold/common';
+import { isUnrounded } from '@fourfold/common';
 import type { UpdatedNetwork } from './updater.js';
 
 const pageBytes = 65_536;
@@ -36,7 +36,7 @@ export function planMemory(networks: readonly UpdatedNetwork[], chunkBytes: numb
         firstMoments: take(parameterCount * elementBytes),
         secondMoments: take(parameterCount * elementBytes),
         sum: take(length * elementBytes),
-        wire: isPlain(parameters) ? vector : take(parameters.byteLength),
+        wire: isUnrounded(parameters) ? vector : take(parameters.byteLength),
       };
     }),
     pages: Math.ceil(end / pageBytes),

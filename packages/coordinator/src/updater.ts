@@ -1,4 +1,11 @@
-import { cutBySection, FourfoldError, isPlain, type AdamConfig, type Stamp, type WireLayout } from '@fourfold/common';
+import {
+  cutBySection,
+  FourfoldError,
+  isUnrounded,
+  type AdamConfig,
+  type Stamp,
+  type WireLayout,
+} from '@fourfold/common';
 import { arithmeticOf, instantiateUpdateModule, type AdamArguments } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
@@ -119,7 +126,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
       const cuts = cutBySection(state.wires.gradients, begin, begin + bytes.byteLength).map((cut) => ({
         ...cut,
         source: plan.staging + cut.byteBegin - begin,
-        arithmetic: arithmeticOf(module, plainEncoding(cut.section)),
+        arithmetic: arithmeticOf(module, encodingOf(cut.section)),
       }));
       if (!cuts.every(({ source, count, arithmetic }) => arithmetic.allFinite(source, count))) return false;
       for (const { begin: element, count, source, arithmetic } of cuts) {
@@ -129,7 +136,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
     },
     async accumulateShared(state, { begin, byteLength, ...file }, replica) {
       for (const cut of cutBySection(state.wires.gradients, begin, begin + byteLength)) {
-        const encoding = plainEncoding(cut.section);
+        const encoding = encodingOf(cut.section);
         const { added, failure } = await pool.reduce(replica % threads, {
           ...file,
           begin: cut.byteBegin,
@@ -165,7 +172,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
       return { added: section.byteLength };
     },
     async encodeParameters({ vector, wire, wires }) {
-      if (isPlain(wires.parameters)) return;
+      if (isUnrounded(wires.parameters)) return;
       for (const { encoding, begin, count, byteBegin, byteLength } of wires.parameters.sections) {
         if (encoding === 'bf16') {
           await spread(count, (from, to, thread) => {
@@ -200,7 +207,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
 const largestFloat = (2 - 2 ** -23) * 2 ** 127;
 
 /** The encoding of a section of single elements. */
-function plainEncoding({ encoding }: WireLayout['sections'][number]): 'f32' | 'bf16' {
+function encodingOf({ encoding }: WireLayout['sections'][number]): 'f32' | 'bf16' {
   if (encoding === 'factors') throw new Error('factors are added whole');
   return encoding;
 }

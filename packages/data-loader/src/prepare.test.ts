@@ -32,7 +32,7 @@ const samplesOf = async ({ store }: PrepareOptions) => {
   const cache = createShardCache({ cacheBytes: 1 });
   const read = async (shard: (typeof shards)[number]) => {
     const open = await openShard(store, shard, cache);
-    const samples = await Promise.all(Array.from({ length: open.sampleCount }, (_, i) => open.read(i)));
+    const samples = await Promise.all(Array.from({ length: shard.samples }, (_, i) => open.read(i)));
     await open.close();
     return samples;
   };

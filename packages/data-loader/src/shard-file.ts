@@ -7,7 +7,6 @@ import type { ShardCache } from './shard-cache.js';
 
 /** A shard whose file is open. What was verified is what is read: a file that replaces it, or its removal, changes nothing. */
 export interface OpenShard {
-  sampleCount: number;
   /** A sample, from 0 on. */
   read(index: number): Promise<StoredSample>;
   close(): Promise<void>;
@@ -37,7 +36,6 @@ export async function openShard(store: ObjectStore, shard: DatasetShard, cache: 
       throw new FourfoldError('corrupt', `${name}: it has ${numbers}`);
     }
     return {
-      sampleCount: places.length,
       async read(index) {
         const { offset, sizeBytes, ...sample } = places[index];
         const bytes = Buffer.alloc(sizeBytes);

@@ -153,10 +153,10 @@ export function createLeaseLoop(
       const { work } = lease;
       batches.prepare(work.iteration, work.replica);
       // What is left of the other iterations' halves is of no use any more.
-      const current = halfDone.filter(
+      const ofThisOne = halfDone.filter(
         ({ iteration, replica }) => iteration === work.iteration && replica !== work.replica,
       );
-      halfDone.splice(0, halfDone.length, ...current);
+      halfDone.splice(0, halfDone.length, ...ofThisOne);
       waiting.push(lease);
       run().catch(session.fail);
     },

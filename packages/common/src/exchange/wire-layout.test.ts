@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createWireLayout, cutBySection, isPlain, plainLayout } from './wire-layout.js';
+import { createWireLayout, cutBySection, isUnrounded, plainLayout } from './wire-layout.js';
 
 const factors = { rows: 3, inputs: 10, outputs: 7 };
 const mixed = createWireLayout([
@@ -33,7 +33,7 @@ test('a vector of float32, with factors or without, crosses as it is', () => {
     { encoding: 'f32' as const, count: 4 },
     { encoding: 'factors' as const, factors },
   ];
-  expect([plainLayout(9), createWireLayout(parts), mixed].map(isPlain)).toEqual([true, true, false]);
+  expect([plainLayout(9), createWireLayout(parts), mixed].map(isUnrounded)).toEqual([true, true, false]);
 });
 
 test('bytes are cut where sections begin; padding has no elements', () => {

@@ -71,7 +71,7 @@ export function createWireLayout(parts: readonly WirePart[]): WireLayout {
 export const plainLayout = (length: number): WireLayout => createWireLayout([{ encoding: 'f32', count: length }]);
 
 /** Whether the sender's vector and the wire vector are the same bytes. */
-export const isPlain = ({ sections }: WireLayout): boolean => sections.every(({ encoding }) => encoding !== 'bf16');
+export const isUnrounded = ({ sections }: WireLayout): boolean => sections.every(({ encoding }) => encoding !== 'bf16');
 
 /** A stretch of bytes of the wire vector in one section, and its elements; none where it is padding. */
 export interface WireCut {

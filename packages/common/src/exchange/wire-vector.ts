@@ -1,5 +1,5 @@
 import { instantiateBf16 } from './bf16.js';
-import { isPlain, type WireLayout } from './wire-layout.js';
+import { isUnrounded, type WireLayout } from './wire-layout.js';
 
 /** A vector of a network in this process, and the bytes that cross of it. Both lie on shared memory, for all threads. */
 export interface WireVector {
@@ -20,7 +20,7 @@ const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 /** Memory for a vector of this layout, zero. */
 export function createWireVector(layout: WireLayout): WireVector {
   const vectorBytes = layout.sourceLength * elementBytes;
-  if (isPlain(layout)) {
+  if (isUnrounded(layout)) {
     const buffer = new SharedArrayBuffer(vectorBytes);
     const nothing = () => undefined;
     return {
