@@ -103,7 +103,7 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
   );
 });
 
-test('a written file that computes something else is an error, and nothing is left', async () => {
+test('a written file that computes something else is an error, and nothing is left but the empty folder that was there', async () => {
   const honest = onnxFormat('uint8');
   const write: typeof honest.write = async (generator, facts) => {
     const files = await honest.write(generator, facts);
@@ -111,11 +111,13 @@ test('a written file that computes something else is an error, and nothing is le
     return { 'generator.onnx': Buffer.from(text.replaceAll('DCR', 'CRD'), 'latin1') };
   };
   const out = join(folder, 'wrong');
+  await mkdir(out);
   const wrong = { checkpoint, weights, format: { ...honest, write }, out, pictures, expected };
   await expect(exportGenerator(wrong)).rejects.toThrow(
     /^the written model, run by onnxruntime-web, differs by up to \d+ grey levels from fourfold upscale$/,
   );
-  expect((await readdir(folder)).filter((name) => name.includes('wrong'))).toEqual([]);
+  expect((await readdir(folder)).filter((name) => name.includes('wrong'))).toEqual(['wrong']);
+  expect(await readdir(out)).toEqual([]);
 });
 
 test('the command: a folder that holds something is refused, an empty one filled', async () => {
