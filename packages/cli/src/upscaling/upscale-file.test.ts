@@ -180,3 +180,19 @@ test('a backend that fails is no failure to write; a full disk is; neither leave
   expect(limited.stderr).toMatch(/^fourfold: y\.png could not be written: the disk is full.*; free some space\n$/);
   expect((await readdir(folder)).filter((name) => /^y|partial/.test(name))).toEqual([]);
 });
+
+test('tiles of the trained generator of the examples equal the whole photograph, though it sees farther than their margin', async () => {
+  const trained = fileURLToPath(new URL('../../../../examples/srresnet-mse/checkpoint', import.meta.url));
+  const weights = await readGenerator(await openCheckpoint(trained, sayDamaged));
+  expect(weights.config).toEqual({ channels: 64, blocks: 16 });
+  const generator = createUpscaler(weights);
+  const size = { width: 192, height: 64 };
+  const data = await sharp(join(heldOutPhotographs, 'colosseum.jpg'))
+    .extract({ left: 220, top: 190, ...size })
+    .raw()
+    .toBuffer();
+  const [whole, tiled] = [192, 64].map((tile) => generator.upscale({ data, ...size }, tile).data);
+  expect(new Set(whole).size).toBeGreaterThan(100);
+  const largest = whole.reduce((most, level, i) => Math.max(most, Math.abs(level - tiled[i])), 0);
+  expect(largest).toBeLessThanOrEqual(1);
+});
