@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBrowser } from '@fourfold/local-servers';
@@ -28,6 +29,19 @@ interface Report {
 const methods = ['nearest', 'bicubic', 'lanczos', 'original'];
 const pictures = 10;
 const repeats = 6;
+
+/** In the page: how large the picture is shown, and whether all of it can be scrolled to. */
+function shownSizes() {
+  const picture = document.querySelector('#picture') as HTMLImageElement;
+  const view = document.querySelector('#view') as HTMLElement;
+  const { left, top } = picture.getBoundingClientRect();
+  const from = view.getBoundingClientRect();
+  return {
+    shown: [picture.clientWidth, picture.clientHeight],
+    isWhole: left >= from.left && top >= from.top && view.scrollWidth >= 160 && view.scrollHeight >= 120,
+  };
+}
+
 const trials = methods.length * pictures + repeats + 2;
 
 describe.skipIf(!findBrowser())(
@@ -67,8 +81,8 @@ describe.skipIf(!findBrowser())(
     });
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
-    async function serve(): Promise<{ server: Process; url: string }> {
-      const server = startFourfold(['mos', 'serve', study, '--http', '127.0.0.1:0']);
+    async function serve(place = study): Promise<{ server: Process; url: string }> {
+      const server = startFourfold(['mos', 'serve', place, '--http', '127.0.0.1:0']);
       const url = () => /http:\/\/\S+/.exec(server.output())?.[0];
       await expect.poll(url, { timeout: 20_000 }).toBeTruthy();
       return { server, url: url() as string };
@@ -132,13 +146,29 @@ describe.skipIf(!findBrowser())(
       await browser.close();
       expect(await storedBy('ada')).toHaveLength(20);
 
-      const second = await serve();
+      // A URL is the same folder.
+      const second = await serve(pathToFileURL(study).href);
       await enter(second.url, 'ada');
+      await toBeRated(20);
+      const asked: string[] = [];
+      browser.page.on('request', (request) => asked.push(request.url()));
+      for (const key of ['Control+1', 'Alt+2', 'Meta+3']) await browser.page.keyboard.press(key);
+      await browser.page.waitForTimeout(200);
+      expect(asked.filter((url) => url.endsWith('/rating'))).toEqual([]);
       await rate(20, trials, score);
       await browser.page.locator('#end').waitFor();
       expect(browser.problems).toEqual([]);
       await browser.close();
       await enter(second.url, 'bob');
+      await toBeRated(0);
+      for (const window of [
+        { width: 120, height: 900 },
+        { width: 1200, height: 140 },
+      ]) {
+        await browser.page.setViewportSize(window);
+        expect(await browser.page.evaluate(shownSizes)).toEqual({ shown: [160, 120], isWhole: true });
+      }
+      await browser.page.setViewportSize({ width: 1280, height: 720 });
       await rate(0, 12, (id) => score(id, 1));
       // One that comes again, since its answer was lost, is stored once.
       const again = { method: 'POST', headers: { 'content-type': 'application/json' } };
@@ -153,8 +183,15 @@ describe.skipIf(!findBrowser())(
       const [ada, bob] = [await storedBy('ada'), await storedBy('bob')];
       expect([ada.length, bob.length]).toEqual([trials, 12]);
       expect(ada.slice(0, 2).map((rating) => rating.score)).toEqual([1, 5]);
-      const figure = join(folder, 'opinions.png');
-      const { code, stdout } = await fourfold(['mos', 'report', study, '--json', '--figure', figure]);
+      const figure = join(folder, 'figures', 'opinions.png');
+      const { code, stdout } = await fourfold([
+        'mos',
+        'report',
+        pathToFileURL(study).href,
+        '--json',
+        '--figure',
+        figure,
+      ]);
       expect(code).toBe(0);
       const { opinions, raters } = JSON.parse(stdout) as Report;
       for (const [i, method] of methods.entries()) {

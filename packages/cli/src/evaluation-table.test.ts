@@ -1,6 +1,8 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { ZipFile } from 'yazl';
 import { openStore } from '@fourfold/common';
 import { fourfold, heldOutPhotographs, inFolder, writeSmallCheckpoint } from './test-support.js';
 
@@ -10,7 +12,12 @@ test('several sets and methods in one table, with the paper beside ours', async 
       await mkdir(join(folder, set), { recursive: true });
       await cp(join(heldOutPhotographs, name), join(folder, set, name));
     };
-    await Promise.all([copy('Set5', 'coffee.png'), copy('mine', 'colosseum.jpg'), copy('mine', 'hedgehog.jpg')]);
+    const five = ['coffee.png', 'hawa-mahal.jpg', 'hedgehog.jpg', 'raccoon.jpg', 'red-panda.jpg'];
+    await Promise.all([
+      ...five.map((name) => copy('Set5', name)),
+      copy('mine', 'colosseum.jpg'),
+      copy('mine', 'hedgehog.jpg'),
+    ]);
     await writeSmallCheckpoint(openStore(join(folder, 'run')), 4, { channels: 4, blocks: 1 });
     const evaluate = (...more: string[]) =>
       fourfold(folder, ...['evaluate', '--images', 'Set5', '--images', 'mine', '--method', 'bicubic'], ...more);
@@ -20,7 +27,7 @@ test('several sets and methods in one table, with the paper beside ours', async 
     ]);
     expect(text.stdout).toMatch(/^Set5:\npicture +bicubic dB +SSIM +lanczos dB +SSIM\ncoffee\.png +27\.29 +0\.7648 /);
     expect(text.stdout).toMatch(
-      /\nSet5 .*Ledig et al\. 2017, tables 1 and 2.*\nnearest +26\.26 +0\.7552 +1\.28\nbicubic +27\.29 +0\.7648 +28\.43 +0\.8211 +1\.97\n/,
+      /\nSet5 .*Ledig et al\. 2017, tables 1 and 2.*\nnearest +26\.26 +0\.7552 +1\.28\nbicubic +(\d\d\.\d\d) +0\.\d{4} +28\.43 +0\.8211 +1\.97\n/,
     );
     expect(text.stdout).toMatch(
       /\n\nmine:\npicture .*\ncolosseum\.jpg +22\.43 .*\nhedgehog\.jpg +19\.25 .*\nmean +20\.84 .*\n$/,
@@ -35,6 +42,40 @@ test('several sets and methods in one table, with the paper beside ours', async 
     expect(sets[0].subjects.map(({ variant }) => variant)).toEqual([undefined, 'SRResNet-MSE']);
     expect(sets[1].subjects[0].mean.psnr).toBeCloseTo((22.4271 + 19.2469) / 2, 3);
     expect(sets[1].subjects[1].mean.psnr).toBeLessThan(20);
+  });
+});
+
+test('what of a set is left out is listed, and an incomplete set has no paper beside it', async () => {
+  await inFolder(async (folder) => {
+    const archive = join(folder, 'Set5.zip');
+    const encrypted = 'Set5/encrypted.jpg';
+    const names = ['coffee.png', 'hawa-mahal.jpg', 'hedgehog.jpg', 'raccoon.jpg'];
+    const zip = new ZipFile();
+    for (const name of names) zip.addFile(join(heldOutPhotographs, name), `Set5/${name}`, { compress: false });
+    zip.addFile(join(heldOutPhotographs, 'red-panda.jpg'), encrypted);
+    zip.addBuffer(Buffer.from('text'), 'Set5/LRbicx4/coffee.png');
+    zip.end();
+    const bytes = await buffer(zip.outputStream);
+    // The general purpose flags of the entry in the directory, 38 bytes before its name.
+    bytes[bytes.lastIndexOf(encrypted) - 38] |= 1;
+    await writeFile(archive, bytes);
+    const [text, json] = await Promise.all([
+      fourfold(folder, 'evaluate', '--images', 'Set5.zip', '--method', 'nearest'),
+      fourfold(folder, 'evaluate', '--images', 'Set5.zip', '--method', 'nearest', '--json'),
+    ]);
+    expect(text.exitCode).toBe(0);
+    expect(text.stdout).not.toContain('Ledig');
+    // A slow machine has progress between.
+    expect(text.stderr.split('\n').filter((line) => !line.startsWith('evaluate: '))).toEqual([
+      'Set5 (its test part): left out 2:',
+      expect.stringMatching(/^ {2}(Set5\/)?encrypted\.jpg +encrypted$/),
+      expect.stringMatching(/^ {2}LRbicx4\/coffee\.png +made from a photograph of Set5, not one$/),
+      "Set5: the paper's means are of 5 pictures and these of 4, so they are not shown beside each other",
+      '',
+    ]);
+    const { sets } = JSON.parse(json.stdout) as { sets: { part: string; published: object[]; left: object[] }[] };
+    expect(sets[0]).toMatchObject({ part: 'test', published: [] });
+    expect(sets[0].left).toHaveLength(2);
   });
 });
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { FourfoldError } from './errors.js';
+import { parseAddress } from './rpc/address.js';
 
 /** Answers requests of one path. What it throws becomes a 500 without details. */
 export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -26,10 +27,16 @@ const headersMs = 5_000;
 
 /**
  * What people and machines look at: `/healthz` (this process runs), `/readyz` (200, or 503 with the reason), and `routes`.
- * Throws `unavailable` when the port is taken.
+ * Throws `invalid` for what is no host:port, `unavailable` when the port is taken.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
   const { listen, whyNotReady, routes, posts = {}, onError } = options;
+  const place = parseAddress(listen);
+  if (!place) {
+    throw new FourfoldError('invalid', `${listen} is no host:port to listen on`, {
+      mend: 'give both, such as 127.0.0.1:8080; port 0 takes a free one',
+    });
+  }
   const own: Record<string, HttpRoute> = {
     '/healthz': (_, response) => endWith(response, 200, 'ok'),
     '/readyz': (_, response) => {
@@ -59,17 +66,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     }
   };
   const server = createServer({ headersTimeout: headersMs }, (request, response) => void answer(request, response));
-  const cut = listen.lastIndexOf(':');
-  const host = listen.slice(0, cut);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause }));
     });
-    server.listen(Number(listen.slice(cut + 1)), host.replace(/^\[|\]$/g, ''), resolve);
+    server.listen(place.port, place.host, resolve);
   });
   const bound = server.address();
   return {
-    address: `${host}:${bound && typeof bound === 'object' ? bound.port : ''}`,
+    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${bound && typeof bound === 'object' ? bound.port : ''}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -20,7 +20,9 @@ export interface Tiling {
 
 /**
  * Pixels farther away than this do not count. Measured with 16 blocks of 64 channels over noise, batch norms by its
- * statistics: without them the largest change of SR is 9 grey levels at 12 pixels, 0.6 at 16, 0.02 at 20, 0.001 at 24.
+ * statistics: without them the largest change of SR is 9 grey levels at 12 pixels, 0.6 at 16, 0.02 at 20, 0.001 at 24. With the
+ * trained generator of examples/srresnet-mse (16 blocks, which see 40 pixels), on three photographs in tiles of 64: at 8 pixels up to 3
+ * grey levels, from 12 on 1; at 24, 10 of 1,179,648 values at most, as rounding alone may do: at 40, 1.
  */
 const influencePixels = 24;
 

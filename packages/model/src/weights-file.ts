@@ -96,10 +96,19 @@ function expectTensor(
   if (tensor.shape.join() !== shape.join()) {
     throw mismatch(layout, what, `${name} is ${tensor.shape.join(' x ')}, not ${shape.join(' x ')}`);
   }
+  const wanted = shape.reduce((product, side) => product * side, 1);
+  if (tensor.data.length !== wanted) {
+    throw mismatch(layout, what, `${name} has ${tensor.data.length} numbers, its shape needs ${wanted}`);
+  }
   return tensor.data;
 }
 
 function mismatch(layout: Layout, what: string, reason: string): FourfoldError {
+  if (layout.network === 'vgg') {
+    return new FourfoldError('invalid', `${what} is not VGG19: ${reason}`, {
+      mend: 'give the weights as they were published; fourfold vgg import --help names the files',
+    });
+  }
   return new FourfoldError('invalid', `${what} does not fit the configured ${layout.network}: ${reason}`, {
     mend: 'use the weights of a run with the same network sizes, or configure these',
   });

@@ -2,7 +2,12 @@ import { Option, type Command } from 'commander';
 import { FourfoldError } from '@fourfold/common';
 import { openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
-import { describeSets, evaluationFormats, type EvaluationFormat } from '../evaluation/describe-sets.js';
+import {
+  describeOmissions,
+  describeSets,
+  evaluationFormats,
+  type EvaluationFormat,
+} from '../evaluation/describe-sets.js';
 import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/evaluate-sets.js';
 import type { Figure } from '../evaluation/figure.js';
 import { variantOf } from '../evaluation/variant.js';
@@ -32,7 +37,8 @@ export function registerEvaluate(program: Command): void {
     .description(
       'Measure 4x upscaling on sets of pictures: each is cropped to multiples of 4, reduced by MATLAB-compatible ' +
         'bicubic, upscaled by the checkpoint or the method, and compared with the original (PSNR and SSIM on Y, without ' +
-        'a 4-pixel border). Beside Set5, Set14 and BSD100 stand the results of the paper.',
+        'a 4-pixel border). Beside Set5, Set14 and BSD100 stand the results of the paper, where all of their pictures are ' +
+        'there. What is left out is listed on stderr.',
     )
     .requiredOption(
       '--images <place>',
@@ -69,6 +75,7 @@ export function registerEvaluate(program: Command): void {
         const sets = await evaluateSets(images, subjects, { onProgress, figure }, signal);
         bar.stop();
         await figure?.write();
+        for (const line of describeOmissions(sets)) console.error(line);
         if (json) printJson(jsonOf(sets));
         else console.log(describeSets(sets, format));
       } finally {
@@ -90,11 +97,13 @@ async function openFigure({ figure: file, figurePictures, crop }: EvaluateArgume
 
 /** One set and one subject stand at the top, as they always did; `sets` is there whatever was asked for. */
 function jsonOf(sets: readonly SetEvaluation[]): object {
-  const listed = sets.map(({ set, images, subjects, published }) => ({
+  const listed = sets.map(({ set, part, images, subjects, published, left }) => ({
     set,
+    part,
     images,
     subjects: subjects.map(({ name, variant, facts, pictures, mean }) => ({ name, variant, ...facts, pictures, mean })),
     published,
+    left,
   }));
   const [{ images, subjects }] = listed;
   const single = sets.length === 1 && subjects.length === 1;

@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { FourfoldError, openStore } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
@@ -7,6 +5,8 @@ import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
 import type { Method } from '../mos/prepare-study.js';
+import { studyFolder } from '../mos/study.js';
+import { writeFigure } from '../report/write-figure.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
 import { backendOption, collect, jsonOption, printJson, wholeNumber, type BackendChoice } from './arguments.js';
@@ -73,10 +73,10 @@ export function registerMos(program: Command): void {
     .argument('<study>', 'folder that `mos prepare` wrote')
     .option('--figure <file>', 'the distributions as a PNG')
     .addOption(jsonOption())
-    .action(async (folder: string, { figure, json }: { figure?: string; json?: true }) => {
+    .action(async (study: string, { figure, json }: { figure?: string; json?: true }) => {
       const { describeReport, reportStudy } = await import('../mos/report-study.js');
-      const report = await reportStudy(folder);
-      if (figure) await writeFile(figure, (await import('../mos/draw-opinions.js')).drawOpinions(report.opinions));
+      const report = await reportStudy(studyFolder(study));
+      if (figure) await writeFigure(figure, (await import('../mos/draw-opinions.js')).drawOpinions(report.opinions));
       if (json) printJson(report);
       else console.log(describeReport(report));
     });
@@ -92,7 +92,7 @@ async function prepare({
   json,
   ...choice
 }: PrepareArguments): Promise<void> {
-  if (out.startsWith('s3:')) throw new FourfoldError('invalid', `${out}: a study is a folder on this machine`);
+  const folder = studyFolder(out);
   const { prepareStudy } = await import('../mos/prepare-study.js');
   const bar = createProgressBar('prepare', 'versions');
   try {
@@ -101,12 +101,12 @@ async function prepare({
       images: openStore(images),
       calibration: calibration === undefined ? undefined : openStore(calibration),
       methods: await methodsOf(choice),
-      out: openStore(out),
+      out: openStore(folder),
       onProgress: (done, total) => bar.update(done, total, ''),
     });
     bar.stop();
     const versions = study.versions.length;
-    if (json) return printJson({ study: resolve(out), versions, methods: study.methods });
+    if (json) return printJson({ study: folder, versions, methods: study.methods });
     console.log(
       `study ${name}: ${versions} versions by ${study.methods.length} methods; next: fourfold mos serve ${out}`,
     );
@@ -149,11 +149,13 @@ function named(option: string, given: string): { name: string; value: string } {
   return { name, value };
 }
 
-async function serve(folder: string, { http }: { http: string }): Promise<void> {
+async function serve(study: string, { http }: { http: string }): Promise<void> {
   const { serveStudy } = await import('../mos/serve-study.js');
   const signal = abortOnInterruption();
-  const server = await serveStudy(folder, http, (path, error) => console.error(`fourfold: ${path}:`, error));
-  console.log(`http://${server.address}/ serves the study in ${folder}; Ctrl-C ends it`);
+  const server = await serveStudy(studyFolder(study), http, (path, error) =>
+    console.error(`fourfold: ${path}:`, error),
+  );
+  console.log(`http://${server.address}/ serves the study in ${study}; Ctrl-C ends it`);
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   await server.close();
   throw signal.reason;

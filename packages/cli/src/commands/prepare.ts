@@ -10,6 +10,7 @@ import {
   type PrepareReport,
 } from '@fourfold/data-loader';
 import { abortWithParent } from '../interruption.js';
+import { describeLeft } from '../terminal/left-files.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatBytes, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson, wholeNumber } from './arguments.js';
@@ -28,8 +29,6 @@ interface PrepareArguments {
 
 /** Photographs that are listed one by one; --json lists all. */
 const listedPictures = 100;
-/** Files left out for one reason that are listed one by one. */
-const listedAReason = 20;
 
 /** `fourfold prepare`. */
 export function registerPrepare(program: Command): void {
@@ -118,21 +117,6 @@ function describeReport(store: ObjectStore, report: PrepareReport): string {
     ...(pairs ? describePairs(pairs) : []),
     `dataset ${manifest.name}: ${manifest.samples} samples in ${manifest.shards.length} shards, ${formatBytes(sizeBytes)}, at ${store.url}`,
   ].join('\n');
-}
-
-/** What was left out, each with its reason; where many have the same, a line for all of them. */
-function describeLeft(left: PrepareReport['left']): string {
-  const count = new Map<string, number>();
-  for (const { reason } of left) count.set(reason, (count.get(reason) ?? 0) + 1);
-  const shown = new Set<string>();
-  const rows: string[][] = [];
-  for (const { file, reason } of left) {
-    const others = (count.get(reason) ?? 1) - 1;
-    if (others < listedAReason) rows.push([`  ${file}`, reason]);
-    else if (!shown.has(reason)) rows.push([`  ${file} and ${others} more`, reason]);
-    shown.add(reason);
-  }
-  return formatTable(rows, ['left', 'left']);
 }
 
 /** How the official LR pictures compare with ours. */

@@ -17,7 +17,8 @@ export function registerVgg(program: Command): void {
     .description(
       'Read VGG19’s convolutions from vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s .pth ' +
         'or safetensors, check every shape, and store them under their SHA-256, with what they expect of their input. ' +
-        'No pickle is run.',
+        'No pickle is run. The files of Keras and torchvision, under the names they were published by, are compared with their ' +
+        'published hashes; of any other, compare the SHA-256 that is printed with what you trust.',
     )
     .argument('<file>', 'the weights as they were published')
     .requiredOption('--store <url>', 'where they go: a folder or s3://BUCKET/PATH')
@@ -31,7 +32,7 @@ export function registerVgg(program: Command): void {
       await store.put(key, safetensors);
       const place = `${store.url.replace(/\/$/, '')}/${key}`;
       if (json) return printJson({ vgg: place, sha256: hash, format, preprocessing, sourceSha256 });
-      console.log(`${basename(file)}: ${format}, ${inputs[preprocessing]}`);
+      console.log(`${basename(file)}: ${format}, ${inputs[preprocessing]}; SHA-256 ${sourceSha256}`);
       console.log(`vgg: ${place}`);
     });
 }

@@ -1,7 +1,8 @@
 import type { Scores } from '@fourfold/worker';
+import { describeLeft } from '../terminal/left-files.js';
 import { formatTable } from '../terminal/table.js';
 import type { SetEvaluation } from './evaluate-sets.js';
-import { publishedIn } from './published.js';
+import { publishedIn, publishedPictures } from './published.js';
 
 export const evaluationFormats = ['text', 'markdown', 'csv'] as const;
 export type EvaluationFormat = (typeof evaluationFormats)[number];
@@ -13,6 +14,23 @@ const cells = ({ psnr, ssim }: Scores): string[] => [psnr.toFixed(2), ssim.toFix
 export function describeSets(sets: readonly SetEvaluation[], format: EvaluationFormat): string {
   if (format === 'csv') return csvOf(sets);
   return sets.map((set) => tableOf(set, sets.length > 1, format)).join('\n\n');
+}
+
+/** What of the sets was not measured, and why the paper's results are not beside one of its sets; empty where all is as expected. */
+export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
+  return sets.flatMap(({ set, part, subjects, published, left }) => {
+    const whole = publishedPictures[set];
+    const measured = subjects[0].pictures.length;
+    const ofPart = part === undefined ? '' : ` (its ${part} part)`;
+    return [
+      ...(left.length > 0 ? [`${set}${ofPart}: left out ${left.length}:`, describeLeft(left)] : []),
+      ...(whole !== undefined && published.length === 0
+        ? [
+            `${set}: the paper's means are of ${whole} pictures and these of ${measured}, so they are not shown beside each other`,
+          ]
+        : []),
+    ];
+  });
 }
 
 /** A line a picture and the means, two columns a subject; then what the paper says of the set. */

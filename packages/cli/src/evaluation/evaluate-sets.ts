@@ -6,6 +6,7 @@ import {
   decodePicture,
   naming,
   openSource,
+  type Chosen,
   type Part,
   type Picture,
   type SourceFile,
@@ -13,7 +14,7 @@ import {
 import { evaluatePicture } from '@fourfold/worker';
 import { meanScores, type EvaluationTable } from '../evaluation-table.js';
 import type { Figure, MeasuredPicture } from './figure.js';
-import { publishedResults, type Published } from './published.js';
+import { publishedPictures, publishedResults, type Published } from './published.js';
 
 /** A way of upscaling, the name that tables give it, and what else JSON says of it. */
 export interface Subject {
@@ -32,20 +33,20 @@ export interface SubjectScores extends EvaluationTable {
 }
 
 /** A set of pictures, what the subjects reach on it in their order, and what the paper says of it, if anything. */
-export interface SetEvaluation {
+export interface SetEvaluation extends Pick<Chosen, 'part' | 'left'> {
   set: string;
   images: string;
   subjects: SubjectScores[];
+  /** Empty, too, where not as many pictures were measured as the paper's means are of. */
   published: readonly Published[];
 }
 
 /** Benchmarks and validation parts are for measuring. */
 const partsInOrder: readonly Part[] = ['test', 'validation', 'train'];
 
-interface OpenSet {
+interface OpenSet extends Pick<Chosen, 'part' | 'photographs' | 'left'> {
   set: string;
   title: string;
-  photographs: SourceFile[];
   close: () => Promise<void>;
 }
 
@@ -73,7 +74,7 @@ export async function evaluateSets(
     const total = subjects.length * sets.reduce((sum, { photographs }) => sum + photographs.length, 0);
     let done = 0;
     const evaluations: SetEvaluation[] = [];
-    for (const [i, { set, title, photographs }] of sets.entries()) {
+    for (const [i, { set, part, title, photographs, left }] of sets.entries()) {
       const scores = subjects.map(({ upscale: _, ...subject }) => ({
         ...subject,
         pictures: [] as SubjectScores['pictures'],
@@ -98,7 +99,8 @@ export async function evaluateSets(
         if (figure?.wants(name)) figure.add({ name, original: cropToMultiple(original, 4), results });
       }
       const measuredSubjects = scores.map((one) => ({ ...one, mean: meanScores(one.pictures) }));
-      evaluations.push({ set, images: places[i], subjects: measuredSubjects, published: publishedResults[set] ?? [] });
+      const published = photographs.length === publishedPictures[set] ? publishedResults[set] : [];
+      evaluations.push({ set, part, images: places[i], subjects: measuredSubjects, published, left });
     }
     onProgress(total, total);
     return evaluations;
@@ -112,13 +114,14 @@ const nameIn = (title: string, file: SourceFile) => `${title}/${file.name}`;
 
 async function openSet(place: string): Promise<OpenSet> {
   const source = await openSource(place);
-  const { set, photographs } = choosePhotographs(source, partsInOrder);
+  const { set, part, photographs, left } = choosePhotographs(source, partsInOrder);
   if (photographs.length === 0) {
     await source.close();
-    throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on`, {
+    const why = left.length > 0 ? `: ${left[0].file} is ${left[0].reason}` : '';
+    throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${why}`, {
       mend: 'name a folder, zip or tar of JPEG, PNG, WebP or TIFF pictures',
     });
   }
   const name = set ?? (basename(source.context.split('/')[0]) || place);
-  return { set: name, title: source.title, photographs, close: () => source.close() };
+  return { set: name, part, title: source.title, photographs, left, close: () => source.close() };
 }

@@ -1,9 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { basename, extname } from 'node:path';
+import { FourfoldError } from '@fourfold/common';
 import { cropPicture, type Picture, type Rectangle } from '@fourfold/data-loader';
 import type { Scores } from '@fourfold/worker';
 import { drawComparison, richestDetail, type ComparisonRow } from '../report/comparison.js';
+import { writeFigure } from '../report/write-figure.js';
 
 /** Pictures in a figure for which none are named. */
 export const defaultRows = 6;
@@ -49,7 +49,7 @@ export function createFigure({ file, pictures, crop }: FigureOptions): Figure {
     wants: (name) => chosen.has(name),
     add: (picture) => void rows.push(rowOf(picture, crop)),
     async write() {
-      await writePng(file, drawComparison(rows));
+      await writeFigure(file, drawComparison(rows));
     },
   };
 }
@@ -81,16 +81,6 @@ function rowOf({ name, original, results }: MeasuredPicture, crop: Rectangle | u
     shown,
     columns: [...details, { title: 'original', detail: cropPicture(original, shown) }],
   };
-}
-
-async function writePng(file: string, png: Buffer): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, png);
-  } catch (cause) {
-    const full = systemErrorCode(cause) === 'ENOSPC';
-    throw new FourfoldError(full ? 'no-space' : 'invalid', `figure ${file} cannot be written`, { cause });
-  }
 }
 
 /** `x,y,width,height` in pixels. Throws `invalid`. */

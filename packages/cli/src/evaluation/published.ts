@@ -55,3 +55,6 @@ export const publishedResults: Readonly<Record<string, readonly Published[]>> = 
 };
 
 export const publishedIn = 'Ledig et al. 2017, tables 1 and 2';
+
+/** Of how many pictures its means are. */
+export const publishedPictures: Readonly<Record<string, number>> = { Set5: 5, Set14: 14, BSD100: 100 };

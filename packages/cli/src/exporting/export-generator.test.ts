@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStore } from '@fourfold/common';
 import { openCheckpoint, type Checkpoint, type GeneratorWeights } from '@fourfold/coordinator';
 import type { Picture } from '@fourfold/data-loader';
+import { runGraphModel } from '@fourfold/model/graph-model';
 import { initialVector } from '@fourfold/model/initial-parameters';
 import { generatorLayout } from '@fourfold/model/layout';
 import { sayDamaged } from '../damaged.js';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
-import { createUpscaler, startBackend } from '../upscaling/generator.js';
+import { createUpscaler, startBackend, type Upscaler } from '../upscaling/generator.js';
 import { exportGenerator } from './export-generator.js';
 import { onnxFormat } from './onnx-format.js';
 import { loadFormat } from './formats.js';
@@ -22,6 +23,7 @@ let checkpoint: Checkpoint;
 let weights: GeneratorWeights;
 let pictures: Picture[];
 let expected: Picture[];
+let upscaler: Upscaler;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-export-'));
@@ -36,7 +38,7 @@ beforeAll(async () => {
     oddCrop('hedgehog.jpg', 29, 31),
   ]);
   await startBackend('wasm');
-  const upscaler = createUpscaler(weights);
+  upscaler = createUpscaler(weights);
   expected = pictures.map((picture) => upscaler.upscale(picture, Math.max(picture.width, picture.height)));
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -103,7 +105,29 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
   );
 });
 
-test('a written file that computes something else is an error, and nothing is left', async () => {
+test('a batch of two pictures gives both, by ONNX with whole pixels and by the GraphModel', async () => {
+  const [{ data, width, height }] = pictures;
+  const other = { data: data.toReversed(), width, height };
+  const batch = new Uint8Array([...data, ...other.data]);
+  const shape = [2, height, width, 3] as [number, number, number, number];
+  const wanted = { data: new Uint8Array([...expected[0].data, ...upscaler.upscale(other, 64).data]), width, height };
+  const read = async (path: string) => new Uint8Array(await readFile(join(folder, path)));
+
+  const ort = await import('onnxruntime-web');
+  const session = await ort.InferenceSession.create(await read('onnx-uint8/generator.onnx'));
+  const { sr } = await session.run({ lr: new ort.Tensor('uint8', batch, shape) });
+  expect(largestDifference({ data: sr.data as Uint8Array, width, height }, wanted)).toBeLessThanOrEqual(1);
+
+  const model = await runGraphModel(await read('tfjs-float/model.json'), (name) => read(`tfjs-float/${name}`));
+  const values = await model.run(
+    Float32Array.from(batch, (level) => level / 255),
+    shape,
+  );
+  const levels = new Uint8Array(Uint8ClampedArray.from(values, (value) => Math.floor(value * 255 + 0.5)));
+  expect(largestDifference({ data: levels, width, height }, wanted)).toBeLessThanOrEqual(1);
+});
+
+test('a written file that computes something else is an error, and nothing is left but the empty folder that was there', async () => {
   const honest = onnxFormat('uint8');
   const write: typeof honest.write = async (generator, facts) => {
     const files = await honest.write(generator, facts);
@@ -111,11 +135,13 @@ test('a written file that computes something else is an error, and nothing is le
     return { 'generator.onnx': Buffer.from(text.replaceAll('DCR', 'CRD'), 'latin1') };
   };
   const out = join(folder, 'wrong');
+  await mkdir(out);
   const wrong = { checkpoint, weights, format: { ...honest, write }, out, pictures, expected };
   await expect(exportGenerator(wrong)).rejects.toThrow(
     /^the written model, run by onnxruntime-web, differs by up to \d+ grey levels from fourfold upscale$/,
   );
-  expect((await readdir(folder)).filter((name) => name.includes('wrong'))).toEqual([]);
+  expect((await readdir(folder)).filter((name) => name.includes('wrong'))).toEqual(['wrong']);
+  expect(await readdir(out)).toEqual([]);
 });
 
 test('the command: a folder that holds something is refused, an empty one filled', async () => {

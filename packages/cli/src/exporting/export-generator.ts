@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FourfoldError, sha256, storageError, systemErrorCode } from '@fourfold/common';
 import type { Checkpoint, GeneratorWeights } from '@fourfold/coordinator';
@@ -32,7 +32,7 @@ const tolerance = 1;
 
 /**
  * Write a generator in a format, run what was written, and compare its pixels with the expected. The folder appears when all of
- * that is done; after any error nothing is left. Throws `invalid` for a folder that holds something, `mismatch` for pixels that
+ * that is done; after any error all is as it was. Throws `invalid` for a folder that holds something, `mismatch` for pixels that
  * differ by more than a grey level.
  */
 export async function exportGenerator(options: ExportOptions): Promise<ExportReport> {
@@ -52,6 +52,7 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
     }));
     const card = describeModel({ checkpoint, weights, format, licence, files: written, ...checked });
     await writeFile(join(temporary, 'README.md'), card);
+    // An empty folder gives way to it.
     await rename(temporary, out);
     return { files: written, ...checked };
   } catch (error) {
@@ -83,13 +84,15 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
 }
 
 async function checkOut(out: string, asGiven: string): Promise<void> {
+  let files: string[];
   try {
-    if ((await readdir(out)).length > 0) {
-      throw new FourfoldError('invalid', `${asGiven} holds something already`, { mend: 'name another folder' });
-    }
-    await rmdir(out);
+    files = await readdir(out);
   } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return;
     if (systemErrorCode(error) === 'ENOTDIR') throw new FourfoldError('invalid', `${asGiven} is a file`);
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    throw storageError(asGiven, 'read', error);
+  }
+  if (files.length > 0) {
+    throw new FourfoldError('invalid', `${asGiven} holds something already`, { mend: 'name another folder' });
   }
 }

@@ -76,8 +76,10 @@ export async function prepareStudy(plan: StudyPlan): Promise<Study> {
     onProgress(done, total);
     const hr = cropToMultiple(await readPicture(store, picture), 4);
     const made = await naming(`${store.url}/${picture}`, Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
-    const id = sha256(JSON.stringify([seed, store.url, picture, method.name])).slice(0, 16);
-    await out.put(pictureKey(id), await encodePng(made));
+    const png = await encodePng(made);
+    // Browsers keep pictures by their ids: other pixels must have another.
+    const id = sha256(JSON.stringify([seed, store.url, picture, method.name, sha256(png)])).slice(0, 16);
+    await out.put(pictureKey(id), png);
     done++;
     return { id, picture, method: method.name };
   };

@@ -1,4 +1,4 @@
-import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
+import { FourfoldError, getJson, openStore, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 
 /*
@@ -34,6 +34,13 @@ export const scores = [1, 2, 3, 4, 5] as const;
 
 export const studyFile = 'study.json';
 export const pictureKey = (id: string): string => `pictures/${id}.png`;
+
+/** The folder of a study, from a path or a `file:` URL. Throws `invalid` for what is no folder of this machine. */
+export function studyFolder(place: string): string {
+  const folder = place.startsWith('s3:') ? undefined : openStore(place).filePath?.('');
+  if (folder === undefined) throw new FourfoldError('invalid', `${place}: a study is a folder on this machine`);
+  return folder;
+}
 
 /** Read a study. Throws `not-found` where the folder holds none, `corrupt` where it is not one. */
 export async function readStudy(store: ObjectStore): Promise<Study> {

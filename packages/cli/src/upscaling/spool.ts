@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 
 /*
@@ -19,11 +19,11 @@ export interface Spool {
   write(rows: Uint8Array): Promise<void>;
   /** All rows are there; the file can be read. */
   finish(): Promise<void>;
-  /** Delete the file. */
-  remove(): Promise<void>;
+  /** Nothing is written any more, whether it was finished or not; the file stays. */
+  close(): Promise<void>;
 }
 
-/** Create the file at `path`, which ends in `.v`, for a picture of this size with 3 or 4 channels. */
+/** Create the file at `path`, which ends in `.v`, for a picture of this size with 3 or 4 channels. It is the caller's to delete. */
 export async function createSpool(
   path: string,
   metadataCarrier: Sharp,
@@ -38,16 +38,18 @@ export async function createSpool(
   }
   const metadata = onePixel.subarray(onePixel.indexOf('<?xml', headerBytes));
   const file = await open(path, 'w');
-  await file.writeFile(header);
+  try {
+    await file.writeFile(header);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
   return {
     write: (rows) => file.writeFile(rows),
     async finish() {
       await file.writeFile(metadata);
       await file.close();
     },
-    async remove() {
-      await file.close();
-      await rm(path, { force: true });
-    },
+    close: () => file.close(),
   };
 }

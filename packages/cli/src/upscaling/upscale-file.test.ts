@@ -1,14 +1,17 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore } from '@fourfold/common';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describeError, openStore } from '@fourfold/common';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
 import { createUpscaler, startBackend, type Upscaler } from './generator.js';
 import { defaultTile } from './tiles.js';
-import { upscaleFile, type UpscaleReport } from './upscale-file.js';
+import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
 import { sayDamaged } from '../damaged.js';
 
 let folder: string;
@@ -28,7 +31,12 @@ afterAll(() => rm(folder, { recursive: true }));
 const photograph = () => sharp(join(heldOutPhotographs, 'coffee.png')).resize(width, height, { fit: 'fill' });
 
 /** Upscale a file of the folder in this process. */
-const upscale = (input: string, output: string, tile = defaultTile): Promise<UpscaleReport> =>
+const upscale = (
+  input: string,
+  output: string,
+  tile = defaultTile,
+  changes: Partial<UpscaleFileOptions> = {},
+): Promise<UpscaleReport> =>
   upscaleFile({
     input: join(folder, input),
     output: join(folder, output),
@@ -37,6 +45,7 @@ const upscale = (input: string, output: string, tile = defaultTile): Promise<Ups
     upscale: (lr) => upscaler.upscale(lr, Math.max(lr.width, lr.height)),
     onProgress: () => undefined,
     signal: new AbortController().signal,
+    ...changes,
   });
 
 /** The real binary on files of the folder. */
@@ -153,4 +162,37 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
     expect(stderr).toMatch(refusals[i][2]);
   }
   expect((await readdir(folder)).filter((name) => /^x|partial/.test(name))).toEqual([]);
+});
+
+test('a backend that fails is no failure to write; a full disk is; neither leaves anything', async () => {
+  await photograph().toFile(join(folder, 'good.png'));
+  const outOfMemory = () => {
+    throw new RangeError('WebAssembly.Memory.grow(): Maximum memory size exceeded');
+  };
+  const failure = await upscale('good.png', 'y.png', 32, { upscale: outOfMemory }).catch(describeError);
+  expect(failure).toMatch(/good\.png: a tile of \d+x\d+ pixels could not be upscaled: .*grow.*; .* a smaller --tile$/);
+
+  const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
+  const args = [command, 'upscale', 'good.png', 'y.png', '--checkpoint', 'runs/small', '--backend', 'wasm'];
+  const limited = await promisify(execFile)('bash', ['-c', 'ulimit -f 1; exec "$@"', '-', process.execPath, ...args], {
+    cwd: folder,
+  }).catch((error: { stderr: string }) => error);
+  expect(limited.stderr).toMatch(/^fourfold: y\.png could not be written: the disk is full.*; free some space\n$/);
+  expect((await readdir(folder)).filter((name) => /^y|partial/.test(name))).toEqual([]);
+});
+
+test('tiles of the trained generator of the examples equal the whole photograph, though it sees farther than their margin', async () => {
+  const trained = fileURLToPath(new URL('../../../../examples/srresnet-mse/checkpoint', import.meta.url));
+  const weights = await readGenerator(await openCheckpoint(trained, sayDamaged));
+  expect(weights.config).toEqual({ channels: 64, blocks: 16 });
+  const generator = createUpscaler(weights);
+  const size = { width: 192, height: 64 };
+  const data = await sharp(join(heldOutPhotographs, 'colosseum.jpg'))
+    .extract({ left: 220, top: 190, ...size })
+    .raw()
+    .toBuffer();
+  const [whole, tiled] = [192, 64].map((tile) => generator.upscale({ data, ...size }, tile).data);
+  expect(new Set(whole).size).toBeGreaterThan(100);
+  const largest = whole.reduce((most, level, i) => Math.max(most, Math.abs(level - tiled[i])), 0);
+  expect(largest).toBeLessThanOrEqual(1);
 });

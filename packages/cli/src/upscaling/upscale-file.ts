@@ -1,6 +1,6 @@
 import { access, constants, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { describeError, FourfoldError, systemErrorCode } from '@fourfold/common';
+import { describeError, FourfoldError, storageError, systemErrorCode } from '@fourfold/common';
 import { resizeBy, type Picture } from '@fourfold/data-loader';
 import { encodeSpool, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
@@ -43,20 +43,23 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
   const channels = alpha ? 4 : 3;
   const temporary = join(dirname(output), `.${basename(output)}.partial-${process.pid}`);
   const spoolPath = `${temporary}.v`;
+  const writing = <T>(written: Promise<T>): Promise<T> =>
+    written.catch((cause: unknown) => {
+      throw writeError(output, cause);
+    });
   try {
-    const spool = await createSpool(spoolPath, source.metadataCarrier, { ...to, channels });
+    const spool = await writing(createSpool(spoolPath, source.metadataCarrier, { ...to, channels }));
     try {
-      for await (const rows of upscaledBands(source, options)) await spool.write(rows);
-      await spool.finish();
-      await encodeSpool(spoolPath, temporary, encoding, { grey, sizeBytes: to.width * to.height * channels });
-      await rename(temporary, output);
+      for await (const rows of upscaledBands(source, options)) await writing(spool.write(rows));
+      await writing(spool.finish());
+      const sizeBytes = to.width * to.height * channels;
+      await writing(encodeSpool(spoolPath, temporary, encoding, { grey, sizeBytes }));
+      await writing(rename(temporary, output));
     } finally {
-      await spool.remove();
+      await spool.close();
     }
-  } catch (error) {
-    throw options.signal.aborted ? error : writeError(output, error);
   } finally {
-    await rm(temporary, { force: true });
+    for (const path of [spoolPath, temporary]) await rm(path, { force: true });
   }
   const lostAlpha = alpha && !encoding.hasAlpha ? [`${encoding.name} has no transparency; it is put on white`] : [];
   return { from: { width, height }, to, losses: [...source.losses, ...lostAlpha] };
@@ -65,7 +68,7 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
 /** The output's rows, a band of tiles at a time. */
 async function* upscaledBands(
   source: SourcePicture,
-  { tile, margin, upscale, onProgress, signal }: UpscaleFileOptions,
+  { input, tile, margin, upscale, onProgress, signal }: UpscaleFileOptions,
 ): AsyncGenerator<Uint8Array> {
   const channels = source.alpha ? 4 : 3;
   const bands = planBands(source.width, source.height, tile, margin);
@@ -79,7 +82,8 @@ async function* upscaledBands(
       await new Promise(setImmediate);
       signal.throwIfAborted();
       const { width, height } = place.read;
-      const colours = upscale({ data: cropPixels(source.rgb, source.width, 3, place.read), width, height });
+      const lr = { data: cropPixels(source.rgb, source.width, 3, place.read), width, height };
+      const colours = upscaleTile(input, lr, upscale);
       const opacity =
         source.alpha && upscaleAlpha(cropPixels(source.alpha, source.width, 1, place.read), width, height);
       putCore(rows, 4 * source.width, place, colours, opacity);
@@ -87,6 +91,23 @@ async function* upscaledBands(
     yield rows;
   }
   onProgress(total, total);
+}
+
+/** What a tile becomes. Backends fail in words of their own, most of all for want of memory. */
+function upscaleTile(input: string, lr: Picture, upscale: UpscaleFileOptions['upscale']): Picture {
+  try {
+    return upscale(lr);
+  } catch (cause) {
+    if (cause instanceof FourfoldError) throw cause;
+    throw new FourfoldError(
+      'unavailable',
+      `${input}: a tile of ${lr.width}x${lr.height} pixels could not be upscaled`,
+      {
+        mend: 'where memory ran out, give a smaller --tile',
+        cause,
+      },
+    );
+  }
 }
 
 /** Opacity by bicubic, as the red channel of a picture. */
@@ -129,9 +150,12 @@ async function checkOutputPlace(input: string, output: string): Promise<void> {
   }
 }
 
-function writeError(output: string, cause: unknown): unknown {
-  if (cause instanceof FourfoldError) return cause;
-  const full = systemErrorCode(cause) === 'ENOSPC' || describeError(cause).includes('No space left');
-  if (full) return new FourfoldError('no-space', `${output} could not be written: the disk is full`, { cause });
-  return new FourfoldError('unavailable', `${output} could not be written`, { cause });
+/** What stood in the way of writing the output. */
+function writeError(output: string, cause: unknown): FourfoldError {
+  // libvips says it in words alone.
+  if (!/No space left|File too large/.test(describeError(cause))) return storageError(output, 'written', cause);
+  return new FourfoldError('no-space', `${output} could not be written: the disk is full`, {
+    mend: 'free some space',
+    cause,
+  });
 }

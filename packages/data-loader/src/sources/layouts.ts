@@ -15,8 +15,11 @@ export const parts: readonly Part[] = ['train', 'validation', 'test'];
 export interface Known {
   set: string;
   part?: Part;
-  /** `derived`: made from another picture of the set: small, or upscaled by somebody. */
-  role: 'photograph' | 'derived';
+  /**
+   * `derived`: made from another picture of the set: small, or upscaled by somebody. `cropped`: a photograph with its edges cut off,
+   * which counts where the set's whole ones are not there.
+   */
+  role: 'photograph' | 'derived' | 'cropped';
   /** The same for a photograph and for its official LR picture at a quarter of its size. */
   pair?: string;
 }
@@ -58,6 +61,10 @@ const rules: Rule[] = [
   [
     /(?:^|\/)(set5|set14|bsds?100|b100|urban100|manga109)\/(?:.*\/)?(?:image_SRF_[^4]\/|LR|[^/]*bicubic|[^/]*_SRF_\d+_(?!HR\b))/i,
     ([, name]) => ({ set: benchmarkOf(name), part: 'test', role: 'derived' }),
+  ],
+  [
+    /(?:^|\/)(set5|set14|bsds?100|b100|urban100|manga109)\/(?:.*\/)?GTmod\d+\//i,
+    ([, name]) => ({ set: benchmarkOf(name), part: 'test', role: 'cropped' }),
   ],
   [
     /(?:^|\/)(set5|set14|bsds?100|b100|urban100|manga109)\//i,
@@ -108,17 +115,23 @@ export interface Chosen {
  */
 export function choosePhotographs(source: Source, preference: readonly Part[], wanted?: Part | 'all'): Chosen {
   const left = [...source.unusable];
-  const pictures: { file: SourceFile; known?: Known }[] = [];
+  const found: { file: SourceFile; known?: Known }[] = [];
   const lrByPair = new Map<string, SourceFile>();
   for (const file of source.files) {
     const known = recognise(`${source.context}/${file.name}`);
     if (!isPictureName(file.name)) left.push({ file: file.name, reason: 'not named like a picture' });
-    else if (known?.role !== 'derived') pictures.push({ file, known });
+    else if (known?.role !== 'derived') found.push({ file, known });
     else {
-      left.push({ file: file.name, reason: `made from a photograph of ${known.set}, not one` });
+      left.push({ file: file.name, reason: madeFrom(known) });
       if (known.pair !== undefined) lrByPair.set(known.pair, file);
     }
   }
+  const whole = new Set(found.filter(({ known }) => known?.role === 'photograph').map(({ known }) => known?.set));
+  const pictures = found.filter(({ file, known }) => {
+    if (known?.role !== 'cropped' || !whole.has(known.set)) return true;
+    left.push({ file: file.name, reason: madeFrom(known) });
+    return false;
+  });
   const there = new Set(pictures.map(({ known }) => known?.part));
   const first = preference.find((part) => there.has(part));
   const part = wanted === 'all' ? undefined : (wanted ?? first);
@@ -137,6 +150,8 @@ export function choosePhotographs(source: Source, preference: readonly Part[], w
   const photographs = taken.map(({ file }) => file);
   return { set: sets.size === 1 ? [...sets][0] : undefined, part, photographs, lr, left };
 }
+
+const madeFrom = ({ set }: Known): string => `made from a photograph of ${set}, not one`;
 
 function noSuchPart({ title }: Source, wanted: Part, there: ReadonlySet<Part | undefined>): FourfoldError {
   const others = parts.filter((part) => there.has(part));

@@ -187,6 +187,17 @@ describe('other data sets', () => {
     expect(await chosen(join(folder, 'bsd100'))).toMatchObject({ set: 'BSD100', names: [whole] });
     expect(whole).toBe('image_SRF_4/img_001_SRF_4_HR.png');
   });
+
+  it('Set5 as BasicSR publishes it: whole, cropped and small in one folder; each photograph counts once', async () => {
+    const folders = ['GTmod12', 'LRbicx2', 'LRbicx4', 'original'];
+    const names = folders.flatMap((inner) => [`Set5/${inner}/baby.png`, `Set5/${inner}/bird.png`]);
+    await writeFolder(folder, await realPictures([...names, 'Set14/GTmod12/zebra.png']));
+    const whole = ['original/baby.png', 'original/bird.png'];
+    expect(await chosen(join(folder, 'Set5'))).toEqual({ set: 'Set5', part: 'test', names: whole });
+    // Of another set the whole ones are not there.
+    const inBoth = ['Set14/GTmod12/zebra.png', ...whole.map((name) => `Set5/${name}`)];
+    expect((await chosen(folder)).names).toEqual(inBoth);
+  });
 });
 
 describe('archives that nobody should trust', () => {

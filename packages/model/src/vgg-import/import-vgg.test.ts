@@ -1,10 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ZipFile } from 'yazl';
 import { sha256 } from '@fourfold/common';
 import { selectBackend } from '../backend.js';
 import { vggLayout, type VggDepth } from '../layout.js';
@@ -107,6 +109,21 @@ describe('other files', () => {
       'latin1',
     );
 
+  /** Lists in lists, each twice in the next: as a text, longer than any memory. */
+  const nested = `]${'q\x00h\x00\x86'.repeat(100)}`;
+  /** The dictionary that a pickle makes, as NumPy wraps it. */
+  const objects = (dictionary: string) =>
+    '\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR' +
+    `(K\x01)cnumpy\ndtype\n(U\x02O8K\x00K\x01tR\x89](${dictionary}etb.`;
+  /** Four numbers in the storage of a key. */
+  const tensor = (key: string) =>
+    'ctorch._utils\n_rebuild_tensor_v2\n' +
+    `((U\x07storagectorch\nFloatStorage\nU\x01${key}U\x03cpuK\x04NtQK\x00(K\x04t(K\x01t\x89}tR`;
+  const storage = `\x04${'\x00'.repeat(7 + 16)}`;
+  const twice =
+    `\x80\x02}(X\x01\x00\x00\x00a${tensor('0')}X\x01\x00\x00\x00b${tensor('1')}u.` +
+    `\x80\x02](U\x010U\x010e.${storage}${storage}`;
+
   test.each([
     ['system.npy', npy('\x80\x02cposix\nsystem\n(U\x0ctouch hostileR.'), /its pickle wants posix\.system/],
     ['system.pth', legacy('\x80\x02cos\nsystem\n(U\x05touchtR.'), /its pickle wants os\.system/],
@@ -128,11 +145,66 @@ describe('other files', () => {
     ['picture.png', Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1'), /is no file of VGG19’s weights/],
     ['nothing', Buffer.alloc(0), /is no file of VGG19’s weights/],
     ['vgg19-dcbb9e9d.pth', legacy('\x80\x02}.'), /its name says dcbb9e9d/],
+    [
+      'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5',
+      Buffer.from('\x89HDF\r\n\x1a\n'),
+      /its MD5 is not that of Keras/,
+    ],
+    ['nested-name.npy', npy(`\x80\x04${nested}\x8c\x04eval\x93.`), /names a function by what is no text/],
+    ['nested-layer.npy', npy(objects(`}${nested}]s`)), /one of its layers has no name/],
+    ['nested-type.npy', npy(`\x80\x02cnumpy\ndtype\n(${nested}tR.`), /a type has no name/],
+    [
+      'nested-key.pth',
+      legacy(`\x80\x02}(X\x01\x00\x00\x00a${tensor('0')}u.\x80\x02](${nested}e.`),
+      /the name of a storage/,
+    ],
+    ['twice.pth', legacy(twice), /one of the storages is missing/],
   ])('%s is refused, with the reason', async (name, bytes, reason) => {
     const path = await place(name, bytes);
     const error = await importVgg(path).catch((error: unknown) => error as Error);
     expect(error).toMatchObject({ message: expect.stringMatching(reason) as string });
     expect((error as Error).message).toContain(path);
+  });
+
+  test('arrays of objects in the place of filters are no zeros', async () => {
+    const shapes = vggLayout('vgg54').tensors.map(({ name, shape }) => [name.split('/'), shape] as const);
+    const number = (value: number) =>
+      value < 256 ? `K${String.fromCharCode(value)}` : `M\x00${String.fromCharCode(value / 256)}`;
+    const array = (shape: number[]) =>
+      'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR' +
+      `(K\x01(${shape.map(number).join('')}tcnumpy\ndtype\n(U\x02O8K\x00K\x01tR\x89]tb`;
+    const layers = shapes
+      .map(
+        ([[layer, part], shape]) =>
+          (part === 'filter' ? `U\x07${layer}](` : '') + array(shape) + (part === 'bias' ? 'e' : ''),
+      )
+      .join('');
+    const path = await place('objects.npy', npy(objects(`}(${layers}u`)));
+    await expect(importVgg(path)).rejects.toThrow(/conv1_1\/filter has 0 numbers, its shape needs 1728/);
+  });
+
+  test('a zip that unpacks to more than it is, is not unpacked', async () => {
+    const zip = new ZipFile();
+    zip.addBuffer(Buffer.alloc(50_000_000), 'archive/data.pkl');
+    zip.end();
+    const path = await place('bomb.pth', await buffer(zip.outputStream));
+    await expect(importVgg(path)).rejects.toThrow(`${path} is refused: archive/data.pkl is compressed`);
+  });
+
+  test('a changed byte of a weight: the zip’s checksum sees it, and so does a published hash', async () => {
+    const bytes = await readFile(await published('zip.pth'));
+    bytes[bytes.length >> 1] ^= 1;
+    await expect(importVgg(await place('changed.pth', bytes))).rejects.toThrow(
+      /changed\.pth is damaged: .* cannot be read/,
+    );
+    const legacyBytes = await readFile(await published('legacy.pth'));
+    const name = `vgg19-${sha256(legacyBytes).slice(0, 8)}.pth`;
+    await importVgg(await place(name, legacyBytes));
+    legacyBytes[legacyBytes.length >> 1] ^= 1;
+    await expect(importVgg(await place(name, legacyBytes))).rejects.toThrow(/is damaged: its SHA-256 begins with/);
+    // Where there is no checksum, another number is another number: what is stored says what it came from.
+    const other = await place('changed-legacy.pth', legacyBytes);
+    expect((await importVgg(other)).sourceSha256).toBe(sha256(legacyBytes));
   });
 
   test('the first tensor that differs is named', async () => {

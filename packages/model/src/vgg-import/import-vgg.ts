@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import { FourfoldError, readGivenFile, sha256 } from '@fourfold/common';
 import { vggLayout, type TensorPlace } from '../layout.js';
 import { decodeSafetensors, type NamedArray } from '../safetensors.js';
@@ -38,7 +40,7 @@ const torchvisionNames = new Set(layout.tensors.map(({ name }) => torchvisionNam
 export async function importVgg(path: string): Promise<ImportedVgg> {
   const bytes = await readGivenFile(path);
   const sourceSha256 = sha256(bytes);
-  checkHashInName(path, sourceSha256);
+  checkPublishedHash(path, bytes, sourceSha256);
   const { format, preprocessing, tensors, isBgr } = await readSource(bytes, path);
   const vector = vggFromTensors('vgg54', tensors, path);
   const bad = layout.tensors.find(
@@ -85,18 +87,27 @@ const kerasLayer = /^block(\d)_conv(\d)/;
 /** A header's length, and a brace. */
 const looksLikeSafetensors = (bytes: Buffer): boolean => bytes.length > 9 && bytes[8] === 0x7b;
 
-/** PyTorch's published files carry the beginning of their SHA-256 in their names. Throws `corrupt` where it differs. */
-function checkHashInName(path: string, hash: string): void {
-  const announced = /-([0-9a-f]{8})\.pth$/.exec(path)?.[1];
-  if (announced && !hash.startsWith(announced)) {
-    throw new FourfoldError(
-      'corrupt',
-      `${path} is damaged: its SHA-256 begins with ${hash.slice(0, 8)}, its name says ${announced}`,
-      {
-        mend: 'fetch the file again',
-      },
-    );
-  }
+/** What Keras compares its own download with (`keras/src/applications/vgg19.py`). */
+const kerasFile = 'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5';
+const kerasMd5 = '253f8cb515780f3b799900260a226db6';
+
+/**
+ * Two of the published files say by their names what they hash to: PyTorch's carry the beginning of their SHA-256, and Keras's is
+ * known. None of the formats but the zip has checksums of its own. Throws `corrupt` where the hash differs.
+ */
+function checkPublishedHash(path: string, bytes: Buffer, hash: string): void {
+  const inName = /-([0-9a-f]{8})\.pth$/.exec(path)?.[1];
+  const isOther =
+    basename(path) === kerasFile
+      ? createHash('md5').update(bytes).digest('hex') !== kerasMd5
+      : inName !== undefined && !hash.startsWith(inName);
+  if (!isOther) return;
+  const reason = inName
+    ? `its SHA-256 begins with ${hash.slice(0, 8)}, its name says ${inName}`
+    : 'its MD5 is not that of Keras’s file';
+  throw new FourfoldError('corrupt', `${path} is damaged: ${reason}`, {
+    mend: 'fetch the file again, or rename it where it is not the published one',
+  });
 }
 
 /** BGR to RGB, in place: a filter HWIO with three inputs. */

@@ -19,11 +19,12 @@ export function readNpyFile(bytes: Buffer, what: string): NamedArray[] {
   const [layers] = isNumpyArray(value) ? value.objects : [undefined];
   if (!(layers instanceof Map)) throw new FourfoldError('invalid', `${what} holds no dictionary of layers`);
   return [...(layers as Map<unknown, unknown>)].flatMap(([layer, parts]) => {
+    if (typeof layer !== 'string') throw new FourfoldError('invalid', `${what}: one of its layers has no name`);
     if (!Array.isArray(parts) || parts.length !== 2 || !parts.every(isNumpyArray)) {
-      throw new FourfoldError('invalid', `${what}: ${String(layer)} is no pair of filter and bias`);
+      throw new FourfoldError('invalid', `${what}: ${layer} is no pair of filter and bias`);
     }
     return ['filter', 'bias'].map((part, i) => ({
-      name: `${String(layer)}/${part}`,
+      name: `${layer}/${part}`,
       shape: parts[i].shape,
       data: floatsOf(parts[i].data),
     }));

@@ -63,10 +63,11 @@ export function numpyGlobals(what: string): Record<string, PickleGlobal> {
     return array;
   };
   const type = ([code]: unknown[]): NumpyType => {
+    if (typeof code !== 'string') throw refuse('a type has no name');
     const made: NumpyType = {
       kind: 'numpy type',
-      code: String(code).replace(/^[<>|=]/, ''),
-      byteOrder: /^[<>]/.exec(String(code))?.[0] ?? '<',
+      code: code.replace(/^[<>|=]/, ''),
+      byteOrder: /^[<>]/.exec(code)?.[0] ?? '<',
       setState(state) {
         if (Array.isArray(state) && typeof state[1] === 'string') made.byteOrder = state[1];
       },

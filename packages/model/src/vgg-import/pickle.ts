@@ -183,7 +183,8 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
     c: () => stack.push(global(line(), line())),
     '\x93': () => {
       const [module, name] = popMany(2);
-      stack.push(global(String(module), String(name)));
+      if (typeof module !== 'string' || typeof name !== 'string') throw corrupt('names a function by what is no text');
+      stack.push(global(module, name));
     },
     R: () => {
       const args = popArgs();

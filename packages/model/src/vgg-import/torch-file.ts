@@ -56,14 +56,17 @@ export function readTorchLegacy(bytes: Buffer, what: string, wanted: Wanted): Na
   const places = new Map<string, Buffer>();
   at = dataBegin;
   for (const key of keys as unknown[]) {
-    const sizeElements = sizes.get(String(key));
+    if (typeof key !== 'string') throw truncated(what, 'the name of a storage');
+    const sizeElements = sizes.get(key);
     const begin = at + 8;
     at = begin + 4 * (sizeElements ?? Infinity);
     if (at > bytes.length || bytes.readBigInt64LE(begin - 8) !== BigInt(sizeElements ?? -1)) {
-      throw truncated(what, `storage ${String(key)}`);
+      throw truncated(what, `storage ${key}`);
     }
-    places.set(String(key), bytes.subarray(begin, at));
+    places.set(key, bytes.subarray(begin, at));
   }
+  // One that is listed twice leaves another out.
+  if (places.size !== sizes.size) throw truncated(what, 'one of the storages');
   return [...tensors]
     .filter(([name]) => wanted(name))
     .map(([name, tensor]) => arrayOf(name, tensor, places.get(tensor.storage.key) as Buffer));

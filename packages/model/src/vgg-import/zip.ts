@@ -5,13 +5,17 @@ import { fromBufferPromise } from 'yauzl';
 
 export interface ZipEntry {
   sizeBytes: number;
-  /** The entry's bytes, compared with its checksum. Throws `corrupt`. */
+  /** The entry's bytes, compared with its checksum. Throws `corrupt`, and `invalid` for a compressed one. */
   read(): Promise<Buffer>;
 }
 
-/** The entries of a zip file by name. `what` names it in errors. Throws `corrupt` for a file that is none, or is cut off. */
+/**
+ * The entries of a zip file as torch.save writes it: nothing in it is compressed, so that it cannot unpack to more than it is.
+ * `what` names it in errors. Throws `corrupt` for a file that is none, or is cut off.
+ */
 export async function readZip(bytes: Buffer, what: string): Promise<Map<string, ZipEntry>> {
   const corrupt = (part: string) => (cause: unknown) => {
+    if (cause instanceof FourfoldError) throw cause;
     throw new FourfoldError('corrupt', `${what} is damaged: ${part} cannot be read`, {
       mend: 'fetch the file again',
       cause,
@@ -22,6 +26,11 @@ export async function readZip(bytes: Buffer, what: string): Promise<Map<string, 
     const entries = new Map<string, ZipEntry>();
     for await (const entry of zip.eachEntry()) {
       const read = async (): Promise<Buffer> => {
+        if (entry.compressionMethod !== 0) {
+          throw new FourfoldError('invalid', `${what} is refused: ${entry.fileName} is compressed`, {
+            mend: 'give the file as torch.save wrote it, which compresses nothing',
+          });
+        }
         const body = await buffer(await zip.openReadStreamPromise(entry));
         if (crc32(body) !== entry.crc32) throw new Error('its checksum differs');
         return body;

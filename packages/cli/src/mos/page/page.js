@@ -24,6 +24,7 @@ const page = {
   rater: find('rater', HTMLInputElement),
   trial: find('trial', HTMLElement),
   end: find('end', HTMLElement),
+  view: find('view', HTMLElement),
   picture: find('picture', HTMLImageElement),
   expected: find('expected', HTMLElement),
   scores: find('scores', HTMLElement),
@@ -43,8 +44,10 @@ for (const [i, word] of words.entries()) {
   button.addEventListener('click', () => rate(i + 1));
   page.scores.append(button);
 }
-document.addEventListener('keydown', ({ key, repeat }) => {
-  if (!repeat && /^[1-5]$/.test(key)) rate(Number(key));
+document.addEventListener('keydown', ({ key, repeat, ctrlKey, metaKey, altKey }) => {
+  // With one of these a digit is the browser's: it changes to another tab.
+  if (repeat || ctrlKey || metaKey || altKey) return;
+  if (/^[1-5]$/.test(key)) rate(Number(key));
 });
 
 /** @param {Trial | undefined} next */
@@ -94,6 +97,7 @@ async function show({ done, total, trial: shown, next }) {
   page.position.textContent = `${done + 1} of ${total}`;
   page.expected.textContent = expected ? `This is a ${expected} (${words[expected - 1]}): press ${expected}` : '';
   page.picture.src = picture;
+  page.view.scrollTo(0, 0);
   // It is rated when it is seen, not before.
   await page.picture.decode();
   setTrial(shown);

@@ -1,0 +1,20 @@
+import type { Chosen } from '@fourfold/data-loader';
+import { formatTable } from './table.js';
+
+/** Files left out for one reason that are listed one by one. */
+const listedAReason = 20;
+
+/** What was left out, each with its reason; where many have the same, a line for all of them. */
+export function describeLeft(left: Chosen['left']): string {
+  const count = new Map<string, number>();
+  for (const { reason } of left) count.set(reason, (count.get(reason) ?? 0) + 1);
+  const shown = new Set<string>();
+  const rows: string[][] = [];
+  for (const { file, reason } of left) {
+    const others = (count.get(reason) ?? 1) - 1;
+    if (others < listedAReason) rows.push([`  ${file}`, reason]);
+    else if (!shown.has(reason)) rows.push([`  ${file} and ${others} more`, reason]);
+    shown.add(reason);
+  }
+  return formatTable(rows, ['left', 'left']);
+}
