@@ -129,7 +129,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       'ConfigMap eight-run',
       ...['coordinator', 'worker', 'data-loader'].map((role) => `Job eight-${role}`),
       'Service eight-coordinator',
-      ...['worker', 'data-loader'].map((role) => `PodDisruptionBudget eight-${role}`),
+      'PodDisruptionBudget eight-run',
     ]);
     expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
     const mistake = await submit(eight, '--gpus', '1', '--queue', 'no/name', '--dry-run');
@@ -191,6 +191,19 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(replaced).toEqual([3, 5]);
     // Being told to stop uses nothing of the index's patience up.
     expect(after[5].metadata?.annotations?.['batch.kubernetes.io/job-index-failure-count'] ?? '0').toBe('0');
+  });
+
+  test('nodes are drained one pod after the other, although the replacements find no GPU', async () => {
+    const pods = [...(await workers()), ...(await kubernetes.podsOf(namespace, 'eight', 'data-loader'))];
+    for (const name of ['gpus-1', 'gpus-2', 'plain']) await kubernetes.closeNode(name, true);
+    // Not long: what a budget refuses for good would be refused again.
+    for (const pod of pods) await vi.waitFor(() => kubernetes.evict(pod), { timeout: 5_000, interval: 250 });
+    await vi.waitFor(async () => {
+      const waiting = await kubernetes.podsOf(namespace, 'eight', 'worker');
+      expect(waiting.map(({ status }) => status?.phase)).toEqual(Array<string>(8).fill('Pending'));
+    }, patience);
+    for (const name of ['gpus-1', 'gpus-2', 'plain']) await kubernetes.closeNode(name, false);
+    await vi.waitFor(async () => expect(await workers()).toHaveLength(8), patience);
   });
 
   test(

@@ -59,6 +59,16 @@ export async function startTestKubernetes() {
       const capacity = { cpu: '64', memory: '512Gi', pods: '110', ...(gpus > 0 && { 'nvidia.com/gpu': `${gpus}` }) };
       await core.createNode({ body: { metadata: { name }, status: { capacity, allocatable: capacity } } });
     },
+    /** Have no more pods put on a node, or again. */
+    async closeNode(name: string, closed: boolean): Promise<void> {
+      const node = await core.readNode({ name });
+      await core.replaceNode({ name, body: { ...node, spec: { ...node.spec, unschedulable: closed } } });
+    },
+    /** Evict a pod, as draining its node does; rejects where a budget refuses it. */
+    async evict({ metadata }: V1Pod): Promise<void> {
+      const { name, namespace } = metadata as { name: string; namespace: string };
+      await core.createNamespacedPodEviction({ name, namespace, body: { metadata: { name, namespace } } });
+    },
     /** A namespace that admits what is restricted, and nothing else. */
     async addNamespace(name: string): Promise<void> {
       const enforced = { 'pod-security.kubernetes.io/enforce': 'restricted' };

@@ -31,8 +31,8 @@ export const selectorOf = (run?: string): string =>
 /** Names of a run's objects. */
 export const namesOf = (run: string) => ({
   config: `${run}-run`,
+  budget: `${run}-run`,
   job: (role: Role) => `${run}-${role}`,
-  budget: (role: Role) => `${run}-${role}`,
 });
 
 export interface ManifestOptions {
@@ -53,7 +53,7 @@ export interface ManifestOptions {
 export type Manifest = KubernetesObject & Tree;
 
 const folder = new URL('../../../../deploy/k8s/', import.meta.url);
-const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budgets'];
+const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budget'];
 /** A Job's name and an index or five random characters must be a pod's name and a label of 63 characters. */
 const longestName = 40;
 
@@ -128,15 +128,8 @@ function finish(source: Manifest, options: ManifestOptions): Manifest {
     if (queue && role === 'worker') manifest.metadata.annotations = { ...manifest.metadata.annotations, ...elasticJob };
     finishJob(manifest['spec'] as Tree, role, options);
   }
-  if (manifest.kind === 'PodDisruptionBudget') {
-    const count = roleOf(manifest) === 'worker' ? options.workers : options.dataLoaders;
-    (manifest['spec'] as Tree)['minAvailable'] = minAvailable(count);
-  }
   return manifest;
 }
-
-/** How many of a role's pods an eviction must leave. */
-export const minAvailable = (count: number): number => Math.max(0, count - 1);
 
 function finishJob(spec: Tree, role: Role, { workers, dataLoaders, gpus, image }: ManifestOptions): void {
   if (role === 'worker') Object.assign(spec, { completions: workers, parallelism: workers });
