@@ -41,7 +41,7 @@ export interface ManifestOptions {
   workers: number;
   /** 0 where workers read the shards themselves. */
   dataLoaders: number;
-  /** A worker's. */
+  /** A worker's: 0 or 1. */
   gpus: number;
   image: string;
   /** The name of a Kueue LocalQueue. */
@@ -131,14 +131,15 @@ function finish(source: Manifest, options: ManifestOptions): Manifest {
   return manifest;
 }
 
-function finishJob(spec: Tree, role: Role, { workers, dataLoaders, gpus, image }: ManifestOptions): void {
+function finishJob(spec: Tree, role: Role, { config, workers, dataLoaders, gpus, image }: ManifestOptions): void {
   if (role === 'worker') Object.assign(spec, { completions: workers, parallelism: workers });
   if (role === 'data-loader') spec['parallelism'] = dataLoaders;
   const pod = (spec['template'] as Tree)['spec'] as { containers: Tree[] };
   const [container] = pod.containers;
   container['image'] = image;
-  const { limits } = container['resources'] as { limits: Tree };
-  if (gpus > 0 && role === 'worker') limits[gpuResource] = gpus;
+  // Each thread has a core. On a GPU the CPU only feeds it: what the patch asks for is enough.
+  const { requests } = container['resources'] as { requests: Tree };
+  if (gpus === 0 && role === 'worker') requests['cpu'] = `${config.workers.threads}`;
 }
 
 export const gpuResource = 'nvidia.com/gpu';

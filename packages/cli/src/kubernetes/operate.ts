@@ -81,7 +81,11 @@ export async function scaleRun(
   }
   // An Indexed Job's two numbers change together: the highest indexes go first, and come last.
   await api.change({
-    ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: namesOf(run).job('worker'), namespace: api.namespace } },
+    ...{
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: namesOf(run).job('worker'), namespace: api.namespace },
+    },
     spec: { completions: workers, parallelism: workers },
   });
   return { state, queue };
