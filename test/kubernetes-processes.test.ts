@@ -118,7 +118,8 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
 });
 
 const access = {
-  'nats-password': 'a-password-for-nats',
+  // As `openssl rand -hex 16` may make one: without quotes nats-server would take it for a number, and refuse to start.
+  'nats-password': '12e5ab0c34e1f05a7700d2b9c6e8a1f3',
   'join-token': 'a-token-with-which-to-join',
   's3-access-key': 'fourfold',
   's3-secret-key': 'a-secret-for-minio',

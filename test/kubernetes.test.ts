@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KubernetesObject, V1ConfigMap, V1Job, V1Pod } from '@kubernetes/client-node';
+import { isDeepStrictEqual } from 'node:util';
+import type { KubernetesObject, V1ConfigMap, V1Job, V1NetworkPolicy, V1Pod } from '@kubernetes/client-node';
 import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -115,6 +116,22 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
   });
 
+  test('DNS is open wherever a cluster has it, and MinIO to namespaces that are let in', async () => {
+    const policies = (await kustomize('base')).filter(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy[];
+    const of = (name: string) => policies.find(({ metadata }) => metadata?.name === name)?.spec;
+    const [names] = of('fourfold-names')?.egress ?? [];
+    expect(names).not.toHaveProperty('to');
+    expect(names.ports?.map(({ protocol, port }) => `${protocol} ${port}`).sort()).toEqual([
+      'TCP 53',
+      'TCP 5353',
+      'UDP 53',
+      'UDP 5353',
+    ]);
+    const [minio] = of('fourfold-minio')?.ingress ?? [];
+    const others = { namespaceSelector: { matchLabels: { 'fourfold/checkpoints': 'pull' } } };
+    expect(minio).toMatchObject({ from: expect.arrayContaining([others]) as unknown });
+  });
+
   test('a pod that is not restricted is refused there', async () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
     const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
@@ -129,7 +146,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       'ConfigMap eight-run',
       ...['coordinator', 'worker', 'data-loader'].map((role) => `Job eight-${role}`),
       'Service eight-coordinator',
-      ...['worker', 'data-loader'].map((role) => `PodDisruptionBudget eight-${role}`),
+      'PodDisruptionBudget eight-run',
     ]);
     expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
     const mistake = await submit(eight, '--gpus', '1', '--queue', 'no/name', '--dry-run');
@@ -178,6 +195,17 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect((await kubernetes.fourfold('cancel', 'more', ...inTeam)).code).toBe(0);
   });
 
+  test('of two who submit one name at the same time, one has it', async () => {
+    const configs = await Promise.all(
+      [1, 2].map(async (seed) => kubernetes.writeConfig('both', `seed: ${seed}\n`, `both-${seed}`)),
+    );
+    const ends = await Promise.all(configs.map((config) => submit(config, '--gpus', '1', '--wait', '0')));
+    expect(ends.map(({ code }) => code).sort(), JSON.stringify(ends)).toEqual([0, 1]);
+    const [loser] = ends.filter(({ code }) => code === 1);
+    expect(loser.stderr).toMatch(/^fourfold: the name both is taken in team/);
+    expect((await kubernetes.fourfold('cancel', 'both', ...inTeam)).code).toBe(0);
+  });
+
   test('a deleted worker and one that was told to stop are replaced, and no other restarts', async () => {
     const before = await workers();
     await kubernetes.core.deleteNamespacedPod({ name: before[3].metadata?.name as string, namespace });
@@ -191,6 +219,25 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(replaced).toEqual([3, 5]);
     // Being told to stop uses nothing of the index's patience up.
     expect(after[5].metadata?.annotations?.['batch.kubernetes.io/job-index-failure-count'] ?? '0').toBe('0');
+  });
+
+  test('nodes are drained one pod after the other, although the replacements find no GPU', async () => {
+    const pods = [...(await workers()), ...(await kubernetes.podsOf(namespace, 'eight', 'data-loader'))];
+    const close = async (closed: boolean) => {
+      for (const name of ['gpus-1', 'gpus-2', 'plain']) await kubernetes.closeNode(name, closed);
+    };
+    await close(true);
+    try {
+      // Not long: what a budget refuses for good would be refused again.
+      for (const pod of pods) await vi.waitFor(() => kubernetes.evict(pod), { timeout: 5_000, interval: 250 });
+      await vi.waitFor(async () => {
+        const now = await kubernetes.podsOf(namespace, 'eight', 'worker');
+        expect(now.filter(({ status }) => status?.phase === 'Pending')).toHaveLength(8);
+      }, patience);
+    } finally {
+      await close(false);
+    }
+    await vi.waitFor(async () => expect(await workers()).toHaveLength(8), patience);
   });
 
   test(
@@ -257,14 +304,49 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
   );
 
   test('cancel removes everything of the run, and says so when there is nothing', async () => {
+    // What one submits and what there is afterwards: Kustomize's names, which are the run's.
+    const kinds = (await kustomize('run')).map(({ kind }) => kind as string);
+    expect(await kubernetes.objectsOf(namespace, 'eight', [...kinds, 'Pod'])).not.toEqual([]);
     expect((await kubernetes.fourfold('cancel', 'eight', ...inTeam)).code).toBe(0);
-    expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
+    expect(await kubernetes.objectsOf(namespace, 'eight', [...kinds, 'Pod'])).toEqual([]);
     const again = await kubernetes.fourfold('cancel', 'eight', ...inTeam);
     expect(again.code).toBe(2);
     expect(again.stderr).toBe(
       'fourfold: there is no run eight in namespace team; there is none at all; --namespace names another one',
     );
   });
+
+  test(
+    'a pod with the account fourfold-submit may do all that submitting and watching a run takes',
+    async () => {
+      const namespace = 'submitters';
+      const objects = inNamespace(await kustomize('namespace'), namespace);
+      for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
+      const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy[];
+      const labels = { 'app.kubernetes.io/name': 'fourfold-submit' };
+      const own = policies.filter(({ spec }) => isDeepStrictEqual(spec?.podSelector?.matchLabels, labels));
+      expect(own.flatMap(({ spec }) => spec?.egress ?? [])).toEqual([{ ports: [{ port: 443 }, { port: 6443 }] }]);
+      const pod = (await kubernetes.apply(submittingPod(namespace, labels), true)) as V1Pod;
+      const mounted = pod.spec?.volumes?.flatMap(({ projected }) => projected?.sources ?? []);
+      expect(mounted?.some(({ serviceAccountToken }) => serviceAccountToken)).toBe(true);
+
+      await writeFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"started"}\n`);
+      const config = await kubernetes.writeConfig('theirs', 'workers: { threads: 1 }\n');
+      const fourfold = await kubernetes.fourfoldAs(namespace, 'fourfold-submit');
+      const submitted = await fourfold('submit', config);
+      expect(submitted.code, submitted.stderr).toBe(0);
+      const status = await fourfold('status', 'theirs');
+      expect(status.stdout).toMatch(
+        /^theirs: running, .*\nhow far it is cannot be asked: port 8080 of pod \S+: (?!.*403)/,
+      );
+      expect(await fourfold('logs', 'theirs')).toMatchObject({ code: 0, stdout: '{"event":"started"}\n' });
+      expect((await fourfold('list')).stdout).toMatch(/\ntheirs +running +2\/2 /);
+      expect(await fourfold('scale', 'theirs', '--workers', '1')).toMatchObject({ code: 0 });
+      expect(await fourfold('cancel', 'theirs')).toMatchObject({ code: 0 });
+      expect(await fourfold('list', '--namespace', 'team')).toMatchObject({ code: 2 });
+    },
+    slowMs,
+  );
 
   test.each([
     ['overlays/gpu', ['--gpus', '1']],
@@ -282,39 +364,70 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     }
   });
 
-  test('logs are read and followed; a run that has ended says how', async () => {
-    await writeFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"started"}\n`);
-    const ends = await kubernetes.writeConfig('ends');
-    const submitted = await submit(ends, '--workers', '2', '--gpus', '1');
-    expect(submitted.code, submitted.stderr).toBe(0);
-    const logs = (...args: string[]) => kubernetes.fourfold('logs', 'ends', ...inTeam, ...args);
-    expect(await logs()).toEqual({ code: 0, stdout: '{"event":"started"}\n', stderr: '' });
-    const both = await logs('--role', 'worker', '--tail', '1');
-    expect(both.stdout.split('\n').sort()).toEqual([
-      '',
-      expect.stringMatching(/^ends-worker-0-\w+ \{"event":"started"\}$/),
-      expect.stringMatching(/^ends-worker-1-\w+ \{"event":"started"\}$/),
-    ]);
-    const beyond = await logs('--role', 'worker', '--index', '2');
-    expect([beyond.code, beyond.stderr]).toEqual([2, 'fourfold: run ends has no worker 2; they are 0 to 1']);
-    const watched = kubernetes.fourfold('status', 'ends', ...inTeam, '--watch', '--json');
-    for (const role of ['worker', 'data-loader', 'coordinator']) {
-      for (const pod of await kubernetes.podsOf(namespace, 'ends', role)) await kubernetes.endPod(pod, 0);
-    }
-    const { code, stdout, stderr } = await watched;
-    expect(code, stderr).toBe(0);
-    const last = JSON.parse(stdout.trim().split('\n').at(-1) as string) as { state: string };
-    expect(last.state).toBe('finished');
-    await vi.waitFor(async () => {
-      const status = await kubernetes.fourfold('status', 'ends', ...inTeam, '--json');
-      const { roles } = JSON.parse(status.stdout) as { roles: { role: string; done: boolean }[] };
-      expect(roles.filter(({ done }) => done).map(({ role }) => role)).toEqual([
-        'coordinator',
-        'worker',
-        'data-loader',
+  test(
+    'logs are read and followed; a run that has ended says how',
+    async () => {
+      await writeFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"started"}\n`);
+      const ends = await kubernetes.writeConfig('ends');
+      const submitted = await submit(ends, '--workers', '2', '--gpus', '1');
+      expect(submitted.code, submitted.stderr).toBe(0);
+      const logs = (...args: string[]) => kubernetes.fourfold('logs', 'ends', ...inTeam, ...args);
+      expect(await logs()).toEqual({ code: 0, stdout: '{"event":"started"}\n', stderr: '' });
+      const both = await logs('--role', 'worker', '--tail', '1');
+      expect(both.stdout.split('\n').sort()).toEqual([
+        '',
+        expect.stringMatching(/^ends-worker-0-\w+ \{"event":"started"\}$/),
+        expect.stringMatching(/^ends-worker-1-\w+ \{"event":"started"\}$/),
       ]);
-    }, patience);
-  });
+      const beyond = await logs('--role', 'worker', '--index', '2');
+      expect([beyond.code, beyond.stderr]).toEqual([2, 'fourfold: run ends has no worker 2; they are 0 to 1']);
+      // kwok never ends a stream that is followed, also when the pod has ended.
+      const followed = ['coordinator', 'worker'].map((role) => kubernetes.follow('ends', ...inTeam, '--role', role));
+      const say = async (event: string) => {
+        await appendFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"${event}"}\n`);
+      };
+      const untilRead = (event: string) =>
+        vi.waitFor(() => {
+          for (const { output } of followed) expect(output()).toContain(event);
+        }, patience);
+      for (const event of ['first', 'second']) {
+        await say(event);
+        await untilRead(event);
+      }
+      // One that is replaced is read from its beginning.
+      const [lost] = await kubernetes.podsOf(namespace, 'ends', 'worker');
+      await kubernetes.core.deleteNamespacedPod({ name: lost.metadata?.name as string, namespace });
+      await vi.waitFor(async () => {
+        const pods = await kubernetes.podsOf(namespace, 'ends', 'worker');
+        expect(pods.filter(isRunning)).toHaveLength(2);
+        expect(new Set(followed[1].output().match(/^ends-worker-\d-\w+/gm)).size).toBe(3);
+      }, patience);
+      const watched = kubernetes.fourfold('status', 'ends', ...inTeam, '--watch', '--json');
+      for (const role of ['worker', 'data-loader', 'coordinator']) {
+        for (const pod of await kubernetes.podsOf(namespace, 'ends', role)) await kubernetes.endPod(pod, 0);
+      }
+      const { code, stdout, stderr } = await watched;
+      expect(code, stderr).toBe(0);
+      const last = JSON.parse(stdout.trim().split('\n').at(-1) as string) as { state: string };
+      expect(last.state).toBe('finished');
+      const lines = ['started', 'first', 'second'].map((event) => `{"event":"${event}"}`);
+      const [ofCoordinator, ofWorkers] = followed;
+      expect(await ofCoordinator.exit, ofCoordinator.errors.join('\n')).toEqual({ code: 0, signal: null });
+      expect(ofCoordinator.output().trim().split('\n')).toEqual(lines);
+      expect(await ofWorkers.exit, ofWorkers.errors.join('\n')).toEqual({ code: 0, signal: null });
+      expect(ofWorkers.output().match(new RegExp(`^ends-worker-1-\\w+ .*$`, 'gm'))).toHaveLength(3);
+      await vi.waitFor(async () => {
+        const status = await kubernetes.fourfold('status', 'ends', ...inTeam, '--json');
+        const { roles } = JSON.parse(status.stdout) as { roles: { role: string; done: boolean }[] };
+        expect(roles.filter(({ done }) => done).map(({ role }) => role)).toEqual([
+          'coordinator',
+          'worker',
+          'data-loader',
+        ]);
+      }, patience);
+    },
+    slowMs,
+  );
 
   test('an exit code of a user’s mistake fails the run at once', async () => {
     const broken = await kubernetes.writeConfig('broken');
@@ -325,6 +438,11 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /^fourfold: run broken has failed: the worker has failed: Container worker for pod .* failed with exit code 2/,
+    );
+    const again = await submit(broken, '--workers', '2', '--gpus', '1');
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(
+      / with exit code 2.*; it is not tried again: mend that, then `fourfold cancel broken`/,
     );
     expect((await kubernetes.fourfold('cancel', 'broken', ...inTeam)).code).toBe(0);
   });
@@ -356,6 +474,14 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     );
   });
 });
+
+const submittingPod = (namespace: string, labels: Record<string, string>): KubernetesObject => {
+  const securityContext = { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } };
+  const closed = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+  const containers = [{ name: 'submit', image: 'fourfold', securityContext: closed }];
+  const spec = { serviceAccountName: 'fourfold-submit', securityContext, containers };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'submit', namespace, labels }, spec } as KubernetesObject;
+};
 
 /** Have the API server ask JobSet's controller about JobSets, as its own manifests do. */
 async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }: Webhooks): Promise<void> {

@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, startNats, type LocalNats } from '@fourfold/local-servers';
+import { parse } from 'yaml';
 import { expectSameBatch, prepareBatchBed, type BatchBed } from './support/batch-services.js';
 import { createAuthority, writeIdentity } from './support/certificates.js';
 import { killAll, startFourfold } from './support/process.js';
@@ -67,6 +68,18 @@ describe.skipIf(!findProgram('nats-server'))('who may use NATS (after npm run se
 
   test('with its password', async () => {
     await expectBatch({ ...(await start(authorization)), ...user });
+  });
+
+  test('with its password, where compose.yaml’s NATS would take it for a number', async () => {
+    const own = { FOURFOLD_NATS_USER: 'fourfold', FOURFOLD_NATS_PASSWORD: '12e5ab0c34e1f05a7700d2b9c6e8a1f3' };
+    const docker = new URL('../deploy/docker/', import.meta.url);
+    const { services } = parse(await readFile(new URL('compose.yaml', docker), 'utf8')) as {
+      services: { nats: { environment: Record<string, string> } };
+    };
+    const given = services.nats.environment['FOURFOLD_NATS_PASSWORD'];
+    process.env['FOURFOLD_NATS_PASSWORD'] = given.replace(/\$\{.*\}/, own.FOURFOLD_NATS_PASSWORD);
+    const configuration = await readFile(new URL('nats.conf', docker), 'utf8');
+    await expectBatch({ ...(await start(configuration.replace(/^listen.*/m, ''))), ...own });
   });
 
   test.each<[string, Record<string, string>]>([

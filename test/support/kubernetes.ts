@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { CoreV1Api, KubeConfig, type KubernetesObject, type V1Pod } from '@kubernetes/client-node';
+import { CoreV1Api, KubeConfig, KubernetesObjectApi, type KubernetesObject, type V1Pod } from '@kubernetes/client-node';
 import { customResourcesFolder, requireProgram, startKubernetes } from '@fourfold/local-servers';
 import { parseAllDocuments } from 'yaml';
 import { startFourfold } from './process.js';
@@ -40,6 +40,7 @@ export async function startTestKubernetes() {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(cluster.kubeconfig);
   const core = kubeConfig.makeApiClient(CoreV1Api);
+  const objectApi = KubernetesObjectApi.makeApiClient(kubeConfig);
   const caFile = kubeConfig.getCurrentCluster()?.caFile as string;
   const server = {
     url: cluster.url,
@@ -58,6 +59,16 @@ export async function startTestKubernetes() {
     async addNode(name: string, gpus: number): Promise<void> {
       const capacity = { cpu: '64', memory: '512Gi', pods: '110', ...(gpus > 0 && { 'nvidia.com/gpu': `${gpus}` }) };
       await core.createNode({ body: { metadata: { name }, status: { capacity, allocatable: capacity } } });
+    },
+    /** Have no more pods put on a node, or again. */
+    async closeNode(name: string, closed: boolean): Promise<void> {
+      const node = await core.readNode({ name });
+      await core.replaceNode({ name, body: { ...node, spec: { ...node.spec, unschedulable: closed } } });
+    },
+    /** Evict a pod, as draining its node does; rejects where a budget refuses it. */
+    async evict({ metadata }: V1Pod): Promise<void> {
+      const { name, namespace } = metadata as { name: string; namespace: string };
+      await core.createNamespacedPodEviction({ name, namespace, body: { metadata: { name, namespace } } });
     },
     /** A namespace that admits what is restricted, and nothing else. */
     async addNamespace(name: string): Promise<void> {
@@ -79,6 +90,17 @@ export async function startTestKubernetes() {
       const { items } = await core.listNamespacedPod({ namespace, labelSelector });
       return items.filter(({ metadata }) => !metadata?.deletionTimestamp);
     },
+    /** Names of a run's objects of some kinds. */
+    async objectsOf(namespace: string, run: string, kinds: readonly string[]): Promise<string[]> {
+      const labelSelector = `app.kubernetes.io/instance=${run}`;
+      const lists = [...new Set(kinds)].map(async (kind) => {
+        const apiVersion = { Job: 'batch/v1', PodDisruptionBudget: 'policy/v1' }[kind] ?? 'v1';
+        const selected = [undefined, undefined, undefined, undefined, labelSelector] as const;
+        const { items } = await objectApi.list(apiVersion, kind, namespace, ...selected);
+        return items.map(({ metadata }) => `${kind} ${metadata?.name}`);
+      });
+      return (await Promise.all(lists)).flat();
+    },
     /** Say of a pod that its process has ended, as a kubelet would. */
     async endPod(pod: V1Pod, exitCode: number): Promise<void> {
       const [{ name: container, image = '' }] = pod.spec?.containers ?? [];
@@ -97,24 +119,43 @@ export async function startTestKubernetes() {
         body: { ...(await core.readNamespacedPod({ name, namespace })), status: { ...pod.status, ...status } },
       });
     },
-    /** Write a config for a cluster; returns its path. */
-    async writeConfig(name: string, more = ''): Promise<string> {
-      const path = join(folder, `${name}.yaml`);
+    /** Write a config for a cluster; returns its path, in which `file` stands for the name. */
+    async writeConfig(name: string, more = '', file = name): Promise<string> {
+      const path = join(folder, `${file}.yaml`);
       const places = 'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats }\n';
       await writeFile(path, `recipe: demo\nname: ${name}\n${places}${more}`);
       return path;
     },
     /** Run `fourfold ARGS` with this cluster's kubeconfig. */
-    async fourfold(...args: string[]) {
-      const { exit, output, errors } = startFourfold(args, [], { KUBECONFIG: cluster.kubeconfig });
-      const { code } = await exit;
-      return { code, stdout: output(), stderr: errors.join('\n') };
+    fourfold: (...args: string[]) => runFourfold(cluster.kubeconfig, args),
+    /** Start `fourfold logs --follow ARGS`. */
+    follow: (...args: string[]) => startFourfold(['logs', '--follow', ...args], [], { KUBECONFIG: cluster.kubeconfig }),
+    /** What runs `fourfold ARGS` as a service account, in its namespace. */
+    async fourfoldAs(namespace: string, name: string) {
+      const body = { spec: { audiences: [], expirationSeconds: 3600 } };
+      const { status } = await core.createNamespacedServiceAccountToken({ name, namespace, body });
+      const path = join(folder, `${name}.kubeconfig`);
+      const theirs = new KubeConfig();
+      theirs.loadFromOptions({
+        clusters: kubeConfig.getClusters(),
+        users: [{ name, token: status?.token }],
+        contexts: [{ name, user: name, cluster: kubeConfig.getCurrentCluster()?.name, namespace }],
+        currentContext: name,
+      });
+      await writeFile(path, theirs.exportConfig());
+      return (...args: string[]) => runFourfold(path, args);
     },
     async stop(): Promise<void> {
       await cluster.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function runFourfold(kubeconfig: string, args: string[]) {
+  const { exit, output, errors } = startFourfold(args, [], { KUBECONFIG: kubeconfig });
+  const { code } = await exit;
+  return { code, stdout: output(), stderr: errors.join('\n') };
 }
 
 interface Server {

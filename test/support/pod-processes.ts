@@ -54,8 +54,9 @@ export async function podProcess(
     }
   }
   const environment = environmentOf(world, container, pod.address);
-  const expand = (text: string) => text.replaceAll(/\$\((\w+)\)/g, (_, name: string) => environment[name]);
-  const command = [...(container.command ?? []), ...(container.args ?? [])].map((text) => local(expand(text)));
+  const command = [...(container.command ?? []), ...(container.args ?? [])].map((text) =>
+    local(expand(text, environment)),
+  );
   const translated = Object.entries(environment).map(([name, value]) => [name, local(value)]);
   return { command, environment: Object.fromEntries(translated) as Record<string, string>, container };
 }
@@ -115,7 +116,11 @@ function environmentOf(
       ? address
       : secretKeyRef
         ? secrets[secretKeyRef.name as string][secretKeyRef.key]
-        : (value as string);
+        : expand(value as string, environment);
   }
   return environment;
 }
+
+/** `$(NAME)`, as Kubernetes has it: in commands, and in the values of variables that come after NAME. */
+const expand = (text: string, environment: Record<string, string>): string =>
+  text.replaceAll(/\$\((\w+)\)/g, (_, name: string) => environment[name]);

@@ -44,6 +44,11 @@ test('every script that a step runs is there', () => {
   for (const path of node) expect(existsSync(join(root, path)), path).toBe(true);
 });
 
+test('no image takes GPUs by itself: one is for all parts', () => {
+  expect(stages.map(({ name }) => name)).toContain('cuda');
+  for (const { text } of steps) expect(text).not.toContain('NVIDIA_VISIBLE_DEVICES');
+});
+
 test('every stage that another one begins with or copies from comes before it', () => {
   const names = stages.map(({ name }) => name);
   for (const [i, { from, steps }] of stages.entries()) {

@@ -39,7 +39,7 @@ export function registerKubernetes(program: Command): void {
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--workers <n>', 'workers', wholeNumber(1), 2)
     .option('--data-loaders <n>', 'data-loaders, where batches.from is nats', wholeNumber(1), 2)
-    .option('--gpus <n>', 'GPUs a worker, 0 for CPUs', wholeNumber(0), 0)
+    .option('--gpus <n>', 'GPUs a worker: 1, or 0 for CPUs', wholeNumber(0), 0)
     .option('--queue <name>', 'the Kueue LocalQueue that admits it')
     .option('--image <image>', 'the image of all parts (default: that of deploy/k8s/base)')
     .option('--tls', 'with the certificates in the Secrets fourfold-ROLE-tls', false)
@@ -135,19 +135,18 @@ async function connect(place: Place) {
 async function submit(path: string, options: SubmitOptions): Promise<void> {
   const { stringify } = await import('yaml');
   const { defaultImage, renderRun } = await import('../kubernetes/manifests.js');
-  const { applyRun, checkForCluster, checkNameIsFree, waitForStart } = await import('../kubernetes/submit.js');
+  const { applyRun, checkForCluster, waitForStart } = await import('../kubernetes/submit.js');
   const { describeStart } = await import('../kubernetes/describe.js');
   const { set, gpus, dataLoaders, dryRun, wait, json, ...rest } = options;
   const config = await loadRunConfig(path, set);
   checkForCluster(config, gpus);
   const api = await connect(options);
-  await checkNameIsFree(api, config);
   const manifests = await renderRun({
     ...rest,
     ...{ config, gpus, namespace: api.namespace, image: options.image ?? (await defaultImage()) },
     dataLoaders: config.batches.from === 'nats' ? dataLoaders : 0,
   });
-  const sent = await applyRun(api, manifests, dryRun);
+  const sent = await applyRun(api, config, manifests, dryRun);
   if (dryRun)
     return console.log(json ? JSON.stringify(sent, null, 2) : sent.map((object) => stringify(object)).join('---\n'));
   let before = '';

@@ -4,7 +4,6 @@ import {
   CoreV1Api,
   KubeConfig,
   KubernetesObjectApi,
-  Log,
   PatchStrategy,
   type CoreV1Event,
   type KubernetesObject,
@@ -15,6 +14,7 @@ import {
 import { FourfoldError } from '@fourfold/common';
 import { gpuResource, labels, namesOf, selectorOf, type Manifest } from './manifests.js';
 import { createGetFromPod, type GetFromPod } from './pod-http.js';
+import { createOpenPodLog, type OpenPodLog } from './pod-log.js';
 import type { RunObjects } from './problems.js';
 
 /** A cluster's API server, and the namespace that a command is about. */
@@ -22,6 +22,8 @@ export interface ClusterApi {
   namespace: string;
   /** Server-side apply; with `dryRun` the server checks everything and changes nothing. Resolves with what it made of it. */
   apply(manifest: Manifest, dryRun?: boolean): Promise<KubernetesObject>;
+  /** Make an object; false where one of its name is there. */
+  create(manifest: Manifest): Promise<boolean>;
   /** Merge a change into an object. */
   change(manifest: Manifest): Promise<void>;
   /** Remove an object and what it owns; one that is not there is no error. */
@@ -33,7 +35,7 @@ export interface ClusterApi {
   pods(run?: string): Promise<V1Pod[]>;
   /** All of a run, with its events. */
   objects(run: string): Promise<RunObjects>;
-  logs: Log;
+  openLog: OpenPodLog;
   getFromPod: GetFromPod;
 }
 
@@ -48,6 +50,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const batch = kubeConfig.makeApiClient(BatchV1Api);
   const objectApi = KubernetesObjectApi.makeApiClient(kubeConfig);
+  const openLog = createOpenPodLog(kubeConfig);
   const own = namespace ?? kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? 'default';
   const { server } = kubeConfig.getCurrentCluster() ?? { server: 'the cluster' };
   const ask = <T>(what: string, request: () => Promise<T>): Promise<T> =>
@@ -73,9 +76,19 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
     ask('its events', async (): Promise<CoreV1Event[]> => (await core.listNamespacedEvent({ namespace: own })).items);
   return {
     namespace: own,
-    logs: new Log(kubeConfig),
+    openLog: (pod, options, signal) => ask(`the log of pod ${pod.metadata?.name}`, () => openLog(pod, options, signal)),
     getFromPod: createGetFromPod(kubeConfig),
     apply: (manifest, dryRun) => patch(manifest, PatchStrategy.ServerSideApply, dryRun),
+    create: (manifest) =>
+      ask(nameOf(manifest), () =>
+        objectApi.create(manifest, undefined, undefined, fieldManager).then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof ApiException && error.code === 409) return false;
+            throw error;
+          },
+        ),
+      ),
     change: async (manifest) => void (await patch(manifest, PatchStrategy.MergePatch)),
     async remove(manifest) {
       await ask(nameOf(manifest), async () => {

@@ -31,8 +31,8 @@ export const selectorOf = (run?: string): string =>
 /** Names of a run's objects. */
 export const namesOf = (run: string) => ({
   config: `${run}-run`,
+  budget: `${run}-run`,
   job: (role: Role) => `${run}-${role}`,
-  budget: (role: Role) => `${run}-${role}`,
 });
 
 export interface ManifestOptions {
@@ -41,7 +41,7 @@ export interface ManifestOptions {
   workers: number;
   /** 0 where workers read the shards themselves. */
   dataLoaders: number;
-  /** A worker's. */
+  /** A worker's: 0 or 1. */
   gpus: number;
   image: string;
   /** The name of a Kueue LocalQueue. */
@@ -53,7 +53,7 @@ export interface ManifestOptions {
 export type Manifest = KubernetesObject & Tree;
 
 const folder = new URL('../../../../deploy/k8s/', import.meta.url);
-const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budgets'];
+const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budget'];
 /** A Job's name and an index or five random characters must be a pod's name and a label of 63 characters. */
 const longestName = 40;
 
@@ -128,24 +128,18 @@ function finish(source: Manifest, options: ManifestOptions): Manifest {
     if (queue && role === 'worker') manifest.metadata.annotations = { ...manifest.metadata.annotations, ...elasticJob };
     finishJob(manifest['spec'] as Tree, role, options);
   }
-  if (manifest.kind === 'PodDisruptionBudget') {
-    const count = roleOf(manifest) === 'worker' ? options.workers : options.dataLoaders;
-    (manifest['spec'] as Tree)['minAvailable'] = minAvailable(count);
-  }
   return manifest;
 }
 
-/** How many of a role's pods an eviction must leave. */
-export const minAvailable = (count: number): number => Math.max(0, count - 1);
-
-function finishJob(spec: Tree, role: Role, { workers, dataLoaders, gpus, image }: ManifestOptions): void {
+function finishJob(spec: Tree, role: Role, { config, workers, dataLoaders, gpus, image }: ManifestOptions): void {
   if (role === 'worker') Object.assign(spec, { completions: workers, parallelism: workers });
   if (role === 'data-loader') spec['parallelism'] = dataLoaders;
   const pod = (spec['template'] as Tree)['spec'] as { containers: Tree[] };
   const [container] = pod.containers;
   container['image'] = image;
-  const { limits } = container['resources'] as { limits: Tree };
-  if (gpus > 0 && role === 'worker') limits[gpuResource] = gpus;
+  // Each thread has a core. On a GPU the CPU only feeds it: what the patch asks for is enough.
+  const { requests } = container['resources'] as { requests: Tree };
+  if (gpus === 0 && role === 'worker') requests['cpu'] = `${config.workers.threads}`;
 }
 
 export const gpuResource = 'nvidia.com/gpu';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
 import { roleOf, runOf, type ClusterApi } from './cluster-api.js';
-import { minAvailable, namesOf, roles } from './manifests.js';
+import { namesOf, roles } from './manifests.js';
 import type { RunObjects } from './problems.js';
 import { runStatusOf, type RunStatus } from './run-status.js';
 import { readTraining } from './training-status.js';
@@ -79,16 +79,14 @@ export async function scaleRun(
   if (state === 'finished' || state === 'failed') {
     throw new FourfoldError('invalid', `run ${run} has ${state}`, { mend: 'submit it again under another name' });
   }
-  const { namespace } = api;
-  const worker = { name: namesOf(run).job('worker'), namespace };
   // An Indexed Job's two numbers change together: the highest indexes go first, and come last.
   await api.change({
-    ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: worker },
+    ...{
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: namesOf(run).job('worker'), namespace: api.namespace },
+    },
     spec: { completions: workers, parallelism: workers },
-  });
-  await api.change({
-    ...{ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: worker },
-    spec: { minAvailable: minAvailable(workers) },
   });
   return { state, queue };
 }
@@ -105,9 +103,7 @@ export async function cancelRun(api: ClusterApi, run: string, waitMs: number): P
     ...{ apiVersion, kind },
     metadata: { name, namespace },
   });
-  for (const role of ['worker', 'data-loader'] as const) {
-    await api.remove(object('policy/v1', 'PodDisruptionBudget', names.budget(role)));
-  }
+  await api.remove(object('policy/v1', 'PodDisruptionBudget', names.budget));
   for (const role of roles) await api.remove(object('batch/v1', 'Job', names.job(role)));
   await api.remove(object('v1', 'Service', names.job('coordinator')));
   // Last: with it the name is free.

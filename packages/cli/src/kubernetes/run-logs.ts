@@ -1,5 +1,3 @@
-import { createInterface } from 'node:readline';
-import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
@@ -24,11 +22,32 @@ export interface LogsOptions {
 
 const pollMs = 1_000;
 
+/** How far a pod's log has been read. */
+interface Reading {
+  /** The time of its last line, as the API server wrote it. */
+  lastTime?: string;
+  open?: Promise<void>;
+  /** Ends a stream that is followed. */
+  cut?: AbortController;
+  /** Read to the end of what an ended container has written. */
+  complete: boolean;
+}
+
 /** Read the logs of a run's pods. Throws `not-found` for a run, a role or an index that is not there, `unavailable` where none has begun. */
 export async function readLogs(api: ClusterApi, run: string, options: LogsOptions): Promise<void> {
+  const closing = new AbortController();
+  const signal = AbortSignal.any([options.signal, closing.signal]);
+  try {
+    await readPods(api, run, { ...options, signal });
+  } finally {
+    closing.abort();
+  }
+}
+
+async function readPods(api: ClusterApi, run: string, options: LogsOptions): Promise<void> {
   const { role, index, follow, signal } = options;
-  const read = new Set<string>();
-  const open = new Set<Promise<void>>();
+  const readings = new Map<string, Reading>();
+  let failure: Error | undefined;
   for (;;) {
     const objects = await api.objects(run);
     if (objects.jobs.length === 0) throw await noRun(api, run);
@@ -36,25 +55,40 @@ export async function readLogs(api: ClusterApi, run: string, options: LogsOption
     const { state, roles } = runStatusOf(run, objects);
     checkIndex(run, options, roles.find((one) => one.role === role)?.wanted);
     const begun = pods.filter(hasBegun);
-    for (const pod of begun.filter(({ metadata }) => !read.has(metadata?.uid as string))) {
-      read.add(pod.metadata?.uid as string);
-      const reading = readPod(api, pod, options).finally(() => open.delete(reading));
-      open.add(reading);
+    if (!follow && begun.length === 0) {
+      const problems = problemsOf(objects).filter((one) => one.role === role);
+      throw notBegun(run, options, problems.map(describeProblem));
     }
-    if (!follow) {
-      if (begun.length === 0)
-        throw notBegun(
-          run,
-          options,
-          problemsOf(objects)
-            .filter((one) => one.role === role)
-            .map(describeProblem),
-        );
-      return void (await Promise.all(open));
+    const isLast = !follow || state === 'finished' || state === 'failed';
+    for (const pod of begun) {
+      const uid = pod.metadata?.uid as string;
+      const reading = readings.get(uid) ?? { complete: false };
+      readings.set(uid, reading);
+      // Its stream ends by itself; if the connection hangs, it does not.
+      if (hasEnded(pod)) {
+        reading.cut?.abort();
+        await reading.open;
+      }
+      if (reading.open || reading.complete) continue;
+      reading.open = readPod(api, pod, reading, options)
+        .catch((error: Error) => {
+          if (!follow || !isPassing(error, isLast)) failure ??= error;
+        })
+        .finally(() => (reading.open = undefined));
     }
-    if (state === 'finished' || state === 'failed') return void (await Promise.all(open));
+    if (!follow) await Promise.all([...readings.values()].flatMap(({ open }) => open ?? []));
+    signal.throwIfAborted();
+    if (failure) throw failure;
+    // Those that ended while they were followed are read once more, to their ends.
+    if (isLast && begun.every(({ metadata }) => readings.get(metadata?.uid as string)?.complete)) return;
     await delay(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
+}
+
+/** A pod that has just gone, or a connection that broke while the run goes on: it is opened again if the pod is still there. */
+function isPassing(error: Error, isLast: boolean): boolean {
+  if (!(error instanceof FourfoldError)) return !isLast;
+  return error.code === 'not-found' || (error.code === 'unavailable' && !isLast);
 }
 
 function checkIndex(run: string, { role, index }: LogsOptions, wanted: number | undefined): void {
@@ -80,21 +114,43 @@ const hasBegun = ({ status }: V1Pod): boolean =>
   status?.containerStatuses?.some(({ state }) => state?.running !== undefined || state?.terminated !== undefined) ??
   false;
 
-async function readPod(api: ClusterApi, pod: V1Pod, { follow, tail, onLine, signal }: LogsOptions): Promise<void> {
-  const { name = '', namespace = '' } = pod.metadata ?? {};
-  const text = new PassThrough();
-  const lines = createInterface({ input: text });
-  lines.on('line', (line) => onLine(line, name));
-  const done = new Promise<void>((resolve) => lines.once('close', resolve));
-  const container = pod.spec?.containers[0].name ?? '';
-  const controller = await api.logs.log(namespace, name, container, text, {
-    follow,
-    ...(tail !== undefined && { tailLines: tail }),
-  });
-  const stop = () => {
-    controller.abort();
-    text.end();
+const hasEnded = ({ status }: V1Pod): boolean =>
+  status?.containerStatuses?.every(({ state }) => state?.terminated !== undefined) ?? false;
+
+/** Read what a pod has written since it was last read; where it is followed, also what it goes on to write. */
+async function readPod(api: ClusterApi, pod: V1Pod, reading: Reading, options: LogsOptions): Promise<void> {
+  const { tail, onLine } = options;
+  const name = pod.metadata?.name as string;
+  const { lastTime } = reading;
+  const follow = options.follow && !hasEnded(pod);
+  const from = lastTime !== undefined ? { sinceTime: lastTime } : tail !== undefined ? { tailLines: tail } : {};
+  const take = (line: string) => {
+    // What has no time is the kubelet's own word, such as why there is no log.
+    const [, time, text] = /^(\d{4}-\S+) (.*)$/s.exec(line) ?? [undefined, undefined, line];
+    // The kubelet reads from the beginning of a second on.
+    if (time !== undefined && lastTime !== undefined && time <= lastTime) return;
+    reading.lastTime = time ?? reading.lastTime;
+    onLine(text, name);
   };
-  signal.addEventListener('abort', stop, { once: true });
-  await done.finally(() => signal.removeEventListener('abort', stop));
+  const cut = new AbortController();
+  reading.cut = follow ? cut : undefined;
+  let rest = '';
+  const log = await api.openLog(
+    pod,
+    { ...from, follow, timestamps: true },
+    AbortSignal.any([options.signal, cut.signal]),
+  );
+  try {
+    for await (const chunk of log.setEncoding('utf8')) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() as string;
+      lines.forEach(take);
+    }
+  } catch (error) {
+    if (!cut.signal.aborted) throw error;
+  }
+  // What is followed ends in mid-line where it was cut: the whole line is read when it is opened again.
+  if (follow) return;
+  if (rest !== '') take(rest);
+  reading.complete = true;
 }

@@ -12,8 +12,8 @@ const pollMs = 500;
 const settleMs = 3_000;
 
 /**
- * What no run on a cluster can do without. Throws `invalid` for data on this machine's disk, and for a number of threads that each
- * node would choose by itself.
+ * What no run on a cluster can do without. Throws `invalid` for data on this machine's disk, for more GPUs than a worker uses, and for a
+ * number of threads that each node would choose by itself.
  */
 export function checkForCluster(config: RunConfig, gpus: number): void {
   const places = {
@@ -28,6 +28,11 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
       mend: 'it must be s3://BUCKET/PATH',
     });
   }
+  if (gpus > 1) {
+    throw new FourfoldError('invalid', `--gpus is ${gpus}: a worker computes on one GPU`, {
+      mend: 'ask for --gpus 1, and for more of them by --workers',
+    });
+  }
   if (gpus === 0 && config.workers.threads === 0) {
     throw new FourfoldError(
       'invalid',
@@ -39,10 +44,8 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
   }
 }
 
-/**
- * Throws `conflict` where the name is another run's: one with another config. The same config again is the same run.
- */
-export async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void> {
+/** Throws `conflict` where the name is another run's: one with another config. The same config again is the same run. */
+async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void> {
   const there = await api.config(config.name);
   if (!there || isDeepStrictEqual(configIn(there), plain(config))) return;
   const since = there.metadata?.creationTimestamp;
@@ -59,11 +62,24 @@ export async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promi
 /** Without keys that are undefined, as a config comes out of YAML. */
 const plain = (config: RunConfig): unknown => JSON.parse(JSON.stringify(config));
 
-/** Have the server check all objects, then apply them; with `dryRun` only the first. Resolves with what the server made of them. */
-export async function applyRun(api: ClusterApi, manifests: Manifest[], dryRun: boolean): Promise<KubernetesObject[]> {
+/**
+ * Have the server check all objects, then send them; with `dryRun` only the first. Resolves with what the server made of them. Throws
+ * `conflict` where the name is another run's.
+ */
+export async function applyRun(
+  api: ClusterApi,
+  config: RunConfig,
+  manifests: Manifest[],
+  dryRun: boolean,
+): Promise<KubernetesObject[]> {
+  await checkNameIsFree(api, config);
   const checked: KubernetesObject[] = [];
   for (const manifest of manifests) checked.push(await api.apply(manifest, true));
-  if (!dryRun) for (const manifest of manifests) await api.apply(manifest);
+  for (const manifest of dryRun ? [] : manifests) {
+    if (manifest.kind !== 'ConfigMap') await api.apply(manifest);
+    // The first of them all. It is made, not changed: of two who submit one name at the same time, one gets it.
+    else if (!(await api.create(manifest))) await checkNameIsFree(api, config);
+  }
   return checked.map(withoutBookkeeping);
 }
 
@@ -122,6 +138,9 @@ function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Prob
   );
   if (!stuck) return;
   throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
-    mend: `it starts as soon as that is mended; \`fourfold cancel ${run}\` takes it away`,
+    mend:
+      stuck.kind === 'failed'
+        ? `it is not tried again: mend that, then \`fourfold cancel ${run}\`, and submit it again`
+        : `it starts as soon as that is mended; \`fourfold cancel ${run}\` takes it away`,
   });
 }
