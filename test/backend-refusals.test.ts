@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, startFourfold } from './support/process.js';
 
 /*
- * Backends that are asked for and cannot be had: one line that says why, and exit code 2.
+ * Backends that are asked for and cannot be had: one line that says why, and exit code 2; 1 where another machine may have the device.
  */
 
 afterEach(killAll);
@@ -15,9 +15,9 @@ afterEach(killAll);
 const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const oneStep = ['bench', 'step', '--phase', 'mse', '--steps', '1', '--warmup', '0'];
 
-async function expectRefusal(args: string[], reason: string | RegExp, wrapper: string[] = []): Promise<void> {
+async function expectRefusal(args: string[], reason: RegExp, wrapper: string[] = [], code = 2): Promise<void> {
   const process = startFourfold(args, wrapper);
-  expect(await process.exit).toEqual({ code: 2, signal: null });
+  expect(await process.exit).toEqual({ code, signal: null });
   expect(process.output()).toBe('');
   expect(process.errors).toEqual([expect.stringMatching(reason)]);
 }
@@ -72,9 +72,9 @@ describe('torch, where its set-up cannot be used', () => {
 
   const here = `${process.platform}-${process.arch}`;
   /** What set-up records of an addon for libtorch 2.9.1, and a file in the addon's place. */
-  async function setUp(platform = here): Promise<void> {
+  async function setUp(platform = here, cuda = false): Promise<void> {
     await mkdir(join(folder, 'build'), { recursive: true });
-    const record = { version: '2.9.1', libtorch: join(folder, 'libtorch'), cuda: false, platform };
+    const record = { version: '2.9.1', libtorch: join(folder, 'libtorch'), cuda, platform };
     await writeFile(join(folder, 'build/build.json'), JSON.stringify(record));
     await writeFile(join(folder, 'build/torch.node'), 'no addon');
   }
@@ -87,7 +87,8 @@ describe('torch, where its set-up cannot be used', () => {
     );
     await writeFile(join(headers, 'version.h'), lines.join('\n'));
   }
-  const refused = (reason: RegExp) => expectRefusal([...oneStep, '--backend', 'torch'], reason, wrapper);
+  const refused = (reason: RegExp, code = 2) =>
+    expectRefusal([...oneStep, '--backend', 'torch'], reason, wrapper, code);
 
   test('never set up', () => refused(/^fourfold: backend torch: it was not set up: run npm run setup:torch$/));
 
@@ -117,6 +118,12 @@ describe('torch, where its set-up cannot be used', () => {
     await setUp();
     await libtorch('2.9.1');
     await refused(/^fourfold: backend torch: the addon cannot be loaded \(.*\): run npm run setup:torch again$/);
+  });
+
+  test('an addon for CUDA whose libraries this machine cannot load: another machine may', async () => {
+    await setUp(here, true);
+    await libtorch('2.9.1');
+    await refused(/^fourfold: backend torch: the addon cannot be loaded/, 1);
   });
 
   test('doctor says so, and auto takes another backend', async () => {

@@ -137,7 +137,7 @@ describe.skipIf(!findProgram('minio'))('from MinIO (after npm run setup:servers)
     for (const key of ['FOURFOLD_S3_ACCESS_KEY', 'FOURFOLD_S3_SECRET_KEY']) delete process.env[key];
     try {
       const refused = await fourfold(['checkpoints', 'pull', runUrl, copy()]);
-      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('is not allowed') as string });
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('is not allowed') as string });
       await client.setBucketPolicy('models', printed.stdout);
       const pulled = await fourfold(['checkpoints', 'pull', `${runUrl}/latest`, copy()]);
       expect(pulled).toMatchObject({ code: 0, stdout: expect.stringContaining('iteration 4') as string });

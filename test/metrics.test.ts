@@ -155,7 +155,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
   // Of a GPU, which there is none here.
   const empty = /^cluster\.json: GPUs$/;
   // An annotation has data where something changed, which may have been before the first scrape: what it marks has data now.
-  const whenChanged = / and on \(run\) changes\(.*/;
+  const whenChanged = / and on \(namespace, run\) changes\(.*/;
   test.each(dashboardExpressions())('%s: Prometheus has %s', async (where, expression) => {
     const count = (of: string) => query(prometheus.url, of).then((samples) => samples.length);
     expect(await count(expression)).toBeGreaterThanOrEqual(0);
@@ -247,6 +247,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     signal('data-loader', 'SIGSTOP');
     await fires('FourfoldNoProgress');
     await fires('FourfoldCheckpointTooOld');
+    await fires('FourfoldWaitingForData');
     signal('data-loader', 'SIGCONT');
     await has('ALERTS{alertname="FourfoldNoProgress"}', 0, isThere);
     signal('coordinator', 'SIGKILL');

@@ -109,7 +109,7 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     const secret = 'a-secret-that-is-wrong';
     const wrong = open('s3://contract', { FOURFOLD_S3_SECRET_KEY: secret });
     const error: unknown = await wrong.put('x', 'y').catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ code: 'invalid', message: 's3://contract/x is not allowed' });
+    expect(error).toMatchObject({ code: 'refused', message: 's3://contract/x is not allowed' });
     expect(describeError(error)).toMatch(/SignatureDoesNotMatch.*check FOURFOLD_S3_ACCESS_KEY/);
     for (const key of [secret, minio.accessKey, minio.secretKey]) expect(JSON.stringify(error)).not.toContain(key);
   });

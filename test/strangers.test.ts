@@ -86,7 +86,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
         without(environment, 'FOURFOLD_NATS_USER', 'FOURFOLD_NATS_PASSWORD_FILE');
       for (const role of ['data-loader', 'worker'] as const) {
         const stranger = cluster.startStranger(role, anonymous);
-        expect(await stranger.exit).toEqual({ code: 2, signal: null });
+        expect(await stranger.exit).toEqual({ code: 1, signal: null });
         expect(stranger.errors).toEqual([
           expect.stringMatching(
             /^fourfold: NATS refuses this user: .*check FOURFOLD_NATS_USER and FOURFOLD_NATS_PASSWORD$/,

@@ -1,4 +1,4 @@
-import type { DashboardOptions } from './panel.js';
+import { chosen, type DashboardOptions } from './panel.js';
 
 /** What the machines do: workers, leases, the time of updates, bytes, memory. */
 export const cluster: DashboardOptions = {
@@ -14,7 +14,7 @@ export const cluster: DashboardOptions = {
           description: 'Those that have a seat. Idle ones while updates wait: there are more workers than replicas.',
           unit: 'short',
           stacked: true,
-          queries: [{ expr: 'sum by (state) (fourfold_workers{run=~"$run"})', legend: '{{state}}' }],
+          queries: [{ expr: `sum by (state) (fourfold_workers{${chosen}})`, legend: '{{state}}' }],
         },
         {
           title: 'Leases moved',
@@ -22,8 +22,8 @@ export const cluster: DashboardOptions = {
             'Moved: a worker was lost, or its result was of no use. Straggling: given to an idle worker, too, since the first is slow.',
           unit: 'short',
           queries: [
-            { expr: 'increase(fourfold_leases_moved_total{run=~"$run"}[$__rate_interval])', legend: 'moved' },
-            { expr: 'increase(fourfold_leases_straggling_total{run=~"$run"}[$__rate_interval])', legend: 'straggling' },
+            { expr: `increase(fourfold_leases_moved_total{${chosen}}[$__rate_interval])`, legend: 'moved' },
+            { expr: `increase(fourfold_leases_straggling_total{${chosen}}[$__rate_interval])`, legend: 'straggling' },
           ],
         },
         {
@@ -31,8 +31,8 @@ export const cluster: DashboardOptions = {
           description: 'Refused: too late, the token was no longer valid. Rejected: damaged, or lost on the way.',
           unit: 'short',
           queries: [
-            { expr: 'increase(fourfold_results_refused_total{run=~"$run"}[$__rate_interval])', legend: 'refused' },
-            { expr: 'increase(fourfold_results_rejected_total{run=~"$run"}[$__rate_interval])', legend: 'rejected' },
+            { expr: `increase(fourfold_results_refused_total{${chosen}}[$__rate_interval])`, legend: 'refused' },
+            { expr: `increase(fourfold_results_rejected_total{${chosen}}[$__rate_interval])`, legend: 'rejected' },
           ],
         },
         {
@@ -40,9 +40,9 @@ export const cluster: DashboardOptions = {
           description: 'Totals of this term’s coordinator.',
           unit: 'short',
           queries: [
-            { expr: 'fourfold_workers_joined_total{run=~"$run"}', legend: 'joined' },
-            { expr: 'fourfold_workers_left_total{run=~"$run"}', legend: 'left' },
-            { expr: 'fourfold_workers_refused_total{run=~"$run"}', legend: 'refused' },
+            { expr: `fourfold_workers_joined_total{${chosen}}`, legend: 'joined' },
+            { expr: `fourfold_workers_left_total{${chosen}}`, legend: 'left' },
+            { expr: `fourfold_workers_refused_total{${chosen}}`, legend: 'refused' },
           ],
         },
       ],
@@ -58,7 +58,7 @@ export const cluster: DashboardOptions = {
           stacked: true,
           queries: [
             {
-              expr: 'sum by (network, part) (rate(fourfold_update_part_seconds_sum{run=~"$run"}[$__rate_interval]))',
+              expr: `sum by (network, part) (rate(fourfold_update_part_seconds_sum{${chosen}}[$__rate_interval]))`,
               legend: '{{network}}, {{part}}',
             },
           ],
@@ -71,7 +71,7 @@ export const cluster: DashboardOptions = {
           stacked: true,
           queries: [
             {
-              expr: 'sum by (part) (rate(fourfold_lease_part_seconds_sum{run=~"$run"}[$__rate_interval])) / on () group_left () count(fourfold_worker_joined{run=~"$run"})',
+              expr: `sum by (part) (rate(fourfold_lease_part_seconds_sum{${chosen}}[$__rate_interval])) / on () group_left () count(fourfold_worker_joined{${chosen}})`,
               legend: '{{part}}',
             },
           ],
@@ -82,7 +82,7 @@ export const cluster: DashboardOptions = {
           unit: 'percentunit',
           queries: [
             {
-              expr: 'rate(fourfold_worker_batch_wait_seconds_total{run=~"$run"}[$__rate_interval])',
+              expr: `rate(fourfold_worker_batch_wait_seconds_total{${chosen}}[$__rate_interval])`,
               legend: '{{instance}}',
             },
           ],
@@ -94,7 +94,7 @@ export const cluster: DashboardOptions = {
           unit: 's',
           queries: [
             {
-              expr: 'fourfold_checkpoint_seconds_sum{run=~"$run"} / (fourfold_checkpoint_seconds_count{run=~"$run"} > 0)',
+              expr: `fourfold_checkpoint_seconds_sum{${chosen}} / (fourfold_checkpoint_seconds_count{${chosen}} > 0)`,
               legend: '{{part}}',
             },
           ],
@@ -110,7 +110,7 @@ export const cluster: DashboardOptions = {
           unit: 'Bps',
           queries: [
             {
-              expr: 'sum by (job, direction, kind, transport) (rate(fourfold_exchange_bytes_total{run=~"$run"}[$__rate_interval]))',
+              expr: `sum by (job, direction, kind, transport) (rate(fourfold_exchange_bytes_total{${chosen}}[$__rate_interval]))`,
               legend: '{{job}}: {{kind}} {{direction}}, {{transport}}',
             },
           ],
@@ -121,7 +121,7 @@ export const cluster: DashboardOptions = {
           unit: 'Bps',
           queries: [
             {
-              expr: 'sum by (direction) (rate(fourfold_batch_bytes_total{run=~"$run"}[$__rate_interval]))',
+              expr: `sum by (direction) (rate(fourfold_batch_bytes_total{${chosen}}[$__rate_interval]))`,
               legend: '{{direction}}',
             },
           ],
@@ -135,13 +135,13 @@ export const cluster: DashboardOptions = {
           title: 'Processes',
           description: 'Resident memory of each.',
           unit: 'bytes',
-          queries: [{ expr: 'process_resident_memory_bytes{run=~"$run"}', legend: '{{job}} {{instance}}' }],
+          queries: [{ expr: `process_resident_memory_bytes{${chosen}}`, legend: '{{job}} {{instance}}' }],
         },
         {
           title: 'Tensors',
           description: 'Memory of the device in tensors of each worker. It stays level; if it grows, tensors are lost.',
           unit: 'bytes',
-          queries: [{ expr: 'fourfold_device_memory_tensor_bytes{run=~"$run"}', legend: '{{instance}}' }],
+          queries: [{ expr: `fourfold_device_memory_tensor_bytes{${chosen}}`, legend: '{{instance}}' }],
         },
         {
           title: 'GPUs',
@@ -149,7 +149,7 @@ export const cluster: DashboardOptions = {
           unit: 'percentunit',
           queries: [
             {
-              expr: 'fourfold_device_memory_used_bytes{run=~"$run"} / fourfold_device_memory_size_bytes{run=~"$run"}',
+              expr: `fourfold_device_memory_used_bytes{${chosen}} / fourfold_device_memory_size_bytes{${chosen}}`,
               legend: '{{instance}}',
             },
           ],

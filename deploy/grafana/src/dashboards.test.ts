@@ -14,7 +14,7 @@ test('the alerts for Kubernetes are those for Prometheus (npm run dashboards wri
   expect(readFileSync(prometheusRulePath, 'utf8')).toBe(prometheusRule());
 });
 
-test('every panel says what it shows, and asks for the chosen run alone', () => {
+test('every panel says what it shows, and asks for the chosen run of the chosen namespace alone', () => {
   for (const text of dashboardFiles.values()) {
     const { panels } = JSON.parse(text) as {
       panels: { type: string; title: string; description?: string; targets: { expr: string }[] }[];
@@ -26,7 +26,7 @@ test('every panel says what it shows, and asks for the chosen run alone', () => 
       for (const { expr } of targets) {
         const metrics = expr.match(/\b(fourfold|process)_\w+/g) ?? [];
         expect(metrics.length, expr).toBeGreaterThan(0);
-        expect(expr.match(/\{run=~"\$run"/g), expr).toHaveLength(metrics.length);
+        expect(expr.match(/\{namespace=~"\$namespace", run=~"\$run"/g), expr).toHaveLength(metrics.length);
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { DashboardOptions } from './panel.js';
+import { chosen, type DashboardOptions } from './panel.js';
 
 /** What becomes of the photographs: decoded, left out, cached, made into batches. */
 export const data: DashboardOptions = {
@@ -15,7 +15,7 @@ export const data: DashboardOptions = {
           unit: 'short',
           stat: true,
           columns: 8,
-          queries: [{ expr: 'max by (outcome) (fourfold_dataset_pictures{run=~"$run"})', legend: '{{outcome}}' }],
+          queries: [{ expr: `max by (outcome) (fourfold_dataset_pictures{${chosen}})`, legend: '{{outcome}}' }],
         },
         {
           title: 'Stored pictures',
@@ -23,7 +23,7 @@ export const data: DashboardOptions = {
           unit: 'short',
           stat: true,
           columns: 8,
-          queries: [{ expr: 'max(fourfold_dataset_samples{run=~"$run"})', legend: 'stored pictures' }],
+          queries: [{ expr: `max(fourfold_dataset_samples{${chosen}})`, legend: 'stored pictures' }],
         },
         {
           title: 'Damaged',
@@ -31,7 +31,7 @@ export const data: DashboardOptions = {
           unit: 'short',
           stat: true,
           columns: 8,
-          queries: [{ expr: 'sum(fourfold_pictures_damaged_total{run=~"$run"})', legend: 'damaged' }],
+          queries: [{ expr: `sum(fourfold_pictures_damaged_total{${chosen}})`, legend: 'damaged' }],
         },
       ],
     },
@@ -43,27 +43,27 @@ export const data: DashboardOptions = {
           description: 'Decoded, and at hand decoded.',
           unit: 'short',
           queries: [
-            { expr: 'sum(rate(fourfold_pictures_decoded_total{run=~"$run"}[$__rate_interval]))', legend: 'decoded' },
-            { expr: 'sum(rate(fourfold_picture_cache_hits_total{run=~"$run"}[$__rate_interval]))', legend: 'at hand' },
+            { expr: `sum(rate(fourfold_pictures_decoded_total{${chosen}}[$__rate_interval]))`, legend: 'decoded' },
+            { expr: `sum(rate(fourfold_picture_cache_hits_total{${chosen}}[$__rate_interval]))`, legend: 'at hand' },
           ],
         },
         {
           title: 'Decoded pictures kept',
           description: 'Memory of each data-loader’s cache, and of a worker that makes its own batches.',
           unit: 'bytes',
-          queries: [{ expr: 'fourfold_picture_cache_bytes{run=~"$run"}', legend: '{{instance}}' }],
+          queries: [{ expr: `fourfold_picture_cache_bytes{${chosen}}`, legend: '{{instance}}' }],
         },
         {
           title: 'Shards open',
           description: 'Files held open by each process.',
           unit: 'short',
-          queries: [{ expr: 'fourfold_shards_open{run=~"$run"}', legend: '{{instance}}' }],
+          queries: [{ expr: `fourfold_shards_open{${chosen}}`, legend: '{{instance}}' }],
         },
         {
           title: 'Training pairs a second',
           description: 'Crops that data-loaders make.',
           unit: 'short',
-          queries: [{ expr: 'sum(rate(fourfold_crops_total{run=~"$run"}[$__rate_interval]))', legend: 'pairs' }],
+          queries: [{ expr: `sum(rate(fourfold_crops_total{${chosen}}[$__rate_interval]))`, legend: 'pairs' }],
         },
       ],
     },
@@ -76,7 +76,7 @@ export const data: DashboardOptions = {
           unit: 'short',
           queries: [
             {
-              expr: 'sum by (outcome) (rate(fourfold_batch_answers_total{run=~"$run"}[$__rate_interval]))',
+              expr: `sum by (outcome) (rate(fourfold_batch_answers_total{${chosen}}[$__rate_interval]))`,
               legend: '{{outcome}}',
             },
           ],
@@ -85,7 +85,7 @@ export const data: DashboardOptions = {
           title: 'Requests that wait',
           description: 'At each data-loader, those being answered included.',
           unit: 'short',
-          queries: [{ expr: 'fourfold_batch_requests_waiting{run=~"$run"}', legend: '{{instance}}' }],
+          queries: [{ expr: `fourfold_batch_requests_waiting{${chosen}}`, legend: '{{instance}}' }],
         },
         {
           title: 'Requests that were not answered in time',
@@ -93,11 +93,11 @@ export const data: DashboardOptions = {
           unit: 'short',
           queries: [
             {
-              expr: 'sum(increase(fourfold_batch_requests_late_total{run=~"$run"}[$__rate_interval]))',
+              expr: `sum(increase(fourfold_batch_requests_late_total{${chosen}}[$__rate_interval]))`,
               legend: 'late',
             },
             {
-              expr: 'sum(increase(fourfold_batch_requests_moved_total{run=~"$run"}[$__rate_interval]))',
+              expr: `sum(increase(fourfold_batch_requests_moved_total{${chosen}}[$__rate_interval]))`,
               legend: 'moved',
             },
           ],

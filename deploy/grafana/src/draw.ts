@@ -1,5 +1,5 @@
 // Draws the dashboards from a Prometheus, about as Grafana shows them, where there is no Grafana:
-// npm run dashboards:draw -- --prometheus http://127.0.0.1:9090 --run NAME
+// npm run dashboards:draw -- --prometheus http://127.0.0.1:9090 --run NAME [--namespace NAME]
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { drawDashboard } from './drawing/draw-dashboard.js';
 const { values: options } = parseArgs({
   options: {
     prometheus: { type: 'string', default: 'http://127.0.0.1:9090' },
+    namespace: { type: 'string', default: '.*' },
     run: { type: 'string', default: '.+' },
     minutes: { type: 'string', default: '60' },
     until: { type: 'string', default: new Date().toISOString() },
@@ -32,9 +33,9 @@ const seconds = Number(options.minutes) * 60;
 const range = { start: end - seconds, end, step: Math.max(1, Math.round(seconds / 240)) };
 for (const [name, text] of dashboardFiles) {
   const path = join(options.out, `dashboard-${name.replace('.json', '.png')}`);
-  const { run, rate, prometheus } = options;
+  const { namespace, run, rate, prometheus } = options;
   const picture = await drawDashboard(JSON.parse(text) as DashboardJson, {
-    ...{ url: prometheus, run, range, rateInterval: rate, family },
+    ...{ url: prometheus, namespace, run, range, rateInterval: rate, family },
   });
   writeFileSync(path, await sharp(picture).png({ palette: true, colours: 64 }).toBuffer());
   console.log(path);

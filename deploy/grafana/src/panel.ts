@@ -46,7 +46,13 @@ export interface DashboardOptions {
 
 const dataSource = { type: 'prometheus', uid: '${datasource}' };
 
-/** A dashboard as Grafana reads it, with two choices on top: the data source, and the run. */
+/**
+ * Label matchers of the run that was chosen on top: names are unique within a namespace. Where a Prometheus knows no
+ * namespaces the choice is empty, which matches series without the label.
+ */
+export const chosen = 'namespace=~"$namespace", run=~"$run"';
+
+/** A dashboard as Grafana reads it, with three choices on top: the data source, the namespace, and the run. */
 export function toDashboard({ name, title, description, annotations = [], rows }: DashboardOptions): Dashboard {
   const dashboard = new DashboardBuilder(title)
     .uid(`fourfold-${name}`)
@@ -56,13 +62,8 @@ export function toDashboard({ name, title, description, annotations = [], rows }
     .refresh('10s')
     .time({ from: 'now-1h', to: 'now' })
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .withVariable(
-      new QueryVariableBuilder('run')
-        .label('Run')
-        .datasource(dataSource)
-        .query('label_values(fourfold_iteration, run)')
-        .refresh(VariableRefresh.OnTimeRangeChanged),
-    );
+    .withVariable(choice('namespace', 'Namespace', 'label_values(fourfold_iteration, namespace)'))
+    .withVariable(choice('run', 'Run', 'label_values(fourfold_iteration{namespace=~"$namespace"}, run)'));
   for (const { name, expr, title, color } of annotations) {
     dashboard.annotation(
       new AnnotationQueryBuilder()
@@ -80,6 +81,13 @@ export function toDashboard({ name, title, description, annotations = [], rows }
   }
   return dashboard.build();
 }
+
+const choice = (name: string, label: string, query: string): QueryVariableBuilder =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(dataSource)
+    .query(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged);
 
 function toStat({ title, description, unit, queries, columns = 4 }: PanelOptions): StatBuilder {
   const panel = new StatBuilder().title(title).description(description).datasource(dataSource);

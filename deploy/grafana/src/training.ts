@@ -1,4 +1,4 @@
-import type { DashboardOptions, PanelOptions } from './panel.js';
+import { chosen, type DashboardOptions, type PanelOptions } from './panel.js';
 
 const stat = (title: string, expr: string, unit: string, description: string): PanelOptions => ({
   ...{ title, description, unit, stat: true, queries: [{ expr, legend: title }] },
@@ -12,13 +12,13 @@ export const training: DashboardOptions = {
   annotations: [
     {
       name: 'Phase',
-      expr: 'fourfold_phase_kind{run=~"$run"} == 1 and on (run) changes(fourfold_phase{run=~"$run"}[1m]) > 0',
+      expr: `fourfold_phase_kind{${chosen}} == 1 and on (namespace, run) changes(fourfold_phase{${chosen}}[1m]) > 0`,
       title: 'phase: {{kind}}',
       color: 'blue',
     },
     {
       name: 'Learning rate',
-      expr: 'count_values by (run) ("rate", fourfold_learning_rate{run=~"$run"}) and on (run) changes(fourfold_learning_rate{run=~"$run"}[1m]) > 0',
+      expr: `count_values by (namespace, run) ("rate", fourfold_learning_rate{${chosen}}) and on (namespace, run) changes(fourfold_learning_rate{${chosen}}[1m]) > 0`,
       title: 'learning rate {{rate}}',
       color: 'purple',
     },
@@ -27,24 +27,19 @@ export const training: DashboardOptions = {
     {
       title: 'Where it stands',
       panels: [
-        stat('Iteration', 'fourfold_iteration{run=~"$run"}', 'short', 'Iterations that are done, over all phases.'),
+        stat('Iteration', `fourfold_iteration{${chosen}}`, 'short', 'Iterations that are done, over all phases.'),
         stat(
           'Done',
-          'fourfold_iteration{run=~"$run"} / fourfold_schedule_iterations{run=~"$run"}',
+          `fourfold_iteration{${chosen}} / fourfold_schedule_iterations{${chosen}}`,
           'percentunit',
           'Share of the schedule.',
         ),
-        stat(
-          'Time left',
-          'fourfold_remaining_seconds{run=~"$run"}',
-          's',
-          'At the pace of the newest fifty iterations.',
-        ),
-        stat('Phase', 'fourfold_phase{run=~"$run"}', 'short', 'Phase of the schedule, from 0.'),
-        stat('Learning rate', 'fourfold_learning_rate{run=~"$run"}', 'sci', 'Of the next update.'),
+        stat('Time left', `fourfold_remaining_seconds{${chosen}}`, 's', 'At the pace of the newest fifty iterations.'),
+        stat('Phase', `fourfold_phase{${chosen}}`, 'short', 'Phase of the schedule, from 0.'),
+        stat('Learning rate', `fourfold_learning_rate{${chosen}}`, 'sci', 'Of the next update.'),
         stat(
           'Checkpoint age',
-          'fourfold_checkpoint_age_seconds{run=~"$run"}',
+          `fourfold_checkpoint_age_seconds{${chosen}}`,
           's',
           'What a loss of the coordinator would cost.',
         ),
@@ -58,9 +53,9 @@ export const training: DashboardOptions = {
           description: 'Of the newest evaluation, of the best one and of bicubic, on Y, mean over the set.',
           unit: 'dB',
           queries: [
-            { expr: 'fourfold_validation_psnr_decibels{run=~"$run"}', legend: '{{set}}' },
-            { expr: 'fourfold_validation_best_psnr_decibels{run=~"$run"}', legend: '{{set}}, best' },
-            { expr: 'fourfold_validation_bicubic_psnr_decibels{run=~"$run"}', legend: '{{set}}, bicubic' },
+            { expr: `fourfold_validation_psnr_decibels{${chosen}}`, legend: '{{set}}' },
+            { expr: `fourfold_validation_best_psnr_decibels{${chosen}}`, legend: '{{set}}, best' },
+            { expr: `fourfold_validation_bicubic_psnr_decibels{${chosen}}`, legend: '{{set}}, bicubic' },
           ],
         },
         {
@@ -68,8 +63,8 @@ export const training: DashboardOptions = {
           description: 'Of the newest evaluation and of bicubic, on Y, mean over the set.',
           unit: 'short',
           queries: [
-            { expr: 'fourfold_validation_ssim_ratio{run=~"$run"}', legend: '{{set}}' },
-            { expr: 'fourfold_validation_bicubic_ssim_ratio{run=~"$run"}', legend: '{{set}}, bicubic' },
+            { expr: `fourfold_validation_ssim_ratio{${chosen}}`, legend: '{{set}}' },
+            { expr: `fourfold_validation_bicubic_ssim_ratio{${chosen}}`, legend: '{{set}}, bicubic' },
           ],
         },
       ],
@@ -81,14 +76,14 @@ export const training: DashboardOptions = {
           title: 'Generator',
           description: 'By term, of the newest update, mean over replicas.',
           unit: 'short',
-          queries: [{ expr: 'fourfold_loss{run=~"$run", network="generator"}', legend: '{{term}}' }],
+          queries: [{ expr: `fourfold_loss{${chosen}, network="generator"}`, legend: '{{term}}' }],
         },
         {
           title: 'Discriminator',
           description:
             'On originals and on the generator’s pictures. Both near 0: the generator learns nothing more from it; both at 0.69: it cannot tell them apart.',
           unit: 'short',
-          queries: [{ expr: 'fourfold_loss{run=~"$run", network="discriminator"}', legend: '{{term}}' }],
+          queries: [{ expr: `fourfold_loss{${chosen}, network="discriminator"}`, legend: '{{term}}' }],
         },
       ],
     },
@@ -100,14 +95,14 @@ export const training: DashboardOptions = {
           description: 'Measured by Prometheus.',
           unit: 'short',
           queries: [
-            { expr: 'rate(fourfold_iterations_total{run=~"$run"}[$__rate_interval])', legend: 'iterations a second' },
+            { expr: `rate(fourfold_iterations_total{${chosen}}[$__rate_interval])`, legend: 'iterations a second' },
           ],
         },
         {
           title: 'Training pairs a second',
           description: 'Iterations a second times the global batch.',
           unit: 'short',
-          queries: [{ expr: 'rate(fourfold_samples_total{run=~"$run"}[$__rate_interval])', legend: 'pairs a second' }],
+          queries: [{ expr: `rate(fourfold_samples_total{${chosen}}[$__rate_interval])`, legend: 'pairs a second' }],
         },
       ],
     },

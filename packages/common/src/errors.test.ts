@@ -26,6 +26,7 @@ test.each<[ErrorCode, number]>([
   ['conflict', 1],
   ['no-space', 1],
   ['unavailable', 1],
+  ['refused', 1],
   ['mismatch', 1],
 ])('%s ends the process with %i', (code, exitCode) => {
   expect(exitCodeOf(new FourfoldError(code, 'thing: reason'))).toBe(exitCode);

@@ -5,7 +5,8 @@ export type ErrorCode =
   | 'corrupt' // stored bytes are not what their hash says
   | 'conflict' // somebody else holds the name or the term
   | 'no-space'
-  | 'unavailable' // a process or service did not answer in time
+  | 'unavailable' // a process, service or device is not there now, or did not answer in time
+  | 'refused' // a server does not let this process in, or do what it asked for: that may change without this process
   | 'mismatch'; // a peer of another protocol version, backend or kind
 
 /**
@@ -35,7 +36,7 @@ export function describeError(error: unknown): string {
   return (parts.join(': ') + mend).replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** Process exit code: 2 for a user's mistake, 1 for everything else. */
+/** Process exit code: 2 for a user's mistake, which no other time and machine mends; 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof FourfoldError && (error.code === 'invalid' || error.code === 'not-found') ? 2 : 1;
 }

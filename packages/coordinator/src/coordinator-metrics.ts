@@ -106,6 +106,7 @@ function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: Coo
   let failures = 0;
   let written = 0;
   let newestBytes: number | undefined;
+  const startedAtMs = Date.now();
   const observe = seconds(
     'fourfold_checkpoint_seconds',
     'Time of a checkpoint: the copy, for which updates wait, and the writing beside them.',
@@ -118,10 +119,13 @@ function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: Coo
     const newest = now().checkpoint;
     return newest && newest.savedAtMs / 1000;
   });
-  gauge('fourfold_checkpoint_age_seconds', 'Time since the newest checkpoint was there.', [], () => {
-    const newest = now().checkpoint;
-    return newest && (Date.now() - newest.savedAtMs) / 1000;
-  });
+  gauge(
+    'fourfold_checkpoint_age_seconds',
+    'What a loss of the coordinator would cost: time since the newest checkpoint, or since the coordinator’s start.',
+    [],
+    // What was computed before it, and after the checkpoint that it resumed from, is lost already.
+    () => (Date.now() - Math.max(startedAtMs, now().checkpoint?.savedAtMs ?? 0)) / 1000,
+  );
   return {
     checkpointSaved({ copySeconds, writeSeconds, sizeBytes }: SavedCheckpoint): void {
       written++;

@@ -31,7 +31,7 @@ const endCheckMs = 5_000;
 
 /**
  * A data-loader's whole life: open the dataset, connect to NATS, make batches for whoever asks until it is stopped, or with
- * `untilFinished` until the run has ended. Rejects with `invalid` where NATS refuses it, and as `createBatchSource` does.
+ * `untilFinished` until the run has ended. Rejects with `refused` where NATS refuses it, and as `createBatchSource` does.
  */
 export async function runDataLoader({ config, http, untilFinished, signal }: DataLoaderOptions): Promise<void> {
   const { name, data, seed, timing, batches } = config;

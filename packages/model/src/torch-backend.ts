@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, type ErrorCode } from '@fourfold/common';
 import { cudaDevices, probe, registerTorch, torchBackend } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
 import type { BackendChoice, BackendInfo } from './backend.js';
@@ -15,7 +15,10 @@ export function probeTorch(): { found: boolean; detail: string } {
 /** Whether what computes now can capture work as graphs: torch on a CUDA device. */
 export const canCaptureGraphs = (): boolean => tf.getBackend() === 'torch' && torchBackend().device !== 'cpu';
 
-/** Start the torch backend in this thread. Throws `invalid` where it is not set up, or the device is not there. */
+/**
+ * Start the torch backend in this thread. Throws `invalid` where it is not set up for the device, `unavailable` where the
+ * device is not there, or fails.
+ */
 export async function startTorch({ device, precision, threads }: BackendChoice): Promise<BackendInfo> {
   try {
     const chosen = device === 'auto' ? (cudaDevices().length > 0 ? 'cuda' : 'cpu') : device;
@@ -30,6 +33,12 @@ export async function startTorch({ device, precision, threads }: BackendChoice):
       precision,
     };
   } catch (error) {
-    throw new FourfoldError('invalid', `backend ${(error as Error).message}`, { cause: error });
+    throw new FourfoldError(failureCode(device), `backend ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** What is set up without CUDA never has a GPU. What is set up with it lacks one on this machine, or at this time. */
+function failureCode(device: string): ErrorCode {
+  const found = probe();
+  return found.found && found.build.cuda && device !== 'cpu' ? 'unavailable' : 'invalid';
 }

@@ -13,6 +13,7 @@ export interface BatchWaits {
   batches: number;
   /** Of them, those that were not there yet when they were needed. */
   waits: number;
+  /** Those that wait now included: a wait without end must be seen. */
   waitedSeconds: number;
 }
 
@@ -33,6 +34,9 @@ export function createBatchQueue(
 ): BatchQueue {
   const asked = new Map<string, { iteration: number; batch: Promise<Batch>; isThere: boolean; drop: () => void }>();
   const stats: BatchWaits = { batches: 0, waits: 0, waitedSeconds: 0 };
+  /** Waits that have not ended. */
+  const waits = new Set<{ begunMs: number }>();
+  const secondsOf = ({ begunMs }: { begunMs: number }) => (performance.now() - begunMs) / 1000;
 
   const ask = (iteration: number, replica: number) => {
     const key = `${iteration}.${replica}`;
@@ -63,11 +67,13 @@ export function createBatchQueue(
       stats.batches++;
       if (entry.isThere) return entry.batch;
       stats.waits++;
-      const begunMs = performance.now();
+      const wait = { begunMs: performance.now() };
+      waits.add(wait);
       try {
         return await entry.batch;
       } finally {
-        stats.waitedSeconds += (performance.now() - begunMs) / 1000;
+        waits.delete(wait);
+        stats.waitedSeconds += secondsOf(wait);
       }
     },
     prepare(iteration, replica) {
@@ -78,6 +84,9 @@ export function createBatchQueue(
       const last = Math.min(iteration + ahead, iterations - 1);
       for (let next = iteration + 1; next <= last; next++) ask(next, replica);
     },
-    stats: () => ({ ...stats }),
+    stats: () => ({
+      ...stats,
+      waitedSeconds: [...waits].reduce((sum, wait) => sum + secondsOf(wait), stats.waitedSeconds),
+    }),
   };
 }

@@ -6,7 +6,8 @@ import { queryRange, type TimeRange } from './prometheus.js';
 export interface DrawOptions {
   /** Where Prometheus is. */
   url: string;
-  /** The run that would be chosen on top. */
+  /** What would be chosen on top. */
+  namespace: string;
   run: string;
   range: TimeRange;
   /** The window of rates, such as `1m`. */
@@ -75,7 +76,7 @@ async function readMarks({ annotations }: DashboardJson, options: DrawOptions): 
   return (await Promise.all(read)).flat();
 }
 
-const filled = (expression: string, { run, rateInterval }: DrawOptions): string =>
-  expression.replaceAll('$run', run).replaceAll('$__rate_interval', rateInterval);
+const filled = (expression: string, { namespace, run, rateInterval }: DrawOptions): string =>
+  expression.replaceAll('$namespace', namespace).replaceAll('$run', run).replaceAll('$__rate_interval', rateInterval);
 
 const finite = (points: Line['points']): Line['points'] => points.filter(({ y }) => Number.isFinite(y));

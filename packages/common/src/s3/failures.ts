@@ -45,9 +45,9 @@ const refusals: Record<string, [code: ErrorCode, problem: string, mend?: string]
   NotFound: ['not-found', 'does not exist'],
   NoSuchUpload: ['not-found', 'could not be written: the service does not know of the upload'],
   PreconditionFailed: ['conflict', 'exists already'],
-  AccessDenied: ['invalid', 'is not allowed', checkKeys],
-  InvalidAccessKeyId: ['invalid', 'is not allowed', checkKeys],
-  SignatureDoesNotMatch: ['invalid', 'is not allowed', checkKeys],
+  AccessDenied: ['refused', 'is not allowed', checkKeys],
+  InvalidAccessKeyId: ['refused', 'is not allowed', checkKeys],
+  SignatureDoesNotMatch: ['refused', 'is not allowed', checkKeys],
   XMinioStorageFull: ['no-space', 'could not be written: the object store is full', 'free some space'],
   XMinioAdminBucketQuotaExceeded: ['no-space', 'could not be written: the bucket is full', 'free some space'],
 };

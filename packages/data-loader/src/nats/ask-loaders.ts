@@ -41,8 +41,8 @@ interface Attempt {
 
 const pollMs = 100;
 const longestPauseMs = 30_000;
-/** Refusals that say something of the data-loader, not of the batch. */
-const passingCodes = new Set<Refusal['code']>(['busy', 'failed', 'unavailable', 'no-space', 'conflict', 'mismatch']);
+/** Refusals that say something of the batch. The others say something of the data-loader. */
+const finalCodes = new Set<Refusal['code']>(['invalid', 'not-found', 'corrupt']);
 
 /**
  * Get a batch: ask the first data-loader of the replica's order, and the next one, too, when it is silent, gone or refuses; the
@@ -155,7 +155,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       }
     };
     const onRefusal = (attempt: Attempt, { code, message, mend }: Refusal) => {
-      if (!passingCodes.has(code)) {
+      if (finalCodes.has(code)) {
         return fail(new FourfoldError(code as FourfoldError['code'], message, { ...(mend && { mend }) }));
       }
       if (code !== 'busy') {

@@ -45,6 +45,7 @@ const refusalSchema = z.object({
     'conflict',
     'no-space',
     'unavailable',
+    'refused',
     'mismatch',
   ]),
   message: z.string(),

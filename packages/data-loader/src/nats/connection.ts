@@ -29,8 +29,8 @@ export interface NatsLinkOptions {
 const sayEveryMs = 5_000;
 
 /**
- * Connect to the server that the environment names. What takes long says every five seconds what it waits for. Throws
- * `invalid` for a refusal, `unavailable` where no server is there within the patience.
+ * Connect to the server that the environment names. What takes long says every five seconds what it waits for. Throws as
+ * `connectPatiently` does.
  */
 export async function connectToNats({
   environment,

@@ -1,33 +1,34 @@
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { FourfoldError, systemErrorCode, type ErrorCode } from '@fourfold/common';
 import { errors } from '@nats-io/transport-node';
 
 const checkUrl = 'check nats:// or tls:// in FOURFOLD_NATS_URL';
 const checkIdentity = 'check FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY';
 
 /**
- * What a failed attempt to connect means: an `invalid` that names the variable to look at where NATS, or this process,
- * refuses; undefined where NATS is away and may come.
+ * What a failed attempt to connect means, with the variable to look at: `refused` where NATS, or this process, refuses the
+ * other, `invalid` where the address cannot be right; undefined where NATS is away and may come.
  */
 export function refusalOf(error: unknown): FourfoldError | undefined {
   if (!(error instanceof Error)) return undefined;
-  const refuse = (problem: string, mend: string) =>
-    new FourfoldError('invalid', `NATS ${problem}`, { mend, cause: error });
+  const failure = (code: ErrorCode, problem: string, mend: string) =>
+    new FourfoldError(code, `NATS ${problem}`, { mend, cause: error });
   if (error instanceof errors.AuthorizationError && /violation/i.test(error.message)) {
-    return refuse('refuses this user', 'check FOURFOLD_NATS_USER and FOURFOLD_NATS_PASSWORD');
+    return failure('refused', 'refuses this user', 'check FOURFOLD_NATS_USER and FOURFOLD_NATS_PASSWORD');
   }
-  if (error.message.includes("server does not support 'tls'")) return refuse('does not speak TLS', checkUrl);
+  if (error.message.includes("server does not support 'tls'"))
+    return failure('invalid', 'does not speak TLS', checkUrl);
   if (error.message === 'unexpected response from server') {
-    return refuse('is not what answers there', 'check FOURFOLD_NATS_URL');
+    return failure('invalid', 'is not what answers there', 'check FOURFOLD_NATS_URL');
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO/.test(systemErrorCode(error) ?? '')) {
-    return refuse('and this process do not trust each other', `${checkIdentity}, and ${checkUrl}`);
+    return failure('refused', 'and this process do not trust each other', `${checkIdentity}, and ${checkUrl}`);
   }
   return undefined;
 }
 
 /** NATS does not let this user do what batches need. */
 export function permissionRefusal(error: InstanceType<typeof errors.PermissionViolationError>): FourfoldError {
-  return new FourfoldError('invalid', `NATS refuses this user a ${error.operation} of ${error.subject}`, {
+  return new FourfoldError('refused', `NATS refuses this user a ${error.operation} of ${error.subject}`, {
     mend: 'let the user of FOURFOLD_NATS_USER publish and subscribe to fourfold.> and _INBOX.>',
     cause: error,
   });

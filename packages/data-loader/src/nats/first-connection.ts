@@ -22,8 +22,8 @@ const handshakeMs = 5_000;
 const pingMs = 2_000;
 
 /**
- * Connect, as soon as one of the servers is there; the connection then comes back by itself for ever. Throws `invalid` for a
- * refusal, `unavailable` where there is none within the patience.
+ * Connect, as soon as one of the servers is there; the connection then comes back by itself for ever. Throws what
+ * `refusalOf` finds, `unavailable` where there is none within the patience.
  */
 export async function connectPatiently(options: FirstConnectionOptions): Promise<NatsConnection> {
   const { settings, name, patienceMs, log, signal } = options;
