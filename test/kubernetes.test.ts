@@ -1,18 +1,16 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { KubernetesObject, V1ConfigMap, V1Job, V1NetworkPolicy, V1Pod } from '@kubernetes/client-node';
-import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
+import type { KubernetesObject, V1NetworkPolicy, V1Pod } from '@kubernetes/client-node';
+import { hasKubernetes } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { parse } from 'yaml';
 import { clusterConfig } from './support/cluster-config.js';
-import { alertsPath } from './support/deployed.js';
 import { inNamespace, kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
 import { fourfold, killAll, photographs, startFourfold } from './support/process.js';
 
 /*
- * deploy/k8s and `fourfold submit` against a real API server, scheduler and controllers. Nodes and pods are played by kwok: what runs in
+ * `fourfold submit` and its sisters against a real API server, scheduler and controllers. Nodes and pods are played by kwok: what runs in
  * the pods is another test's business.
  */
 
@@ -25,15 +23,6 @@ const patience = { timeout: 45_000, interval: 250 };
 const indexOf = ({ metadata }: V1Pod): number =>
   Number(metadata?.annotations?.['batch.kubernetes.io/job-completion-index']);
 const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
-
-/** What runs of `deploy/k8s`. Nobody provides volumes here: MinIO's pod waits for its own. */
-const parts = {
-  coordinator: { Running: 1 },
-  worker: { Running: 2 },
-  'data-loader': { Running: 2 },
-  'fourfold-nats': { Running: 1 },
-  'fourfold-minio': { Pending: 1 },
-};
 
 describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- kubernetes)', () => {
   let kubernetes: TestKubernetes;
@@ -59,84 +48,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
   const submit = (config: string, ...args: string[]) => kubernetes.fourfold('submit', config, ...inTeam, ...args);
   const workers = async () =>
     (await kubernetes.podsOf(namespace, 'eight', 'worker')).filter(isRunning).sort((a, b) => indexOf(a) - indexOf(b));
-  /** Names of a namespace's applications, or of a run's roles, and how many of their pods are in which phase. */
-  const podsBy = async (namespace: string) => {
-    const { items } = await kubernetes.core.listNamespacedPod({ namespace });
-    const counts: Record<string, Record<string, number>> = {};
-    for (const { metadata, status } of items) {
-      const { 'app.kubernetes.io/component': role, 'app.kubernetes.io/name': name = '' } = metadata?.labels ?? {};
-      const of = (counts[role ?? name] ??= {});
-      const phase = status?.phase ?? '';
-      of[phase] = (of[phase] ?? 0) + 1;
-    }
-    return counts;
-  };
   const uids = (pods: V1Pod[]) => pods.map(({ metadata }) => metadata?.uid);
-
-  // At the same time: each has a namespace of its own, and most of the time is waiting.
-  test.concurrent.each(['base', 'overlays/gpu', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
-    '%s is applied, its pods run where Pod Security is enforced as restricted, and all of it goes',
-    async (path) => {
-      const namespace = path.replace('/', '-');
-      const objects = inNamespace(await kustomize(path), namespace);
-      const [own] = objects.filter(({ kind }) => kind === 'Namespace');
-      expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
-      // A resource that has just been defined is there for all only a moment later.
-      for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
-      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
-      for (const object of objects.reverse()) await kubernetes.remove(object);
-      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual({}), patience);
-    },
-  );
-
-  test.concurrent('overlays/jobset: all parts run, and go when the coordinator has succeeded', async () => {
-    const namespace = 'overlays-jobset';
-    await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
-    const objects = inNamespace(await kustomize('overlays/jobset'), namespace);
-    for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
-    await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
-    const [coordinator] = await kubernetes.podsOf(namespace, 'fourfold', 'coordinator');
-    await kubernetes.endPod(coordinator, 0);
-    const { 'fourfold-nats': nats, 'fourfold-minio': minio } = parts;
-    const left = { coordinator: { Succeeded: 1 }, 'fourfold-nats': nats, 'fourfold-minio': minio };
-    await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(left), patience);
-    const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
-    const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
-    expect(status.terminalState).toBe('Completed');
-    for (const object of objects.reverse()) await kubernetes.remove(object);
-  });
-
-  test('the dashboards are ConfigMaps that Grafana’s sidecar takes, and the alerts a PrometheusRule', async () => {
-    const objects = await kustomize('overlays/monitoring');
-    const dashboards = objects.filter(({ metadata }) => metadata?.labels?.['grafana_dashboard'] === '1');
-    const files = dashboards.flatMap((object) => Object.entries((object as V1ConfigMap).data ?? {}));
-    expect(files.map(([name]) => name).sort()).toEqual(['cluster.json', 'data.json', 'training.json']);
-    for (const [, text] of files) expect(JSON.parse(text)).toMatchObject({ tags: ['fourfold'] });
-    const rule = objects.find(({ kind }) => kind === 'PrometheusRule') as unknown as { spec: object };
-    expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
-  });
-
-  test('DNS is open wherever a cluster has it, and MinIO to namespaces that are let in', async () => {
-    const policies = (await kustomize('base')).filter(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy[];
-    const of = (name: string) => policies.find(({ metadata }) => metadata?.name === name)?.spec;
-    const [names] = of('fourfold-names')?.egress ?? [];
-    expect(names).not.toHaveProperty('to');
-    expect(names.ports?.map(({ protocol, port }) => `${protocol} ${port}`).sort()).toEqual([
-      'TCP 53',
-      'TCP 5353',
-      'UDP 53',
-      'UDP 5353',
-    ]);
-    const [minio] = of('fourfold-minio')?.ingress ?? [];
-    const others = { namespaceSelector: { matchLabels: { 'fourfold/checkpoints': 'pull' } } };
-    expect(minio).toMatchObject({ from: expect.arrayContaining([others]) as unknown });
-  });
-
-  test('a pod that is not restricted is refused there', async () => {
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
-    const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
-    await expect(kubernetes.apply({ ...pod, spec } as KubernetesObject, true)).rejects.toThrow('violates PodSecurity');
-  });
 
   test('--dry-run has the server check all, prints it, and sends nothing', async () => {
     const { code, stdout, stderr } = await submit(eight, '--workers', '8', '--gpus', '1', '--dry-run', '--json');
@@ -348,22 +260,6 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     slowMs,
   );
 
-  test.each([
-    ['overlays/gpu', ['--gpus', '1']],
-    ['overlays/tls', ['--tls', '--set', 'workers.threads=1']],
-  ])('submit sends the Jobs that Kustomize makes of %s', async (path, args) => {
-    const config = await kubernetes.writeConfig('fourfold');
-    const { stdout, stderr } = await submit(config, ...args, '--dry-run', '--json');
-    const ours = (JSON.parse(stdout || stderr) as V1Job[]).filter(({ kind }) => kind === 'Job');
-    const theirs = (await kustomize(path)).filter(({ kind }) => kind === 'Job');
-    expect(ours).toHaveLength(3);
-    for (const job of ours) {
-      const other = theirs.find(({ metadata }) => metadata?.name === job.metadata?.name) as V1Job;
-      const moved = { ...other, metadata: { ...other.metadata, namespace } };
-      expect(comparable(job)).toEqual(comparable((await kubernetes.apply(moved as KubernetesObject, true)) as V1Job));
-    }
-  });
-
   test(
     'logs are read and followed; a run that has ended says how',
     async () => {
@@ -482,27 +378,3 @@ const submittingPod = (namespace: string, labels: Record<string, string>): Kuber
   const spec = { serviceAccountName: 'fourfold-submit', securityContext, containers };
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'submit', namespace, labels }, spec } as KubernetesObject;
 };
-
-/** Have the API server ask JobSet's controller about JobSets, as its own manifests do. */
-async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }: Webhooks): Promise<void> {
-  const caBundle = Buffer.from(authority).toString('base64');
-  for (const [kind, path, operations] of [
-    ['MutatingWebhookConfiguration', 'mutate', ['CREATE']],
-    ['ValidatingWebhookConfiguration', 'validate', ['CREATE', 'UPDATE']],
-  ] as const) {
-    const webhook = {
-      name: `${path}.jobset.example`,
-      admissionReviewVersions: ['v1'],
-      sideEffects: 'None',
-      clientConfig: { url: `${url}/${path}-jobset-x-k8s-io-v1alpha2-jobset`, caBundle },
-      rules: [{ apiGroups: ['jobset.x-k8s.io'], apiVersions: ['v1alpha2'], operations, resources: ['jobsets'] }],
-    };
-    const apiVersion = 'admissionregistration.k8s.io/v1';
-    await apply({ apiVersion, kind, metadata: { name: 'jobset' }, webhooks: [webhook] } as KubernetesObject);
-  }
-}
-
-/** A Job as it was sent: without what the server makes up for each. */
-function comparable({ metadata, spec }: V1Job): unknown {
-  return { labels: metadata?.labels, spec: { ...spec, selector: undefined, template: spec?.template.spec } };
-}
