@@ -15,6 +15,15 @@ export function probeTorch(): { found: boolean; detail: string } {
 /** Whether what computes now can capture work as graphs: torch on a CUDA device. */
 export const canCaptureGraphs = (): boolean => tf.getBackend() === 'torch' && torchBackend().device !== 'cpu';
 
+/** Let a device copy to and from a vector at full speed until `unpinVectors`, where that helps. */
+export function pinVector(vector: Float32Array): void {
+  if (canCaptureGraphs()) torchBackend().pin(vector);
+}
+
+export function unpinVectors(): void {
+  if (canCaptureGraphs()) torchBackend().unpin();
+}
+
 /** Start the torch backend in this thread. Throws `invalid` where it is not set up, or the device is not there. */
 export async function startTorch({ device, precision, threads }: BackendChoice): Promise<BackendInfo> {
   try {
