@@ -15,6 +15,9 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: 'step,torch,update,loader' },
+    device: { type: 'string', default: 'cpu' },
+    blocks: { type: 'string', default: '16' },
+    batch: { type: 'string', default: '16' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -67,20 +70,43 @@ function stepComparison(phase, repeats) {
   };
 }
 
-/** Paper size on libtorch's CPU kernels; the peer in its best setting there. */
-function torchComparison(phase, dtype, repeats) {
-  const same = ['--phase', phase, '--dtype', dtype, ...repeats];
+/** On libtorch; the peer as its flags say. Its fp32 is TF32 on CUDA. */
+function torchComparison(phase, dtype, repeats, mode = { name: '', ours: [], peer: ['--malloc'] }) {
+  const { device, blocks, batch } = options;
+  const same = ['--device', device, '--blocks', blocks, '--batch', batch, '--phase', phase, ...repeats];
+  const ours = ['--size', 'paper', '--backend', 'torch', '--dtype', dtype, ...same, ...mode.ours];
+  const theirs = ['--dtype', dtype === 'tf32' ? 'fp32' : dtype, ...same, '--channels-last', ...mode.peer];
+  // Of the host's memory and the device's: no comparison.
+  const withoutMemory = (result) => (device === 'cpu' ? result : { ...result, peakMiB: undefined });
   return {
-    name: `torch on the CPU, paper size, ${phase}, ${dtype}`,
+    name: `torch on ${device}, ${blocks} blocks, batch ${batch}, ${phase}, ${dtype}${mode.name}`,
     unit: 'ms',
-    ours: async () =>
-      timing(
-        (await fourfold('bench', 'step', '--size', 'paper', '--backend', 'torch', '--device', 'cpu', ...same, '--json'))
-          .timings[0],
-      ),
-    peer: async () => peerTiming(await peer('torch_srgan.py', ...same, '--channels-last', '--malloc')),
+    ours: async () => withoutMemory(timing((await fourfold('bench', 'step', ...ours, '--json')).timings[0])),
+    peer: async () => withoutMemory(peerTiming(await peer('torch_srgan.py', ...theirs))),
   };
 }
+
+/** On CUDA: ours with graphs beside each way of the peer's, and without beside the peer that has none. */
+const cudaModes = [
+  { name: ', graphs, peer with CUDA graphs', ours: [], peer: ['--cudagraph'] },
+  { name: ', graphs, peer compiled', ours: [], peer: ['--compile'] },
+  { name: ', graphs, peer eager', ours: [], peer: [] },
+  { name: ', eager, peer eager', ours: ['--set', 'workers.graphs=false'], peer: [] },
+];
+
+const torchComparisons = () =>
+  options.device === 'cpu'
+    ? [
+        torchComparison('mse', 'fp32', ['--steps', '3', '--warmup', '1']),
+        torchComparison('gan', 'fp32', ['--steps', '2', '--warmup', '1']),
+        torchComparison('mse', 'bf16', ['--steps', '2', '--warmup', '1']),
+        torchComparison('gan', 'bf16', ['--steps', '1', '--warmup', '1']),
+      ]
+    : ['mse', 'gan'].flatMap((phase) =>
+        ['tf32', 'bf16'].flatMap((dtype) =>
+          cudaModes.map((mode) => torchComparison(phase, dtype, ['--steps', '50', '--warmup', '10'], mode)),
+        ),
+      );
 
 /** The synchronous update at paper size; the peer rounds gradients too where ours does. */
 function updateComparison(workers, exchange, format) {
@@ -174,6 +200,11 @@ async function measure({ name, unit, ours, peer: theirs }, rounds) {
 }
 
 async function main() {
+  if (!/^(cpu|cuda(:\d+)?)$/.test(options.device)) {
+    console.error(`--device ${options.device} is not a device: choose cpu, cuda or cuda:N`);
+    process.exitCode = 2;
+    return;
+  }
   const only = options.only.split(',');
   const modules = ['torch', 'numpy', ...(only.includes('loader') ? ['PIL'] : [])].join(', ');
   try {
@@ -194,14 +225,7 @@ async function main() {
             stepComparison('gan', ['--steps', '3', '--warmup', '1']),
           ]
         : []),
-      ...(only.includes('torch')
-        ? [
-            torchComparison('mse', 'fp32', ['--steps', '3', '--warmup', '1']),
-            torchComparison('gan', 'fp32', ['--steps', '2', '--warmup', '1']),
-            torchComparison('mse', 'bf16', ['--steps', '2', '--warmup', '1']),
-            torchComparison('gan', 'bf16', ['--steps', '1', '--warmup', '1']),
-          ]
-        : []),
+      ...(only.includes('torch') ? torchComparisons() : []),
       ...(only.includes('update') ? updateComparisons : []),
       ...(only.includes('loader') ? await loaderComparisons(folder) : []),
     ];

@@ -3,7 +3,7 @@ import { createTraffic, parseRunConfig } from '@fourfold/common';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createCoordinatorMetrics } from './coordinator-metrics.js';
 import { emptyHistory } from './history.js';
-import type { SavedCheckpoint, StatusNow } from './status.js';
+import type { CheckpointStatus, StatusNow } from './status.js';
 
 const now: StatusNow = {
   state: 'training',
@@ -25,7 +25,7 @@ beforeEach(() => vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => vi.useRealTimers());
 
 /** The checkpoint's age that a coordinator tells so long after its start. */
-async function ageSeconds(upMs: number, checkpoint?: SavedCheckpoint): Promise<number> {
+async function ageSeconds(upMs: number, checkpoint?: CheckpointStatus): Promise<number> {
   vi.setSystemTime(startedAtMs);
   const raw = { name: 'r', dataset: 'd', loss: { content: 'mse' } };
   const phases = [{ kind: 'mse', iterations: 20, learningRate: 1 }];

@@ -48,6 +48,15 @@ test('every backend is found or says why not', async () => {
   }
 });
 
+test.skipIf(!probeBackends().some(({ backend, found }) => backend === 'torch' && found))(
+  'torch says which precision it computes in',
+  async () => {
+    for (const precision of ['tf32', 'bf16', 'f32'] as const) {
+      expect(await selectBackend({ ...onOneThread('torch'), precision })).toMatchObject({ precision });
+    }
+  },
+);
+
 test('a precision or a device that a backend has not is refused', async () => {
   const wasm = onOneThread('wasm');
   await expect(selectBackend({ ...wasm, precision: 'bf16' })).rejects.toThrow(

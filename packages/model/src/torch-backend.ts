@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { FourfoldError, type ErrorCode } from '@fourfold/common';
-import { cudaDevices, probe, registerTorch, torchBackend } from '@fourfold/tfjs-torch';
+import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common';
+import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
 import type { BackendChoice, BackendInfo } from './backend.js';
 
@@ -15,14 +15,38 @@ export function probeTorch(): { found: boolean; detail: string } {
 /** Whether what computes now can capture work as graphs: torch on a CUDA device. */
 export const canCaptureGraphs = (): boolean => tf.getBackend() === 'torch' && torchBackend().device !== 'cpu';
 
+/** Let a device copy to and from a vector at full speed until `unpinVectors`, where that helps. */
+export function pinVector(vector: Float32Array): void {
+  if (canCaptureGraphs()) torchBackend().pin(vector);
+}
+
+export function unpinVectors(): void {
+  if (canCaptureGraphs()) torchBackend().unpin();
+}
+
+/** A GPU where there is one. An addon that was built for one does not go without in silence. */
+function bestDevice(): 'cuda' | 'cpu' {
+  if (cudaDevices().length > 0) return 'cuda';
+  const result = probe();
+  if (result.found && result.build.cuda) {
+    createLogger('torch').warn({ event: 'no-cuda', reason: whyNoCuda() }, 'no CUDA device: computing on the CPU');
+  }
+  return 'cpu';
+}
+
 /**
  * Start the torch backend in this thread. Throws `invalid` where it is not set up for the device, `unavailable` where the
  * device is not there, or fails.
  */
 export async function startTorch({ device, precision, threads }: BackendChoice): Promise<BackendInfo> {
   try {
-    const chosen = device === 'auto' ? (cudaDevices().length > 0 ? 'cuda' : 'cpu') : device;
-    const info = registerTorch({ device: chosen, precision, threads, tf32: precision === 'bf16' });
+    const chosen = device === 'auto' ? bestDevice() : device;
+    const info = registerTorch({
+      device: chosen,
+      precision: precision === 'bf16' ? 'bf16' : 'f32',
+      threads,
+      tf32: precision !== 'f32',
+    });
     await tf.setBackend('torch');
     return {
       backend: 'torch',

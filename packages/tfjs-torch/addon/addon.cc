@@ -221,6 +221,9 @@ napi_value cudaDevices(napi_env env, State&, const Arguments&) {
   return toArray(env, cudaDeviceNames(), toText);
 }
 
+/// whyNoCuda(): empty where there is a device.
+napi_value reasonOfNoCuda(napi_env env, State&, const Arguments&) { return toText(env, whyNoCuda()); }
+
 napi_value useDevice(napi_env env, State& state, const Arguments& arguments) {
   state.cuda.use(static_cast<int>(integerOf(env, arguments.at(0))));
   return nullptr;
@@ -264,10 +267,15 @@ napi_value onCopyStream(napi_env env, State& state, const Arguments& arguments) 
   return nullptr;
 }
 
-/// pin(array): its memory must live as long as the process.
+/// pin(array): whether its memory is pinned now and was not before. It must live until `unpin`.
 napi_value pin(napi_env env, State& state, const Arguments& arguments) {
   const at::Tensor bytes = over(env, arguments.at(0));
-  state.cuda.pin(bytes.data_ptr(), bytes.nbytes());
+  return toBoolean(env, state.cuda.pin(bytes.data_ptr(), bytes.nbytes()));
+}
+
+/// unpin(): everything that `pin` has pinned.
+napi_value unpin(napi_env, State& state, const Arguments&) {
+  state.cuda.unpin();
   return nullptr;
 }
 
@@ -300,6 +308,7 @@ NAPI_MODULE_INIT() {
   define<keepFreedMemory>(env, exports, "keepFreedMemory");
   define<cpuCapability>(env, exports, "cpuCapability");
   define<cudaDevices>(env, exports, "cudaDevices");
+  define<reasonOfNoCuda>(env, exports, "whyNoCuda");
   define<useDevice>(env, exports, "useDevice");
   define<synchronize>(env, exports, "synchronize");
   define<deviceMemory>(env, exports, "deviceMemory");
@@ -310,6 +319,7 @@ NAPI_MODULE_INIT() {
   define<onCopyStream>(env, exports, "onCopyStream");
   define<copiesAwaitComputation>(env, exports, "copiesAwaitComputation");
   define<pin>(env, exports, "pin");
+  define<unpin>(env, exports, "unpin");
   napi_set_named_property(env, exports, "version", toText(env, TORCH_VERSION));
   return exports;
 }

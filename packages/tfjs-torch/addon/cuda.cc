@@ -25,6 +25,11 @@ struct CudaState {
   std::set<void*> pinned;
   /// Graphs of one pool share the memory of their temporaries.
   at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
+
+  ~CudaState() {
+    // Its memory is freed next, and may be pinned by another thread where it lies then.
+    for (void* data : pinned) cudaHostUnregister(data);
+  }
 };
 
 namespace {
@@ -57,6 +62,8 @@ std::vector<int64_t> Cuda::memory() const {
 
 void Cuda::beginGraph() {
   CudaState& cuda = used(*this);
+  // A graph takes its memory from the device: what kernels before it have left in the cache is of no use to it.
+  c10::cuda::CUDACachingAllocator::emptyCache();
   cuda.capturing = std::make_unique<at::cuda::CUDAGraph>();
   // Other threads may copy meanwhile.
   cuda.capturing->capture_begin(cuda.pool, cudaStreamCaptureModeThreadLocal);
@@ -84,9 +91,22 @@ void Cuda::copiesAwaitComputation() {
 
 void Cuda::onCopyStream(bool on) { used(*this).copying = on; }
 
-void Cuda::pin(void* data, size_t sizeBytes) {
-  if (!used(*this).pinned.insert(data).second) return;
-  C10_CUDA_CHECK(cudaHostRegister(data, sizeBytes, cudaHostRegisterDefault));
+bool Cuda::pin(void* data, size_t sizeBytes) {
+  std::set<void*>& pinned = used(*this).pinned;
+  if (pinned.count(data)) return false;
+  if (cudaHostRegister(data, sizeBytes, cudaHostRegisterDefault) != cudaSuccess) {
+    // Or the next kernel would find the error.
+    cudaGetLastError();
+    return false;
+  }
+  return pinned.insert(data).second;
+}
+
+void Cuda::unpin() {
+  CudaState& cuda = used(*this);
+  synchronize();
+  for (void* data : cuda.pinned) C10_CUDA_CHECK(cudaHostUnregister(data));
+  cuda.pinned.clear();
 }
 
 struct StreamGuard::Guard {
@@ -101,9 +121,18 @@ StreamGuard::StreamGuard(const Cuda& cuda) {
 std::vector<std::string> cudaDeviceNames() {
   std::vector<std::string> names;
   int count = 0;
-  if (cudaGetDeviceCount(&count) != cudaSuccess) return names;
+  // Why not is whyNoCuda's to say.
+  if (cudaGetDeviceCount(&count) != cudaSuccess) cudaGetLastError();
   for (int device = 0; device < count; device++) names.emplace_back(at::cuda::getDeviceProperties(device)->name);
   return names;
+}
+
+std::string whyNoCuda() {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess) return "";
+  cudaGetLastError();
+  return cudaGetErrorString(error);
 }
 
 #else
@@ -123,12 +152,15 @@ void Cuda::replayGraph(int64_t) { none(); }
 void Cuda::freeGraph(int64_t) { none(); }
 void Cuda::copiesAwaitComputation() { none(); }
 void Cuda::onCopyStream(bool) { none(); }
-void Cuda::pin(void*, size_t) { none(); }
+bool Cuda::pin(void*, size_t) { none(); }
+void Cuda::unpin() { none(); }
 
 struct StreamGuard::Guard {};
 StreamGuard::StreamGuard(const Cuda&) {}
 
 std::vector<std::string> cudaDeviceNames() { return {}; }
+
+std::string whyNoCuda() { return "the addon was built without CUDA"; }
 
 #endif
 

@@ -27,8 +27,11 @@ class Cuda {
   void copiesAwaitComputation();
   /// Whether what follows runs on the copies' stream, beside the computation.
   void onCopyStream(bool on);
-  /// Pin a range of host memory, for as long as the process lives: copies to and from it run at full speed.
-  void pin(void* data, size_t sizeBytes);
+  /// Pin a range of host memory, which must not be freed before `unpin`: copies to and from it run at full speed. Returns
+  /// whether that was new, and possible; where it is not, copies are slower.
+  bool pin(void* data, size_t sizeBytes);
+  /// Everything that is pinned.
+  void unpin();
 
   std::unique_ptr<CudaState> state;
 };
@@ -46,3 +49,6 @@ class StreamGuard {
 
 /// Names of the devices; empty where there is none, or no CUDA in the build.
 std::vector<std::string> cudaDeviceNames();
+
+/// Why there is no device; empty where there is one.
+std::string whyNoCuda();

@@ -13,21 +13,10 @@
 class KeptBlocks final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t size) override {
-    if (size < smallest) return c10::GetDefaultCPUAllocator()->allocate(size);
+    if (size < smallest) return withRoom([&] { return c10::GetDefaultCPUAllocator()->allocate(size); });
+    Block block = takeKept(size);
+    if (!block.data) block = {withRoom([&] { return c10::alloc_cpu(size); }), size};
     const std::lock_guard<std::mutex> lock(mutex);
-    auto best = kept.end();
-    for (auto block = kept.begin(); block != kept.end(); ++block) {
-      const bool fits = block->size >= size && block->size - size <= size / 8;
-      if (fits && (best == kept.end() || block->size < best->size)) best = block;
-    }
-    Block block{};
-    if (best == kept.end()) {
-      block = {c10::alloc_cpu(size), size};
-    } else {
-      block = *best;
-      kept.erase(best);
-      keptBytes -= block.size;
-    }
     sizes[block.data] = block.size;
     return {block.data, block.data, &KeptBlocks::leave, c10::Device(c10::DeviceType::CPU)};
   }
@@ -52,6 +41,39 @@ class KeptBlocks final : public c10::Allocator {
   static constexpr size_t smallest = size_t{16} << 20;
   static constexpr size_t mostKept = size_t{1} << 30;
 
+  /// The kept block that wastes least, taken out; none where none fits.
+  Block takeKept(size_t size) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    auto best = kept.end();
+    for (auto block = kept.begin(); block != kept.end(); ++block) {
+      const bool fits = block->size >= size && block->size - size <= size / 8;
+      if (fits && (best == kept.end() || block->size < best->size)) best = block;
+    }
+    if (best == kept.end()) return {nullptr, 0};
+    const Block block = *best;
+    kept.erase(best);
+    keptBytes -= block.size;
+    return block;
+  }
+
+  /// What `make` allocates; where there is no memory for it, once more without the blocks that no tensor has.
+  template <typename Make>
+  auto withRoom(Make make) -> decltype(make()) {
+    try {
+      return make();
+    } catch (const c10::Error&) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      while (!kept.empty()) giveBackOldest();
+    }
+    return make();
+  }
+
+  void giveBackOldest() {
+    keptBytes -= kept.front().size;
+    c10::free_cpu(kept.front().data);
+    kept.pop_front();
+  }
+
   static void leave(void* data) {
     KeptBlocks& self = instance();
     const std::lock_guard<std::mutex> lock(self.mutex);
@@ -61,11 +83,7 @@ class KeptBlocks final : public c10::Allocator {
     self.keptBytes += found->second;
     self.sizes.erase(found);
     // Those that nobody has taken for longest go first.
-    while (self.keptBytes > mostKept) {
-      self.keptBytes -= self.kept.front().size;
-      c10::free_cpu(self.kept.front().data);
-      self.kept.pop_front();
-    }
+    while (self.keptBytes > mostKept) self.giveBackOldest();
   }
 
   std::mutex mutex;

@@ -12,7 +12,7 @@ const wheelVersion = '2.15.0';
 
 const python = process.env.PYTHON ?? 'python3';
 
-/** Describe the libtorch in a folder: version, C++ ABI, CUDA headers beside it; undefined where there is none. */
+/** Describe the libtorch in a folder: version, C++ ABI, its CUDA if it has one; undefined where there is none. */
 export function describeLibtorch(folder) {
   const header = ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']
     .map((path) => join(folder, path))
@@ -22,25 +22,35 @@ export function describeLibtorch(folder) {
   const version = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`TORCH_VERSION_${part} (\\d+)`).exec(text)[1]);
   const config = join(folder, 'share/cmake/Torch/TorchConfig.cmake');
   const cxx11Abi = existsSync(config) && /_GLIBCXX_USE_CXX11_ABI=0/.test(readFileSync(config, 'utf8')) ? 0 : 1;
-  return { folder, version: version.join('.'), cxx11Abi, cudaIncludes: cudaIncludesOf(folder) };
+  return { folder, version: version.join('.'), cxx11Abi, cuda: cudaOf(folder, version.join('.')) };
 }
 
-/** Folders with CUDA's headers: of a toolkit, or of the packages that PyTorch's wheel depends on. */
-function cudaIncludesOf(folder) {
+/** Headers of NVIDIA's that CUDA code of libtorch's includes, and what has them, as CUDA's toolkit calls it. */
+const cudaHeaders = {
+  'cuda_runtime_api.h': 'cudart',
+  'crt/host_defines.h': 'crt',
+  'cusparse.h': 'cusparse',
+  'cublas_v2.h': 'cublas',
+  'cusolverDn.h': 'cusolver',
+};
+
+/**
+ * The CUDA of a libtorch: folders with headers, of a toolkit or of the packages that PyTorch's wheel depends on, and the headers
+ * that are in none of them; undefined where libtorch has none.
+ */
+function cudaOf(folder, version) {
   if (!existsSync(join(folder, 'lib/libtorch_cuda.so'))) return undefined;
-  const packages = join(dirname(folder), 'nvidia');
-  const inPackages = existsSync(packages) ? readdirSync(packages).map((name) => join(packages, name, 'include')) : [];
   const toolkits = [process.env.CUDA_HOME, process.env.CUDA_PATH, '/usr/local/cuda']
     .filter((path) => path !== undefined)
     .map((path) => join(path, 'include'));
-  for (const includes of [toolkits, inPackages]) {
-    const there = includes.filter((path) => existsSync(path));
-    const hasAll = ['cuda_runtime_api.h', 'crt/host_defines.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h'].every(
-      (header) => there.some((path) => existsSync(join(path, header))),
-    );
-    if (hasAll) return there;
-  }
-  return undefined;
+  const inPackages = [dirname(folder), headersFolder(version)]
+    .map((site) => join(site, 'nvidia'))
+    .flatMap((packages) => (existsSync(packages) ? readdirSync(packages).map((name) => join(packages, name)) : []))
+    .map((path) => join(path, 'include'));
+  const missingIn = (includes) =>
+    Object.keys(cudaHeaders).filter((header) => !includes.some((path) => existsSync(join(path, header))));
+  const includes = missingIn(toolkits).length === 0 ? toolkits : inPackages;
+  return { includes: includes.filter((path) => existsSync(path)), missing: missingIn(includes) };
 }
 
 /** libtorch in a named folder, else the machine's PyTorch, else what an earlier set-up installed. */
@@ -71,57 +81,97 @@ function pythonTorch() {
 const cacheRoot = () => process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
 const siteFolder = (version) => join(cacheRoot(), 'tfjs-torch', `libtorch-${version}`);
 const cacheFolder = (version) => join(siteFolder(version), 'torch');
+/** Headers for a libtorch that this set-up did not install. */
+const headersFolder = (version) => join(cacheRoot(), 'tfjs-torch', `cuda-headers-${version}`);
 
 /** Install PyTorch's wheel into the cache folder: without its Python dependencies, and without CUDA's libraries where not wanted. */
 export async function installLibtorch({ version = wheelVersion, wantsCuda, run, needs }) {
+  const site = siteFolder(version);
+  await installInto(site, `libtorch ${version}`, { run, needs }, async (pip, unfinished) => {
+    console.error(`tfjs-torch: installing libtorch ${version} from PyPI into ${site} ...`);
+    await pip('--no-deps', `torch==${version}`);
+    // Without these even its CPU part does not load.
+    const libraries = requirements(unfinished, wantsCuda ? undefined : ['cupti', 'cudart']);
+    if (libraries.length > 0) await pip(...libraries);
+  });
+  return describeLibtorch(cacheFolder(version));
+}
+
+/**
+ * The libtorch with all headers of CUDA: those that are missing are installed from PyPI. Throws where it has no CUDA, or nobody
+ * knows which packages have them.
+ */
+export async function completeCuda({ folder, version, cuda }, { run, needs }) {
+  if (!cuda)
+    throw new SetupError(`the libtorch in ${folder} has no CUDA: name one that has in LIBTORCH, or a --version`);
+  if (cuda.missing.length === 0) return describeLibtorch(folder);
+  const site = dirname(folder);
+  const isHere = folder === cacheFolder(version);
+  if (cuda.missing.some((header) => requirements(site, [cudaHeaders[header]]).length === 0)) {
+    const what = `${cuda.missing.join(', ')} of CUDA ${cuda.missing.length > 1 ? 'are' : 'is'} missing beside ${folder}`;
+    throw new SetupError(`${what}: install CUDA's toolkit, and name its folder in CUDA_HOME`);
+  }
+  // Beside our own wheel the libraries are missing, too, where it was installed for the CPU.
+  const into = isHere ? join(site, 'nvidia') : headersFolder(version);
+  await installInto(into, "CUDA's headers", { run, needs }, async (pip, unfinished) => {
+    console.error(`tfjs-torch: installing what is missing of CUDA from PyPI: ${cuda.missing.join(', ')} ...`);
+    await pip(...requirements(site, isHere ? undefined : cuda.missing.map((header) => cudaHeaders[header])));
+    if (!isHere) return;
+    // pip would not add to the folder that is there.
+    for (const name of readdirSync(join(unfinished, 'nvidia'))) {
+      renameSync(join(unfinished, 'nvidia', name), join(unfinished, name));
+    }
+  });
+  return describeLibtorch(folder);
+}
+
+/** Install packages by pip into a folder that is there whole or not at all. */
+async function installInto(site, what, { run, needs }, install) {
   await needs(
     python,
     ['-m', 'pip', '--version'],
     'pip, which gets libtorch from PyPI,',
     'install Python 3 with pip, or name a libtorch in LIBTORCH',
   );
-  const site = siteFolder(version);
   const unfinished = `${site}.${process.pid}`;
   mkdirSync(dirname(site), { recursive: true });
-  const flags = ['--quiet', '--disable-pip-version-check', '--no-compile', '--no-deps', '--target', unfinished];
+  const flags = ['--quiet', '--disable-pip-version-check', '--no-compile', '--target', unfinished];
   const pip = async (...packages) => {
     try {
       await run(python, ['-m', 'pip', 'install', ...flags, ...packages]);
     } catch (error) {
       const reason = error.message.split('\n').findLast((line) => line.startsWith('ERROR: ')) ?? error.message;
-      const what = `libtorch ${version} could not be installed from PyPI (${reason.replace('ERROR: ', '')})`;
-      throw new SetupError(`${what}: name another --version, or a libtorch in LIBTORCH`, { cause: error });
+      const failed = `${what} could not be installed from PyPI (${reason.replace('ERROR: ', '')})`;
+      throw new SetupError(`${failed}: name another --version, or a libtorch in LIBTORCH`, { cause: error });
     }
   };
-  console.error(`tfjs-torch: installing libtorch ${version} from PyPI into ${site} ...`);
   try {
-    await pip(`torch==${version}`);
-    const libraries = requirements(unfinished).filter((name) => wantsCuda || /cupti|cuda[-_]runtime/.test(name));
-    if (libraries.length > 0) await pip(...libraries);
+    await install(pip, unfinished);
     rmSync(site, { recursive: true, force: true });
     renameSync(unfinished, site);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
-  return describeLibtorch(cacheFolder(version));
 }
 
-/** NVIDIA's packages that the installed wheel asks for; without them even its CPU part does not load. */
-function requirements(site) {
+/** NVIDIA's packages that an installed wheel asks for: all, or only some, as CUDA's toolkit calls them. None of what is no wheel. */
+function requirements(site, only) {
   const metadata = readdirSync(site).find((name) => /^torch-.*\.dist-info$/.test(name));
+  if (!metadata) return [];
   const lines = readFileSync(join(site, metadata, 'METADATA'), 'utf8').split('\n');
   const wanted = lines.flatMap((line) => /^Requires-Dist: ([^;]*)/.exec(line)?.[1].trim() ?? []);
-  const nvidia = wanted.filter((name) => name.startsWith('nvidia-'));
-  const toolkit = wanted.find((name) => name.startsWith('cuda-toolkit'));
+  const isWanted = (name) => !only || only.includes(name);
+  const nvidia = wanted.filter((name) => name.startsWith('nvidia-') && isWanted(nameInToolkit(name)));
+  const toolkit = /^cuda-toolkit\[(.*)\](==[\d.]+)/.exec(wanted.find((name) => name.startsWith('cuda-toolkit')));
   if (!toolkit) return nvidia;
-  // Since 2.10 a package of packages names them, by version.
-  const [, extras, version] = /\[([^\]]*)\]==([\d.]+)/.exec(toolkit);
-  const names = { cudart: 'nvidia-cuda-runtime', cupti: 'nvidia-cuda-cupti', nvrtc: 'nvidia-cuda-nvrtc' };
-  return [
-    ...nvidia,
-    // The runtime's headers include the compiler's, which are a package that nothing depends on.
-    ...[...extras.split(','), 'cuda-crt'].map(
-      (extra) => `${names[extra] ?? `nvidia-${extra}`}==${version.split('.').slice(0, 2).join('.')}.*`,
-    ),
-  ];
+  // Since 2.10 a package of packages names most of them. The runtime's headers include the compiler's, which none of them has.
+  const [, extras, version] = toolkit;
+  const named = [...extras.split(','), 'crt'].filter(isWanted);
+  return [...nvidia, ...(named.length > 0 ? [`cuda-toolkit[${named.join()}]${version}`] : [])];
+}
+
+/** nvidia-cuda-runtime-cu12==12.4.127 is cudart. */
+function nameInToolkit(requirement) {
+  const [, name] = /^nvidia-(?:cuda-)?([a-z]+)/.exec(requirement);
+  return name === 'runtime' ? 'cudart' : name;
 }

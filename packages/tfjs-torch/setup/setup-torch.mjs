@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { findLibtorch, installLibtorch, SetupError } from './libtorch.mjs';
+import { completeCuda, findLibtorch, installLibtorch, SetupError } from './libtorch.mjs';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 const buildFolder = join(packageFolder, 'build');
@@ -19,7 +19,7 @@ async function main() {
 Compiles the addon of the torch backend against the first of: --libtorch FOLDER (with lib/ and include/ in it), the
 environment variable LIBTORCH, the PyTorch of python3 (or of the environment variable PYTHON), the wheel from PyPI, which
 it installs into the cache folder. --version takes the wheel of that version. --cuda builds for CUDA where no NVIDIA driver
-is at hand now.`);
+is at hand now, or says why it cannot.`);
     return;
   }
   const startMs = Date.now();
@@ -30,11 +30,9 @@ is at hand now.`);
 
   const folder = options.libtorch ?? (options.version ? undefined : process.env.LIBTORCH);
   const found = findLibtorch({ folder, version: options.version });
-  const libtorch = found ?? (await installLibtorch({ version: options.version, wantsCuda, run, needs }));
-  checkVersion(libtorch.version, `${libtorch.folder} is`);
-  const cuda = wantsCuda && libtorch.cudaIncludes !== undefined;
-  if (wantsCuda && !cuda)
-    console.error('tfjs-torch: no CUDA headers were found beside libtorch: building for the CPU alone');
+  const some = found ?? (await installLibtorch({ version: options.version, wantsCuda, run, needs }));
+  checkVersion(some.version, `${some.folder} is`);
+  const { libtorch, cuda } = wantsCuda ? await withCuda(some, options.cuda) : { libtorch: some, cuda: false };
   console.error(
     `tfjs-torch: compiling for libtorch ${libtorch.version} in ${libtorch.folder}${cuda ? ', with CUDA' : ''} ...`,
   );
@@ -51,6 +49,17 @@ is at hand now.`);
   };
   writeFileSync(join(buildFolder, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
   console.error(`tfjs-torch: ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
+}
+
+/** The libtorch ready for CUDA; where it cannot be, and nobody has asked for it, for the CPU. */
+async function withCuda(libtorch, isAsked) {
+  try {
+    return { libtorch: await completeCuda(libtorch, { run, needs }), cuda: true };
+  } catch (error) {
+    if (isAsked || !(error instanceof SetupError)) throw error;
+    console.error(`tfjs-torch: building for the CPU alone, and this machine has a GPU. ${error.message}`);
+    return { libtorch, cuda: false };
+  }
 }
 
 function readOptions() {
@@ -72,14 +81,15 @@ function readOptions() {
 }
 
 /** Compile the addon; returns its file, which is not yet in its place. */
-async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
+async function compile(compiler, libtorch, cuda) {
+  const { folder, cxx11Abi } = libtorch;
   mkdirSync(buildFolder, { recursive: true });
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir;
   const flags = [
     ...['-std=c++20', '-O1', '-fPIC', '-w', `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi}`, '-DNAPI_VERSION=8'],
     ...['include', 'include/torch/csrc/api/include'].flatMap((path) => ['-isystem', join(folder, path)]),
     ...['-isystem', nodeHeaders],
-    ...(cuda ? ['-DTFJS_TORCH_CUDA', ...cudaIncludes.flatMap((path) => ['-isystem', path])] : []),
+    ...(cuda ? ['-DTFJS_TORCH_CUDA', ...libtorch.cuda.includes.flatMap((path) => ['-isystem', path])] : []),
   ];
   const objects = await Promise.all(
     ['addon', 'cuda'].map(async (name) => {
@@ -88,24 +98,19 @@ async function compile(compiler, { folder, cudaIncludes, cxx11Abi }, cuda) {
       return object;
     }),
   );
-  const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda', ':libcudart.so'] : [])];
+  // CUDA's runtime comes with torch_cuda.
+  const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda'] : [])];
   const lib = join(folder, 'lib');
   const made = join(buildFolder, 'torch.new.node');
-  const cudart = cuda
-    ? cudaIncludes.flatMap((path) => [`-L${join(path, '../lib')}`, `-L${join(path, '../lib64')}`])
-    : [];
   await run(compiler, [
-    ...['-shared', ...objects, '-o', made, `-L${lib}`, ...cudart, '-Wl,--no-as-needed'],
-    ...libraries.flatMap((name) => linkFlags(name, cudaIncludes)),
+    ...['-shared', ...objects, '-o', made, `-L${lib}`, '-Wl,--no-as-needed'],
+    ...libraries.map((name) => `-l${name}`),
     ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
     `-Wl,-rpath,${lib}`,
   ]);
   for (const object of objects) rmSync(object);
   return made;
 }
-
-/** libtorch's own libraries by name; the CUDA runtime comes with torch_cuda, and its file may carry a version. */
-const linkFlags = (name) => (name.startsWith(':') ? [] : [`-l${name}`]);
 
 /** Run a program to its end; its output is shown if it fails. */
 function run(program, args) {

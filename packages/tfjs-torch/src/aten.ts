@@ -1,6 +1,5 @@
 import type { DataType } from '@tensorflow/tfjs-core';
-import { freemem } from 'node:os';
-import { loadNative, type Argument, type Handle } from './native.js';
+import { loadNative, withMemory, type Argument, type Handle } from './native.js';
 
 /**
  * ATen's operators by name: `aten.relu(x)`, `aten['add.Tensor'](a, b)`; arguments are those of the operator's schema, in
@@ -32,14 +31,6 @@ export const scalarTypeOf: Record<Exclude<DataType, 'string'>, number> & Record<
   complex64: scalarType.complex64,
 };
 
-/** The CPU's allocator says what was asked for in the middle of its own words, and not what is free. */
-function withMemory(error: unknown, operator: string): unknown {
-  const asked = /DefaultCPUAllocator.*tried to allocate (\d+) bytes/s.exec((error as Error).message)?.[1];
-  if (asked === undefined) return error;
-  const message = `${operator}: out of memory: ${asked} bytes were asked for, and ${freemem()} are free`;
-  return Object.assign(new Error(message, { cause: error }), { code: 'OUT_OF_MEMORY' });
-}
-
 function operators<Result>(): Record<string, (...args: Argument[]) => Result> {
   return new Proxy<Record<string, (...args: Argument[]) => Result>>(
     {},
@@ -49,13 +40,7 @@ function operators<Result>(): Record<string, (...args: Argument[]) => Result> {
         const native = loadNative();
         const [base, overload = ''] = name.split('.');
         const operator = native.find(base.includes('::') ? base : `aten::${base}`, overload);
-        return (found[name] = (...args) => {
-          try {
-            return native.call(operator, ...args) as Result;
-          } catch (error) {
-            throw withMemory(error, name);
-          }
-        });
+        return (found[name] = (...args) => withMemory(name, () => native.call(operator, ...args) as Result));
       },
     },
   );

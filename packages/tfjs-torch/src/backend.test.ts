@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { aten } from './aten.js';
@@ -56,10 +57,37 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     expect([...tf.fill([2], 1).dataSync()]).toEqual([1, 1]);
   });
 
+  it.runIf(process.platform === 'linux')('gives kept memory back before it says that there is none', () => {
+    // The limit leaves the second tensor no room but the first one's, which is too large to be taken as it is.
+    const script = `
+      import { execFileSync } from 'node:child_process';
+      import { readFileSync } from 'node:fs';
+      import { aten } from '${new URL('../dist/aten.js', import.meta.url).href}';
+      import { loadNative } from '${new URL('../dist/native.js', import.meta.url).href}';
+      const native = loadNative();
+      native.keepFreedMemory();
+      const make = (megabytes) => aten['empty.memory_format']([megabytes << 20], 0, undefined, 'cpu');
+      native.free(make(1000));
+      const values = new Uint8Array(1500 << 20);
+      const takenBytes = 1024 * Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (takenBytes + (450 << 20))]);
+      native.free(make(860));
+      let error;
+      try { native.write(values, [values.length], 'cpu'); } catch (thrown) { error = thrown; }
+      console.log(JSON.stringify({ code: error.code, message: error.message, left: native.tensorCount() }));
+    `;
+    const stdout = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'OUT_OF_MEMORY', left: 0 });
+    expect(stdout).toMatch(/upload: out of memory: \d+ bytes were asked for, and \d+ are free/);
+  });
+
   it('refuses devices that are not there', () => {
     expect(() => registerTorch({ device: 'tpu' })).toThrow('torch: tpu is not a device: choose cpu, cuda or cuda:N');
     const devices = loadNative().cudaDevices().length;
-    const reason = devices === 0 ? 'cuda was asked for, and there is none' : `there are ${devices} CUDA devices`;
+    const reason =
+      devices === 0
+        ? `cuda:99 was asked for, and there is none: ${loadNative().whyNoCuda()}`
+        : `there are ${devices} CUDA devices`;
     expect(() => registerTorch({ device: 'cuda:99' })).toThrow(reason);
   });
 });

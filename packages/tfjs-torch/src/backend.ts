@@ -34,14 +34,13 @@ interface Entry {
   isFilter?: boolean;
 }
 
-/** Pinning costs more than it saves below this. */
-const pinnedFromBytes = 1 << 20;
-
 /** TensorFlow.js's storage on libtorch. Every dataId is one tensor of the addon's. */
 export class TorchBackend extends KernelBackend {
   private readonly native = loadNative();
   private readonly entries = new DataStorage<Entry>(this, engine());
   private readonly constants = new Map<string, Handle>();
+  /** Memory that is pinned: its addresses must not become another array's. */
+  private readonly pinned: ArrayBufferLike[] = [];
 
   /** `device` is cpu or cuda:N. */
   constructor(
@@ -180,14 +179,12 @@ export class TorchBackend extends KernelBackend {
 
   /** Copy a tensor's elements to `target`, which may lie on shared memory. */
   readInto({ dataId, shape }: TensorInfo, target: NumericArray): void {
-    this.pin(target);
     this.scope(() => this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target));
   }
 
   /** Put new elements in a tensor's place. Results computed from it are not touched. */
   overwrite({ dataId }: TensorInfo, values: NumericArray): void {
     const { handle, low } = this.entries.get(dataId);
-    this.pin(values);
     this.native.overwrite(handle, values);
     // In its place: a captured graph reads it there.
     if (low) this.scope(() => aten.copy_(low, handle));
@@ -203,9 +200,15 @@ export class TorchBackend extends KernelBackend {
     }
   }
 
-  /** Let a device copy to and from an array's whole buffer at full speed; worth it for buffers that are used again. */
-  private pin({ buffer }: NumericArray): void {
-    if (this.device !== 'cpu' && buffer.byteLength >= pinnedFromBytes) this.native.pin(new Uint8Array(buffer));
+  /** Let a CUDA device copy to and from an array's whole buffer at full speed, until `unpin`; it is kept as long. */
+  pin({ buffer }: NumericArray): void {
+    if (this.device !== 'cpu' && this.native.pin(new Uint8Array(buffer))) this.pinned.push(buffer);
+  }
+
+  /** Every array is as it was before it was pinned. */
+  unpin(): void {
+    if (this.device !== 'cpu') this.native.unpin();
+    this.pinned.length = 0;
   }
 
   override disposeData(dataId: DataId, force = false): boolean {

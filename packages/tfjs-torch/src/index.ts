@@ -5,7 +5,7 @@ import { defineFallbacks, defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
 
 export { probe, type BuildRecord, type Probe } from './native.js';
-export { captureGraph, copiesAwaitComputation, type Graph } from './graphs.js';
+export { captureGraphs, copiesAwaitComputation, type Capture, type Graph } from './graphs.js';
 export { picturesTensor, readBeside, readInto } from './transfer.js';
 export { torchBackend, type Precision, type TorchBackend } from './backend.js';
 export { registeredKernels } from './kernel.js';
@@ -63,6 +63,9 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
 /** Names of the CUDA devices that the addon can use; empty where it was built without CUDA or there is none. */
 export const cudaDevices = (): string[] => loadNative().cudaDevices();
 
+/** Why `cudaDevices` names none, in the words of CUDA. */
+export const whyNoCuda = (): string => loadNative().whyNoCuda();
+
 /** Bytes on a CUDA device. */
 export interface CudaMemory {
   /** In tensors of this process. */
@@ -92,7 +95,7 @@ function useCuda(device: string): string {
   const index = Number(match[1] ?? 0);
   if (devices.length === 0) {
     throw new Error(
-      'torch: cuda was asked for, and there is none: this libtorch has no CUDA, or the machine no NVIDIA driver; choose cpu, or run npm run setup:torch where there is a GPU',
+      `torch: ${device} was asked for, and there is none: ${native.whyNoCuda()}; choose cpu, or run npm run setup:torch where there is a GPU`,
     );
   }
   if (index >= devices.length) {

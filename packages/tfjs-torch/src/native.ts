@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, loadavg } from 'node:os';
+import { cpus, freemem, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,6 +34,7 @@ export interface Native {
   keepFreedMemory(): void;
   cpuCapability(): string;
   cudaDevices(): string[];
+  whyNoCuda(): string;
   useDevice(device: number): void;
   synchronize(): void;
   deviceMemory(): [allocated: number, reserved: number, free: number, total: number];
@@ -43,7 +44,8 @@ export interface Native {
   freeGraph(graph: number): void;
   copiesAwaitComputation(): void;
   onCopyStream(on: boolean): void;
-  pin(array: NumericArray): void;
+  pin(array: NumericArray): boolean;
+  unpin(): void;
 }
 
 /** What `npm run setup:torch` wrote about the addon that it compiled. */
@@ -92,6 +94,18 @@ export function probe(): Probe {
  */
 export const isCrowded = (loadAverage: number, cores: number): boolean => loadAverage > 1.5 * cores;
 
+/** The CPU's allocator says what was asked for in the middle of its own words, and not what is free. */
+export function withMemory<Result>(what: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    const asked = /DefaultCPUAllocator.*tried to allocate (\d+) bytes/s.exec((error as Error).message)?.[1];
+    if (asked === undefined) throw error;
+    const message = `${what}: out of memory: ${asked} bytes were asked for, and ${freemem()} are free`;
+    throw Object.assign(new Error(message, { cause: error }), { code: 'OUT_OF_MEMORY' });
+  }
+}
+
 let loaded: Native | undefined;
 
 /** Load the addon, once a thread. Throws an Error of one line where `probe` finds none, or loading fails. */
@@ -103,7 +117,8 @@ export function loadNative(): Native {
   if (isCrowded(loadavg()[0], cpus().length) && !process.env['OMP_WAIT_POLICY'])
     process.env['GOMP_SPINCOUNT'] ??= '1000';
   try {
-    loaded = createRequire(import.meta.url)(join(buildFolder, 'torch.node')) as Native;
+    const addon = createRequire(import.meta.url)(join(buildFolder, 'torch.node')) as Native;
+    loaded = { ...addon, write: (...args) => withMemory('upload', () => addon.write(...args)) };
   } catch (error) {
     const [line] = String((error as Error).message).split('\n');
     throw new Error(`torch: the addon cannot be loaded (${line}): ${setUp} again`, { cause: error });

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 
@@ -21,12 +21,80 @@ test.each([
   ['no version', ['--version', 'newest'], {}, '--version newest does not look like'],
   ['an unknown option', ['--fast'], {}, "Unknown option '--fast'; --help"],
 ])('set-up refuses on one line: %s', (_, args, environment, reason) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+  const { status, stdout, stderr } = setUp(args, environment);
+  expect(stderr).toMatch(/^tfjs-torch: [^\n]*\n$/);
+  expect(stderr).toContain(reason);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+});
+
+function setUp(args: string[], environment: NodeJS.ProcessEnv) {
+  return spawnSync(process.execPath, [script, ...args], {
     encoding: 'utf8',
     // No libtorch of the cache folder, and a compiler that is there.
     env: { ...process.env, XDG_CACHE_HOME: folder, CXX: process.execPath, ...environment },
   });
-  expect(stderr).toMatch(/^tfjs-torch: [^\n]*\n$/);
-  expect(stderr).toContain(reason);
-  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+}
+
+/** Files with these texts, by their paths below a folder. */
+function write(root: string, files: Record<string, string>): void {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+}
+
+/** The site-packages of a PyTorch, but for what set-up does not look at; returns libtorch's folder. */
+function createTorch(name: string, files: Record<string, string>): string {
+  const version = ['MAJOR 2', 'MINOR 15', 'PATCH 0'].map((part) => `#define TORCH_VERSION_${part}\n`).join('');
+  write(join(folder, name), {
+    'torch/include/torch/headeronly/version.h': version,
+    'torch/lib/libc10.so': '',
+    ...files,
+  });
+  return join(folder, name, 'torch');
+}
+
+/** What a GPU machine's own toolkit has need not be installed. */
+const hasToolkit = existsSync('/usr/local/cuda/include/cusparse.h');
+const noToolkit = { CUDA_HOME: undefined, CUDA_PATH: undefined };
+const cudaLibrary = { 'torch/lib/libtorch_cuda.so': '' };
+
+test('--cuda is refused where libtorch has no CUDA', () => {
+  const libtorch = createTorch('cpu', {});
+  const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: `tfjs-torch: the libtorch in ${libtorch} has no CUDA: name one that has in LIBTORCH, or a --version\n`,
+  });
+});
+
+test.skipIf(hasToolkit)('--cuda is refused where headers are missing and no package is known to have them', () => {
+  const libtorch = createTorch('no-wheel', cudaLibrary);
+  const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(
+    /^tfjs-torch: cuda_runtime_api.h, [^\n]*cusolverDn.h of CUDA are missing beside [^\n]*CUDA_HOME\n$/,
+  );
+});
+
+test.skipIf(hasToolkit)('headers that a PyTorch lacks are installed beside it', () => {
+  const headers = ['cuda_runtime_api.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h'];
+  const libtorch = createTorch('wheel', {
+    ...cudaLibrary,
+    ...Object.fromEntries(headers.map((header) => [`nvidia/cu13/include/${header}`, ''])),
+    'torch-2.15.0.dist-info/METADATA': 'Requires-Dist: cuda-toolkit[cublas,cudart]==13.2.1; platform_system == "Linux"',
+  });
+  // pip, as far as set-up asks it: the last of the arguments are a folder and what to install there.
+  const pip = join(folder, 'pip');
+  const include = '"$8/nvidia/cu13/include/crt"';
+  write(folder, {
+    pip: `#!/bin/sh\n[ "$3" = install ] || exit 0\nmkdir -p ${include} && echo "$*" > ${include}/host_defines.h\n`,
+  });
+  chmodSync(pip, 0o755);
+  const { stderr } = setUp(['--cuda', '--libtorch', libtorch], { ...noToolkit, PYTHON: pip });
+  const [first, second] = stderr.split('\n');
+  expect(first).toBe('tfjs-torch: installing what is missing of CUDA from PyPI: crt/host_defines.h ...');
+  expect(second).toBe(`tfjs-torch: compiling for libtorch 2.15.0 in ${libtorch}, with CUDA ...`);
+  const installed = join(folder, 'tfjs-torch/cuda-headers-2.15.0/nvidia/cu13/include/crt/host_defines.h');
+  expect(readFileSync(installed, 'utf8')).toMatch(/--target \S+ cuda-toolkit\[crt\]==13\.2\.1\n$/);
 });

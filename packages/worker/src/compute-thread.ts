@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parentPort } from 'node:worker_threads';
-import type { RunConfig } from '@fourfold/common';
+import { createLogger, type RunConfig } from '@fourfold/common';
 import { decodePicture, resizeBy } from '@fourfold/data-loader';
 import {
   canCaptureGraphs,
@@ -13,10 +13,12 @@ import {
   factoredWeights,
   generatorLayout,
   networkWires,
+  pinVector,
   replaceParameters,
   selectBackend,
   tensorCount,
   tileOverlap,
+  unpinVectors,
   uploadParameters,
   upscalePicture,
   vggLayout,
@@ -65,13 +67,17 @@ const methods = {
       discriminator: wires.discriminator.gradientLayout,
     };
     const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
-    halves = config.workers.graphs && canCaptureGraphs() ? createGraphHalves(parts) : createHalves(parts);
+    halves =
+      config.workers.graphs && canCaptureGraphs()
+        ? createGraphHalves(parts, createLogger('worker'))
+        : createHalves(parts);
     return info;
   },
 
-  /** Forget what was computed for another coordinator; returns how many tensors are left, those of parameters. */
+  /** Forget what was computed for another coordinator, and its vectors; returns how many tensors are left, those of parameters. */
   reset(): number {
     halves?.reset();
+    unpinVectors();
     return tensorCount();
   },
 
@@ -81,19 +87,25 @@ const methods = {
   /** Take over a network's parameters. */
   setParameters(name: 'generator' | 'discriminator', vector: Float32Array): void {
     // Passes of the generator's older version need its tensors as they were.
-    if (name === 'generator') methods.reset();
+    if (name === 'generator') halves?.reset();
+    pinVector(vector);
     const found = networks[name];
     networks[name] = found
       ? { ...found, parameters: replaceParameters(layouts[name], found.parameters, vector) }
       : { layer: layerOf(name), parameters: uploadParameters(layouts[name], vector) };
   },
 
-  discriminatorHalf: (place: Place, batch: CropBatch, target: Float32Array) =>
-    started().discriminator(place, batch, target),
+  discriminatorHalf(place: Place, batch: CropBatch, target: Float32Array) {
+    pinVector(target);
+    return started().discriminator(place, batch, target);
+  },
 
   prepareContent: (place: Place) => started().content(place),
 
-  generatorHalf: (place: Place, batch: CropBatch, target: Float32Array) => started().generator(place, batch, target),
+  generatorHalf(place: Place, batch: CropBatch, target: Float32Array) {
+    pinVector(target);
+    return started().generator(place, batch, target);
+  },
 
   /** Take over the generator's vector, running averages included, to measure it. */
   startEvaluation(vector: Float32Array): void {

@@ -11,12 +11,13 @@ import {
   receiveVector,
   startServer,
   wire,
+  type Logger,
   type RunningServer,
   type SharedFile__Output,
   type Traffic,
   type WorkerClient,
 } from '@fourfold/common';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
 import { createSharedGradients, type SharedGradients } from './shared-gradients.js';
 
@@ -133,6 +134,22 @@ test('a gradient is rounded when it is offered, and what leaves is counted', asy
   }
   expect(traffic).toEqual({ grpc: 8, 'shared-memory': 0 });
 });
+
+test.each(['auto', 'shared-memory'] as const)(
+  'shared memory that cannot be opened, under transport %s',
+  async (transport) => {
+    const warn = vi.fn();
+    const shared = createSharedGradients({ transport, folder: '/nowhere' }, { warn } as unknown as Logger);
+    shared.use(true);
+    const put = () => shared.put(token(1), new Uint8Array(4));
+    const message = 'there is no shared memory in /nowhere';
+    if (transport === 'shared-memory') return expect(put()).rejects.toMatchObject({ code: 'unavailable', message });
+    expect([await put(), await put()]).toEqual([undefined, undefined]);
+    // The second was not tried.
+    expect(warn).toHaveBeenCalledOnce();
+    expect(warn.mock.calls[0][0]).toMatchObject({ reason: expect.stringMatching(`${message}: .`) as string });
+  },
+);
 
 describe.runIf(process.platform === 'linux')('in shared memory', () => {
   /** What a coordinator of this host reads there. */

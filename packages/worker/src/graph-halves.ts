@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { PhaseConfig } from '@fourfold/common';
+import { describeError, type Logger, type PhaseConfig } from '@fourfold/common';
 import {
-  captureGraph,
+  captureGraphs,
   contentStep,
   copiesAwaitComputation,
   discriminatorStep,
@@ -15,6 +15,7 @@ import {
   runGenerator,
   uploadBatch,
   type BatchTensors,
+  type Capture,
   type CropBatch,
   type Graph,
   type Layout,
@@ -42,13 +43,15 @@ interface Recording {
 /**
  * Halves as CUDA graphs: each is captured once and replayed, so that in the steady state no kernel is launched from
  * JavaScript. The first iteration of a kind of phase runs kernel by kernel, which is what libraries set themselves up in.
- * One pass is kept; a worker with several replicas computes the others' passes again.
+ * One pass is kept; a worker with several replicas computes the others' passes again. Where graphs cannot be captured, every
+ * iteration runs kernel by kernel, to the same bits.
  */
-export function createGraphHalves(parts: HalvesParts): Halves {
+export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
   const { config, gradientLayouts, factored, network, vgg } = parts;
   const eager = createHalves(parts);
   const recordings = new Map<PhaseConfig['kind'], Recording>();
   const warm = new Set<PhaseConfig['kind']>();
+  let canCapture = true;
   /** Whose pass lies in the recordings' tensors, if its first graph was replayed since the generator last changed. */
   let held: { recording: Recording; place: Place } | undefined;
 
@@ -56,11 +59,10 @@ export function createGraphHalves(parts: HalvesParts): Halves {
   const isHeld = ({ iteration, replica }: Place) =>
     held?.place.iteration === iteration && held.place.replica === replica;
 
-  function begin(place: Place, batch: CropBatch): Recording {
-    const kind = kindOf(place);
-    let recording = recordings.get(kind);
-    if (recording) overwriteBatch(recording.batch, batch);
-    else recordings.set(kind, (recording = record(kind, batch)));
+  /** The recording with the first half replayed; none where the iteration is the eager halves' to compute. */
+  function begin(place: Place, batch: CropBatch): Recording | undefined {
+    const recording = recordingOf(kindOf(place), batch);
+    if (!recording) return undefined;
     recording.first.graph.replay();
     copiesAwaitComputation();
     // While the discriminator's gradient goes to the host.
@@ -69,10 +71,27 @@ export function createGraphHalves(parts: HalvesParts): Halves {
     return recording;
   }
 
-  function record(kind: PhaseConfig['kind'], batch: CropBatch): Recording {
+  /** The recording with the batch in its place. The first iteration of a kind has none, from its first half to its last. */
+  function recordingOf(kind: PhaseConfig['kind'], batch: CropBatch): Recording | undefined {
+    const found = recordings.get(kind);
+    if (found) overwriteBatch(found.batch, batch);
+    if (found || !warm.has(kind) || !canCapture) return found;
+    try {
+      const made = captureGraphs((capture) => record(kind, batch, capture));
+      recordings.set(kind, made);
+      return made;
+    } catch (error) {
+      canCapture = false;
+      const what = `the ${kind} phase’s graphs cannot be captured: it computes without, slower; workers.graphs: false does not try`;
+      log.warn({ event: 'no-graphs', reason: describeError(error) }, what);
+      return undefined;
+    }
+  }
+
+  function record(kind: PhaseConfig['kind'], batch: CropBatch, capture: Capture): Recording {
     const tensors = uploadBatch(batch);
     const isGan = kind === 'gan';
-    const { graph: first, result } = captureGraph(() => {
+    const { graph: first, result } = capture(() => {
       const pass = runGenerator(network('generator'), tensors.lr);
       return {
         pass,
@@ -81,9 +100,9 @@ export function createGraphHalves(parts: HalvesParts): Halves {
           : undefined,
       };
     });
-    const content = captureGraph(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
+    const content = capture(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
     const against = isGan ? network('discriminator') : undefined;
-    const second = captureGraph(() =>
+    const second = capture(() =>
       packWith(
         gradientLayouts.generator,
         generatorStep(result.pass, content.result, against, config.loss.adversarialWeight),
@@ -106,29 +125,27 @@ export function createGraphHalves(parts: HalvesParts): Halves {
     return { losses, gradient };
   }
 
-  /** The first iteration of a kind goes to the eager halves, from its first half to its last. */
-  const isWarm = (place: Place) => warm.has(kindOf(place));
-
   return {
     discriminator(place, batch, target) {
-      if (!isWarm(place)) return eager.discriminator(place, batch, target);
-      const { result } = begin(place, batch).first;
+      const recording = begin(place, batch);
+      if (!recording) return eager.discriminator(place, batch, target);
+      const { result } = recording.first;
       assert(result, 'a gan phase has a discriminator half');
       readBeside(result.gradient, target);
       return peekLosses(result.losses);
     },
     content(place) {
       // The graph of the content loss follows the first half's by itself.
-      if (!isWarm(place)) eager.content(place);
+      if (!recordings.has(kindOf(place))) eager.content(place);
     },
     generator(place, batch, target) {
-      if (!isWarm(place)) {
+      const recording = held && isHeld(place) ? held.recording : begin(place, batch);
+      if (!recording) {
         const losses = eager.generator(place, batch, target);
-        eager.reset();
+        if (!warm.has(kindOf(place))) eager.reset();
         warm.add(kindOf(place));
         return losses;
       }
-      const recording = held && isHeld(place) ? held.recording : begin(place, batch);
       held = undefined;
       recording.generator.graph.replay();
       downloadVector(recording.generator.gradient, target);

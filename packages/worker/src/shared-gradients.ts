@@ -1,5 +1,6 @@
 import {
   createSharedFile,
+  describeError,
   FourfoldError,
   tokenName,
   type ExchangeConfig,
@@ -15,7 +16,7 @@ export interface SharedGradients {
   use(isShared: boolean): void;
   /**
    * Write a gradient's wire vector; resolves with where it is, or with nothing where it has to cross in another way. Throws `no-space`
-   * where the config insists on shared memory and it is full.
+   * where the config insists on shared memory and it is full, `unavailable` where no file of it can be opened.
    */
   put(token: Token__Output, gradient: Uint8Array): Promise<SharedFile__Output | undefined>;
   /** The gradient, if there is one, is of no use any more. */
@@ -38,17 +39,20 @@ export function createSharedGradients(
   let isUsed = false;
   let isFull = false;
 
-  async function write(slot: Slot, token: Token__Output, gradient: Uint8Array): Promise<boolean> {
+  /** A slot with the gradient in it; none where it has to cross in another way. */
+  async function write(kept: Slot | undefined, token: Token__Output, gradient: Uint8Array): Promise<Slot | undefined> {
+    let file = kept?.file;
     try {
-      await slot.file.write(token, gradient);
-      return true;
+      file ??= await createSharedFile(folder);
+      await file.write(token, gradient);
+      return { file, byteLength: gradient.byteLength };
     } catch (error) {
-      await slot.file.close();
-      const isExpected = error instanceof FourfoldError && error.code === 'no-space';
+      await file?.close();
+      const isExpected = error instanceof FourfoldError && ['no-space', 'unavailable'].includes(error.code);
       if (!isExpected || transport === 'shared-memory') throw error;
       isFull = true;
-      log.warn({ event: 'no-shared-memory', reason: error.message }, 'gradients beyond it cross by gRPC');
-      return false;
+      log.warn({ event: 'no-shared-memory', reason: describeError(error) }, 'gradients beyond it cross by gRPC');
+      return undefined;
     }
   }
 
@@ -61,8 +65,8 @@ export function createSharedGradients(
       const { byteLength } = gradient;
       const index = free.findIndex((slot) => slot.byteLength === byteLength);
       if (index < 0 && isFull) return undefined;
-      const slot = index < 0 ? { file: await createSharedFile(folder), byteLength } : free.splice(index, 1)[0];
-      if (!(await write(slot, token, gradient))) return undefined;
+      const slot = await write(index < 0 ? undefined : free.splice(index, 1)[0], token, gradient);
+      if (!slot) return undefined;
       held.set(tokenName(token), slot);
       return slot.file.place;
     },

@@ -18,6 +18,8 @@ export function registerBench(program: Command): void {
 
 const updateSilenceMs = 120_000;
 const cropsAReplica = 16;
+/** By what PyTorch's users call it. */
+const precisionOf = { fp32: 'f32', tf32: 'tf32', bf16: 'bf16' };
 
 interface SizeArguments {
   size: 'demo' | 'paper';
@@ -34,7 +36,7 @@ interface StepArguments extends SizeArguments {
   blocks?: number;
   threads?: number;
   device?: string;
-  dtype?: 'fp32' | 'bf16';
+  dtype?: keyof typeof precisionOf;
   steps: number;
   warmup: number;
 }
@@ -57,7 +59,7 @@ function registerStep(bench: Command): void {
     .option('--blocks <n>', 'residual blocks of the generator', wholeNumber(1))
     .option('--threads <n>', 'threads to compute with (default: the machine’s cores)', wholeNumber(1))
     .option('--device <name>', 'what torch computes on: auto, cpu, cuda or cuda:N')
-    .addOption(new Option('--dtype <name>', 'precision of torch’s convolutions').choices(['fp32', 'bf16']))
+    .addOption(new Option('--dtype <name>', 'precision of torch’s convolutions').choices(Object.keys(precisionOf)))
     .addOption(countOption('--steps', 'iterations that are measured', 1, 10))
     .addOption(countOption('--warmup', 'iterations before them', 0, 2))
     .addOption(jsonOption())
@@ -207,7 +209,7 @@ function stepSettings({ set, backend, batch, channels, blocks, threads, device, 
     ...(blocks === undefined ? [] : [`generator.blocks=${blocks}`]),
     ...(threads === undefined ? [] : [`workers.threads=${threads}`]),
     ...(device === undefined ? [] : [`workers.device=${device}`]),
-    ...(dtype === undefined ? [] : [`workers.precision=${dtype === 'bf16' ? 'bf16' : 'f32'}`]),
+    ...(dtype === undefined ? [] : [`workers.precision=${precisionOf[dtype]}`]),
     `workers.backend=${backend}`,
   ];
 }

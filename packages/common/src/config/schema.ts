@@ -95,8 +95,11 @@ export const workersSchema = z.strictObject({
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'auto, cpu, cuda or cuda:N')
     .default('auto'),
-  /** `bf16`: convolutions and matrix products round to bfloat16, and activations are kept as such (torch only). */
-  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * `bf16`: convolutions and matrix products round to bfloat16, and activations are kept as such; `tf32`: on CUDA they may round to
+   * TF32, the rest is float32 (torch only).
+   */
+  precision: z.enum(['f32', 'tf32', 'bf16']).default('f32'),
   /** On CUDA, capture the halves of an iteration as graphs and replay them. */
   graphs: z.boolean().default(true),
   /** Threads a worker computes with; 0 divides the machine's cores among the local workers. */
