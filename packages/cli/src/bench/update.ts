@@ -76,7 +76,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
       config,
       term,
       board,
-      admit: exchange.connect,
+      admit: (register) => exchange.connect(register),
       exchange,
       status: () => progress.status('training', term, board.workerCount(), master.versions()),
       stop: (reason) => stop.abort(new FourfoldError('unavailable', reason)),
