@@ -87,7 +87,7 @@ export function createLeaseLoop(
       computing: (performance.now() - readyMs) / 1000,
     };
     // The next lease need not wait until it is there.
-    deliver(token, losses, gradient, { network, seconds }).catch((error: unknown) => report(token, error));
+    deliver(token, losses, gradient, { network, seconds }).catch((error: unknown) => failed(token, error));
     if (network === 'discriminator') halfDone.push(work);
     else batches.done(work.iteration, work.replica);
   }
@@ -124,7 +124,7 @@ export function createLeaseLoop(
       if (lease) {
         current = { name: tokenName(lease.token), wanted: true };
         await computeLease(lease).catch((error: unknown) => {
-          if (current?.wanted) report(lease.token, error);
+          if (current?.wanted) failed(lease.token, error);
         });
         current = undefined;
         continue;
@@ -136,7 +136,7 @@ export function createLeaseLoop(
     running = false;
   }
 
-  function report(token: Token__Output, error: unknown): void {
+  function failed(token: Token__Output, error: unknown): void {
     if (isStale(error)) return;
     if (concernsEveryWorker(error)) {
       session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: true } });
@@ -148,6 +148,8 @@ export function createLeaseLoop(
   }
 
   return {
+    /** What could not be computed: it is reported, and ends the run, this lease alone, or the session. */
+    failed,
     /** Take a lease on; it is computed when its turn comes. */
     add(lease: ReplicaLease): void {
       const { work } = lease;
@@ -180,7 +182,7 @@ export function createLeaseLoop(
  * Whether no worker can compute what this one could not: the input is wrong or damaged. A full disk, a broken transfer or a device
  * that is out of memory is one machine's trouble.
  */
-export const concernsEveryWorker = (error: unknown): boolean =>
+const concernsEveryWorker = (error: unknown): boolean =>
   error instanceof FourfoldError && ['invalid', 'not-found', 'corrupt'].includes(error.code);
 
 /** The coordinator has moved on from what a lease asked for; it knows. */

@@ -3,7 +3,6 @@ import {
   FourfoldError,
   logAbout,
   protocolVersion,
-  reasonOf,
   runStore,
   whyNoTrust,
   type EvaluationWork__Output,
@@ -17,7 +16,7 @@ import type { ComputeMethods } from './compute-thread.js';
 import { runEvaluation } from './evaluation-job.js';
 import type { ParameterSource, WorkerExchange } from './exchange.js';
 import { withDeadline } from './deadline.js';
-import { concernsEveryWorker, createLeaseLoop, type ComputedLease } from './lease-loop.js';
+import { createLeaseLoop, type ComputedLease } from './lease-loop.js';
 import { createParameterCache } from './parameters.js';
 import { createPictureWriter } from './picture-writer.js';
 import { joinCoordinator, type SessionEnd } from './session.js';
@@ -103,8 +102,7 @@ export function createServing(parts: ServingParts) {
         const scores = await runEvaluation(parts, work, over.signal);
         session.send({ evaluationDone: { token, scores } });
       } catch (error) {
-        if (!over.signal.aborted)
-          session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: concernsEveryWorker(error) } });
+        if (!over.signal.aborted) leases.failed(token, error);
       }
     };
     stop.addEventListener('abort', session.leave);
