@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
     const said = withoutSharedMemory(worker);
     expect(said.map(({ reason }) => reason)).toEqual([
-      expect.stringMatching(/^shared memory .* has no room for \d+ bytes$/),
+      expect.stringMatching(/^shared memory .* has no room for \d+ bytes.*; make it larger/),
     ]);
   }, 120_000);
 

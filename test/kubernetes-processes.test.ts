@@ -107,12 +107,16 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
   test('overlays/tls: who is told to stop exits with 143, and the next term goes on', async () => {
     const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
     const [worker, leaving] = workers;
-    for (const part of [leaving, coordinator]) {
+    for (const part of [coordinator, leaving]) {
       part.child.kill('SIGTERM');
       expect((await part.exit).code, part.errors.join('\n')).toBe(143);
     }
     const next = await startPod('coordinator');
-    await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
+    const resumed = await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
+    // No other one was due before the end of a phase.
+    const written = coordinator.events.filter(({ event }) => event === 'checkpoint');
+    expect(written.map(({ iteration }) => iteration)).toEqual([resumed['iteration']]);
+    expect(resumed['iteration']).toBeLessThan(phases[0].iterations);
     expect(await exitCodes([next, loader, worker])).toEqual([0, 0, 0]);
   }, 150_000);
 });
@@ -135,7 +139,8 @@ function withSmallConfig(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'ConfigMap' || object.metadata?.name !== `${run}-run`) return object;
   const places =
     'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats, announceMs: 200 }\n';
-  return { ...object, data: { 'run.yaml': `name: ${run}\n${clusterConfig(phases)}${places}` } } as V1ConfigMap;
+  const config = clusterConfig(phases).replace('checkpoints: { every: 2 }', 'checkpoints: { every: 1000 }');
+  return { ...object, data: { 'run.yaml': `name: ${run}\n${config}${places}` } } as V1ConfigMap;
 }
 
 /** The Secrets that cert-manager would make of the overlay's Certificates. */

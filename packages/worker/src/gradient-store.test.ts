@@ -143,7 +143,7 @@ test.each(['auto', 'shared-memory'] as const)(
     shared.use(true);
     const put = () => shared.put(token(1), new Uint8Array(4));
     const message = 'there is no shared memory in /nowhere';
-    if (transport === 'shared-memory') return expect(put()).rejects.toMatchObject({ code: 'unavailable', message });
+    if (transport === 'shared-memory') return expect(put()).rejects.toMatchObject({ code: 'invalid', message });
     expect([await put(), await put()]).toEqual([undefined, undefined]);
     // The second was not tried.
     expect(warn).toHaveBeenCalledOnce();

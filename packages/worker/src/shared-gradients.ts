@@ -15,8 +15,8 @@ export interface SharedGradients {
   /** From now on the coordinator in office reads shared memory, or does not. */
   use(isShared: boolean): void;
   /**
-   * Write a gradient's wire vector; resolves with where it is, or with nothing where it has to cross in another way. Throws `no-space`
-   * where the config insists on shared memory and it is full, `unavailable` where no file of it can be opened.
+   * Write a gradient's wire vector; resolves with where it is, or with nothing where it has to cross in another way. Throws `invalid`
+   * where the config insists on shared memory, and it is full or no file of it can be opened.
    */
   put(token: Token__Output, gradient: Uint8Array): Promise<SharedFile__Output | undefined>;
   /** The gradient, if there is one, is of no use any more. */
@@ -49,7 +49,10 @@ export function createSharedGradients(
     } catch (error) {
       await file?.close();
       const isExpected = error instanceof FourfoldError && ['no-space', 'unavailable'].includes(error.code);
-      if (!isExpected || transport === 'shared-memory') throw error;
+      if (!isExpected) throw error;
+      // All workers of a run that insists on it are on one host: none has more.
+      if (transport === 'shared-memory')
+        throw new FourfoldError('invalid', error.message, { ...error.options, cause: error });
       isFull = true;
       log.warn({ event: 'no-shared-memory', reason: describeError(error) }, 'gradients beyond it cross by gRPC');
       return undefined;

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import { Client } from 'minio';
+import type { Client } from 'minio';
 import pRetry from 'p-retry';
 import { createLogger } from '../log.js';
 import { isPassing, toFourfoldError } from './failures.js';
@@ -10,13 +10,12 @@ import type { S3Settings } from './settings.js';
 export const partSizeBytes = 16 << 20;
 
 export interface S3Connection {
-  client: Client;
   /**
-   * Make a request, again and again while the service cannot be reached, at growing, random intervals and for so long as
+   * Make a request by the client, again and again while the service cannot be reached, at growing, random intervals and for so long as
    * there is patience. What takes long says in the log what it waits for; `name` is the object or bucket. Throws what
    * `toFourfoldError` makes of the failure.
    */
-  attempt: <T>(name: string, request: () => Promise<T>) => Promise<T>;
+  attempt: <T>(name: string, request: (client: Client) => Promise<T>) => Promise<T>;
 }
 
 /** Without a byte for so long a connection counts as dead. */
@@ -31,21 +30,25 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
   const { hostname, port, protocol } = new URL(endpoint);
   const log = createLogger('store');
   const isSecure = protocol === 'https:';
-  const client = new Client({
-    endPoint: hostname,
-    ...(port && { port: Number(port) }),
-    useSSL: isSecure,
-    region,
-    ...keys,
-    partSize: partSizeBytes,
-    transport: createTransport(isSecure ? https : http),
-    transportAgent: new (isSecure ? https : http).Agent({ keepAlive: true, maxSockets }),
-    retryOptions: { disableRetry: true },
-  });
+  // Loading it takes longer than all the rest of a process's start: only who makes a request pays for it.
+  const connect = async (): Promise<Client> => {
+    const { Client } = await import('minio');
+    return new Client({
+      endPoint: hostname,
+      ...(port && { port: Number(port) }),
+      useSSL: isSecure,
+      region,
+      ...keys,
+      partSize: partSizeBytes,
+      transport: createTransport(isSecure ? https : http),
+      transportAgent: new (isSecure ? https : http).Agent({ keepAlive: true, maxSockets }),
+      retryOptions: { disableRetry: true },
+    });
+  };
+  let connected: Promise<Client> | undefined;
   // After one request has waited in vain, others need not wait as long again to find the same.
   let isGivenUp = false;
   return {
-    client,
     async attempt(name, request) {
       const begunMs = performance.now();
       const waitedMs = () => Math.round(performance.now() - begunMs);
@@ -57,7 +60,8 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
       };
       const timer = setInterval(say, sayEveryMs);
       try {
-        const result = await pRetry(request, {
+        const client = await (connected ??= connect());
+        const result = await pRetry(() => request(client), {
           retries: Infinity,
           minTimeout: retryMs.first,
           maxTimeout: retryMs.longest,

@@ -1,9 +1,11 @@
-import { S3Error } from 'minio';
 import { FourfoldError, systemErrorCode, type ErrorCode } from '../errors.js';
+
+/** An error of minio's client, which is loaded when it is needed. */
+const isS3Error = (error: unknown): error is Error => error instanceof Error && error.name === 'S3Error';
 
 /** The code that an S3 service gave its refusal; undefined for failures of another kind. */
 export const s3ErrorCode = (error: unknown): string | undefined =>
-  error instanceof S3Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  isS3Error(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
 const passingS3Codes = new Set([
   'ConditionalRequestConflict',
@@ -31,7 +33,7 @@ const passingSystemCodes = new Set([
 
 /** Whether the same request may succeed later: the service is away, starting or busy. */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof S3Error) return passingS3Codes.has(s3ErrorCode(error) ?? '');
+  if (isS3Error(error)) return passingS3Codes.has(s3ErrorCode(error) ?? '');
   if (passingSystemCodes.has(systemErrorCode(error) ?? '')) return true;
   // What the client makes of the statuses 429, 502, 503 and their like.
   return error instanceof Error && error.message.includes('Retryable HTTP status');
@@ -63,7 +65,7 @@ export function toFourfoldError(name: string, error: unknown): FourfoldError {
 }
 
 function addressMend(error: unknown): string | undefined {
-  if (error instanceof S3Error && s3ErrorCode(error) === undefined) return 'check FOURFOLD_S3_ENDPOINT';
+  if (isS3Error(error) && s3ErrorCode(error) === undefined) return 'check FOURFOLD_S3_ENDPOINT';
   return /CERT|ERR_TLS|SIGNATURE|EPROTO/.test(systemErrorCode(error) ?? '')
     ? 'check http or https in FOURFOLD_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names the certificate of an authority of your own'
     : undefined;

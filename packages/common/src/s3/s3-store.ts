@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'minio';
 import { FourfoldError } from '../errors.js';
 import type { ObjectInfo, ObjectStore } from '../object-store.js';
 import { partSizeBytes, type S3Connection } from './connection.js';
@@ -20,7 +21,7 @@ const putIdKey = 'x-amz-meta-put-id';
 
 /** An object store below `prefix` in a bucket, which the first put creates. */
 export function createS3Store(connection: S3Connection, bucket: string, prefix: string): ObjectStore {
-  const { client, attempt } = connection;
+  const { attempt } = connection;
   const url = `s3://${posix.join(bucket, prefix)}`;
   const pathOf = (key: string) => {
     const path = posix.normalize(key);
@@ -37,7 +38,9 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     let etag: string | undefined;
     for (let breaks = 0; ;) {
       const from = at;
-      const body = (await attempt(nameOf(key), () => client.getPartialObject(bucket, path, from))) as IncomingMessage;
+      const body = (await attempt(nameOf(key), (client) =>
+        client.getPartialObject(bucket, path, from),
+      )) as IncomingMessage;
       if (etag !== undefined && body.headers.etag !== etag) {
         body.destroy();
         throw new FourfoldError('conflict', `${nameOf(key)} was replaced while it was read`);
@@ -61,20 +64,20 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
   }
 
   /** Make a request that writes; the bucket is created where it is not there yet. */
-  const write = <T>(key: string, request: () => Promise<T>): Promise<T> =>
-    attempt(nameOf(key), () =>
-      request().catch(async (error: unknown) => {
+  const write = <T>(key: string, request: (client: Client) => Promise<T>): Promise<T> =>
+    attempt(nameOf(key), (client) =>
+      request(client).catch(async (error: unknown) => {
         if (s3ErrorCode(error) !== 'NoSuchBucket') throw error;
         await client.makeBucket(bucket).catch((other: unknown) => {
           if (!/^BucketAlready/.test(s3ErrorCode(other) ?? '')) throw other;
         });
-        return request();
+        return request(client);
       }),
     );
 
   /** Whether the object there is what the put of this id has written. */
   const isFromPut = async (key: string, putId: string): Promise<boolean> => {
-    const found = await attempt(nameOf(key), () => client.statObject(bucket, pathOf(key)));
+    const found = await attempt(nameOf(key), (client) => client.statObject(bucket, pathOf(key)));
     return (found.metaData as Record<string, unknown>)['put-id'] === putId;
   };
 
@@ -82,7 +85,7 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     const putId = randomUUID();
     const headers = { [putIdKey]: putId, ...(ifAbsent && { 'If-None-Match': '*' }) };
     try {
-      await write(key, () => client.putObject(bucket, pathOf(key), body, body.byteLength, { ...headers }));
+      await write(key, (client) => client.putObject(bucket, pathOf(key), body, body.byteLength, { ...headers }));
     } catch (error) {
       // A try whose answer was lost may have been the one that created the object.
       const isTaken = error instanceof FourfoldError && error.code === 'conflict';
@@ -94,23 +97,27 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
   const putParts = async (key: string, body: Buffer): Promise<boolean> => {
     const path = pathOf(key);
     const putId = randomUUID();
-    const uploadId = await write(key, () => client.initiateNewMultipartUpload(bucket, path, { [putIdKey]: putId }));
+    const uploadId = await write(key, (client) =>
+      client.initiateNewMultipartUpload(bucket, path, { [putIdKey]: putId }),
+    );
     try {
       const parts: { part: number; etag: string }[] = [];
       for (let begin = 0; begin < body.byteLength; begin += partSizeBytes) {
         const part = parts.length + 1;
         const target = { bucketName: bucket, objectName: path, uploadID: uploadId, partNumber: part };
         const bytes = body.subarray(begin, begin + partSizeBytes);
-        const { etag } = await attempt(nameOf(key), () => client.uploadPart({ ...target, headers: {} }, bytes));
+        const { etag } = await attempt(nameOf(key), (client) => client.uploadPart({ ...target, headers: {} }, bytes));
         parts.push({ part, etag });
       }
-      await attempt(nameOf(key), () => client.completeMultipartUpload(bucket, path, uploadId, parts));
+      await attempt(nameOf(key), (client) => client.completeMultipartUpload(bucket, path, uploadId, parts));
       return true;
     } catch (error) {
       if (error instanceof FourfoldError && error.code === 'not-found') {
         return isFromPut(key, putId).catch(() => false);
       }
-      await client.abortMultipartUpload(bucket, path, uploadId).catch(() => undefined);
+      await attempt(nameOf(key), (client) => client.abortMultipartUpload(bucket, path, uploadId)).catch(
+        () => undefined,
+      );
       throw error;
     }
   };
@@ -120,7 +127,7 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     const found: ObjectInfo[] = [];
     for (let token: string | undefined = ''; token !== undefined;) {
       const from: string = token;
-      const request = () => client.listObjectsV2Query(bucket, root + keyPrefix, from, '', pageKeys, '');
+      const request = (client: Client) => client.listObjectsV2Query(bucket, root + keyPrefix, from, '', pageKeys, '');
       const page = await attempt(url, request).catch(emptyIfNotFound);
       for (const { name, size } of page.objects) {
         if (name !== undefined) found.push({ key: name.slice(root.length), sizeBytes: size });
@@ -132,7 +139,7 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
 
   async function remove(key: string): Promise<void> {
     const path = pathOf(key);
-    await attempt(nameOf(key), () => client.removeObject(bucket, path)).catch(emptyIfNotFound);
+    await attempt(nameOf(key), (client) => client.removeObject(bucket, path)).catch(emptyIfNotFound);
   }
 
   return {
