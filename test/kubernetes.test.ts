@@ -35,7 +35,6 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       kubernetes.addNode('gpus-2', 4),
       kubernetes.addNode('plain', 0),
       kubernetes.addNamespace(namespace),
-      kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/),
     ]);
     eight = await kubernetes.writeConfig('eight');
   }, 120_000);
