@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: 'step,torch,update,loader' },
+    match: { type: 'string', default: '' },
     device: { type: 'string', default: 'cpu' },
     blocks: { type: 'string', default: '16' },
     batch: { type: 'string', default: '16' },
@@ -230,7 +231,16 @@ async function main() {
       ...(only.includes('loader') ? await loaderComparisons(folder) : []),
     ];
     const results = [];
-    for (const comparison of comparisons) results.push(await measure(comparison, Number(options.rounds)));
+    for (const comparison of comparisons.filter(({ name }) => name.includes(options.match))) {
+      try {
+        results.push(await measure(comparison, Number(options.rounds)));
+        // Those that come after may take longer than there is time.
+        console.error(JSON.stringify(results.at(-1)));
+      } catch (error) {
+        console.error(`${comparison.name} failed: ${error.stderr?.slice(-2000) || error.message}`);
+        process.exitCode = 1;
+      }
+    }
     report(results);
   } finally {
     await rm(folder, { recursive: true, force: true });

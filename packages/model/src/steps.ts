@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LossConfig, PhaseConfig } from '@fourfold/common';
+import { kernels } from './kernels/kernels.js';
 import { multiplyFactors, type NamedTensors } from './layers/index.js';
 import { wideWeights } from './layout.js';
 import { fakeLoss, featureLoss, meanSquaredError, realLoss, totalVariation, type Loss } from './losses.js';
@@ -157,9 +158,18 @@ export function generatorStep(
   return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
 }
 
-/** The numbers of losses, which stay. */
-export const peekLosses = (losses: LossTensors): Record<string, number> =>
-  Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, loss.dataSync()[0]]));
+/** The numbers of losses, which stay; `read` copies one's to a vector of length 1. */
+export function peekLosses(
+  losses: LossTensors,
+  read = (loss: tf.Tensor, value: Float32Array) => kernels().download(loss, value),
+): Record<string, number> {
+  const numberOf = (loss: tf.Tensor) => {
+    const value = new Float32Array(1);
+    read(loss, value);
+    return value[0];
+  };
+  return Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, numberOf(loss)]));
+}
 
 /** The numbers of losses, which are freed. */
 export function readLosses(losses: LossTensors): Record<string, number> {

@@ -22,9 +22,9 @@ export function replaceParameters(layout: Layout, tensors: NamedTensors, vector:
     disposeTensors(tensors);
     return uploadParameters(layout, vector);
   }
-  for (const { name, offset, sizeElements } of layout.tensors) {
-    overwrite(named(tensors, name), vector.subarray(offset, offset + sizeElements));
-  }
+  assert.equal(vector.length, layout.length, `a vector of the ${layout.network}’s layout`);
+  const inOrder = layout.tensors.map(({ name }) => named(tensors, name));
+  overwrite(inOrder, vector);
   return tensors;
 }
 

@@ -11,6 +11,8 @@
 #include <malloc.h>
 #endif
 
+#include <cstdlib>
+
 #include "cuda.h"
 #include "kept-blocks.h"
 #include "values.h"
@@ -188,6 +190,8 @@ napi_value setSeed(napi_env env, State&, const Arguments& arguments) {
 /// setDeterministic(on): operators that have no deterministic algorithm throw.
 napi_value setDeterministic(napi_env env, State&, const Arguments& arguments) {
   const bool on = booleanOf(env, arguments.at(0));
+  // What cuBLAS needs to repeat its results. A thread of Node.js may have a copy of the environment, which cuBLAS would not see.
+  if (on) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
   at::globalContext().setDeterministicAlgorithms(on, false);
   at::globalContext().setDeterministicCuDNN(on);
   // Nothing here reads memory that it did not write.

@@ -8,6 +8,7 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
@@ -28,7 +29,13 @@ struct CudaState {
 
   ~CudaState() {
     // Its memory is freed next, and may be pinned by another thread where it lies then.
-    for (void* data : pinned) cudaHostUnregister(data);
+    if (pinned.empty()) return;
+    try {
+      const c10::cuda::CUDAGuard guard(device);
+      for (void* data : pinned) cudaHostUnregister(data);
+    } catch (const c10::Error&) {
+      // The driver has ended before this thread.
+    }
   }
 };
 
@@ -37,6 +44,22 @@ namespace {
 CudaState& used(const Cuda& cuda) {
   if (!cuda.state) throw std::runtime_error("no CUDA device is in use");
   return *cuda.state;
+}
+
+/// A pool whose last graph is gone takes no other.
+void renewPool(CudaState& cuda) {
+  if (cuda.graphs.empty()) cuda.pool = at::cuda::graph_pool_handle();
+}
+
+/// After a capture that failed: libtorch 2.11 and earlier go on allocating as if they were capturing, and free nothing any more.
+void abandonPool(CudaState& cuda) {
+  try {
+    c10::cuda::CUDACachingAllocator::endAllocateToPool(static_cast<c10::DeviceIndex>(cuda.device), cuda.pool);
+    c10::cuda::CUDACachingAllocator::releasePool(static_cast<c10::DeviceIndex>(cuda.device), cuda.pool);
+  } catch (const c10::Error&) {
+    // It had ended that by itself.
+  }
+  renewPool(cuda);
 }
 
 }  // namespace
@@ -52,7 +75,8 @@ void Cuda::synchronize() {
 }
 
 std::vector<int64_t> Cuda::memory() const {
-  if (!state) return {0, 0, 0, 0};
+  // The allocator begins with the first tensor.
+  if (!state || !c10::cuda::CUDACachingAllocator::get()->initialized()) return {0, 0, 0, 0};
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(state->device);
   size_t free = 0, total = 0;
   C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
@@ -73,23 +97,35 @@ int64_t Cuda::endGraph() {
   CudaState& cuda = used(*this);
   if (!cuda.capturing) throw std::runtime_error("no graph is being captured");
   auto graph = std::move(cuda.capturing);
-  graph->capture_end();
+  try {
+    graph->capture_end();
+  } catch (const c10::Error&) {
+    graph.reset();
+    abandonPool(cuda);
+    throw;
+  }
   cuda.graphs[++cuda.graphCount] = std::move(graph);
   return cuda.graphCount;
 }
 
 void Cuda::replayGraph(int64_t graph) { used(*this).graphs.at(graph)->replay(); }
 
-void Cuda::freeGraph(int64_t graph) { used(*this).graphs.erase(graph); }
-
-void Cuda::copiesAwaitComputation() {
+void Cuda::freeGraph(int64_t graph) {
   CudaState& cuda = used(*this);
-  at::cuda::CUDAEvent event;
-  event.record(cuda.compute);
-  event.block(cuda.copies);
+  cuda.graphs.erase(graph);
+  renewPool(cuda);
 }
 
-void Cuda::onCopyStream(bool on) { used(*this).copying = on; }
+void Cuda::copiesAwaitComputation() {
+  if (!state) return;
+  at::cuda::CUDAEvent event;
+  event.record(state->compute);
+  event.block(state->copies);
+}
+
+void Cuda::onCopyStream(bool on) {
+  if (state) state->copying = on;
+}
 
 bool Cuda::pin(void* data, size_t sizeBytes) {
   std::set<void*>& pinned = used(*this).pinned;
@@ -150,8 +186,8 @@ void Cuda::beginGraph() { none(); }
 int64_t Cuda::endGraph() { none(); }
 void Cuda::replayGraph(int64_t) { none(); }
 void Cuda::freeGraph(int64_t) { none(); }
-void Cuda::copiesAwaitComputation() { none(); }
-void Cuda::onCopyStream(bool) { none(); }
+void Cuda::copiesAwaitComputation() {}
+void Cuda::onCopyStream(bool) {}
 bool Cuda::pin(void*, size_t) { none(); }
 void Cuda::unpin() { none(); }
 

@@ -23,7 +23,8 @@ class Cuda {
   int64_t endGraph();
   void replayGraph(int64_t graph);
   void freeGraph(int64_t graph);
-  /// Copies asked for from now on start after what has been asked of the computation so far.
+  /// Copies asked for from now on start after what has been asked of the computation so far. As `onCopyStream` nothing where no
+  /// device is in use: a CPU computes and copies in order.
   void copiesAwaitComputation();
   /// Whether what follows runs on the copies' stream, beside the computation.
   void onCopyStream(bool on);

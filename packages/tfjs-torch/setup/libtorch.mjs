@@ -49,7 +49,9 @@ function cudaOf(folder, version) {
     .map((path) => join(path, 'include'));
   const missingIn = (includes) =>
     Object.keys(cudaHeaders).filter((header) => !includes.some((path) => existsSync(join(path, header))));
-  const includes = missingIn(toolkits).length === 0 ? toolkits : inPackages;
+  // Each alone rather than both, which may be of two versions.
+  const both = [...inPackages, ...toolkits];
+  const includes = [toolkits, inPackages].find((folders) => missingIn(folders).length === 0) ?? both;
   return { includes: includes.filter((path) => existsSync(path)), missing: missingIn(includes) };
 }
 

@@ -16,7 +16,7 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     const before = loadNative().tensorCount();
     const [matrix, clone] = [tf.reshape(x, [2, 2]), tf.clone(x)];
     expect(loadNative().tensorCount()).toBe(before);
-    torchBackend().overwrite(x, Float32Array.of(5, 6, 7, 8));
+    torchBackend().overwrite([x], Float32Array.of(5, 6, 7, 8));
     expect([...matrix.dataSync()]).toEqual([5, 6, 7, 8]);
     tf.dispose(x);
     expect([...tf.sum(matrix, 0).dataSync()]).toEqual([12, 14]);
@@ -135,7 +135,7 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
     const weights = tf.variable(tf.ones([2, 2]));
     const product = () => tf.tidy(() => tf.matMul(tf.ones([1, 2]), weights as tf.Tensor2D).dataSync()[0]);
     expect(product()).toBe(2);
-    torchBackend().overwrite(weights, Float32Array.of(3, 3, 3, 3));
+    torchBackend().overwrite([weights], Float32Array.of(3, 3, 3, 3));
     expect(product()).toBe(6);
     weights.dispose();
   });

@@ -8,7 +8,9 @@ import {
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { aten, scalarType, scalarTypeOf } from './aten.js';
+import { beside, createStaging, freeStaging, overwriteBeside, type Staging } from './beside.js';
 import { loadNative, type Handle, type NumericArray } from './native.js';
+import { keep, scope } from './temporaries.js';
 import { arrayFor, dtypes, narrowed, toFloat32, toInt32, toUint8 } from './values.js';
 
 type DataId = TensorInfo['dataId'];
@@ -32,6 +34,8 @@ interface Entry {
   low?: Handle;
   /** Whether the data lie as a convolution's filter: physically output, height, width, input. */
   isFilter?: boolean;
+  /** Where new values of tensors that are overwritten together arrive, at the first of them. */
+  staging?: Staging;
 }
 
 /** TensorFlow.js's storage on libtorch. Every dataId is one tensor of the addon's. */
@@ -63,7 +67,7 @@ export class TorchBackend extends KernelBackend {
 
   /** A result that needs no more than one scope of temporaries. */
   outputOf(make: () => Handle): TensorInfo {
-    return this.output(this.keep(make));
+    return this.output(keep(make));
   }
 
   /** A float tensor of 8-bit levels: level * scale + shift. */
@@ -74,7 +78,7 @@ export class TorchBackend extends KernelBackend {
   /** Put new 8-bit levels in the place of a tensor that `fromLevels` made. */
   overwriteLevels({ dataId, shape }: TensorInfo, levels: Uint8Array, scale: number, shift: number): void {
     const { handle } = this.entries.get(dataId);
-    this.scope(() => aten.copy_(handle, this.uploadLevels(levels, shape, scale, shift)));
+    scope(() => aten.copy_(handle, this.uploadLevels(levels, shape, scale, shift)));
   }
 
   private uploadLevels(levels: Uint8Array, shape: number[], scale: number, shift: number): Handle {
@@ -113,7 +117,7 @@ export class TorchBackend extends KernelBackend {
     if (this.precision === 'f32' || info.dtype !== 'float32') return handle;
     const entry = this.entries.get(info.dataId);
     if (this.native.scalarType(entry.handle) === scalarType.bfloat16) return handle;
-    entry.low ??= this.keep(() => aten['to.dtype'](entry.handle, scalarType.bfloat16));
+    entry.low ??= keep(() => aten['to.dtype'](entry.handle, scalarType.bfloat16));
     return util.arraysEqual(entry.shape, info.shape) ? entry.low : aten.reshape(entry.low, info.shape);
   }
 
@@ -126,7 +130,7 @@ export class TorchBackend extends KernelBackend {
     if (!entry.isFilter && util.arraysEqual(entry.shape, info.shape)) {
       entry.isFilter = true;
       const before = entry.handle;
-      entry.handle = this.keep(() => aten.permute(aten.contiguous(aten.permute(before, [3, 0, 1, 2])), [1, 2, 3, 0]));
+      entry.handle = keep(() => aten.permute(aten.contiguous(aten.permute(before, [3, 0, 1, 2])), [1, 2, 3, 0]));
       this.native.free(before);
       // Of the layout before: oneDNN would bring it into its own, two to three times slower, at every use.
       if (entry.low) this.native.free(entry.low);
@@ -146,7 +150,7 @@ export class TorchBackend extends KernelBackend {
       this.entries.set(dataId, { handle: none, shape, dtype, refCount, strings: values as Uint8Array[] });
       return;
     }
-    const handle = this.keep(() => this.upload(values, shape, dtype));
+    const handle = keep(() => this.upload(values, shape, dtype));
     this.entries.set(dataId, { handle, shape, dtype, refCount });
   }
 
@@ -169,7 +173,7 @@ export class TorchBackend extends KernelBackend {
     const { handle, shape, dtype, strings } = this.entries.get(dataId);
     if (strings) return strings;
     const values = arrayFor(dtype, util.sizeFromShape(shape));
-    this.scope(() => this.native.read(dtype === 'complex64' ? aten.view_as_real(handle) : handle, values));
+    scope(() => this.native.read(dtype === 'complex64' ? aten.view_as_real(handle) : handle, values));
     return values;
   }
 
@@ -179,25 +183,35 @@ export class TorchBackend extends KernelBackend {
 
   /** Copy a tensor's elements to `target`, which may lie on shared memory. */
   readInto({ dataId, shape }: TensorInfo, target: NumericArray): void {
-    this.scope(() => this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target));
+    scope(() => this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target));
   }
 
-  /** Put new elements in a tensor's place. Results computed from it are not touched. */
-  overwrite({ dataId }: TensorInfo, values: NumericArray): void {
-    const { handle, low } = this.entries.get(dataId);
-    this.native.overwrite(handle, values);
-    // In its place: a captured graph reads it there.
-    if (low) this.scope(() => aten.copy_(low, handle));
+  /**
+   * Put a vector's elements in tensors' places, one tensor after the other; on CUDA beside the computation. Results computed
+   * from the tensors are not touched.
+   */
+  overwrite(tensors: TensorInfo[], vector: NumericArray): void {
+    const entries = tensors.map(({ dataId }) => this.entries.get(dataId));
+    if (this.device === 'cpu') {
+      let offset = 0;
+      for (const { handle, shape } of entries) {
+        this.native.overwrite(handle, vector.subarray(offset, (offset += util.sizeFromShape(shape))));
+      }
+    } else {
+      const shapes = entries.map(({ shape }) => shape);
+      entries[0].staging ??= createStaging(shapes, this.device);
+      const handles = entries.map(({ handle }) => handle);
+      scope(() => overwriteBeside(entries[0].staging as Staging, handles, vector));
+    }
+    for (const { handle, low } of entries) {
+      // In its place: a captured graph reads it there.
+      if (low) scope(() => aten.copy_(low, handle));
+    }
   }
 
   /** Copy a tensor's elements to `target` as soon as what was asked for before `copiesAwaitComputation` is computed. */
   readBeside(info: TensorInfo, target: NumericArray): void {
-    this.native.onCopyStream(true);
-    try {
-      this.readInto(info, target);
-    } finally {
-      this.native.onCopyStream(false);
-    }
+    beside(() => this.readInto(info, target));
   }
 
   /** Let a CUDA device copy to and from an array's whole buffer at full speed, until `unpin`; it is kept as long. */
@@ -218,6 +232,7 @@ export class TorchBackend extends KernelBackend {
     if (!force && entry.refCount > 0) return false;
     if (entry.handle) this.native.free(entry.handle);
     if (entry.low) this.native.free(entry.low);
+    if (entry.staging) freeStaging(entry.staging);
     this.entries.delete(dataId);
     return true;
   }
@@ -269,29 +284,10 @@ export class TorchBackend extends KernelBackend {
     const key = values.join();
     let handle = this.constants.get(key);
     if (handle === undefined) {
-      handle = this.keep(() => this.native.write(Float32Array.from(values), [values.length], this.device));
+      handle = keep(() => this.native.write(Float32Array.from(values), [values.length], this.device));
       this.constants.set(key, handle);
     }
     return handle;
-  }
-
-  /** Make a tensor in a new scope for temporaries: it alone outlives them. */
-  private keep(make: () => Handle): Handle {
-    const mark = this.native.mark();
-    let kept = none;
-    try {
-      return (kept = make());
-    } finally {
-      this.native.release(mark, [kept]);
-    }
-  }
-
-  /** Free what `run` makes. */
-  private scope(run: () => void): void {
-    this.keep(() => {
-      run();
-      return none;
-    });
   }
 
   /** Make a tensor of values. */

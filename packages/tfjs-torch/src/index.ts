@@ -44,8 +44,6 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
   const native = loadNative();
   const name = device === 'cpu' ? 'cpu' : useCuda(device);
   native.keepFreedMemory();
-  // What cuBLAS needs to repeat its results; libtorch refuses matrix products without it.
-  if (deterministic) process.env['CUBLAS_WORKSPACE_CONFIG'] ??= ':4096:8';
   native.setDeterministic(deterministic);
   native.setTf32(tf32);
   const threads = native.setThreads(options.threads ?? 0);

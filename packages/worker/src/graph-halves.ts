@@ -82,6 +82,9 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
       return made;
     } catch (error) {
       canCapture = false;
+      // Freeing what failed may have taken memory that they share.
+      recordings.clear();
+      held = undefined;
       const what = `the ${kind} phase’s graphs cannot be captured: it computes without, slower; workers.graphs: false does not try`;
       log.warn({ event: 'no-graphs', reason: describeError(error) }, what);
       return undefined;
@@ -132,7 +135,7 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
       const { result } = recording.first;
       assert(result, 'a gan phase has a discriminator half');
       readBeside(result.gradient, target);
-      return peekLosses(result.losses);
+      return peekLosses(result.losses, readBeside);
     },
     content(place) {
       // The graph of the content loss follows the first half's by itself.

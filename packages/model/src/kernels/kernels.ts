@@ -40,8 +40,8 @@ export interface Kernels {
   uploadPictures(levels: Uint8Array, shape: tf.Tensor4D['shape'], scale: number, shift: number): tf.Tensor4D;
   /** Put new levels in the place of `uploadPictures`' result; undefined where the backend's tensors do not change. */
   overwritePictures?: (tensor: tf.Tensor4D, levels: Uint8Array, scale: number, shift: number) => void;
-  /** Put new values in a tensor's place; undefined where the backend's tensors do not change. */
-  overwrite?: (tensor: tf.Tensor, values: Float32Array) => void;
+  /** Put a vector's values in tensors' places, one after the other; undefined where the backend's tensors do not change. */
+  overwrite?: (tensors: tf.Tensor[], vector: Float32Array) => void;
   /** Copy a tensor's elements to `target`. */
   download(tensor: tf.Tensor, target: Float32Array): void;
 }

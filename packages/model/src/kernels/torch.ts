@@ -41,6 +41,6 @@ export const torchKernels: Kernels = {
   uploadPictures: (levels, shape, scale, shift) => picturesTensor(levels, shape, scale, shift) as tf.Tensor4D,
   upload: (values, shape) => tf.tensor(values, shape),
   overwritePictures: (tensor, levels, scale, shift) => torchBackend().overwriteLevels(tensor, levels, scale, shift),
-  overwrite: (tensor, values) => torchBackend().overwrite(tensor, values),
+  overwrite: (tensors, vector) => torchBackend().overwrite(tensors, vector),
   download: (tensor, target) => readInto(tensor, target),
 };

@@ -1,0 +1,50 @@
+import { aten, atenTuple, scalarType } from './aten.js';
+import { loadNative, type Handle, type NumericArray } from './native.js';
+import { keep } from './temporaries.js';
+
+/** A vector on a device, and its elements as tensors, one after the other. */
+export interface Staging {
+  vector: Handle;
+  parts: Handle[];
+}
+
+/** Copy beside a CUDA device's computation: what `run` copies waits for copies alone. On a CPU nothing runs beside another. */
+export function beside(run: () => void): void {
+  const native = loadNative();
+  native.onCopyStream(true);
+  try {
+    run();
+  } finally {
+    native.onCopyStream(false);
+  }
+}
+
+/** Room on a device for a vector of tensors of these shapes. */
+export function createStaging(shapes: number[][], device: string): Staging {
+  const sizes = shapes.map((shape) => shape.reduce((product, side) => product * side, 1));
+  const length = sizes.reduce((sum, size) => sum + size, 0);
+  const [vector, ...parts] = keep(() => {
+    const room = aten.zeros([length], scalarType.float32, undefined, device);
+    const pieces = atenTuple.split_with_sizes(room, sizes);
+    return [room, ...pieces.map((piece, i) => aten.view(piece, shapes[i]))];
+  });
+  // Zeros are computed, too.
+  loadNative().copiesAwaitComputation();
+  return { vector, parts };
+}
+
+/**
+ * Put values in the places of a staging's tensors: in one copy to the device, which waits for no kernel, and from there after
+ * the kernels asked for before.
+ */
+export function overwriteBeside({ vector, parts }: Staging, places: Handle[], values: NumericArray): void {
+  const native = loadNative();
+  beside(() => native.overwrite(vector, values));
+  for (const [i, place] of places.entries()) aten.copy_(place, parts[i]);
+  // The next values may not come before.
+  native.copiesAwaitComputation();
+}
+
+export function freeStaging({ vector, parts }: Staging): void {
+  for (const handle of [vector, ...parts]) loadNative().free(handle);
+}
