@@ -51,8 +51,8 @@ def weights():
 
 
 WEIGHTS = list(weights())
-# The published files hold the dense layers, too; nobody needs them here.
-DENSE = (np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
+# The published files hold the dense layers, too; nobody needs them here. vgg19.npy's were transposed, which NumPy stores as it is.
+DENSE = (np.ones((3, 2), np.float32).T, np.zeros(3, np.float32))
 
 
 def write(name, body):
@@ -73,7 +73,8 @@ def python2_npy():
         shape = b"(" + b"".join(map(number, value.shape)) + b"t"
         made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + short("b") + b"tR"
         dtype = b"cnumpy\ndtype\n(" + short("f4") + b"K\x00K\x01tR(K\x03" + short("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-        return made + b"(K\x01" + shape + dtype + b"\x89" + string(value.tobytes()) + b"tb"
+        order = b"\x88" if np.isfortran(value) else b"\x89"
+        return made + b"(K\x01" + shape + dtype + order + string(value.tobytes("A")) + b"tb"
 
     layers = [(f"conv{g}_{c}", f, b) for g, c, f, b in WEIGHTS] + [("fc6", *DENSE)]
     items = b"".join(short(name) + b"](" + array(f) + array(b) + b"e" for name, f, b in layers)
@@ -91,6 +92,7 @@ def python2_npy():
 def numpy2_npy():
     file = io.BytesIO()
     layers = {f"conv{g}_{c}": [f, b] for g, c, f, b in WEIGHTS} | {"fc6": list(DENSE)}
+    layers["conv2_1"][0] = np.asfortranarray(layers["conv2_1"][0])
     np.save(file, layers, allow_pickle=True)
     write("numpy2.npy", file.getvalue())
 

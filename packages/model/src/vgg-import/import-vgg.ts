@@ -30,6 +30,7 @@ interface Source {
 }
 
 const layout = vggLayout('vgg54');
+const layers = new Set(layout.tensors.map(({ name }) => name.split('/')[0]));
 const torchvisionNames = new Set(layout.tensors.map(({ name }) => torchvisionName(name)));
 
 /**
@@ -60,7 +61,7 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
     isBgr: false,
   });
   if (isNpyFile(bytes)) {
-    const tensors = readNpyFile(bytes, path);
+    const tensors = readNpyFile(bytes, path, (layer) => layers.has(layer));
     return { format: 'NumPy dictionary (Caffe’s VGG19)', preprocessing: 'caffe', tensors, isBgr: true };
   }
   if (isHdf5File(bytes)) {

@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
 import type { NamedArray } from '../safetensors.js';
 import { floatsOf } from '../floats.js';
-import { isNumpyArray, numpyGlobals } from './numpy-globals.js';
+import { isNumpyArray, numpyGlobals, type NumpyArray } from './numpy-globals.js';
 import { readPickle } from './pickle.js';
 
 /*
@@ -12,23 +12,40 @@ const magic = Buffer.from('\x93NUMPY', 'latin1');
 
 export const isNpyFile = (bytes: Buffer): boolean => bytes.subarray(0, magic.length).equals(magic);
 
-/** The arrays of such a file as `layer/filter` and `layer/bias`. Throws `invalid` for other contents, `corrupt` for a broken file. */
-export function readNpyFile(bytes: Buffer, what: string): NamedArray[] {
+/**
+ * The arrays of a file's wanted layers as `layer/filter` and `layer/bias`, in C's order. Throws `invalid` for other contents,
+ * `corrupt` for a broken file.
+ */
+export function readNpyFile(bytes: Buffer, what: string, isWanted: (layer: string) => boolean): NamedArray[] {
   const begin = endOfHeader(bytes, what);
   const { value } = readPickle(bytes, begin, { what, globals: numpyGlobals(what) });
   const [layers] = isNumpyArray(value) ? value.objects : [undefined];
   if (!(layers instanceof Map)) throw new FourfoldError('invalid', `${what} holds no dictionary of layers`);
   return [...(layers as Map<unknown, unknown>)].flatMap(([layer, parts]) => {
     if (typeof layer !== 'string') throw new FourfoldError('invalid', `${what}: one of its layers has no name`);
+    if (!isWanted(layer)) return [];
     if (!Array.isArray(parts) || parts.length !== 2 || !parts.every(isNumpyArray)) {
       throw new FourfoldError('invalid', `${what}: ${layer} is no pair of filter and bias`);
     }
     return ['filter', 'bias'].map((part, i) => ({
       name: `${layer}/${part}`,
       shape: parts[i].shape,
-      data: floatsOf(parts[i].data),
+      data: valuesOf(parts[i]),
     }));
   });
+}
+
+/** An array's values in C's order. */
+function valuesOf({ data, shape, isFortran }: NumpyArray): Float32Array {
+  const stored = floatsOf(data);
+  if (!isFortran) return stored;
+  const values = new Float32Array(stored.length);
+  const index = shape.map(() => 0);
+  for (const value of stored) {
+    values[index.reduce((at, i, axis) => at * shape[axis] + i, 0)] = value;
+    for (let axis = 0; axis < shape.length && ++index[axis] === shape[axis]; axis++) index[axis] = 0;
+  }
+  return values;
 }
 
 /** Where the data begins. Checks that the header announces one object. */

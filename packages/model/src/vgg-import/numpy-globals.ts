@@ -1,12 +1,14 @@
 import { FourfoldError } from '@fourfold/common';
 import type { Buildable, PickleGlobal } from './pickle.js';
 
-/** An array of NumPy's as a pickle holds it: float32 in C order, or objects. */
+/** An array of NumPy's as a pickle holds it: float32, or objects. */
 export interface NumpyArray extends Buildable {
   kind: 'numpy array';
   shape: number[];
-  /** Little-endian float32; empty for arrays of objects. */
+  /** Little-endian float32, in C's order unless `isFortran`; empty for arrays of objects. */
   data: Buffer;
+  /** The first index runs fastest: how NumPy stores a transposed matrix. */
+  isFortran: boolean;
   objects: unknown[];
 }
 
@@ -43,7 +45,7 @@ export function numpyGlobals(what: string): Record<string, PickleGlobal> {
     if (type.code !== 'f4' || type.byteOrder === '>') {
       throw refuse(`an array is of type ${type.byteOrder}${type.code}, only little-endian float32 is known`);
     }
-    if (isFortran && shape.length > 1) throw refuse('an array is in Fortran’s order');
+    array.isFortran = Boolean(isFortran) && shape.length > 1;
     array.data = bytesOf(data);
     const wanted = 4 * shape.reduce((product, side) => product * side, 1);
     if (array.data.length !== wanted) throw refuse(`an array of ${shape.join(' x ')} has ${array.data.length} bytes`);
@@ -54,6 +56,7 @@ export function numpyGlobals(what: string): Record<string, PickleGlobal> {
       kind: 'numpy array',
       shape: [0],
       data: Buffer.alloc(0),
+      isFortran: false,
       objects: [],
       setState(state) {
         if (!Array.isArray(state) || state.length !== 5) throw refuse('an array has no state');
