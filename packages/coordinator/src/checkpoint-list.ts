@@ -1,5 +1,11 @@
-import { describeError, type ObjectStore } from '@fourfold/common';
-import { checkpointStore, listCheckpoints, readManifest, type CheckpointManifest } from './checkpoint.js';
+import { describeError, openStore, type ObjectStore } from '@fourfold/common';
+import {
+  checkpointStore,
+  listCheckpoints,
+  readManifest,
+  type Checkpoint,
+  type CheckpointManifest,
+} from './checkpoint.js';
 import type { Evaluation } from './history.js';
 import { bestEvaluation } from './retention.js';
 
@@ -23,6 +29,27 @@ export async function listStore(store: ObjectStore): Promise<ListedCheckpoint[]>
   const runs = await runsBelow(store);
   return (await Promise.all(runs.map(({ name, run }) => listRun(name, run)))).flat();
 }
+
+/**
+ * The evaluation of a checkpoint's generator. It ends after the checkpoint was copied, so that the run's later checkpoints may be
+ * the first to tell it; where none does, or the checkpoint lies outside its run, undefined.
+ */
+export async function evaluationOf({ store, manifest }: Checkpoint): Promise<Evaluation | undefined> {
+  const own = evaluationAt(manifest.iteration, manifest.history.evaluations);
+  const [, runUrl] = /^(.+)\/checkpoints\/[^/]+$/.exec(store.url) ?? [];
+  if (own || !runUrl) return own;
+  const run = openStore(runUrl);
+  const manifests = (await listCheckpoints(run)).map((name) =>
+    readManifest(checkpointStore(run, name)).catch(() => undefined),
+  );
+  const evaluations = (await Promise.all(manifests)).flatMap((later) =>
+    later?.run === manifest.run ? later.history.evaluations : [],
+  );
+  return evaluationAt(manifest.iteration, evaluations);
+}
+
+const evaluationAt = (iteration: number, evaluations: readonly Evaluation[]) =>
+  evaluations.find((evaluation) => evaluation.iteration === iteration);
 
 async function runsBelow(store: ObjectStore): Promise<{ name: string; run: ObjectStore }[]> {
   const objects = await store.list('');
@@ -50,7 +77,7 @@ async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoin
 }
 
 function facts({ iteration, finished, createdAt, files }: CheckpointManifest, evaluations: readonly Evaluation[]) {
-  const psnr = evaluations.find((evaluation) => evaluation.iteration === iteration)?.psnr;
+  const psnr = evaluationAt(iteration, evaluations)?.psnr;
   return {
     iteration,
     finished,

@@ -7,18 +7,11 @@ import {
   readCheckpointFile,
   readManifest,
   verifyCheckpoint,
-  type CheckpointManifest,
+  type Checkpoint,
 } from './checkpoint.js';
 import { listStore } from './checkpoint-list.js';
 import { discriminatorLayout, generatorLayout, type Layout } from '@fourfold/model/layout';
 import { vectorFromSafetensors } from '@fourfold/model/weights-file';
-
-/** A checkpoint whose manifest is read. */
-export interface Checkpoint {
-  /** Store of the checkpoint's folder. */
-  store: ObjectStore;
-  manifest: CheckpointManifest;
-}
 
 /** A generator's sizes, and its parameters and statistics in layout order. */
 export interface GeneratorWeights {

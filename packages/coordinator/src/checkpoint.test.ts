@@ -15,6 +15,7 @@ import {
   writeCheckpoint,
   type CheckpointFacts,
 } from './checkpoint.js';
+import { evaluationOf } from './checkpoint-list.js';
 
 let folder: string;
 let run: ObjectStore;
@@ -169,4 +170,21 @@ test('a checkpoint is removed manifest first', async () => {
   await removeCheckpoint(watched, '00000001-0001');
   expect(removed).toEqual(['checkpoints/00000001-0001/manifest.json', 'checkpoints/00000001-0001']);
   expect(await run.list('checkpoints/')).toEqual([]);
+});
+
+test("a checkpoint's evaluation is found in itself, or in the run's later checkpoints, and nowhere else", async () => {
+  const writeWith = async (iteration: number, evaluated: number[], of = run) => {
+    const evaluations = evaluated.map((at) => ({ iteration: at, psnr: 20 + at, ssim: 0.5, pictures: [] }));
+    const history = { rows: [], evaluations };
+    const store = checkpointStore(of, await writeCheckpoint(of, { ...facts(iteration), history }, weights, allowed));
+    return { store, manifest: await readManifest(store) };
+  };
+  const first = await writeWith(4, []);
+  expect(await evaluationOf(first)).toBeUndefined();
+  const second = await writeWith(8, [4]);
+  const last = await writeWith(9, [4, 8, 9]);
+  expect(await evaluationOf(first)).toMatchObject({ iteration: 4, psnr: 24 });
+  expect(await evaluationOf(second)).toMatchObject({ psnr: 28 });
+  expect(await evaluationOf(last)).toMatchObject({ psnr: 29 });
+  expect(await evaluationOf({ ...second, store: openStore(join(folder, 'pulled')) })).toBeUndefined();
 });

@@ -30,6 +30,13 @@ export const manifestSchema = z.object({
 
 export type CheckpointManifest = z.infer<typeof manifestSchema>;
 
+/** A checkpoint whose manifest is read. */
+export interface Checkpoint {
+  /** Store of the checkpoint's folder. */
+  store: ObjectStore;
+  manifest: CheckpointManifest;
+}
+
 /** A checkpoint whose files were all read, and are what its manifest says. */
 export interface WholeCheckpoint {
   /** Of its folder. */

@@ -15,6 +15,7 @@ import { createUpscaler, startBackend, type Upscaler } from '../upscaling/genera
 import { exportGenerator } from './export-generator.js';
 import { onnxFormat } from './onnx-format.js';
 import { loadFormat } from './formats.js';
+import { describeModel } from './model-card.js';
 import { pythonWith, upscaleInPython } from './test-python.js';
 import { largestDifference } from './test-picture.js';
 
@@ -103,6 +104,36 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
       }
     },
   );
+});
+
+test("the card names what the weights come from, and this checkpoint's own figures", async () => {
+  const { manifest } = checkpoint;
+  const card = (config: object, evaluation: Parameters<typeof describeModel>[0]['evaluation']) =>
+    describeModel({
+      checkpoint: { ...checkpoint, manifest: { ...manifest, config: { ...(manifest.config as object), ...config } } },
+      ...{
+        evaluation,
+        weights,
+        format: onnxFormat('uint8'),
+        licence: undefined,
+        files: [],
+        checks: [],
+        notChecked: [],
+      },
+    });
+  const gan = { startFrom: 's3://models/runs/first', vgg: 's3://models/vgg19/0123.safetensors' };
+  const validation = { images: '/data/Set14' };
+  const bicubic = { psnr: 26, ssim: 0.7 };
+  const evaluation = { iteration: 4, psnr: 27.5, ssim: 0.75, bicubic, pictures: [] };
+  const full = card({ ...gan, validation, loss: { content: 'vgg54' } }, evaluation);
+  expect(full).toContain('Training began with the generator of `first`');
+  expect(full).toContain('VGG19 of `0123.safetensors`');
+  expect(full).toContain('PSNR 27.50 dB, SSIM 0.7500 (bicubic: 26.00 dB, 0.7000)');
+  expect(full).toContain("the run's validation `Set14`.");
+  expect(full).not.toMatch(/s3:|\/data/);
+  const plain = card({ ...gan, startFrom: undefined, loss: { content: 'mse' } }, undefined);
+  expect(plain).not.toMatch(/Training began|VGG19 of/);
+  expect(plain).toContain('PSNR 24.00 dB');
 });
 
 test('a batch of two pictures gives both, by ONNX with whole pixels and by the GraphModel', async () => {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FourfoldError, sha256, storageError, systemErrorCode } from '@fourfold/common';
-import type { Checkpoint, GeneratorWeights } from '@fourfold/coordinator';
+import { evaluationOf, type Checkpoint, type GeneratorWeights } from '@fourfold/coordinator';
 import type { Picture } from '@fourfold/data-loader';
 import type { Format } from './format.js';
 import { describeModel, factsOf, type WrittenFile } from './model-card.js';
@@ -50,7 +50,8 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
       sizeBytes: Buffer.byteLength(body),
       sha256: sha256(body),
     }));
-    const card = describeModel({ checkpoint, weights, format, licence, files: written, ...checked });
+    const evaluation = await evaluationOf(checkpoint);
+    const card = describeModel({ checkpoint, evaluation, weights, format, licence, files: written, ...checked });
     await writeFile(join(temporary, 'README.md'), card);
     // An empty folder gives way to it.
     await rename(temporary, out);

@@ -1,4 +1,4 @@
-import { averageFile, type Checkpoint, type GeneratorWeights } from '@fourfold/coordinator';
+import { averageFile, type Checkpoint, type Evaluation, type GeneratorWeights } from '@fourfold/coordinator';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Format } from './format.js';
@@ -11,6 +11,8 @@ export interface WrittenFile {
 
 interface CardContent {
   checkpoint: Checkpoint;
+  /** Of this checkpoint's generator, where there was one. */
+  evaluation: Evaluation | undefined;
   weights: GeneratorWeights;
   format: Format;
   licence: string | undefined;
@@ -33,12 +35,24 @@ const trainingConfig = z
     generatorAverage: z.unknown(),
   })
   .partial();
-const namedDataset = z.object({ dataset: z.string() });
+/** What else went into the weights, or measured them. */
+const sources = z
+  .object({
+    dataset: z.string(),
+    startFrom: z.string(),
+    vgg: z.string(),
+    loss: z.object({ content: z.string() }),
+    validation: z.object({ images: z.string() }),
+  })
+  .partial()
+  .catch({});
 
-/** The run's dataset by its last name, without where it lies. */
+/** The last name of a place, without where it lies. */
+const lastName = (place: string) => place.split('/').findLast((part) => part !== '') ?? '';
+
 function datasetOf(config: unknown): string {
-  const parsed = namedDataset.safeParse(config);
-  return parsed.success ? (parsed.data.dataset.split('/').findLast((part) => part !== '') ?? '') : 'unknown';
+  const { dataset } = sources.parse(config);
+  return dataset === undefined ? 'unknown' : lastName(dataset);
 }
 
 const generatorFile = ({ manifest }: Checkpoint) =>
@@ -61,6 +75,7 @@ export function factsOf(checkpoint: Checkpoint, licence: string | undefined): Re
 /** The model card: config, data, metrics, licence, hashes, and how to load the files. Markdown. */
 export function describeModel({
   checkpoint,
+  evaluation,
   weights,
   format,
   licence,
@@ -83,7 +98,7 @@ ${format.usage}
 
 ## Metrics
 
-${describeMetrics(checkpoint)}
+${describeMetrics(checkpoint, evaluation)}
 
 ## Checks
 
@@ -95,7 +110,7 @@ ${notChecked.map((reason) => `- ${reason}\n`).join('')}
 ## Data
 
 Dataset \`${datasetOf(manifest.config)}\`, its manifest's SHA-256 \`${manifest.datasetSha256 || 'unknown'}\`. LR by
-MATLAB-compatible bicubic.
+MATLAB-compatible bicubic.${describeOrigins(manifest.config)}
 
 ## Licence
 
@@ -114,12 +129,25 @@ ${files.map(({ name, sha256, sizeBytes }) => `- \`${name}\`, ${sizeBytes} bytes:
 `;
 }
 
-function describeMetrics({ manifest }: Checkpoint): string {
-  const last = manifest.history.evaluations.at(-1);
-  if (!last) return 'The run was not evaluated.';
-  const pictures = last.pictures.length > 0 ? ` over ${last.pictures.length} pictures` : '';
-  const at = last.iteration === manifest.iteration ? '' : `, at iteration ${last.iteration}`;
-  return `PSNR ${last.psnr.toFixed(2)} dB, SSIM ${last.ssim.toFixed(4)} on Y, without a 4-pixel border, on the run's validation${pictures}${at}.`;
+/** What the weights have from elsewhere: sentences, each with a space before it. */
+function describeOrigins(config: unknown): string {
+  const { startFrom, vgg, loss } = sources.parse(config);
+  const parent =
+    startFrom && ` Training began with the generator of \`${lastName(startFrom)}\`, whose data count here, too.`;
+  const usesVgg = loss?.content !== 'mse' && vgg;
+  return `${parent ?? ''}${usesVgg ? ` Content loss by the VGG19 of \`${lastName(vgg)}\`.` : ''}`;
+}
+
+function describeMetrics({ manifest }: Checkpoint, evaluation: Evaluation | undefined): string {
+  const found = evaluation ?? manifest.history.evaluations.at(-1);
+  if (!found) return 'The run was not evaluated.';
+  const { validation } = sources.parse(manifest.config);
+  const set = validation ? ` \`${lastName(validation.images)}\`` : '';
+  const pictures = found.pictures.length > 0 ? `, ${found.pictures.length} pictures` : '';
+  const at = found.iteration === manifest.iteration ? '' : `, at iteration ${found.iteration}`;
+  const { bicubic } = found;
+  const beside = bicubic ? ` (bicubic: ${bicubic.psnr.toFixed(2)} dB, ${bicubic.ssim.toFixed(4)})` : '';
+  return `PSNR ${found.psnr.toFixed(2)} dB, SSIM ${found.ssim.toFixed(4)}${beside} on Y, without a 4-pixel border, on the run's validation${set}${pictures}${at}.`;
 }
 
 const codeBlock = (language: string, text: string) => `\`\`\`${language}\n${text}\n\`\`\``;
