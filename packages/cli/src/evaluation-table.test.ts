@@ -45,6 +45,31 @@ test('several sets and methods in one table, with the paper beside ours', async 
   });
 });
 
+test('sets and checkpoints of one name are told apart by their places', async () => {
+  await inFolder(async (folder) => {
+    const places = ['one/HR', 'two/HR'];
+    for (const [i, place] of places.entries()) {
+      await mkdir(join(folder, place), { recursive: true });
+      await cp(join(heldOutPhotographs, 'coffee.png'), join(folder, place, 'coffee.png'));
+      await writeSmallCheckpoint(openStore(join(folder, `run${i}`)), 4, { channels: 4, blocks: 1 });
+    }
+    const runs = ['--checkpoint', 'run0', '--checkpoint', 'run1', '--backend', 'wasm'];
+    const { stdout } = await fourfold(
+      folder,
+      ...['evaluate', ...places.flatMap((place) => ['--images', place]), ...runs, '--json'],
+    );
+    const { sets } = JSON.parse(stdout) as { sets: { set: string; subjects: { name: string }[] }[] };
+    expect(sets.map(({ set }) => set)).toEqual(['HR, one/HR', 'HR, two/HR']);
+    const names = sets[0].subjects.map(({ name }) => name);
+    expect(names).toEqual(
+      runs
+        .slice(0, 4)
+        .filter((_, i) => i % 2)
+        .map((run) => expect.stringMatching(`^small at 4, .*${run}/`) as string),
+    );
+  });
+});
+
 test('what of a set is left out is listed, and an incomplete set has no paper beside it', async () => {
   await inFolder(async (folder) => {
     const archive = join(folder, 'Set5.zip');

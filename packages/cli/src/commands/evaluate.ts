@@ -74,10 +74,11 @@ export function registerEvaluate(program: Command): void {
         const onProgress = (done: number, total: number) => bar.update(done, total, '');
         const sets = await evaluateSets(images, subjects, { onProgress, figure }, signal);
         bar.stop();
-        await figure?.write();
         for (const line of describeOmissions(sets)) console.error(line);
         if (json) printJson(jsonOf(sets));
         else console.log(describeSets(sets, format));
+        // Whatever becomes of the figure, what was measured is told.
+        await figure?.write();
       } finally {
         bar.stop();
       }
@@ -129,13 +130,21 @@ async function openSubjects(urls: string[], methods: BaselineName[], choice: Bac
   const { backend } = await startBackend(choice);
   for (const checkpoint of checkpoints) {
     const generator = createUpscaler(await readGenerator(checkpoint));
-    const { run, iteration, config } = checkpoint.manifest;
+    const { iteration, config } = checkpoint.manifest;
     subjects.push({
-      name: `${run} at ${iteration}`,
+      name: distinctName(checkpoint, checkpoints),
       variant: variantOf(config, iteration),
       facts: { checkpoint: checkpoint.store.url, iteration, backend },
       upscale: (lr) => generator.upscale(lr, defaultTile),
     });
   }
   return subjects;
+}
+
+/** A checkpoint's run and iteration, and its URL where another has the same. */
+function distinctName(checkpoint: Checkpoint, all: readonly Checkpoint[]): string {
+  const nameOf = ({ manifest: { run, iteration } }: Checkpoint) => `${run} at ${iteration}`;
+  const name = nameOf(checkpoint);
+  const isShared = all.filter((other) => nameOf(other) === name).length > 1;
+  return isShared ? `${name}, ${checkpoint.store.url}` : name;
 }

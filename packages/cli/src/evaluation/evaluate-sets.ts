@@ -34,6 +34,7 @@ export interface SubjectScores extends EvaluationTable {
 
 /** A set of pictures, what the subjects reach on it in their order, and what the paper says of it, if anything. */
 export interface SetEvaluation extends Pick<Chosen, 'part' | 'left'> {
+  /** Its name, with its place where another set has the same. */
   set: string;
   images: string;
   subjects: SubjectScores[];
@@ -100,7 +101,9 @@ export async function evaluateSets(
       }
       const measuredSubjects = scores.map((one) => ({ ...one, mean: meanScores(one.pictures) }));
       const published = photographs.length === publishedPictures[set] ? publishedResults[set] : [];
-      evaluations.push({ set, part, images: places[i], subjects: measuredSubjects, published, left });
+      const isShared = sets.filter((other) => other.set === set).length > 1;
+      const name = isShared ? `${set}, ${places[i]}` : set;
+      evaluations.push({ set: name, part, images: places[i], subjects: measuredSubjects, published, left });
     }
     onProgress(total, total);
     return evaluations;

@@ -168,10 +168,14 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
     await writeParts(folder);
     const evaluate = (...args: string[]) =>
       fourfold(folder, 'evaluate', '--images', '.', '--method', 'bicubic', ...args);
-    const [drawn, alone] = await Promise.all([
+    const [drawn, alone, outside] = await Promise.all([
       evaluate('--figure', 'out/figure.png', '--figure-pictures', 'colosseum', '--crop', '10,20,144,96', '--json'),
       evaluate('--crop', '0,0,96,96'),
+      evaluate('--figure', 'out/outside.png', '--crop', '100,0,96,96'),
     ]);
+    // What was measured is told all the same.
+    expect(outside).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/colosseum.*\d\d\.\d\d/) as string });
+    expect(outside.stderr).toContain('--crop 100,0,96,96 does not lie in');
     expect(drawn.exitCode).toBe(0);
     expect(JSON.parse(drawn.stdout)).toMatchObject({ method: 'bicubic', pictures: { length: 3 }, images: '.' });
     const { width, height } = await pixelsOf(join(folder, 'out', 'figure.png'));

@@ -32,23 +32,33 @@ export interface Figure {
   choose(names: readonly string[]): void;
   /** Whether a picture is to be shown. */
   wants(name: string): boolean;
-  /** Throws `invalid` where the crop does not lie in the picture. */
   add(picture: MeasuredPicture): void;
-  /** Draw the rows, in the order in which they were measured, and write the file. */
+  /**
+   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` where the crop does not lie in one
+   * of the pictures: not before, as measuring takes long.
+   */
   write(): Promise<void>;
 }
 
 /** A figure as papers have it: the original with the crop marked, then the crop by each method, PSNR and SSIM below. */
 export function createFigure({ file, pictures, crop }: FigureOptions): Figure {
   const rows: ComparisonRow[] = [];
+  let refusal: Error | undefined;
   let chosen = new Set<string>();
   return {
     choose(names) {
       chosen = new Set(pictures.length === 0 ? names.slice(0, defaultRows) : pictures.flatMap(named(names)));
     },
     wants: (name) => chosen.has(name),
-    add: (picture) => void rows.push(rowOf(picture, crop)),
+    add(picture) {
+      try {
+        rows.push(rowOf(picture, crop));
+      } catch (error) {
+        refusal ??= error as Error;
+      }
+    },
     async write() {
+      if (refusal) throw refusal;
       await writeFigure(file, drawComparison(rows));
     },
   };
