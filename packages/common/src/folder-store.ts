@@ -4,6 +4,7 @@ import { link, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FourfoldError, systemErrorCode } from './errors.js';
+import { beginTrail, trailInto, type Trail } from './folder-links.js';
 import type { ObjectInfo, ObjectStore } from './object-store.js';
 
 const temporaryMark = '.partial-';
@@ -53,7 +54,7 @@ export function createFolderStore(folder: string): ObjectStore {
       }
     },
     async list(prefix) {
-      const infos = await listFolder(folder, folder, prefix);
+      const infos = await listFolder(folder, folder, prefix, await beginTrail(folder));
       return infos.sort((a, b) => (a.key < b.key ? -1 : 1));
     },
     async remove(key) {
@@ -79,7 +80,7 @@ async function writeFlushed(path: string, body: Uint8Array | string): Promise<vo
   }
 }
 
-async function listFolder(root: string, folder: string, prefix: string): Promise<ObjectInfo[]> {
+async function listFolder(root: string, folder: string, prefix: string, trail: Trail): Promise<ObjectInfo[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     if (systemErrorCode(cause) === 'ENOENT') return [];
     throw storageError(folder, 'listed', cause);
@@ -88,8 +89,10 @@ async function listFolder(root: string, folder: string, prefix: string): Promise
   for (const entry of entries) {
     const path = join(folder, entry.name);
     const key = relative(root, path).split(sep).join('/');
-    if (entry.isDirectory()) {
-      if (key.startsWith(prefix) || prefix.startsWith(`${key}/`)) infos.push(...(await listFolder(root, path, prefix)));
+    const into = await trailInto(path, entry, trail);
+    if (into) {
+      const mayMatch = key.startsWith(prefix) || prefix.startsWith(`${key}/`);
+      if (mayMatch && into !== 'circle') infos.push(...(await listFolder(root, path, prefix, into)));
     } else if (key.startsWith(prefix) && !entry.name.startsWith(temporaryMark)) {
       // An object may be removed between the listing and this look at it.
       const found = await stat(path).catch(() => undefined);

@@ -9,6 +9,7 @@ export * from './exchange/traffic-metrics.js';
 export * from './exchange/traffic.js';
 export * from './exchange/wire-layout.js';
 export * from './exchange/wire-vector.js';
+export * from './folder-links.js';
 export { storageError } from './folder-store.js';
 export * from './http-server.js';
 export * from './log.js';

@@ -4,8 +4,10 @@ export {
   decodePicture,
   encodePng,
   encodeWebp,
+  isTooLarge,
   naming,
   readPicture,
+  tooLargeToDecode,
   type Picture,
   type Rectangle,
 } from './picture.js';

@@ -1,25 +1,26 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FourfoldError, systemErrorCode, type ObjectStore } from '@fourfold/common';
+import { beginTrail, FourfoldError, systemErrorCode, trailInto, type ObjectStore, type Trail } from '@fourfold/common';
 
 /** Whether a file's name says that it is a JPEG, PNG, WebP or TIFF. */
 export const isPictureName = (name: string): boolean => /\.(jpe?g|png|webp|tiff?)$/i.test(name);
 
 /**
- * Paths of all files below a folder, relative to it, with slashes, in ascending order; hidden files and folders are not
- * looked at. Throws `not-found` where there is no such folder.
+ * Paths of all files below a folder, relative to it, with slashes, in ascending order; links to folders are followed, hidden files
+ * and folders are not looked at. Throws `not-found` where there is no such folder.
  */
 export async function listFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
-  const walk = async (relative: string): Promise<void> => {
+  const walk = async (relative: string, trail: Trail): Promise<void> => {
     for (const entry of await readdir(join(folder, relative), { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue;
       const path = relative ? `${relative}/${entry.name}` : entry.name;
-      if (entry.isDirectory()) await walk(path);
-      else files.push(path);
+      const into = await trailInto(join(folder, path), entry, trail);
+      if (!into) files.push(path);
+      else if (into !== 'circle') await walk(path, into);
     }
   };
-  await walk('').catch((cause: unknown) => {
+  await walk('', await beginTrail(folder)).catch((cause: unknown) => {
     const missing = systemErrorCode(cause) === 'ENOENT';
     throw new FourfoldError(missing ? 'not-found' : 'invalid', `folder ${folder} cannot be listed`, {
       mend: 'name a folder of pictures',

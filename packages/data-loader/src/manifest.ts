@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { FourfoldError, getJson, sha256, type ObjectStore } from '@fourfold/common';
 
@@ -5,6 +6,7 @@ import { FourfoldError, getJson, sha256, type ObjectStore } from '@fourfold/comm
 export const manifestKey = 'manifest.json';
 
 const count = z.int().min(0);
+const datasetFormat = z.literal('fourfold-dataset');
 
 const shardSchema = z.strictObject({
   file: z.string(),
@@ -14,7 +16,7 @@ const shardSchema = z.strictObject({
 });
 
 const manifestSchema = z.strictObject({
-  format: z.literal('fourfold-dataset'),
+  format: datasetFormat,
   version: z.literal(1),
   name: z.string(),
   /** Photographs taken. */
@@ -46,6 +48,15 @@ export type DatasetShard = z.infer<typeof shardSchema>;
 export type DatasetManifest = z.infer<typeof manifestSchema>;
 export type SampleInfo = z.infer<typeof sampleInfoSchema>;
 
+/** Whether a file is the manifest of a dataset, of any version. */
+export async function isDatasetManifest(path: string): Promise<boolean> {
+  try {
+    return z.object({ format: datasetFormat }).safeParse(JSON.parse(await readFile(path, 'utf8'))).success;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Read a dataset's manifest. Throws `not-found` where no dataset was finished, `mismatch` for one of another format and
  * `corrupt` for one that says something impossible.
@@ -56,7 +67,7 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
     if (!(cause instanceof FourfoldError) || cause.code !== 'not-found') throw cause;
     throw new FourfoldError('not-found', `dataset ${store.url}: it has no ${manifestKey}`, { mend, cause });
   });
-  const head = z.object({ format: z.literal('fourfold-dataset'), version: z.number() }).safeParse(found);
+  const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
   if (!head.success)
     throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is no dataset manifest`, { mend });
   if (head.data.version !== 1) {

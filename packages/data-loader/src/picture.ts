@@ -138,9 +138,16 @@ async function refuseClearly<T>(decoded: Promise<T>): Promise<T> {
   } catch (cause) {
     const foreign = cause instanceof Error && cause.message.includes('unsupported image format');
     const reason = foreign ? 'neither a JPEG, PNG, WebP nor TIFF' : 'truncated or damaged';
-    throw new FourfoldError('invalid', reason, { cause });
+    throw new FourfoldError('invalid', isTooLarge(cause) ? tooLargeToDecode : reason, { cause });
   }
 }
+
+/** That a picture has more pixels than sharp decodes. */
+export const tooLargeToDecode = 'too large: more than 268 million pixels';
+
+/** Whether sharp refused a picture for its size. */
+export const isTooLarge = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes('exceeds pixel limit');
 
 /** Samples of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) in 0..max as RGB on white in 0..255. */
 function toRgb(samples: Uint8Array | Uint16Array, channels: number, max: number): Uint8Array {

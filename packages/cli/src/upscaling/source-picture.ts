@@ -1,5 +1,6 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { FourfoldError, readGivenFile } from '@fourfold/common';
+import { isTooLarge, tooLargeToDecode } from '@fourfold/data-loader';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
 export interface SourcePicture {
@@ -26,6 +27,9 @@ export async function readSourcePicture(path: string): Promise<SourcePicture> {
   try {
     return await decode(bytes);
   } catch (cause) {
+    if (isTooLarge(cause)) {
+      throw new FourfoldError('invalid', `${path} is ${tooLargeToDecode}`, { mend: 'cut it into parts' });
+    }
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
     throw new FourfoldError(
       'invalid',
@@ -38,7 +42,8 @@ async function decode(bytes: Buffer): Promise<SourcePicture> {
   const metadata = await sharp(bytes).metadata();
   const isRgb = ['srgb', 'rgb', 'rgb16'].includes(metadata.space ?? '');
   // RGB stays as it is and keeps its profile; what becomes sRGB here has its profile applied, and needs none any more.
-  const open = () => sharp(bytes, { failOn: 'warning', ignoreIcc: isRgb }).toColourspace('srgb');
+  // What its decoder only warns of, such as a stray byte, is no reason not to upscale a picture.
+  const open = () => sharp(bytes, { failOn: 'error', ignoreIcc: isRgb }).toColourspace('srgb');
   const { data, info } = await open().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   const carrier = open().extract({ left: 0, top: 0, width: 1, height: 1 }).keepExif().keepXmp();

@@ -1,8 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FourfoldError, openStore, parseS3Url, systemErrorCode } from '@fourfold/common';
 import { listFiles } from '../list-pictures.js';
+import { isDatasetManifest, manifestKey } from '../manifest.js';
 import { byName, type OnListing, type Source, type SourceFile } from './source.js';
 import { openTarSource } from './tar-source.js';
 import { openZipSource } from './zip-source.js';
@@ -42,8 +43,14 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
     for (const archive of archives) await archive.close();
   };
   try {
-    for (const name of await listFiles(folder)) {
+    const names = await listFiles(folder);
+    const prepared = await preparedDatasets(folder, names);
+    unusable.push(
+      ...prepared.map((file) => ({ file, reason: 'a dataset that fourfold has prepared, no photographs' })),
+    );
+    for (const name of names) {
       const path = join(folder, name);
+      if (prepared.some((dataset) => dirname(name) === dataset)) continue;
       if (!archiveName.test(name)) {
         files.push({ name, sizeBytes: 0, read: () => readOrReason(path) });
         continue;
@@ -59,6 +66,15 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
     throw error;
   }
   return { title: `folder ${folder}`, context: basename(resolve(folder)), files: files.sort(byName), unusable, close };
+}
+
+/** The folders among these files' that hold a prepared dataset: its tiles are parts of photographs, and may be of these here. */
+async function preparedDatasets(folder: string, names: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names.filter((name) => basename(name) === manifestKey)) {
+    if (await isDatasetManifest(join(folder, name))) found.push(dirname(name));
+  }
+  return found;
 }
 
 const readOrReason = (path: string): Promise<Buffer> =>

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -284,6 +284,31 @@ describe('archives that nobody should trust', () => {
       'bomb.png',
       expect.stringMatching(/^cannot be read from the zip: .*larger than 100 bytes/),
     ]);
+  });
+
+  it('a link to a folder is followed, but not in circles', async () => {
+    const pictures = await realPictures(['a.jpg', 'b.jpg']);
+    const elsewhere = await writeFolder(join(folder, 'elsewhere'), pictures);
+    const images = await writeFolder(join(folder, 'images'), await realPictures(['c.jpg']));
+    await symlink(elsewhere, join(images, 'linked'));
+    await symlink(images, join(elsewhere, 'back'));
+    await symlink('.', join(images, 'here'));
+    const names = ['c.jpg', 'linked/a.jpg', 'linked/b.jpg'];
+    const source = await openSource(images);
+    await source.close();
+    expect(source.files.map(({ name }) => name)).toEqual(names);
+    expect((await openStore(images).list('')).map(({ key }) => key)).toEqual(names);
+    expect((await openStore(images).list('linked/b')).map(({ key }) => key)).toEqual(['linked/b.jpg']);
+  });
+
+  it('a dataset among the photographs is left out, its tiles are no photographs', async () => {
+    const images = await writeFolder(join(folder, 'images'), await realPictures(['a.jpg', 'b.jpg']));
+    const inside = { store: openStore(join(images, 'v1')), tile: 200 };
+    expect((await prepared(images, inside)).taken).toHaveLength(2);
+    const again = await prepared(images);
+    expect(again.taken.map(({ file }) => file)).toEqual(['a.jpg', 'b.jpg']);
+    expect(again.left).toEqual([{ file: 'v1', reason: 'a dataset that fourfold has prepared, no photographs' }]);
+    expect(await refusal(join(images, 'v1'))).toMatch(/a dataset that fourfold has prepared/);
   });
 
   it('a file that is no archive is refused', async () => {
