@@ -144,8 +144,9 @@ export const cluster: DashboardOptions = {
           queries: [{ expr: `fourfold_device_memory_tensor_bytes{${chosen}}`, legend: '{{instance}}' }],
         },
         {
-          title: 'GPUs',
-          description: 'Share of a GPU’s memory that all processes have taken. Empty where workers have no GPU.',
+          title: 'Devices',
+          description:
+            'Share of a device’s memory that all processes have taken: of each worker’s GPU, else of its machine or container.',
           unit: 'percentunit',
           queries: [
             {

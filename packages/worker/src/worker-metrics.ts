@@ -66,9 +66,9 @@ function addMemoryMetrics({ gauge }: Metrics, memory: WorkerFigures['memory']): 
   };
   const figures: [name: string, help: string, read: (memory: DeviceMemory) => number | undefined][] = [
     ['tensor', 'Memory of the device in tensors of this worker.', ({ tensors }) => tensors],
-    ['reserved', 'Memory of the GPU that this worker has taken for tensors.', ({ gpu }) => gpu?.reserved],
-    ['used', 'Memory of the GPU that all processes have taken.', ({ gpu }) => gpu?.used],
-    ['size', 'Memory of the GPU.', ({ gpu }) => gpu?.size],
+    ['reserved', 'Memory of a GPU that this worker has taken for tensors.', ({ reserved }) => reserved],
+    ['used', 'Memory of the device that all processes have taken.', ({ used }) => used],
+    ['size', 'Memory of the device: of the GPU, the machine or the container.', ({ size }) => size],
   ];
   for (const [name, help, read] of figures) {
     gauge(`fourfold_device_memory_${name}_bytes`, help, [], async () => {
