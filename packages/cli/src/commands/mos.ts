@@ -63,7 +63,10 @@ export function registerMos(program: Command): void {
   mos
     .command('serve')
     .summary('the page where people rate')
-    .description('Serve the rating page until it is stopped. Ratings are stored at once; who comes back goes on.')
+    .description(
+      'Serve the rating page until it is stopped. Ratings are stored at once; who comes back goes on. ' +
+        'A pixel of a picture is a pixel of the display, whatever its scaling and the zoom.',
+    )
     .argument('<study>', 'folder that `mos prepare` wrote')
     .option('--http <host:port>', 'where', '127.0.0.1:8090')
     .action(serve);
