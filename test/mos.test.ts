@@ -23,12 +23,26 @@ interface Study {
 }
 interface Report {
   opinions: { method: string; ratings: number; mean: number; interval: number; distribution: number[] }[];
-  raters: { rater: string; done: number; repeats: number; equalShare: number; calibrationError: number }[];
+  raters: {
+    rater: string;
+    done: number;
+    repeats: number;
+    equalShare: number;
+    calibrationError: number;
+    pixelRatios: number[];
+  }[];
 }
 
 const methods = ['nearest', 'bicubic', 'lanczos', 'original'];
 const pictures = 10;
 const repeats = 6;
+
+/** In the page: where the picture is shown, in pixels of the display. */
+function shownPlace() {
+  const { left, top, width } = document.querySelector('#picture')!.getBoundingClientRect();
+  const ratio = devicePixelRatio;
+  return { ratio, left: left * ratio, top: top * ratio, width: width * ratio };
+}
 
 /** In the page: how large the picture is shown, and whether all of it can be scrolled to. */
 function shownSizes() {
@@ -42,6 +56,8 @@ function shownSizes() {
   };
 }
 
+/** What the page says where a study has calibration. */
+const calibrated = 'what a 1 and a 5 are';
 const trials = methods.length * pictures + repeats + 2;
 
 describe.skipIf(!findBrowser())(
@@ -97,11 +113,18 @@ describe.skipIf(!findBrowser())(
         .map((line) => JSON.parse(line) as Rating);
     }
 
-    async function enter(url: string, rater: string): Promise<void> {
-      browser = await openBrowser();
+    async function enter(url: string, rater: string, pixelRatio?: number): Promise<void> {
+      browser = await openBrowser({ pixelRatio });
       await browser.page.goto(url);
       await browser.page.fill('#rater', rater);
       await browser.page.click('#enter button');
+    }
+
+    /** Wait until the page asks whether somebody who has rated `done` is meant. */
+    async function toBeAsked(rater: string, done: number): Promise<void> {
+      const question = `${rater} has rated ${done} of ${trials}. Go on, or take another name.`;
+      await browser.page.locator('#resume:visible', { hasText: question }).waitFor();
+      expect(await browser.page.locator('#trial').isVisible()).toBe(false);
     }
 
     /** Wait until the picture at `position` is seen: what is pressed before counts for nothing. */
@@ -149,6 +172,8 @@ describe.skipIf(!findBrowser())(
       // A URL is the same folder.
       const second = await serve(pathToFileURL(study).href);
       await enter(second.url, 'ada');
+      await toBeAsked('ada', 20);
+      await browser.page.keyboard.press('Enter');
       await toBeRated(20);
       const asked: string[] = [];
       browser.page.on('request', (request) => asked.push(request.url()));
@@ -159,7 +184,14 @@ describe.skipIf(!findBrowser())(
       await browser.page.locator('#end').waitFor();
       expect(browser.problems).toEqual([]);
       await browser.close();
-      await enter(second.url, 'bob');
+      // A second person of the name is not taken for the first.
+      await enter(second.url, 'ada');
+      await toBeAsked('ada', trials);
+      await browser.page.keyboard.press('Tab');
+      await browser.page.keyboard.press('Enter');
+      expect(await browser.page.locator('#enter').innerText()).toContain(calibrated);
+      await browser.page.keyboard.type('bob');
+      await browser.page.keyboard.press('Enter');
       await toBeRated(0);
       for (const window of [
         { width: 120, height: 900 },
@@ -172,9 +204,11 @@ describe.skipIf(!findBrowser())(
       await rate(0, 12, (id) => score(id, 1));
       // One that comes again, since its answer was lost, is stored once.
       const again = { method: 'POST', headers: { 'content-type': 'application/json' } };
-      const body = JSON.stringify({ rater: 'bob', position: 11, score: 5 });
+      const body = JSON.stringify({ rater: 'bob', position: 11, score: 5, pixelRatio: 1 });
       expect(await (await fetch(`${second.url}rating`, { ...again, body })).json()).toMatchObject({ done: 12 });
-      for (const bad of ['{"rater":"../x","position":0,"score":1}', '{"rater":"bob","position":12,"score":6}', '{']) {
+      const good = { rater: 'bob', position: 12, score: 5, pixelRatio: 1 };
+      const wrong = [{ rater: '../x' }, { score: 6 }, { pixelRatio: 0 }, { pixelRatio: undefined }];
+      for (const bad of [...wrong.map((fields) => JSON.stringify({ ...good, ...fields })), '{']) {
         expect((await fetch(`${second.url}rating`, { ...again, body: bad })).status).toBe(400);
       }
       second.server.child.kill('SIGTERM');
@@ -204,8 +238,48 @@ describe.skipIf(!findBrowser())(
         expect(opinions[i].distribution).toEqual([1, 2, 3, 4, 5].map((at) => scores.filter((s) => s === at).length));
         expect(opinions[i].interval).toBeGreaterThan(0);
       }
-      expect(raters[0]).toMatchObject({ rater: 'ada', done: trials, repeats, calibrationError: 0 });
+      expect(raters[0]).toMatchObject({ rater: 'ada', done: trials, repeats, calibrationError: 0, pixelRatios: [1] });
       expect(await sharp(figure).metadata()).toMatchObject({ format: 'png', width: 1200 });
     }, 120_000);
+
+    test('on a display of 125%, and zoomed, the very pixels are shown; no calibration is promised where there is none', async () => {
+      const [images, plain] = [join(folder, 'two-images'), join(folder, 'plain')];
+      await mkdir(images);
+      for (const width of [164, 324]) {
+        const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
+        const create = { width, height: 124, channels: 3, background: 'black', noise } as const;
+        await sharp({ create })
+          .png()
+          .toFile(join(images, `${width}.png`));
+      }
+      const options = ['--images', images, '--out', plain, '--method', 'original'];
+      expect(await fourfold(['mos', 'prepare', ...options])).toMatchObject({ code: 0 });
+      const { url } = await serve(plain);
+      await enter(url, 'ada', 1.25);
+      const { page } = browser;
+      for (const [position, zoom] of [1, 1.5].entries()) {
+        await page.locator('#position', { hasText: `${position + 1} of 2` }).waitFor();
+        await page.locator('#scores button:enabled').first().waitFor();
+        // The second one is on the page already when the ratio changes.
+        await browser.zoom(zoom);
+        const file = join(plain, (await page.locator('#picture').getAttribute('src')) ?? '');
+        const { data, info } = await sharp(file).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+        const shown = () => page.evaluate(shownPlace);
+        await expect.poll(shown).toMatchObject({ ratio: 1.25 * zoom, width: expect.closeTo(info.width, 3) as number });
+        const { left, top } = await shown();
+        const place = { left: Math.round(left), top: Math.round(top), width: info.width, height: info.height };
+        const screen = sharp(await page.screenshot()).extract(place);
+        expect((await screen.removeAlpha().raw().toBuffer()).equals(data)).toBe(true);
+        await page.keyboard.press('3');
+      }
+      await page.locator('#end').waitFor();
+      await page.goto(url, { waitUntil: 'networkidle' });
+      expect(await page.locator('#enter').innerText()).not.toContain(calibrated);
+      const { stdout } = await fourfold(['mos', 'report', plain, '--json']);
+      expect((JSON.parse(stdout) as Report).raters).toMatchObject([
+        { rater: 'ada', done: 2, pixelRatios: [1.25, 1.875] },
+      ]);
+      expect(browser.problems).toEqual([]);
+    }, 60_000);
   },
 );

@@ -9,17 +9,24 @@ export interface BrowserPage {
   page: Page;
   /** Errors and warnings of the console, uncaught errors. */
   problems: string[];
+  /** Show every page at another size, as a person does who zooms. */
+  zoom(factor: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Start the machine's browser with a new, empty profile; it asks nobody but the pages that a test opens. */
-export async function openBrowser(): Promise<BrowserPage> {
+/**
+ * Start the machine's browser with a new, empty profile; it asks nobody but the pages that a test opens. With `pixelRatio`, as
+ * on a display of so many pixels to one of CSS: Playwright's own emulation resamples pictures, and displays do not.
+ */
+export async function openBrowser({ pixelRatio }: { pixelRatio?: number } = {}): Promise<BrowserPage> {
   const profile = await mkdtemp(join(tmpdir(), 'fourfold-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: findBrowser(),
     headless: true,
+    ...(pixelRatio && { viewport: null }),
     args: [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      ...(pixelRatio ? [`--force-device-scale-factor=${pixelRatio}`, '--window-size=1600,1200'] : []),
       '--disable-gpu',
       '--disable-quic',
       '--no-first-run',
@@ -37,6 +44,13 @@ export async function openBrowser(): Promise<BrowserPage> {
   return {
     page,
     problems,
+    async zoom(factor) {
+      const settings = await context.newPage();
+      // Its settings are the only place where a script can: DevTools emulates a ratio, and tells the page nothing of it.
+      await settings.goto('chrome://settings/appearance');
+      await settings.evaluate(`new Promise((done) => chrome.settingsPrivate.setDefaultZoom(${factor}, done))`);
+      await settings.close();
+    },
     async close() {
       await context.close();
       await rm(profile, { recursive: true, force: true });

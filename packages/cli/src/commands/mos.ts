@@ -46,7 +46,7 @@ export function registerMos(program: Command): void {
     .option('--checkpoint <name=url>', 'may be repeated', collect, [])
     .option(
       '--pictures <name=dir>',
-      'pictures that something else made, called as the originals; may be repeated',
+      'pictures that something else made, with the paths of the originals or their names where these are unique; may be repeated',
       collect,
       [],
     )
@@ -63,7 +63,10 @@ export function registerMos(program: Command): void {
   mos
     .command('serve')
     .summary('the page where people rate')
-    .description('Serve the rating page until it is stopped. Ratings are stored at once; who comes back goes on.')
+    .description(
+      'Serve the rating page until it is stopped. Ratings are stored at once; who comes back goes on. ' +
+        'A pixel of a picture is a pixel of the display, whatever its scaling and the zoom.',
+    )
     .argument('<study>', 'folder that `mos prepare` wrote')
     .option('--http <host:port>', 'where', '127.0.0.1:8090')
     .action(serve);
@@ -100,7 +103,7 @@ async function prepare({
       ...{ name, seed, repeats },
       images: openStore(images),
       calibration: calibration === undefined ? undefined : openStore(calibration),
-      methods: await methodsOf(choice),
+      methods: await methodsOf({ images, ...choice }),
       out: openStore(folder),
       onProgress: (done, total) => bar.update(done, total, ''),
     });
@@ -116,11 +119,12 @@ async function prepare({
 }
 
 async function methodsOf({
+  images,
   method,
   checkpoint,
   pictures,
   backend,
-}: Pick<PrepareArguments, 'method' | 'checkpoint' | 'pictures' | 'backend'>) {
+}: Pick<PrepareArguments, 'images' | 'method' | 'checkpoint' | 'pictures' | 'backend'>) {
   const { baseline, original, readyPictures } = await import('../mos/prepare-study.js');
   const methods: Method[] = method.map((name) => {
     if (name === original.name) return original;
@@ -138,7 +142,7 @@ async function methodsOf({
   }
   for (const given of pictures) {
     const { name, value } = named('--pictures', given);
-    methods.push(await readyPictures(name, value));
+    methods.push(await readyPictures(name, value, openStore(images)));
   }
   return methods;
 }

@@ -1,4 +1,3 @@
-import { basename, extname } from 'node:path';
 import { FourfoldError, openStore, sha256, type ObjectStore } from '@fourfold/common';
 import {
   cropToMultiple,
@@ -11,6 +10,7 @@ import {
 } from '@fourfold/data-loader';
 import { evaluationPictures } from '@fourfold/worker';
 import { upscaleBaseline, type BaselineName } from '../evaluation-table.js';
+import { pairPictures } from './pair-pictures.js';
 import { mostMethods, pictureKey, studyFile, type Study, type Version } from './study.js';
 
 /** A method under test: how it makes its version of a picture. */
@@ -36,14 +36,14 @@ export interface StudyPlan {
 export const original: Method = { name: 'original', make: (_, hr) => hr };
 export const baseline = (name: BaselineName): Method => ({ name, make: (lr) => upscaleBaseline(name, lr) });
 
-/** A method's pictures as somebody made them, found by the original's name without its extension. */
-export async function readyPictures(name: string, url: string): Promise<Method> {
+/** A method's pictures as somebody made them, one of each of `images`. Throws as `pairPictures` does. */
+export async function readyPictures(name: string, url: string, images: ObjectStore): Promise<Method> {
   const store = openStore(url);
-  const keys = new Map((await listPictures(store)).map((key) => [stem(key), key]));
+  const keys = pairPictures(await evaluationPictures(images), await listPictures(store), store.url);
   return {
     name,
     async make(_, hr, picture) {
-      const key = keys.get(stem(picture));
+      const key = keys.get(picture);
       if (!key) throw new FourfoldError('not-found', `${store.url} has no version of ${picture}`);
       const found = await readPicture(store, key);
       if (found.width === hr.width && found.height === hr.height) return found;
@@ -103,8 +103,6 @@ export async function prepareStudy(plan: StudyPlan): Promise<Study> {
   await out.put(studyFile, JSON.stringify(study, null, 1));
   return study;
 }
-
-const stem = (key: string): string => basename(key, extname(key));
 
 function checkMethods(names: readonly string[]): void {
   if (names.length === 0 || names.length > mostMethods) {

@@ -13,22 +13,22 @@ afterEach(() => rm(study, { recursive: true }));
 const file = (rater: string) => join(study, 'ratings', `${rater}.jsonl`);
 
 test('ratings come back in order, by rater', async () => {
-  await appendRating(study, 'ada', { version: 'a', kind: 'rating' }, 4);
-  await appendRating(study, 'ada', { version: 'b', kind: 'repeat', expected: undefined }, 2);
-  await appendRating(study, 'bob', { version: 'a', kind: 'rating' }, 1);
-  expect((await readRatings(study, 'ada')).map(({ version, kind, score }) => [version, kind, score])).toEqual([
-    ['a', 'rating', 4],
-    ['b', 'repeat', 2],
+  await appendRating(study, 'ada', { version: 'a', kind: 'rating' }, { score: 4, pixelRatio: 1.25 });
+  await appendRating(study, 'ada', { version: 'b', kind: 'repeat', expected: undefined }, { score: 2 });
+  await appendRating(study, 'bob', { version: 'a', kind: 'rating' }, { score: 1 });
+  expect(await readRatings(study, 'ada')).toMatchObject([
+    { version: 'a', kind: 'rating', score: 4, pixelRatio: 1.25 },
+    { version: 'b', kind: 'repeat', score: 2 },
   ]);
   expect([...(await readAllRatings(study)).keys()]).toEqual(['ada', 'bob']);
   expect(await readRatings(study, 'eve')).toEqual([]);
 });
 
 test('half a line that a crash left counts for nothing, and the next rating takes its place', async () => {
-  await appendRating(study, 'ada', { version: 'a', kind: 'rating' }, 4);
+  await appendRating(study, 'ada', { version: 'a', kind: 'rating' }, { score: 4 });
   await appendFile(file('ada'), '{"version":"b","kind":"rat');
   expect(await readRatings(study, 'ada')).toHaveLength(1);
-  await appendRating(study, 'ada', { version: 'c', kind: 'rating' }, 5);
+  await appendRating(study, 'ada', { version: 'c', kind: 'rating' }, { score: 5 });
   expect((await readRatings(study, 'ada')).map(({ version }) => version)).toEqual(['a', 'c']);
   expect(await readFile(file('ada'), 'utf8')).toMatch(/^\{.*\}\n\{.*\}\n$/);
 });
@@ -40,4 +40,13 @@ test('a line that is no rating is named', async () => {
     code: 'corrupt',
     message: expect.stringMatching(/ada\.jsonl, line 1 is no rating/) as string,
   });
+});
+
+test('ratings of before the pixel ratio was asked for are read; a ratio that no display has is named', async () => {
+  await mkdir(join(study, 'ratings'));
+  const older = '{"version":"a","kind":"rating","score":4,"at":"2026-01-01T00:00:00.000Z"';
+  await writeFile(file('ada'), `${older}}\n`);
+  expect(await readRatings(study, 'ada')).toMatchObject([{ version: 'a', score: 4 }]);
+  await writeFile(file('ada'), `${older},"pixelRatio":0}\n`);
+  await expect(readRatings(study, 'ada')).rejects.toMatchObject({ code: 'corrupt' });
 });

@@ -9,10 +9,15 @@ import type { Trial } from './trial-order.js';
  * left of one is cut off by the next.
  */
 
+/** How many pixels of the display one of CSS is wide, by the display's scaling and the browser's zoom. */
+export const pixelRatioSchema = z.number().min(0.1).max(20);
+
 const ratingSchema = z.strictObject({
   version: z.string(),
   kind: z.enum(['calibration', 'rating', 'repeat']),
   score: z.int().min(1).max(5),
+  /** Ratings of before it was asked for have none. */
+  pixelRatio: pixelRatioSchema.optional(),
   /** When it was given (ISO 8601). */
   at: z.string(),
 });
@@ -45,12 +50,12 @@ export async function appendRating(
   study: string,
   rater: string,
   { version, kind }: Trial,
-  score: number,
+  { score, pixelRatio }: Pick<Rating, 'score' | 'pixelRatio'>,
 ): Promise<void> {
   await mkdir(folderOf(study), { recursive: true });
   const path = fileOf(study, rater);
   const { wholeBytes } = await readWhole(path);
-  const rating: Rating = { version, kind, score, at: new Date().toISOString() };
+  const rating: Rating = { version, kind, score, pixelRatio, at: new Date().toISOString() };
   const file = await open(path, 'a');
   try {
     await file.truncate(wholeBytes);

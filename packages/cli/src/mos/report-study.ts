@@ -35,17 +35,18 @@ export function describeReport({ opinions, raters }: StudyReport): string {
   );
   const people = formatTable(
     [
-      ['rater', 'trials', 'repeats', 'the same', 'difference', 'calibration off by'],
-      ...raters.map(({ rater, done, repeats, equalShare, meanDifference, calibrationError }) => [
+      ['rater', 'trials', 'repeats', 'the same', 'difference', 'calibration off by', 'pixel ratio'],
+      ...raters.map(({ rater, done, repeats, equalShare, meanDifference, calibrationError, pixelRatios }) => [
         rater,
         String(done),
         String(repeats),
         equalShare === undefined ? '' : `${Math.round(100 * equalShare)}%`,
         shown(meanDifference),
         shown(calibrationError),
+        pixelRatios.map((ratio) => shown(ratio)).join(', '),
       ]),
     ],
-    ['left', ...Array<'right'>(5).fill('right')],
+    ['left', ...Array<'right'>(6).fill('right')],
   );
   return `${methods}\n\n${people}`;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { endWith, openStore, startHttpServer, type HttpRoute } from '@fourfold/common';
 import { z } from 'zod';
-import { appendRating, raterPattern, readRatings } from './ratings.js';
+import { appendRating, pixelRatioSchema, raterPattern, readRatings } from './ratings.js';
 import { pictureKey, readStudy, type Study } from './study.js';
 import { trialsOf } from './trial-order.js';
 
@@ -27,6 +27,7 @@ const answerSchema = z.strictObject({
   rater: z.string().regex(raterPattern),
   position: z.int().min(0),
   score: z.int().min(1).max(5),
+  pixelRatio: pixelRatioSchema,
 });
 
 /** Where a rater is; `next` is the picture after this one, to load ahead. */
@@ -62,6 +63,7 @@ export async function serveStudy(folder: string, listen: string, onError: (path:
     routes: {
       ...Object.fromEntries(files),
       '/favicon.ico': (_, response) => void response.writeHead(204).end(),
+      '/study': (_, response) => void answerJson(response, { hasCalibration: study.calibration.length > 0 }),
       async '/trial'(request, response) {
         const rater = new URL(request.url ?? '/', 'http://localhost').searchParams.get('rater') ?? '';
         if (!raterPattern.test(rater)) return endWith(response, 400, 'a name is 1 to 40 of a-z, 0-9 and -');
@@ -78,13 +80,13 @@ export async function serveStudy(folder: string, listen: string, onError: (path:
       async '/rating'(request, response) {
         const answer = answerSchema.safeParse(await readJson(request)).data;
         if (!answer) return endWith(response, 400, 'that is no rating');
-        const { rater, position, score } = answer;
+        const { rater, position, ...given } = answer;
         const progress = await oneByOne(rater, async () => {
           const done = (await readRatings(folder, rater)).length;
           const trial = trialsOf(study, rater).at(position);
           // One that comes again was answered, and the answer lost.
           if (!trial || position !== done) return progressOf(study, rater, done);
-          await appendRating(folder, rater, trial, score);
+          await appendRating(folder, rater, trial, given);
           return progressOf(study, rater, done + 1);
         });
         answerJson(response, progress);

@@ -16,8 +16,8 @@ const study: Study = {
   ],
   calibration: [{ id: 'n', picture: 'q', method: 'nearest', expected: 1 }],
 };
-const given = (version: string, score: number, kind: Rating['kind'] = 'rating'): Rating => ({
-  ...{ version, score, kind },
+const given = (version: string, score: number, kind: Rating['kind'] = 'rating', pixelRatio?: number): Rating => ({
+  ...{ version, score, kind, pixelRatio },
   at: '2026-01-01T00:00:00.000Z',
 });
 const ratings = new Map([
@@ -25,7 +25,7 @@ const ratings = new Map([
     'ada',
     [given('n', 2, 'calibration'), given('a', 5), given('b', 1), given('a', 4, 'repeat'), given('b', 1, 'repeat')],
   ],
-  ['bob', [given('a', 4), given('b', 2)]],
+  ['bob', [given('a', 4, 'rating', 2), given('b', 2, 'rating', 1.25)]],
   ['eve', [given('a', 3)]],
 ]);
 
@@ -42,8 +42,8 @@ test('means, intervals and distributions, without calibration and repeats', () =
 
 test('how consistent each rater is', () => {
   expect(raterReports(study, ratings)).toEqual([
-    { rater: 'ada', done: 5, repeats: 2, meanDifference: 0.5, equalShare: 0.5, calibrationError: 1 },
-    { rater: 'bob', done: 2, repeats: 0 },
-    { rater: 'eve', done: 1, repeats: 0 },
+    { rater: 'ada', done: 5, repeats: 2, meanDifference: 0.5, equalShare: 0.5, calibrationError: 1, pixelRatios: [] },
+    { rater: 'bob', done: 2, repeats: 0, pixelRatios: [1.25, 2] },
+    { rater: 'eve', done: 1, repeats: 0, pixelRatios: [] },
   ]);
 });

@@ -23,6 +23,8 @@ export interface RaterReport {
   repeats: number;
   meanDifference?: number;
   equalShare?: number;
+  /** Of the displays that the pictures were rated on, in ascending order; empty where nothing says so. */
+  pixelRatios: number[];
   /** How far from what was expected the calibration was rated, on average. */
   calibrationError?: number;
 }
@@ -58,6 +60,7 @@ export function raterReports(study: Study, ratings: ReadonlyMap<string, readonly
       rater,
       done: given.length,
       repeats: differences.length,
+      pixelRatios: [...new Set(given.flatMap(({ pixelRatio }) => pixelRatio ?? []))].sort((a, b) => a - b),
       ...(differences.length > 0 && {
         meanDifference: meanOf(differences),
         equalShare: differences.filter((difference) => difference === 0).length / differences.length,

@@ -21,7 +21,12 @@ function find(id, type) {
 
 const page = {
   enter: find('enter', HTMLFormElement),
+  calibration: find('calibration', HTMLElement),
   rater: find('rater', HTMLInputElement),
+  resume: find('resume', HTMLFormElement),
+  rated: find('rated', HTMLElement),
+  goOn: find('go-on', HTMLButtonElement),
+  otherName: find('other-name', HTMLButtonElement),
   trial: find('trial', HTMLElement),
   end: find('end', HTMLElement),
   view: find('view', HTMLElement),
@@ -33,10 +38,20 @@ const page = {
   problem: find('problem', HTMLElement),
 };
 
+void ask('/study', showStudy);
 page.enter.addEventListener('submit', (event) => {
   event.preventDefault();
   rater = page.rater.value;
-  void ask(`/trial?rater=${encodeURIComponent(rater)}`);
+  void askTrial(showResumed);
+});
+page.resume.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void askTrial(show);
+});
+page.otherName.addEventListener('click', () => {
+  page.resume.hidden = true;
+  page.enter.hidden = false;
+  page.rater.select();
 });
 for (const [i, word] of words.entries()) {
   const button = document.createElement('button');
@@ -44,11 +59,27 @@ for (const [i, word] of words.entries()) {
   button.addEventListener('click', () => rate(i + 1));
   page.scores.append(button);
 }
+setTrial(undefined);
 document.addEventListener('keydown', ({ key, repeat, ctrlKey, metaKey, altKey }) => {
   // With one of these a digit is the browser's: it changes to another tab.
   if (repeat || ctrlKey || metaKey || altKey) return;
   if (/^[1-5]$/.test(key)) rate(Number(key));
 });
+
+/** A pixel of the picture is one of the display: what is resampled is blurred, and that is what is judged. */
+function fitPicture() {
+  page.picture.style.width = `${page.picture.naturalWidth / devicePixelRatio}px`;
+}
+
+/** The ratio changes with the browser's zoom, and where the window is moved to another display. */
+function watchPixelRatio() {
+  const changed = () => {
+    fitPicture();
+    watchPixelRatio();
+  };
+  matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener('change', changed, { once: true });
+}
+watchPixelRatio();
 
 /** @param {Trial | undefined} next */
 function setTrial(next) {
@@ -61,23 +92,34 @@ async function rate(score) {
   const rated = trial;
   if (!rated) return;
   setTrial(undefined);
-  const body = JSON.stringify({ rater, position: rated.position, score });
-  const isStored = await ask('/rating', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const body = JSON.stringify({ rater, position: rated.position, score, pixelRatio: devicePixelRatio });
+  const isStored = await ask('/rating', show, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
   if (!isStored) setTrial(rated);
 }
 
+/** @param {(progress: Progress) => void | Promise<void>} use */
+function askTrial(use) {
+  return ask(`/trial?rater=${encodeURIComponent(rater)}`, use);
+}
+
 /**
- * Ask the server, and show what comes next; false where it did not answer.
+ * Ask the server, and show what it says; false where it did not answer.
  *
+ * @template T
  * @param {string} path
+ * @param {(answer: T) => void | Promise<void>} use
  * @param {RequestInit} [options]
  */
-async function ask(path, options) {
+async function ask(path, use, options) {
   try {
     const response = await fetch(path, options);
     if (!response.ok) throw new Error(await response.text());
     page.problem.textContent = '';
-    await show(await response.json());
+    await use(await response.json());
     return true;
   } catch (error) {
     page.problem.textContent = `That did not work, try again: ${error instanceof Error ? error.message.trim() : error}`;
@@ -85,9 +127,24 @@ async function ask(path, options) {
   }
 }
 
+/** @param {{ hasCalibration: boolean }} study */
+function showStudy({ hasCalibration }) {
+  page.calibration.hidden = !hasCalibration;
+}
+
+/** A name that has rated may be somebody else's: it is not gone on with unasked. @param {Progress} progress */
+async function showResumed(progress) {
+  if (progress.done === 0) return show(progress);
+  page.rated.textContent = `${rater} has rated ${progress.done} of ${progress.total}. Go on, or take another name.`;
+  page.enter.hidden = true;
+  page.resume.hidden = false;
+  page.goOn.focus();
+}
+
 /** @param {Progress} progress */
 async function show({ done, total, trial: shown, next }) {
   page.enter.hidden = true;
+  page.resume.hidden = true;
   page.trial.hidden = !shown;
   page.end.hidden = Boolean(shown);
   if (!shown) return;
@@ -96,10 +153,13 @@ async function show({ done, total, trial: shown, next }) {
   page.progress.value = done;
   page.position.textContent = `${done + 1} of ${total}`;
   page.expected.textContent = expected ? `This is a ${expected} (${words[expected - 1]}): press ${expected}` : '';
+  page.picture.hidden = true;
   page.picture.src = picture;
   page.view.scrollTo(0, 0);
   // It is rated when it is seen, not before.
   await page.picture.decode();
+  fitPicture();
+  page.picture.hidden = false;
   setTrial(shown);
   if (next) new Image().src = next;
 }
