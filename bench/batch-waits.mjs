@@ -1,8 +1,9 @@
-// How long workers wait for their batches in steady state: coordinator, two workers on torch and two data-loaders, one process
-// each, over NATS and MinIO with certificates, on the demo's networks. node bench/batch-waits.mjs [--iterations 300] [--set key=value ...]
+// How long workers wait for their batches in steady state, and what each process takes of memory and CPU: coordinator, two workers
+// on torch and two data-loaders, one process each, over NATS and MinIO with certificates, on the demo's networks.
+// node bench/batch-waits.mjs [--iterations 300] [--images FOLDER] [--tile 480] [--set key=value ...]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +16,8 @@ const { values } = parseArgs({
   options: {
     iterations: { type: 'string', default: '300' },
     warmup: { type: 'string', default: '20' },
+    images: { type: 'string', default: fileURLToPath(new URL('../examples/photographs/train', import.meta.url)) },
+    tile: { type: 'string' },
     set: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -37,6 +40,31 @@ const config = ['--config', here('configs/demo.yaml'), ...settings.flatMap((sett
 const servers = await startClusterServers();
 const folder = await mkdtemp(join(tmpdir(), 'fourfold-waits-'));
 const running = new Set();
+/** By role, its processes: what each has taken so far. */
+const taken = {};
+
+/** Look at what a process has taken until it ends: the most memory, and CPU time. */
+async function watch(role, pid) {
+  const process = {};
+  (taken[role] ??= []).push(process);
+  for (;;) {
+    const [status, stat] = await Promise.all(
+      ['status', 'stat'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8')),
+    );
+    const peakKib = /VmHWM:\s*(\d+)/.exec(status)?.[1];
+    if (peakKib === undefined) return;
+    // After the name in parentheses: state is the first, utime and stime the 12th and 13th, in hundredths of a second.
+    const [utime, stime] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13);
+    Object.assign(process, {
+      peakMib: Math.round(Number(peakKib) / 1024),
+      cpuSeconds: (Number(utime) + Number(stime)) / 100,
+    });
+    await delay(250);
+  }
+}
 
 /** A part of the run; `on` hears of its log's events. */
 function start(role, args, on = () => undefined) {
@@ -46,6 +74,7 @@ function start(role, args, on = () => undefined) {
     env,
   });
   running.add(child);
+  watch(role, child.pid).catch(() => undefined);
   createInterface({ input: child.stderr }).on('line', (line) => {
     if (line.startsWith('{')) on(JSON.parse(line));
     else console.error(line);
@@ -65,13 +94,7 @@ async function waitsOf(address) {
 }
 
 try {
-  const prepared = await start('local', [
-    'prepare',
-    '--images',
-    here('../examples/photographs/train'),
-    '--out',
-    's3://bench/dataset',
-  ]);
+  const prepared = await start('local', ['prepare', '--images', values.images, '--out', 's3://bench/dataset']);
   if (prepared !== 0) throw new Error('the dataset could not be prepared');
   const workers = [{}, {}];
   let steady;
@@ -102,6 +125,7 @@ try {
       iterations: iterations - warmup,
       seconds,
       workers: result,
+      taken,
       cores: availableParallelism(),
       load: loadavg()[0],
     }),

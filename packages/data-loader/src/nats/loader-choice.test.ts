@@ -11,7 +11,8 @@ const loader = (id: string, changes: Partial<KnownLoader> = {}): KnownLoader => 
   ...changes,
 });
 const replicas = Array.from({ length: 60 }, (_, i) => i);
-const order = (loaders: KnownLoader[], replica: number) => loadersInOrder(loaders, replica, nowMs, silenceMs);
+const order = (loaders: KnownLoader[], replica: number, count = replicas.length) =>
+  loadersInOrder(loaders, { replica, replicas: count }, nowMs, silenceMs);
 const firsts = (loaders: KnownLoader[]) => replicas.map((replica) => order(loaders, replica)[0]);
 
 describe('which data-loader a replica asks', () => {
@@ -24,22 +25,21 @@ describe('which data-loader a replica asks', () => {
     expect(firsts(loaders)).toEqual(firsts(loaders.toReversed()));
   });
 
-  test('all of them have about as many replicas', () => {
-    const chosen = firsts(['a', 'b', 'c'].map((id) => loader(id)));
-    for (const id of ['a', 'b', 'c']) {
-      const share = chosen.filter((other) => other === id).length;
-      expect(share).toBeGreaterThan(10);
-      expect(share).toBeLessThan(30);
+  test.each([2, 3, 7, 60])('all of them have as many of %i replicas, but for one', (count) => {
+    for (const loaders of [2, 3, 5].map((n) => Array.from({ length: n }, (_, i) => loader(`${n}-${i}`)))) {
+      const chosen = replicas.slice(0, count).map((replica) => order(loaders, replica, count)[0]);
+      const shares = loaders.map(({ id }) => chosen.filter((other) => other === id).length);
+      expect(Math.max(...shares)).toBe(Math.ceil(count / loaders.length));
     }
   });
 
-  test('when one joins, replicas move to it alone; when it leaves, only they move back', () => {
+  test('when one joins or leaves, most replicas stay', () => {
     const few = ['a', 'b', 'c'].map((id) => loader(id));
     const before = firsts(few);
     const after = firsts([...few, loader('d')]);
     const moved = replicas.filter((replica) => before[replica] !== after[replica]);
-    expect(moved.length).toBeGreaterThan(0);
-    expect(new Set(moved.map((replica) => after[replica]))).toEqual(new Set(['d']));
+    expect(moved.filter((replica) => after[replica] === 'd')).toHaveLength(15);
+    expect(moved.length).toBeLessThan(30);
   });
 
   test('one silent for three announcements is gone, one that is a little late is not', () => {

@@ -1,5 +1,3 @@
-import { sha256 } from '@fourfold/common';
-
 /** What a worker knows of a data-loader. */
 export interface KnownLoader {
   id: string;
@@ -15,14 +13,49 @@ export const isLive = ({ seenMs, draining }: KnownLoader, nowMs: number, silence
   !draining && nowMs - seenMs <= silenceMs;
 
 /**
- * The live data-loaders in the order in which they are asked for a replica's batches: the highest of the hashes of
- * (replica, data-loader) first, so that a replica stays with its data-loader while that lives, and moves with it alone (rendezvous hashing,
- * Thaler and Ravishankar 1998). Those that are avoided come last.
+ * The live data-loaders in the order in which they are asked for the batches of one of a run's replicas. The first is its own: each
+ * replica in turn takes the highest of the hashes of (replica, data-loader) among those that are not full, which is with as many
+ * replicas as an even share, rounded up (consistent hashing with bounded loads, Mirrokni et al. 2018). So a replica stays with its
+ * data-loader while that lives, all have work, and workers need not agree. The others follow by their hashes, those that are
+ * avoided last.
  */
-export function loadersInOrder(loaders: KnownLoader[], replica: number, nowMs: number, silenceMs: number): string[] {
-  const ranked = loaders
-    .filter((loader) => isLive(loader, nowMs, silenceMs))
-    .map(({ id, avoidedUntilMs }) => ({ id, avoided: avoidedUntilMs > nowMs, hash: sha256(`${replica}/${id}`) }));
-  ranked.sort((a, b) => Number(a.avoided) - Number(b.avoided) || (a.hash < b.hash ? 1 : -1));
-  return ranked.map(({ id }) => id);
+export function loadersInOrder(
+  loaders: KnownLoader[],
+  { replica, replicas }: { replica: number; replicas: number },
+  nowMs: number,
+  silenceMs: number,
+): string[] {
+  const live = loaders.filter((loader) => isLive(loader, nowMs, silenceMs));
+  const isAvoided = ({ avoidedUntilMs }: KnownLoader) => avoidedUntilMs > nowMs;
+  const idsOf = (some: KnownLoader[]) => some.map(({ id }) => id);
+  const [good, avoided] = [live.filter((loader) => !isAvoided(loader)), live.filter(isAvoided)].map(idsOf);
+  const own = ownLoader(good.length > 0 ? good : avoided, replica, replicas);
+  const inOrder = [...byHash(good, replica), ...byHash(avoided, replica)];
+  return own === undefined ? inOrder : [own, ...inOrder.filter((id) => id !== own)];
+}
+
+function ownLoader(ids: string[], replica: number, replicas: number): string | undefined {
+  const share = Math.ceil(replicas / ids.length);
+  const taken = new Map<string, number>();
+  let own: string | undefined;
+  for (let each = 0; each <= replica; each++) {
+    own = byHash(ids, each).find((id) => (taken.get(id) ?? 0) < share);
+    if (own !== undefined) taken.set(own, (taken.get(own) ?? 0) + 1);
+  }
+  return own;
+}
+
+const byHash = (ids: string[], replica: number): string[] =>
+  ids
+    .map((id) => ({ id, hash: hashOf(replica, id) }))
+    .sort((a, b) => (a.hash < b.hash ? 1 : -1))
+    .map(({ id }) => id);
+
+/** A hash of 32 bits (FNV-1a, and MurmurHash3's last mixing): a request computes one for every pair of replica and data-loader. */
+function hashOf(replica: number, id: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of `${replica}/${id}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -21,11 +21,11 @@ export interface LoaderDirectory {
 
 const silentAnnouncements = 3;
 
-/** Listen to announcements. `avoidMs`: how long others are preferred to one that was late. */
+/** Listen to announcements. `replicas`: of the run; `avoidMs`: how long others are preferred to one that was late. */
 export function followLoaders(
   connection: NatsConnection,
   subjects: BatchSubjects,
-  { announceMs, avoidMs, log }: { announceMs: number; avoidMs: number; log: Logger },
+  { replicas, announceMs, avoidMs, log }: { replicas: number; announceMs: number; avoidMs: number; log: Logger },
 ): LoaderDirectory {
   const silenceMs = silentAnnouncements * announceMs;
   const known = new Map<string, KnownLoader>();
@@ -54,7 +54,7 @@ export function followLoaders(
   const countLive = (table: Map<string, KnownLoader>) =>
     [...table.values()].filter((loader) => isLive(loader, performance.now(), silenceMs)).length;
   return {
-    inOrder: (replica) => loadersInOrder([...known.values()], replica, performance.now(), silenceMs),
+    inOrder: (replica) => loadersInOrder([...known.values()], { replica, replicas }, performance.now(), silenceMs),
     heard: (loader) => void answers.set(loader, performance.now()),
     heardMs: (loader) => answers.get(loader) ?? 0,
     avoid(loader) {

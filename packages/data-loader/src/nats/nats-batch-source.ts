@@ -47,7 +47,8 @@ export async function connectBatchSource({
     signal,
   });
   const subjects = batchSubjects(name, batchesDigest(manifest, data, seed));
-  const directory = followLoaders(link.connection, subjects, { announceMs, avoidMs: avoidFactor * lateMs, log });
+  const following = { replicas: data.replicas, announceMs, avoidMs: avoidFactor * lateMs, log };
+  const directory = followLoaders(link.connection, subjects, following);
   const shape = { count: data.globalBatch / data.replicas, crop: data.crop };
   const stats: BatchRequestStats = { received: 0, bytes: 0, moved: 0, late: 0, refusedReplies: 0 };
   const closed = new AbortController();
