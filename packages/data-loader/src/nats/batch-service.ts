@@ -76,8 +76,7 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
 
   const announce = () => {
     if (link.whyDown() !== undefined) return;
-    const load = requests.length + working;
-    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, load, draining }));
+    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, draining }));
   };
   const refuse = (message: Msg, refusal: Refusal) => {
     if (link.whyDown() === undefined) message.respond(encodeRefusal(refusal));

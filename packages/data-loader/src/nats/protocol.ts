@@ -8,7 +8,7 @@ import { datasetDigest, type DatasetManifest } from '../manifest.js';
  */
 
 /** Grows with every change that an older program would not understand. */
-export const batchProtocolVersion = 1;
+export const batchProtocolVersion = 2;
 
 export interface BatchSubjects {
   /** Where this run's data-loaders announce themselves. */
@@ -39,8 +39,6 @@ export function batchesDigest(manifest: DatasetManifest, data: DataConfig, seed:
 const announcementSchema = z.object({
   version: z.int().min(1),
   id: z.string().regex(/^[a-z0-9]{1,32}$/),
-  /** Requests that wait or are worked on. */
-  load: z.int().min(0),
   /** It takes no more requests. */
   draining: z.boolean(),
 });
