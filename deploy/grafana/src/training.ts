@@ -17,8 +17,9 @@ export const training: DashboardOptions = {
       color: 'blue',
     },
     {
+      // Steps: a rate that falls from iteration to iteration would be a line at each.
       name: 'Learning rate',
-      expr: `count_values by (namespace, run) ("rate", fourfold_learning_rate{${chosen}}) and on (namespace, run) changes(fourfold_learning_rate{${chosen}}[1m]) > 0`,
+      expr: `count_values by (namespace, run) ("rate", fourfold_learning_rate{${chosen}}) and on (namespace, run) changes(fourfold_learning_rate{${chosen}}[1m]) > 0 unless on (namespace, run) changes(fourfold_learning_rate{${chosen}}[5m]) > 1`,
       title: 'learning rate {{rate}}',
       color: 'purple',
     },
