@@ -125,14 +125,17 @@ test("the card names what the weights come from, and this checkpoint's own figur
   const validation = { images: '/data/Set14' };
   const bicubic = { psnr: 26, ssim: 0.7 };
   const evaluation = { iteration: 4, psnr: 27.5, ssim: 0.75, bicubic, pictures: [] };
-  const full = card({ ...gan, validation, loss: { content: 'vgg54' } }, evaluation);
+  const loss = { content: 'vgg54' };
+  const full = card({ ...gan, validation, loss, phases: [{ kind: 'gan' }] }, evaluation);
   expect(full).toContain('Training began with the generator of `first`');
   expect(full).toContain('VGG19 of `0123.safetensors`');
   expect(full).toContain('PSNR 27.50 dB, SSIM 0.7500 (bicubic: 26.00 dB, 0.7000)');
   expect(full).toContain("the run's validation `Set14`.");
   expect(full).not.toMatch(/s3:|\/data/);
-  const plain = card({ ...gan, startFrom: undefined, loss: { content: 'mse' } }, undefined);
+  const plain = card({ ...gan, startFrom: undefined, loss: { content: 'mse' }, phases: [{ kind: 'gan' }] }, undefined);
   expect(plain).not.toMatch(/Training began|VGG19 of/);
+  // Phases of kind mse have no content loss, whatever the config says of it.
+  expect(card({ ...gan, loss, phases: [{ kind: 'mse' }] }, undefined)).not.toContain('VGG19 of');
   expect(plain).toContain('PSNR 24.00 dB');
 });
 

@@ -42,6 +42,7 @@ const sources = z
     startFrom: z.string(),
     vgg: z.string(),
     loss: z.object({ content: z.string() }),
+    phases: z.array(z.object({ kind: z.string() })),
     validation: z.object({ images: z.string() }),
   })
   .partial()
@@ -131,10 +132,10 @@ ${files.map(({ name, sha256, sizeBytes }) => `- \`${name}\`, ${sizeBytes} bytes:
 
 /** What the weights have from elsewhere: sentences, each with a space before it. */
 function describeOrigins(config: unknown): string {
-  const { startFrom, vgg, loss } = sources.parse(config);
+  const { startFrom, vgg, loss, phases } = sources.parse(config);
   const parent =
     startFrom && ` Training began with the generator of \`${lastName(startFrom)}\`, whose data count here, too.`;
-  const usesVgg = loss?.content !== 'mse' && vgg;
+  const usesVgg = loss?.content !== 'mse' && phases?.some(({ kind }) => kind !== 'mse') && vgg;
   return `${parent ?? ''}${usesVgg ? ` Content loss by the VGG19 of \`${lastName(vgg)}\`.` : ''}`;
 }
 
