@@ -27,10 +27,10 @@ import make_reference as reference
 sys.path.insert(0, str(reference.HERE / "../imresize-reference"))
 from make import imresize  # noqa: E402
 
-SEED = 10
+SEED = 71
 CROP = 32
 # Where the seed's first two crops lie: photograph, left, top.
-PLACES = [("astronaut.png", 168, 308), ("chelsea.png", 28, 76)]
+PLACES = [("chelsea.png", 40, 68), ("astronaut.png", 104, 136)]
 # The content loss, and the weights of total variation and of the adversarial loss (None: no discriminator).
 VARIANTS = {
     "srresnet-mse": ("mse", 0, None),
@@ -40,8 +40,10 @@ VARIANTS = {
     "srgan-vgg54": ("vgg54", 0, 1e-3),
 }
 VGG_GROUPS = [(2, 64), (2, 128), (4, 256), (4, 512), (4, 512)]
-# Five times the root mean square of what float32 is off by before VGG19's kinks; the small networks' are nearer to the truth.
-VGG_MARGIN, MARGIN = 4e-6, 2e-6
+# Five times the root mean square of what float32 is off by before VGG19's kinks. Two backends' float32 differs by 5e-7 in the
+# generator's output, but by up to 1.3e-5 behind the discriminator's batch norms: with this seed nothing there is nearer to a
+# kink than 1e-4, and nothing elsewhere in the small networks than MARGIN.
+VGG_MARGIN, MARGIN = 4e-6, 1e-5
 MASK = 0xFFFFFFFF
 
 
