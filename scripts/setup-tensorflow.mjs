@@ -1,6 +1,6 @@
 // Installs tfjs-node into the cache folder, with the addon that its authors built or one compiled here: `npm run setup:tensorflow`.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,6 +8,9 @@ import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-a
 
 /** Of the same release as this repository's tfjs-core. */
 const packageVersion = '4.22.0';
+
+/** Whoever runs this with `npm run --silent` would not be told why npm failed. */
+const npmFlags = ['--no-audit', '--no-fund', '--loglevel=error'];
 
 /** The authors' library comes from a server of its own, at whatever pace that has. */
 const downloadTimeoutMs = 180_000;
@@ -20,6 +23,8 @@ const { values: options } = parseArgs({
     help: { type: 'boolean', short: 'h' },
   },
 });
+
+const platform = `${process.platform}-${process.arch}`;
 
 class SetupError extends Error {}
 
@@ -37,6 +42,9 @@ in TensorFlow's wheel from PyPI, of the version that --version names.`);
   const cuda = options.cuda ?? existsSync('/proc/driver/nvidia/version');
   const name = `@tensorflow/tfjs-node${cuda ? '-gpu' : ''}`;
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
+  const madeOf = { package: `${name}@${packageVersion}`, compile: options.compile, version: options.version };
+  const ready = await readyVersion(cache, madeOf);
+  if (ready) return say(`${join(cache, 'node_modules', name)} is there, with TensorFlow ${ready}`);
   mkdirSync(cache, { recursive: true });
   rmSync(join(cache, 'build.json'), { force: true });
 
@@ -46,9 +54,20 @@ in TensorFlow's wheel from PyPI, of the version that --version names.`);
     cuda || options.compile || options.version
       ? await compile(cache, folder, cuda)
       : ((await takeAuthorsAddon(cache, name, folder)) ?? (await compile(cache, folder, cuda)));
-  const record = { package: folder, version, cuda, platform: `${process.platform}-${process.arch}` };
+  const record = { package: folder, version, cuda, platform, madeOf };
   writeFileSync(join(cache, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
   say(`ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s, with TensorFlow ${version}`);
+}
+
+/** TensorFlow's version where an earlier run was asked for the same, and its addon loads. */
+async function readyVersion(cache, madeOf) {
+  try {
+    const record = JSON.parse(readFileSync(join(cache, 'build.json'), 'utf8'));
+    if (record.platform !== platform || JSON.stringify(record.madeOf) !== JSON.stringify(madeOf)) return undefined;
+    return await tryAddon(record.package);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Install the npm package without its install script; its folder. */
@@ -60,7 +79,7 @@ async function installPackage(cache, name) {
     overrides: { '@tensorflow/tfjs': `npm:@tensorflow/tfjs-core@${packageVersion}` },
   };
   writeFileSync(join(cache, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], { cwd: cache });
+  await run('npm', ['install', '--ignore-scripts', '--no-package-lock', ...npmFlags], { cwd: cache });
   return join(cache, 'node_modules', name);
 }
 
@@ -68,7 +87,7 @@ async function installPackage(cache, name) {
 async function takeAuthorsAddon(cache, name, folder) {
   say('trying its own download (TensorFlow 2.9; --compile goes without it) ...');
   try {
-    await run('npm', ['rebuild', name], { cwd: cache, timeout: downloadTimeoutMs });
+    await run('npm', ['rebuild', name, ...npmFlags], { cwd: cache, timeout: downloadTimeoutMs });
     return await tryAddon(folder);
   } catch (error) {
     const reason = error.message.split('\n').find((line) => /Error:/.test(line)) ?? error.message.split('\n')[0];
