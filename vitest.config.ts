@@ -8,6 +8,9 @@ const common = {
   retry: { count: 1, condition: /timed out|Timeout \d+ms exceeded/ },
 };
 
+/** Tests of what happens in time, or that look at all of the machine: nothing runs beside them. */
+const alone = ['batch-service', 'chaos', 'exchange', 'memory', 'zombies'].map((name) => `test/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -16,6 +19,8 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'deploy/*/src/**/*.test.ts'],
+          // vitest leaves one core alone: of two, half of the machine.
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
@@ -24,9 +29,19 @@ export default defineConfig({
           ...common,
           name: 'processes',
           include: ['test/**/*.test.ts'],
-          // Each starts several processes and waits for them: one after another, after the unit tests.
-          maxWorkers: 1,
+          exclude: alone,
+          // Each starts several processes and waits for them most of the time.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'alone',
+          include: alone,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

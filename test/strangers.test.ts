@@ -17,14 +17,14 @@ import { killAll, type Process } from './support/process.js';
 const finished = { code: 0, signal: null };
 const noiseSeconds = 60;
 /** Each half of an iteration takes two of these at least, for its parameters and for its lease: the run lasts as long as the noise. */
-const roundTripMs = 60;
+const roundTripMs = 120;
 const config = clusterConfig([
-  { kind: 'mse', iterations: 90, learningRate: 1e-3 },
-  { kind: 'gan', iterations: 130, learningRate: 1e-4 },
-  { kind: 'gan', iterations: 130, learningRate: 1e-5 },
+  { kind: 'mse', iterations: 45, learningRate: 1e-3 },
+  { kind: 'gan', iterations: 65, learningRate: 1e-4 },
+  { kind: 'gan', iterations: 65, learningRate: 1e-5 },
 ]);
 /** Streams, so that parameters and gradients cross the ports; nobody is slow, so that whoever is lost was disturbed. */
-const settings = ['exchange.transport=grpc', 'checkpoints.every=60', 'timing.leaseMs=120000', 'timing.silenceMs=60000'];
+const settings = ['exchange.transport=grpc', 'checkpoints.every=30', 'timing.leaseMs=120000', 'timing.silenceMs=60000'];
 const args = ['--http', '127.0.0.1:0', ...settings.flatMap((setting) => ['--set', setting])];
 
 type Environment = Record<string, string>;
