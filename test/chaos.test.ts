@@ -1,13 +1,17 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, parse as parsePath } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram } from '@fourfold/local-servers';
 import { parse } from 'yaml';
 import { faultKinds, moments, planFaults } from './support/chaos/faults.js';
-import { lineage, termLog, wholeSchedule } from './support/chaos/lineage.js';
+import { begunFromNobodys, lineage, termLog, wholeSchedule } from './support/chaos/lineage.js';
 import { runChaos } from './support/chaos/run-chaos.js';
 import { clusterConfig } from './support/cluster-config.js';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
-import { killAll, type LogEvent } from './support/process.js';
+import { killAll, photographs, type LogEvent } from './support/process.js';
 
 /*
  * Promises 1 to 3 of the design at once: whatever is killed, frozen or cut off, the weights are those of an undisturbed run, and no
@@ -18,7 +22,7 @@ const faultCount = Number(process.env['FOURFOLD_CHAOS_FAULTS'] ?? faultKinds.len
 const seed = Number(process.env['FOURFOLD_CHAOS_SEED'] ?? 1);
 const gapIterations = 4;
 const third = Math.ceil(((faultCount + 2) * gapIterations) / 3);
-const config = clusterConfig([
+const training = clusterConfig([
   { kind: 'mse', iterations: third, learningRate: 1e-3 },
   { kind: 'gan', iterations: third, learningRate: 1e-4 },
   { kind: 'gan', iterations: third, learningRate: 1e-5 },
@@ -27,14 +31,26 @@ const counts = { workers: 3, loaders: 2, iterations: 3 * third };
 /** A wait that is longer than this must have said what for; the first word comes after five seconds. */
 const silentMs = 8_000;
 const minuteMs = 60_000;
+/** What a run's processes may say, at the level that people run it with. */
+const logBytes = 10e6;
+/** Of the validation pictures, which are so many that an evaluation by a throttled worker takes longer than a lease. */
+const validation = { pictures: 6, sidePixels: 160, every: 6 };
 
 describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos (after npm run setup:servers)', () => {
   let cluster: Cluster;
+  let images: string;
+  let config: string;
   beforeAll(async () => {
+    images = await mkdtemp(join(tmpdir(), 'fourfold-chaos-'));
+    await writeValidationPictures(images);
+    config = `${training}\nvalidation: { images: ${images}, every: ${validation.every}, pictures: 0 }\n`;
     cluster = await startCluster({ config, name: 'chaos', roundTripMs: 2 });
   }, 2 * minuteMs);
   afterEach(killAll);
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    await cluster.stop();
+    await rm(images, { recursive: true, force: true });
+  });
 
   test(
     `${faultCount} faults, seed ${seed}: the weights of an undisturbed run, each iteration once`,
@@ -44,17 +60,20 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos 
       const report = await runChaos(cluster, faults, counts, (line) => console.log(line));
       console.log(JSON.stringify(report));
       const rounds = Math.floor(faultCount / faultKinds.length);
-      for (const kind of faultKinds) expect(report.kinds[kind], kind).toBeGreaterThanOrEqual(rounds);
+      for (const kind of faultKinds) expect(report.kinds[kind] ?? 0, kind).toBeGreaterThanOrEqual(rounds);
       // In a long run the phases with two halves and the checkpoints are long enough for every moment.
-      if (rounds >= 4) for (const moment of moments) expect(report.moments[moment], moment).toBeGreaterThanOrEqual(4);
+      if (rounds >= 4)
+        for (const moment of moments) expect(report.moments[moment] ?? 0, moment).toBeGreaterThanOrEqual(4);
       const final = await pulledWeights(cluster);
       const { generator, average, discriminator } = reference;
       expect(final).toMatchObject({ generator, average, discriminator });
 
       const terms = cluster.coordinators.flatMap(({ process }) => termLog(process.events) ?? []);
       const [iteration, term] = final.checkpoint.split('-').map(Number);
-      const { phases } = parse(config) as { phases: { kind: string; iterations: number }[] };
+      const { phases } = parse(training) as { phases: { kind: string; iterations: number }[] };
       expect(lineage(terms, { iteration, term })).toEqual(wholeSchedule(phases));
+      expect(begunFromNobodys(terms)).toEqual([]);
+      expect(report.loggedBytes).toBeLessThan(logBytes);
       // One that was frozen could say nothing.
       const awake = cluster.coordinators.filter(({ process }) => process.child.exitCode !== 1);
       for (const { process } of awake) expect(silentWaits(process.events)).toEqual([]);
@@ -62,6 +81,17 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos 
     (faultCount + 10) * minuteMs,
   );
 });
+
+/** Middles of photographs that are not trained on. */
+async function writeValidationPictures(folder: string): Promise<void> {
+  const heldOut = join(photographs, 'held-out');
+  const files = (await readdir(heldOut)).sort().slice(0, validation.pictures);
+  for (const file of files) {
+    const { sidePixels } = validation;
+    const middle = await sharp(join(heldOut, file)).resize(sidePixels, sidePixels, { fit: 'cover' }).png().toBuffer();
+    await writeFile(join(folder, `${parsePath(file).name}.png`), middle);
+  }
+}
 
 /** Stretches of a coordinator's life without an update or a word about what it waits for; with what it said besides. */
 function silentWaits(events: readonly LogEvent[]): string[] {

@@ -75,7 +75,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
             message.register ? { register: { ...message.register, protocolVersion: 999 } } : message,
         }),
       );
-      const old = cluster.startStranger('worker', (environment) => environment, '--coordinator', proxy.address);
+      const old = cluster.startStranger('worker', {}, '--coordinator', proxy.address);
       const reason = /the worker speaks protocol version 999, this coordinator \d+: use one release for both/;
       await expectRefusal(old, reason, reason);
       await proxy.close();
@@ -85,7 +85,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
       const anonymous = (environment: Environment) =>
         without(environment, 'FOURFOLD_NATS_USER', 'FOURFOLD_NATS_PASSWORD_FILE');
       for (const role of ['data-loader', 'worker'] as const) {
-        const stranger = cluster.startStranger(role, anonymous);
+        const stranger = cluster.startStranger(role, { environment: anonymous });
         expect(await stranger.exit).toEqual({ code: 1, signal: null });
         expect(stranger.errors).toEqual([
           expect.stringMatching(
@@ -100,7 +100,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
       const bare = (environment: Environment) =>
         without(environment, 'FOURFOLD_TLS_CA', 'FOURFOLD_TLS_CERTIFICATE', 'FOURFOLD_TLS_KEY');
       await expectRefusal(
-        cluster.startStranger('worker', bare, '--set', 'batches.from=shards'),
+        cluster.startStranger('worker', { environment: bare }, '--set', 'batches.from=shards'),
         /^fourfold: .*demands a certificate, of which this process has none: set FOURFOLD_TLS_CA/,
         /the TLS handshake failed/,
       );
@@ -109,7 +109,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
         FOURFOLD_JOIN_TOKEN: 'not-the-token-of-this-run',
       });
       await expectRefusal(
-        cluster.startStranger('worker', otherToken),
+        cluster.startStranger('worker', { environment: otherToken }),
         /^fourfold: the worker shows another join token/,
         /the worker shows another join token/,
       );

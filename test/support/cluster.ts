@@ -10,11 +10,20 @@ import {
   type DelayingProxy,
 } from '@fourfold/local-servers';
 import { photographs, startFourfold, type Process } from './process.js';
+import { startS3Gate, type S3Gate } from './s3-gate.js';
 
-/** A coordinator, and the proxy by which its workers reach it. */
+/** A coordinator, the proxy by which its workers reach it, and the gate by which it reaches MinIO. */
 export interface Office {
   process: Process;
   proxy: DelayingProxy;
+  gate: S3Gate;
+}
+
+export interface StrangerOptions {
+  /** Change the environment that such a part has in the cluster. */
+  environment?: (environment: Record<string, string>) => Record<string, string>;
+  /** A command that runs its last arguments. */
+  wrapper?: string[];
 }
 
 /**
@@ -26,17 +35,19 @@ export interface Cluster {
   proxies: { nats: DelayingProxy; minio: DelayingProxy };
   /** Those that live, and have lived. */
   coordinators: Office[];
+  /** All parts that live, and have lived. */
+  processes: Process[];
   workers: Set<Process>;
   loaders: Set<Process>;
   startCoordinator(...args: string[]): Promise<Office>;
+  /** A gate before MinIO, which is closed with the cluster. */
+  startGate(): Promise<S3Gate>;
   startWorker: (...args: string[]) => Process;
   startLoader: (...args: string[]) => Process;
-  /** Start a part that `change` has given another environment than the cluster's. */
-  startStranger(
-    role: 'worker' | 'data-loader',
-    change: (environment: Record<string, string>) => Record<string, string>,
-    ...args: string[]
-  ): Process;
+  /** Start a part that is none of the cluster's: with another environment, on another machine. */
+  startStranger(role: PartRole, options: StrangerOptions, ...args: string[]): Process;
+  /** A temporary folder that is removed with the cluster. */
+  folder: string;
   /** Run `fourfold ARGS` beside it, with the environment of a whole run. */
   run(...args: string[]): Process;
   /** URL of the run in MinIO. */
@@ -51,6 +62,8 @@ export interface ClusterOptions {
   roundTripMs?: number;
 }
 
+type PartRole = 'coordinator' | 'worker' | 'data-loader';
+
 const bucket = 's3://cluster';
 
 /** Start the servers and put six photographs into MinIO; no part runs yet. */
@@ -62,7 +75,20 @@ export async function startCluster({ config, name, roundTripMs = 0 }: ClusterOpt
     minio: await startDelayingProxy(new URL(servers.minio.endpoint).host, { roundTripMs }),
   };
   const through = { nats: proxies.nats.address, minio: proxies.minio.address };
-  const start = (role: ClusterRole, args: string[]) => startFourfold(args, [], servers.environment(role, through));
+  const processes: Process[] = [];
+  const noted = (process: Process): Process => {
+    processes.push(process);
+    return process;
+  };
+  const start = (role: ClusterRole, args: string[]) =>
+    noted(startFourfold(args, [], servers.environment(role, through)));
+  const gates = new Set<S3Gate>();
+  const startGate = async (): Promise<S3Gate> => {
+    const files = { certificate: join(servers.folder, 'minio.crt'), key: join(servers.folder, 'minio.key') };
+    const gate = await startS3Gate({ upstream: proxies.minio.address, ...files });
+    gates.add(gate);
+    return gate;
+  };
   const configPath = join(folder, 'run.yaml');
   const places = `dataset: ${bucket}/dataset\nstore: ${bucket}/store\nbatches: { from: nats, announceMs: 200, lateMs: 1000 }\n`;
   await writeFile(configPath, `name: ${name}\n${config}\n${places}`);
@@ -83,6 +109,7 @@ export async function startCluster({ config, name, roundTripMs = 0 }: ClusterOpt
     servers,
     proxies,
     coordinators,
+    processes,
     workers,
     loaders,
     runUrl: `${bucket}/store/runs/${name}`,
@@ -90,19 +117,31 @@ export async function startCluster({ config, name, roundTripMs = 0 }: ClusterOpt
       const [port] = await freePorts(1);
       const listen = `127.0.0.1:${port}`;
       const proxy = await startDelayingProxy(listen, { roundTripMs });
+      const gate = await startGate();
       const where = ['--listen', listen, '--advertise', proxy.address];
-      const process = start('coordinator', ['coordinator', '--config', configPath, ...where, ...args]);
+      const environment = servers.environment('coordinator', { ...through, minio: gate.address });
+      const process = noted(startFourfold(['coordinator', '--config', configPath, ...where, ...args], [], environment));
       void process.exit.then(() => proxy.close());
-      const office = { process, proxy };
+      const office = { process, proxy, gate };
       coordinators.push(office);
       return office;
     },
+    startGate,
     startWorker: (...args) => kept(workers, start('worker', ['worker', '--config', configPath, ...args])),
     startLoader: (...args) => kept(loaders, start('data-loader', ['data-loader', '--config', configPath, ...args])),
-    startStranger: (role, change, ...args) =>
-      startFourfold([role, '--config', configPath, ...args], [], change(servers.environment(role, through))),
+    startStranger(role, { environment = (same) => same, wrapper }, ...args) {
+      return noted(
+        startFourfold(
+          [role, '--config', configPath, ...args],
+          wrapper,
+          environment(servers.environment(role, through)),
+        ),
+      );
+    },
+    folder,
     run: (...args) => start('local', args),
     async stop() {
+      for (const gate of gates) gate.close();
       await Promise.all(Object.values(proxies).map((proxy) => proxy.close()));
       await servers.stop();
       await rm(folder, { recursive: true, force: true });

@@ -18,11 +18,14 @@ export interface Process {
   output: () => string;
   /** Lines on stderr that are no log lines. */
   errors: string[];
+  /** What it has logged so far at the level that people run it with. */
+  loggedBytes: () => number;
   exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** The first event, past or to come, that fulfils the condition; rejects when the process ends without it. */
   waitFor(condition: (event: LogEvent) => boolean, what: string, timeoutMs?: number): Promise<LogEvent>;
 }
 
+const pinoInfo = 30;
 const running = new Set<ChildProcess>();
 
 /**
@@ -42,6 +45,7 @@ export function startFourfold(
   running.add(child);
   const events: LogEvent[] = [];
   const errors: string[] = [];
+  let loggedBytes = 0;
   const listeners = new Set<(event: LogEvent) => void>();
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -50,6 +54,7 @@ export function startFourfold(
     if (!line.startsWith('{')) return errors.push(line);
     const event = JSON.parse(line) as LogEvent;
     events.push(event);
+    if (Number(event['level']) >= pinoInfo) loggedBytes += line.length + 1;
     for (const listener of listeners) listener(event);
   });
   const exit = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
@@ -62,6 +67,7 @@ export function startFourfold(
     child,
     events,
     errors,
+    loggedBytes: () => loggedBytes,
     output: () => output,
     exit,
     waitFor(condition, what, timeoutMs = 60_000) {

@@ -1,21 +1,33 @@
 import { permutation, randomStream } from '@fourfold/common';
 
-/** What may happen to a cluster. */
-export const faultKinds = [
-  'kill a worker',
-  'freeze a worker',
-  'join a worker',
-  'kill a data-loader',
-  'freeze a data-loader',
-  'kill the coordinator',
-  'freeze the coordinator',
-  'kill nats-server',
-  'freeze nats-server',
-  'kill MinIO',
-  'freeze MinIO',
-  'slow and broken network',
-] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** What may happen to a cluster, and what it happens to: faults of one thing strike one after the other, the others as they come. */
+const struckBy = {
+  'kill a worker': 'worker',
+  'freeze a worker': 'worker',
+  'join a worker': 'worker',
+  'kill a data-loader': 'data-loader',
+  'freeze a data-loader': 'data-loader',
+  'kill the coordinator': 'coordinator',
+  'freeze the coordinator': 'coordinator',
+  'kill nats-server': 'nats-server',
+  'freeze nats-server': 'nats-server',
+  'kill MinIO': 'MinIO',
+  'freeze MinIO': 'MinIO',
+  'slow and broken network': 'network',
+  'no validation pictures on a machine': 'other machine',
+  'an unreadable shard on a machine': 'other machine',
+  'a full cache disk on a machine': 'other machine',
+  'an address that cannot be reached': 'other machine',
+  'a slow evaluation': 'worker',
+  'no right to delete objects': 'deletion',
+  'an S3 that ignores conditions': 'coordinator',
+  'a predecessor that publishes during the takeover': 'coordinator',
+} as const;
+export type FaultKind = keyof typeof struckBy;
+export const faultKinds = Object.keys(struckBy) as FaultKind[];
+
+/** What a fault strikes. */
+export const groupOf = (kind: FaultKind): string => struckBy[kind];
 
 /** When a fault strikes: at once, or when the coordinator's log says that this is under way. */
 export const moments = ['at once', 'gradients are pulled', 'between the halves', 'a checkpoint is written'] as const;

@@ -1,27 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalServer } from '@fourfold/local-servers';
-import type { Cluster, Office } from '../cluster.js';
 import type { Process } from '../process.js';
+import { expectSuperseded, firstUpdate, succeed, type Chaos, type Injection } from './chaos.js';
 import type { Fault, FaultKind } from './faults.js';
-
-/** What an injection needs besides the cluster. */
-export interface Chaos {
-  cluster: Cluster;
-  /** The coordinator in office. */
-  office: () => Office;
-  /** Put another in its place. */
-  takeOffice: (office: Office) => void;
-  /** Processes whose end is not a failure: a fault struck them. */
-  struck: Set<Process>;
-}
+import { machineFaults } from './machine-faults.js';
+import { storeFaults } from './store-faults.js';
 
 const slowRoundTripMs = 150;
-const takeoverMs = 90_000;
 
 /** Inject a fault and, after its time, take it back; resolves when it is over. */
 export const inject = (chaos: Chaos, fault: Fault): Promise<void> => injections[fault.kind](chaos, fault);
 
-const injections: Record<FaultKind, (chaos: Chaos, fault: Fault) => Promise<void>> = {
+const injections: Record<FaultKind, Injection> = {
   'kill a worker': (chaos, fault) => killPart(chaos, fault, chaos.cluster.workers, chaos.cluster.startWorker),
   'freeze a worker': (chaos, fault) => freezePart(fault, chaos.cluster.workers),
   async 'join a worker'(chaos, { forMs }) {
@@ -46,12 +36,9 @@ const injections: Record<FaultKind, (chaos: Chaos, fault: Fault) => Promise<void
     chaos.struck.add(process);
     process.child.kill('SIGSTOP');
     const successor = await succeed(chaos);
-    await successor.process.waitFor(({ event }) => event === 'update', 'the successor’s first update', takeoverMs);
+    await firstUpdate(successor);
     process.child.kill('SIGCONT');
-    const { code } = await process.exit;
-    const said = process.errors.join('\n');
-    if (code !== 1 || !said.includes('has taken over'))
-      throw new Error(`a superseded coordinator ended with ${code}: ${said}`);
+    await expectSuperseded(process);
   },
   'kill nats-server': ({ cluster }, fault) => killServer(cluster.servers.nats, fault),
   'freeze nats-server': ({ cluster }, fault) => freezeServer(cluster.servers.nats, fault),
@@ -69,15 +56,9 @@ const injections: Record<FaultKind, (chaos: Chaos, fault: Fault) => Promise<void
     struck.resume();
     struck.setDelay(0);
   },
+  ...machineFaults,
+  ...storeFaults,
 };
-
-/** Let another coordinator go on from the newest checkpoint. */
-async function succeed(chaos: Chaos): Promise<Office> {
-  const successor = await chaos.cluster.startCoordinator('--resume');
-  chaos.takeOffice(successor);
-  await successor.process.waitFor(({ event }) => event === 'listening', 'the next coordinator', takeoverMs);
-  return successor;
-}
 
 const chosen = (parts: ReadonlySet<Process>, pick: number): Process => {
   const all = [...parts];

@@ -45,3 +45,17 @@ export const wholeSchedule = (phases: readonly { kind: string; iterations: numbe
       `generator ${first + i}`,
     ]).flat();
   });
+
+/**
+ * Checkpoints that a term began from though they were nobody's: a term before it had gone on from an earlier iteration than the one
+ * that its predecessor wrote.
+ */
+export const begunFromNobodys = (terms: readonly TermLog[]): string[] =>
+  terms.flatMap(({ term, from }) => {
+    if (!from) return [];
+    const between = terms.filter((other) => other.term > from.term && other.term < term);
+    const passedOver = between.filter((other) => (other.from?.iteration ?? 0) < from.iteration);
+    return passedOver.map(
+      (other) => `term ${term} began from ${from.iteration}-${from.term}, which term ${other.term} had passed over`,
+    );
+  });

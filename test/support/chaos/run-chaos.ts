@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster, Office } from '../cluster.js';
 import type { LogEvent, Process } from '../process.js';
-import type { Fault, FaultKind, Moment } from './faults.js';
-import { inject, type Chaos } from './inject.js';
+import { groupOf, type Fault, type Moment } from './faults.js';
+import type { Chaos } from './chaos.js';
+import { inject } from './inject.js';
 
 export interface ChaosReport {
   /** Faults by kind, and by the moment at which they struck. */
@@ -10,6 +11,8 @@ export interface ChaosReport {
   moments: Record<string, number>;
   /** Workers and data-loaders that gave up by themselves and were replaced, with their last words. */
   replaced: string[];
+  /** What all processes have logged, at the level that people run them with. */
+  loggedBytes: number;
 }
 
 const pollMs = 20;
@@ -24,9 +27,6 @@ const momentOf: Record<Moment, ((event: LogEvent) => boolean) | undefined> = {
   'between the halves': ({ event, network }) => event === 'update' && network === 'discriminator',
   'a checkpoint is written': ({ event }) => event === 'checkpoint-begun',
 };
-
-/** Faults of one group strike one after the other, the others as they come. */
-const groupOf = (kind: FaultKind): string => kind.split(' ').at(-1) as string;
 
 /**
  * Let a run go from its beginning to its end on a cluster while `faults` strike; what dies is replaced, as Kubernetes would. Rejects
@@ -45,7 +45,7 @@ export async function runChaos(
     takeOffice: (next) => (office = next),
     struck: new Set(),
   };
-  const report: ChaosReport = { kinds: {}, moments: {}, replaced: [] };
+  const report: ChaosReport = { kinds: {}, moments: {}, replaced: [], loggedBytes: 0 };
   const failure = new AbortController();
   for (let i = 0; i < counts.loaders; i++) cluster.startLoader();
   for (let i = 0; i < counts.workers; i++) cluster.startWorker();
@@ -69,6 +69,7 @@ export async function runChaos(
   await Promise.all(groups.values());
   const { code } = await Promise.race([office.process.exit, rejected(failure.signal)]);
   keeping.stop();
+  report.loggedBytes = cluster.processes.reduce((sum, { loggedBytes }) => sum + loggedBytes(), 0);
   if (code !== 0) throw new Error(`the last coordinator ended with ${code}: ${office.process.errors.join('\n')}`);
   return report;
 }

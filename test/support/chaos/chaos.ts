@@ -1,0 +1,40 @@
+import type { Cluster, Office } from '../cluster.js';
+import type { Process } from '../process.js';
+import type { Fault } from './faults.js';
+
+/** What an injection needs besides the cluster. */
+export interface Chaos {
+  cluster: Cluster;
+  /** The coordinator in office. */
+  office: () => Office;
+  /** Put another in its place. */
+  takeOffice: (office: Office) => void;
+  /** Processes whose end is not a failure: a fault struck them. */
+  struck: Set<Process>;
+}
+
+/** Injects a fault and, after its time, takes it back; resolves when it is over. */
+export type Injection = (chaos: Chaos, fault: Fault) => Promise<void>;
+
+const takeoverMs = 90_000;
+
+/** Let another coordinator go on from the newest checkpoint. */
+export async function succeed(chaos: Chaos): Promise<Office> {
+  const successor = await chaos.cluster.startCoordinator('--resume');
+  chaos.takeOffice(successor);
+  await successor.process.waitFor(({ event }) => event === 'listening', 'the next coordinator', takeoverMs);
+  return successor;
+}
+
+export const firstUpdate = ({ process }: Office) =>
+  process.waitFor(({ event }) => event === 'update', 'the successor’s first update', takeoverMs);
+
+/** A coordinator that another has taken over from ends and says so. */
+export const expectSuperseded = (process: Process): Promise<void> => expectEnd(process, [1], /has taken over/);
+
+/** A process ends with one of these exit codes and a reason on stderr. */
+export async function expectEnd(process: Process, codes: readonly number[], reason: RegExp): Promise<void> {
+  const { code } = await process.exit;
+  const said = process.errors.join('\n');
+  if (!codes.includes(code ?? -1) || !reason.test(said)) throw new Error(`it ended with ${code}: ${said}`);
+}

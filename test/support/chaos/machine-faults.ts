@@ -1,0 +1,104 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { otherMachine, smallDisk } from '../other-machine.js';
+import type { Process } from '../process.js';
+import type { Chaos } from './chaos.js';
+import type { Fault } from './faults.js';
+
+/*
+ * One machine's trouble: a part joins from another machine, where something is wrong. It leaves with the reason, or whoever looks
+ * after that machine takes it away; the run goes on with the others.
+ */
+
+/** For a process to start on a busy machine, look and leave. */
+const leaveMs = 60_000;
+/** A port that nobody listens on. */
+const deadAddress = '127.0.0.1:9';
+
+export const machineFaults = {
+  async 'no validation pictures on a machine'(chaos: Chaos, fault: Fault): Promise<void> {
+    const { cluster } = chaos;
+    const worker = cluster.startStranger(
+      'worker',
+      { wrapper: otherMachine(cluster.folder) },
+      ...['--set', `validation.images=${join(cluster.folder, 'not-mounted')}`],
+    );
+    await expectLeaves(worker, fault, /not-mounted/);
+  },
+  async 'an unreadable shard on a machine'(chaos: Chaos, fault: Fault): Promise<void> {
+    const { cluster } = chaos;
+    const gate = await cluster.startGate();
+    gate.decide(({ path }) => (/shard-\d+\.tar/.test(path) ? 'deny' : 'pass'));
+    const environment = (own: Record<string, string>) => ({ ...own, FOURFOLD_S3_ENDPOINT: `https://${gate.address}` });
+    await withTroubled(chaos, fault, { environment });
+    gate.close();
+  },
+  async 'a full cache disk on a machine'(chaos: Chaos, fault: Fault): Promise<void> {
+    const disk = await mkdtemp(join(chaos.cluster.folder, 'disk-'));
+    const options = { wrapper: [smallDisk(disk, 64)], cacheFolder: disk };
+    await withTroubled(chaos, fault, options);
+  },
+  async 'an address that cannot be reached'(chaos: Chaos, fault: Fault): Promise<void> {
+    const { cluster } = chaos;
+    const worker = cluster.startStranger(
+      'worker',
+      { wrapper: otherMachine(cluster.folder) },
+      ...['--advertise', deadAddress, '--set', 'exchange.transport=grpc'],
+    );
+    await takeAway(worker, fault.forMs * 2);
+  },
+};
+
+/**
+ * A data-loader, or a worker that reads shards itself, on a machine that cannot read the dataset: its cache folder is its own, so
+ * that nothing is there already.
+ */
+async function withTroubled(
+  { cluster }: Chaos,
+  { pick, forMs }: Fault,
+  {
+    environment,
+    wrapper = [],
+    cacheFolder,
+  }: {
+    environment?: (own: Record<string, string>) => Record<string, string>;
+    wrapper?: string[];
+    cacheFolder?: string;
+  },
+): Promise<void> {
+  const cache = cacheFolder ?? (await mkdtemp(join(cluster.folder, 'cache-')));
+  const options = { environment, wrapper: otherMachine(cluster.folder, ...wrapper) };
+  const args = ['--set', `data.cacheFolder=${cache}`];
+  const part =
+    pick < 0.5
+      ? cluster.startStranger('data-loader', options, ...args)
+      : cluster.startStranger('worker', options, ...args, '--set', 'batches.from=shards');
+  await takeAway(part, forMs * 2);
+}
+
+async function expectLeaves(part: Process, { forMs }: Fault, reason: RegExp): Promise<void> {
+  const patience = new AbortController();
+  const late = delay(leaveMs, 'late', { signal: patience.signal }).catch(() => 'gone');
+  const outcome = await Promise.race([part.exit, late]);
+  patience.abort();
+  const said = part.errors.join('\n');
+  if (outcome === 'late') {
+    part.child.kill('SIGKILL');
+    throw new Error(`it did not leave in ${leaveMs} ms: ${JSON.stringify(part.events.slice(-5))}`);
+  }
+  if (!reason.test(said)) throw new Error(`it left without the reason ${String(reason)}: ${said}`);
+  await delay(forMs / 4);
+}
+
+/** Whoever looks after the machine ends the part after a while, if it has not left by itself. */
+async function takeAway(part: Process, afterMs: number): Promise<void> {
+  const gone = new AbortController();
+  const wait = delay(afterMs, undefined, { signal: gone.signal }).catch(() => undefined);
+  await Promise.race([part.exit, wait]);
+  gone.abort();
+  part.child.kill('SIGTERM');
+  const last = setTimeout(() => part.child.kill('SIGKILL'), leaveMs);
+  await part.exit;
+  clearTimeout(last);
+}
