@@ -31,6 +31,16 @@ export default tseslint.config(
     },
   },
   {
+    files: ['scripts/*', 'bench/*', 'packages/*/setup/*'],
+    ignores: ['scripts/child-processes.mjs'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { name: 'node:child_process', message: 'What scripts/child-processes.mjs starts ends with its script.' },
+      ],
+    },
+  },
+  {
     // TypeScript knows the browser's names, and checks these files.
     files: ['packages/coordinator/src/status-page/*.js', 'packages/cli/src/mos/page/*.js'],
     rules: { 'no-undef': 'off' },

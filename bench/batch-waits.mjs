@@ -1,7 +1,6 @@
 // How long workers wait for their batches in steady state, and what each process takes of memory and CPU: coordinator, two workers
 // on torch and two data-loaders, one process each, over NATS and MinIO with certificates, on the demo's networks.
 // node bench/batch-waits.mjs [--iterations 300] [--images FOLDER] [--tile 480] [--set key=value ...]
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -11,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startClusterServers } from '../packages/local-servers/dist/index.js';
+import { startChild } from '../scripts/child-processes.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -69,7 +69,7 @@ async function watch(role, pid) {
 /** A part of the run; `on` hears of its log's events. */
 function start(role, args, on = () => undefined) {
   const env = { ...process.env, XDG_CACHE_HOME: folder, ...servers.environment(role), FOURFOLD_LOG: 'debug' };
-  const child = spawn(process.execPath, [here('../packages/cli/bin/fourfold.js'), ...args], {
+  const child = startChild(process.execPath, [here('../packages/cli/bin/fourfold.js'), ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env,
   });

@@ -1,12 +1,11 @@
 // Ours beside the peers of bench/peers on this machine, in turns, medians over the rounds. See bench/README.md.
-import { execFile } from 'node:child_process';
 import { appendFile, cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
+import { endingSignal, runChild } from '../scripts/child-processes.mjs';
 
-const run = promisify(execFile);
 const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const photographs = inRepository('examples/photographs/train');
 const python = process.env.FOURFOLD_PYTHON ?? 'python3';
@@ -23,8 +22,15 @@ const { values: options } = parseArgs({
   },
 });
 
+/** What a program says on stdout; rejects where it fails. */
+async function run(program, args) {
+  const { code, signal, stdout, stderr } = await runChild(program, args);
+  if (code === 0) return stdout;
+  throw Object.assign(new Error(`${program} ended with ${signal ?? code}`), { stderr });
+}
+
 const lastJsonOf = async (program, args) => {
-  const { stdout } = await run(program, args, { maxBuffer: 1 << 26 });
+  const stdout = await run(program, args);
   return JSON.parse(stdout.slice(stdout.indexOf('{')));
 };
 const fourfold = (...args) => lastJsonOf(process.execPath, [inRepository('packages/cli/bin/fourfold.js'), ...args]);
@@ -237,6 +243,7 @@ async function main() {
         // Those that come after may take longer than there is time.
         console.error(JSON.stringify(results.at(-1)));
       } catch (error) {
+        if (endingSignal()) throw error;
         console.error(`${comparison.name} failed: ${error.stderr?.slice(-2000) || error.message}`);
         process.exitCode = 1;
       }
@@ -282,4 +289,6 @@ function slowestPart(rounds) {
   return `${part} ${ms.toFixed(0)} ms`;
 }
 
-await main();
+await main().catch((error) => {
+  if (!endingSignal()) throw error;
+});

@@ -2,7 +2,6 @@
 //   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--figure FILE.png --figure-picture NAME ...] PICTURES ...
 // The npm package (115 MB) is fetched once, below out/, and its file run by TensorFlow.js's own loader.
 import { Buffer } from 'node:buffer';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -16,6 +15,7 @@ import { createFigure } from '../packages/cli/dist/evaluation/figure.js';
 import { createUpscaler, startBackend } from '../packages/cli/dist/upscaling/generator.js';
 import { openCheckpoint, readGenerator } from '../packages/coordinator/dist/index.js';
 import { upscaleBaseline } from '../packages/cli/dist/evaluation-table.js';
+import { runChild } from '../scripts/child-processes.mjs';
 
 const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const { values, positionals } = parseArgs({
@@ -29,14 +29,16 @@ const { values, positionals } = parseArgs({
 });
 
 /** The npm packages' folder. TensorFlow.js's core is left out: it is to be ours, which has the backends. */
-function installed() {
+async function installed() {
   const folder = inRepository('out/esrgan-thick');
   const modules = join(folder, 'node_modules');
   if (existsSync(modules)) return modules;
   mkdirSync(folder, { recursive: true });
   const packages = ['@upscalerjs/esrgan-thick@1.0.0', '@tensorflow/tfjs-layers@4.22.0'];
   const options = ['--prefix', folder, '--legacy-peer-deps', '--no-audit', '--no-fund'];
-  execFileSync('npm', ['install', ...options, ...packages], { stdio: 'inherit' });
+  const stdio = ['ignore', 'inherit', 'inherit'];
+  const { code } = await runChild('npm', ['install', ...options, ...packages], { stdio });
+  if (code !== 0) throw new Error('npm install failed: what it said above tells why');
   return modules;
 }
 
@@ -90,7 +92,7 @@ function timed(name, sizeBytes, upscale) {
 }
 
 const { backend } = await startBackend(values.backend);
-const thick = await loadThick(installed());
+const thick = await loadThick(await installed());
 const generator = createUpscaler(await readGenerator(await openCheckpoint(values.checkpoint, console.error)));
 const subjects = [
   { name: 'bicubic', facts: {}, upscale: (lr) => upscaleBaseline('bicubic', lr) },

@@ -1,6 +1,6 @@
 // Builds everything that is older than its sources: types of the wire from proto/, the WebAssembly modules, all TypeScript projects.
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { runChild } from './child-processes.mjs';
 
 /** npm writes it when it has installed another version of anything. */
 const installed = 'node_modules/.package-lock.json';
@@ -8,7 +8,7 @@ const installed = 'node_modules/.package-lock.json';
 const proto = 'proto/fourfold/v1/fourfold.proto';
 const types = 'packages/common/src/generated';
 if (isOlder(`${types}/fourfold.ts`, [proto])) {
-  run('@grpc/proto-loader/build/bin/proto-loader-gen-types.js', [
+  await run('@grpc/proto-loader/build/bin/proto-loader-gen-types.js', [
     '--longs=Number',
     '--enums=String',
     '--defaults',
@@ -26,10 +26,13 @@ const sources = Object.keys(modules).flatMap((folder) =>
 );
 for (const [folder, module] of Object.entries(modules)) {
   if (isOlder(`${folder}/dist/${module}.wasm`, sources)) {
-    run('assemblyscript/bin/asc.js', [`${folder}/assembly/${module}.ts`, `--config=${folder}/assembly/asconfig.json`]);
+    await run('assemblyscript/bin/asc.js', [
+      `${folder}/assembly/${module}.ts`,
+      `--config=${folder}/assembly/asconfig.json`,
+    ]);
   }
 }
-run('typescript/bin/tsc', ['--build', ...process.argv.slice(2)]);
+await run('typescript/bin/tsc', ['--build', ...process.argv.slice(2)]);
 
 function isOlder(output, sources) {
   if (!existsSync(output)) return true;
@@ -39,8 +42,8 @@ function isOlder(output, sources) {
   );
 }
 
-function run(command, args) {
-  const { status, error } = spawnSync(process.execPath, [`node_modules/${command}`, ...args], { stdio: 'inherit' });
-  if (error) throw error;
-  if (status !== 0) process.exit(status ?? 1);
+async function run(command, args) {
+  const stdio = ['ignore', 'inherit', 'inherit'];
+  const { code } = await runChild(process.execPath, [`node_modules/${command}`, ...args], { stdio });
+  if (code !== 0) process.exit(code ?? 1);
 }

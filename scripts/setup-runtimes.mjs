@@ -1,8 +1,8 @@
 // Installs into the cache folder what others run exported models with: `npm run setup:runtimes`. The tests alone need it.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { runChild } from './child-processes.mjs';
 
 /** UpscalerJS says which TensorFlow.js it goes with. */
 const npmPackages = { 'onnxruntime-node': '1.30.0', upscaler: '1.0.0', '@tensorflow/tfjs': '4.11.0' };
@@ -42,18 +42,10 @@ async function installPython(folder) {
 }
 
 /** Run a program to its end; rejects with what it said where it fails. */
-function run(program, args, cwd) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (chunk) => (output += chunk));
-    child.stderr.on('data', (chunk) => (output += chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`${program} ${args[0]} failed: ${output.trim().split('\n').slice(-5).join('\n')}`));
-    });
-  });
+async function run(program, args, cwd) {
+  const { code, output } = await runChild(program, args, { cwd });
+  if (code === 0) return;
+  throw new Error(`${program} ${args[0]} failed: ${output.trim().split('\n').slice(-5).join('\n')}`);
 }
 
 const say = (line) => console.error(`runtimes: ${line}`);

@@ -1,9 +1,9 @@
 // Installs tfjs-node into the cache folder, with the addon that its authors built or one compiled here: `npm run setup:tensorflow`.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runChild } from './child-processes.mjs';
 import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-addon.mjs';
 
 /** Of the same release as this repository's tfjs-core. */
@@ -121,19 +121,11 @@ async function tryAddon(folder) {
 }
 
 /** Run a program to its end, or for so long; its output, which is shown if it fails. */
-function run(program, args, { cwd, timeout } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, timeout, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (chunk) => (output += chunk));
-    child.stderr.on('data', (chunk) => (output += chunk));
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) return resolve(output);
-      const how = signal ? `was ended by ${signal}` : 'failed';
-      reject(new SetupError(`${program} ${how}:\n${output.split('\n').slice(0, 30).join('\n')}`));
-    });
-  });
+async function run(program, args, options) {
+  const { code, signal, output } = await runChild(program, args, options);
+  if (code === 0) return output;
+  const how = signal ? `was ended by ${signal}` : 'failed';
+  throw new SetupError(`${program} ${how}:\n${output.split('\n').slice(0, 30).join('\n')}`);
 }
 
 async function needs(program, args, what, mend) {

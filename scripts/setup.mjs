@@ -1,8 +1,8 @@
 // Brings a fresh clone to where its commands run: installs the npm packages, if the lock file asks for it, and builds.
-import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runChild } from './child-processes.mjs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -14,12 +14,11 @@ process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
 const installed = 'node_modules/.package-lock.json';
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync('package-lock.json').mtimeMs) {
   console.error('fourfold: installing npm packages ...');
-  run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 }
-run(process.execPath, ['scripts/build.mjs']);
+await run(process.execPath, ['scripts/build.mjs']);
 
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
-  if (error) throw error;
-  if (status !== 0) process.exit(status ?? 1);
+async function run(command, args) {
+  const { code } = await runChild(command, args, { stdio: ['ignore', 2, 2] });
+  if (code !== 0) process.exit(code ?? 1);
 }

@@ -1,6 +1,5 @@
 // Installs the servers that a cluster needs, and a browser for the status page's tests, where the machine has none:
 // `npm run setup:servers`.
-import { spawn } from 'node:child_process';
 import {
   accessSync,
   constants,
@@ -17,6 +16,7 @@ import { homedir, tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runChild } from '../../../scripts/child-processes.mjs';
 
 /** What is installed how; the programs, and the browser's names, are those of src/find-program.ts. */
 const sources = [
@@ -227,21 +227,13 @@ async function needs(program, args, otherwise) {
 }
 
 /** Run a program to its end; the end of its output is shown if it fails. */
-function run(program, args, { cwd, env } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (chunk) => (output += chunk));
-    child.stderr.on('data', (chunk) => (output += chunk));
-    child.on('error', (error) => reject(new SetupError(`${program} does not start: ${error.message}`)));
-    child.on('close', (code, signal) => {
-      if (code === 0) return resolve(output);
-      const lastWords = output.trim().split('\n').slice(-3).join(' | ');
-      reject(
-        new SetupError(`${program} ${args.join(' ')} ${signal ? `was ended by ${signal}` : 'failed'}: ${lastWords}`),
-      );
-    });
+async function run(program, args, options) {
+  const { code, signal, output } = await runChild(program, args, options).catch((error) => {
+    throw new SetupError(`${program} does not start: ${error.message}`, { cause: error });
   });
+  if (code === 0) return output;
+  const lastWords = output.trim().split('\n').slice(-3).join(' | ');
+  throw new SetupError(`${program} ${args.join(' ')} ${signal ? `was ended by ${signal}` : 'failed'}: ${lastWords}`);
 }
 
 const say = (line) => console.error(`servers: ${line}`);

@@ -1,8 +1,8 @@
 // Where libtorch is on this machine, and how to get it from PyPI.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { runChild } from '../../../scripts/child-processes.mjs';
 
 /** What the person who sets up can act on: said on one line, or with what a program said. */
 export class SetupError extends Error {}
@@ -56,7 +56,7 @@ function cudaOf(folder, version) {
 }
 
 /** libtorch in a named folder, else the machine's PyTorch, else what an earlier set-up installed. */
-export function findLibtorch({ folder, version }) {
+export async function findLibtorch({ folder, version }) {
   if (folder) {
     const described = describeLibtorch(folder);
     if (!described) {
@@ -64,7 +64,7 @@ export function findLibtorch({ folder, version }) {
     }
     return described;
   }
-  const places = version ? [cacheFolder(version)] : [pythonTorch(), cacheFolder(wheelVersion)];
+  const places = version ? [cacheFolder(version)] : [await pythonTorch(), cacheFolder(wheelVersion)];
   for (const place of places) {
     const described = place && describeLibtorch(place);
     if (described) return described;
@@ -73,11 +73,11 @@ export function findLibtorch({ folder, version }) {
 }
 
 /** The folder of the PyTorch that python3 would import; importing it would take seconds. */
-function pythonTorch() {
+async function pythonTorch() {
   const script =
     'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
-  const { status, stdout } = spawnSync(python, ['-c', script], { encoding: 'utf8' });
-  return status === 0 && stdout.trim() ? stdout.trim() : undefined;
+  const { code, stdout } = await runChild(python, ['-c', script]).catch(() => ({ code: undefined }));
+  return code === 0 && stdout.trim() ? stdout.trim() : undefined;
 }
 
 const cacheRoot = () => process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');

@@ -1,10 +1,10 @@
 // Finds libtorch, or installs it from PyPI, and compiles the addon against it: `npm run setup:torch`.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runChild } from '../../../scripts/child-processes.mjs';
 import { completeCuda, findLibtorch, installLibtorch, SetupError } from './libtorch.mjs';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
@@ -29,7 +29,7 @@ is at hand now, or says why it cannot.`);
   await needs(compiler, ['--version'], 'a C++ compiler', 'apt-get install g++ (or name yours in CXX)');
 
   const folder = options.libtorch ?? (options.version ? undefined : process.env.LIBTORCH);
-  const found = findLibtorch({ folder, version: options.version });
+  const found = await findLibtorch({ folder, version: options.version });
   const some = found ?? (await installLibtorch({ version: options.version, wantsCuda, run, needs }));
   checkVersion(some.version, `${some.folder} is`);
   const { libtorch, cuda } = wantsCuda ? await withCuda(some, options.cuda) : { libtorch: some, cuda: false };
@@ -113,18 +113,10 @@ async function compile(compiler, libtorch, cuda) {
 }
 
 /** Run a program to its end; its output is shown if it fails. */
-function run(program, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (chunk) => (output += chunk));
-    child.stderr.on('data', (chunk) => (output += chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) return resolve(output);
-      reject(new SetupError(`${program} failed:\n${output.split('\n').slice(0, 30).join('\n')}`));
-    });
-  });
+async function run(program, args) {
+  const { code, output } = await runChild(program, args);
+  if (code === 0) return output;
+  throw new SetupError(`${program} failed:\n${output.split('\n').slice(0, 30).join('\n')}`);
 }
 
 async function needs(program, args, what, mend) {

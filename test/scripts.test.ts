@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { processesOf } from './support/left-behind.js';
+
+/*
+ * What scripts start ends with them, and a script that finds nothing to do says so.
+ */
+
+const pathOf = (script: string) => fileURLToPath(new URL(`../${script}`, import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'fourfold-scripts-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function startScript(args: string[], environment: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...environment } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
+  return { child, output: () => output, exit: once(child, 'close') as Promise<[number | null, string | null]> };
+}
+
+/** A script that starts `sh -c COMMAND` in the folder that it is given and then does what `more` says. */
+const scriptOf = (command: string, more = '') => [
+  ...['--input-type=module', '-e'],
+  `import { runChild } from ${JSON.stringify(pathOf('scripts/child-processes.mjs'))};
+   const child = runChild('sh', ['-c', ${JSON.stringify(command)}], { cwd: process.env.FOLDER });
+   ${more}
+   await child;`,
+];
+const running = (count: number) =>
+  expect.poll(() => processesOf(folder), { timeout: 20_000, interval: 20 }).toHaveLength(count);
+
+test.each([
+  ['SIGTERM', 143, 'sleep 600 & sleep 600; :'],
+  ['SIGINT', 130, 'sleep 600 & sleep 600; :'],
+  // Nobody hears the first signal.
+  ['SIGHUP', 129, 'trap "" TERM; sleep 600 & sleep 600; :'],
+] as const)('a script that %s ends leaves nothing running', async (signal, code, command) => {
+  const { child, exit } = startScript(scriptOf(command), { FOLDER: folder });
+  await running(3);
+  child.kill(signal);
+  expect(await exit).toEqual([code, null]);
+  await running(0);
+});
+
+test('a script that fails leaves nothing running', async () => {
+  const { exit, output } = startScript(
+    scriptOf('sleep 600; :', `await new Promise((done) => setTimeout(done, 300)); throw new Error('this one');`),
+    { FOLDER: folder },
+  );
+  expect(await exit, output()).toEqual([1, null]);
+  expect(output()).toContain('this one');
+  await running(0);
+});
+
+test('bench/compare.mjs, when it is ended, ends its peer and starts no other', async () => {
+  const python = join(folder, 'python');
+  const script = `#!/bin/sh\n[ "$1" = -c ] || { cd '${folder}'; sleep 600; }\n`;
+  writeFileSync(python, script);
+  chmodSync(python, 0o755);
+  const compare = [pathOf('bench/compare.mjs'), '--only', 'update'];
+  const { child, exit, output } = startScript(compare, { FOURFOLD_PYTHON: python });
+  await running(2);
+  child.kill('SIGTERM');
+  expect(await exit).toEqual([143, null]);
+  await running(0);
+  expect(output()).toMatch(/^[^\n]*: round 1 of 3\n$/);
+});
+
+test('npm run chaos finds its test, and fails where that is skipped', async () => {
+  const { exit, output } = startScript([pathOf('scripts/chaos.mjs'), '--faults', '1'], {
+    PATH: folder,
+    XDG_CACHE_HOME: folder,
+    NO_COLOR: '1',
+  });
+  expect(await exit, output()).toEqual([2, null]);
+  expect(output()).toMatch(/Tests +1 skipped/);
+  expect(output()).toMatch(
+    /chaos: the test was skipped: nats-server and MinIO are not there; run npm run setup:servers/,
+  );
+});
