@@ -2,6 +2,7 @@ export {
   cropPicture,
   cropToMultiple,
   decodePicture,
+  emptyFile,
   encodePng,
   encodeWebp,
   isTooLarge,
@@ -11,6 +12,7 @@ export {
   type Picture,
   type Rectangle,
 } from './picture.js';
+export { formatsRead, isPictureName, otherFormat } from './picture-formats.js';
 export { downscale, resizeBy, resizeTo, type Kernel } from './imresize.js';
 export { listPictures } from './list-pictures.js';
 export { datasetDigest, readDatasetManifest, type DatasetManifest } from './manifest.js';

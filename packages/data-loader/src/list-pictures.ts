@@ -1,9 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beginTrail, FourfoldError, systemErrorCode, trailInto, type ObjectStore, type Trail } from '@fourfold/common';
-
-/** Whether a file's name says that it is a JPEG, PNG, WebP or TIFF. */
-export const isPictureName = (name: string): boolean => /\.(jpe?g|png|webp|tiff?)$/i.test(name);
+import { isPictureName } from './picture-formats.js';
 
 /**
  * Paths of all files below a folder, relative to it, with slashes, in ascending order; links to folders are followed, hidden files

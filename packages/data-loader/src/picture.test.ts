@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodePicture, encodePng, readHeader } from './picture.js';
+import { decodePicture, decodePlain, encodePng, readHeader } from './picture.js';
 import { photographCorner, photographPath, readPictureFile } from './test-pictures.js';
 
 const raw = (data: Uint8Array | Uint16Array, width: number, height: number, channels: 1 | 2 | 3 | 4) =>
@@ -79,10 +79,50 @@ describe('decoding', () => {
       const cut = whole.subarray(0, whole.length * 0.7);
       await expect(decodePicture(cut)).rejects.toMatchObject({ code: 'invalid', message: 'truncated or damaged' });
     }
-    await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow('neither a JPEG, PNG, WebP nor TIFF');
-    const gif = await raw(data, width, height, 3).gif().toBuffer();
-    await expect(decodePicture(gif)).rejects.toThrow('it is a gif; JPEG, PNG, WebP and TIFF are read');
+    await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow(
+      'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF',
+    );
     await expect(decodePicture(floatTiff())).rejects.toThrow('its samples are of type float; 8 and 16 bit are read');
+  });
+
+  it('refuses an empty file in the promise, whoever asks', async () => {
+    const refusal = { code: 'invalid', message: 'it is empty: 0 bytes' };
+    for (const read of [decodePicture, decodePlain, readHeader]) {
+      await expect(read(Buffer.alloc(0))).rejects.toMatchObject(refusal);
+    }
+  });
+
+  it('reads what phones and browsers write: AVIF, also of 10 bit, and the first frame of a GIF', async () => {
+    const grey = raw(new Uint8Array(32 * 16 * 3).fill(200), 32, 16, 3);
+    const frames = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i < 32 * 16 * 3 ? 200 : 9));
+    const animation = sharp(frames, { raw: { width: 32, height: 32, channels: 3, pageHeight: 16 } });
+    const files = [
+      await grey.clone().avif({ lossless: true }).toBuffer(),
+      await grey.clone().avif({ lossless: true, bitdepth: 10 }).toBuffer(),
+      await animation.gif({ delay: [100, 100] }).toBuffer(),
+    ];
+    for (const file of files) {
+      const { data, width, height } = await decodePicture(file);
+      expect([width, height]).toEqual([32, 16]);
+      expect(Math.max(...data.map((value) => Math.abs(value - 200)))).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('says what else a file is, whatever it is called, and what to do', async () => {
+    const heic = await raw(new Uint8Array(16 * 16 * 3), 16, 16, 3)
+      .avif()
+      .toBuffer();
+    heic.write('ftypheic', 4);
+    const beginnings: Record<string, Buffer> = {
+      HEIC: heic,
+      BMP: Buffer.from('BM\x36\0\0\0', 'latin1'),
+      'JPEG XL': Buffer.from('\xff\x0a\x10', 'latin1'),
+      Photoshop: Buffer.from('8BPS\0\x01'),
+    };
+    for (const [format, bytes] of Object.entries(beginnings)) {
+      const message = `it is ${format}, which is not read: convert it to JPEG or PNG first`;
+      await expect(decodePicture(bytes)).rejects.toMatchObject({ code: 'invalid', message });
+    }
   });
 
   it('names the file that cannot be read', async () => {
@@ -90,7 +130,7 @@ describe('decoding', () => {
       code: 'not-found',
       message: 'file:///nowhere/a.png does not exist',
     });
-    await expect(readPictureFile(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: neither a JPEG/);
+    await expect(readPictureFile(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: it is none of JPEG/);
   });
 });
 

@@ -1,5 +1,6 @@
-import sharp, { type Metadata, type SharpOptions } from 'sharp';
+import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { FourfoldError, type ObjectStore } from '@fourfold/common';
+import { formatsRead, notRead, otherFormat, sharpFormats } from './picture-formats.js';
 
 /** 8-bit RGB, row by row from the top left: `data[(y * width + x) * 3 + channel]`. */
 export interface Picture {
@@ -16,8 +17,6 @@ export interface Rectangle {
   height: number;
 }
 
-const formats = ['jpeg', 'png', 'webp', 'tiff'] as const;
-
 /*
  * Pixels are taken as they are stored, as PyTorch's and BasicSR's loaders take them: RGB profiles are neither applied nor
  * undone. Any warning of a decoder is an error, so that a truncated file is refused and not filled up with grey.
@@ -26,20 +25,20 @@ const decoding: SharpOptions = { failOn: 'warning', ignoreIcc: true };
 
 /** What a file holds, and whether its pixels are 8-bit RGB as they stand, so that a dataset can keep its bytes. */
 export interface PictureHeader {
-  format: (typeof formats)[number];
+  format: (typeof sharpFormats)[number];
   keepsBytes: boolean;
 }
 
-/** Look at a file's header. Throws `invalid` with the reason alone for anything but JPEG, PNG, WebP and TIFF. */
+/** Look at a file's header. Throws `invalid` with the reason alone for what is no picture of a format that is read. */
 export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
   const metadata = await readMetadata(bytes);
   return { format: formatOf(metadata), keepsBytes: isPlainRgb(metadata) };
 }
 
 /**
- * Decode a JPEG, PNG, WebP or TIFF (of several pages, the first) to 8-bit RGB. EXIF rotation is applied; grey becomes
- * three equal channels; CMYK is converted through its embedded profile or a standard one; 16-bit samples become
- * round(v / 257); alpha is composited on white, as a page would show it. Throws `invalid` with the reason alone.
+ * Decode a picture (of several pages or frames, the first) to 8-bit RGB. EXIF rotation is applied; grey becomes three equal
+ * channels; CMYK is converted through its embedded profile or a standard one; 16-bit samples become round(v / 257); alpha is
+ * composited on white, as a page would show it. Throws `invalid` with the reason alone.
  */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   const metadata = await readMetadata(bytes);
@@ -48,8 +47,9 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
     throw new FourfoldError('invalid', `its samples are of type ${metadata.depth}; 8 and 16 bit are read`);
   }
   const deep = metadata.depth === 'ushort';
-  const { data, info } = await refuseClearly(
-    sharp(bytes, { ...decoding, ignoreIcc: metadata.space !== 'cmyk' })
+  const options = { ...decoding, ignoreIcc: metadata.space !== 'cmyk' };
+  const { data, info } = await decoded(bytes, options, (file) =>
+    file
       .autoOrient()
       .toColourspace(deep ? 'rgb16' : 'srgb')
       .raw({ depth: deep ? 'ushort' : 'uchar' })
@@ -62,7 +62,7 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
 
 /** Decode a stored picture that `keepsBytes` or that `encodePng` wrote: 8-bit RGB, nothing to convert. */
 export async function decodePlain(bytes: Uint8Array): Promise<Picture> {
-  const { data, info } = await refuseClearly(sharp(bytes, decoding).raw().toBuffer({ resolveWithObject: true }));
+  const { data, info } = await decoded(bytes, decoding, (file) => file.raw().toBuffer({ resolveWithObject: true }));
   if (info.channels !== 3) throw new FourfoldError('invalid', `it has ${info.channels} channels, not 3`);
   return { data, width: info.width, height: info.height };
 }
@@ -120,27 +120,33 @@ function isPlainRgb({ format, channels, depth, space, hasAlpha, orientation }: M
   return kept && channels === 3 && depth === 'uchar' && space === 'srgb' && !hasAlpha && upright;
 }
 
-function formatOf({ format }: Metadata): PictureHeader['format'] {
-  const known = formats.find((name) => name === format);
-  if (!known) throw new FourfoldError('invalid', `it is a ${format}; JPEG, PNG, WebP and TIFF are read`);
+function formatOf({ format, compression }: Metadata): PictureHeader['format'] {
+  const known = sharpFormats.find((name) => name === format);
+  if (known === 'heif' && compression !== 'av1') throw new FourfoldError('invalid', notRead('HEIC'));
+  if (!known) throw new FourfoldError('invalid', notRead(format));
   return known;
 }
 
-const readMetadata = (bytes: Uint8Array) => refuseClearly(sharp(bytes, decoding).metadata());
+const readMetadata = (bytes: Uint8Array) => decoded(bytes, decoding, (file) => file.metadata());
 
 /**
- * The decoder's own words are only the cause: concurrent decodings share its buffer for them, so that they may be missing
- * or another file's.
+ * What sharp makes of a file's bytes; the one place that gives it any. It refuses some at once and others later: both become
+ * `invalid` with the reason. Its own words are only the cause: concurrent decodings share its buffer for them, so that they may be
+ * missing or another file's.
  */
-async function refuseClearly<T>(decoded: Promise<T>): Promise<T> {
+async function decoded<T>(bytes: Uint8Array, options: SharpOptions, use: (file: Sharp) => Promise<T>): Promise<T> {
+  if (bytes.length === 0) throw new FourfoldError('invalid', emptyFile);
   try {
-    return await decoded;
+    return await use(sharp(bytes, options));
   } catch (cause) {
     const foreign = cause instanceof Error && cause.message.includes('unsupported image format');
-    const reason = foreign ? 'neither a JPEG, PNG, WebP nor TIFF' : 'truncated or damaged';
+    const reason = otherFormat(bytes) ?? (foreign ? `it is none of ${formatsRead}` : 'truncated or damaged');
     throw new FourfoldError('invalid', isTooLarge(cause) ? tooLargeToDecode : reason, { cause });
   }
 }
+
+/** That a picture's file holds nothing. */
+export const emptyFile = 'it is empty: 0 bytes';
 
 /** That a picture has more pixels than sharp decodes. */
 export const tooLargeToDecode = 'too large: more than 268 million pixels';

@@ -39,7 +39,7 @@ const samplesOf = async ({ store }: PrepareOptions) => {
   return (await Promise.all(shards.map(read))).flat();
 };
 
-/** Twelve files: the good, the convertible and the bad. */
+/** Files of every kind: the good, the convertible and the bad. */
 async function writeAwkwardPictures(): Promise<void> {
   const { data, width, height } = await photographCorner('train/chelsea.png', 160, 120);
   const rgb = sharp(data, { raw: { width, height, channels: 3 } });
@@ -49,6 +49,11 @@ async function writeAwkwardPictures(): Promise<void> {
   await write('plain.jpg', plain);
   await write('copy.JPEG', plain);
   await write('truncated.jpg', plain.subarray(0, plain.length / 2));
+  await write('empty.jpg', '');
+  await write('phone.HEIC', 'no matter what');
+  await write('web.jfif', rgb.clone().resize(161, 120).jpeg());
+  await write('web.avif', rgb.clone().avif());
+  await write('web.gif', rgb.clone().gif());
   await write('text.png', 'This is not a picture.\n');
   await write('small.png', rgb.clone().resize(40, 40).png());
   await write('cmyk.jpg', rgb.clone().toColourspace('cmyk').jpeg());
@@ -77,20 +82,25 @@ describe('prepare', () => {
         ['photo.webp', 'png', 160, 120],
         ['rotated.jpg', 'png', 120, 160],
         ['scan.tif', 'png', 160, 120],
+        ['web.avif', 'png', 160, 120],
+        ['web.gif', 'png', 160, 120],
+        ['web.jfif', 'original', 161, 120],
       ].sort(([a], [b]) => (a < b ? -1 : 1)),
     );
     expect(left).toEqual(
       [
         { file: duplicate, reason: `duplicate of ${kept}` },
+        { file: 'empty.jpg', reason: 'it is empty: 0 bytes' },
+        { file: 'phone.HEIC', reason: 'it is HEIC, which is not read: convert it to JPEG or PNG first' },
         { file: 'small.png', reason: 'too small: 40x40, both sides must be at least 96' },
-        { file: 'text.png', reason: 'neither a JPEG, PNG, WebP nor TIFF' },
+        { file: 'text.png', reason: 'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
         {
           file: 'truncated.jpg',
           reason: 'truncated or damaged',
         },
       ].sort((a, b) => (a.file < b.file ? -1 : 1)),
     );
-    expect(manifest).toMatchObject({ pictures: 8, samples: 8, tile: null });
+    expect(manifest).toMatchObject({ pictures: 11, samples: 11, tile: null });
     expect(await readDatasetManifest(chosen.store)).toEqual(manifest);
     const original = (await samplesOf(chosen)).find(({ info }) => info.source === kept);
     expect(Buffer.compare(original!.bytes, await readFile(join(folder, kept)))).toBe(0);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { FourfoldError, permutation, randomStream, sha256, type ObjectStore } from '@fourfold/common';
 import { convert, type Converted, type StoredAs } from './convert.js';
 import { manifestKey, type DatasetManifest, type DatasetShard } from './manifest.js';
+import { formatsRead } from './picture-formats.js';
 import { createShardWriter } from './shard-writer.js';
 import { choosePhotographs, parts, type Chosen, type Part } from './sources/layouts.js';
 import { openSource } from './sources/open-source.js';
@@ -197,6 +198,6 @@ async function clearPlace(store: ObjectStore): Promise<void> {
 function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {
   const first = left.length > 0 ? `; the first: ${left[0].file}: ${left[0].reason}` : '';
   return new FourfoldError('invalid', `${title} has no usable photograph (${left.length} files left out${first})`, {
-    mend: 'name a folder of JPEG, PNG, WebP or TIFF photographs',
+    mend: `name a folder of photographs: ${formatsRead} are read`,
   });
 }

@@ -109,7 +109,7 @@ test('a picture that cannot be written or read fails the evaluation with the sto
   await writeFile(join(images, 'broken.png'), 'no picture');
   await expect(evaluate(1, 1)).rejects.toMatchObject({
     code: 'invalid',
-    message: expect.stringMatching(/\/images\/broken\.png: neither a JPEG/) as string,
+    message: expect.stringMatching(/\/images\/broken\.png: it is none of JPEG/) as string,
   });
 });
 

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
 import { openStore, type ObjectStore } from '@fourfold/common';
 import {
+  formatsRead,
   parts,
   prepare,
   prepareDefaults,
@@ -36,7 +37,7 @@ export function registerPrepare(program: Command): void {
     .command('prepare')
     .summary('turn photographs into shards to train on')
     .description(
-      'Turn photographs (JPEG, PNG, WebP, TIFF) into WebDataset shards and a manifest. They lie in a folder, with the folders, ' +
+      `Turn photographs (${formatsRead}) into WebDataset shards and a manifest. They lie in a folder, with the folders, ` +
         'zips and tars below it, or in a zip or tar, which is read where it lies. DIV2K, ImageNet, MirFlickr25k, Set5, Set14, ' +
         'BSD100, BSD300 and BSD500 are known by their names. Files that cannot be used are left out and listed with the reason.',
     )

@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { FourfoldError, readGivenFile } from '@fourfold/common';
-import { isTooLarge, tooLargeToDecode } from '@fourfold/data-loader';
+import { emptyFile, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/data-loader';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
 export interface SourcePicture {
@@ -24,6 +24,8 @@ export interface SourcePicture {
  */
 export async function readSourcePicture(path: string): Promise<SourcePicture> {
   const bytes = await readGivenFile(path);
+  const known = bytes.length === 0 ? emptyFile : otherFormat(bytes);
+  if (known !== undefined) throw new FourfoldError('invalid', `${path}: ${known}`);
   try {
     return await decode(bytes);
   } catch (cause) {

@@ -149,9 +149,13 @@ test('grey stays grey, 16 bit and CMYK are taken and said', async () => {
 test('what cannot be done is refused in one line, and nothing is left behind', async () => {
   await writeFile(join(folder, 'note.png'), 'no picture at all');
   await photograph().toFile(join(folder, 'good.png'));
+  await writeFile(join(folder, 'empty.png'), '');
+  await writeFile(join(folder, 'scan.jpg'), 'BM and so on');
   const refusals: [input: string, output: string, message: RegExp][] = [
     ['nowhere.png', 'x.png', /^fourfold: nowhere\.png does not exist\n$/],
     ['note.png', 'x.png', /^fourfold: note\.png is not a whole picture: unsupported image format\n$/],
+    ['empty.png', 'x.png', /^fourfold: empty\.png: it is empty: 0 bytes\n$/],
+    ['scan.jpg', 'x.png', /^fourfold: scan\.jpg: it is BMP, which is not read: convert it to JPEG or PNG first\n$/],
     ['good.png', 'nowhere/x.png', /^fourfold: nowhere\/x\.png: folder nowhere does not exist\n$/],
     ['good.png', 'x.bmp', /^fourfold: x\.bmp: \.bmp is no format to write; end its name in \.jpg, .*\n$/],
     ['good.png', './good.png', /^fourfold: \.\/good\.png is the input itself; name another output\n$/],

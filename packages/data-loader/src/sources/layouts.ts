@@ -1,5 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import { isPictureName } from '../list-pictures.js';
+import { isPictureName, whyNoPicture } from '../picture-formats.js';
 import type { Source, SourceFile } from './source.js';
 
 /*
@@ -119,7 +119,7 @@ export function choosePhotographs(source: Source, preference: readonly Part[], w
   const lrByPair = new Map<string, SourceFile>();
   for (const file of source.files) {
     const known = recognise(`${source.context}/${file.name}`);
-    if (!isPictureName(file.name)) left.push({ file: file.name, reason: 'not named like a picture' });
+    if (!isPictureName(file.name)) left.push({ file: file.name, reason: whyNoPicture(file.name) });
     else if (known?.role !== 'derived') found.push({ file, known });
     else {
       left.push({ file: file.name, reason: madeFrom(known) });

@@ -125,7 +125,7 @@ describe('DIV2K', () => {
         {
           file: 'DIV2K_valid_HR/0803.png',
           lr: lrOf(803),
-          ...{ values: 0, of: 0, largest: 0, reason: 'neither a JPEG, PNG, WebP nor TIFF' },
+          ...{ values: 0, of: 0, largest: 0, reason: 'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
         },
       ],
     });
