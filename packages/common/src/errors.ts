@@ -41,6 +41,23 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof FourfoldError && (error.code === 'invalid' || error.code === 'not-found') ? 2 : 1;
 }
 
+/**
+ * What the failure of a transfer between processes is to those who take part in it: an error of ours as it is, the system's and gRPC's
+ * as `unavailable`. Throws everything else as it is: that is no failure of a transfer, but a fault of this process.
+ */
+export function transferFailure(error: unknown): FourfoldError {
+  if (error instanceof FourfoldError) return error;
+  if (!(error instanceof Error) || !isOfTransfer(error)) throw error;
+  return new FourfoldError('unavailable', error.message, { cause: error });
+}
+
+function isOfTransfer(error: Error): boolean {
+  const isSystems = 'syscall' in error;
+  const isGrpcs = 'details' in error && 'code' in error && typeof error.code === 'number';
+  // What Node.js calls a connection that broke.
+  return isSystems || isGrpcs || /^ERR_(STREAM|HTTP2)_/.test(systemErrorCode(error) ?? '');
+}
+
 /** Narrow an unknown thrown value to a Node.js system error's code, such as `ENOENT`. */
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -8,35 +8,41 @@ export { roundToBf16 } from '../../common/assembly/bf16';
  * behind a range is touched, but by `moveAverages`: vectors end in padding.
  */
 
-/** Whether all elements are finite: x - x is 0 for a finite x and NaN for an infinity or a NaN. */
-export function allFinite(source: usize, count: u32): bool {
-  const zero = f32x4.splat(0);
-  let strange = i32x4.splat(0);
+/**
+ * A gradient's elements must be smaller than this, 2^63: Adam squares them, and a second moment that is infinite stays so.
+ * The mean over replicas may be a few roundings larger.
+ */
+const usableBelow: f32 = 9.223372036854775808e18;
+
+/** Whether all elements can be used: no NaN, no infinity, none whose square overflows. A NaN is smaller than nothing. */
+export function allUsable(source: usize, count: u32): bool {
+  const limit = f32x4.splat(usableBelow);
+  let usable = i32x4.splat(-1);
   const end = source + ((<usize>count) << 2);
   const whole = source + ((<usize>(count & ~3)) << 2);
   for (; source < whole; source += 16) {
-    const x = v128.load(source);
-    strange = v128.or(strange, f32x4.ne(f32x4.sub(x, x), zero));
+    usable = v128.and(usable, f32x4.lt(f32x4.abs(v128.load(source)), limit));
   }
-  if (v128.any_true(strange)) return false;
-  for (; source < end; source += 4) {
-    const x = load<f32>(source);
-    if (x - x != 0) return false;
-  }
+  if (!i32x4.all_true(usable)) return false;
+  for (; source < end; source += 4) if (!(abs<f32>(load<f32>(source)) < usableBelow)) return false;
   return true;
 }
 
-/** Whether all bfloat16 are finite: an exponent of ones stands for an infinity or a NaN. */
-export function allFiniteBf16(source: usize, count: u32): bool {
+/** The exponent of 2^63 in a bfloat16. */
+const unusableExponent: i16 = 0x5f00;
+
+/** The same for bfloat16, by their exponents: one of ones stands for an infinity or a NaN. */
+export function allUsableBf16(source: usize, count: u32): bool {
   const exponent = i16x8.splat(0x7f80);
+  const least = i16x8.splat(unusableExponent);
   let strange = i16x8.splat(0);
   const end = source + ((<usize>count) << 1);
   const whole = source + ((<usize>(count & ~7)) << 1);
   for (; source < whole; source += 16) {
-    strange = v128.or(strange, i16x8.eq(v128.and(v128.load(source), exponent), exponent));
+    strange = v128.or(strange, i16x8.ge_s(v128.and(v128.load(source), exponent), least));
   }
   if (v128.any_true(strange)) return false;
-  for (; source < end; source += 2) if ((load<u16>(source) & 0x7f80) == 0x7f80) return false;
+  for (; source < end; source += 2) if ((load<u16>(source) & 0x7f80) >= <i32>unusableExponent) return false;
   return true;
 }
 

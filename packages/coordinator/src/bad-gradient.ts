@@ -13,26 +13,41 @@ export function describePlace(wire: WireLayout, { tensors }: Pick<Layout, 'tenso
   return `${found.name} (element ${element - found.offset} of ${found.sizeElements})`;
 }
 
+/** Elements must be smaller than this: Adam squares them. `usableBelow` in assembly/update.ts. */
+export const usableBelow = 2 ** 63;
+
+/** What an unusable element is, in words. */
+export const describeUnusable = (value: number | undefined): string =>
+  value !== undefined && Number.isFinite(value)
+    ? `${value}, whose square is too large for a float32,`
+    : 'NaN or infinity';
+
 /**
- * The byte of the first element that is NaN or infinite in a piece, of the wire vector's bytes from `from` on; `from` where there
- * is none. Throws `unavailable` when the shared memory holds something else by now.
+ * The first element that cannot be used in a piece, of the wire vector's bytes from `from` on: its byte and its value; `from` where
+ * there is none. Throws `unavailable` when the shared memory holds something else by now.
  */
-export function firstNotFinite(wire: WireLayout, piece: GradientPiece, from: number): number {
+export function firstUnusable(wire: WireLayout, piece: GradientPiece, from: number): { at: number; value?: number } {
   const end = piece.begin + piece.byteLength;
   const bytes = 'shared' in piece ? new Uint8Array(end - from) : piece.bytes.subarray(from - piece.begin);
   if ('shared' in piece) readVectorSync(piece.shared.descriptor, piece.shared.stamp, from, bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (const { section, byteBegin, count } of cutBySection(wire, from, end)) {
     // A section with factors is named as a whole.
-    if (section.encoding === 'factors') return from;
-    const [size, isFinite] = section.encoding === 'bf16' ? ([2, isFiniteBf16] as const) : ([4, isFiniteF32] as const);
+    if (section.encoding === 'factors') return { at: from };
+    const [size, valueAt] = section.encoding === 'bf16' ? ([2, bf16At] as const) : ([4, f32At] as const);
     for (let i = 0; i < count; i++) {
       const at = byteBegin + i * size;
-      if (!isFinite(view, at - from)) return at;
+      const value = valueAt(view, at - from);
+      if (!(Math.abs(value) < usableBelow)) return { at, value };
     }
   }
-  return from;
+  return { at: from };
 }
 
-const isFiniteF32 = (view: DataView, at: number) => Number.isFinite(view.getFloat32(at, true));
-const isFiniteBf16 = (view: DataView, at: number) => (view.getUint16(at, true) & 0x7f80) !== 0x7f80;
+const f32At = (view: DataView, at: number) => view.getFloat32(at, true);
+
+function bf16At(view: DataView, at: number): number {
+  const widened = new DataView(new ArrayBuffer(4));
+  widened.setUint16(0, view.getUint16(at, true));
+  return widened.getFloat32(0);
+}

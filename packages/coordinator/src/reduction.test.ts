@@ -5,6 +5,7 @@ import {
   createSharedFile,
   createWorkerClient,
   endWithStatus,
+  FourfoldError,
   plainLayout,
   randomStream,
   sendVector,
@@ -114,6 +115,13 @@ function reduce(threads = 1) {
   return {
     sum: () => Buffer.from(state.sum.buffer, state.sum.byteOffset, state.sum.byteLength),
     order,
+    apply: () =>
+      updater.apply(state, {
+        replicas: 1,
+        learningRate: 1,
+        step: 1,
+        adam: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      }),
     pull: (source: GradientSource, replica: number, silenceMs = 10_000) => {
       const { signal } = new AbortController();
       return pullGradient(
@@ -189,6 +197,26 @@ test('a gradient with NaN is refused at its chunk and leaves the sum as it was t
   expect(sum().equals(before)).toBe(true);
 });
 
+test('a gradient whose square is no float32 is refused by its value', async () => {
+  const { pull } = reduce();
+  const bad = new Float32Array(length);
+  bad[1] = -(2 ** 70);
+  await expect(pull(streamFrom(await worker(whole(bad))), 0)).rejects.toMatchObject({
+    code: 'invalid',
+    message: `-1.1805916207174113e+21, whose square is too large for a float32, in first/filter (element 1 of ${chunkElements})`,
+  });
+});
+
+test('what is no failure of the pull passes as it is: this process is at fault, not the worker', async () => {
+  const { pull } = reduce();
+  const fault = new TypeError('x is not a function');
+  const faulty: GradientSource = async function* () {
+    yield* [];
+    throw fault;
+  };
+  await expect(pull(faulty, 0)).rejects.toBe(fault);
+});
+
 test('a gradient of another shape is refused, with the tensor in which it differs', async () => {
   const { pull, order } = reduce();
   const shorter = streamFrom(await worker(whole(gradients[0].subarray(0, chunkElements + 5))));
@@ -224,6 +252,18 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     expect(order.of(replica)).toBe(chunkBytes);
     for (let next = replica; next < 2; next++) await pull(sharedFrom(await share(gradients[next]), length), next);
     expect(sum().equals(expected)).toBe(true);
+  });
+
+  test('a thread that dies is the end of all that it was to do, by its own reason and not a worker’s', async () => {
+    const { pull, apply } = reduce();
+    const faulty: GradientSource = async function* () {
+      yield { begin: 0, byteLength: 400, shared: { descriptor: 'none' as never, stamp: token } };
+    };
+    const reason = await pull(faulty, 0).catch((error: unknown) => error);
+    expect(reason).not.toBeInstanceOf(FourfoldError);
+    expect(reason).toMatchObject({ message: expect.stringContaining('"fd" argument') as string });
+    await expect(pull(sharedFrom(await share(gradients[0]), length), 0)).rejects.toBe(reason);
+    await expect(apply()).rejects.toBe(reason);
   });
 
   test('a file that holds another gradient by then is not taken for it', async () => {

@@ -1,9 +1,9 @@
-import { FourfoldError, readVectorSync, type WireLayout } from '@fourfold/common';
+import { FourfoldError, readVectorSync, transferFailure, type WireLayout } from '@fourfold/common';
 import type { Layout } from '@fourfold/model/layout';
-import { describePlace, firstNotFinite } from './bad-gradient.js';
+import { describePlace, describeUnusable, firstUnusable } from './bad-gradient.js';
 import type { GradientPiece, GradientSource } from './gradient-pieces.js';
 import type { ReplicaOrder } from './replica-order.js';
-import type { Added, MasterState, Updater } from './updater.js';
+import type { Added, MasterState, SharedBytes, Updater } from './updater.js';
 
 export interface GradientPull {
   source: GradientSource;
@@ -20,7 +20,7 @@ export interface GradientPull {
  * Add a replica's gradient to the sum piece by piece as it comes, from byte `begin` on, each piece once the replica
  * before has it in the sum. `order` hears how far the sum is: if the worker is lost half-way, the same gradient, computed
  * again elsewhere, goes on from there. Throws `unavailable` when the worker does not send; `mismatch` on a wrong piece and
- * `invalid` when a value is not finite, naming the tensor.
+ * `invalid` when a value cannot be used, naming the tensor. What is none of these is this process's own fault.
  */
 export async function pullGradient(
   { source, layout, replica, begin, silenceMs, signal }: GradientPull,
@@ -31,24 +31,25 @@ export async function pullGradient(
   const wire = state.wires.gradients;
   const place = (byte: number) => describePlace(wire, layout, byte);
   const pieces = source({ begin, layout: wire, silenceMs, signal });
-  for await (const piece of nameMismatch(pieces, () => place(order.of(replica)))) {
+  for await (const piece of nameFailure(pieces, () => place(order.of(replica)))) {
     await order.reached(replica - 1, piece.begin + piece.byteLength);
-    signal.throwIfAborted();
+    if (signal.aborted) throw new FourfoldError('unavailable', 'its worker was lost');
     const { added, failure } = await accumulate(updater, state, wire, piece, replica);
     order.advance(replica, piece.begin + added);
     if (failure?.code === 'invalid') {
-      const bad = firstNotFinite(wire, piece, piece.begin + added);
-      throw new FourfoldError('invalid', `NaN or infinity in ${place(bad)}`);
+      const { at, value } = firstUnusable(wire, piece, piece.begin + added);
+      throw new FourfoldError('invalid', `${describeUnusable(value)} in ${place(at)}`);
     }
     if (failure) throw failure;
   }
 }
 
-async function* nameMismatch(pieces: AsyncIterable<GradientPiece>, place: () => string): AsyncGenerator<GradientPiece> {
+async function* nameFailure(pieces: AsyncIterable<GradientPiece>, place: () => string): AsyncGenerator<GradientPiece> {
   try {
     yield* pieces;
-  } catch (cause) {
-    if (!(cause instanceof FourfoldError && cause.code === 'mismatch')) throw cause;
+  } catch (error) {
+    const cause = transferFailure(error);
+    if (cause.code !== 'mismatch') throw cause;
     throw new FourfoldError('mismatch', `the gradient has another shape at ${place()}`, { cause });
   }
 }
@@ -63,12 +64,20 @@ function accumulate(
   const { begin, byteLength } = piece;
   if (sections.some((section) => section.encoding === 'factors' && section.byteBegin === begin)) {
     const read = (target: Uint8Array) => {
-      if ('shared' in piece) readVectorSync(piece.shared.descriptor, piece.shared.stamp, begin, target);
+      if ('shared' in piece) readShared(piece.shared, begin, target);
       else target.set(piece.bytes);
     };
     return updater.accumulateFactors(state, begin, read, replica === 0);
   }
   if ('shared' in piece) return updater.accumulateShared(state, { begin, byteLength, ...piece.shared }, replica);
   if (updater.accumulate(state, begin, piece.bytes, replica === 0)) return { added: byteLength };
-  return { added: 0, failure: new FourfoldError('invalid', 'not finite') };
+  return { added: 0, failure: new FourfoldError('invalid', 'not usable') };
+}
+
+function readShared({ descriptor, stamp }: SharedBytes, begin: number, target: Uint8Array): void {
+  try {
+    readVectorSync(descriptor, stamp, begin, target);
+  } catch (error) {
+    throw transferFailure(error);
+  }
 }

@@ -183,9 +183,11 @@ async function reduceReplica(
       return losses;
     } catch (error) {
       signal.throwIfAborted();
+      // No failure of the pull, but a fault of this process: no other worker's gradient would fare better.
+      if (!(error instanceof FourfoldError)) throw error;
       const reason = describeError(error);
       board.reject(token, reason);
-      if (error instanceof FourfoldError && error.code in mends) {
+      if (error.code in mends) {
         const inARow = ++useless;
         log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
         if (inARow >= maxUselessInARow) {

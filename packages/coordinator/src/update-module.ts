@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 /** What assembly/update.ts exports; addresses in bytes, counts in elements. */
 export interface UpdateModule {
-  allFinite: (source: number, count: number) => number;
-  allFiniteBf16: (source: number, count: number) => number;
+  allUsable: (source: number, count: number) => number;
+  allUsableBf16: (source: number, count: number) => number;
   largest: (source: number, count: number) => number;
   accumulate: (sum: number, source: number, count: number, first: number) => void;
   accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
@@ -26,8 +26,8 @@ export type AdamArguments = [
 /** What differs between the encodings of single elements. */
 export const arithmeticOf = (module: UpdateModule, encoding: 'f32' | 'bf16') =>
   encoding === 'f32'
-    ? { allFinite: module.allFinite, accumulate: module.accumulate }
-    : { allFinite: module.allFiniteBf16, accumulate: module.accumulateBf16 };
+    ? { allUsable: module.allUsable, accumulate: module.accumulate }
+    : { allUsable: module.allUsableBf16, accumulate: module.accumulateBf16 };
 
 /** Instantiate the update module over a shared memory; each thread has its own instance. */
 export function instantiateUpdateModule(memory: WebAssembly.Memory): UpdateModule {

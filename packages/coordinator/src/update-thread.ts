@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { describeError, FourfoldError } from '@fourfold/common/errors';
+import { describeError, FourfoldError, transferFailure } from '@fourfold/common/errors';
 import { readVectorSync } from '@fourfold/common/shared-file';
 import { elementBytesOf } from '@fourfold/common/wire-layout';
 import { arithmeticOf, instantiateUpdateModule } from './update-module.js';
@@ -16,7 +16,7 @@ const f32Bytes = Float32Array.BYTES_PER_ELEMENT;
 /** Add a range in blocks that stay in the processor's cache between reading and adding. */
 function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
   const { descriptor, stamp, begin, encoding, count, sum, first } = range;
-  const { allFinite, accumulate } = arithmeticOf(module, encoding);
+  const { allUsable, accumulate } = arithmeticOf(module, encoding);
   const elementBytes = elementBytesOf({ encoding });
   let added = 0;
   try {
@@ -28,14 +28,15 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
       const source = isInPlace ? target : block;
       const bytes = new Uint8Array(memory.buffer, source, elements * elementBytes);
       readVectorSync(descriptor, stamp, begin + added * elementBytes, bytes);
-      if (!allFinite(source, elements)) throw new FourfoldError('invalid', 'not finite');
+      if (!allUsable(source, elements)) throw new FourfoldError('invalid', 'not usable');
       if (!isInPlace) accumulate(target, source, elements, first ? 1 : 0);
       added += elements;
     }
     return { added };
   } catch (error) {
-    const code = error instanceof FourfoldError ? error.code : 'unavailable';
-    return { added, failure: { code, reason: describeError(error) } };
+    // Whatever else it is, it is a fault of this thread: it dies of it, and the run hears why.
+    const failure = transferFailure(error);
+    return { added, failure: { code: failure.code, reason: describeError(failure) } };
   }
 }
 

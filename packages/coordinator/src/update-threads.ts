@@ -48,10 +48,12 @@ export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThr
     const waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = [];
     worker.on('message', (answer) => waiting.shift()?.resolve(answer));
     let died: Error | undefined;
-    worker.on('error', (error: Error) => {
-      died = error;
-      waiting.splice(0).forEach(({ reject }) => reject(error));
-    });
+    const die = (error: Error) => {
+      died ??= error;
+      for (const { reject } of waiting.splice(0)) reject(died);
+    };
+    worker.on('error', die);
+    worker.on('exit', (code) => die(new Error(`a thread of the coordinator’s arithmetic ended with code ${code}`)));
     const run = (task: UpdateTask) =>
       new Promise<unknown>((resolve, reject) => {
         if (died) return reject(died);

@@ -116,28 +116,45 @@ test('a sum is the float32 sum in the order of its parts, chunk by chunk', async
   });
 });
 
-test.each([NaN, Infinity, -Infinity])('a chunk with %d is refused and changes nothing', async (value) => {
-  await withUpdater({ parameterCount: 9, length: 9 }, 1, async (updater, state) => {
-    const first = random(9, 'first');
-    updater.accumulate(state, 0, bytesOf(first), true);
-    for (let place = 0; place < 9; place++) {
-      const chunk = random(9, 'second');
-      chunk[place] = value;
-      expect(updater.accumulate(state, 0, bytesOf(chunk), false)).toBe(false);
-      expect(updater.accumulate(state, 0, bytesOf(chunk), true)).toBe(false);
-    }
-    expect([...state.sum]).toEqual([...first]);
-    // What a refused chunk left in the staging area does not reach the next, shorter one.
-    expect(updater.accumulate(state, 0, bytesOf(first.subarray(0, 1)), false)).toBe(true);
-    expect([...state.sum.subarray(1)]).toEqual([...first.subarray(1)]);
-  });
-});
+test.each([NaN, Infinity, -Infinity, 2 ** 63, -1e20])(
+  'a chunk with %d is refused and changes nothing',
+  async (value) => {
+    await withUpdater({ parameterCount: 9, length: 9 }, 1, async (updater, state) => {
+      const first = random(9, 'first');
+      updater.accumulate(state, 0, bytesOf(first), true);
+      for (let place = 0; place < 9; place++) {
+        const chunk = random(9, 'second');
+        chunk[place] = value;
+        expect(updater.accumulate(state, 0, bytesOf(chunk), false)).toBe(false);
+        expect(updater.accumulate(state, 0, bytesOf(chunk), true)).toBe(false);
+      }
+      expect([...state.sum]).toEqual([...first]);
+      // What a refused chunk left in the staging area does not reach the next, shorter one.
+      expect(updater.accumulate(state, 0, bytesOf(first.subarray(0, 1)), false)).toBe(true);
+      expect([...state.sum.subarray(1)]).toEqual([...first.subarray(1)]);
+    });
+  },
+);
 
-test('the largest and the smallest floats are finite', async () => {
-  await withUpdater({ parameterCount: 4, length: 4 }, 1, async (updater, state) => {
-    const extremes = Float32Array.of(3.4028234663852886e38, -3.4028234663852886e38, 1.401298464324817e-45, -0);
-    expect(updater.accumulate(state, 0, bytesOf(extremes), true)).toBe(true);
-    expect(bytesOf(state.sum).equals(bytesOf(extremes))).toBe(true);
+/** The largest float32 below 2^63. */
+const largestUsable = 2 ** 63 - 2 ** 39;
+
+test('the largest gradients that are taken leave finite moments, whatever their number', async () => {
+  await withUpdater({ parameterCount: 5, length: 5 }, 1, async (updater, state) => {
+    const extremes = Float32Array.of(largestUsable, -largestUsable, 1.401298464324817e-45, -0, largestUsable);
+    for (let replica = 0; replica < 64; replica++) {
+      expect(updater.accumulate(state, 0, bytesOf(extremes), replica === 0)).toBe(true);
+      if (replica === 0) expect(bytesOf(state.sum).equals(bytesOf(extremes))).toBe(true);
+    }
+    for (let step = 1; step < 4; step++) await updater.apply(state, { ...update, replicas: 64, step });
+    for (const part of [state.vector, state.firstMoments, state.secondMoments]) {
+      expect([...part].every(Number.isFinite)).toBe(true);
+    }
+    // And a weight still moves under usual gradients.
+    const [before] = state.vector;
+    updater.accumulate(state, 0, bytesOf(Float32Array.of(-largestUsable, 0, 0, 0, 0)), true);
+    await updater.apply(state, { ...update, step: 4 });
+    expect(state.vector[0]).not.toBe(before);
   });
 });
 
@@ -289,7 +306,7 @@ describe('in other formats', () => {
   test.each([
     ['NaN', NaN, NaN],
     ['infinity', -Infinity, 1],
-    ['values whose product is not finite', 1e20, -1e20],
+    ['values whose product is too large', 1e10, -1e10],
   ])('factors with %s are refused and change nothing', async (_, x, dy) => {
     const network = {
       parameterCount: length - 3,
@@ -313,7 +330,7 @@ describe('in other formats', () => {
     await updater.close();
   });
 
-  test.each([0x7f80, 0xff80, 0x7fc0, 0xffff])('a bfloat16 that is not finite is refused: %i', async (bits) => {
+  test.each([0x7f80, 0xff80, 0x7fc0, 0xffff, 0x5f00, 0xdf00])('a bfloat16 of no use is refused: %i', async (bits) => {
     const rounded = layoutOf('bf16', 'matrix');
     const network = {
       parameterCount: length - 3,
@@ -324,6 +341,8 @@ describe('in other formats', () => {
     const bytes = new Uint8Array(rounded.sections[0].byteLength);
     for (let place = 0; place < rounded.sections[0].count; place++) {
       bytes.fill(0);
+      // The largest that is of use.
+      new DataView(bytes.buffer).setUint16(2 * place, (bits & 0x8000) | 0x5eff, true);
       expect(updater.accumulate(updater.states[0], 0, bytes, true)).toBe(true);
       new DataView(bytes.buffer).setUint16(2 * place, bits, true);
       expect(updater.accumulate(updater.states[0], 0, bytes, true)).toBe(false);

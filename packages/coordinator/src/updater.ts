@@ -6,6 +6,7 @@ import {
   type Stamp,
   type WireLayout,
 } from '@fourfold/common';
+import { usableBelow } from './bad-gradient.js';
 import { arithmeticOf, instantiateUpdateModule, type AdamArguments } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
@@ -54,12 +55,12 @@ export interface Updater {
   readonly states: readonly MasterState[];
   /**
    * Add bytes of a replica's gradient, from byte `begin` of its wire vector on, to the sum; or set the sum to them for the first
-   * replica. Returns false, and changes nothing, when an element is not finite. Not for sections with factors.
+   * replica. Returns false, and changes nothing, when an element is NaN, infinite or too large for Adam. Not for sections with factors.
    */
   accumulate(state: MasterState, begin: number, bytes: Uint8Array, first: boolean): boolean;
   /**
    * The same for bytes in shared memory, by one of the threads: replicas that follow one another have different ones.
-   * Resolves with how much was added before an element that is not finite or could not be read.
+   * Resolves with how much was added before an element that is of no use or could not be read.
    */
   accumulateShared(
     state: MasterState,
@@ -128,7 +129,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
         source: plan.staging + cut.byteBegin - begin,
         arithmetic: arithmeticOf(module, encodingOf(cut.section)),
       }));
-      if (!cuts.every(({ source, count, arithmetic }) => arithmetic.allFinite(source, count))) return false;
+      if (!cuts.every(({ source, count, arithmetic }) => arithmetic.allUsable(source, count))) return false;
       for (const { begin: element, count, source, arithmetic } of cuts) {
         arithmetic.accumulate(addressOf(state.sum, element), source, count, first ? 1 : 0);
       }
@@ -162,7 +163,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
       read(new Uint8Array(memory.buffer, plan.factors, section.byteLength));
       const [x, dy] = [plan.factors, plan.factors + rows * inputs * elementBytes];
       const bound = rows * module.largest(x, rows * inputs) * module.largest(dy, rows * outputs);
-      if (!(bound <= largestFloat)) {
+      if (!(bound < usableBelow)) {
         return { added: 0, failure: new FourfoldError('invalid', 'not finite, or too large to multiply') };
       }
       const sum = addressOf(state.sum, section.begin);
@@ -203,8 +204,6 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
     close: () => pool.close(),
   };
 }
-
-const largestFloat = (2 - 2 ** -23) * 2 ** 127;
 
 /** The encoding of a section of single elements. */
 function encodingOf({ encoding }: WireLayout['sections'][number]): 'f32' | 'bf16' {
