@@ -10,6 +10,13 @@ export interface ObjectInfo {
   sizeBytes: number;
 }
 
+export interface PutOptions {
+  /** Only where there is no such object yet. */
+  ifAbsent?: boolean;
+  /** Not tried for longer than this where the store is away, if its own patience is not shorter. For small objects. */
+  patienceMs?: number;
+}
+
 /**
  * Where shards, checkpoints and the run's records live. Keys are slash-separated paths below the store's URL. A put is
  * atomic: readers see the whole object or none.
@@ -24,7 +31,7 @@ export interface ObjectStore {
    */
   read(key: string, begin?: number): AsyncIterable<Uint8Array>;
   /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` where the key exists. */
-  put(key: string, body: Uint8Array | string, options?: { ifAbsent?: boolean }): Promise<void>;
+  put(key: string, body: Uint8Array | string, options?: PutOptions): Promise<void>;
   /** The file that holds an object, where the store is a folder of this machine. Throws `invalid` for a key that leads out. */
   filePath?(key: string): string;
   /** All objects whose key starts with `prefix`, in ascending order of key. */

@@ -28,7 +28,7 @@ test('a run is over once its newest term has come to the end of as long a schedu
   expect(await isRunOver(run, config)).toBe(false);
   const { term } = await claimTerm(run, '127.0.0.1:1');
   expect(await isRunOver(run, config)).toBe(false);
-  await markRunEnd(run, term, config);
+  await markRunEnd(run, term, config, () => Promise.resolve());
   expect(await isRunOver(run, config)).toBe(true);
   expect(await isRunOver(run, schedule(3, 2))).toBe(true);
   // Somebody goes on with it.

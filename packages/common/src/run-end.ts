@@ -3,6 +3,7 @@ import type { PhaseConfig, RunConfig } from './config/schema.js';
 import { FourfoldError } from './errors.js';
 import { getJson, type ObjectStore } from './object-store.js';
 import { newestTermNumber } from './term.js';
+import { putInTerm } from './term-put.js';
 
 /*
  * `finished.json` says that a run is over, for parts that came too late to hear it from the coordinator, or that never talk to it.
@@ -15,10 +16,14 @@ const runEndKey = 'finished.json';
 export const totalIterations = ({ phases }: { phases: readonly PhaseConfig[] }): number =>
   phases.reduce((sum, { iterations }) => sum + iterations, 0);
 
-/** Write that a term has come to the schedule's end. */
-export async function markRunEnd(run: ObjectStore, term: number, config: Pick<RunConfig, 'phases'>): Promise<void> {
-  await run.put(runEndKey, JSON.stringify({ term, iterations: totalIterations(config) }));
-}
+/** Write that a term has come to the schedule's end. `mayPublish` throws when a newer one has begun. */
+export const markRunEnd = (
+  run: ObjectStore,
+  term: number,
+  config: Pick<RunConfig, 'phases'>,
+  mayPublish: () => Promise<void>,
+): Promise<void> =>
+  putInTerm(run, runEndKey, JSON.stringify({ term, iterations: totalIterations(config) }), mayPublish);
 
 /**
  * Whether a run is over: its newest term has come to the end of a schedule that is as long as this config's. A newer term, or a

@@ -1,9 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { RunConfig } from './config/schema.js';
 import { FourfoldError } from './errors.js';
 import { getJson, openStore, type ObjectStore } from './object-store.js';
 
-const termSchema = z.object({ term: z.int().min(1), address: z.string(), claimedAt: z.string() });
+const termSchema = z.object({
+  term: z.int().min(1),
+  address: z.string(),
+  claimedAt: z.string(),
+  /** Of this claim alone: whoever finds another one in its own term is not alone in it. Releases before have none. */
+  claim: z.string().optional(),
+});
 export type Term = z.infer<typeof termSchema>;
 
 /** The store of a run's own objects. */
@@ -18,7 +25,8 @@ const keyOf = (term: number) => `terms/${String(term).padStart(8, '0')}.json`;
  */
 export async function claimTerm(run: ObjectStore, address: string): Promise<Term> {
   for (let attempt = 0; attempt < 16; attempt++) {
-    const term = { term: (await newestTermNumber(run)) + 1, address, claimedAt: new Date().toISOString() };
+    const claimedAt = new Date().toISOString();
+    const term = { term: (await newestTermNumber(run)) + 1, address, claimedAt, claim: randomUUID() };
     try {
       await run.put(keyOf(term.term), JSON.stringify(term), { ifAbsent: true });
       return term;
@@ -33,66 +41,16 @@ export async function claimTerm(run: ObjectStore, address: string): Promise<Term
 
 /** The newest term's number; 0 before the first. */
 export async function newestTermNumber(run: ObjectStore): Promise<number> {
-  const keys = (await run.list('terms/')).map(({ key }) => Number(/(\d+)\.json$/.exec(key)?.[1] ?? 0));
+  const keys = (await run.list('terms/')).map(({ key }) => Number(/^terms\/(\d+)\.json$/.exec(key)?.[1] ?? 0));
   return Math.max(0, ...keys);
 }
 
 /** The newest term, with the address at which workers find its coordinator; undefined before the first. */
 export async function newestTerm(run: ObjectStore): Promise<Term | undefined> {
   const number = await newestTermNumber(run);
-  return number === 0 ? undefined : termSchema.parse(await getJson(run, keyOf(number)));
+  return number === 0 ? undefined : readTerm(run, number);
 }
 
-/**
- * Watches over a claimed term. A coordinator that was frozen does not know what happened meanwhile: whatever it does for
- * others asks the guard first. One whose store is away does know that it was awake all the time: nobody can have claimed a term
- * in a store that is away for all, and where it is away for this coordinator alone, the store's patience ends the run.
- * `frozenMs` is the silence after which a process counts as having been frozen; the guard is asked more often than that.
- */
-export function createTermGuard(run: ObjectStore, term: number, frozenMs: number) {
-  let checkedAt = performance.now();
-  let awakeAt = checkedAt;
-  let wokeAt = -Infinity;
-  const noteAwake = () => {
-    const now = performance.now();
-    if (now - awakeAt >= frozenMs) wokeAt = now;
-    awakeAt = now;
-  };
-  let underWay: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const look = async (): Promise<void> => {
-    const startedAt = performance.now();
-    const newest = await newestTermNumber(run);
-    if (newest > term) {
-      throw new FourfoldError(
-        'conflict',
-        `a newer coordinator (term ${newest}) has taken over from this one (term ${term})`,
-      );
-    }
-    checkedAt = startedAt;
-  };
-  const check = (): Promise<void> => {
-    noteAwake();
-    if (!underWay) {
-      underWay = look().finally(() => (underWay = undefined));
-      return underWay;
-    }
-    // While the store is away a look takes long: all who ask meanwhile share the one that begins after it.
-    next ??= underWay
-      .catch(() => undefined)
-      .then(() => {
-        next = undefined;
-        return check();
-      });
-    return next;
-  };
-  return {
-    /** Look into the store, not before this call. Throws `conflict` when a newer term has been claimed. */
-    check,
-    /** Whether this process was awake since the last look that found no newer term. */
-    isFresh(): boolean {
-      noteAwake();
-      return checkedAt >= wokeAt;
-    },
-  };
-}
+/** A term's record. Throws `not-found`. */
+export const readTerm = async (run: ObjectStore, term: number): Promise<Term> =>
+  termSchema.parse(await getJson(run, keyOf(term)));

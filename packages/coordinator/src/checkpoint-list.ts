@@ -3,11 +3,12 @@ import {
   checkpointStore,
   listCheckpoints,
   readManifest,
+  surveyCheckpoints,
   type Checkpoint,
   type CheckpointManifest,
 } from './checkpoint.js';
 import type { Evaluation } from './history.js';
-import { bestEvaluation } from './retention.js';
+import { bestEvaluation, termOf } from './retention.js';
 
 /** What its manifest says about a checkpoint; a manifest that cannot be read gives the reason. */
 export type ListedCheckpoint = { run: string; name: string; url: string } & (
@@ -22,6 +23,8 @@ export type ListedCheckpoint = { run: string; name: string; url: string } & (
       createdAt: string;
     }
   | { damaged: string }
+  /** Why it counts for nothing, though it is whole. */
+  | { superseded: string }
 );
 
 /** The checkpoints below a run's store or an object store of runs, run by run, oldest first; none at all is no error. */
@@ -61,19 +64,24 @@ async function runsBelow(store: ObjectStore): Promise<{ name: string; run: Objec
 }
 
 async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoint[]> {
-  const names = await listCheckpoints(store);
+  const { valid: names, superseded } = await surveyCheckpoints(store);
   const manifests = await Promise.all(
     names.map((name) => readManifest(checkpointStore(store, name)).catch(describeError)),
   );
   const readable = manifests.filter((manifest) => typeof manifest !== 'string');
   // An evaluation ends after its checkpoint was copied: later checkpoints tell it.
   const evaluations = readable.flatMap(({ history }) => history.evaluations);
-  return manifests.map((manifest, i) => {
-    const place = { run, name: names[i], url: checkpointStore(store, names[i]).url };
-    return typeof manifest === 'string'
-      ? { ...place, damaged: manifest }
-      : { ...place, ...facts(manifest, evaluations) };
-  });
+  const placeOf = (name: string) => ({ run, name, url: checkpointStore(store, name).url });
+  const listed = manifests.map((manifest, i) =>
+    typeof manifest === 'string'
+      ? { ...placeOf(names[i]), damaged: manifest }
+      : { ...placeOf(names[i]), ...facts(manifest, evaluations) },
+  );
+  const nobodys = superseded.map((name) => ({
+    ...placeOf(name),
+    superseded: `a newer term than ${termOf(name)} had already gone on from an earlier checkpoint`,
+  }));
+  return [...listed, ...nobodys].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function facts({ iteration, finished, createdAt, files }: CheckpointManifest, evaluations: readonly Evaluation[]) {

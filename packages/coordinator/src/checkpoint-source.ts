@@ -65,7 +65,7 @@ async function searchRun(url: string): Promise<ObjectStore[]> {
   if (names.length === 0) throw await noCheckpoint(run);
   if (wanted !== 'best') return names.map((name) => checkpointStore(run, name));
   const best = (await listStore(run)).reduce<{ name: string; psnr: number } | undefined>((best, next) => {
-    const psnr = 'damaged' in next ? undefined : next.psnr;
+    const psnr = 'psnr' in next ? next.psnr : undefined;
     return psnr === undefined || (best && best.psnr >= psnr) ? best : { name: next.name, psnr };
   }, undefined);
   if (best) return [checkpointStore(run, best.name)];

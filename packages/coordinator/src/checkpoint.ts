@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { FourfoldError, getJson, getVerified, type ObjectStore } from '@fourfold/common';
+import { FourfoldError, getJson, getVerified, putInTerm, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 import { historySchema } from './history.js';
+import { checkpointsInLineage, listTermStarts } from './lineage.js';
 
 /*
  * A checkpoint is a folder `checkpoints/<iteration>-<term>/` in the run's store. The manifest is written last: a folder
@@ -77,8 +78,7 @@ export async function writeCheckpoint(
       await store.put(file, body);
     }
     const manifest: CheckpointManifest = { ...facts, format: 1, createdAt: new Date().toISOString(), files: written };
-    await mayPublish();
-    await store.put(manifestFile, JSON.stringify(manifest, null, 1));
+    await putInTerm(store, manifestFile, JSON.stringify(manifest, null, 1), mayPublish);
     return name;
   } catch (cause) {
     await removeCheckpoint(run, name).catch(() => undefined);
@@ -99,14 +99,32 @@ async function sha256InSlices(body: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Names of the run's checkpoints, oldest first. */
-export async function listCheckpoints(run: ObjectStore): Promise<string[]> {
-  const objects = await run.list(folder);
-  return objects.flatMap(({ key }) => {
-    const [, name, file] = key.split('/');
-    return file === manifestFile ? [name] : [];
-  });
+/** What lies in a run's folder of checkpoints; names are oldest first. */
+export interface CheckpointNames {
+  /** The run's checkpoints: whole by their manifest, and of its lineage. */
+  valid: string[];
+  /** Whole, but nobody's: a newer term did not go on from there. */
+  superseded: string[];
+  /** Without a manifest: being written, or left by a coordinator that was killed. */
+  unfinished: string[];
 }
+
+/** Look through a run's folder of checkpoints. */
+export async function surveyCheckpoints(run: ObjectStore): Promise<CheckpointNames> {
+  const [objects, starts] = await Promise.all([run.list(folder), listTermStarts(run)]);
+  const files = objects.map(({ key }) => key.split('/'));
+  const whole = files.flatMap(([, name, file]) => (file === manifestFile ? [name] : []));
+  const valid = checkpointsInLineage(whole, starts);
+  const begun = [...new Set(files.flatMap(([, name, file]) => (file === undefined ? [] : [name])))];
+  return {
+    valid,
+    superseded: whole.filter((name) => !valid.includes(name)),
+    unfinished: begun.filter((name) => !whole.includes(name)),
+  };
+}
+
+/** Names of the run's checkpoints that count, oldest first. */
+export const listCheckpoints = async (run: ObjectStore): Promise<string[]> => (await surveyCheckpoints(run)).valid;
 
 /** A checkpoint's manifest. Throws `not-found` or `corrupt`. `checkpoint` is the store of its folder. */
 export async function readManifest(checkpoint: ObjectStore): Promise<CheckpointManifest> {

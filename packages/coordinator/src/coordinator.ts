@@ -1,7 +1,6 @@
 import {
-  claimTerm,
+  checkConditionalPuts,
   createLogger,
-  createTermGuard,
   FourfoldError,
   logAbout,
   markRunEnd,
@@ -12,8 +11,6 @@ import {
   startServer,
   unlessAborted,
   wire,
-  type Logger,
-  type ObjectStore,
   type Register__Output,
   type RunConfig,
 } from '@fourfold/common';
@@ -21,15 +18,13 @@ import { createCheckpointSaver } from './checkpoint-saver.js';
 import { createCoordinatorMetrics } from './coordinator-metrics.js';
 import { createExchange } from './exchange.js';
 import { createLeaseBoard } from './lease-board.js';
-import { createMaster } from './master.js';
 import { createProgress } from './progress.js';
 import { iterationOf } from './retention.js';
-import { startingPoint } from './run-checkpoints.js';
 import { writeRunRecord } from './run-record.js';
 import { createCoordinatorService, type Answer, type Work } from './service.js';
-import { readStartingGenerator } from './start-from.js';
 import { createStatusRoutes } from './status-routes.js';
 import { statusNow, workerStatus, type CheckpointStatus, type StatusSource } from './status.js';
+import { readStart, takeOffice } from './take-office.js';
 import { train } from './train.js';
 import { createValidationPictures } from './validation-pictures.js';
 
@@ -48,7 +43,7 @@ export interface CoordinatorOptions {
 }
 
 /**
- * A coordinator's whole life: claim a term, restore, serve, train, and leave with a checkpoint. Resolves when the
+ * A coordinator's whole life: take office, serve, train, and leave with a checkpoint. Resolves when the
  * schedule is done. Rejects with the signal's reason after an early stop, with `conflict` when a newer term took over.
  */
 export async function runCoordinator(options: CoordinatorOptions): Promise<void> {
@@ -59,16 +54,18 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   // A store that is away is waited for, but not by one that is told to stop.
   const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
   const datasetSha256 = sha256(await orStopped(openStore(config.dataset).get('manifest.json')));
-  const { master, manifest, saved: found } = await orStopped(startMaster(run, config, datasetSha256, resume, log));
+  const startOptions = { run, config, datasetSha256, resume, log };
+  const read = await orStopped(readStart(startOptions));
+  await orStopped(checkConditionalPuts(run));
+  const server = await startServer(listen, { log });
+  const office = await orStopped(takeOffice(startOptions, read, advertise ?? server.address));
+  const { term, guard, master, manifest, saved: found } = office;
   const progress = createProgress(config, () => pictures.refresh());
   if (manifest) progress.restore(manifest.history);
   // Empty where no worker had joined yet.
   let kind = manifest?.workerKind || undefined;
   let saved: CheckpointStatus | undefined = found;
 
-  const server = await startServer(listen, { log });
-  const { term } = await orStopped(claimTerm(run, advertise ?? server.address));
-  const guard = createTermGuard(run, term, config.timing.silenceMs);
   await writeRunRecord(run, { config, term, datasetSha256 }, () => guard.check());
   const evaluations = () => progress.history().evaluations;
   const shown = config.validation?.pictures ?? 0;
@@ -162,8 +159,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     const parts = { config, master, board, exchange, progress, log, checkpoint, inState };
     await train({ ...parts, onUpdate: metrics.updated }, AbortSignal.any([signal, stop.signal]));
     await inState('writing a checkpoint', () => saver.settled());
-    await guard.check();
-    await markRunEnd(run, term, config);
+    await markRunEnd(run, term, config, () => guard.check());
     state = 'finished';
     service.close('the run is finished');
   } catch (error) {
@@ -183,22 +179,6 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     await exchange.close();
     await master.close();
   }
-}
-
-/** The master state that the run starts from, and the checkpoint that it comes from, if it does from one. */
-async function startMaster(run: ObjectStore, config: RunConfig, datasetSha256: string, resume: boolean, log: Logger) {
-  const found = await startingPoint(run, config, datasetSha256, resume, log);
-  const master = createMaster(config);
-  if (!found) {
-    const { startFrom, store } = config;
-    if (startFrom === undefined) return { master };
-    master.startFrom(await readStartingGenerator({ startFrom, store }, master.layout('generator'), log));
-    return { master };
-  }
-  const { name, manifest } = found;
-  master.restore(found);
-  log.info({ event: 'resumed', checkpoint: name, iteration: manifest.iteration }, 'resumed');
-  return { master, manifest, saved: { name, savedAtMs: Date.parse(manifest.createdAt) } };
 }
 
 const kindName = ({ kind }: Register__Output): string => JSON.stringify(kind);

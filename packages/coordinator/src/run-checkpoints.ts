@@ -3,6 +3,7 @@ import {
   listCheckpoints,
   newestWholeCheckpoint,
   removeCheckpoint,
+  surveyCheckpoints,
   writeCheckpoint,
   type CheckpointFacts,
   type WholeCheckpoint,
@@ -90,8 +91,8 @@ export async function saveCheckpoint(
 }
 
 /**
- * Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish. What a later term has begun
- * is not this coordinator's.
+ * Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish, or finished when this one had
+ * already gone on from elsewhere. What a later term has begun is not this coordinator's.
  */
 export async function pruneCheckpoints(
   run: ObjectStore,
@@ -99,10 +100,9 @@ export async function pruneCheckpoints(
   config: RunConfig,
   { evaluations }: History,
 ): Promise<void> {
-  const whole = await listCheckpoints(run);
-  const begun = new Set((await run.list('checkpoints/')).map(({ key }) => key.split('/')[1]));
-  const abandoned = [...begun].filter((name) => !whole.includes(name) && termOf(name) < term);
-  const superfluous = superfluousCheckpoints(whole, config.checkpoints, evaluations, (iteration) =>
+  const { valid, superseded, unfinished } = await surveyCheckpoints(run);
+  const abandoned = [...superseded, ...unfinished].filter((name) => termOf(name) < term);
+  const superfluous = superfluousCheckpoints(valid, config.checkpoints, evaluations, (iteration) =>
     isEvaluated(config, iteration),
   );
   for (const name of [...superfluous, ...abandoned]) await removeCheckpoint(run, name);

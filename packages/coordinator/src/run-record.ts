@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { FourfoldError, getJson, type ObjectStore, type RunConfig } from '@fourfold/common';
+import { FourfoldError, getJson, putInTerm, type ObjectStore, type RunConfig } from '@fourfold/common';
 import { z } from 'zod';
 
 /*
@@ -55,8 +55,7 @@ export async function writeRunRecord(
     version: packageVersion(),
     config,
   };
-  await mayPublish();
-  await run.put(runRecordKey, JSON.stringify(record, null, 1));
+  await putInTerm(run, runRecordKey, JSON.stringify(record, null, 1), mayPublish);
 }
 
 function packageVersion(): string {

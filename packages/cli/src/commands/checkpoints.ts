@@ -105,18 +105,21 @@ export function registerCheckpoints(program: Command): void {
 }
 
 function describeList(listed: ListedCheckpoint[]): string {
+  const unusable = ({ run, name }: ListedCheckpoint, why: string) => [run, name, '', '', '', '', why];
   const rows = listed.map((checkpoint) =>
     'damaged' in checkpoint
-      ? [checkpoint.run, checkpoint.name, '', '', '', '', `damaged: ${checkpoint.damaged}`]
-      : [
-          checkpoint.run,
-          checkpoint.name,
-          String(checkpoint.iteration),
-          checkpoint.psnr?.toFixed(2) ?? '',
-          formatBytes(checkpoint.sizeBytes),
-          checkpoint.createdAt,
-          [checkpoint.best && 'best', checkpoint.finished && 'finished'].filter(Boolean).join(', '),
-        ],
+      ? unusable(checkpoint, `damaged: ${checkpoint.damaged}`)
+      : 'superseded' in checkpoint
+        ? unusable(checkpoint, `superseded: ${checkpoint.superseded}`)
+        : [
+            checkpoint.run,
+            checkpoint.name,
+            String(checkpoint.iteration),
+            checkpoint.psnr?.toFixed(2) ?? '',
+            formatBytes(checkpoint.sizeBytes),
+            checkpoint.createdAt,
+            [checkpoint.best && 'best', checkpoint.finished && 'finished'].filter(Boolean).join(', '),
+          ],
   );
   return formatTable(
     [['run', 'checkpoint', 'iteration', 'PSNR', 'size', 'written', ''], ...rows],

@@ -12,10 +12,10 @@ export const partSizeBytes = 16 << 20;
 export interface S3Connection {
   /**
    * Make a request by the client, again and again while the service cannot be reached, at growing, random intervals and for so long as
-   * there is patience. What takes long says in the log what it waits for; `name` is the object or bucket. Throws what
-   * `toFourfoldError` makes of the failure.
+   * there is patience, `atMostMs` where that is less. What takes long says in the log what it waits for; `name` is the object or bucket.
+   * Throws what `toFourfoldError` makes of the failure.
    */
-  attempt: <T>(name: string, request: (client: Client) => Promise<T>) => Promise<T>;
+  attempt: <T>(name: string, request: (client: Client) => Promise<T>, atMostMs?: number) => Promise<T>;
 }
 
 /** Without a byte for so long a connection counts as dead. */
@@ -49,7 +49,7 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
   // After one request has waited in vain, others need not wait as long again to find the same.
   let isGivenUp = false;
   return {
-    async attempt(name, request) {
+    async attempt(name, request, atMostMs = Infinity) {
       const begunMs = performance.now();
       const waitedMs = () => Math.round(performance.now() - begunMs);
       let reason = 'no answer yet';
@@ -66,7 +66,7 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
           minTimeout: retryMs.first,
           maxTimeout: retryMs.longest,
           randomize: true,
-          maxRetryTime: isGivenUp ? 0 : patienceMs,
+          maxRetryTime: isGivenUp ? 0 : Math.min(patienceMs, atMostMs),
           shouldRetry: ({ error }) => isPassing(error),
           onFailedAttempt: ({ error }) => {
             reason = error.message;
@@ -76,7 +76,8 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
         if (said) log.info({ event: 'store-back', name, waitedMs: waitedMs() }, `${name} is there again`);
         return result;
       } catch (error) {
-        isGivenUp = isPassing(error);
+        // A request that was cut short says nothing about the service.
+        if (atMostMs >= patienceMs || !isPassing(error)) isGivenUp = isPassing(error);
         throw toFourfoldError(name, error);
       } finally {
         clearInterval(timer);

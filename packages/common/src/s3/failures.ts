@@ -46,6 +46,7 @@ const refusals: Record<string, [code: ErrorCode, problem: string, mend?: string]
   NoSuchBucket: ['not-found', 'does not exist: there is no such bucket'],
   NotFound: ['not-found', 'does not exist'],
   NoSuchUpload: ['not-found', 'could not be written: the service does not know of the upload'],
+  NotImplemented: ['invalid', 'could not be written: the service does not offer such a request'],
   PreconditionFailed: ['conflict', 'exists already'],
   AccessDenied: ['refused', 'is not allowed', checkKeys],
   InvalidAccessKeyId: ['refused', 'is not allowed', checkKeys],

@@ -5,7 +5,7 @@ import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'minio';
 import { FourfoldError } from '../errors.js';
-import type { ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectInfo, ObjectStore, PutOptions } from '../object-store.js';
 import { partSizeBytes, type S3Connection } from './connection.js';
 import { isPassing, s3ErrorCode } from './failures.js';
 
@@ -64,15 +64,18 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
   }
 
   /** Make a request that writes; the bucket is created where it is not there yet. */
-  const write = <T>(key: string, request: (client: Client) => Promise<T>): Promise<T> =>
-    attempt(nameOf(key), (client) =>
-      request(client).catch(async (error: unknown) => {
-        if (s3ErrorCode(error) !== 'NoSuchBucket') throw error;
-        await client.makeBucket(bucket).catch((other: unknown) => {
-          if (!/^BucketAlready/.test(s3ErrorCode(other) ?? '')) throw other;
-        });
-        return request(client);
-      }),
+  const write = <T>(key: string, request: (client: Client) => Promise<T>, atMostMs?: number): Promise<T> =>
+    attempt(
+      nameOf(key),
+      (client) =>
+        request(client).catch(async (error: unknown) => {
+          if (s3ErrorCode(error) !== 'NoSuchBucket') throw error;
+          await client.makeBucket(bucket).catch((other: unknown) => {
+            if (!/^BucketAlready/.test(s3ErrorCode(other) ?? '')) throw other;
+          });
+          return request(client);
+        }),
+      atMostMs,
     );
 
   /** Whether the object there is what the put of this id has written. */
@@ -81,11 +84,12 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     return (found.metaData as Record<string, unknown>)['put-id'] === putId;
   };
 
-  const putWhole = async (key: string, body: Buffer, ifAbsent: boolean): Promise<void> => {
+  const putWhole = async (key: string, body: Buffer, { ifAbsent, patienceMs }: PutOptions): Promise<void> => {
     const putId = randomUUID();
     const headers = { [putIdKey]: putId, ...(ifAbsent && { 'If-None-Match': '*' }) };
     try {
-      await write(key, (client) => client.putObject(bucket, pathOf(key), body, body.byteLength, { ...headers }));
+      const put = (client: Client) => client.putObject(bucket, pathOf(key), body, body.byteLength, { ...headers });
+      await write(key, put, patienceMs);
     } catch (error) {
       // A try whose answer was lost may have been the one that created the object.
       const isTaken = error instanceof FourfoldError && error.code === 'conflict';
@@ -156,12 +160,12 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
         }
       }
     },
-    async put(key, body, { ifAbsent = false } = {}) {
+    async put(key, body, options = {}) {
       const bytes =
         typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
       pathOf(key);
-      if (bytes.byteLength <= partSizeBytes) return putWhole(key, bytes, ifAbsent);
-      assert(!ifAbsent, 'objects that are put only if absent are small');
+      if (bytes.byteLength <= partSizeBytes) return putWhole(key, bytes, options);
+      assert(!options.ifAbsent, 'objects that are put only if absent are small');
       for (let time = 1; !(await putParts(key, bytes)); time++) {
         if (time === maxAnew)
           throw new FourfoldError('unavailable', `${nameOf(key)}: its upload was lost ${time} times`);

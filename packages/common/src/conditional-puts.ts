@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import { FourfoldError } from './errors.js';
+import type { ObjectStore } from './object-store.js';
+
+const mend =
+  'use one that honours conditional writes: AWS S3, MinIO and most services of today do, others after an update; or a folder';
+
+/**
+ * Try with a scratch object whether a store honours a put that may only create: a term is claimed by one. Some services answer that all is
+ * well and overwrite, and then two coordinators hold the same term. Throws `invalid` for such a store.
+ */
+export async function checkConditionalPuts(run: ObjectStore): Promise<void> {
+  const key = `terms/scratch-${randomUUID()}`;
+  const create = (text: string) => run.put(key, text, { ifAbsent: true });
+  await create('the first').catch((cause: unknown) => {
+    if (!(cause instanceof FourfoldError && cause.code === 'invalid')) throw cause;
+    throw new FourfoldError('invalid', `${run.url}: the object store refuses If-None-Match`, { mend, cause });
+  });
+  try {
+    await create('the second');
+  } catch (error) {
+    if (error instanceof FourfoldError && error.code === 'conflict') return;
+    throw error;
+  } finally {
+    // A user who may not delete can still train.
+    await run.remove(key).catch(() => undefined);
+  }
+  throw new FourfoldError(
+    'invalid',
+    `${run.url}: the object store ignores If-None-Match and overwrites: two coordinators could be in office at once`,
+    { mend },
+  );
+}

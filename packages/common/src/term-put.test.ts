@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { FourfoldError } from './errors.js';
+import type { ObjectStore } from './object-store.js';
+import { putInTerm } from './term-put.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const away = new FourfoldError('unavailable', 'the store could not be reached');
+const newer = new FourfoldError('conflict', 'a newer coordinator has taken over');
+
+/** A store whose first `failing` puts find it away for as long as they may wait. */
+function storeThatIsAway(failing: number, waitedMs?: number) {
+  const puts: number[] = [];
+  const put: ObjectStore['put'] = (_key, _body, { patienceMs = Infinity } = {}) => {
+    puts.push(patienceMs);
+    if (puts.length > failing) return Promise.resolve();
+    vi.advanceTimersByTime(waitedMs ?? patienceMs);
+    return Promise.reject(away);
+  };
+  return { puts, store: { put } as ObjectStore };
+}
+
+test('a put that finds the store away does not outlast a look at the term: it looks again', async () => {
+  const { puts, store } = storeThatIsAway(3);
+  let looks = 0;
+  await putInTerm(store, 'manifest.json', '{}', () => Promise.resolve(void looks++));
+  expect(looks).toBe(4);
+  expect(Math.max(...puts)).toBeLessThan(60_000);
+});
+
+test('a coordinator that is cut off and superseded meanwhile writes nothing when the partition heals', async () => {
+  const { puts, store } = storeThatIsAway(1);
+  const look = () => (puts.length === 0 ? Promise.resolve() : Promise.reject(newer));
+  await expect(putInTerm(store, 'manifest.json', '{}', look)).rejects.toBe(newer);
+  expect(puts).toHaveLength(1);
+});
+
+test('what fails at once, or for ten minutes, is an error', async () => {
+  const atOnce = storeThatIsAway(Infinity, 0);
+  await expect(putInTerm(atOnce.store, 'a', '', () => Promise.resolve())).rejects.toBe(away);
+  expect(atOnce.puts).toHaveLength(1);
+  const always = storeThatIsAway(Infinity);
+  const begunMs = performance.now();
+  await expect(putInTerm(always.store, 'a', '', () => Promise.resolve())).rejects.toBe(away);
+  expect(performance.now() - begunMs).toBe(600_000);
+});

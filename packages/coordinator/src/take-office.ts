@@ -1,0 +1,65 @@
+import { claimTerm, createTermGuard, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
+import { listCheckpoints, type CheckpointManifest } from './checkpoint.js';
+import { recordTermStart } from './lineage.js';
+import { createMaster, type Master } from './master.js';
+import { startingPoint } from './run-checkpoints.js';
+import { readStartingGenerator } from './start-from.js';
+import type { CheckpointStatus } from './status.js';
+
+/** The master state that a run goes on with. */
+export interface Start {
+  master: Master;
+  /** Of the checkpoint that it comes from, if it does from one. */
+  manifest?: CheckpointManifest;
+  saved?: CheckpointStatus;
+  /** The run's newest checkpoint when this was read, damaged or not. */
+  newest?: string;
+}
+
+export interface StartOptions {
+  run: ObjectStore;
+  config: RunConfig;
+  datasetSha256: string;
+  resume: boolean;
+  log: Logger;
+}
+
+/** Read what the run starts from. Throws as `startingPoint` and `readStartingGenerator` do, and where shapes differ. */
+export async function readStart({ run, config, datasetSha256, resume, log }: StartOptions): Promise<Start> {
+  const newest = (await listCheckpoints(run)).at(-1);
+  const found = await startingPoint(run, config, datasetSha256, resume, log);
+  const master = createMaster(config);
+  if (found) {
+    const { name, manifest } = found;
+    master.restore(found);
+    return { master, manifest, newest, saved: { name, savedAtMs: Date.parse(manifest.createdAt) } };
+  }
+  const { startFrom, store } = config;
+  if (startFrom !== undefined) {
+    master.startFrom(await readStartingGenerator({ startFrom, store }, master.layout('generator'), log));
+  }
+  return { master, newest };
+}
+
+/**
+ * Claim the next term and begin it. What was read before the claim, so that a coordinator that is refused disturbs none that
+ * lives, counts if it still is the newest: the one before may have published meanwhile. From where the term goes on is recorded
+ * before anything else is done in it; what older terms write beyond is nobody's.
+ */
+export async function takeOffice(options: StartOptions, read: Start, address: string) {
+  const { run, config, log } = options;
+  const claimed = await claimTerm(run, address);
+  const guard = createTermGuard(run, claimed, config.timing.silenceMs);
+  let start = read;
+  if ((await listCheckpoints(run)).at(-1) !== read.newest) {
+    await read.master.close();
+    start = await readStart(options);
+  }
+  const { term } = claimed;
+  const { manifest, saved } = start;
+  await recordTermStart(run, { term, from: saved?.name }, () => guard.check());
+  if (manifest && saved) {
+    log.info({ event: 'resumed', checkpoint: saved.name, iteration: manifest.iteration }, 'resumed');
+  }
+  return { term, guard, ...start };
+}
