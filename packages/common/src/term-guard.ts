@@ -1,3 +1,4 @@
+import { createFreezeWatch } from './clock.js';
 import { FourfoldError } from './errors.js';
 import type { ObjectStore } from './object-store.js';
 import { newestTermNumber, readTerm, type Term } from './term.js';
@@ -10,13 +11,7 @@ import { newestTermNumber, readTerm, type Term } from './term.js';
  */
 export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenMs: number) {
   let checkedAt = performance.now();
-  let awakeAt = checkedAt;
-  let wokeAt = -Infinity;
-  const noteAwake = () => {
-    const now = performance.now();
-    if (now - awakeAt >= frozenMs) wokeAt = now;
-    awakeAt = now;
-  };
+  const watch = createFreezeWatch(frozenMs);
   let underWay: Promise<void> | undefined;
   let next: Promise<void> | undefined;
   const ownRecord = () =>
@@ -47,7 +42,7 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
     checkedAt = startedAt;
   };
   const check = (): Promise<void> => {
-    noteAwake();
+    watch.noteAwake();
     if (!underWay) {
       underWay = look().finally(() => (underWay = undefined));
       return underWay;
@@ -66,8 +61,8 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
     check,
     /** Whether this process was awake since the last look that found no newer term. */
     isFresh(): boolean {
-      noteAwake();
-      return checkedAt >= wokeAt;
+      watch.noteAwake();
+      return checkedAt >= watch.wokeAtMs();
     },
   };
 }
