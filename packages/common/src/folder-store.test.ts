@@ -1,12 +1,33 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openStore, type ObjectStore } from './object-store.js';
 
 /*
  * What is special about folders; what every store must do is tested in test/object-store.test.ts.
  */
+
+/** What is done to the disk, in order; paths below the store's folder. */
+const done: string[] = [];
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  return {
+    ...real,
+    async open(...args: Parameters<typeof real.open>) {
+      const handle = await real.open(...args);
+      const flush = (how: 'sync' | 'datasync') => {
+        const flushed = handle[how].bind(handle);
+        handle[how] = () => flushed().then(() => void done.push(`flush ${String(args[0])}`));
+      };
+      flush('sync');
+      flush('datasync');
+      return handle;
+    },
+    rename: (from: string, to: string) => real.rename(from, to).then(() => void done.push(`rename ${to}`)),
+  };
+});
 
 let folder: string;
 let store: ObjectStore;
@@ -33,6 +54,29 @@ test('a put that fails leaves nothing behind and says why', async () => {
     message: `${store.url}/taken could not be written`,
   });
   expect(await readdir(folder)).toEqual(['taken']);
+});
+
+test('when a put has resolved, object and folders are on the disk: what is removed next cannot outlive it', async () => {
+  const named = (text: string) => text.replace(/\.partial-.*/, 'partial').replace(folder, 'store');
+  done.length = 0;
+  await store.put('checkpoints/2/manifest.json', '{}');
+  const path = 'store/checkpoints/2';
+  const object = [`flush ${path}/partial`, `rename ${path}/manifest.json`, `flush ${path}`];
+  expect(done.map(named)).toEqual([...object, 'flush store/checkpoints', 'flush store']);
+  done.length = 0;
+  await store.put('checkpoints/2/manifest.json', '{}');
+  expect(done.map(named)).toEqual(object);
+});
+
+test('tidying takes away what killed puts have left, and an empty folder', async () => {
+  await mkdir(join(folder, 'a'));
+  const left = `.partial-${randomUUID()}`;
+  for (const name of [left, '.partial-thesis', 'mine']) await writeFile(join(folder, 'a', name), 'text');
+  await store.tidyFolder('a');
+  expect((await readdir(join(folder, 'a'))).sort()).toEqual(['.partial-thesis', 'mine']);
+  for (const name of ['.partial-thesis', 'mine']) await rm(join(folder, 'a', name));
+  await store.tidyFolder('a');
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('stores of unknown schemes are refused', () => {

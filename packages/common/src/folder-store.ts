@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FourfoldError, systemErrorCode } from './errors.js';
@@ -8,8 +8,10 @@ import { beginTrail, trailInto, type Trail } from './folder-links.js';
 import type { ObjectInfo, ObjectStore } from './object-store.js';
 
 const temporaryMark = '.partial-';
+/** What a killed put has left: a name that nothing else has. */
+const temporaryName = /^\.partial-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** An object store in a folder. Objects are written beside their place, flushed to disk, then moved into it. */
+/** An object store in a folder. Objects are written beside their place, flushed to disk, then moved into it, which is flushed, too. */
 export function createFolderStore(folder: string): ObjectStore {
   const url = pathToFileURL(folder).href;
   const pathOf = (key: string) => {
@@ -42,10 +44,12 @@ export function createFolderStore(folder: string): ObjectStore {
       const path = pathOf(key);
       const temporary = join(dirname(path), `${temporaryMark}${randomUUID()}`);
       try {
-        await mkdir(dirname(path), { recursive: true });
+        const firstMade = await mkdir(dirname(path), { recursive: true });
         await writeFlushed(temporary, body);
         if (ifAbsent) await link(temporary, path);
         else await rename(temporary, path);
+        // What is removed next because this object is there must not outlive it where the power fails.
+        await flushFolders(dirname(path), firstMade === undefined ? dirname(path) : dirname(firstMade));
       } catch (cause) {
         throw storageError(`${url}/${key}`, 'written', cause);
       } finally {
@@ -60,11 +64,17 @@ export function createFolderStore(folder: string): ObjectStore {
     async remove(key) {
       await rm(pathOf(key), { force: true });
     },
-    async removeFolder(key) {
+    async tidyFolder(key) {
       const path = pathOf(key);
-      await rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
-        throw storageError(`${url}/${key}`, 'removed', cause);
-      });
+      try {
+        const names = await readdir(path);
+        for (const name of names) if (temporaryName.test(name)) await rm(join(path, name), { force: true });
+        await rmdir(path);
+      } catch (cause) {
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(cause) ?? '')) {
+          throw storageError(`${url}/${key}`, 'removed', cause);
+        }
+      }
     },
     at: (prefix) => createFolderStore(pathOf(prefix)),
   };
@@ -77,6 +87,21 @@ async function writeFlushed(path: string, body: Uint8Array | string): Promise<vo
     await file.datasync();
   } finally {
     await file.close();
+  }
+}
+
+/** Flush a folder, and those that lead to it, up to `last`. File systems that cannot do it keep their own promise. */
+async function flushFolders(folder: string, last: string): Promise<void> {
+  for (let path = folder; ; path = dirname(path)) {
+    const handle = await open(path, 'r').catch(() => undefined);
+    try {
+      await handle?.sync();
+    } catch (error) {
+      if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR', 'EBADF'].includes(systemErrorCode(error) ?? '')) throw error;
+    } finally {
+      await handle?.close();
+    }
+    if (path === last || dirname(path) === path) return;
   }
 }
 

@@ -1,4 +1,5 @@
 export * from './clock.js';
+export * from './base-name.js';
 export * from './config/load.js';
 export * from './config/schema.js';
 export * from './environment.js';
@@ -17,6 +18,8 @@ export * from './log.js';
 export * from './median.js';
 export * from './metrics.js';
 export * from './object-store.js';
+export { checkOutputFile, type OutputFileRules } from './output-file.js';
+export * from './output-folder.js';
 export * from './part-server.js';
 export * from './random.js';
 export * from './rpc/address.js';

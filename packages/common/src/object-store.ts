@@ -38,8 +38,8 @@ export interface ObjectStore {
   list(prefix: string): Promise<ObjectInfo[]>;
   /** Remove an object; removing one that does not exist is no error. */
   remove(key: string): Promise<void>;
-  /** Remove everything in folder `key`, what a killed writer has left, too. Nobody may write there meanwhile. */
-  removeFolder(key: string): Promise<void>;
+  /** Remove what killed puts have left in folder `key`, and the folder itself where nothing else is in it. Nobody may write there meanwhile. */
+  tidyFolder(key: string): Promise<void>;
   /** A store of what lies below `prefix`. */
   at(prefix: string): ObjectStore;
 }
@@ -76,6 +76,12 @@ export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).
 export function absoluteStoreUrl(url: string): string {
   const place = parseS3Url(url);
   return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : folderUrl(folderOf(url));
+}
+
+/** The path on this machine that a store's URL names; undefined for a place in a bucket. */
+export function localPath(url: string): string | undefined {
+  const absolute = absoluteStoreUrl(url);
+  return absolute.startsWith('file:') ? fileURLToPath(absolute) : undefined;
 }
 
 /** Lower-case hexadecimal SHA-256. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -165,12 +165,38 @@ test('a checkpoint is removed manifest first', async () => {
   const watched = {
     ...run,
     remove: (key: string) => run.remove((removed.push(key), key)),
-    removeFolder: (key: string) => run.removeFolder((removed.push(key), key)),
+    tidyFolder: (key: string) => run.tidyFolder((removed.push(key), key)),
   };
   await removeCheckpoint(watched, '00000001-0001');
-  expect(removed).toEqual(['checkpoints/00000001-0001/manifest.json', 'checkpoints/00000001-0001']);
-  expect(await run.list('checkpoints/')).toEqual([]);
+  const place = 'checkpoints/00000001-0001';
+  expect(removed).toEqual([
+    ...['manifest.json', ...Object.keys(weights).sort()].map((file) => `${place}/${file}`),
+    place,
+  ]);
+  expect(await readdir(join(folder, 'checkpoints'))).toEqual([]);
 });
+
+test('what the user has put beside a checkpoint’s files outlives the checkpoint', async () => {
+  await write(1);
+  await run.put('checkpoints/00000001-0001/model.onnx', 'exported');
+  await run.put('checkpoints/00000001-0001/onnx/README.md', 'exported');
+  await run.put('checkpoints/00000001-0001/mine.safetensors', 'mine');
+  await removeCheckpoint(run, '00000001-0001');
+  expect((await run.list('checkpoints/')).map(({ key }) => key)).toEqual(
+    ['mine.safetensors', 'model.onnx', 'onnx/README.md'].map((file) => `checkpoints/00000001-0001/${file}`),
+  );
+});
+
+test.each(['../generator.safetensors', '/etc/passwd', 'a/b', '..', '', 'a\\b'])(
+  'a manifest that names a file %j is refused before anything is read',
+  async (file) => {
+    await write(1);
+    const path = pathOf('00000001-0001', 'manifest.json');
+    const manifest = JSON.parse(await readFile(path, 'utf8')) as { files: object };
+    await writeFile(path, JSON.stringify({ ...manifest, files: { [file]: { sizeBytes: 1, sha256: 'x' } } }));
+    await expect(readManifest(checkpointStore(run, '00000001-0001'))).rejects.toMatchObject({ code: 'corrupt' });
+  },
+);
 
 test("a checkpoint's evaluation is found in itself, or in the run's later checkpoints, and nowhere else", async () => {
   const writeWith = async (iteration: number, evaluated: number[], of = run) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { FourfoldError, getJson, getVerified, putInTerm, type ObjectStore } from '@fourfold/common';
+import { baseNameSchema, FourfoldError, getJson, getVerified, putInTerm, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 import { historySchema } from './history.js';
 import { checkpointsInLineage, listTermStarts } from './lineage.js';
@@ -26,7 +26,7 @@ export const manifestSchema = z.object({
   history: historySchema,
   best: z.object({ iteration: z.int(), psnr: z.number() }).optional(),
   createdAt: z.string(),
-  files: z.record(z.string(), z.object({ sizeBytes: z.int(), sha256: z.string() })),
+  files: z.record(baseNameSchema, z.object({ sizeBytes: z.int(), sha256: z.string() })),
 });
 
 export type CheckpointManifest = z.infer<typeof manifestSchema>;
@@ -57,6 +57,10 @@ const manifestFile = 'manifest.json';
 /** A checkpoint's name: its iteration and the term that wrote it. Names sort by age. */
 export const checkpointName = (iteration: number, term: number): string =>
   `${String(iteration).padStart(8, '0')}-${String(term).padStart(4, '0')}`;
+/** A folder of another name is a copy that somebody has made. */
+export const isCheckpointName = (name: string): boolean => /^\d{8,}-\d{4,}$/.test(name);
+/** Files that checkpoints have had, for those whose manifest is not there. */
+const checkpointFile = /^(generator|discriminator)(-adam|-average)?\.safetensors$/;
 
 /**
  * Write a checkpoint and return its name. `files` must not change meanwhile; `mayPublish` is awaited before the manifest
@@ -81,7 +85,7 @@ export async function writeCheckpoint(
     await putInTerm(store, manifestFile, JSON.stringify(manifest, null, 1), mayPublish);
     return name;
   } catch (cause) {
-    await removeCheckpoint(run, name).catch(() => undefined);
+    await removeFiles(run, name, Object.keys(files)).catch(() => undefined);
     throw cause;
   }
 }
@@ -112,7 +116,7 @@ export interface CheckpointNames {
 /** Look through a run's folder of checkpoints. */
 export async function surveyCheckpoints(run: ObjectStore): Promise<CheckpointNames> {
   const [objects, starts] = await Promise.all([run.list(folder), listTermStarts(run)]);
-  const files = objects.map(({ key }) => key.split('/'));
+  const files = objects.map(({ key }) => key.split('/')).filter(([, name]) => isCheckpointName(name));
   const whole = files.flatMap(([, name, file]) => (file === manifestFile ? [name] : []));
   const valid = checkpointsInLineage(whole, starts);
   const begun = [...new Set(files.flatMap(([, name, file]) => (file === undefined ? [] : [name])))];
@@ -191,8 +195,21 @@ export async function newestWholeCheckpoint(
 const isDamage = (error: unknown): boolean =>
   error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
 
-/** Remove a checkpoint, its manifest first, so that it never looks whole with files missing. */
+/**
+ * Remove a checkpoint, its manifest first, so that it never looks whole with files missing. What else lies in its folder (a model
+ * that was exported there) stays.
+ */
 export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {
-  await run.remove(`${folder}${name}/${manifestFile}`);
-  await run.removeFolder(`${folder}${name}`);
+  const manifest = await readManifest(checkpointStore(run, name)).catch(() => undefined);
+  await removeFiles(run, name, Object.keys(manifest?.files ?? {}));
+}
+
+async function removeFiles(run: ObjectStore, name: string, files: readonly string[]): Promise<void> {
+  const place = `${folder}${name}/`;
+  await run.remove(`${place}${manifestFile}`);
+  for (const { key } of await run.list(place)) {
+    const file = key.slice(place.length);
+    if (files.includes(file) || checkpointFile.test(file)) await run.remove(key);
+  }
+  await run.tidyFolder(`${folder}${name}`);
 }

@@ -20,6 +20,7 @@ import { createExchange } from './exchange.js';
 import { createLeaseBoard } from './lease-board.js';
 import { createProgress } from './progress.js';
 import { iterationOf } from './retention.js';
+import { checkRunPlace } from './run-place.js';
 import { writeRunRecord } from './run-record.js';
 import { createCoordinatorService, type Answer, type Work } from './service.js';
 import { createStatusRoutes } from './status-routes.js';
@@ -53,6 +54,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const run = runStore(config);
   // A store that is away is waited for, but not by one that is told to stop.
   const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
+  await orStopped(checkRunPlace(run));
   const datasetSha256 = sha256(await orStopped(openStore(config.dataset).get('manifest.json')));
   const startOptions = { run, config, datasetSha256, resume, log };
   const read = await orStopped(readStart(startOptions));

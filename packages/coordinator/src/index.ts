@@ -9,6 +9,7 @@ export { createLeaseBoard } from './lease-board.js';
 export { createMaster, type Master } from './master.js';
 export { createProgress } from './progress.js';
 export { bestEvaluation } from './retention.js';
+export { removeRun } from './run-place.js';
 export { readRunRecord, type RunRecord } from './run-record.js';
 export { type Network } from './schedule.js';
 export { createCoordinatorService, type Answer, type Work } from './service.js';

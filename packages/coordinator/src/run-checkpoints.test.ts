@@ -138,6 +138,29 @@ test('pruning keeps the newest and the best, and takes away what older terms lef
   expect(best).toEqual({ iteration: 2, psnr: 29 });
 });
 
+test('a copy under a name of the user’s is neither pruned nor gone on from', async () => {
+  for (let i = 0; i < 2; i++) {
+    await iterate();
+    await save(1);
+  }
+  const copies = ['00000001-0001-good', 'mine-1', 'zzz'];
+  for (const copy of copies) {
+    for (const { key } of await run.list('checkpoints/00000001-0001/')) {
+      await run.put(`checkpoints/${copy}/${key.split('/')[2]}`, await run.get(key));
+    }
+  }
+  await run.put('checkpoints/thesis-1/chapter.docx', 'begun');
+  const before = (await run.list('checkpoints/'))
+    .map(({ key }) => key)
+    .filter((key) => !/\/0000000\d-0001\//.test(key));
+  await pruneCheckpoints(run, 2, { ...config, checkpoints: { every: 1, keep: 1 } }, emptyHistory());
+  expect(await listCheckpoints(run)).toEqual(['00000002-0001']);
+  const after = (await run.list('checkpoints/')).map(({ key }) => key);
+  expect(after).toEqual(expect.arrayContaining(before));
+  expect(after.some((key) => key.startsWith('checkpoints/00000001-0001/'))).toBe(false);
+  await find('00000002-0001');
+});
+
 test('the best is the best of those that have a checkpoint', async () => {
   const history: History = { rows: [], evaluations: [evaluationAt(1, 20), evaluationAt(2, 30)] };
   await iterate();

@@ -49,6 +49,8 @@ test('kept: the newest five evaluations, the best, references, and what is newer
   const superfluous = superfluousViews(keys, evaluations);
   expect(superfluous).toEqual([validationKey('a.png', 10), validationKey('a.png', 30)]);
   expect(superfluousViews(keys, [])).toEqual([]);
+  // Pictures that no evaluation has named are somebody's.
+  expect(superfluousViews(keysOf('holiday.png', 10), evaluations)).toEqual([]);
 });
 
 describe('in a store', () => {

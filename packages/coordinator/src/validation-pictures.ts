@@ -46,11 +46,16 @@ export function superfluousViews(keys: Iterable<string>, evaluations: readonly E
   const kept = new Set(evaluations.slice(-keptEvaluations).map(({ iteration }) => iteration));
   const best = bestEvaluation(evaluations);
   if (best) kept.add(best.iteration);
+  // What has the name of no picture that was evaluated is not this run's.
+  const pictures = new Set(evaluations.flatMap(({ pictures }) => pictures.map(({ picture }) => picture)));
+  const folders = new Set([...pictures].map((picture) => folderOf(validationKey(picture, 'original'))));
   return [...keys].filter((key) => {
     const iteration = validationIteration(key);
-    return iteration !== undefined && iteration < newest && !kept.has(iteration);
+    return iteration !== undefined && iteration < newest && !kept.has(iteration) && folders.has(folderOf(key));
   });
 }
+
+const folderOf = (key: string) => key.slice(0, key.lastIndexOf('/'));
 
 /** The validation pictures in a run's store, as the last look found them. */
 export interface ValidationPictures {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { FourfoldError, getJson, sha256, type ObjectStore } from '@fourfold/common';
+import { baseNameSchema, FourfoldError, getJson, sha256, type ObjectStore } from '@fourfold/common';
 
 /** Where a dataset's manifest lies, relative to the dataset. It is written last: a dataset without one is unfinished. */
 export const manifestKey = 'manifest.json';
@@ -9,7 +9,7 @@ const count = z.int().min(0);
 const datasetFormat = z.literal('fourfold-dataset');
 
 const shardSchema = z.strictObject({
-  file: z.string(),
+  file: baseNameSchema,
   sizeBytes: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   samples: z.int().min(1),

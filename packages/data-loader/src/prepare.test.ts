@@ -1,28 +1,36 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp, { type Sharp } from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore } from '@fourfold/common';
+import { openStore, type ObjectStore } from '@fourfold/common';
 import { readDatasetManifest } from './manifest.js';
 import { prepare, prepareDefaults, type PrepareOptions } from './prepare.js';
 import { createShardCache } from './shard-cache.js';
 import { openShard } from './shard-file.js';
+import { writeTar } from './sources/test-archives.js';
 import { photographCorner, photographPath } from './test-pictures.js';
 
 let folder: string;
+/** Where datasets go that are not among the photographs. */
+let elsewhere: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-prepare-'));
+  elsewhere = await mkdtemp(join(tmpdir(), 'fourfold-prepared-'));
 });
-afterEach(async () => rm(folder, { recursive: true }));
+afterEach(async () => {
+  for (const used of [folder, elsewhere]) await rm(used, { recursive: true });
+});
+
+const keysOf = async (store: ObjectStore) => (await store.list('')).map(({ key }) => key);
 
 const options = (changes: Partial<PrepareOptions>): PrepareOptions => ({
   ...prepareDefaults,
   images: folder,
-  store: openStore(join(folder, '.dataset')),
+  store: openStore(join(elsewhere, 'dataset')),
   name: 'test',
   ...changes,
 });
@@ -149,13 +157,55 @@ describe('prepare', () => {
     expect(await take('c', 2)).not.toEqual(first);
   });
 
-  it('refuses to write over a dataset, and clears away what an interrupted run left', async () => {
-    const store = openStore(join(folder, 'dataset'));
-    await store.put('shard-000007.tar', 'half a shard');
-    const chosen = options({ images: photographPath('held-out'), store });
+  it('refuses to write over a dataset', async () => {
+    const chosen = options({ images: photographPath('held-out'), store: openStore(join(folder, 'dataset')) });
     await prepare(chosen);
-    expect((await store.list('shard-')).map(({ key }) => key)).toEqual(['shard-000000.tar']);
     await expect(prepare(chosen)).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('clears away what an interrupted run has left, and takes it for no photographs meanwhile', async () => {
+    const store = openStore(join(folder, 'dataset'));
+    const small = { store, images: photographPath('train'), shardSizeBytes: 2 ** 20 };
+    const stop = new AbortController();
+    const onProgress = ({ shards }: { shards: number }) => shards >= 3 && stop.abort(new Error('enough'));
+    await expect(prepare(options({ ...small, signal: stop.signal, onProgress }))).rejects.toThrow('enough');
+    expect((await keysOf(store)).length).toBeGreaterThan(3);
+    const report = await prepare(options({ images: folder, store: openStore(join(elsewhere, 'dataset')) })).catch(
+      String,
+    );
+    expect(report).toContain('dataset: what fourfold has begun to write, no photographs');
+
+    const { manifest } = await prepare(options({ store, images: photographPath('held-out') }));
+    expect(await keysOf(store)).toEqual(['manifest.json', ...manifest.shards.map(({ file }) => file)]);
+  });
+
+  it.each(['in place', 'from elsewhere'])(
+    'leaves the user’s files alone that are named like shards, %s',
+    async (how) => {
+      const wds = join(folder, 'wds');
+      const tar = join(wds, 'shard-000000.tar');
+      await mkdir(wds);
+      await writeTar(tar, { '000.cls': Buffer.from('a label') });
+      const before = await readFile(tar);
+      const images = how === 'in place' ? wds : photographPath('held-out');
+      await expect(prepare(options({ images, store: openStore(wds) }))).rejects.toMatchObject({
+        code: 'invalid',
+        message:
+          how === 'in place' ? /is .*wds itself, which is read/ : /holds shard-000000.tar, which fourfold has not made/,
+      });
+      expect(await readdir(wds)).toEqual(['shard-000000.tar']);
+      expect(Buffer.compare(await readFile(tar), before)).toBe(0);
+    },
+  );
+
+  it('does not write among the photographs that it reads, which could then never be prepared again', async () => {
+    await writeAwkwardPictures();
+    const files = await readdir(folder);
+    for (const store of [openStore(folder), openStore(join(folder, 'deep/dataset'))]) {
+      await expect(prepare(options({ store }))).rejects.toMatchObject({ code: 'invalid', message: /which is read/ });
+    }
+    expect(await readdir(folder)).toEqual(files);
+    await prepare(options({}));
   });
 
   it('stops when told to, without a dataset', async () => {
@@ -195,6 +245,6 @@ describe('prepare', () => {
     expect(stdout).toMatch(
       /^no-space: .*shard-000000\.tar could not be written: the disk is full.*; free some space\n$/,
     );
-    expect(await readdir(out)).toEqual([]);
+    expect(await readdir(out)).toEqual(['unfinished.json']);
   });
 });

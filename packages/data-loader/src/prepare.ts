@@ -1,5 +1,13 @@
 import { availableParallelism } from 'node:os';
-import { FourfoldError, permutation, randomStream, sha256, type ObjectStore } from '@fourfold/common';
+import {
+  FourfoldError,
+  openOutputFolder,
+  permutation,
+  randomStream,
+  sha256,
+  type ObjectStore,
+  type OutputFolder,
+} from '@fourfold/common';
 import { convert, type Converted, type StoredAs } from './convert.js';
 import { manifestKey, type DatasetManifest, type DatasetShard } from './manifest.js';
 import { formatsRead } from './picture-formats.js';
@@ -66,27 +74,28 @@ export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 
  * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted one leaves no dataset. The
  * photographs lie in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
  * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
- * left out and reported. Throws `conflict` where a dataset is already, `invalid` where no photograph can be used, `corrupt` for a
- * damaged archive, `no-space` where the disk is full.
+ * left out and reported. Throws before any work `conflict` where a dataset is already, and `invalid` where the place holds anything
+ * but what an interrupted `prepare` has left, or is one with the photographs'; later `invalid` where no photograph can be used,
+ * `corrupt` for a damaged archive, `no-space` where the disk is full.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
   checkTile(options.tile, options.minimumSide);
-  await clearPlace(options.store);
+  const out = await openPlace(options.store, options.images);
   const source = await openSource(options.images, options.onListing);
   try {
-    return await prepareFrom(source, options);
+    return await prepareFrom(source, out, options);
   } finally {
     await source.close();
   }
 }
 
-async function prepareFrom(source: Source, options: PrepareOptions): Promise<PrepareReport> {
-  const { store, name, tile, sample, seed, minimumSide, shardSizeBytes, onProgress, signal } = options;
+async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOptions): Promise<PrepareReport> {
+  const { name, tile, sample, seed, minimumSide, shardSizeBytes, onProgress, signal } = options;
   const chosen = choosePhotographs(source, parts, options.part);
   const { photographs, left } = chosen;
   const random = permutation(photographs.length, randomStream('prepare', seed));
   const order = Array.from(random, (index) => photographs[index]);
-  const writer = createShardWriter(store, shardSizeBytes);
+  const writer = createShardWriter(out, shardSizeBytes);
   const taken: PrepareReport['taken'] = [];
   const pairs: PairsReport = { equal: 0, different: [] };
   let seen = 0;
@@ -118,7 +127,7 @@ async function prepareFrom(source: Source, options: PrepareOptions): Promise<Pre
     tile: tile === undefined ? null : { size: tile, margin: tileMargin },
     shards,
   };
-  await store.put(manifestKey, JSON.stringify(manifest, null, 2));
+  await out.finish(manifestKey, JSON.stringify(manifest, null, 2));
   for (const list of [taken, left, pairs.different]) list.sort(byFile);
   return {
     taken,
@@ -184,15 +193,14 @@ function checkTile(tile: number | undefined, minimumSide: number): void {
   throw new FourfoldError('invalid', `--tile ${tile}: ${reason}`);
 }
 
-/** Refuse a place that holds a dataset; remove the shards that an interrupted `prepare` left. */
-async function clearPlace(store: ObjectStore): Promise<void> {
-  const found = await store.list('');
-  if (found.some(({ key }) => key === manifestKey)) {
+/** Take the place that the dataset is going to be in. */
+async function openPlace(store: ObjectStore, images: string): Promise<OutputFolder> {
+  if ((await store.list(manifestKey)).some(({ key }) => key === manifestKey)) {
     throw new FourfoldError('conflict', `${store.url} holds a dataset already`, {
       mend: 'remove it or prepare into another folder',
     });
   }
-  for (const { key } of found) if (/^shard-\d{6}\.tar$/.test(key)) await store.remove(key);
+  return openOutputFolder(store, { inputs: [images] });
 }
 
 function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {

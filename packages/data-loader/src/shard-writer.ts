@@ -1,4 +1,4 @@
-import { sha256, type ObjectStore } from '@fourfold/common';
+import { sha256, type OutputFolder } from '@fourfold/common';
 import type { DatasetShard } from './manifest.js';
 import { packShard, sizeInShard, type StoredSample } from './shard.js';
 
@@ -11,7 +11,7 @@ export interface ShardWriter {
 }
 
 /** Shards `shard-000000.tar` and on, each of at most `shardSizeBytes` or a single larger sample. */
-export function createShardWriter(store: ObjectStore, shardSizeBytes: number): ShardWriter {
+export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes: number): ShardWriter {
   const shards: DatasetShard[] = [];
   let waiting: StoredSample[] = [];
   let waitingBytes = 0;
@@ -19,7 +19,7 @@ export function createShardWriter(store: ObjectStore, shardSizeBytes: number): S
   const flush = async () => {
     const body = await packShard(waiting);
     const file = `shard-${String(shards.length).padStart(6, '0')}.tar`;
-    await store.put(file, body);
+    await out.put(file, body);
     shards.push({ file, sizeBytes: body.length, sha256: sha256(body), samples: waiting.length });
     waiting = [];
     waitingBytes = 0;

@@ -173,10 +173,8 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     },
     list,
     remove,
-    async removeFolder(key) {
-      pathOf(key);
-      for (const { key: below } of await list(`${key}/`)) await remove(below);
-    },
+    // A bucket has no folders, and MinIO removes uploads that were not finished.
+    tidyFolder: async (key) => void pathOf(key),
     at: (below) => createS3Store(connection, bucket, pathOf(below)),
   };
 }

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FourfoldError, openStore, parseS3Url, systemErrorCode } from '@fourfold/common';
+import { FourfoldError, openStore, parseS3Url, readUnfinished, systemErrorCode, unfinishedKey } from '@fourfold/common';
 import { listFiles } from '../list-pictures.js';
 import { isDatasetManifest, manifestKey } from '../manifest.js';
 import { byName, type OnListing, type Source, type SourceFile } from './source.js';
@@ -48,9 +48,12 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
     unusable.push(
       ...prepared.map((file) => ({ file, reason: 'a dataset that fourfold has prepared, no photographs' })),
     );
+    const unfinished = await unfinishedFolders(folder, names);
+    unusable.push(...unfinished.map((file) => ({ file, reason: 'what fourfold has begun to write, no photographs' })));
+    const left = new Set([...prepared, ...unfinished]);
     for (const name of names) {
       const path = join(folder, name);
-      if (prepared.some((dataset) => dirname(name) === dataset)) continue;
+      if (left.has(dirname(name))) continue;
       if (!archiveName.test(name)) {
         files.push({ name, sizeBytes: 0, read: () => readOrReason(path) });
         continue;
@@ -73,6 +76,15 @@ async function preparedDatasets(folder: string, names: readonly string[]): Promi
   const found: string[] = [];
   for (const name of names.filter((name) => basename(name) === manifestKey)) {
     if (await isDatasetManifest(join(folder, name))) found.push(dirname(name));
+  }
+  return found;
+}
+
+/** The folders that a command of ours was interrupted in: what it has left are not pictures of the user's. */
+async function unfinishedFolders(folder: string, names: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names.filter((name) => basename(name) === unfinishedKey)) {
+    if (await readUnfinished(openStore(join(folder, dirname(name))))) found.push(dirname(name));
   }
   return found;
 }

@@ -17,7 +17,10 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-parts-'));
 });
-afterEach(async () => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+  await rm(`${folder}-datasets`, { recursive: true, force: true });
+});
 
 let datasets = 0;
 const prepared = (images: string, part?: PrepareOptions['part']) =>
@@ -25,7 +28,7 @@ const prepared = (images: string, part?: PrepareOptions['part']) =>
     ...prepareDefaults,
     images,
     ...(part && { part }),
-    store: openStore(join(folder, `.dataset-${datasets++}`)),
+    store: openStore(join(`${folder}-datasets`, String(datasets++))),
     name: 'test',
   });
 /** The one line that a user is shown. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -22,14 +22,17 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-sources-'));
 });
-afterEach(async () => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+  await rm(`${folder}-datasets`, { recursive: true, force: true });
+});
 
 let datasets = 0;
 const prepared = (images: string, changes: Partial<PrepareOptions> = {}): Promise<PrepareReport> =>
   prepare({
     ...prepareDefaults,
     images,
-    store: openStore(join(folder, `.dataset-${datasets++}`)),
+    store: openStore(join(`${folder}-datasets`, String(datasets++))),
     name: 'test',
     ...changes,
   });
@@ -303,8 +306,9 @@ describe('archives that nobody should trust', () => {
 
   it('a dataset among the photographs is left out, its tiles are no photographs', async () => {
     const images = await writeFolder(join(folder, 'images'), await realPictures(['a.jpg', 'b.jpg']));
-    const inside = { store: openStore(join(images, 'v1')), tile: 200 };
-    expect((await prepared(images, inside)).taken).toHaveLength(2);
+    const store = openStore(join(folder, 'v1'));
+    expect((await prepared(images, { store, tile: 200 })).taken).toHaveLength(2);
+    await rename(join(folder, 'v1'), join(images, 'v1'));
     const again = await prepared(images);
     expect(again.taken.map(({ file }) => file)).toEqual(['a.jpg', 'b.jpg']);
     expect(again.left).toEqual([{ file: 'v1', reason: 'a dataset that fourfold has prepared, no photographs' }]);

@@ -1,0 +1,117 @@
+import { realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { innerKeySchema } from './base-name.js';
+import { FourfoldError } from './errors.js';
+import { getJson, localPath, type ObjectStore } from './object-store.js';
+import { identify, isSame } from './output-file.js';
+import { parseS3Url } from './s3/open.js';
+
+/*
+ * A folder, or a place in a bucket, that a command fills. `unfinished.json` in it names each object before it is put, until all are
+ * there. So what an interrupted command has left is known to be ours, and nothing else is written over or removed.
+ */
+
+/** The mark of a folder that is being filled. */
+export const unfinishedKey = 'unfinished.json';
+const unfinishedSchema = z.strictObject({
+  format: z.literal('fourfold-unfinished'),
+  version: z.literal(1),
+  files: z.array(innerKeySchema),
+});
+
+export interface OutputFolder {
+  /** Note that these objects are going to be put, by whatever way. */
+  claim(keys: readonly string[]): Promise<void>;
+  /** Put an object, noted before. */
+  put(key: string, body: Uint8Array | string): Promise<void>;
+  /** All is there: remove what an interrupted command has left besides, put the object that says so, remove the mark. */
+  finish(key: string, body: Uint8Array | string): Promise<void>;
+}
+
+export interface OutputFolderRules {
+  /** Folders and files that are read, as the user has named them. */
+  inputs: readonly string[];
+  /** Whether an object that no mark names may stay, because it is what will be put there anyway. */
+  mayStay?: (key: string) => Promise<boolean>;
+}
+
+/**
+ * Take a place for a command's output, before any work is done; nothing is written yet. Throws `invalid` where it lies in an
+ * input, or an input in it, and where it holds something that is not known to be ours. Hidden files do not count.
+ */
+export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRules): Promise<OutputFolder> {
+  for (const input of rules.inputs) await checkApart(store.url, input);
+  const noted = await readUnfinished(store);
+  const left = noted ?? [];
+  const ours = new Set(noted && [...noted, unfinishedKey]);
+  for (const { key } of await store.list('')) {
+    if (ours.has(key) || isHidden(key) || (await rules.mayStay?.(key))) continue;
+    throw new FourfoldError('invalid', `${store.url} holds ${key}, which fourfold has not made`, {
+      mend: 'name a new or an empty folder',
+    });
+  }
+  const claimed = new Set<string>();
+  let isMarked = noted !== undefined;
+  const claim = async (keys: readonly string[]): Promise<void> => {
+    if (keys.every((key) => claimed.has(key))) return;
+    for (const key of keys) claimed.add(key);
+    const files = [...new Set([...left, ...claimed])];
+    const mark = JSON.stringify({ format: 'fourfold-unfinished', version: 1, files });
+    // Of two commands that begin at once one goes on.
+    await store.put(unfinishedKey, mark, { ifAbsent: !isMarked });
+    isMarked = true;
+  };
+  return {
+    claim,
+    async put(key, body) {
+      await claim([key]);
+      await store.put(key, body);
+    },
+    async finish(key, body) {
+      for (const old of left) if (!claimed.has(old)) await store.remove(old);
+      await store.put(key, body);
+      await store.remove(unfinishedKey);
+    },
+  };
+}
+
+/** What an interrupted command has noted in a place; undefined where none has. */
+export async function readUnfinished(store: ObjectStore): Promise<string[] | undefined> {
+  if (!(await store.list(unfinishedKey)).some(({ key }) => key === unfinishedKey)) return undefined;
+  try {
+    return unfinishedSchema.safeParse(await getJson(store, unfinishedKey)).data?.files;
+  } catch (error) {
+    if (error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found')) return undefined;
+    throw error;
+  }
+}
+
+const isHidden = (key: string): boolean => /(^|\/)\./.test(key);
+
+/** Throw `invalid` where an output's place and an input are one, or one lies in the other. */
+async function checkApart(output: string, input: string): Promise<void> {
+  const [isIn, isAround] = await Promise.all([liesIn(output, input), liesIn(input, output)]);
+  if (!isIn && !isAround) return;
+  const reason = isIn && isAround ? `is ${input} itself` : isIn ? `lies in ${input}` : `has ${input} in it`;
+  throw new FourfoldError('invalid', `${output} ${reason}, which is read`, {
+    mend: 'name an output outside of what is read',
+  });
+}
+
+/** Whether a place is another one, or below it. */
+async function liesIn(inner: string, outer: string): Promise<boolean> {
+  let path = localPath(inner);
+  const outerPath = localPath(outer);
+  if (path === undefined || outerPath === undefined) {
+    const [a, b] = [parseS3Url(inner), parseS3Url(outer)];
+    return a !== undefined && a.bucket === b?.bucket && `${a.path}/`.startsWith(b.path === '' ? '' : `${b.path}/`);
+  }
+  const target = await identify(outerPath);
+  // What is not there yet will be in the folder that is.
+  while (!(await identify(path)) && dirname(path) !== path) path = dirname(path);
+  for (path = await realpath(path); ; path = dirname(path)) {
+    if (isSame(await identify(path), target)) return true;
+    if (dirname(path) === path) return false;
+  }
+}

@@ -1,0 +1,52 @@
+import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
+import { z } from 'zod';
+
+/*
+ * What fourfold writes in a run's place in the store, by key. Whatever else lies there is somebody's: it is never removed, and never
+ * written over.
+ */
+
+const runKeys = [
+  /^(run|finished)\.json$/,
+  /^train\.log$/,
+  /^terms\/\d{8,}\.json$/,
+  /^checkpoints\/\d{8,}-\d{4,}\/(manifest\.json|(generator|discriminator)(-adam|-average)?\.safetensors)$/,
+  /^validation\/[^/]+\/(original|bicubic|\d{8,})\.webp$/,
+];
+
+/** Objects that every term writes again, and how ours look, of whatever version. */
+const records = {
+  'run.json': z.object({ format: z.int(), name: z.string(), term: z.int() }),
+  'finished.json': z.object({ term: z.int() }),
+};
+
+/** Throw `invalid` where a run's place holds an object that the run would write over and that is none of fourfold's. */
+export async function checkRunPlace(run: ObjectStore): Promise<void> {
+  for (const [key, schema] of Object.entries(records)) {
+    const found = await getJson(run, key).catch((error: unknown) => {
+      if (!(error instanceof FourfoldError)) throw error;
+      if (error.code === 'not-found') return undefined;
+      if (error.code === 'corrupt') return null;
+      throw error;
+    });
+    if (found === undefined || schema.safeParse(found).success) continue;
+    throw new FourfoldError('invalid', `${run.url}/${key} is there already, and fourfold has not made it`, {
+      mend: 'choose another name for the run, or another store',
+    });
+  }
+}
+
+/** Remove a run, `run.json` last, and nothing else that lies in its place. Nobody may write there meanwhile. */
+export async function removeRun(run: ObjectStore): Promise<void> {
+  const keys = (await run.list('')).map(({ key }) => key).filter((key) => runKeys.some((ours) => ours.test(key)));
+  const folders = new Set(keys.flatMap((key) => foldersOf(key)));
+  for (const key of keys.sort((a, b) => Number(a === 'run.json') - Number(b === 'run.json'))) await run.remove(key);
+  // Those inside before those around them.
+  for (const folder of [...folders].sort((a, b) => b.length - a.length)) await run.tidyFolder(folder);
+}
+
+/** The folders that lead to a key: '' and each part but the last. */
+function foldersOf(key: string): string[] {
+  const parts = key.split('/').slice(0, -1);
+  return ['', ...parts.map((_, i) => parts.slice(0, i + 1).join('/'))];
+}
