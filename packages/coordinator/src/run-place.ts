@@ -9,7 +9,7 @@ import { z } from 'zod';
 const runKeys = [
   /^(run|finished)\.json$/,
   /^train\.log$/,
-  /^terms\/(\d{8,}\.json|scratch-[0-9a-f-]{36})$/,
+  /^terms\/(\d{8,}\.json|\d{8,}\.from-(nothing|\d+-\d+)\.json|scratch-[0-9a-f-]{36})$/,
   /^checkpoints\/\d{8,}-\d{4,}\/(manifest\.json|(generator|discriminator)(-adam|-average)?\.safetensors)$/,
   /^validation\/[^/]+\/(original|bicubic|\d{8,})\.webp$/,
 ];
