@@ -20,6 +20,7 @@ import {
 import type { Connection, Exchange } from './exchange.js';
 import type { GradientSource } from './gradient-pieces.js';
 import type { LeaseBoard } from './lease-board.js';
+import { createWatch } from './watch.js';
 
 /** Work of a lease, as it crosses the wire. */
 export type Work = { replica: ReplicaWork__Output } | { evaluation: EvaluationWork__Output };
@@ -51,7 +52,6 @@ export interface WorkerFacts extends Pick<Register__Output, 'exchangeAddress' | 
   joinedAtMs: number;
 }
 
-const watchIntervalMs = 250;
 /** For so long what comes from a worker that has lost its seat is still read, to be refused and counted. */
 const lingerMs = 60_000;
 type JoinCall = ServerDuplexStream<WorkerMessage__Output, CoordinatorMessage>;
@@ -174,20 +174,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
     ...host.exchange.handlers,
 
-    Watch(call) {
-      let last = '';
-      const send = () => {
-        const now = host.status();
-        const text = JSON.stringify(now);
-        if (text !== last) call.write(now);
-        last = text;
-      };
-      const timer = setInterval(send, watchIntervalMs);
-      const stop = () => clearInterval(timer);
-      call.on('cancelled', stop);
-      call.on('error', stop);
-      send();
-    },
+    Watch: createWatch(() => host.status()),
   };
 
   return {

@@ -7,12 +7,17 @@ import type { RpcSecurity } from './security.js';
 /** The key of a call's metadata under which a worker shows the join token. */
 export const joinTokenKey = 'fourfold-join-token';
 
-/** Which role may call what, and whether it must know the join token. Every certificate of the authority may call the rest. */
-const rules: Record<string, { role: Role; showsToken: boolean }> = {
+/** Which role may call what, and whether it must know the join token. What has no rule here nobody may call. */
+const rules: Partial<Record<string, { role: Role; showsToken: boolean }>> = {
   '/fourfold.v1.Coordinator/Join': { role: 'worker', showsToken: true },
   '/fourfold.v1.Coordinator/PullParameters': { role: 'worker', showsToken: true },
+  // Whoever starts a run's parts watches it: with their token, and a certificate for all roles.
+  '/fourfold.v1.Coordinator/Watch': { role: 'worker', showsToken: true },
   '/fourfold.v1.Worker/PullGradient': { role: 'coordinator', showsToken: false },
 };
+
+/** Whether anybody may call a method, by its path. */
+export const hasRule = (path: string): boolean => path in rules;
 
 /** What a guard looks at; every call of grpc-js's server has it. */
 interface Caller extends NodeJS.EventEmitter {
@@ -50,7 +55,7 @@ export function guardHandlers(
 
 function refusalOf(call: Caller, path: string, { identity, joinToken }: RpcSecurity): Refusal | undefined {
   const rule = rules[path];
-  if (!rule) return undefined;
+  if (!rule) return { code: status.PERMISSION_DENIED, reason: 'no rule allows this call' };
   const found = rolesOf(call.getAuthContext().sslPeerCertificate);
   if (identity && !found.includes(rule.role)) {
     const holder = found.length === 0 ? 'no role' : found.join(', ');

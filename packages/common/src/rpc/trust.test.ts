@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials, status, type ServiceError } from '@grpc/grpc-js';
+import { credentials, makeGenericClientConstructor, status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { CoordinatorHandlers } from '../generated/fourfold/v1/Coordinator.js';
 import type { WorkerHandlers } from '../generated/fourfold/v1/Worker.js';
 import { createLogger } from '../log.js';
 import { identityEnvironment, makeCertificates } from '../security/certificates.js';
 import { createCoordinatorClient, createWorkerClient } from './client.js';
+import { hasRule } from './guard.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 import { startServer, type RunningServer } from './server.js';
 import { whyNoTrust } from './trust.js';
@@ -81,19 +82,41 @@ async function call(
   }
 }
 
-test('a worker with certificate and token joins and pulls; the coordinator pulls from it; everybody watches', async () => {
+test('a worker with certificate and token joins, pulls and watches; the coordinator pulls from it', async () => {
   const address = await serve(as('coordinator'));
   for (const method of ['Join', 'PullParameters', 'Watch'] as const) {
     expect(await call(address, method, as('worker'))).toEqual({ code: status.OK, details: '' });
   }
-  expect((await call(address, 'Watch', as('data-loader', undefined))).code).toBe(status.OK);
+  // Of whoever has started all parts.
+  expect((await call(address, 'Watch', as('local'))).code).toBe(status.OK);
   await server?.close();
   const worker = await serve(as('worker'));
   expect((await call(worker, 'PullGradient', as('coordinator'))).code).toBe(status.OK);
   expect(refusals()).toEqual([]);
 });
 
-test.each(['Join', 'PullParameters'] as const)('%s is for workers', async (method) => {
+test('every method of the protocol has a rule', () => {
+  const services = [wire.Coordinator.service, wire.Worker.service];
+  const paths = services.flatMap((service) => Object.values(service).map(({ path }) => path));
+  expect(paths).toHaveLength(4);
+  expect(paths.filter((path) => !hasRule(path))).toEqual([]);
+});
+
+test('a method without a rule is nobody’s', async () => {
+  const definition = {
+    Watch: { ...wire.Coordinator.service.Watch, path: '/fourfold.v1.Coordinator/Forgotten' },
+  };
+  server = await startServer('127.0.0.1:0', { log, security: plain() });
+  server.addService(definition, { Watch: answers.Watch });
+  const Client = makeGenericClientConstructor(definition, 'forgotten');
+  const client = new Client(server.address, credentials.createInsecure());
+  const stream = (client as unknown as { Watch: (request: object) => NodeJS.ReadableStream }).Watch({});
+  const ended = await new Promise<ServiceError>((resolve) => stream.once('error', resolve));
+  expect([ended.code, ended.details]).toEqual([status.PERMISSION_DENIED, 'no rule allows this call']);
+  client.close();
+});
+
+test.each(['Join', 'PullParameters', 'Watch'] as const)('%s is for workers', async (method) => {
   const address = await serve(as('coordinator'));
   const details = 'this is for the role worker, the certificate is for coordinator';
   expect(await call(address, method, as('coordinator'))).toEqual({ code: status.PERMISSION_DENIED, details });
@@ -118,7 +141,7 @@ test.each([
     code: status.UNAUTHENTICATED,
     details: 'the worker shows another join token than the coordinator’s',
   };
-  for (const method of ['Join', 'PullParameters'] as const) {
+  for (const method of ['Join', 'PullParameters', 'Watch'] as const) {
     expect(await call(address, method, worker())).toEqual(missing);
     expect(await call(address, method, worker('a-token-of-24-charactexs'))).toEqual(wrong);
     expect((await call(address, method, worker(token))).code).toBe(status.OK);
