@@ -1,0 +1,119 @@
+/** What CI does about a command of a page. */
+export type CommandCase = { command: RegExp } & (
+  | {
+      /** What is run: the page's text, shortened. */
+      run: (text: string) => string;
+      /** What it then says. */
+      says: RegExp;
+    }
+  | {
+      /** A file that runs it, and what must stand there. */
+      by: [file: string, words: RegExp];
+    }
+  | {
+      /** Why nothing runs it here. */
+      cannot: string;
+    }
+);
+
+const asItIs = (text: string) => text;
+const with_ = (more: string) => (text: string) => `${text} ${more}`;
+/** A net and a schedule so small that a whole run takes seconds. */
+const tinyNets =
+  '--set generator.channels=4 --set generator.blocks=1 --set discriminator.channels=4 --set discriminator.dense=8';
+const tinyRun = `${tinyNets} --set data.globalBatch=2 --set data.windowPictures=4 --set workers.backend=wasm --set workers.precision=f32 --scale-schedule 0.000001`;
+/** It starts a MinIO of its own. */
+const withoutS3 = 'env -u FOURFOLD_S3_ENDPOINT -u FOURFOLD_S3_ACCESS_KEY -u FOURFOLD_S3_SECRET_KEY';
+const cluster =
+  'wants a cluster with nodes that run containers; the same calls are made to a real API server by test/kubernetes.test.ts';
+const engine = 'wants a container engine; deploy/docker/src checks Dockerfile and Compose files';
+const pytorch = 'wants a Python with PyTorch, NumPy and Pillow';
+const setsVariables = 'sets variables for what comes after it on the page; here the test sets them';
+
+/** In the order in which they are looked at: the first that matches a command is its case. */
+export const commandCases: readonly CommandCase[] = [
+  // What people do first.
+  { command: /^npm run demo$/, by: ['test/demo.test.ts', /'demo', '--quick'/] },
+  { command: /^npm test$/, by: ['.ci/run', /^npm test/m] },
+  { command: /^npm (ci|run build)$/, by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/] },
+  { command: /^npm run check$/, by: ['.ci/run', /format:check[^]*lint/] },
+  { command: /^npm run setup:torch$/, by: ['.ci/run', /setup:torch/] },
+  { command: /^npm run setup:tensorflow$/, by: ['.ci/run', /setup:tensorflow/] },
+  { command: /^npm run setup:runtimes$/, by: ['.ci/run', /setup:runtimes/] },
+  {
+    command: /^npm run setup:servers( -- kubernetes)?$/,
+    by: ['.ci/run', /setup:servers$[^]*setup:servers -- kubernetes/m],
+  },
+  { command: /^npm run cluster$/, by: ['test/local-cluster.test.ts', /'cluster'/] },
+  {
+    command: /^npm run chaos /,
+    run: (text) => `${withoutS3} ${text.replace('--minutes 30', '--faults 1')}`,
+    says: /1 passed/,
+  },
+  { command: /^npm run dashboards$/, by: ['deploy/grafana/src/dashboards.test.ts', /dashboardFiles/] },
+  { command: /^npm run dashboards:draw /, cannot: 'wants a Prometheus that has scraped a run for minutes' },
+  { command: /^npm run conformance /, by: ['packages/tfjs-torch/src/conformance.test.ts', /conformance/] },
+  { command: /^npx fourfold doctor$/, run: asItIs, says: /backend wasm/ },
+  // One machine.
+  { command: /^npx fourfold prepare --images ILSVRC/, run: (text) => text.replace('350000', '3'), says: /3/ },
+  { command: /fourfold prepare /, run: asItIs, says: /samples|tiles|photographs/ },
+  {
+    command: /^npx fourfold train CONFIG --print-config$/,
+    run: (text) => text.replace('CONFIG', 'examples/photos.yaml'),
+    says: /globalBatch/,
+  },
+  { command: /^npx fourfold train /, run: with_(tinyRun), says: /checkpoints\/\d+-\d+/ },
+  {
+    command: /^fourfold train --backend tensorflow$/,
+    by: ['packages/model/src/tensorflow-backend.test.ts', /tensorflow/],
+  },
+  {
+    command: /^node examples\/srresnet-mse\/ship\.mjs /,
+    run: (text) => text.replace('NAME', '$(ls out/store/runs/srresnet-mse/checkpoints | tail -n 1)'),
+    says: /^\s*$/,
+  },
+  { command: /^node examples\/srresnet-mse\/collect\.mjs /, cannot: 'fetches a gigabyte of packages with photographs' },
+  {
+    command: /fourfold upscale /,
+    run: (text) => text.replace('--checkpoint first', '--checkpoint out/store/runs/photos'),
+    says: /large\.png/,
+  },
+  { command: /fourfold evaluate /, run: (text) => text.replace('DIR', '~/Set5'), says: /^mean +\d/m },
+  { command: /^npx fourfold vgg import /, by: ['packages/cli/src/commands/vgg.test.ts', /import/] },
+  { command: /^npx fourfold certificates /, run: asItIs, says: /coordinator/ },
+  // Checkpoints in MinIO.
+  { command: /^npx fourfold checkpoints policy /, run: asItIs, says: /s3:GetObject/ },
+  { command: /^npx fourfold checkpoints pull s3:\/\/models/, run: asItIs, says: /DIR/ },
+  {
+    command: /fourfold checkpoints pull s3:\/\/fourfold/,
+    run: (text) => text.replace('fourfold/store/runs/first/best', 'models/runs/photos/latest'),
+    says: /first/,
+  },
+  // Benchmarks.
+  { command: /^npx fourfold bench step$/, run: with_('--steps 1 --warmup 0 --batch 2 --backend wasm'), says: /ms/ },
+  { command: /^npx fourfold bench update$/, run: with_('--size demo --steps 1 --warmup 0'), says: /ms/ },
+  { command: /^npx fourfold bench train$/, by: ['packages/cli/src/bench/train.test.ts', /train/] },
+  {
+    command: /^npx fourfold bench loader /,
+    run: (text) => `${text.replace('CONFIG.yaml', 'examples/photos.yaml')} --iterations 2`,
+    says: /crops/,
+  },
+  {
+    command: /^node bench\/batch-waits\.mjs/,
+    cannot: 'measures on the torch backend for minutes; test/cluster.test.ts runs the same parts',
+  },
+  { command: /^node bench\/compare\.mjs/, cannot: pytorch },
+  { command: /^node bench\/esrgan-thick\.mjs/, by: ['test/exported-models.test.ts', /upscaler/i] },
+  // Elsewhere.
+  { command: /^fourfold submit .*--dry-run$/, by: ['test/kubernetes.test.ts', /'--dry-run'/] },
+  { command: /^(npx )?fourfold submit /, by: ['test/kubernetes.test.ts', /'submit'/] },
+  {
+    command: /^(npx )?fourfold (status|logs|scale|cancel|list) /,
+    by: ['test/kubernetes.test.ts', /'status'[^]*'logs'[^]*'scale'|'scale'[^]*'cancel'/],
+  },
+  { command: /^kubectl apply -k /, by: ['test/kubernetes-manifests.test.ts', /kustomize/] },
+  { command: /^kubectl |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/, cannot: cluster },
+  { command: /^docker /, cannot: engine },
+  { command: /^(export FOURFOLD_|\. deploy\/docker\/\.env$)/, cannot: setsVariables },
+  { command: /^for name in NATS_PASSWORD /, run: (text) => text.replace('> .env', '> env'), says: /^\s*$/ },
+];
