@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { FourfoldError, openStore, parseS3Url, readUnfinished, systemErrorCode, unfinishedKey } from '@fourfold/common';
 import { listFiles } from '../list-pictures.js';
 import { isDatasetManifest, manifestKey } from '../manifest.js';
-import { byName, type OnListing, type Source, type SourceFile } from './source.js';
+import { entryName } from './entry-name.js';
+import { createListing } from './listing.js';
+import type { OnListing, Source } from './source.js';
 import { openTarSource } from './tar-source.js';
 import { openZipSource } from './zip-source.js';
 
@@ -36,8 +38,7 @@ const openArchive = (path: string, title: string, onListing?: OnListing): Promis
 
 /** A folder's files; an archive in it counts as a folder of its name. */
 async function openFolderSource(folder: string, onListing?: OnListing): Promise<Source> {
-  const files: SourceFile[] = [];
-  const unusable: Source['unusable'] = [];
+  const listing = createListing();
   const archives: Source[] = [];
   const close = async () => {
     for (const archive of archives) await archive.close();
@@ -45,30 +46,34 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
   try {
     const names = await listFiles(folder);
     const prepared = await preparedDatasets(folder, names);
-    unusable.push(
+    listing.unusable.push(
       ...prepared.map((file) => ({ file, reason: 'a dataset that fourfold has prepared, no photographs' })),
     );
     const unfinished = await unfinishedFolders(folder, names);
-    unusable.push(...unfinished.map((file) => ({ file, reason: 'what fourfold has begun to write, no photographs' })));
+    listing.unusable.push(
+      ...unfinished.map((file) => ({ file, reason: 'what fourfold has begun to write, no photographs' })),
+    );
     const left = new Set([...prepared, ...unfinished]);
     for (const name of names) {
       const path = join(folder, name);
       if (left.has(dirname(name))) continue;
-      if (!archiveName.test(name)) {
-        files.push({ name, sizeBytes: 0, read: () => readOrReason(path) });
+      const named = entryName(name);
+      if (!archiveName.test(name) || named === 'hidden' || 'refused' in named) {
+        listing.add(name, { sizeBytes: 0, read: () => readOrReason(path) });
         continue;
       }
       const archive = await openArchive(path, path, onListing);
       archives.push(archive);
       const inside = (file: string) => `${name.replace(archiveName, '')}/${file}`;
-      files.push(...archive.files.map((file) => ({ ...file, name: inside(file.name) })));
-      unusable.push(...archive.unusable.map(({ file, reason }) => ({ file: inside(file), reason })));
+      for (const { name: file, ...rest } of archive.files) listing.add(inside(file), rest);
+      listing.unusable.push(...archive.unusable.map(({ file, reason }) => ({ file: inside(file), reason })));
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { title: `folder ${folder}`, context: basename(resolve(folder)), files: files.sort(byName), unusable, close };
+  const { unusable } = listing;
+  return { title: `folder ${folder}`, context: basename(resolve(folder)), files: listing.files(), unusable, close };
 }
 
 /** The folders among these files' that hold a prepared dataset: its tiles are parts of photographs, and may be of these here. */
@@ -95,8 +100,14 @@ const readOrReason = (path: string): Promise<Buffer> =>
   });
 
 async function openStoreSource(url: string): Promise<Source> {
+  if (archiveName.test(url)) {
+    throw new FourfoldError('invalid', `${url}: archives are read from the disks of this machine alone`, {
+      mend: 'download it, or store its pictures one by one',
+    });
+  }
   const store = openStore(url);
-  const listed = (await store.list('')).filter(({ key }) => !/(^|\/)\./.test(key));
-  const files = listed.map(({ key, sizeBytes }) => ({ name: key, sizeBytes, read: () => store.get(key) }));
-  return { title: store.url, context: basename(url), files, unusable: [], close: () => Promise.resolve() };
+  const listing = createListing();
+  for (const { key, sizeBytes } of await store.list('')) listing.add(key, { sizeBytes, read: () => store.get(key) });
+  const { unusable } = listing;
+  return { title: store.url, context: basename(url), files: listing.files(), unusable, close: () => Promise.resolve() };
 }

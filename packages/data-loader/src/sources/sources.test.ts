@@ -255,8 +255,8 @@ describe('archives that nobody should trust', () => {
     const { taken, left } = await prepared(await writeTar(join(folder, 'hostile.tar'), good));
     expect(taken.map(({ file }) => file)).toEqual(['good.jpg']);
     expect(left).toEqual([
-      { file: '../../out.jpg', reason: 'its name leads out of the archive' },
-      { file: '/root.jpg', reason: 'its name leads out of the archive' },
+      { file: '../../out.jpg', reason: 'its name leads out of where it lies' },
+      { file: '/root.jpg', reason: 'its name leads out of where it lies' },
       { file: 'line?break.jpg', reason: 'its name has control characters' },
     ]);
     const twice = Buffer.concat([

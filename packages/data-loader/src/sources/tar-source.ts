@@ -6,7 +6,8 @@ import { createGunzip } from 'node:zlib';
 import { describeError, FourfoldError } from '@fourfold/common';
 import tar from 'tar-stream';
 import { entryName, withoutCommonFolder } from './entry-name.js';
-import { byName, damagedArchive, tooLarge, type OnListing, type Source, type SourceFile } from './source.js';
+import { createListing, type Listing } from './listing.js';
+import { damagedArchive, tooLarge, type OnListing, type Source } from './source.js';
 
 /** What a tar lies in: a file, or the memory into which a small one was unpacked. */
 interface TarBytes {
@@ -30,19 +31,11 @@ export async function openTarSource(path: string, title: string, onListing?: OnL
   const packed = /\.(tgz|gz)$/i.test(path);
   const bytes = packed ? await unpack(path, title) : await openFile(path);
   try {
-    const listing: Listing = {
-      title,
-      bytes,
-      onListing,
-      files: new Map(),
-      unusable: [],
-      last: 'its first entry',
-      end: 0,
-    };
-    await listTar(bytes.stream(), listing, { base: 0, folder: '' });
-    await checkEnd(listing);
-    const { files, folder } = withoutCommonFolder([...listing.files.values()]);
-    files.sort(byName);
+    const listing = createListing();
+    const passing: Passing = { title, bytes, onListing, listing, last: 'its first entry', end: 0 };
+    await listTar(bytes.stream(), passing, { base: 0, folder: '' });
+    await checkEnd(passing);
+    const { files, folder } = withoutCommonFolder(listing.files());
     const context = [basename(path).replace(/\.(tar|tgz|tar\.gz)$/i, ''), folder].filter(Boolean).join('/');
     return { title, context, files, unusable: listing.unusable, close: () => bytes.close() };
   } catch (error) {
@@ -51,11 +44,11 @@ export async function openTarSource(path: string, title: string, onListing?: OnL
   }
 }
 
-/** What is found while a tar passes through. */
-interface Listing extends Pick<Source, 'title' | 'unusable'> {
+/** A tar that passes through, and what is found meanwhile. */
+interface Passing extends Pick<Source, 'title'> {
   bytes: TarBytes;
   onListing?: OnListing;
-  files: Map<string, SourceFile>;
+  listing: Listing;
   /** The entry that was looked at last, for errors. */
   last: string;
   /** Where the last of the outermost entries ends. */
@@ -63,8 +56,8 @@ interface Listing extends Pick<Source, 'title' | 'unusable'> {
 }
 
 /** Note the entries of a tar that begins at `base` of the bytes; `folder` goes before their names. */
-async function listTar(body: Readable, listing: Listing, { base, folder }: { base: number; folder: string }) {
-  const { bytes, unusable } = listing;
+async function listTar(body: Readable, passing: Passing, { base, folder }: { base: number; folder: string }) {
+  const { bytes, listing } = passing;
   const extract = tar.extract();
   body.once('error', (error) => extract.destroy(error));
   body.pipe(extract as unknown as Writable);
@@ -74,44 +67,37 @@ async function listTar(body: Readable, listing: Listing, { base, folder }: { bas
       const { name: stored, size = 0, type, byteOffset } = entry.header as typeof entry.header & { byteOffset: number };
       const offset = base + byteOffset;
       const found = entryName(folder + stored);
-      listing.last = folder + stored;
-      if (folder === '') listing.end = offset + block * Math.ceil(size / block);
-      listing.onListing?.(offset, bytes.sizeBytes);
+      passing.last = folder + stored;
+      if (folder === '') passing.end = offset + block * Math.ceil(size / block);
+      passing.onListing?.(offset, bytes.sizeBytes);
       if (type === 'file' && found !== 'hidden' && 'name' in found && folder === '' && /\.tar$/i.test(stored)) {
-        await listTar(entry as unknown as Readable, listing, {
+        await listTar(entry as unknown as Readable, passing, {
           base: offset,
           folder: `${found.name.replace(/\.tar$/i, '')}/`,
         });
         continue;
       }
       entry.resume();
-      if (type === 'directory' || found === 'hidden') continue;
-      if ('refused' in found) unusable.push({ file: found.shown, reason: found.refused });
-      else noteEntry(listing, found.name, size, offset, type ?? 'file');
+      if (type === 'directory') continue;
+      const regular = type === 'file' || type === 'contiguous-file';
+      const unread = regular ? tooLarge(size) : `a ${type}, not a file`;
+      listing.add(folder + stored, { sizeBytes: size, read: () => bytes.read(offset, size) }, unread);
     }
   } catch (cause) {
     body.destroy();
-    throw cause instanceof FourfoldError ? cause : brokenTar(listing, cause);
+    throw cause instanceof FourfoldError ? cause : brokenTar(passing, cause);
   }
 }
 
-function noteEntry({ bytes, files, unusable }: Listing, name: string, sizeBytes: number, offset: number, type: string) {
-  const regular = type === 'file' || type === 'contiguous-file';
-  const reason = regular ? tooLarge(sizeBytes) : `a ${type}, not a file`;
-  if (reason !== undefined) unusable.push({ file: name, reason });
-  else if (files.has(name)) unusable.push({ file: name, reason: 'a second entry of this name' });
-  else files.set(name, { name, sizeBytes, read: () => bytes.read(offset, sizeBytes) });
-}
-
 /** A tar ends with blocks of zeros: without them it was cut off between two entries. */
-async function checkEnd({ bytes, title, last, end }: Listing): Promise<void> {
+async function checkEnd({ bytes, title, last, end }: Passing): Promise<void> {
   const mark = end + block <= bytes.sizeBytes ? await bytes.read(bytes.sizeBytes - block, block) : undefined;
   if (!mark || mark.some((byte) => byte !== 0)) {
     throw damagedArchive(title, `it is cut off behind ${last}; the mark at a tar's end is missing`);
   }
 }
 
-function brokenTar({ title, last }: Listing, cause: unknown): FourfoldError {
+function brokenTar({ title, last }: Passing, cause: unknown): FourfoldError {
   const cutOff = describeError(cause).includes('Unexpected end');
   return damagedArchive(title, cutOff ? `it is cut off in ${last}` : `what follows ${last} is no tar entry`);
 }

@@ -1,11 +1,13 @@
+import { isUtf8 } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { describeError, FourfoldError } from '@fourfold/common';
 import { Entry, getFileNameLowLevel, openPromise, type ZipFile } from 'yauzl';
-import { entryName, withoutCommonFolder } from './entry-name.js';
-import { byName, damagedArchive, tooLarge, type OnListing, type Source, type SourceFile } from './source.js';
+import { withoutCommonFolder } from './entry-name.js';
+import { createListing, type Listing } from './listing.js';
+import { damagedArchive, tooLarge, type OnListing, type Source } from './source.js';
 
 const inflate = promisify(inflateRaw);
 
@@ -22,50 +24,48 @@ export async function openZipSource(path: string, title: string, onListing?: OnL
     await handle.close();
   };
   try {
-    const { files: listed, unusable } = await listZip(zip, handle, title, onListing);
-    const { files, folder } = withoutCommonFolder(listed);
-    files.sort(byName);
+    const listing = await listZip(zip, handle, title, onListing);
+    const { files, folder } = withoutCommonFolder(listing.files());
     const context = [basename(path, '.zip'), folder].filter(Boolean).join('/');
-    return { title, context, files, unusable, close };
+    return { title, context, files, unusable: listing.unusable, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function listZip(
-  zip: ZipFile,
-  handle: FileHandle,
-  title: string,
-  onListing?: OnListing,
-): Promise<Pick<Source, 'files' | 'unusable'>> {
-  const files = new Map<string, SourceFile>();
-  const unusable: Source['unusable'] = [];
+async function listZip(zip: ZipFile, handle: FileHandle, title: string, onListing?: OnListing): Promise<Listing> {
+  const listing = createListing();
   let last = 'its first entry';
   let listed = 0;
   try {
     for await (const entry of zip.eachEntry()) {
       onListing?.(++listed, zip.entryCount);
-      const { generalPurposeBitFlag, fileNameRaw, extraFields, uncompressedSize } = entry;
-      const stored = getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false);
+      const stored = storedName(entry);
       last = `what follows ${stored}`;
       if (stored.endsWith('/')) continue;
-      const found = entryName(stored);
-      if (found === 'hidden') continue;
-      if ('refused' in found) {
-        unusable.push({ file: found.shown, reason: found.refused });
-        continue;
-      }
-      const { name } = found;
-      const reason = entry.isEncrypted() ? 'encrypted' : tooLarge(Math.max(entry.compressedSize, uncompressedSize));
-      if (reason !== undefined) unusable.push({ file: name, reason });
-      else if (files.has(name)) unusable.push({ file: name, reason: 'a second entry of this name' });
-      else files.set(name, { name, sizeBytes: uncompressedSize, read: readerOf(zip, handle, entry) });
+      const { compressedSize, uncompressedSize: sizeBytes } = entry;
+      const unread = entry.isEncrypted() ? 'encrypted' : tooLarge(Math.max(compressedSize, sizeBytes));
+      listing.add(stored, { sizeBytes, read: readerOf(zip, handle, entry) }, unread);
     }
   } catch (cause) {
     throw damagedArchive(title, `its directory cannot be read at ${last}`, cause);
   }
-  return { files: [...files.values()], unusable };
+  return listing;
+}
+
+const utf8Flag = 0x800;
+/** Hosts, as a zip's directory numbers them, that know slashes alone: a backslash is a letter there. */
+const slashHosts = [3, 19];
+
+/**
+ * An entry's name. What is UTF-8 is taken for it, flag or no flag, since many programs leave the flag out; the rest is CP437, as
+ * the format says. Programs of Windows write backslashes between folders.
+ */
+function storedName({ generalPurposeBitFlag, fileNameRaw, extraFields, versionMadeBy }: Entry): string {
+  const flags = isUtf8(fileNameRaw) ? generalPurposeBitFlag | utf8Flag : generalPurposeBitFlag;
+  const name = getFileNameLowLevel(flags, fileNameRaw, extraFields, true);
+  return slashHosts.includes(versionMadeBy >> 8) ? name : name.replaceAll('\\', '/');
 }
 
 /**
