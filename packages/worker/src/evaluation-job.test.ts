@@ -1,7 +1,9 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { createLogger, FourfoldError, openStore, parseRunConfig, type ObjectStore } from '@fourfold/common';
 import { cropPicture, cropToMultiple, decodePicture, readPicture } from '@fourfold/data-loader';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -47,13 +49,13 @@ const perfect = {
   },
 } as unknown as Remote<ComputeMethods>;
 
-function evaluate(pictures: number, iteration: number, writer = createPictureWriter(store, log)) {
+function evaluate(pictures: number, iteration: number, writer = createPictureWriter(store, log), place = images) {
   const config = parseRunConfig(
     {
       name: 'evaluation',
       dataset: 'd',
       phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
-      validation: { images, pictures },
+      validation: { images: place, pictures },
     },
     'test',
   );
@@ -91,6 +93,19 @@ test('all pictures are measured, the first ones written, losslessly', async () =
   };
   expect(Math.max(stored.width, stored.height)).toBe(512);
   expect(Buffer.from(stored.data).equals(cropPicture(original, region).data)).toBe(true);
+});
+
+test('of a data set the photographs alone are measured, from a folder as from an archive', async () => {
+  const set = join(folder, 'Set5');
+  for (const part of ['original', 'GTmod12', 'LRbicx4']) {
+    await mkdir(join(set, part), { recursive: true });
+    for (const name of ['baby.png', 'bird.png']) await cp(join(heldOut, 'coffee.png'), join(set, part, name));
+  }
+  await promisify(execFile)('tar', ['-C', folder, '-cf', join(folder, 'photos.tar'), 'Set5']);
+  for (const place of [set, join(folder, 'photos.tar')]) {
+    const scores = await evaluate(0, 1, undefined, place);
+    expect(scores.map(({ picture }) => picture)).toEqual(['original/baby.png', 'original/bird.png']);
+  }
 });
 
 test('references are written once by a worker, and with 0 pictures nothing is', async () => {

@@ -1,5 +1,5 @@
-import { FourfoldError, type ObjectStore } from '@fourfold/common';
-import { cropToMultiple, downscale, listPictures, type Picture } from '@fourfold/data-loader';
+import { FourfoldError } from '@fourfold/common';
+import { cropToMultiple, downscale, type Picture } from '@fourfold/data-loader';
 import { psnrY, ssimY } from '@fourfold/model/metrics';
 
 /** PSNR in dB (Infinity for equal pictures) and SSIM of one picture, on Y without a 4-pixel border. */
@@ -34,17 +34,3 @@ export const scoresAgainst = (hr: Picture, sr: Picture): Scores => ({
   psnr: psnrY(sr.data, hr.data, hr.width, hr.height),
   ssim: ssimY(sr.data, hr.data, hr.width, hr.height),
 });
-
-/**
- * The pictures that an evaluation measures on: their keys in a store, in ascending order. Throws `invalid` where it holds
- * none.
- */
-export async function evaluationPictures(images: ObjectStore): Promise<string[]> {
-  const names = await listPictures(images);
-  if (names.length === 0) {
-    throw new FourfoldError('invalid', `folder ${images.url} holds no pictures to measure on`, {
-      mend: 'name a folder of JPEG, PNG, WebP or TIFF pictures',
-    });
-  }
-  return names;
-}

@@ -40,7 +40,7 @@ export function registerMos(program: Command): void {
       `Write a study to a folder: each picture is reduced, and brought back by each method. --method takes ${baselineNames.join(', ')} ` +
         'and original; other methods are named: --checkpoint srgan=s3://models/runs/srgan/best, --pictures esrgan=out/esrgan. 12 at most.',
     )
-    .requiredOption('--images <dir>', 'folder of pictures, not among those trained on')
+    .requiredOption('--images <place>', 'folder, zip or tar of pictures, not among those trained on')
     .requiredOption('--out <dir>', 'the folder of the study, on this machine')
     .option('--method <name>', 'may be repeated', collect, [])
     .option('--checkpoint <name=url>', 'may be repeated', collect, [])
@@ -101,8 +101,8 @@ async function prepare({
   try {
     const study = await prepareStudy({
       ...{ name, seed, repeats },
-      images: openStore(images),
-      calibration: calibration === undefined ? undefined : openStore(calibration),
+      images,
+      calibration,
       methods: await methodsOf({ images, ...choice }),
       out: openStore(folder),
       onProgress: (done, total) => bar.update(done, total, ''),
@@ -142,7 +142,7 @@ async function methodsOf({
   }
   for (const given of pictures) {
     const { name, value } = named('--pictures', given);
-    methods.push(await readyPictures(name, value, openStore(images)));
+    methods.push(await readyPictures(name, value, images));
   }
   return methods;
 }

@@ -1,7 +1,6 @@
 import { basename, extname } from 'node:path';
-import type { ObjectStore } from '@fourfold/common';
-import { cropPicture, cropToMultiple, readPicture, type Picture } from '@fourfold/data-loader';
-import { evaluatePicture, evaluationPictures, type Scores } from '@fourfold/worker';
+import { cropPicture, cropToMultiple, openMeasuredSet, type Picture } from '@fourfold/data-loader';
+import { evaluatePicture, type Scores } from '@fourfold/worker';
 import { meanScores, type EvaluationTable } from '../evaluation-table.js';
 import { richestDetail, type ComparisonRow } from '../report/comparison.js';
 import { formatTable } from '../terminal/table.js';
@@ -19,15 +18,16 @@ export interface Measurement {
   results: { method: string; sr: Picture; scores: Scores }[];
 }
 
-/** Measure every method on every picture of a store. Rejects with the signal's reason between two of them. */
+/** Measure every method on every picture of a set. Rejects with the signal's reason between two of them. */
 export async function measureMethods(
-  images: ObjectStore,
+  images: string,
   methods: readonly Method[],
   signal: AbortSignal,
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
-  for (const picture of await evaluationPictures(images)) {
-    const original = cropToMultiple(await readPicture(images, picture), 4);
+  const set = await openMeasuredSet(images);
+  for (const photograph of set.photographs) {
+    const original = cropToMultiple(await set.decode(photograph), 4);
     const results: Measurement['results'] = [];
     for (const { name, upscale } of methods) {
       // Computing blocks the thread; between two pictures a signal has its turn.
@@ -37,8 +37,9 @@ export async function measureMethods(
       const scores = await evaluatePicture(original, (lr) => (sr = upscale(lr)));
       results.push({ method: name, sr, scores });
     }
-    measurements.push({ picture, original, results });
+    measurements.push({ picture: photograph.name, original, results });
   }
+  await set.close();
   return measurements;
 }
 

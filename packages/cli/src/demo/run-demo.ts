@@ -68,7 +68,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   });
   const baselines = baselineNames.map((name): Method => ({ name, upscale: (lr) => upscaleBaseline(name, lr) }));
   const measurements = await measureMethods(
-    openStore(heldOutPhotographs),
+    heldOutPhotographs,
     [...baselines, ...(await Promise.all(generators))],
     signal,
   );

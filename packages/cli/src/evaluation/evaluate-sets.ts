@@ -1,15 +1,10 @@
-import { basename } from 'node:path';
-import { FourfoldError } from '@fourfold/common';
 import {
-  choosePhotographs,
   cropToMultiple,
-  decodePicture,
   naming,
-  openSource,
+  openMeasuredSet,
   type Chosen,
-  type Part,
+  type MeasuredSet,
   type Picture,
-  type SourceFile,
 } from '@fourfold/data-loader';
 import { evaluatePicture } from '@fourfold/worker';
 import { meanScores, type EvaluationTable } from '../evaluation-table.js';
@@ -42,15 +37,6 @@ export interface SetEvaluation extends Pick<Chosen, 'part' | 'left'> {
   published: readonly Published[];
 }
 
-/** Benchmarks and validation parts are for measuring. */
-const partsInOrder: readonly Part[] = ['test', 'validation', 'train'];
-
-interface OpenSet extends Pick<Chosen, 'part' | 'photographs' | 'left'> {
-  set: string;
-  title: string;
-  close: () => Promise<void>;
-}
-
 /** Who is told of an evaluation while it goes on. */
 export interface Watchers {
   onProgress: (done: number, total: number) => void;
@@ -68,21 +54,21 @@ export async function evaluateSets(
   { onProgress, figure }: Watchers,
   signal: AbortSignal,
 ): Promise<SetEvaluation[]> {
-  const sets: OpenSet[] = [];
+  const sets: MeasuredSet[] = [];
   try {
-    for (const place of places) sets.push(await openSet(place));
-    figure?.choose(sets.flatMap(({ title, photographs }) => photographs.map((file) => nameIn(title, file))));
+    for (const place of places) sets.push(await openMeasuredSet(place));
+    figure?.choose(sets.flatMap(({ title, photographs }) => photographs.map(title)));
     const total = subjects.length * sets.reduce((sum, { photographs }) => sum + photographs.length, 0);
     let done = 0;
     const evaluations: SetEvaluation[] = [];
-    for (const [i, { set, part, title, photographs, left }] of sets.entries()) {
+    for (const [i, { name: set, part, title, photographs, left, decode }] of sets.entries()) {
       const scores = subjects.map(({ upscale: _, ...subject }) => ({
         ...subject,
         pictures: [] as SubjectScores['pictures'],
       }));
       for (const file of photographs) {
-        const name = nameIn(title, file);
-        const original = await naming(name, file.read().then(decodePicture));
+        const name = title(file);
+        const original = await decode(file);
         const results: MeasuredPicture['results'] = [];
         for (const [j, { name: subject, upscale }] of subjects.entries()) {
           onProgress(done++, total);
@@ -101,30 +87,13 @@ export async function evaluateSets(
       }
       const measuredSubjects = scores.map((one) => ({ ...one, mean: meanScores(one.pictures) }));
       const published = photographs.length === publishedPictures[set] ? publishedResults[set] : [];
-      const isShared = sets.filter((other) => other.set === set).length > 1;
+      const isShared = sets.filter((other) => other.name === set).length > 1;
       const name = isShared ? `${set}, ${places[i]}` : set;
       evaluations.push({ set: name, part, images: places[i], subjects: measuredSubjects, published, left });
     }
     onProgress(total, total);
     return evaluations;
   } finally {
-    for (const { close } of sets) await close();
+    for (const set of sets) await set.close();
   }
-}
-
-/** What errors and figures call a file of a set. */
-const nameIn = (title: string, file: SourceFile) => `${title}/${file.name}`;
-
-async function openSet(place: string): Promise<OpenSet> {
-  const source = await openSource(place);
-  const { set, part, photographs, left } = choosePhotographs(source, partsInOrder);
-  if (photographs.length === 0) {
-    await source.close();
-    const why = left.length > 0 ? `: ${left[0].file} is ${left[0].reason}` : '';
-    throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${why}`, {
-      mend: 'name a folder, zip or tar of JPEG, PNG, WebP or TIFF pictures',
-    });
-  }
-  const name = set ?? (basename(source.context.split('/')[0]) || place);
-  return { set: name, part, title: source.title, photographs, left, close: () => source.close() };
 }

@@ -14,7 +14,7 @@ test('ids are of the pixels, too: what a browser kept of another study is not sh
       await cp(join(heldOutPhotographs, photograph), join(folder, 'images', 'picture.jpg'));
       const { versions } = await prepareStudy({
         ...{ name: 'study', seed: 0, repeats: 0, methods: [original], onProgress: () => undefined },
-        images: openStore(join(folder, 'images')),
+        images: join(folder, 'images'),
         out: openStore(join(folder, study)),
       });
       return versions.map(({ id }) => id);
@@ -33,11 +33,11 @@ test('pictures of the same name in two folders are not taken for each other', as
     ]) {
       await cp(join(heldOutPhotographs, photograph), join(folder, 'images', set, 'picture.jpg'));
     }
-    const images = openStore(join(folder, 'images'));
+    const images = join(folder, 'images');
     const out = openStore(join(folder, 'study'));
     const { versions } = await prepareStudy({
       ...{ name: 'study', seed: 0, repeats: 0, onProgress: () => undefined, images, out },
-      methods: [original, await readyPictures('ready', images.url, images)],
+      methods: [original, await readyPictures('ready', images, images)],
     });
     expect(versions.map(({ picture, method }) => [picture, method])).toEqual([
       ['first/picture.jpg', 'original'],

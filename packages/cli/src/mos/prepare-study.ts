@@ -1,14 +1,16 @@
-import { FourfoldError, openStore, sha256, type ObjectStore } from '@fourfold/common';
+import { absoluteStoreUrl, FourfoldError, openStore, sha256, type ObjectStore } from '@fourfold/common';
 import {
   cropToMultiple,
   downscale,
   encodePng,
   listPictures,
   naming,
+  openMeasuredSet,
   readPicture,
+  type MeasuredSet,
   type Picture,
+  type SourceFile,
 } from '@fourfold/data-loader';
-import { evaluationPictures } from '@fourfold/worker';
 import { upscaleBaseline, type BaselineName } from '../evaluation-table.js';
 import { pairPictures } from './pair-pictures.js';
 import { mostMethods, pictureKey, studyFile, type Study, type Version } from './study.js';
@@ -24,9 +26,10 @@ export interface StudyPlan {
   name: string;
   seed: number;
   repeats: number;
-  images: ObjectStore;
+  /** Folder, zip, tar or `s3:` URL of the originals, chosen as `openMeasuredSet` does. */
+  images: string;
   /** Other pictures, whose nearest-neighbour and original versions come first. */
-  calibration?: ObjectStore;
+  calibration?: string;
   methods: readonly Method[];
   out: ObjectStore;
   onProgress: (done: number, total: number) => void;
@@ -37,9 +40,12 @@ export const original: Method = { name: 'original', make: (_, hr) => hr };
 export const baseline = (name: BaselineName): Method => ({ name, make: (lr) => upscaleBaseline(name, lr) });
 
 /** A method's pictures as somebody made them, one of each of `images`. Throws as `pairPictures` does. */
-export async function readyPictures(name: string, url: string, images: ObjectStore): Promise<Method> {
+export async function readyPictures(name: string, url: string, images: string): Promise<Method> {
   const store = openStore(url);
-  const keys = pairPictures(await evaluationPictures(images), await listPictures(store), store.url);
+  const originals = await openMeasuredSet(images);
+  await originals.close();
+  const names = originals.photographs.map((photograph) => photograph.name);
+  const keys = pairPictures(names, await listPictures(store), store.url);
   return {
     name,
     async make(_, hr, picture) {
@@ -60,25 +66,41 @@ export async function readyPictures(name: string, url: string, images: ObjectSto
  * too many methods or two of a name.
  */
 export async function prepareStudy(plan: StudyPlan): Promise<Study> {
-  const { name, seed, repeats, images, calibration, methods, out, onProgress } = plan;
+  const { images, calibration, methods, out } = plan;
   checkMethods(methods.map(({ name }) => name));
   if ((await out.list(studyFile)).some(({ key }) => key === studyFile)) {
     throw new FourfoldError('invalid', `${out.url} holds a study already`, { mend: 'name another folder' });
   }
-  const pictures = await evaluationPictures(images);
-  const calibrations = calibration ? await evaluationPictures(calibration) : [];
-  const total = pictures.length * methods.length + 2 * calibrations.length;
-  if (repeats > Math.ceil((pictures.length * methods.length) / 2)) {
+  const originals = await openMeasuredSet(images);
+  try {
+    const shown = calibration === undefined ? undefined : await openMeasuredSet(calibration);
+    try {
+      return await makeVersions(plan, originals, shown);
+    } finally {
+      await shown?.close();
+    }
+  } finally {
+    await originals.close();
+  }
+}
+
+async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: MeasuredSet): Promise<Study> {
+  const { name, seed, repeats, images, calibration, methods, out, onProgress } = plan;
+  const versions = originals.photographs.length * methods.length;
+  const total = versions + 2 * (shown?.photographs.length ?? 0);
+  if (repeats > Math.ceil(versions / 2)) {
     throw new FourfoldError('invalid', `${repeats} repeats are more than half of the versions`);
   }
   let done = 0;
-  const make = async (store: ObjectStore, picture: string, method: Method): Promise<Version> => {
+  const make = async (set: MeasuredSet, place: string, photograph: SourceFile, method: Method): Promise<Version> => {
     onProgress(done, total);
-    const hr = cropToMultiple(await readPicture(store, picture), 4);
-    const made = await naming(`${store.url}/${picture}`, Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
+    const { name: picture } = photograph;
+    const hr = cropToMultiple(await set.decode(photograph), 4);
+    const made = await naming(set.title(photograph), Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
     const png = await encodePng(made);
     // Browsers keep pictures by their ids: other pixels must have another.
-    const id = sha256(JSON.stringify([seed, store.url, picture, method.name, sha256(png)])).slice(0, 16);
+    const facts = [seed, absoluteStoreUrl(place), picture, method.name, sha256(png)];
+    const id = sha256(JSON.stringify(facts)).slice(0, 16);
     await out.put(pictureKey(id), png);
     done++;
     return { id, picture, method: method.name };
@@ -90,13 +112,15 @@ export async function prepareStudy(plan: StudyPlan): Promise<Study> {
     versions: [],
     calibration: [],
   };
-  for (const picture of pictures) {
-    for (const method of methods) study.versions.push(await make(images, picture, method));
+  for (const photograph of originals.photographs) {
+    for (const method of methods) study.versions.push(await make(originals, images, photograph, method));
   }
-  for (const picture of calibrations) {
-    const store = calibration as ObjectStore;
-    study.calibration.push({ ...(await make(store, picture, baseline('nearest'))), expected: 1 });
-    study.calibration.push({ ...(await make(store, picture, original)), expected: 5 });
+  if (shown && calibration !== undefined) {
+    for (const photograph of shown.photographs) {
+      const worst = await make(shown, calibration, photograph, baseline('nearest'));
+      const best = await make(shown, calibration, photograph, original);
+      study.calibration.push({ ...worst, expected: 1 }, { ...best, expected: 5 });
+    }
   }
   onProgress(total, total);
   // Last: a folder without it is no study.

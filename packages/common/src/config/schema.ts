@@ -69,7 +69,7 @@ export const adamSchema = z.strictObject({
 });
 
 export const validationSchema = z.strictObject({
-  /** Pictures that are not trained on: a folder or an `s3:` URL. */
+  /** Pictures that are not trained on: a folder, zip, tar or `s3:` URL, chosen as `fourfold evaluate` chooses them. */
   images: z.string().min(1),
   /** Iterations between evaluations; each phase's end is evaluated, too. */
   every: count.default(5000),

@@ -1,0 +1,47 @@
+import { basename } from 'node:path';
+import { FourfoldError } from '@fourfold/common';
+import { decodePicture, naming, type Picture } from '../picture.js';
+import { formatsRead } from '../picture-formats.js';
+import { choosePhotographs, type Chosen, type Part } from './layouts.js';
+import { openSource } from './open-source.js';
+import type { SourceFile } from './source.js';
+
+/** Pictures to measure on, and what else lies there. */
+export interface MeasuredSet extends Pick<Chosen, 'set' | 'part' | 'photographs' | 'left'> {
+  /** What people call it: the data set, or its folder or archive. */
+  name: string;
+  /** What errors call one of its pictures. */
+  title: (photograph: SourceFile) => string;
+  /** A photograph's bytes. Throws `invalid`, or what the store does, naming it. */
+  read: (photograph: SourceFile) => Promise<Buffer>;
+  /** A photograph, decoded; throws as `read` does. */
+  decode: (photograph: SourceFile) => Promise<Picture>;
+  close(): Promise<void>;
+}
+
+/** Benchmarks and validation parts are for measuring. */
+const partsInOrder: readonly Part[] = ['test', 'validation', 'train'];
+
+/**
+ * The pictures of a folder, zip, tar or `s3:` URL that are measured: by this one rule for `evaluate`, opinion tests and validation
+ * during training, so that their figures are of the same pictures. Throws `invalid` where there are none, and as `openSource` does.
+ */
+export async function openMeasuredSet(place: string): Promise<MeasuredSet> {
+  const source = await openSource(place);
+  const { set, part, photographs, left } = choosePhotographs(source, partsInOrder);
+  if (photographs.length === 0) {
+    await source.close();
+    const why = left.length > 0 ? `; the first of ${left.length} files, ${left[0].file}: ${left[0].reason}` : '';
+    throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${why}`, {
+      mend: `name a folder, zip or tar of pictures: ${formatsRead} are read`,
+    });
+  }
+  const title = (photograph: SourceFile) => `${source.title}/${photograph.name}`;
+  const read = (photograph: SourceFile) => naming(title(photograph), photograph.read());
+  return {
+    name: set ?? (basename(source.context.split('/')[0]) || place),
+    ...{ set, part, photographs, left, title, read },
+    decode: async (photograph) => naming(title(photograph), decodePicture(await read(photograph))),
+    close: () => source.close(),
+  };
+}
