@@ -177,7 +177,7 @@ napi_value tensorCount(napi_env env, State& state, const Arguments&) {
 
 /// setThreads(threads): how many are used now. 0 leaves them as libtorch chose.
 napi_value setThreads(napi_env env, State&, const Arguments& arguments) {
-  const int threads = static_cast<int>(integerOf(env, arguments.at(0)));
+  const int threads = smallIntegerOf(env, arguments.at(0));
   if (threads > 0) at::set_num_threads(threads);
   return toNumber(env, at::get_num_threads());
 }
@@ -207,15 +207,23 @@ napi_value setTf32(napi_env env, State&, const Arguments& arguments) {
   return nullptr;
 }
 
-/// keepFreedMemory(): freed memory stays the process's. Giving it back and faulting it in again costs 1.1x to 1.6x.
-napi_value keepFreedMemory(napi_env env, State&, const Arguments&) {
+/// Whether malloc keeps what is freed from now on, in all of the process; where there is no glibc it does as it likes.
+bool mallocKeeps() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 2147483647);
-  mallopt(M_TOP_PAD, 256 << 20);
+  // glibc before 2.35 takes no more than half of a heap. The others without this one would leave it where malloc begins, at 128 KiB.
+  if (!mallopt(M_MMAP_THRESHOLD, 1 << 30) && !mallopt(M_MMAP_THRESHOLD, 32 << 20)) return false;
+  return mallopt(M_TRIM_THRESHOLD, 2147483647) && mallopt(M_TOP_PAD, 256 << 20);
+#else
+  return false;
 #endif
+}
+
+/// keepFreedMemory(): freed memory stays the process's. Giving it back and faulting it in again costs 1.1x to 1.6x. Whether
+/// malloc keeps it, too: large blocks are kept in any case.
+napi_value keepFreedMemory(napi_env env, State&, const Arguments&) {
+  const bool kept = mallocKeeps();
   c10::SetCPUAllocator(&KeptBlocks::instance());
-  return nullptr;
+  return toBoolean(env, kept);
 }
 
 /// cpuCapability(): the instruction set that kernels on the CPU use.
@@ -229,7 +237,7 @@ napi_value cudaDevices(napi_env env, State&, const Arguments&) {
 napi_value reasonOfNoCuda(napi_env env, State&, const Arguments&) { return toText(env, whyNoCuda()); }
 
 napi_value useDevice(napi_env env, State& state, const Arguments& arguments) {
-  state.cuda.use(static_cast<int>(integerOf(env, arguments.at(0))));
+  state.cuda.use(smallIntegerOf(env, arguments.at(0)));
   return nullptr;
 }
 

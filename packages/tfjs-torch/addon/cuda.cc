@@ -7,6 +7,7 @@
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <ATen/cuda/CachingHostAllocator.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -51,14 +52,31 @@ void renewPool(CudaState& cuda) {
   if (cuda.graphs.empty()) cuda.pool = at::cuda::graph_pool_handle();
 }
 
-/// After a capture that failed: libtorch 2.11 and earlier go on allocating as if they were capturing, and free nothing any more.
-void abandonPool(CudaState& cuda) {
-  try {
-    c10::cuda::CUDACachingAllocator::endAllocateToPool(static_cast<c10::DeviceIndex>(cuda.device), cuda.pool);
-    c10::cuda::CUDACachingAllocator::releasePool(static_cast<c10::DeviceIndex>(cuda.device), cuda.pool);
-  } catch (const c10::Error&) {
-    // It had ended that by itself.
+/// Pinned memory belongs to pools, too, in newer ones of libtorch.
+template <typename Allocator>
+void endHostPool(Allocator* allocator, at::cuda::MempoolId_t pool) {
+  if constexpr (requires { allocator->end_allocate_to_pool(pool); }) {
+    allocator->end_allocate_to_pool(pool);
+    allocator->release_pool(pool);
   }
+}
+
+/// After a capture that failed at its beginning or end: libtorch's allocators may go on as if it were capturing, and free nothing
+/// any more. They ask the graph what it captures: it has to live until here.
+void abandonPool(CudaState& cuda) {
+  const auto device = static_cast<c10::DeviceIndex>(cuda.device);
+  const auto attempt = [](auto end) {
+    try {
+      end();
+    } catch (const c10::Error&) {
+      // It had ended that by itself.
+    }
+  };
+  attempt([&] {
+    c10::cuda::CUDACachingAllocator::endAllocateToPool(device, cuda.pool);
+    c10::cuda::CUDACachingAllocator::releasePool(device, cuda.pool);
+  });
+  attempt([&] { endHostPool(at::cuda::getCachingHostAllocator(), cuda.pool); });
   renewPool(cuda);
 }
 
@@ -89,8 +107,14 @@ void Cuda::beginGraph() {
   // A graph takes its memory from the device: what kernels before it have left in the cache is of no use to it.
   c10::cuda::CUDACachingAllocator::emptyCache();
   cuda.capturing = std::make_unique<at::cuda::CUDAGraph>();
-  // Other threads may copy meanwhile.
-  cuda.capturing->capture_begin(cuda.pool, cudaStreamCaptureModeThreadLocal);
+  try {
+    // Other threads may copy meanwhile.
+    cuda.capturing->capture_begin(cuda.pool, cudaStreamCaptureModeThreadLocal);
+  } catch (...) {
+    abandonPool(cuda);
+    cuda.capturing.reset();
+    throw;
+  }
 }
 
 int64_t Cuda::endGraph() {
@@ -99,8 +123,7 @@ int64_t Cuda::endGraph() {
   auto graph = std::move(cuda.capturing);
   try {
     graph->capture_end();
-  } catch (const c10::Error&) {
-    graph.reset();
+  } catch (...) {
     abandonPool(cuda);
     throw;
   }

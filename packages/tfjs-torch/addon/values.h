@@ -5,6 +5,8 @@
 #include <ATen/core/jit_type.h>
 #include <node_api.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,25 @@ inline double numberOf(napi_env env, napi_value value) {
   return number;
 }
 
-inline int64_t integerOf(napi_env env, napi_value value) { return static_cast<int64_t>(numberOf(env, value)); }
+/// Whether an int64_t can hold it; a cast of any other number, NaN among them, does not have to give anything.
+inline bool fitsInteger(double number) { return number >= -0x1p63 && number < 0x1p63; }
+
+inline int64_t integerOf(napi_env env, napi_value value) {
+  const double number = numberOf(env, value);
+  if (!fitsInteger(number) || number != std::trunc(number)) {
+    throw std::invalid_argument("expected a whole number of 64 bits, and this is " + std::to_string(number));
+  }
+  return static_cast<int64_t>(number);
+}
+
+/// For what is 32 bits wide: a number of threads, a device.
+inline int smallIntegerOf(napi_env env, napi_value value) {
+  const int64_t integer = integerOf(env, value);
+  if (integer < std::numeric_limits<int>::min() || integer > std::numeric_limits<int>::max()) {
+    throw std::invalid_argument("expected a whole number of 32 bits, and this is " + std::to_string(integer));
+  }
+  return static_cast<int>(integer);
+}
 
 inline bool booleanOf(napi_env env, napi_value value) {
   bool boolean = false;
@@ -90,7 +110,8 @@ inline c10::IValue scalarOf(napi_env env, napi_value value) {
   napi_typeof(env, value, &type);
   if (type == napi_boolean) return booleanOf(env, value);
   const double number = numberOf(env, value);
-  const bool whole = number == static_cast<double>(static_cast<int64_t>(number)) && std::abs(number) < 9e15;
+  // Of larger ones not every one is a double.
+  const bool whole = std::abs(number) < 9e15 && number == std::trunc(number);
   return whole ? c10::IValue(static_cast<int64_t>(number)) : c10::IValue(number);
 }
 

@@ -81,6 +81,36 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     expect(stdout).toMatch(/upload: out of memory: \d+ bytes were asked for, and \d+ are free/);
   });
 
+  it.runIf(process.platform === 'linux')(
+    'keeps freed memory where it was asked for, and is the host’s guest else',
+    () => {
+      // Blocks too small for the addon's own keeping: malloc has them.
+      const script = (options: object) => `
+      import { readFileSync } from 'node:fs';
+      import { registerTorch } from '${new URL('../dist/index.js', import.meta.url).href}';
+      import { loadNative } from '${new URL('../dist/native.js', import.meta.url).href}';
+      const { keepsFreedMemory } = registerTorch(${JSON.stringify(options)});
+      const values = new Float32Array(2 << 20).fill(1);
+      const handles = Array.from({ length: 50 }, () => loadNative().write(values, [values.length], 'cpu'));
+      const takenMib = () => Number(/VmRSS:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+      const beforeMib = takenMib();
+      for (const handle of handles) loadNative().free(handle);
+      console.log(JSON.stringify({ keepsFreedMemory, givenBackMib: beforeMib - takenMib() }));
+    `;
+      const run = (options: object) =>
+        JSON.parse(
+          execFileSync(process.execPath, ['--input-type=module', '-e', script(options)], { encoding: 'utf8' }),
+        ) as { keepsFreedMemory: boolean; givenBackMib: number };
+      const guest = run({});
+      expect(guest.keepsFreedMemory).toBe(false);
+      expect(guest.givenBackMib).toBeGreaterThan(350);
+      const owner = run({ keepFreedMemory: true });
+      const isGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header;
+      expect(owner.keepsFreedMemory).toBe(isGlibc);
+      if (isGlibc) expect(owner.givenBackMib).toBeLessThan(50);
+    },
+  );
+
   it('refuses devices that are not there', () => {
     expect(() => registerTorch({ device: 'tpu' })).toThrow('torch: tpu is not a device: choose cpu, cuda or cuda:N');
     const devices = loadNative().cudaDevices().length;

@@ -13,6 +13,33 @@ describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
     loadNative().free(x);
   });
 
+  it('refuses integers that are none', () => {
+    const native = loadNative();
+    const x = native.write(new Float32Array(4), [4], 'cpu');
+    for (const side of [NaN, Infinity, -Infinity, 2 ** 63, -(2 ** 63) - 2048, 0.5])
+      expect(() => aten.reshape(x, [side]), String(side)).toThrow(
+        'aten::reshape: shape: expected a whole number of 64 bits',
+      );
+    // Refused by the operator itself: it is an integer.
+    for (const side of [2 ** 62, -(2 ** 62)])
+      expect(() => aten.reshape(x, [side]), String(side)).toThrow(/invalid shape|shape '/);
+    expect(() => native.shape(NaN)).toThrow('expected a whole number of 64 bits, and this is nan');
+    expect(() => native.setThreads(2 ** 31)).toThrow('expected a whole number of 32 bits, and this is 2147483648');
+    native.free(x);
+  });
+
+  it('takes any number where an operator does', () => {
+    const native = loadNative();
+    for (const scalar of [NaN, Infinity, -Infinity, 1e300, -0.5, 2 ** 40]) {
+      const mark = native.mark();
+      const sum = aten['add.Scalar'](native.write(Float32Array.of(0), [1], 'cpu'), scalar);
+      const values = new Float32Array(1);
+      native.read(sum, values);
+      expect(values[0]).toBe(Math.fround(scalar));
+      native.release(mark, []);
+    }
+  });
+
   it('gives a freed number no tensor', () => {
     const native = loadNative();
     const x = native.write(Float32Array.of(1), [1], 'cpu');

@@ -31,7 +31,7 @@ export interface Native {
   setSeed(seed: number): void;
   setDeterministic(on: boolean): void;
   setTf32(on: boolean): void;
-  keepFreedMemory(): void;
+  keepFreedMemory(): boolean;
   cpuCapability(): string;
   cudaDevices(): string[];
   whyNoCuda(): string;
