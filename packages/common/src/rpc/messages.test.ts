@@ -15,6 +15,7 @@ const register = {
   run: 'photos',
   kind: { backend: 'wasm', version: '4.22.0', device: 'cpu', instructionSet: 'simd', threads: 1, precision: 'f32' },
   exchangeAddress: '127.0.0.1:4000',
+  machine: '0123456789abcdef'.repeat(2),
   datasetSha256: 'a'.repeat(64),
   hostCheck: { pid: 1, descriptor: 20 },
   hostSecret: { term: 4_000_000_000, number: 1 },
@@ -29,7 +30,10 @@ test('what fourfold’s own parts send is well-formed', () => {
   expect(worker({ body: 'heartbeat', heartbeat: {} })).toBeUndefined();
   expect(ready({ losses: { content: 0.1, adversarial: 2 }, file: { pid: 1, descriptor: 3 } })).toBeUndefined();
   expect(worker({ evaluationDone: { token, scores: [score, { ...score, psnr: Infinity }] } })).toBeUndefined();
-  expect(worker({ leaseFailed: { token, reason: 'shard 3 is damaged\n', fatal: true } })).toBeUndefined();
+  expect(worker({ leaseFailed: { token, reason: 'shard 3 is damaged\n', code: 'corrupt' } })).toBeUndefined();
+  const { run, machine } = register;
+  expect(worker({ leaving: { token: null, code: 'fault', reason: 'a kernel hangs', run, machine } })).toBeUndefined();
+  expect(messageProblem(coordinatorMessageSchema, { dismissed: { code: 'useless', reason: 'NaN' } })).toBeUndefined();
   const lease = { token, leaseMs: 1000, evaluation: { iteration: 1, generatorVersion: 1 } };
   expect(messageProblem(coordinatorMessageSchema, { lease })).toBeUndefined();
   expect(messageProblem(gradientRequestSchema, { token, begin: 0 })).toBeUndefined();
@@ -45,6 +49,12 @@ test.each<[string, () => string | undefined, RegExp]>([
     'no scores',
     () => worker({ evaluationDone: { token, scores: [] } }),
     /^malformed message: evaluationDone\.scores: /,
+  ],
+  ['a failure of no kind', () => worker({ leaseFailed: { token, reason: '', code: 'odd' } }), /leaseFailed\.code: /],
+  [
+    'a machine’s own name',
+    () => messageProblem(registerSchema, { ...register, machine: 'gpu-7' }),
+    /machine: must be a/,
   ],
   ['no body', () => worker({}), /^malformed message: has no body$/],
   ['no token', () => ready({ token: null }), /gradientReady\.token: /],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describeError } from '../errors.js';
+import type { FailureCode } from '../failures.js';
 import { parseAddress } from './address.js';
 
 /*
@@ -28,6 +29,9 @@ const sharedFile = z.object({ pid: naturalNumber, descriptor: naturalNumber });
 const address = z.string().refine((value) => (parseAddress(value)?.port ?? 0) > 0, 'must be host:port');
 const sha256 = z.string().regex(/^([0-9a-f]{64})?$/, 'must be a SHA-256');
 
+/** Of a host. */
+const machine = z.string().regex(/^[0-9a-f]{32}$/, 'must be a hash of 32 hexadecimal digits');
+
 const token = z.object({ term: naturalNumber, number: naturalNumber });
 
 const kind = z.object({
@@ -41,6 +45,7 @@ const kind = z.object({
 
 const register = z.object({
   run: text(100),
+  machine,
   kind,
   exchangeAddress: address,
   datasetSha256: sha256,
@@ -69,7 +74,21 @@ const score = z.object({
 
 const evaluationDone = z.object({ token, scores: z.array(score).min(1).max(maxScores) });
 
-const leaseFailed = z.object({ token, reason, fatal: z.boolean() });
+const failureCode = z.enum([
+  'invalid',
+  'not-found',
+  'corrupt',
+  'conflict',
+  'no-space',
+  'unavailable',
+  'refused',
+  'mismatch',
+  'useless',
+  'fault',
+] satisfies FailureCode[]);
+
+const leaseFailed = z.object({ token, reason, code: failureCode });
+const leaving = z.object({ token: token.nullish(), reason, code: failureCode, run: text(100), machine });
 
 const heartbeat = z.object({});
 
@@ -105,13 +124,15 @@ const oneOf = <Bodies extends z.ZodRawShape>(bodies: Bodies) =>
     .refine((message) => Object.keys(message).some((name) => name in bodies), 'has no body');
 
 export const registerSchema = register;
-export const workerMessageSchema = oneOf({ register, heartbeat, gradientReady, evaluationDone, leaseFailed });
+export const leavingSchema = leaving;
+export const workerMessageSchema = oneOf({ register, heartbeat, gradientReady, evaluationDone, leaseFailed, leaving });
 export const coordinatorMessageSchema = oneOf({
   welcome,
   heartbeat,
   lease,
   leaseEnded: z.object({ token }),
   runEnded: z.object({ reason }),
+  dismissed: z.object({ reason, code: failureCode }),
 });
 export const parametersRequestSchema = z.object({
   term: naturalNumber,

@@ -6,7 +6,7 @@ import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 import { deserializeChunk, serializeChunk } from './chunk-frame.js';
 
 /** Raised when an older peer would misunderstand a newer one; both sides refuse another version than their own. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const protoPath = fileURLToPath(new URL('../../../../proto/fourfold/v1/fourfold.proto', import.meta.url));
 

@@ -1,0 +1,148 @@
+import { status } from '@grpc/grpc-js';
+import { describe, expect, test } from 'vitest';
+import { FourfoldError } from './errors.js';
+import {
+  failureCode,
+  failureError,
+  growingPauseMs,
+  judge,
+  maxInARow,
+  maxTries,
+  type Circumstances,
+  type Failure,
+  type FailureCode,
+  type Verdict,
+} from './failures.js';
+
+/** A process of machine a that came at 100 and failed at 110. */
+const fails = (code: FailureCode, more: Partial<Failure> = {}): Failure => ({
+  code,
+  machine: 'a',
+  process: 9,
+  begunMs: 100,
+  failedMs: 110,
+  ...more,
+});
+/** One that had failed before that one came. */
+const before = (code: FailureCode, machine = 'a', more: Partial<Failure> = {}): Failure =>
+  fails(code, { machine, process: 1, begunMs: 0, failedMs: 50, ...more });
+const alone = ['a'];
+const two = ['a', 'b'];
+const three = ['a', 'b', 'c'];
+
+interface Scenario extends Partial<Omit<Circumstances, 'machines'>> {
+  code: FailureCode;
+  machines?: string[];
+  is: Verdict;
+}
+
+test.each<[string, Scenario]>([
+  ['the coordinator has moved on', { code: 'stale', is: 'stale' }],
+
+  ['what may pass is tried again', { code: 'unavailable', is: 'retry' }],
+  ['... up to its tries', { code: 'unavailable', times: maxTries - 1, is: 'retry' }],
+  ['... then the process leaves', { code: 'unavailable', times: maxTries, is: 'this machine' }],
+  ['... or when it does nothing well any more', { code: 'unavailable', inARow: maxInARow, is: 'this machine' }],
+  ['an object that was replaced while it was read is read again', { code: 'conflict', is: 'retry' }],
+
+  ['a shard is missing: here', { code: 'not-found', is: 'this machine' }],
+  ['a shard is damaged: here', { code: 'corrupt', is: 'this machine' }],
+  ['a picture cannot be decoded: here', { code: 'invalid', is: 'this machine' }],
+  ['the disk is full: here', { code: 'no-space', is: 'this machine' }],
+  ['the keys are refused: here', { code: 'refused', is: 'this machine' }],
+  ['the compute thread died: here', { code: 'fault', is: 'this machine' }],
+
+  ['two machines say the same of the input', { code: 'not-found', earlier: [before('not-found', 'b')], is: 'the run' }],
+  [
+    '... though there is a third that was not asked',
+    { code: 'corrupt', earlier: [before('corrupt', 'b')], machines: three, is: 'the run' },
+  ],
+  ['two machines say different things', { code: 'corrupt', earlier: [before('invalid', 'b')], is: 'this machine' }],
+  [
+    'two processes of one machine say the same, and another machine is there',
+    { code: 'not-found', earlier: [before('not-found')], is: 'this machine' },
+  ],
+  [
+    'two machines’ disks are full: a third may have room',
+    { code: 'no-space', earlier: [before('no-space', 'b')], machines: three, is: 'this machine' },
+  ],
+  ['all machines’ disks are full', { code: 'no-space', earlier: [before('no-space', 'b')], is: 'the run' }],
+  [
+    'one machine: a fresh process says the same',
+    { code: 'not-found', machines: alone, earlier: [before('not-found')], is: 'the run' },
+  ],
+  [
+    '... also of what may pass, when its tries are over',
+    { code: 'unavailable', times: maxTries, machines: alone, earlier: [before('unavailable')], is: 'the run' },
+  ],
+  ['... not before', { code: 'unavailable', machines: alone, earlier: [before('unavailable')], is: 'retry' }],
+  [
+    'one machine: a process that was there already is not fresh',
+    { code: 'no-space', machines: alone, earlier: [before('no-space', 'a', { failedMs: 105 })], is: 'this machine' },
+  ],
+  [
+    'one machine: a fresh process says something else',
+    { code: 'no-space', machines: alone, earlier: [before('not-found')], is: 'this machine' },
+  ],
+  [
+    '... until it is clear that nobody is fit',
+    {
+      code: 'no-space',
+      machines: alone,
+      earlier: (['not-found', 'fault', 'refused', 'corrupt', 'invalid'] as const).map((code) => before(code)),
+      is: 'the run',
+    },
+  ],
+  [
+    '... and there is no machine that was not asked',
+    {
+      code: 'no-space',
+      machines: two,
+      earlier: (['not-found', 'fault', 'refused', 'corrupt', 'invalid'] as const).map((code) => before(code)),
+      is: 'this machine',
+    },
+  ],
+
+  ['a gradient is not finite: it is computed again', { code: 'useless', is: 'retry' }],
+  [
+    '... on the one machine until its tries are over',
+    { code: 'useless', times: maxTries, machines: alone, is: 'the run' },
+  ],
+  ['... with others there, its machine leaves', { code: 'useless', times: maxTries, is: 'this machine' }],
+  [
+    '... unless another machine’s was not either',
+    { code: 'useless', times: maxTries, earlier: [before('useless', 'b')], is: 'the run' },
+  ],
+  ['a worker none of whose answers is of use leaves', { code: 'useless', inARow: maxInARow, is: 'this machine' }],
+])('%s', (_, { code, machines = two, is, times = 1, inARow = times, earlier = [] }) => {
+  expect(judge(fails(code), { times, inARow, earlier, machines: new Set(machines) })).toBe(is);
+});
+
+describe('what kind of failure an error is', () => {
+  const rpc = (code: number) => Object.assign(new Error('of a call'), { code });
+  test.each<[string, unknown, FailureCode]>([
+    ['ours', new FourfoldError('corrupt', 'a shard is damaged'), 'corrupt'],
+    ['a call’s FAILED_PRECONDITION', rpc(status.FAILED_PRECONDITION), 'stale'],
+    ['any other end of a call', rpc(status.UNAVAILABLE), 'unavailable'],
+    ['a system’s error', Object.assign(new Error('EIO'), { code: 'EIO' }), 'fault'],
+    ['a TypeError', new TypeError('x is undefined'), 'fault'],
+    ['no error at all', 'nonsense', 'fault'],
+  ])('%s', (_, error, code) => {
+    expect(failureCode(error)).toBe(code);
+  });
+
+  test.each<[FailureCode, string]>([
+    ['not-found', 'not-found'],
+    ['useless', 'invalid'],
+    ['fault', 'unavailable'],
+  ])('%s ends a process or a run as %s', (code, as) => {
+    expect(failureError(code, 'why')).toMatchObject({ code: as, message: 'why' });
+  });
+});
+
+test('pauses grow up to the longest, and differ', () => {
+  const pauses = { firstMs: 100, longestMs: 5_000 };
+  const highest = [1, 2, 3, 7, 99, 9_999].map((times) => growingPauseMs(times, pauses, () => 1));
+  expect(highest).toEqual([100, 200, 400, 5_000, 5_000, 5_000]);
+  expect(growingPauseMs(2, pauses, () => 0)).toBe(150);
+});

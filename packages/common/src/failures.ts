@@ -1,0 +1,110 @@
+import { status } from '@grpc/grpc-js';
+import { FourfoldError, type ErrorCode } from './errors.js';
+
+/*
+ * What a failure is taken for: the one policy of all parts. `judge` is a pure function of what failed, on whom and how often; the
+ * effects are its callers'.
+ */
+
+/** What kind of failure it is: an error's code, or what no error of ours says. */
+export type FailureCode =
+  | ErrorCode
+  | 'stale' // the coordinator has moved on from what was asked
+  | 'useless' // an answer came, and is of no use: not finite, of another shape, empty
+  | 'fault'; // the program or what it computes with: a kernel that hangs, a thread that died, a TypeError
+
+/** What to do about a failure. */
+export type Verdict =
+  /** Nothing: the coordinator has moved on, and knows. */
+  | 'stale'
+  /** The same process may try again, after a pause. */
+  | 'retry'
+  /** The process leaves, its work moves; a fresh one may come. */
+  | 'this machine'
+  /** Nobody would do better: the run ends with the reason. */
+  | 'the run';
+
+/** A process on whom something failed. */
+export interface Failure {
+  code: FailureCode;
+  /** Its host, by the host's own proof. */
+  machine: string;
+  process: string | number;
+  /** When the process came, and when it failed, on one clock. */
+  begunMs: number;
+  failedMs: number;
+}
+
+/** What is known besides. */
+export interface Circumstances {
+  /** How often this has failed in a row, this time included: on this process, or for `useless` on whoever it was. */
+  times: number;
+  /** How often this process has failed since it last did something well, this time included. */
+  inARow: number;
+  /** Who has failed for good at the same thing, while nobody has done it. */
+  earlier: readonly Failure[];
+  /** The machines that were there lately. */
+  machines: ReadonlySet<string>;
+}
+
+/** So often the same thing is tried, where trying again may help. */
+export const maxTries = 5;
+/** A process that fails so often, at whatever, is not fit. It is more than two tasks' tries side by side. */
+export const maxInARow = 2 * maxTries;
+/** Processes that end for reasons of all kinds, on all machines that are there, before the run does. */
+const maxEnds = 6;
+
+const mayPass = new Set<FailureCode>(['unavailable', 'conflict', 'useless']);
+/** What is wrong is the input, if it is not the machine that reads it. */
+const saysOfInput = new Set<FailureCode>(['invalid', 'not-found', 'corrupt', 'useless']);
+
+/** What a failure is taken for. */
+export function judge(failure: Failure, { times, inARow, earlier, machines }: Circumstances): Verdict {
+  const { code } = failure;
+  if (code === 'stale') return 'stale';
+  const isSpent = times >= maxTries;
+  if (mayPass.has(code) && !isSpent && inARow < maxInARow) return 'retry';
+  const all = [...earlier, failure];
+  const same = all.filter((other) => other.code === code);
+  const isAlone = [...machines].every((machine) => machine === failure.machine);
+  const everyone = (failures: Failure[]) => [...machines].every((m) => failures.some(({ machine }) => machine === m));
+  if (isAlone) {
+    // Its answers are as good as fresh: nothing of the one before is in them.
+    if (code === 'useless' && isSpent) return 'the run';
+    if (same.some((other) => isFresh(failure, other))) return 'the run';
+  } else if (saysOfInput.has(code)) {
+    if (same.some(({ machine }) => machine !== failure.machine)) return 'the run';
+  } else if (everyone(same)) {
+    return 'the run';
+  }
+  return all.length >= maxEnds && everyone(all) ? 'the run' : 'this machine';
+}
+
+/** Whether a process came after the other one had failed. */
+const isFresh = (failure: Failure, earlier: Failure): boolean =>
+  failure.process !== earlier.process && failure.begunMs >= earlier.failedMs;
+
+/** What kind of failure an error is. What is no error of ours, and none of a call to a peer, is a fault. */
+export function failureCode(error: unknown): FailureCode {
+  if (error instanceof FourfoldError) return error.code;
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (typeof code !== 'number') return 'fault';
+  return code === status.FAILED_PRECONDITION ? 'stale' : 'unavailable';
+}
+
+/** The error with which a process, or the run, ends for a failure that somebody described. */
+export function failureError(code: FailureCode, reason: string): FourfoldError {
+  if (code === 'useless') return new FourfoldError('invalid', reason);
+  return new FourfoldError(code === 'fault' || code === 'stale' ? 'unavailable' : code, reason);
+}
+
+export interface Pauses {
+  firstMs: number;
+  longestMs: number;
+}
+
+/** How long to wait before trying again what has failed `times` in a row: twice as long each time, and not all at once. */
+export function growingPauseMs(times: number, { firstMs, longestMs }: Pauses, random = Math.random): number {
+  const wholeMs = Math.min(longestMs, firstMs * 2 ** Math.min(30, times - 1));
+  return wholeMs * (0.75 + random() / 4);
+}
