@@ -140,7 +140,7 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
   [
     'another protocol version',
     (message) => (message.register ? { register: { ...message.register, protocolVersion: 999 } } : message),
-    /^fourfold: the worker speaks protocol version 999, this coordinator 2: use one release for both$/,
+    /^fourfold: the worker speaks protocol version 999, this coordinator \d+: use one release for both$/,
     'worker-refused',
   ],
   [

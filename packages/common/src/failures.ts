@@ -82,7 +82,7 @@ export function judge(failure: Failure, { times, inARow, earlier, machines }: Ci
 
 /** Whether a process came after the other one had failed. */
 const isFresh = (failure: Failure, earlier: Failure): boolean =>
-  failure.process !== earlier.process && failure.begunMs >= earlier.failedMs;
+  failure.process !== earlier.process && failure.begunMs > earlier.failedMs;
 
 /** What kind of failure an error is. What is no error of ours, and none of a call to a peer, is a fault. */
 export function failureCode(error: unknown): FailureCode {

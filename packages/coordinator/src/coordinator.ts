@@ -1,7 +1,6 @@
 import {
   checkConditionalPuts,
   createLogger,
-  FourfoldError,
   logAbout,
   markRunEnd,
   openStore,
@@ -17,6 +16,7 @@ import {
 import { createCheckpointSaver } from './checkpoint-saver.js';
 import { createCoordinatorMetrics } from './coordinator-metrics.js';
 import { createExchange } from './exchange.js';
+import { createFailures } from './failures.js';
 import { createLeaseBoard } from './lease-board.js';
 import { createProgress } from './progress.js';
 import { iterationOf } from './retention.js';
@@ -78,6 +78,12 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   let state = 'training';
   const { timing, workers } = config;
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
+  const failures = createFailures({
+    board,
+    stop: (error) => stop.abort(error),
+    latelyMs: timing.patienceMs,
+    log,
+  });
   const service = createCoordinatorService(
     {
       config,
@@ -92,7 +98,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
       },
       exchange,
       status: () => progress.status(state, term, board.workerCount(), master.versions()),
-      stop: (reason) => stop.abort(new FourfoldError('invalid', reason)),
+      failures,
     },
     log,
   );
@@ -158,7 +164,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   try {
     // Whatever the other run does from now on, this one has begun.
     if (config.startFrom !== undefined && !found) await checkpoint();
-    const parts = { config, master, board, exchange, progress, log, checkpoint, inState };
+    const parts = { config, master, board, failures, exchange, progress, log, checkpoint, inState };
     await train({ ...parts, onUpdate: metrics.updated }, AbortSignal.any([signal, stop.signal]));
     await inState('writing a checkpoint', () => saver.settled());
     await markRunEnd(run, term, config, () => guard.check());

@@ -41,6 +41,7 @@ const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType
   kind: null,
   exchangeAddress: '127.0.0.1:1',
   datasetSha256: '',
+  machine: '0'.repeat(32),
   hostCheck,
   hostSecret,
   formats: wireFormats(formats),

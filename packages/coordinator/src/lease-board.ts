@@ -1,4 +1,12 @@
-import { FourfoldError, tokenName, type Logger, type TimingConfig, type Token__Output } from '@fourfold/common';
+import {
+  createRepeats,
+  FourfoldError,
+  tokenName,
+  type FailureCode,
+  type Logger,
+  type TimingConfig,
+  type Token__Output,
+} from '@fourfold/common';
 import { plan, type GrantReason, type LeaseView, type TaskView } from './plan.js';
 import { createUsualTime } from './usual-time.js';
 
@@ -13,6 +21,8 @@ export interface Task<Work> {
   priority: number;
   /** Tasks of a kind take about as long; one that takes much longer is given to an idle worker, too. */
   kind?: string;
+  /** Tasks of a subject fail for the same reasons; its key, unless told. */
+  subject?: string;
   /** What it is about, for the log. */
   about?: Readonly<Record<string, unknown>>;
   work: Work;
@@ -24,6 +34,10 @@ export interface Seat<Work> {
   taken?(worker: number): void;
   grant(token: Token__Output, leaseMs: number, work: Work): void;
   end(token: Token__Output): void;
+  /** It gets nothing before, where others are there. */
+  restsUntilMs?: number;
+  /** Tell the worker to end for good, and why; it is cut off then. */
+  dismiss?(code: FailureCode, reason: string): void;
   /** Cut the worker off; `left` is called by the board itself. */
   drop(reason: string): void;
 }
@@ -46,7 +60,8 @@ interface Entry<Work, Result> extends Task<Work>, Pick<TaskView, 'preferredWorke
   leases: Lease[];
   /** How often it has been given to a worker. */
   grants: number;
-  failedWorkers: Set<number>;
+  /** Who has failed at it, and when each may try again. */
+  failedWorkers: Map<number, number>;
   offer?: Offer<Result>;
   lost: AbortController;
   waiting: ((offer: Offer<Result>) => void)[];
@@ -88,6 +103,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
   const counts: LeaseCounts = { joined: 0, left: 0, granted: 0, moved: 0, straggling: 0, refused: 0, rejected: 0 };
   /** What the newest leases were about, by their numbers: late answers are logged with it. */
   const past = new Map<number, Task<Work>['about']>();
+  const repeats = createRepeats();
   let hasStarted = false;
 
   function find(token: Token__Output): { task: Entry<Work, Result>; lease: Lease } | undefined {
@@ -132,7 +148,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
   function replan(nowMs = performance.now()): void {
     if (!mayGrant()) return;
     hasStarted ||= seats.size >= minimum.minimumToStart;
-    const views = [...seats].map(([id, { lastSeenMs }]) => ({ id, lastSeenMs }));
+    const views = [...seats].map(([id, { lastSeenMs, restsUntilMs }]) => ({ id, lastSeenMs, restsUntilMs }));
     const decisions = plan(nowMs, views, [...tasks.values()].map(viewOf), {
       silenceMs: timing.silenceMs,
       stragglerFactor: timing.stragglerFactor,
@@ -173,6 +189,21 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       return worker;
     },
     leave,
+    /** A worker is to end for good. */
+    dismiss(worker: number, code: FailureCode, reason: string): void {
+      seats.get(worker)?.dismiss?.(code, reason);
+      leave(worker, reason);
+    },
+    /** Others get work before a worker until then. */
+    rest(worker: number, untilMs: number): void {
+      const seat = seats.get(worker);
+      if (seat) seat.restsUntilMs = untilMs;
+    },
+    /** What a token that is valid is for, and whose it is. */
+    holder(token: Token__Output): { worker: number; task: string; subject: string } | undefined {
+      const { task, lease } = find(token) ?? {};
+      return task && lease && { worker: lease.worker, task: task.key, subject: task.subject ?? task.key };
+    },
     /** Something was heard of a worker. */
     seen(worker: number): void {
       const seat = seats.get(worker);
@@ -202,7 +233,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       const fresh = {
         leases: [],
         grants: 0,
-        failedWorkers: new Set<number>(),
+        failedWorkers: new Map<number, number>(),
         lost: new AbortController(),
         waiting: [],
       };
@@ -224,15 +255,20 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
         });
       });
     },
-    /** An answer was of no use: its task is open again, for another worker where there is one, unless it has moved on meanwhile. */
-    reject(token: Token__Output, reason: string): void {
+    /**
+     * A worker has failed at a task, or its answer was of no use: the task is open again, for another worker where there is one, else
+     * for this one after a pause, unless it has moved on meanwhile.
+     */
+    reject(token: Token__Output, reason: string, pauseMs = 0): void {
       const { task, lease } = find(token) ?? {};
       if (!task || !lease) return;
       counts.rejected++;
       const { key, about } = task;
-      log.warn({ event: 'rejected', task: key, ...about, worker: lease.worker, reason }, 'result rejected');
+      const { worker } = lease;
+      const times = repeats(`${worker} ${reason}`);
+      if (times) log.warn({ event: 'rejected', task: key, ...about, worker, reason, times }, 'result rejected');
       end(lease);
-      task.failedWorkers.add(lease.worker);
+      task.failedWorkers.set(worker, performance.now() + pauseMs);
       task.leases = task.leases.filter((other) => other !== lease);
       if (task.offer) forgetOffer(task);
       replan();

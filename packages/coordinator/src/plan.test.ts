@@ -8,7 +8,7 @@ const task = (key: string, more: Partial<TaskView> = {}): TaskView => ({
   priority: 0,
   isReady: false,
   leases: [],
-  failedWorkers: new Set(),
+  failedWorkers: new Map(),
   ...more,
 });
 const leaseOf = (worker: number, grantedMs = 0, deadlineMs = 9999): LeaseView => ({ worker, grantedMs, deadlineMs });
@@ -38,12 +38,44 @@ test('a worker gets what it has in its cache, but not more than its share', () =
 });
 
 test('who has failed at a task gets it again only when everybody has', () => {
-  const failed = (...ids: number[]) => [task('a', { preferredWorker: 1, failedWorkers: new Set(ids) })];
+  const failed = (...ids: number[]) => [
+    task('a', { preferredWorker: 1, failedWorkers: new Map(ids.map((id) => [id, 0])) }),
+  ];
   expect(grants(failed(1), alive(1, 2))).toEqual([['a', 2]]);
   expect(grants(failed(1, 2), alive(1, 2))).toEqual([['a', 1]]);
   // The other one is busy: its turn comes.
   const busy = ['b', 'c'].map((key) => task(key, { leases: [leaseOf(2)] }));
   expect(grants([...failed(1), ...busy], alive(1, 2))).toEqual([]);
+});
+
+test('who has failed at a task waits before it tries again', () => {
+  const failed = [task('a', { failedWorkers: new Map([[1, 500]]) })];
+  expect(grants(failed, alive(1), 499)).toEqual([]);
+  expect(grants(failed, alive(1), 500)).toEqual([['a', 1]]);
+  expect(grants(failed, alive(1, 2), 0)).toEqual([['a', 2]]);
+  // Of those who have all failed the first whose pause is over gets it.
+  const both = [
+    task('a', {
+      failedWorkers: new Map([
+        [1, 500],
+        [2, 300],
+      ]),
+    }),
+  ];
+  expect(grants(both, alive(1, 2), 400)).toEqual([['a', 2]]);
+});
+
+test('who rests gets nothing while another is there', () => {
+  const workers = [{ id: 1, lastSeenMs: 0, restsUntilMs: 500 }, ...alive(2)];
+  const tasks = [task('a', { preferredWorker: 1 }), task('b'), task('c')];
+  expect(grants(tasks, workers, 499)).toEqual([
+    ['a', 2],
+    ['b', 2],
+  ]);
+  expect(grants([task('a', { preferredWorker: 1 })], workers, 500)).toEqual([['a', 1]]);
+  expect(grants([task('a')], workers.slice(0, 1), 0)).toEqual([['a', 1]]);
+  // What it has already stays with it.
+  expect(grants([task('a', { leases: [leaseOf(1)] })], workers, 0)).toEqual([]);
 });
 
 test('a silent worker is dropped and its tasks move', () => {
@@ -108,7 +140,7 @@ test.each<[string, TaskView[], number, Partial<PlanOptions>]>([
   ['what is usual is not known', [slow(1, { usualMs: undefined })], 900, {}],
   ['its answer is there', [slow(1, { isReady: true })], 900, {}],
   ['two compute it already', [slow(1, { leases: [leaseOf(1), leaseOf(3)] })], 900, {}],
-  ['the idle one has failed at it', [slow(1, { failedWorkers: new Set([2, 3]) })], 900, {}],
+  ['the idle one has failed at it', [slow(1, { failedWorkers: new Map([2, 3].map((id) => [id, 0])) })], 900, {}],
   ['nobody is idle', [slow(1), slow(2, { usualMs: 1000 }), slow(3, { usualMs: 1000 })], 900, {}],
   ['the config does not want it', [slow(1)], 900, { stragglerFactor: 0 }],
 ])('no second lease: %s', (_, tasks, nowMs, more) => {

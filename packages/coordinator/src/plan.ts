@@ -6,6 +6,8 @@ export interface WorkerView {
   id: number;
   /** When something was last heard of it. */
   lastSeenMs: number;
+  /** It gets nothing before, unless nobody else is there. */
+  restsUntilMs?: number;
 }
 
 /** A worker's right to compute a task. */
@@ -26,8 +28,8 @@ export interface TaskView {
   leases: readonly LeaseView[];
   /** Who most likely has something of it in its cache. */
   preferredWorker?: number;
-  /** Whose answers to it were of no use. */
-  failedWorkers: ReadonlySet<number>;
+  /** Who has failed at it, and when each may try again. */
+  failedWorkers: ReadonlyMap<number, number>;
   /** How long such a task usually takes from its grant on; undefined while that is not known, or does not matter. */
   usualMs?: number;
 }
@@ -56,7 +58,7 @@ export type Decision =
 /**
  * Drop workers that are silent or whose lease ran out; give open tasks to the others: first to the worker that prefers
  * them, up to its fair share, then to whoever has the fewest. Who has failed at a task gets it again only when every worker
- * has. What idle workers are left compute stragglers' tasks, too. A dropped worker's tasks are open again.
+ * has, and after a pause. Who rests gets nothing while another is there. What idle workers are left compute stragglers' tasks, too. A dropped worker's tasks are open again.
  */
 export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], options: PlanOptions): Decision[] {
   const drops = workers.flatMap((worker): Decision[] => {
@@ -66,11 +68,12 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
   const alive = workers.filter(({ id }) => !drops.some((drop) => drop.worker === id));
   if (alive.length === 0 || alive.length < options.minimumWorkers) return drops;
 
-  const load = new Map(alive.map(({ id }) => [id, 0]));
-  const living = (task: TaskView) => task.leases.filter(({ worker }) => load.has(worker));
+  const living = (task: TaskView) => task.leases.filter(({ worker }) => alive.some(({ id }) => id === worker));
+  const awake = alive.filter(({ restsUntilMs = -Infinity }) => restsUntilMs <= nowMs);
+  const load = new Map((awake.length > 0 ? awake : alive).map(({ id }) => [id, 0]));
   for (const task of tasks) {
     if (task.isReady) continue;
-    for (const { worker } of living(task)) load.set(worker, (load.get(worker) ?? 0) + 1);
+    for (const { worker } of living(task)) if (load.has(worker)) load.set(worker, (load.get(worker) ?? 0) + 1);
   }
   const grants: Decision[] = [];
   const grant = (task: TaskView, worker: number, because: GrantReason) => {
@@ -89,7 +92,8 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
   });
   for (const task of others) {
     const untried = [...load].filter(([worker]) => !task.failedWorkers.has(worker));
-    const able = untried.length > 0 ? untried : [...load];
+    const able = untried.length > 0 ? untried : [...load].filter(([id]) => mayTryAgain(task, id, nowMs));
+    if (able.length === 0) continue;
     const [worker, leases] = able.reduce((least, entry) => (entry[1] < least[1] ? entry : least));
     if (leases < options.leasesAWorker) grant(task, worker, 'open');
   }
@@ -102,6 +106,9 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
   }
   return [...drops, ...grants];
 }
+
+const mayTryAgain = ({ failedWorkers }: TaskView, worker: number, nowMs: number): boolean =>
+  (failedWorkers.get(worker) ?? 0) <= nowMs;
 
 const isLate = (nowMs: number, { usualMs, leases }: TaskView, { stragglerFactor }: PlanOptions): boolean =>
   usualMs !== undefined && stragglerFactor > 0 && nowMs - leases[0].grantedMs > stragglerFactor * usualMs;

@@ -2,6 +2,7 @@ import { status, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
   createLogger,
   endWithStatus,
+  leavingSchema,
   messageProblem,
   protocolVersion,
   registerSchema,
@@ -9,6 +10,8 @@ import {
   type CoordinatorHandlers,
   type CoordinatorMessage,
   type EvaluationWork__Output,
+  type FailureCode,
+  type Leaving__Output,
   type PictureScore__Output,
   type Register__Output,
   type ReplicaWork__Output,
@@ -18,6 +21,7 @@ import {
   type WorkerMessage__Output,
 } from '@fourfold/common';
 import type { Connection, Exchange } from './exchange.js';
+import type { Failures } from './failures.js';
 import type { GradientSource } from './gradient-pieces.js';
 import type { LeaseBoard } from './lease-board.js';
 import { createWatch } from './watch.js';
@@ -41,8 +45,8 @@ export interface ServiceHost {
   admit(register: Register__Output): Connection | { problem: string };
   exchange: Pick<Exchange, 'handlers'>;
   status(): RunStatus;
-  /** A worker says that no worker can compute this. */
-  stop(reason: string): void;
+  /** What workers fail at. */
+  failures: Omit<Failures, 'done'>;
 }
 
 /** A worker as it registered. */
@@ -71,38 +75,53 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
   function seat(
     call: JoinCall,
-    { exchangeAddress, kind }: Register__Output,
+    { exchangeAddress, kind, machine }: Register__Output,
     connection: Connection,
     drop: (reason: string) => void,
   ): number {
     const worker: number = host.board.join({
-      taken: (worker) => call.write({ welcome: { term: host.term, worker, ...connection.welcome } }),
+      restsUntilMs: host.failures.restsUntilMs(machine),
+      taken(worker) {
+        host.failures.joined(worker, machine);
+        call.write({ welcome: { term: host.term, worker, ...connection.welcome } });
+      },
       grant: (token, leaseMs, work) => call.write({ lease: { token, leaseMs, ...work } }),
       end: (token) => call.write({ leaseEnded: { token } }),
+      dismiss: (code, reason) => call.write({ dismissed: { code, reason } }),
       drop: (reason) => {
         drop(reason);
         connection.close();
+        host.failures.gone(worker);
         facts.delete(worker);
       },
     });
     const { transport } = connection;
     facts.set(worker, { exchangeAddress, kind, transport, joinedAtMs: Date.now() });
-    log.info({ event: 'worker-joined', worker, exchangeAddress, transport, kind }, 'worker joined');
+    log.info({ event: 'worker-joined', worker, exchangeAddress, transport, machine, kind }, 'worker joined');
     return worker;
   }
 
   function receive(worker: number, connection: Connection, message: WorkerMessage__Output): void {
     host.board.seen(worker);
-    const { gradientReady, evaluationDone, leaseFailed } = message;
+    const { gradientReady, evaluationDone, leaseFailed, leaving } = message;
     if (gradientReady?.token) {
       const { token, losses, file } = gradientReady;
       host.board.offer(worker, token, { gradient: connection.gradient(token, file), losses, scores: [] });
     } else if (evaluationDone?.token) {
       host.board.offer(worker, evaluationDone.token, { losses: {}, scores: evaluationDone.scores });
     } else if (leaseFailed?.token) {
-      if (leaseFailed.fatal && facts.has(worker)) host.stop(leaseFailed.reason);
-      else host.board.reject(leaseFailed.token, leaseFailed.reason);
+      host.failures.failed(worker, leaseFailed.token, toldBy(leaseFailed));
+    } else if (leaving) {
+      host.failures.leaving(worker, leaving.token, toldBy(leaving));
     }
+  }
+
+  /** A worker that does not get as far as to register says why. */
+  function receiveLeaving(leaving: Leaving__Output, peer: string): void {
+    if (leaving.protocolVersion !== protocolVersion || leaving.run !== host.config.name) return;
+    if (messageProblem(leavingSchema, leaving)) return;
+    log.warn({ event: 'worker-failed-to-start', peer, ...toldBy(leaving) }, 'a worker could not start');
+    host.failures.failedToStart(leaving.machine, toldBy(leaving));
   }
 
   const handlers: CoordinatorHandlers = {
@@ -141,6 +160,11 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
           return;
         }
         clearTimeout(timer);
+        if (message.leaving) {
+          receiveLeaving(message.leaving, call.getPeer());
+          isOver = true;
+          return call.end();
+        }
         const admitted = message.register
           ? admit(host, message.register)
           : { problem: 'the first message must be a Register' };
@@ -192,6 +216,9 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     },
   };
 }
+
+/** The code has been looked at with its message. */
+const toldBy = ({ code, reason }: { code: string; reason: string }) => ({ code: code as FailureCode, reason });
 
 function admit(host: ServiceHost, register: Register__Output): Connection | { problem: string } {
   if (register.protocolVersion !== protocolVersion) {

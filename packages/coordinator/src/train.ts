@@ -1,6 +1,7 @@
-import { describeError, FourfoldError, sayingSo, type ErrorCode, type Logger, type RunConfig } from '@fourfold/common';
+import { FourfoldError, reasonOf, sayingSo, type ErrorCode, type Logger, type RunConfig } from '@fourfold/common';
 import { meanLosses, toEvaluation } from './history.js';
 import type { Exchange } from './exchange.js';
+import type { Failures, Told } from './failures.js';
 import type { LeaseBoard } from './lease-board.js';
 import type { Master } from './master.js';
 import type { Progress } from './progress.js';
@@ -11,8 +12,6 @@ import type { Answer, Work } from './service.js';
 import { createUpdateClock, type UpdateClock, type UpdateSeconds } from './update-clock.js';
 import type { Updater } from './updater.js';
 
-/** Gradients that were of no use, one after another, before the run stops: the fault is not one worker's, then. */
-const maxUselessInARow = 5;
 /** What makes a gradient bad, and what to do about it. */
 const mends: Partial<Record<ErrorCode, string>> = {
   invalid: 'lower the learning rate, or look at the pictures of that iteration',
@@ -35,6 +34,7 @@ export interface Training {
   config: RunConfig;
   master: Master;
   board: LeaseBoard<Work, Answer>;
+  failures: Pick<Failures, 'failed' | 'done'>;
   exchange: Pick<Exchange, 'publish'>;
   progress: Progress;
   log: Logger;
@@ -115,7 +115,7 @@ async function reduceReplicas(
     };
     const kind = `${network} of phase ${position.phase}`;
     const about = { iteration: position.iteration, replica, network };
-    board.add({ key: keyOf(replica), priority: replicaPriority, kind, about, work }, replica);
+    board.add({ key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work }, replica);
   }
   board.replan();
   // One replica that fails for good, or an early stop, ends the others' waits, too.
@@ -153,7 +153,7 @@ async function reduceReplicas(
  * replica before is under way.
  */
 async function reduceReplica(
-  { board, clock, master, updater, config, log }: TimedTraining,
+  { board, failures, clock, master, updater, config, log }: TimedTraining,
   { network, position: { iteration } }: Half,
   { key, replica }: { key: string; replica: number },
   order: ReplicaOrder,
@@ -161,7 +161,7 @@ async function reduceReplica(
 ): Promise<Record<string, number>> {
   const state = master.state(network);
   await order.reached(replica - gradientsAtOnce, state.wires.gradients.byteLength);
-  for (let useless = 0; ;) {
+  for (;;) {
     const { worker, result, token, signal: lost } = await board.nextOffer(key, signal);
     const place = { task: key, iteration, replica, network, worker };
     log.debug({ event: 'gradient', ...place }, 'gradient');
@@ -180,31 +180,36 @@ async function reduceReplica(
       };
       await pullGradient(pull, updater, state, order);
       board.finish(key, replica);
+      failures.done(key, worker);
       return losses;
     } catch (error) {
       signal.throwIfAborted();
       // No failure of the pull, but a fault of this process: no other worker's gradient would fare better.
       if (!(error instanceof FourfoldError)) throw error;
-      const reason = describeError(error);
-      board.reject(token, reason);
-      if (error.code in mends) {
-        const inARow = ++useless;
-        log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
-        if (inARow >= maxUselessInARow) {
-          throw new FourfoldError(
-            'invalid',
-            `${key}: ${inARow} bad gradients in a row, the last from worker ${worker}`,
-            {
-              mend: mends[error.code],
-              cause: error,
-            },
-          );
-        }
-      }
+      const told = whatFailed(error, key, worker);
+      if (told.code === 'useless') log.warn({ event: 'bad-gradient', ...place, ...told }, 'bad gradient refused');
+      failures.failed(worker, token, told);
+      signal.throwIfAborted();
       const begin = order.of(replica);
-      log.info({ event: 'pull-failed', ...place, reason, begin }, 'a gradient will be pulled again');
+      log.info({ event: 'pull-failed', ...place, reason: told.reason, begin }, 'a gradient will be pulled again');
     }
   }
+}
+
+/** A gradient that is bad is an answer of no use; what breaks on its way may pass. */
+function whatFailed(error: FourfoldError, key: string, worker: number): Told {
+  const reason = reasonOf(error);
+  const mend = mends[error.code];
+  if (mend === undefined) return { code: error.code, reason };
+  return {
+    code: 'useless',
+    reason,
+    error: (times) =>
+      new FourfoldError('invalid', `${key}: ${times} bad gradients in a row, the last from worker ${worker}`, {
+        mend,
+        cause: error,
+      }),
+  };
 }
 
 /**
@@ -218,24 +223,27 @@ function evaluationWasLost({ config, master, progress }: Training): boolean {
 }
 
 /** The first answer to an evaluation that has scores. */
-async function answered(board: Training['board'], key: string, signal: AbortSignal) {
+async function answered({ board, failures }: Training, key: string, signal: AbortSignal) {
   for (;;) {
     const offer = await board.nextOffer(key, signal);
     if (offer.result.scores.length > 0) return offer;
-    board.reject(offer.token, 'the answer has no scores');
+    failures.failed(offer.worker, offer.token, { code: 'useless', reason: `${key}: the answer has no scores` });
+    signal.throwIfAborted();
   }
 }
 
 /** Have a worker measure the generator as it is now, beside training. */
-async function evaluate({ board, master, progress, log }: Training, signal: AbortSignal): Promise<void> {
+async function evaluate(training: Training, signal: AbortSignal): Promise<void> {
+  const { board, failures, master, progress, log } = training;
   master.retainGenerator();
   const iteration = master.versions().generator;
   const key = `evaluation ${iteration}`;
   const work = { evaluation: { iteration, generatorVersion: iteration } };
-  board.add({ key, priority: evaluationPriority, about: { iteration }, work });
+  board.add({ key, priority: evaluationPriority, subject: 'evaluation', about: { iteration }, work });
   board.replan();
-  const { worker, result } = await answered(board, key, signal);
+  const { worker, result } = await answered(training, key, signal);
   board.finish(key);
+  failures.done(key, worker);
   const evaluation = toEvaluation(iteration, result.scores);
   progress.addEvaluation(evaluation);
   const { psnr, ssim } = evaluation;

@@ -1,6 +1,6 @@
-import { status } from '@grpc/grpc-js';
 import {
-  FourfoldError,
+  failureCode,
+  judge,
   reasonOf,
   tokenName,
   type ReplicaWork__Output,
@@ -137,18 +137,14 @@ export function createLeaseLoop(
   }
 
   function failed(token: Token__Output, error: unknown): void {
-    if (isStale(error)) return;
-    if (concernsEveryWorker(error)) {
-      session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: true } });
-    } else if (isWire(error)) {
-      session.send({ leaseFailed: { token, reason: reasonOf(error), fatal: false } });
-    } else {
-      session.fail(error as Error);
-    }
+    const verdict = judgeHere(error);
+    if (verdict === 'stale') return;
+    if (verdict === 'this machine') return session.fail(error as Error, token);
+    session.send({ leaseFailed: { token, code: failureCode(error), reason: reasonOf(error) } });
   }
 
   return {
-    /** What could not be computed: it is reported, and ends the run, this lease alone, or the session. */
+    /** What could not be computed: it is reported, and ends this lease alone, or the session. */
     failed,
     /** Take a lease on; it is computed when its turn comes. */
     add(lease: ReplicaLease): void {
@@ -178,18 +174,9 @@ export function createLeaseLoop(
   };
 }
 
-/**
- * Whether no worker can compute what this one could not: the input is wrong or damaged. A full disk, a broken transfer or a device
- * that is out of memory is one machine's trouble.
- */
-const concernsEveryWorker = (error: unknown): boolean =>
-  error instanceof FourfoldError && ['invalid', 'not-found', 'corrupt'].includes(error.code);
-
-/** The coordinator has moved on from what a lease asked for; it knows. */
-const isStale = (error: unknown): boolean => grpcCode(error) === status.FAILED_PRECONDITION;
-const isWire = (error: unknown): boolean =>
-  grpcCode(error) !== undefined || (error instanceof FourfoldError && error.code === 'unavailable');
-
-function grpcCode(error: unknown): number | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
+/** What a worker takes its own failure for, the first time; how often it has failed at what is the coordinator's to know. */
+function judgeHere(error: unknown) {
+  const nobody = { machine: '', process: '', begunMs: 0, failedMs: 0 };
+  const once = { times: 1, inARow: 1, earlier: [], machines: new Set<string>() };
+  return judge({ ...nobody, code: failureCode(error) }, once);
 }

@@ -2,6 +2,7 @@ import {
   createCoordinatorClient,
   FourfoldError,
   logAbout,
+  machineId,
   protocolVersion,
   runStore,
   whyNoTrust,
@@ -60,7 +61,10 @@ export function createServing(parts: ServingParts) {
     let joined: { term: number; parameters: ParameterSource } | undefined;
     const session = joinCoordinator(
       control,
-      { protocolVersion, run: config.name, kind, exchangeAddress: address, datasetSha256, ...exchange.register },
+      {
+        ...{ protocolVersion, run: config.name, machine: machineId(), kind },
+        ...{ exchangeAddress: address, datasetSha256, ...exchange.register },
+      },
       config.timing,
       {
         welcome(welcome) {

@@ -2,11 +2,15 @@ import { status, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-j
 import {
   coordinatorMessageSchema,
   describeError,
+  failureCode,
+  failureError,
   FourfoldError,
   messageProblem,
+  reasonOf,
   tokenName,
   type CoordinatorClient,
   type CoordinatorMessage__Output,
+  type FailureCode,
   type Lease__Output,
   type Logger,
   type Register,
@@ -43,11 +47,11 @@ const refusals = [
 
 export interface Session {
   send(message: WorkerMessage): void;
-  /** Resolves at the session's end; rejects with `mismatch` when the coordinator refused this worker. */
+  /** Resolves at the session's end; rejects with `mismatch` when the coordinator refused this worker, and with why it dismissed it. */
   readonly end: Promise<SessionEnd>;
   leave: () => void;
-  /** End the session with an error that makes this worker unfit: `end` rejects with it. */
-  fail: (error: Error) => void;
+  /** End the session with what makes this worker unfit, at the lease of `token` if at one: the coordinator hears of it, and `end` rejects. */
+  fail: (error: Error, token?: Token__Output) => void;
 }
 
 /**
@@ -72,7 +76,7 @@ export function joinCoordinator(
       ended ??= { ended: false, reason: `the coordinator sent a ${problem}` };
       return stream.cancel();
     }
-    const { welcome, lease, leaseEnded, runEnded } = message;
+    const { welcome, lease, leaseEnded, runEnded, dismissed } = message;
     if (welcome) events.welcome(welcome);
     if (lease?.token) {
       const work = lease.replica ?? lease.evaluation;
@@ -81,6 +85,7 @@ export function joinCoordinator(
     }
     if (leaseEnded?.token) events.leaseEnded(leaseEnded.token);
     if (runEnded) ended = { ended: true, reason: runEnded.reason };
+    if (dismissed) end(failureError(dismissed.code as FailureCode, dismissed.reason));
   };
   let timer = setInterval(() => {
     stream.write({ heartbeat: {} });
@@ -90,30 +95,48 @@ export function joinCoordinator(
     stream.cancel();
   }, heartbeatMs);
 
-  let fail: (error: Error) => void = () => undefined;
-  const end = new Promise<SessionEnd>((resolve, reject) => {
-    fail = (error) => {
-      reject(error);
-      stream.cancel();
-    };
-    stream.on('end', () => resolve(ended ?? { ended: false, reason: 'the coordinator left' }));
+  let failure: Error | undefined;
+  let isOver = false;
+  /** Leave the coordinator: what was sent arrives, then the stream ends, on this side alone where no answer comes. */
+  const leave = () => {
+    clearInterval(timer);
+    stream.end();
+    timer = setTimeout(() => stream.cancel(), heartbeatMs);
+  };
+  const end = (error: Error) => {
+    if (failure) return;
+    failure = error;
+    leave();
+  };
+  const ending = new Promise<SessionEnd>((resolve, reject) => {
+    stream.on('end', () => {
+      if (failure) reject(failure);
+      else resolve(ended ?? { ended: false, reason: 'the coordinator left' });
+    });
     stream.on('error', (error: ServiceError) => {
-      if (ended) resolve(ended);
+      if (failure) reject(failure);
+      else if (ended) resolve(ended);
       else if (refusals.includes(error.code)) reject(new FourfoldError('mismatch', error.details));
       else resolve({ ended: false, reason: describeError(error), isUnreachable: error.code === status.UNAVAILABLE });
     });
-  }).finally(() => clearInterval(timer));
+  }).finally(() => {
+    isOver = true;
+    clearInterval(timer);
+  });
   stream.on('data', receive);
   stream.write({ register });
   return {
-    send: (message) => stream.write(message),
-    end,
-    leave: () => {
-      clearInterval(timer);
-      stream.end();
-      // Where no answer comes.
-      timer = setTimeout(() => stream.cancel(), heartbeatMs);
+    send: (message) => {
+      if (!failure && !isOver) stream.write(message);
     },
-    fail,
+    end: ending,
+    leave,
+    fail(error, token) {
+      if (failure || isOver) return;
+      const { protocolVersion, run, machine } = register;
+      const told = { code: failureCode(error), reason: reasonOf(error) };
+      stream.write({ leaving: { ...told, token, protocolVersion, run, machine } });
+      end(error);
+    },
   };
 }

@@ -103,12 +103,9 @@ test('a thread is ended in the middle of JavaScript, but not of a native call', 
 test('when the thread ends, open calls and later ones reject', async () => {
   const open = [remote.exit(), remote.slow(1)];
   for (const call of open) {
-    await expect(call).rejects.toMatchObject({
-      code: 'unavailable',
-      message: 'the compute thread ended with code 3',
-    });
+    await expect(call).rejects.toThrow('the compute thread ended with code 3');
   }
-  await expect(remote.done()).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(remote.done()).rejects.toThrow('the compute thread ended with code 3');
 });
 
 test('when the thread crashes, its error is what calls reject with', async () => {

@@ -34,7 +34,7 @@ export function callThread<M extends Methods>(thread: Worker): Remote<M> {
     open.clear();
   };
   thread.on('error', (error: Error) => die(error));
-  thread.on('exit', (code) => die(new FourfoldError('unavailable', `the compute thread ended with code ${code}`)));
+  thread.on('exit', (code) => die(new Error(`the compute thread ended with code ${code}`)));
   thread.on('message', (answer: Answer) => {
     const call = open.get(answer.id);
     open.delete(answer.id);

@@ -13,6 +13,7 @@ import {
 import {
   createCoordinatorService,
   createExchange,
+  createFailures,
   createLeaseBoard,
   createMaster,
   createProgress,
@@ -71,6 +72,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers: minimum, mayGrant: () => true }, log);
   const progress = createProgress(config);
   const stop = new AbortController();
+  const failures = createFailures({ board, stop: (error) => stop.abort(error), latelyMs: timing.patienceMs, log });
   const service = createCoordinatorService(
     {
       config,
@@ -79,7 +81,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
       admit: (register) => exchange.connect(register),
       exchange,
       status: () => progress.status('training', term, board.workerCount(), master.versions()),
-      stop: (reason) => stop.abort(new FourfoldError('unavailable', reason)),
+      failures,
     },
     log,
   );
@@ -92,7 +94,10 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const children = listens.map((listen, i) =>
     startWorker([coordinator, listen, advertised[i], JSON.stringify(config)], stop),
   );
-  const training = { config, master, board, exchange, progress, log, checkpoint: async () => undefined, inState };
+  const training = {
+    ...{ config, master, board, failures, exchange, progress, log, inState },
+    checkpoint: async () => undefined,
+  };
   const over = AbortSignal.any([signal, stop.signal]);
   try {
     while (board.workerCount() < workers)

@@ -1,0 +1,253 @@
+import { createLogger, FourfoldError, type FailureCode, type Token__Output } from '@fourfold/common';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createFailures, type Failures, type Told } from './failures.js';
+import { createLeaseBoard, type LeaseBoard } from './lease-board.js';
+
+/*
+ * What becomes of a run whose workers fail, by a clock that the test moves.
+ */
+
+const timing = { leaseMs: 60_000_000, silenceMs: 60_000_000, stragglerFactor: 0 };
+const workers = { minimumToStart: 1, minimumToContinue: 1 };
+const log = createLogger('test');
+log.level = 'silent';
+const latelyMs = 600_000;
+const [a, b, c] = ['a', 'b', 'c'];
+
+let board: LeaseBoard<string, string>;
+let failures: Failures;
+let ended: FourfoldError | undefined;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  ended = undefined;
+  board = createLeaseBoard<string, string>(1, { timing, workers, mayGrant: () => true }, log);
+  failures = createFailures({ board, stop: (error) => (ended ??= error), latelyMs, log });
+});
+afterEach(() => vi.useRealTimers());
+
+/** A worker that notes its leases, and why it was dismissed. */
+function join(machine: string) {
+  const worker = {
+    id: 0,
+    granted: [] as { token: Token__Output; task: string }[],
+    dismissed: [] as string[],
+    fails: (code: FailureCode, more: Partial<Told> = {}) =>
+      failures.failed(worker.id, worker.last().token, { code, reason: `${code} on ${machine}`, ...more }),
+    leaves: (code: FailureCode) =>
+      failures.leaving(worker.id, worker.last().token, { code, reason: `${code} on ${machine}` }),
+    does() {
+      const { token, task } = worker.last();
+      board.offer(worker.id, token, 'done');
+      board.finish(task);
+      failures.done(task, worker.id);
+    },
+    last: () => worker.granted[worker.granted.length - 1],
+  };
+  board.join({
+    restsUntilMs: failures.restsUntilMs(machine),
+    taken(id) {
+      worker.id = id;
+      failures.joined(id, machine);
+    },
+    grant: (token, _leaseMs, task) => worker.granted.push({ token, task }),
+    end: () => undefined,
+    dismiss: (_code, reason) => worker.dismissed.push(reason),
+    drop: () => failures.gone(worker.id),
+  });
+  return worker;
+}
+
+function add(task: string, subject = 'gradients'): void {
+  board.add({ key: task, priority: 0, subject, work: task });
+  board.replan();
+}
+
+/** The clock moves, and the board looks at it as often as a coordinator does. */
+function pass(ms: number): void {
+  for (let left = ms; left > 0; left -= 500) {
+    vi.advanceTimersByTime(Math.min(500, left));
+    board.replan();
+  }
+}
+
+test('a shard is missing on one machine: the work moves, and what another does well is said of the machine', () => {
+  const [first, second] = [join(a), join(b)];
+  add('0.0');
+  first.leaves('not-found');
+  expect(second.last().task).toBe('0.0');
+  second.does();
+  // A fresh process finds nothing better, later, at another task.
+  add('1.0');
+  const third = join(a);
+  expect(third.granted).toEqual([]);
+  second.does();
+  expect(ended).toBeUndefined();
+});
+
+test('two machines miss the same shard: the run ends with the reason', () => {
+  const [first, second] = [join(a), join(b)];
+  join(c);
+  add('0.0');
+  first.leaves('not-found');
+  second.leaves('not-found');
+  expect(ended).toMatchObject({ code: 'not-found', message: 'not-found on b' });
+});
+
+test('one machine: a fresh process that finds the same ends the run', () => {
+  add('0.0');
+  join(a).leaves('corrupt');
+  expect(ended).toBeUndefined();
+  pass(1_000);
+  join(a).leaves('corrupt');
+  // What only a person mends.
+  expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
+});
+
+test('one machine: two workers that run out of memory side by side end no run; a fresh one does it', () => {
+  add('0.0');
+  add('0.1');
+  const [first, second] = [join(a), join(a)];
+  first.leaves('no-space');
+  second.leaves('no-space');
+  pass(1_000);
+  const fresh = join(a);
+  fresh.does();
+  expect(ended).toBeUndefined();
+});
+
+test('a machine that was there an hour ago is not asked any more', () => {
+  const other = join(b);
+  add('0.0');
+  other.does();
+  board.leave(other.id, 'its node is gone');
+  add('1.0');
+  join(a).leaves('not-found');
+  pass(1_000);
+  join(a).leaves('not-found');
+  expect(ended).toBeUndefined();
+  pass(latelyMs + 1_000);
+  join(a).leaves('not-found');
+  expect(ended).toMatchObject({ code: 'not-found' });
+});
+
+test('what may pass is tried again after growing pauses; then the worker is told to leave', () => {
+  const worker = join(a);
+  join(b).granted.length = 0;
+  board.leave(2, 'away');
+  add('0.0');
+  const grantedAtMs: number[] = [];
+  for (let passedMs = 0; passedMs < 60_000 && worker.dismissed.length === 0; passedMs += 100) {
+    if (worker.granted.length > grantedAtMs.length) {
+      grantedAtMs.push(passedMs);
+      worker.fails('unavailable');
+    }
+    vi.advanceTimersByTime(100);
+    board.replan();
+  }
+  expect(worker.dismissed).toEqual(['unavailable on a']);
+  // Five tries: the second at once, then about 1, 2 and 4 seconds later.
+  const pauses = grantedAtMs.slice(1).map((at, i) => at - grantedAtMs[i]);
+  expect(pauses).toHaveLength(4);
+  expect(pauses[0]).toBeLessThanOrEqual(100);
+  expect(pauses[1]).toBeGreaterThanOrEqual(700);
+  expect(pauses[2]).toBeGreaterThanOrEqual(1_500);
+  expect(pauses[3]).toBeGreaterThanOrEqual(3_000);
+  expect(pauses[3]).toBeLessThanOrEqual(4_200);
+  expect(ended).toBeUndefined();
+});
+
+test('a worker whose address nobody reaches is the one that leaves; the other does its work', () => {
+  const [unreachable, good] = [join(a), join(b)];
+  for (let i = 0; i < 200 && unreachable.dismissed.length === 0; i++) {
+    add(`${i}.0`);
+    add(`${i}.1`);
+    for (let times = 0; times < 4; times++) {
+      if (board.holder(unreachable.last()?.token ?? { term: 0, number: 0 })) unreachable.fails('unavailable');
+      while (board.holder(good.last()?.token ?? { term: 0, number: 0 })) good.does();
+    }
+    pass(1_000);
+  }
+  expect(unreachable.dismissed).toEqual(['unavailable on a']);
+  expect(good.dismissed).toEqual([]);
+  expect(ended).toBeUndefined();
+});
+
+test('gradients of the only machine that are not finite end the run, with what the coordinator says of them', () => {
+  const worker = join(a);
+  add('0.0');
+  const error = (times: number) => new FourfoldError('invalid', `${times} bad gradients in a row`);
+  for (let times = 1; times <= 5; times++) {
+    expect(ended).toBeUndefined();
+    worker.fails('useless', { error });
+    pass(10_000);
+  }
+  expect(ended?.message).toBe('5 bad gradients in a row');
+});
+
+test('a worker none of whose answers is of use is told to leave, and ends nothing while another does well', () => {
+  const [bad, good] = [join(a), join(a)];
+  for (let i = 0; bad.dismissed.length === 0 && i < 40; i++) {
+    add(`${i}.0`);
+    if (board.holder(bad.last()?.token ?? { term: 0, number: 0 })) bad.fails('useless');
+    good.does();
+    pass(500);
+  }
+  expect(bad.granted).toHaveLength(10);
+  expect(bad.dismissed).toHaveLength(1);
+  expect(ended).toBeUndefined();
+});
+
+test('a machine whose processes end again and again waits longer each time, while another does the work', () => {
+  const good = join(b);
+  const waits: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    add(`${i}.0`);
+    add(`${i}.1`);
+    add(`${i}.2`);
+    const fresh = join(a);
+    let waitedMs = 0;
+    for (; fresh.granted.length === 0; waitedMs += 500) pass(500);
+    waits.push(waitedMs);
+    fresh.leaves('no-space');
+    while (board.holder(good.last().token)) good.does();
+  }
+  expect(waits.slice(0, 2)).toEqual([0, 0]);
+  for (const i of [2, 3, 4]) {
+    expect(waits[i]).toBeGreaterThanOrEqual(1_500 * 2 ** (i - 2) - 500);
+    expect(waits[i]).toBeLessThanOrEqual(2_000 * 2 ** (i - 2) + 500);
+  }
+  expect(ended).toBeUndefined();
+});
+
+test('processes that end for one reason after the other, and nobody is fit: the run ends with the last', () => {
+  add('0.0');
+  const codes: FailureCode[] = ['not-found', 'no-space', 'refused', 'fault', 'invalid', 'corrupt'];
+  for (const code of codes) {
+    expect(ended).toBeUndefined();
+    join(a).leaves(code);
+    pass(1_000);
+  }
+  expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
+});
+
+test('a worker that cannot start says so: two machines end the run, unless somebody is there who could', () => {
+  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  const good = join(c);
+  failures.failedToStart(a, told);
+  failures.failedToStart(b, told);
+  expect(ended).toBeUndefined();
+  board.leave(good.id, 'it is gone');
+  pass(latelyMs + 1_000);
+  failures.failedToStart(a, told);
+  expect(ended).toMatchObject({ code: 'not-found', message: told.reason });
+});
+
+test('a failure of a lease that has moved on counts for nothing', () => {
+  const [first, second] = [join(a), join(b)];
+  add('0.0');
+  const { token } = first.last();
+  board.reject(token, 'late');
+  for (let i = 0; i < 20; i++) failures.failed(first.id, token, { code: 'corrupt', reason: 'late' });
+  second.does();
+  expect([first.dismissed, ended]).toEqual([[], undefined]);
+});

@@ -1,0 +1,207 @@
+import {
+  createRepeats,
+  failureError,
+  growingPauseMs,
+  judge,
+  type Failure,
+  type FailureCode,
+  type FourfoldError,
+  type Logger,
+  type Token__Output,
+  type Verdict,
+} from '@fourfold/common';
+import type { LeaseBoard } from './lease-board.js';
+
+/*
+ * What has failed on whom, and what follows from it: the policy's effects on the coordinator's side. `judge` decides.
+ */
+
+/** What failed, in a worker's words or the coordinator's own. */
+export interface Told {
+  code: FailureCode;
+  reason: string;
+  /** What the run ends with, where it does, after so many tries. */
+  error?: (times: number) => FourfoldError;
+}
+
+export interface FailureParts {
+  board: Pick<LeaseBoard<unknown, unknown>, 'holder' | 'reject' | 'leave' | 'dismiss' | 'rest'>;
+  /** The run ends. */
+  stop(error: FourfoldError): void;
+  /** A machine that was not there for so long does not count any more. */
+  latelyMs: number;
+  log: Logger;
+  now?: () => number;
+}
+
+/** A process that has left for what it failed at, or a useless answer. */
+interface Standing extends Failure {
+  /** What it was about; tasks of one subject fail for the same reasons. */
+  subject: string;
+  /** Once somebody has done that, the failure says nothing of the others. */
+  task?: string;
+}
+
+interface Seated {
+  machine: string;
+  joinedMs: number;
+  /** Failures since it last did something well. */
+  inARow: number;
+}
+
+/** The second try is at once: what broke off goes on. */
+const pauses = { firstMs: 1_000, longestMs: 30_000 };
+/** A machine whose workers end again and again, while others do well. */
+const machinePauses = { firstMs: 2_000, longestMs: 600_000 };
+/** Of a worker that ended in no lease. */
+const processSubject = 'the process';
+
+/** Keeps what workers fail at while nobody has done it, and lets them try again, leave, or the run end. */
+export function createFailures({ board, stop, latelyMs, log, now = () => performance.now() }: FailureParts) {
+  const seats = new Map<number, Seated>();
+  /** When a machine without a seat was last there. */
+  const lastSeenMs = new Map<string, number>();
+  let standing: Standing[] = [];
+  /** By task, then by worker: how often each has failed at it. */
+  const tries = new Map<string, Map<number, number>>();
+  /** Useless answers by task, whoever gave them. */
+  const useless = new Map<string, Standing[]>();
+  /** Machines whose processes ended: how often, and when last. */
+  const unfit = new Map<string, { times: number; lastMs: number }>();
+  const repeats = createRepeats();
+  let starts = 0;
+
+  const machinesNow = (): Set<string> => {
+    for (const [machine, seenMs] of lastSeenMs) if (now() - seenMs > latelyMs) lastSeenMs.delete(machine);
+    return new Set([...lastSeenMs.keys(), ...[...seats.values()].map(({ machine }) => machine)]);
+  };
+
+  function count(task: string, worker: number): number {
+    const ofTask = tries.get(task) ?? new Map<number, number>();
+    const times = (ofTask.get(worker) ?? 0) + 1;
+    tries.set(task, ofTask.set(worker, times));
+    return times;
+  }
+
+  /** What the run ends with. A damaged object is a person's to mend, as wrong input is. */
+  const runError = ({ code, reason, error }: Told, times: number): FourfoldError =>
+    error?.(times) ?? failureError(code === 'corrupt' ? 'invalid' : code, reason);
+
+  /** A process leaves, or has left, and what it says stays until somebody has done better. */
+  function conclude(verdict: Verdict, failure: Standing, told: Told, times: number): void {
+    const { machine, process: worker, task, failedMs } = failure;
+    const { code, reason } = told;
+    standing.push(failure);
+    if (verdict === 'the run') {
+      const said = standing.filter(({ subject }) => subject === failure.subject);
+      const who = said.map(({ machine, process, code }) => ({ machine, worker: process, code }));
+      log.error({ event: 'run-fails', task, code, reason, said: who }, 'no machine can do this');
+      stop(runError(told, times));
+      return;
+    }
+    const before = unfit.get(machine)?.times ?? 0;
+    unfit.set(machine, { times: before + 1, lastMs: failedMs });
+    const said = repeats(`${machine} ${code} ${reason}`);
+    if (said) {
+      log.warn({ event: 'worker-unfit', worker, machine, task, code, reason, times: said }, 'a worker is not fit');
+    }
+  }
+
+  /** A worker's process that ended in no lease says nothing of the run while others are there. */
+  function endedOutside(machine: string, process: string | number, begunMs: number, told: Told): void {
+    const failure = { code: told.code, machine, process, begunMs, failedMs: now(), subject: processSubject };
+    const earlier = standing.filter(({ subject }) => subject === processSubject);
+    const circumstances = { times: Infinity, inARow: Infinity, earlier, machines: machinesNow().add(machine) };
+    const verdict = seats.size === 0 ? judge(failure, circumstances) : 'this machine';
+    conclude(verdict, failure, told, 1);
+  }
+
+  /** What a lease's failure is taken for; undefined where the lease is no more. */
+  function judged(worker: number, token: Token__Output, told: Told, isOver: boolean) {
+    const held = board.holder(token);
+    const seat = seats.get(worker);
+    if (held?.worker !== worker || !seat) return undefined;
+    const { task, subject } = held;
+    const { machine, joinedMs: begunMs } = seat;
+    const { code } = told;
+    const failure: Standing = { code, machine, process: worker, begunMs, failedMs: now(), subject, task };
+    const answers = useless.get(task) ?? [];
+    const mine = count(task, worker);
+    const times = code === 'useless' ? answers.length + 1 : mine;
+    const inARow = ++seat.inARow;
+    const earlier = [...standing.filter((other) => other.subject === subject), ...answers];
+    if (code === 'useless') useless.set(task, [...answers, failure]);
+    const often = isOver ? { times: Infinity, inARow: Infinity } : { times, inARow };
+    const verdict = judge(failure, { ...often, earlier, machines: machinesNow() });
+    return { verdict, failure, times, mine, inARow };
+  }
+
+  return {
+    /** Until when a worker of this machine gets no work, where others are there. */
+    restsUntilMs(machine: string): number | undefined {
+      const found = unfit.get(machine);
+      if (!found || found.times < 2) return undefined;
+      const pauseMs = growingPauseMs(found.times - 1, machinePauses);
+      log.info(
+        { event: 'machine-rests', machine, times: found.times, pauseMs: Math.round(pauseMs) },
+        'others go first',
+      );
+      return found.lastMs + pauseMs;
+    },
+    joined(worker: number, machine: string): void {
+      seats.set(worker, { machine, joinedMs: now(), inARow: 0 });
+      // It came as far as this one did not.
+      standing = standing.filter((other) => other.subject !== processSubject || other.machine !== machine);
+    },
+    gone(worker: number): void {
+      const seat = seats.get(worker);
+      if (seat) lastSeenMs.set(seat.machine, now());
+      seats.delete(worker);
+    },
+    /** A worker could not do what a lease asks for, or its answer was of no use. */
+    failed(worker: number, token: Token__Output, told: Told): void {
+      const found = judged(worker, token, told, false);
+      if (!found || found.verdict === 'stale') return;
+      const { verdict, failure, times, mine, inARow } = found;
+      const { code, reason } = told;
+      if (verdict !== 'retry') {
+        conclude(verdict, failure, told, times);
+        board.reject(token, reason);
+        if (verdict === 'this machine') board.dismiss(worker, code, reason);
+        return;
+      }
+      const pauseOf = (often: number) => (often > 1 ? growingPauseMs(often - 1, pauses) : 0);
+      // While others are there, they need not wait for what it fails at next.
+      if (code === 'unavailable') board.rest(worker, now() + pauseOf(inARow));
+      board.reject(token, reason, pauseOf(mine));
+    },
+    /** A worker says why it ends. */
+    leaving(worker: number, token: Token__Output | null, told: Told): void {
+      const seat = seats.get(worker);
+      if (!seat) return;
+      const found = token && judged(worker, token, told, true);
+      board.leave(worker, told.reason);
+      if (found) conclude(found.verdict, found.failure, told, found.times);
+      else endedOutside(seat.machine, worker, seat.joinedMs, told);
+    },
+    /** A worker that never had a seat says why it ends. */
+    failedToStart(machine: string, told: Told): void {
+      const process = `start ${++starts}`;
+      endedOutside(machine, process, now(), told);
+      lastSeenMs.set(machine, now());
+    },
+    /** Somebody has done a task: what others said of it was of themselves. */
+    done(task: string, worker: number): void {
+      tries.delete(task);
+      useless.delete(task);
+      standing = standing.filter((other) => other.task !== task);
+      const seat = seats.get(worker);
+      if (!seat) return;
+      seat.inARow = 0;
+      const found = unfit.get(seat.machine);
+      if (found && seat.joinedMs >= found.lastMs) unfit.delete(seat.machine);
+    },
+  };
+}
+
+export type Failures = ReturnType<typeof createFailures>;
