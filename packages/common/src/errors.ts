@@ -11,13 +11,13 @@ export type ErrorCode =
 
 /**
  * The one error type for failures that a person can act on. `message` names the thing and the reason; `mend` says what
- * to do about it. It prints as one line, without a stack trace.
+ * to do about it. It prints as one line, without a stack trace. `isOfMachine`: another machine may do better.
  */
 export class FourfoldError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly options: { mend?: string; cause?: unknown } = {},
+    readonly options: { mend?: string; cause?: unknown; isOfMachine?: boolean } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'FourfoldError';
@@ -38,7 +38,8 @@ export function describeError(error: unknown): string {
 
 /** Process exit code: 2 for a user's mistake, which no other time and machine mends; 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof FourfoldError && (error.code === 'invalid' || error.code === 'not-found') ? 2 : 1;
+  if (!(error instanceof FourfoldError) || error.options.isOfMachine) return 1;
+  return error.code === 'invalid' || error.code === 'not-found' ? 2 : 1;
 }
 
 /**

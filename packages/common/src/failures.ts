@@ -89,7 +89,7 @@ export function failureCode(error: unknown): FailureCode {
   if (error instanceof FourfoldError) return error.code;
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code !== 'number') return 'fault';
-  return code === status.FAILED_PRECONDITION ? 'stale' : 'unavailable';
+  return code === Number(status.FAILED_PRECONDITION) ? 'stale' : 'unavailable';
 }
 
 /** The error with which a process, or the run, ends for a failure that somebody described. */

@@ -27,7 +27,7 @@ export interface Told {
 export interface FailureParts {
   board: Pick<LeaseBoard<unknown, unknown>, 'holder' | 'reject' | 'leave' | 'dismiss' | 'rest'>;
   /** The run ends. */
-  stop(error: FourfoldError): void;
+  stop: (error: FourfoldError) => void;
   /** A machine that was not there for so long does not count any more. */
   latelyMs: number;
   log: Logger;
@@ -158,22 +158,23 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       if (seat) lastSeenMs.set(seat.machine, now());
       seats.delete(worker);
     },
-    /** A worker could not do what a lease asks for, or its answer was of no use. */
-    failed(worker: number, token: Token__Output, told: Told): void {
+    /** A worker could not do what a lease asks for, or its answer was of no use. Returns how often that was so; 0 where it is past. */
+    failed(worker: number, token: Token__Output, told: Told): number {
       const found = judged(worker, token, told, false);
-      if (!found || found.verdict === 'stale') return;
+      if (!found || found.verdict === 'stale') return 0;
       const { verdict, failure, times, mine, inARow } = found;
       const { code, reason } = told;
       if (verdict !== 'retry') {
         conclude(verdict, failure, told, times);
         board.reject(token, reason);
         if (verdict === 'this machine') board.dismiss(worker, code, reason);
-        return;
+        return times;
       }
       const pauseOf = (often: number) => (often > 1 ? growingPauseMs(often - 1, pauses) : 0);
       // While others are there, they need not wait for what it fails at next.
       if (code === 'unavailable') board.rest(worker, now() + pauseOf(inARow));
       board.reject(token, reason, pauseOf(mine));
+      return times;
     },
     /** A worker says why it ends. */
     leaving(worker: number, token: Token__Output | null, told: Told): void {

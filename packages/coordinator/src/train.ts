@@ -187,11 +187,12 @@ async function reduceReplica(
       // No failure of the pull, but a fault of this process: no other worker's gradient would fare better.
       if (!(error instanceof FourfoldError)) throw error;
       const told = whatFailed(error, key, worker);
-      if (told.code === 'useless') log.warn({ event: 'bad-gradient', ...place, ...told }, 'bad gradient refused');
-      failures.failed(worker, token, told);
+      const { code, reason } = told;
+      const inARow = failures.failed(worker, token, told);
+      if (code === 'useless') log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
       signal.throwIfAborted();
       const begin = order.of(replica);
-      log.info({ event: 'pull-failed', ...place, reason: told.reason, begin }, 'a gradient will be pulled again');
+      log.info({ event: 'pull-failed', ...place, reason, begin }, 'a gradient will be pulled again');
     }
   }
 }

@@ -32,6 +32,7 @@ import {
 import { createBatchQueue } from './batches.js';
 import { startComputeThread, type Compute } from './compute.js';
 import { createWorkerExchange } from './exchange.js';
+import { tellWhyNotStarted } from './farewell.js';
 import { createServing } from './serving.js';
 import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './worker-metrics.js';
 
@@ -53,7 +54,8 @@ const retryMs = { first: 100, longest: 2_000 };
 
 /**
  * A worker's whole life: start the compute thread, then serve one coordinator after the other until the run ends.
- * Rejects with `mismatch` when refused, `unavailable` when no coordinator is found for `timing.patienceMs`.
+ * Rejects with `mismatch` when refused, `unavailable` when no coordinator is found for `timing.patienceMs`, and with what makes this
+ * worker unfit, which the coordinator has heard.
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { config, http } = options;
@@ -65,8 +67,13 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const metrics = createWorkerMetrics({ run: config.name, term: () => term, memory: () => compute.memory() });
   const whyNotReady = () => (term === undefined ? 'it has joined no coordinator' : undefined);
   const server = await startPartServer({ http, metrics, whyNotReady, log });
+  let hasStarted = false;
   try {
-    await work({ ...options, compute, metrics, onTerm, log });
+    await work({ ...options, compute, metrics, onTerm, log, onStarted: () => (hasStarted = true) });
+  } catch (error) {
+    // Once it has joined, its session tells.
+    if (!hasStarted && !options.signal.aborted) await tellWhyNotStarted(options, error);
+    throw error;
   } finally {
     await server?.close();
     await close();
@@ -77,11 +84,13 @@ interface WorkParts extends WorkerOptions {
   compute: Compute;
   metrics: WorkerMetrics;
   onTerm: (term: number | undefined) => void;
+  /** It has what it needs, and looks for a coordinator from now on. */
+  onStarted: () => void;
   log: Logger;
 }
 
 async function work(parts: WorkParts): Promise<void> {
-  const { config, coordinator, listen, advertise, signal, compute, metrics, onTerm, log } = parts;
+  const { config, coordinator, listen, advertise, signal, compute, metrics, onTerm, onStarted, log } = parts;
   const dataset = openStore(config.dataset);
   const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
   const manifest = await orStopped(readDatasetManifest(dataset));
@@ -97,6 +106,7 @@ async function work(parts: WorkParts): Promise<void> {
     const vggBytes = config.vgg ? await orStopped(readObject(config.vgg)) : undefined;
     const kind = await orStopped(compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes));
     log.info({ event: 'started', kind, address: server.address }, 'started');
+    onStarted();
     const serveOne = createServing({
       config,
       compute,

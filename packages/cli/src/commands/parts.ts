@@ -1,4 +1,4 @@
-import { loadRunConfig } from '@fourfold/common';
+import { FourfoldError, listenAddress, loadRunConfig, readRpcSecurity } from '@fourfold/common';
 import { runCoordinator } from '@fourfold/coordinator';
 import { runDataLoader } from '@fourfold/data-loader';
 import { runWorker } from '@fourfold/worker';
@@ -28,15 +28,30 @@ export function registerParts(program: Command): void {
     .option('--http <host:port>', `where it answers ${probes}`)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { coordinator?: string }) => {
       const config = await loadRunConfig(path, set);
-      await runWorker({ config, ...options, signal: abortWithParent() });
+      listenAddress(options.listen, readRpcSecurity(process.env));
+      await onThisMachine(runWorker({ config, ...options, signal: abortWithParent() }));
     });
 
   part(program, 'data-loader', 'make a run’s batches for its workers, over NATS, until it is stopped')
     .option('--http <host:port>', `where it answers ${probes}`)
     .option('--until-finished', 'end when the run has, instead of staying for whoever asks next', false)
     .action(async ({ config: path, set, ...options }: PartOptions & { untilFinished: boolean }) => {
-      await runDataLoader({ config: await loadRunConfig(path, set), ...options, signal: abortWithParent() });
+      const config = await loadRunConfig(path, set);
+      await onThisMachine(runDataLoader({ config, ...options, signal: abortWithParent() }));
     });
+}
+
+/**
+ * What fails on a worker or a data-loader once its arguments and its config are read may be its machine's trouble: it ends with exit
+ * code 1, and another machine may do better. Whether all of them say the same, the coordinator knows.
+ */
+async function onThisMachine(life: Promise<void>): Promise<void> {
+  try {
+    await life;
+  } catch (error) {
+    if (!(error instanceof FourfoldError)) throw error;
+    throw new FourfoldError(error.code, error.message, { ...error.options, isOfMachine: true });
+  }
 }
 
 interface PartOptions {
