@@ -11,6 +11,7 @@ import { roleName, type Role } from '../security/roles.js';
 import type { TlsIdentity } from '../security/tls.js';
 import { peerAddress, targetOf } from './address.js';
 import { joinTokenKey } from './guard.js';
+import { proxyOptions } from './proxy.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 import { bulkChannelOptions, chunkMessageBytes, controlMessageBytes, wire } from './wire.js';
 
@@ -37,19 +38,25 @@ export const createCoordinatorClient = (
   address: string,
   use: ChannelUse,
   security = readRpcSecurity(process.env),
-): CoordinatorClient =>
-  new wire.Coordinator(targetOf(peerAddress(address)), credentialsOf(security), {
+): CoordinatorClient => {
+  const peer = peerAddress(address);
+  return new wire.Coordinator(targetOf(peer), credentialsOf(security), {
     ...limits[use],
+    ...proxyOptions(peer, process.env),
     ...expect('coordinator', security),
     ...(security.joinToken && { interceptors: [showing(security.joinToken)] }),
   });
+};
 
 /** A client of the worker at `address`, from which gradients are pulled. Throws `mismatch` when that is no address. */
-export const createWorkerClient = (address: string, security = readRpcSecurity(process.env)): WorkerClient =>
-  new wire.Worker(targetOf(peerAddress(address)), credentialsOf(security), {
+export const createWorkerClient = (address: string, security = readRpcSecurity(process.env)): WorkerClient => {
+  const peer = peerAddress(address);
+  return new wire.Worker(targetOf(peer), credentialsOf(security), {
     ...limits.bulk,
+    ...proxyOptions(peer, process.env),
     ...expect('worker', security),
   });
+};
 
 function credentialsOf({ identity }: RpcSecurity): ChannelCredentials {
   if (!identity) return credentials.createInsecure();
