@@ -9,6 +9,7 @@ import { FourfoldError } from './errors.js';
 import { openStore, type ObjectStore } from './object-store.js';
 import { createS3Connection } from './s3/connection.js';
 import { createS3Store } from './s3/s3-store.js';
+import { readS3Settings } from './s3/settings.js';
 
 let folder: string;
 let run: ObjectStore;
@@ -55,8 +56,11 @@ test.each([
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
   try {
     const endpoint = `http://127.0.0.1:${(service.address() as AddressInfo).port}`;
-    const keys = { accessKey: 'an-access-key', secretKey: 'a-secret-key' };
-    const connection = createS3Connection({ endpoint, region: 'us-east-1', keys, patienceMs: 0 });
+    const environment = {
+      ...{ FOURFOLD_S3_ENDPOINT: endpoint, FOURFOLD_S3_PATIENCE_MS: '0' },
+      ...{ FOURFOLD_S3_ACCESS_KEY: 'an-access-key', FOURFOLD_S3_SECRET_KEY: 'a-secret-key' },
+    };
+    const connection = createS3Connection(readS3Settings(environment), environment);
     await expect(checkConditionalPuts(createS3Store(connection, 'bucket', 'runs/small'))).rejects.toMatchObject({
       code: 'invalid',
       message: expect.stringContaining(`s3://bucket/runs/small: the object store ${reason}`) as string,

@@ -20,6 +20,8 @@ export interface MinioOptions {
   keys?: MinioKeys;
   /** Kept; without it a temporary one. */
   folder?: string;
+  /** The only one that it takes requests for; any unless given. */
+  region?: string;
 }
 
 export interface MinioKeys {
@@ -37,7 +39,7 @@ export const randomMinioKeys = (): MinioKeys => ({
  * Start MinIO on the loopback interface, with no bucket unless `folder` holds some; with `tls` its endpoint is `https`. Throws
  * `not-found` where it is not installed, `unavailable` when it does not become ready.
  */
-export async function startMinio({ tls, keys, folder: kept }: MinioOptions = {}): Promise<LocalMinio> {
+export async function startMinio({ tls, keys, folder: kept, region }: MinioOptions = {}): Promise<LocalMinio> {
   const { accessKey, secretKey } = keys ?? randomMinioKeys();
   const scheme = tls ? 'https' : 'http';
   const server = await launchServer({
@@ -59,6 +61,7 @@ export async function startMinio({ tls, keys, folder: kept }: MinioOptions = {})
           MINIO_ROOT_PASSWORD: secretKey,
           MINIO_BROWSER: 'off',
           MINIO_UPDATE: 'off',
+          ...(region && { MINIO_REGION: region }),
           HOME: folder,
         },
       };

@@ -2,8 +2,12 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Client } from 'minio';
 import pRetry from 'p-retry';
+import type { Environment } from '../environment.js';
+import { describeError } from '../errors.js';
 import { createLogger } from '../log.js';
-import { isPassing, toFourfoldError } from './failures.js';
+import { isPassing, s3ErrorCode, toFourfoldError } from './failures.js';
+import { createKeyring, type Keyring } from './keyring.js';
+import type { Keys } from './role-keys.js';
 import type { S3Settings } from './settings.js';
 
 /** The largest body of one request; larger objects are put in parts. */
@@ -26,7 +30,10 @@ const maxSockets = 32;
 /** Statuses whose body the client leaves unread. */
 const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 
-export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Settings): S3Connection {
+/** `environment` is what the settings were read from: keys are read in it, and in the files that it names, when they are needed. */
+export function createS3Connection(settings: S3Settings, environment: Environment): S3Connection {
+  const keyring = createKeyring(settings.keys, environment);
+  const { endpoint, region, patienceMs } = settings;
   const { hostname, port, protocol } = new URL(endpoint);
   const log = createLogger('store');
   const isSecure = protocol === 'https:';
@@ -38,7 +45,7 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
       ...(port && { port: Number(port) }),
       useSSL: isSecure,
       region,
-      ...keys,
+      ...(settings.keys.from !== 'nobody' && { credentialsProvider: providerOf(keyring) }),
       partSize: partSizeBytes,
       transport: createTransport(isSecure ? https : http),
       transportAgent: new (isSecure ? https : http).Agent({ keepAlive: true, maxSockets }),
@@ -61,30 +68,52 @@ export function createS3Connection({ endpoint, region, keys, patienceMs }: S3Set
       const timer = setInterval(say, sayEveryMs);
       try {
         const client = await (connected ??= connect());
-        const result = await pRetry(() => request(client), {
+        let signedBy: Keys | undefined;
+        const signed = async () => {
+          signedBy = await keyring.keys();
+          return request(client);
+        };
+        const result = await pRetry(signed, {
           retries: Infinity,
           minTimeout: retryMs.first,
           maxTimeout: retryMs.longest,
           randomize: true,
           maxRetryTime: isGivenUp ? 0 : Math.min(patienceMs, atMostMs),
-          shouldRetry: ({ error }) => isPassing(error),
+          shouldRetry: async ({ error }) =>
+            isPassing(error) || (signedBy ? keyring.mayRetry(signedBy, s3ErrorCode(error) ?? '') : false),
           onFailedAttempt: ({ error }) => {
-            reason = error.message;
+            reason = describeError(error);
           },
         });
+        if (signedBy) keyring.worked();
         isGivenUp = false;
         if (said) log.info({ event: 'store-back', name, waitedMs: waitedMs() }, `${name} is there again`);
         return result;
       } catch (error) {
         // A request that was cut short says nothing about the service.
         if (atMostMs >= patienceMs || !isPassing(error)) isGivenUp = isPassing(error);
-        throw toFourfoldError(name, error);
+        throw toFourfoldError(name, error, settings);
       } finally {
         clearInterval(timer);
       }
     },
   };
 }
+
+type Provider = NonNullable<ConstructorParameters<typeof Client>[0]['credentialsProvider']>;
+
+/** What the client asks for keys before it signs. Its own class, of which this has the one method, would have to be loaded. */
+const providerOf = (keyring: Keyring): Provider =>
+  ({
+    async getCredentials() {
+      const keys = await keyring.keys();
+      return {
+        getAccessKey: () => keys?.accessKey ?? '',
+        getSecretKey: () => keys?.secretKey ?? '',
+        getSessionToken: () => keys?.sessionToken,
+      };
+    },
+  }) as unknown as Provider;
 
 /** HTTP requests that end when nothing comes any more. */
 function createTransport(module: typeof http | typeof https): Pick<typeof http, 'request'> {

@@ -1,4 +1,7 @@
 import { FourfoldError, systemErrorCode, type ErrorCode } from '../errors.js';
+import { decodeEntities } from './entities.js';
+import { keysMend, renewMend } from './key-source.js';
+import type { S3Settings } from './settings.js';
 
 /** An error of minio's client, which is loaded when it is needed. */
 const isS3Error = (error: unknown): error is Error => error instanceof Error && error.name === 'S3Error';
@@ -33,36 +36,63 @@ const passingSystemCodes = new Set([
 
 /** Whether the same request may succeed later: the service is away, starting or busy. */
 export function isPassing(error: unknown): boolean {
+  // That the service which gives keys is away.
+  if (error instanceof FourfoldError) return error.code === 'unavailable';
   if (isS3Error(error)) return passingS3Codes.has(s3ErrorCode(error) ?? '');
   if (passingSystemCodes.has(systemErrorCode(error) ?? '')) return true;
   // What the client makes of the statuses 429, 502, 503 and their like.
   return error instanceof Error && error.message.includes('Retryable HTTP status');
 }
 
-const checkKeys = 'check FOURFOLD_S3_ACCESS_KEY and FOURFOLD_S3_SECRET_KEY, and what these keys may do';
+type Refusal = [code: ErrorCode, problem: string, mend?: string | ((settings: S3Settings, error: Error) => string)];
 
-const refusals: Record<string, [code: ErrorCode, problem: string, mend?: string]> = {
+const keysRefused: Refusal = ['refused', 'is not allowed', ({ keys }) => keysMend(keys)];
+const keysExpired: Refusal = [
+  'refused',
+  'is not allowed: the temporary keys have expired',
+  ({ keys }) => renewMend(keys),
+];
+const otherRegion: Refusal = ['refused', 'is in another region than this process was told', regionMend];
+
+const refusals: Record<string, Refusal> = {
   NoSuchKey: ['not-found', 'does not exist'],
   NoSuchBucket: ['not-found', 'does not exist: there is no such bucket'],
   NotFound: ['not-found', 'does not exist'],
   NoSuchUpload: ['not-found', 'could not be written: the service does not know of the upload'],
   NotImplemented: ['invalid', 'could not be written: the service does not offer such a request'],
   PreconditionFailed: ['conflict', 'exists already'],
-  AccessDenied: ['refused', 'is not allowed', checkKeys],
-  InvalidAccessKeyId: ['refused', 'is not allowed', checkKeys],
-  SignatureDoesNotMatch: ['refused', 'is not allowed', checkKeys],
+  AccessDenied: keysRefused,
+  InvalidAccessKeyId: keysRefused,
+  InvalidToken: keysRefused,
+  InvalidTokenId: keysRefused,
+  SignatureDoesNotMatch: keysRefused,
+  ExpiredToken: keysExpired,
+  ExpiredTokenException: keysExpired,
+  TokenRefreshRequired: keysExpired,
+  AuthorizationHeaderMalformed: otherRegion,
+  IllegalLocationConstraintException: otherRegion,
+  InvalidRegion: otherRegion,
+  MovedPermanently: otherRegion,
+  PermanentRedirect: otherRegion,
+  RequestTimeTooSkewed: [
+    'refused',
+    'is not allowed: this machine’s clock is wrong',
+    'set the clock, by NTP for instance',
+  ],
   XMinioStorageFull: ['no-space', 'could not be written: the object store is full', 'free some space'],
   XMinioAdminBucketQuotaExceeded: ['no-space', 'could not be written: the bucket is full', 'free some space'],
 };
 
 /** What a failure means for the object `name`. The service's own error can hold parts of the signed request: it stays here. */
-export function toFourfoldError(name: string, error: unknown): FourfoldError {
+export function toFourfoldError(name: string, error: unknown, settings: S3Settings): FourfoldError {
   if (error instanceof FourfoldError) return error;
   const s3Code = s3ErrorCode(error);
-  const [code, problem, mend] = refusals[s3Code ?? ''] ?? ['unavailable', 'could not be reached'];
-  const message = error instanceof Error ? error.message : String(error);
+  const [code, problem, mend = addressMend(error)] = refusals[s3Code ?? ''] ?? ['unavailable', 'could not be reached'];
+  // The client leaves XML's entities, and MinIO's quotes around what comes in a header.
+  const message = decodeEntities(error instanceof Error ? error.message : String(error)).replace(/^"(.*)"$/s, '$1');
   const cause = new Error([s3Code, message].filter(Boolean).join(': ') || 'the answer was none of an S3 service');
-  return new FourfoldError(code, `${name} ${problem}`, { mend: mend ?? addressMend(error), cause });
+  const told = typeof mend === 'function' ? mend(settings, error as Error) : mend;
+  return new FourfoldError(code, `${name} ${problem}`, { mend: told, cause });
 }
 
 function addressMend(error: unknown): string | undefined {
@@ -70,4 +100,13 @@ function addressMend(error: unknown): string | undefined {
   return /CERT|ERR_TLS|SIGNATURE|EPROTO/.test(systemErrorCode(error) ?? '')
     ? 'check http or https in FOURFOLD_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names the certificate of an authority of your own'
     : undefined;
+}
+
+/** The service says which region it is, in a header or in its answer. */
+function regionMend({ region }: S3Settings, error: Error): string {
+  const { amzBucketRegion, region: answered } = error as Error & Partial<Record<'amzBucketRegion' | 'region', string>>;
+  const expected = amzBucketRegion ?? answered ?? /expecting (?:'|&#39;)([\w-]+)/.exec(error.message)?.[1];
+  return expected && expected !== region
+    ? `set FOURFOLD_S3_REGION=${expected}; this process was told ${region}`
+    : `set FOURFOLD_S3_REGION to the bucket's region, which is not ${region}, and FOURFOLD_S3_ENDPOINT to that region's`;
 }

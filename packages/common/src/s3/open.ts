@@ -1,6 +1,7 @@
 import { FourfoldError } from '../errors.js';
 import type { ObjectStore } from '../object-store.js';
 import { createS3Connection, type S3Connection } from './connection.js';
+import { variablesOf } from './key-source.js';
 import { createS3Store } from './s3-store.js';
 import { readS3Settings } from './settings.js';
 
@@ -20,9 +21,10 @@ const connections = new Map<string, S3Connection>();
 
 /** The object store at a place in a bucket, reached as the environment says. Throws `invalid` where that is incomplete. */
 export function openS3Store({ bucket, path }: { bucket: string; path: string }): ObjectStore {
-  const settings = readS3Settings(process.env);
-  const key = JSON.stringify(settings);
-  const connection = connections.get(key) ?? createS3Connection(settings);
+  const environment = { ...process.env };
+  const settings = readS3Settings(environment);
+  const key = JSON.stringify([settings, variablesOf(settings.keys, environment)]);
+  const connection = connections.get(key) ?? createS3Connection(settings, environment);
   connections.set(key, connection);
   return createS3Store(connection, bucket, path);
 }

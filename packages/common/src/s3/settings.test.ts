@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { absoluteStoreUrl, openStore } from '../object-store.js';
 import { parseS3Url } from './open.js';
@@ -14,36 +11,36 @@ test('what the environment says, and what holds where it says nothing', () => {
   expect(readS3Settings({ ...endpoint, ...keys, FOURFOLD_S3_REGION: 'eu-1', FOURFOLD_S3_PATIENCE_MS: '50' })).toEqual({
     endpoint: 'https://minio.example:9000',
     region: 'eu-1',
-    keys: { accessKey: 'an-access-key', secretKey: 'a-secret-key' },
+    keys: expect.objectContaining({ from: 'variables', accessKey: 'FOURFOLD_S3_ACCESS_KEY' }) as unknown,
     patienceMs: 50,
   });
   expect(readS3Settings({ ...endpoint, FOURFOLD_S3_ACCESS_KEY: '' })).toEqual({
     endpoint: 'https://minio.example:9000',
     region: 'us-east-1',
+    keys: { from: 'nobody' },
     patienceMs: 600_000,
   });
 });
 
-test('keys from files', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fourfold-keys-'));
-  try {
-    await writeFile(join(folder, 'access'), 'from-a-file\n');
-    await writeFile(join(folder, 'secret'), 'secret-from-a-file\n');
-    const files = {
-      FOURFOLD_S3_ACCESS_KEY_FILE: join(folder, 'access'),
-      FOURFOLD_S3_SECRET_KEY_FILE: join(folder, 'secret'),
-    };
-    expect(readS3Settings({ ...endpoint, ...files }).keys).toEqual({
-      accessKey: 'from-a-file',
-      secretKey: 'secret-from-a-file',
-    });
-    const missing = { ...files, FOURFOLD_S3_SECRET_KEY_FILE: join(folder, 'nothing') };
-    expect(() => readS3Settings({ ...endpoint, ...missing })).toThrow(
-      /^FOURFOLD_S3_SECRET_KEY_FILE: .* cannot be read$/,
-    );
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+test('the usual names of AWS are taken where ours are not set', () => {
+  const usual = {
+    AWS_ENDPOINT_URL: 'http://b:1',
+    AWS_DEFAULT_REGION: 'eu-2',
+    AWS_ACCESS_KEY_ID: 'a',
+    AWS_SECRET_ACCESS_KEY: 's',
+  };
+  expect(readS3Settings(usual)).toMatchObject({
+    endpoint: 'http://b:1',
+    region: 'eu-2',
+    keys: { from: 'variables', accessKey: 'AWS_ACCESS_KEY_ID' },
+  });
+  const closer = { ...usual, AWS_ENDPOINT_URL_S3: 'http://a:1', AWS_REGION: 'eu-1' };
+  expect(readS3Settings(closer)).toMatchObject({ endpoint: 'http://a:1', region: 'eu-1' });
+  expect(readS3Settings({ ...closer, ...endpoint, ...keys, FOURFOLD_S3_REGION: 'eu-0' })).toMatchObject({
+    endpoint: 'https://minio.example:9000',
+    region: 'eu-0',
+    keys: { from: 'variables', accessKey: 'FOURFOLD_S3_ACCESS_KEY' },
+  });
 });
 
 test.each([
@@ -53,8 +50,18 @@ test.each([
   [{ FOURFOLD_S3_ENDPOINT: 'http://me:my-secret@minio:9000' }, 'FOURFOLD_S3_ENDPOINT is no base URL'],
   [
     { ...endpoint, FOURFOLD_S3_ACCESS_KEY: 'an-access-key' },
-    'FOURFOLD_S3_SECRET_KEY is not set, though the other key is',
+    'FOURFOLD_S3_SECRET_KEY is not set, though another of the keys is',
   ],
+  [{ ...endpoint, AWS_SESSION_TOKEN: 'a-token' }, 'AWS_ACCESS_KEY_ID is not set, though another of the keys is'],
+  [
+    { ...endpoint, FOURFOLD_S3_CREDENTIALS: 'role' },
+    'FOURFOLD_S3_CREDENTIALS is none of nobody, variables, web-identity, container, instance',
+  ],
+  [
+    { ...endpoint, ...keys, FOURFOLD_S3_CREDENTIALS: 'container' },
+    'FOURFOLD_S3_CREDENTIALS is container, and nothing of it is in the environment',
+  ],
+  [{ AWS_ENDPOINT_URL_S3: 'minio:9000' }, 'AWS_ENDPOINT_URL_S3 is no base URL'],
   [{ ...endpoint, FOURFOLD_S3_PATIENCE_MS: 'long' }, 'FOURFOLD_S3_PATIENCE_MS must be a whole number of milliseconds'],
 ])('%j is refused by name, without its values', (environment, message) => {
   expect(() => readS3Settings(environment)).toThrow(expect.objectContaining({ code: 'invalid', message }) as Error);

@@ -1,0 +1,128 @@
+import { readSecret, type Environment } from '../environment.js';
+import { FourfoldError } from '../errors.js';
+
+/** Where the keys that sign requests come from. It holds no key. */
+export type KeySource =
+  /** Requests are anonymous: they read what a policy makes public. */
+  | { from: 'nobody' }
+  /** The names of variables that hold the keys, or with `_FILE` behind them name files. */
+  | { from: 'variables'; accessKey: string; secretKey: string; sessionToken: string }
+  /** A token of an identity provider, such as a Kubernetes service account's, for which the token service gives keys. */
+  | { from: 'web-identity'; tokenFile: string; role?: string; sessionName: string; service: string }
+  /** An agent beside the container. */
+  | { from: 'container'; url: string; token: string }
+  /** The machine's own role. */
+  | { from: 'instance'; service: string };
+
+const ours = {
+  accessKey: 'FOURFOLD_S3_ACCESS_KEY',
+  secretKey: 'FOURFOLD_S3_SECRET_KEY',
+  sessionToken: 'FOURFOLD_S3_SESSION_TOKEN',
+};
+const usual = { accessKey: 'AWS_ACCESS_KEY_ID', secretKey: 'AWS_SECRET_ACCESS_KEY', sessionToken: 'AWS_SESSION_TOKEN' };
+
+const choiceVariable = 'FOURFOLD_S3_CREDENTIALS';
+const instanceService = 'http://169.254.169.254';
+const containerService = 'http://169.254.170.2';
+
+/** What finds each kind of source; undefined where the environment has nothing of it. */
+const finders: Record<KeySource['from'], (environment: Environment, region: string) => KeySource | undefined> = {
+  nobody: () => ({ from: 'nobody' }),
+  variables(environment) {
+    const names = [ours, usual].find((set) =>
+      Object.values(set).some((name) => environment[name] || environment[`${name}_FILE`]),
+    );
+    return names && { from: 'variables', ...names };
+  },
+  'web-identity'(environment, region) {
+    const tokenFile = environment['AWS_WEB_IDENTITY_TOKEN_FILE'];
+    if (!tokenFile) return undefined;
+    return {
+      from: 'web-identity',
+      tokenFile,
+      role: environment['AWS_ROLE_ARN'] || undefined,
+      sessionName: environment['AWS_ROLE_SESSION_NAME'] || 'fourfold',
+      service: environment['AWS_ENDPOINT_URL_STS'] || `https://sts.${region}.amazonaws.com`,
+    };
+  },
+  container(environment) {
+    const path = environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'];
+    const url = path ? containerService + path : environment['AWS_CONTAINER_CREDENTIALS_FULL_URI'];
+    return url ? { from: 'container', url, token: 'AWS_CONTAINER_AUTHORIZATION_TOKEN' } : undefined;
+  },
+  instance: (environment) => ({
+    from: 'instance',
+    service: environment['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || instanceService,
+  }),
+};
+
+/** Tried in this order. A machine's role has to be asked for: whether there is one only a request would show. */
+const unasked = ['variables', 'web-identity', 'container', 'nobody'] as const;
+
+/**
+ * What `FOURFOLD_S3_CREDENTIALS` says, or else the first that the environment has: our keys, AWS's, a web identity, a container's agent.
+ * Throws `invalid` naming the variable that is wrong or missing.
+ */
+export function findKeySource(environment: Environment, region: string): KeySource {
+  const choice = environment[choiceVariable];
+  const kinds = choice ? Object.keys(finders).filter((kind) => kind === choice) : unasked;
+  if (kinds.length === 0) {
+    throw new FourfoldError('invalid', `${choiceVariable} is none of ${Object.keys(finders).join(', ')}`);
+  }
+  const found = (kinds as KeySource['from'][]).map((kind) => finders[kind](environment, region)).find(Boolean);
+  if (!found)
+    throw new FourfoldError('invalid', `${choiceVariable} is ${choice}, and nothing of it is in the environment`);
+  if (found.from === 'variables') readVariables(found, environment);
+  return found;
+}
+
+/** The keys that variables, or their files, hold now. Throws `invalid` where one is missing. */
+export function readVariables(
+  { accessKey, secretKey, sessionToken }: Extract<KeySource, { from: 'variables' }>,
+  environment: Environment,
+): { accessKey: string; secretKey: string; sessionToken?: string } {
+  const read = (variable: string) => {
+    const value = readSecret(environment, variable);
+    if (value) return value;
+    throw new FourfoldError('invalid', `${variable} is not set, though another of the keys is`, {
+      mend: `set ${accessKey} and ${secretKey}, or nothing of them for anonymous access`,
+    });
+  };
+  const token = readSecret(environment, sessionToken);
+  return {
+    accessKey: read(accessKey),
+    secretKey: read(secretKey),
+    ...(token && { sessionToken: token }),
+  };
+}
+
+/** What the environment says of the keys: values, or files' names. */
+export const variablesOf = (source: KeySource, environment: Environment): (string | undefined)[] =>
+  source.from === 'variables'
+    ? [source.accessKey, source.secretKey, source.sessionToken].flatMap((name) => [
+        environment[name],
+        environment[`${name}_FILE`],
+      ])
+    : [];
+
+/** What to look at where a service refuses the keys. */
+export function keysMend(source: KeySource): string {
+  switch (source.from) {
+    case 'nobody':
+      return 'the request was anonymous: set FOURFOLD_S3_ACCESS_KEY and FOURFOLD_S3_SECRET_KEY';
+    case 'variables':
+      return `check ${source.accessKey}, ${source.secretKey} and, where the keys are temporary, ${source.sessionToken}, and what these keys may do`;
+    case 'web-identity':
+      return `check what the role ${source.role ?? 'of AWS_WEB_IDENTITY_TOKEN_FILE'} may do`;
+    case 'container':
+      return 'check what the role of this container may do';
+    case 'instance':
+      return 'check what the role of this machine may do';
+  }
+}
+
+/** What to do where temporary keys have come to their end. */
+export const renewMend = (source: KeySource): string =>
+  source.from === 'variables'
+    ? `renew ${source.accessKey}, ${source.secretKey} and ${source.sessionToken}; files, named by these with _FILE, are read again`
+    : keysMend(source);

@@ -1,0 +1,104 @@
+import { expect, test, vi } from 'vitest';
+import { FourfoldError } from '../errors.js';
+import { createKeyring } from './keyring.js';
+import type { KeySource } from './key-source.js';
+import type { Keys } from './role-keys.js';
+
+/*
+ * When keys are got anew, by a clock that the test moves.
+ */
+
+const variables: KeySource = { from: 'variables', accessKey: 'A', secretKey: 'S', sessionToken: 'T' };
+const instance: KeySource = { from: 'instance', service: 'http://there' };
+const minuteMs = 60_000;
+
+/** A keyring whose source gives what `give` returns; `loads` counts how often it was asked. */
+function ringOf(source: KeySource, give: () => Keys) {
+  const clock = { nowMs: 0 };
+  // An async function, so that what `give` throws is a rejection.
+  const load = vi.fn(async () => Promise.resolve().then(give));
+  return { ring: createKeyring(source, {}, { now: () => clock.nowMs, load }), clock, load };
+}
+
+const named = (accessKey: string, expiresAtMs?: number): Keys => ({ accessKey, secretKey: 'secret', expiresAtMs });
+
+test('anonymous requests have none, and a refusal is one', async () => {
+  const { ring, load } = ringOf({ from: 'nobody' }, () => named('a'));
+  expect(await ring.keys()).toBeUndefined();
+  expect(await ring.mayRetry(named('a'), 'ExpiredToken')).toBe(false);
+  expect(load).not.toHaveBeenCalled();
+});
+
+test('keys without an end are got once, at the same time for all', async () => {
+  const { ring, load } = ringOf(variables, () => named('a'));
+  const got = await Promise.all([ring.keys(), ring.keys(), ring.keys()]);
+  expect(new Set(got).size).toBe(1);
+  expect(load).toHaveBeenCalledTimes(1);
+});
+
+test('temporary keys are renewed before they end, and kept to the end where the service is away', async () => {
+  let count = 0;
+  let isAway = false;
+  const { ring, clock, load } = ringOf(instance, () => {
+    if (isAway) throw new FourfoldError('unavailable', 'away');
+    return named(`key ${++count}`, clock.nowMs + 60 * minuteMs);
+  });
+  const name = async () => (await ring.keys())?.accessKey;
+  expect(await name()).toBe('key 1');
+  clock.nowMs = 54 * minuteMs;
+  expect(await name()).toBe('key 1');
+  clock.nowMs = 56 * minuteMs;
+  expect(await name()).toBe('key 2');
+  isAway = true;
+  clock.nowMs += 56 * minuteMs;
+  expect(await name()).toBe('key 2');
+  expect(await name()).toBe('key 2');
+  // Not at each request.
+  expect(load).toHaveBeenCalledTimes(3);
+  clock.nowMs += 5 * minuteMs;
+  await expect(ring.keys()).rejects.toThrow('away');
+  isAway = false;
+  expect(await name()).toBe('key 3');
+});
+
+test('after a refusal files are read again, and the request repeated where they hold others', async () => {
+  let inFiles = named('old');
+  const { ring, load } = ringOf(variables, () => inFiles);
+  const old = (await ring.keys()) as Keys;
+  expect(await ring.mayRetry(old, 'ExpiredToken')).toBe(false);
+  inFiles = named('new');
+  // Also a request without a body, whose refusal says no reason.
+  expect(await ring.mayRetry((await ring.keys()) as Keys, 'AccessDenied')).toBe(true);
+  expect(await ring.keys()).toEqual(inFiles);
+  // One that was on its way with the old ones meanwhile.
+  expect(await ring.mayRetry(old, 'ExpiredToken')).toBe(true);
+  expect(load).toHaveBeenCalledTimes(3);
+  expect(await ring.mayRetry((await ring.keys()) as Keys, 'NoSuchKey')).toBe(false);
+});
+
+test('keys that were good and are refused: their renewal may be a minute late', async () => {
+  const { ring, clock } = ringOf(variables, () => named('a'));
+  const refused = async (code = 'ExpiredToken') => ring.mayRetry((await ring.keys()) as Keys, code);
+  expect(await refused()).toBe(false);
+  ring.worked();
+  expect(await refused()).toBe(true);
+  clock.nowMs = 59_000;
+  expect(await refused()).toBe(true);
+  clock.nowMs = 61_000;
+  expect(await refused()).toBe(false);
+  ring.worked();
+  expect(await refused()).toBe(true);
+  // What a policy forbids is not waited for.
+  expect(await refused('AccessDenied')).toBe(false);
+});
+
+test('a service that gives other keys each time is not asked for ever', async () => {
+  let count = 0;
+  const { ring, load } = ringOf(instance, () => named(`key ${++count}`));
+  let retries = 0;
+  while (await ring.mayRetry((await ring.keys()) as Keys, 'InvalidAccessKeyId')) retries++;
+  expect(retries).toBe(3);
+  load.mockClear();
+  expect(await ring.mayRetry((await ring.keys()) as Keys, 'AccessDenied')).toBe(false);
+  expect(load).not.toHaveBeenCalled();
+});

@@ -1,0 +1,101 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AssumeRoleProvider } from 'minio/dist/esm/AssumeRoleProvider.mjs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeError, openStore } from '@fourfold/common';
+import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
+import { withEnvironment } from './support/environment.js';
+
+/*
+ * Keys with an end, as clouds hand them out: MinIO's token service gives them.
+ */
+
+const region = 'eu-1';
+
+describe.skipIf(!findProgram('minio'))('temporary keys (after npm run setup:servers)', () => {
+  let minio: LocalMinio;
+  /** Plays the service through which a machine learns its role's keys. */
+  let metadata: Server;
+  let given = 0;
+  /** How long the keys that it gives count. */
+  let lifeMs: number;
+
+  const assumeRole = async () => {
+    const { accessKey, secretKey } = minio;
+    return new AssumeRoleProvider({ stsEndpoint: minio.endpoint, accessKey, secretKey, region }).getCredentials();
+  };
+  /** A store that is reached by these variables alone. */
+  const open = (variables: Record<string, string>) =>
+    withEnvironment({ FOURFOLD_S3_ENDPOINT: minio.endpoint, FOURFOLD_S3_REGION: region, ...variables }, () =>
+      openStore('s3://temporary/keys'),
+    );
+
+  beforeAll(async () => {
+    minio = await startMinio({ region });
+    metadata = createServer((request, response) => {
+      const answer = async () => {
+        if (request.url === '/latest/api/token') return 'session';
+        if (request.url?.endsWith('/security-credentials/')) return 'trainer';
+        const { accessKey, secretKey, sessionToken } = await assumeRole();
+        given++;
+        const Expiration = new Date(Date.now() + lifeMs).toISOString();
+        const keys = { AccessKeyId: accessKey, SecretAccessKey: secretKey, Token: sessionToken };
+        return JSON.stringify({ Code: 'Success', ...keys, Expiration });
+      };
+      void answer().then((body) => response.end(body));
+    });
+    await new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(async () => {
+    metadata.close();
+    await minio.stop();
+  });
+
+  test('by the usual names; without their token they are refused', async () => {
+    const { accessKey, secretKey, sessionToken = '' } = await assumeRole();
+    const keys = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey };
+    const store = open({ ...keys, AWS_SESSION_TOKEN: sessionToken });
+    // In parts, which are requests of their own.
+    const body = Buffer.alloc(17 << 20, 'body');
+    await store.put('object', body);
+    expect((await store.get('object')).equals(body)).toBe(true);
+    const refused = await open(keys)
+      .get('object')
+      .catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'refused' });
+    expect(describeError(refused)).toMatch(/AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, .* AWS_SESSION_TOKEN/);
+    expect(JSON.stringify(refused)).not.toContain(secretKey);
+  });
+
+  test('of the machine’s role, got again when they end', async () => {
+    const { port } = metadata.address() as AddressInfo;
+    const instance = {
+      FOURFOLD_S3_CREDENTIALS: 'instance',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}`,
+    };
+    lifeMs = 1_500;
+    const store = open(instance);
+    await Promise.all(['a', 'b', 'c'].map((key) => store.put(key, key)));
+    expect(given).toBe(1);
+    await delay(lifeMs);
+    lifeMs = 3_600_000;
+    expect((await store.get('a')).toString()).toBe('a');
+    expect((await store.list('')).length).toBeGreaterThan(2);
+    expect(given).toBe(2);
+  });
+
+  test('another region than configured: the variable and its value are named, without entities', async () => {
+    const { environment } = minio;
+    const told = open({ ...environment, FOURFOLD_S3_REGION: 'us-east-1' });
+    // A list, and a request whose refusal comes in a header.
+    const refusals = await Promise.allSettled([told.list(''), told.put('x', 'y'), told.get('x'), told.remove('x')]);
+    for (const refusal of refusals) {
+      const line = describeError((refusal as PromiseRejectedResult).reason);
+      expect(line).toContain('is in another region than this process was told');
+      expect(line).toContain(`; set FOURFOLD_S3_REGION=${region}; this process was told us-east-1`);
+      expect(line).not.toMatch(/&#?\w+;/);
+    }
+    await open({ ...environment, FOURFOLD_S3_REGION: '', AWS_REGION: region }).put('x', 'y');
+  });
+});
