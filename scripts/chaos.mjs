@@ -11,17 +11,19 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     faults: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
     help: { type: 'boolean', short: 'h' },
   },
 });
 const faults = Number(values.faults ?? Math.ceil((Number(values.minutes) * 60) / secondsAFault));
 const seed = Number(values.seed);
 if (values.help || !Number.isInteger(faults) || faults < 1 || !Number.isInteger(seed)) {
-  console.log(`npm run chaos -- [--minutes N | --faults N] [--seed S]
+  console.log(`npm run chaos -- [--minutes N | --faults N] [--seed S] [--only TEXT]
 
 Trains a small run on real servers while workers, data-loaders, the coordinator, nats-server and MinIO are killed and frozen, workers
-join and leave, and the network slows and breaks: so many faults, in an order that the seed decides. Then compares the weights
-with those of an undisturbed run. Needs npm run setup:servers.`);
+join and leave, the network slows and breaks, machines have no pictures, no disk or no way to be reached, and the store refuses or ignores
+what it is asked: so many faults, in an order that the seed decides, with --only those whose names hold a text. Then compares the
+weights with those of an undisturbed run. Needs npm run setup:servers.`);
   process.exit(values.help ? 0 : 2);
 }
 const reportPath = 'out/chaos-report.json';
@@ -37,7 +39,12 @@ const vitest = [
 ];
 const { code } = await runChild(process.execPath, vitest, {
   stdio: ['ignore', 'inherit', 'inherit'],
-  env: { ...process.env, FOURFOLD_CHAOS_FAULTS: String(faults), FOURFOLD_CHAOS_SEED: String(seed) },
+  env: {
+    ...process.env,
+    FOURFOLD_CHAOS_FAULTS: String(faults),
+    FOURFOLD_CHAOS_SEED: String(seed),
+    FOURFOLD_CHAOS_ONLY: values.only,
+  },
 });
 process.exitCode = code ?? 1;
 if (code === 0 && JSON.parse(readFileSync(reportPath, 'utf8')).numPassedTests === 0) {

@@ -48,18 +48,18 @@ export interface Fault {
 const durationMs = { least: 200, most: 5_000 };
 
 /**
- * Faults that are a pure function of their seed: `gap` iterations from one to the next, each kind as often as the others, each
+ * Faults of these kinds that are a pure function of their seed: `gap` iterations from one to the next, each kind as often as the others, each
  * moment in turn.
  */
-export function planFaults(seed: number, count: number, gap: number): Fault[] {
+export function planFaults(seed: number, count: number, gap: number, kinds = faultKinds): Fault[] {
   const random = randomStream('chaos', seed);
   const faults: Fault[] = [];
   while (faults.length < count) {
-    for (const index of permutation(faultKinds.length, random)) {
-      const round = Math.floor(faults.length / faultKinds.length);
+    for (const index of permutation(kinds.length, random)) {
+      const round = Math.floor(faults.length / kinds.length);
       faults.push({
         iteration: (faults.length + 1) * gap,
-        kind: faultKinds[index],
+        kind: kinds[index],
         moment: moments[(index + round) % moments.length],
         forMs: Math.round(durationMs.least + random.float() ** 2 * (durationMs.most - durationMs.least)),
         pick: random.float(),
