@@ -1,10 +1,13 @@
 import { resizeBy, type Kernel, type Picture } from '@fourfold/data-loader';
+import { highestPsnr } from '@fourfold/model/metrics';
 import type { Scores } from '@fourfold/worker';
 
 /** Scores of each picture of a folder and their means: PSNR in dB and SSIM on Y. */
 export interface EvaluationTable {
   pictures: ({ picture: string } & Scores)[];
   mean: Scores;
+  /** Pictures of which nothing differs from the original: they count as `highestPsnr`. */
+  identical: number;
 }
 
 const kernels: Record<BaselineName, Kernel> = { nearest: 'nearest', bicubic: 'cubic', lanczos: 'lanczos3' };
@@ -16,8 +19,12 @@ export const baselineNames: readonly BaselineName[] = ['nearest', 'bicubic', 'la
 /** A baseline as MATLAB's imresize has it. */
 export const upscaleBaseline = (name: BaselineName, lr: Picture): Picture => resizeBy(lr, 4, kernels[name]);
 
-/** Means over pictures, each counting the same. */
-export function meanScores(scores: readonly Scores[]): Scores {
+/** A table of pictures' scores; each counts the same in the means. */
+export function evaluationTable(pictures: EvaluationTable['pictures']): EvaluationTable {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { psnr: mean(scores.map(({ psnr }) => psnr)), ssim: mean(scores.map(({ ssim }) => ssim)) };
+  return {
+    pictures,
+    mean: { psnr: mean(pictures.map(({ psnr }) => psnr)), ssim: mean(pictures.map(({ ssim }) => ssim)) },
+    identical: pictures.filter(({ psnr }) => psnr >= highestPsnr).length,
+  };
 }

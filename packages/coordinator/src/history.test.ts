@@ -36,3 +36,15 @@ test('a history survives JSON', () => {
   expect(historySchema.parse(JSON.parse(JSON.stringify(history)))).toEqual(history);
   expect(historySchema.parse(emptyHistory())).toEqual({ rows: [], evaluations: [] });
 });
+
+test('of a history in which identical pictures had an infinite PSNR, each figure is one of which means are taken', () => {
+  const pictures = [
+    { picture: 'black.png', psnr: Infinity, ssim: 1 },
+    { picture: 'b.png', psnr: 30, ssim: 0.7 },
+  ];
+  const older = { iteration: 1, psnr: Infinity, ssim: 0.85, bicubic: { psnr: Infinity, ssim: 0.8 }, pictures };
+  const { evaluations } = historySchema.parse(JSON.parse(JSON.stringify({ rows: [], evaluations: [older] })));
+  expect(evaluations).toEqual([
+    { iteration: 1, psnr: 65, ssim: 0.85, pictures: [{ ...pictures[0], psnr: 100 }, pictures[1]] },
+  ]);
+});

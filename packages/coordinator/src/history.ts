@@ -1,6 +1,7 @@
+import { highestPsnr } from '@fourfold/model/metrics';
 import { z } from 'zod';
 
-/** A figure that may have been NaN or infinite, which JSON writes as null. */
+/** A loss, which may have been NaN or infinite: JSON writes that as null. */
 const measured = z
   .number()
   .nullable()
@@ -14,15 +15,26 @@ export const historyRowSchema = z.object({
   losses: z.record(z.string(), measured),
 });
 
+/** Before there was a highest PSNR, that of identical pictures was infinite, and written as null. */
+const olderPsnr = z.number().nullable();
+
 /** Mean PSNR (dB) and SSIM on Y over the validation pictures, and each picture's. */
-export const evaluationSchema = z.object({
-  iteration: z.int(),
-  psnr: measured,
-  ssim: measured,
-  /** What bicubic reaches on them. */
-  bicubic: z.object({ psnr: measured, ssim: measured }).optional(),
-  pictures: z.array(z.object({ picture: z.string(), psnr: measured, ssim: measured })),
-});
+export const evaluationSchema = z
+  .object({
+    iteration: z.int(),
+    psnr: olderPsnr,
+    ssim: z.number(),
+    /** What bicubic reaches on them. */
+    bicubic: z.object({ psnr: olderPsnr, ssim: z.number() }).optional(),
+    pictures: z.array(
+      z.object({ picture: z.string(), psnr: olderPsnr.transform((value) => value ?? highestPsnr), ssim: z.number() }),
+    ),
+  })
+  .transform(({ psnr, bicubic, ...rest }) => ({
+    ...rest,
+    psnr: psnr ?? mean(rest.pictures.map((picture) => picture.psnr)),
+    ...(bicubic && bicubic.psnr !== null && { bicubic: { ...bicubic, psnr: bicubic.psnr } }),
+  }));
 
 export const historySchema = z.object({
   rows: z.array(historyRowSchema),
@@ -35,10 +47,11 @@ export type History = z.infer<typeof historySchema>;
 
 export const emptyHistory = (): History => ({ rows: [], evaluations: [] });
 
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** Mean of each loss over several iterations or replicas; a loss that only some have is averaged over those. */
 export function meanLosses(all: readonly Record<string, number>[]): Record<string, number> {
   const names = new Set(all.flatMap((losses) => Object.keys(losses)));
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return Object.fromEntries(
     [...names].map((name) => [name, mean(all.flatMap((losses) => (name in losses ? [losses[name]] : [])))]),
   );

@@ -16,12 +16,15 @@ export function luma(rgb: Uint8Array): Float64Array {
   return y;
 }
 
-/** PSNR in dB of two 8-bit RGB pictures, over Y without its border, for a peak of 255; Infinity where they agree. */
+/** The highest PSNR that is told, in dB: identical pictures have an infinite one, of which no mean can be taken. */
+export const highestPsnr = 100;
+
+/** PSNR in dB of two 8-bit RGB pictures, over Y without its border, for a peak of 255; `highestPsnr` at most. */
 export function psnrY(a: Uint8Array, b: Uint8Array, width: number, height: number): number {
   const [first, second] = [innerLuma(a, width, height), innerLuma(b, width, height)];
   let sum = 0;
   for (let i = 0; i < first.values.length; i++) sum += (first.values[i] - second.values[i]) ** 2;
-  return 10 * Math.log10((255 ** 2 * first.values.length) / sum);
+  return Math.min(highestPsnr, 10 * Math.log10((255 ** 2 * first.values.length) / sum));
 }
 
 /**

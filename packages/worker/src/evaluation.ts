@@ -2,7 +2,7 @@ import { FourfoldError } from '@fourfold/common';
 import { cropToMultiple, downscale, type Picture } from '@fourfold/data-loader';
 import { psnrY, ssimY } from '@fourfold/model/metrics';
 
-/** PSNR in dB (Infinity for equal pictures) and SSIM of one picture, on Y without a 4-pixel border. */
+/** PSNR in dB (at most `highestPsnr`) and SSIM of one picture, on Y without a 4-pixel border. */
 export interface Scores {
   psnr: number;
   ssim: number;

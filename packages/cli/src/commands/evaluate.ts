@@ -102,7 +102,10 @@ function jsonOf(sets: readonly SetEvaluation[]): object {
     set,
     part,
     images,
-    subjects: subjects.map(({ name, variant, facts, pictures, mean }) => ({ name, variant, ...facts, pictures, mean })),
+    subjects: subjects.map(({ name, variant, facts, pictures, mean, identical }) => ({
+      ...{ name, variant, ...facts, pictures, mean },
+      ...(identical > 0 && { identical }),
+    })),
     published,
     left,
   }));

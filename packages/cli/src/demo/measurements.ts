@@ -1,7 +1,7 @@
 import { basename, extname } from 'node:path';
 import { cropPicture, cropToMultiple, openMeasuredSet, type Picture } from '@fourfold/data-loader';
 import { evaluatePicture, type Scores } from '@fourfold/worker';
-import { meanScores, type EvaluationTable } from '../evaluation-table.js';
+import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
 import { richestDetail, type ComparisonRow } from '../report/comparison.js';
 import { formatTable } from '../terminal/table.js';
 
@@ -48,7 +48,7 @@ export function tablesByMethod(measurements: readonly Measurement[]): Record<str
   return Object.fromEntries(
     measurements[0].results.map(({ method }, i) => {
       const pictures = measurements.map(({ picture, results }) => ({ picture, ...results[i].scores }));
-      return [method, { pictures, mean: meanScores(pictures) }];
+      return [method, evaluationTable(pictures)];
     }),
   );
 }

@@ -1,3 +1,4 @@
+import { highestPsnr } from '@fourfold/model/metrics';
 import type { Scores } from '@fourfold/worker';
 import { describeLeft } from '../terminal/left-files.js';
 import { formatTable } from '../terminal/table.js';
@@ -16,7 +17,10 @@ export function describeSets(sets: readonly SetEvaluation[], format: EvaluationF
   return sets.map((set) => tableOf(set, sets.length > 1, format)).join('\n\n');
 }
 
-/** What of the sets was not measured, and why the paper's results are not beside one of its sets; empty where all is as expected. */
+/**
+ * What of the sets was not measured, why the paper's results are not beside one of its sets, and which means have figures that stand for
+ * infinity; empty where all is as expected.
+ */
 export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
   return sets.flatMap(({ set, part, subjects, published, left }) => {
     const whole = publishedPictures[set];
@@ -29,6 +33,12 @@ export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
             `${set}: the paper's means are of ${whole} pictures and these of ${measured}, so they are not shown beside each other`,
           ]
         : []),
+      ...subjects
+        .filter(({ identical }) => identical > 0)
+        .map(
+          ({ name, identical }) =>
+            `${set}: ${identical} of ${measured} pictures by ${name} are identical to their originals; ${highestPsnr} dB stands for their infinite PSNR`,
+        ),
     ];
   });
 }

@@ -7,7 +7,7 @@ import {
   type Picture,
 } from '@fourfold/data-loader';
 import { evaluatePicture } from '@fourfold/worker';
-import { meanScores, type EvaluationTable } from '../evaluation-table.js';
+import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
 import type { Figure, MeasuredPicture } from './figure.js';
 import { publishedPictures, publishedResults, type Published } from './published.js';
 
@@ -85,7 +85,7 @@ export async function evaluateSets(
         }
         if (figure?.wants(name)) figure.add({ name, original: cropToMultiple(original, 4), results });
       }
-      const measuredSubjects = scores.map((one) => ({ ...one, mean: meanScores(one.pictures) }));
+      const measuredSubjects = scores.map((one) => ({ ...one, ...evaluationTable(one.pictures) }));
       const published = photographs.length === publishedPictures[set] ? publishedResults[set] : [];
       const isShared = sets.filter((other) => other.name === set).length > 1;
       const name = isShared ? `${set}, ${places[i]}` : set;

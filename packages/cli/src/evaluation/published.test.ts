@@ -41,7 +41,7 @@ test('with the first iteration of a gan phase a generator is an SRGAN; beyond th
 test('checkpoints stand beside their variants, several of one variant each in its row, others below', () => {
   const subject = (name: string, psnr: number, variant?: string): SubjectScores => {
     const scores = { psnr, ssim: 0.5 };
-    return { name, variant, facts: {}, pictures: [{ picture: 'a.png', ...scores }], mean: scores };
+    return { name, variant, facts: {}, pictures: [{ picture: 'a.png', ...scores }], mean: scores, identical: 0 };
   };
   const subjects = [
     subject('bicubic', 20),

@@ -29,7 +29,7 @@ test('what fourfold’s own parts send is well-formed', () => {
   expect(messageProblem(registerSchema, { ...register, hostCheck: null, hostSecret: null })).toBeUndefined();
   expect(worker({ body: 'heartbeat', heartbeat: {} })).toBeUndefined();
   expect(ready({ losses: { content: 0.1, adversarial: 2 }, file: { pid: 1, descriptor: 3 } })).toBeUndefined();
-  expect(worker({ evaluationDone: { token, scores: [score, { ...score, psnr: Infinity }] } })).toBeUndefined();
+  expect(worker({ evaluationDone: { token, scores: [score, { ...score, psnr: 100 }] } })).toBeUndefined();
   expect(worker({ leaseFailed: { token, reason: 'shard 3 is damaged\n', code: 'corrupt' } })).toBeUndefined();
   const { run, machine } = register;
   expect(worker({ leaving: { token: null, code: 'fault', reason: 'a kernel hangs', run, machine } })).toBeUndefined();
@@ -45,6 +45,11 @@ test('a training that diverges is no malformed message: its gradient is what is 
 
 test.each<[string, () => string | undefined, RegExp]>([
   ['no kind', () => messageProblem(registerSchema, { ...register, kind: null }), /^malformed message: kind: /],
+  [
+    'a score that is no figure',
+    () => worker({ evaluationDone: { token, scores: [{ ...score, psnr: Infinity }] } }),
+    /^malformed message: evaluationDone\.scores\.0\.psnr: /,
+  ],
   [
     'no scores',
     () => worker({ evaluationDone: { token, scores: [] } }),

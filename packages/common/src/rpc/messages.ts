@@ -66,10 +66,10 @@ const gradientReady = z.object({
 
 const score = z.object({
   picture: text(1024).min(1),
-  psnr: measurement,
-  ssim: measurement,
-  bicubicPsnr: measurement,
-  bicubicSsim: measurement,
+  psnr: z.number(),
+  ssim: z.number(),
+  bicubicPsnr: z.number(),
+  bicubicSsim: z.number(),
 });
 
 const evaluationDone = z.object({ token, scores: z.array(score).min(1).max(maxScores) });
