@@ -1,5 +1,5 @@
 // The shipped generator beside UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: the same pictures, backend and thread.
-//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--figure FILE.png --figure-picture NAME ...] PICTURES ...
+//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--figure FILE.png --figure-picture NAME ... --force] PICTURES ...
 // The npm package (115 MB) is fetched once, below out/, and its file run by TensorFlow.js's own loader.
 import { Buffer } from 'node:buffer';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { describeSets } from '../packages/cli/dist/evaluation/describe-sets.js';
 import { evaluateSets } from '../packages/cli/dist/evaluation/evaluate-sets.js';
+import { checkOutputFile } from '../packages/common/dist/index.js';
 import { createFigure } from '../packages/cli/dist/evaluation/figure.js';
 import { createUpscaler, startBackend } from '../packages/cli/dist/upscaling/generator.js';
 import { openCheckpoint, readGenerator } from '../packages/coordinator/dist/index.js';
@@ -25,6 +26,7 @@ const { values, positionals } = parseArgs({
     checkpoint: { type: 'string', default: inRepository('examples/srresnet-mse/checkpoint') },
     figure: { type: 'string' },
     'figure-picture': { type: 'string', multiple: true, default: [] },
+    force: { type: 'boolean', default: false },
   },
 });
 
@@ -92,6 +94,9 @@ function timed(name, sizeBytes, upscale) {
 }
 
 const { backend } = await startBackend(values.backend);
+if (values.figure) {
+  await checkOutputFile(values.figure, { inputs: [...positionals, values.checkpoint], force: values.force });
+}
 const thick = await loadThick(await installed());
 const generator = createUpscaler(await readGenerator(await openCheckpoint(values.checkpoint, console.error)));
 const subjects = [

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore, sha256, type ObjectStore } from '@fourfold/common';
 import { expect, test } from 'vitest';
@@ -56,7 +56,8 @@ test('a broken download goes on at its last byte', async () => {
       },
     };
     await expect(pullCheckpoint({ store: breaking, manifest }, folder, () => undefined)).rejects.toThrow('is gone');
-    expect(await readdir(folder)).toEqual([`.partial-${file}-${manifest.files[file].sha256.slice(0, 16)}`]);
+    const partial = `.partial-${file}-${manifest.files[file].sha256.slice(0, 16)}`;
+    expect((await readdir(folder)).sort()).toEqual([partial, 'unfinished.json']);
     const progress: number[] = [];
     const report = await pullCheckpoint({ store, manifest }, folder, (done) => progress.push(done));
     expect(report).toEqual({ sizeBytes: manifest.files[file].sizeBytes, resumedBytes: half });
@@ -79,5 +80,41 @@ test('what is there already is not fetched again, and damage in it is found', as
     await writeFile(join(folder, `.partial-${file}-0123456789abcdef`), 'of another checkpoint');
     expect(await pull(run.url, folder)).toEqual({ sizeBytes, resumedBytes: 0 });
     expect((await readdir(folder)).sort()).toEqual([file, 'manifest.json']);
+  });
+});
+
+test('another checkpoint takes the place of what an interrupted pull has left', async () => {
+  await withRun(async (run, folder) => {
+    const { store, manifest } = await openCheckpoint(run.url, sayDamaged);
+    const get = () => Promise.reject(new Error('the network is gone'));
+    const old = { ...manifest, files: { ...manifest.files, 'old.safetensors': manifest.files[file] } };
+    const read = (_: string, begin?: number) => store.read(file, begin);
+    await expect(
+      pullCheckpoint({ store: { ...store, get, read }, manifest: old }, folder, () => undefined),
+    ).rejects.toThrow('is gone');
+    expect((await readdir(folder)).sort()).toEqual([file, 'old.safetensors', 'unfinished.json']);
+    await writeSmallCheckpoint(run, 4, { ...sizes, channels: 5 });
+    await pull(run.url, folder);
+    expect((await readdir(folder)).sort()).toEqual([file, 'manifest.json']);
+    expect((await openCheckpoint(folder, sayDamaged)).manifest.iteration).toBe(4);
+  });
+});
+
+test('a folder with a file of the user’s is refused, and the file stays', async () => {
+  await withRun(async (run, folder) => {
+    await mkdir(folder);
+    for (const name of [file, 'notes.txt']) {
+      await writeFile(join(folder, name), 'mine');
+      await expect(pull(run.url, folder)).rejects.toMatchObject({
+        code: 'invalid',
+        message: `${openStore(folder).url} holds ${name}, which fourfold has not made`,
+      });
+      expect(await readdir(folder)).toEqual([name]);
+      expect(await readFile(join(folder, name), 'utf8')).toBe('mine');
+      await rm(join(folder, name));
+    }
+    await writeFile(join(folder, '.partial-thesis.docx'), 'mine');
+    await pull(run.url, folder);
+    expect(await readdir(folder)).toContain('.partial-thesis.docx');
   });
 });

@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FourfoldError, openStore, storageError, systemErrorCode } from '@fourfold/common';
+import { FourfoldError, openOutputFolder, openStore, storageError, systemErrorCode } from '@fourfold/common';
 import { holdsManifest, type Checkpoint } from '@fourfold/coordinator';
-import { downloadFile, partialMark } from './download.js';
+import { downloadFile, hashOf, partialName } from './download.js';
 
 export interface PullReport {
   sizeBytes: number;
@@ -12,8 +12,8 @@ export interface PullReport {
 
 /**
  * Copy a checkpoint into a folder, each file checked against the manifest, the manifest last. What a pull that broke off has
- * left there is gone on with. Throws `conflict` where the folder holds a checkpoint already, `not-found` or `corrupt` where
- * the source is damaged, `no-space`.
+ * left there is gone on with. Throws `conflict` where the folder holds a checkpoint already, `invalid` where it holds anything that
+ * no pull has brought there, `not-found` or `corrupt` where the source is damaged, `no-space`.
  */
 export async function pullCheckpoint(
   { store, manifest }: Checkpoint,
@@ -25,21 +25,28 @@ export async function pullCheckpoint(
     throw new FourfoldError('conflict', `${target.url} holds a manifest already`, { mend: 'pull into a new folder' });
   }
   const files = Object.entries(manifest.files);
+  // Files of this checkpoint may stay, whoever has put them there.
+  const mayStay = async (key: string) => {
+    const expected = Object.hasOwn(manifest.files, key) ? manifest.files[key] : undefined;
+    return expected !== undefined && (await hashOf(join(folder, key))).hash.digest('hex') === expected.sha256;
+  };
+  const out = await openOutputFolder(target, { inputs: [], mayStay });
   const sizeBytes = files.reduce((sum, [, file]) => sum + file.sizeBytes, 0);
   let doneBytes = 0;
   let resumedBytes = 0;
   try {
     await mkdir(folder, { recursive: true });
+    await out.claim(files.map(([file]) => file));
     for (const [file, expected] of files) {
       resumedBytes += await downloadFile(store, file, expected, folder, (bytes) => {
         onProgress((doneBytes += bytes), sizeBytes);
       });
     }
-    const left = (await readdir(folder)).filter((name) => name.startsWith(partialMark));
+    const left = (await readdir(folder)).filter((name) => partialName.test(name));
     for (const name of left) await rm(join(folder, name));
   } catch (error) {
     throw systemErrorCode(error) ? storageError(target.url, 'written', error) : error;
   }
-  await target.put('manifest.json', await store.get('manifest.json'));
+  await out.finish('manifest.json', await store.get('manifest.json'));
   return { sizeBytes, resumedBytes };
 }

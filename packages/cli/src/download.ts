@@ -6,7 +6,9 @@ import { pipeline } from 'node:stream/promises';
 import { FourfoldError, type ObjectStore } from '@fourfold/common';
 
 /** Marks what is on its way; folder stores leave such names out of their listings. */
-export const partialMark = '.partial-';
+const partialMark = '.partial-';
+/** What a download that broke off has left: of an object by its name, and the beginning of its hash. */
+export const partialName = /^\.partial-.+-[0-9a-f]{16}$/;
 
 /**
  * Copy an object into a folder, under its own name once all of it is there and has the expected SHA-256. What an earlier
@@ -68,7 +70,7 @@ async function append(
 }
 
 /** Size and SHA-256 of a file; of nothing where it is not there. */
-async function hashOf(path: string): Promise<{ hash: Hash; sizeBytes: number }> {
+export async function hashOf(path: string): Promise<{ hash: Hash; sizeBytes: number }> {
   const hash = createHash('sha256');
   const found = await stat(path).catch(() => undefined);
   if (found) for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);

@@ -22,7 +22,8 @@ export async function checkOutputFile(file: string, { inputs, force }: OutputFil
   if (existing?.isDirectory()) throw refusal(file, 'is a folder');
   if (!existing?.isFile()) throw refusal(file, 'is there already and is no plain file');
   for (const input of inputs) {
-    if (await holdsFile(input, existing)) throw refusal(file, `is read, as ${input} or in it`);
+    const place = await placeIn(input, existing);
+    if (place) throw refusal(file, place === 'it' ? `is ${input}, which is read` : `is in ${input}, which is read`);
   }
   if (!force) {
     throw new FourfoldError('invalid', `${file} exists already`, {
@@ -35,15 +36,15 @@ const refusal = (file: string, reason: string) =>
   new FourfoldError('invalid', `${file} ${reason}`, { mend: 'name another file' });
 
 /** Whether an input is this file, or a folder with it somewhere below. */
-async function holdsFile(input: string, file: BigIntStats): Promise<boolean> {
+async function placeIn(input: string, file: BigIntStats): Promise<'it' | 'below' | undefined> {
   const path = localPath(input);
-  if (path === undefined) return false;
+  if (path === undefined) return undefined;
   const found = await identify(path);
-  if (!found?.isDirectory()) return isSame(found, file);
+  if (!found?.isDirectory()) return isSame(found, file) ? 'it' : undefined;
   for (const { key } of await openStore(path).list('')) {
-    if (isSame(await identify(join(path, key)), file)) return true;
+    if (isSame(await identify(join(path, key)), file)) return 'below';
   }
-  return false;
+  return undefined;
 }
 
 /** What tells a file from all others, links followed; undefined where there is none. */

@@ -23,6 +23,10 @@ export const backendOption = (): Option =>
     .choices(workersSchema.shape.backend.unwrap().options)
     .default('auto');
 
+/** `--force`, for commands that write a single file. */
+export const forceOption = (what: string): Option =>
+  new Option('--force', `write over ${what} that is there already`).default(false, 'refuse');
+
 /** `--json`, for commands that report. */
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout instead of text');
 

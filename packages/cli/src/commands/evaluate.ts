@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { FourfoldError } from '@fourfold/common';
+import { checkOutputFile, FourfoldError } from '@fourfold/common';
 import { openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
 import {
@@ -15,7 +15,7 @@ import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
-import { backendOption, collect, jsonOption, printJson, type BackendChoice } from './arguments.js';
+import { backendOption, collect, forceOption, jsonOption, printJson, type BackendChoice } from './arguments.js';
 
 interface EvaluateArguments {
   images: string[];
@@ -26,6 +26,7 @@ interface EvaluateArguments {
   figure?: string;
   figurePictures: string[];
   crop?: string;
+  force: boolean;
   json?: true;
 }
 
@@ -62,6 +63,7 @@ export function registerEvaluate(program: Command): void {
       new Option('--figure-pictures <name...>', 'the pictures in it, a row each').default([], 'the first 6 measured'),
     )
     .option('--crop <x,y,width,height>', 'the crop, in pixels (default: 96x96 where the methods differ most)')
+    .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (options: EvaluateArguments) => {
       const { images, checkpoint, method, backend, format, json } = options;
@@ -86,12 +88,14 @@ export function registerEvaluate(program: Command): void {
 }
 
 /** The figure that is asked for; drawing is loaded only for it. */
-async function openFigure({ figure: file, figurePictures, crop }: EvaluateArguments): Promise<Figure | undefined> {
+async function openFigure(options: EvaluateArguments): Promise<Figure | undefined> {
+  const { figure: file, figurePictures, crop, images, checkpoint, force } = options;
   if (file === undefined) {
     if (figurePictures.length === 0 && crop === undefined) return undefined;
     const option = crop === undefined ? '--figure-pictures' : '--crop';
     throw new FourfoldError('invalid', `evaluate: ${option} without a figure`, { mend: 'give --figure FILE.png' });
   }
+  await checkOutputFile(file, { inputs: [...images, ...checkpoint], force });
   const { createFigure, parseCrop } = await import('../evaluation/figure.js');
   return createFigure({ file, pictures: figurePictures, ...(crop !== undefined && { crop: parseCrop(crop) }) });
 }

@@ -40,11 +40,12 @@ export function registerExport(program: Command): void {
     .addOption(backendOption())
     .addOption(jsonOption())
     .action(async ({ checkpoint: url, format, out, pixels, licence, backend, json }: ExportArguments) => {
+      const { checkExportPlace, exportGenerator } = await import('../exporting/export-generator.js');
+      await checkExportPlace(out);
       const checkpoint = await openCheckpoint(url, sayDamaged);
       const weights = await readGenerator(checkpoint);
-      const [{ createUpscaler, startBackend }, { exportGenerator }, { testPicture }] = await Promise.all([
+      const [{ createUpscaler, startBackend }, { testPicture }] = await Promise.all([
         import('../upscaling/generator.js'),
-        import('../exporting/export-generator.js'),
         import('../exporting/test-picture.js'),
       ]);
       await startBackend(backend);

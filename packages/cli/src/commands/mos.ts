@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { FourfoldError, openStore } from '@fourfold/common';
+import { checkOutputFile, FourfoldError, openStore } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
 import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
@@ -9,7 +9,15 @@ import { studyFolder } from '../mos/study.js';
 import { writeFigure } from '../report/write-figure.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
-import { backendOption, collect, jsonOption, printJson, wholeNumber, type BackendChoice } from './arguments.js';
+import {
+  backendOption,
+  collect,
+  forceOption,
+  jsonOption,
+  printJson,
+  wholeNumber,
+  type BackendChoice,
+} from './arguments.js';
 
 interface PrepareArguments {
   images: string;
@@ -75,8 +83,10 @@ export function registerMos(program: Command): void {
     .summary('means with 95% intervals, distributions, and how consistent the raters are')
     .argument('<study>', 'folder that `mos prepare` wrote')
     .option('--figure <file>', 'the distributions as a PNG')
+    .addOption(forceOption('a figure'))
     .addOption(jsonOption())
-    .action(async (study: string, { figure, json }: { figure?: string; json?: true }) => {
+    .action(async (study: string, { figure, force, json }: { figure?: string; force: boolean; json?: true }) => {
+      if (figure) await checkOutputFile(figure, { inputs: [study], force });
       const { describeReport, reportStudy } = await import('../mos/report-study.js');
       const report = await reportStudy(studyFolder(study));
       if (figure) await writeFigure(figure, (await import('../mos/draw-opinions.js')).drawOpinions(report.opinions));
@@ -96,7 +106,9 @@ async function prepare({
   ...choice
 }: PrepareArguments): Promise<void> {
   const folder = studyFolder(out);
-  const { prepareStudy } = await import('../mos/prepare-study.js');
+  const { openStudyPlace, prepareStudy } = await import('../mos/prepare-study.js');
+  const ready = choice.pictures.map((given) => named('--pictures', given).value);
+  const place = await openStudyPlace(openStore(folder), [images, ...(calibration ? [calibration] : []), ...ready]);
   const bar = createProgressBar('prepare', 'versions');
   try {
     const study = await prepareStudy({
@@ -104,7 +116,7 @@ async function prepare({
       images,
       calibration,
       methods: await methodsOf({ images, ...choice }),
-      out: openStore(folder),
+      out: place,
       onProgress: (done, total) => bar.update(done, total, ''),
     });
     bar.stop();

@@ -3,12 +3,14 @@ import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
-import { backendOption, wholeNumber, type BackendChoice } from './arguments.js';
+import { backendOption, forceOption, wholeNumber, type BackendChoice } from './arguments.js';
 import { sayDamaged } from '../damaged.js';
+import { checkOutputPlace } from '../upscaling/output-place.js';
 
 interface UpscaleArguments {
   checkpoint: string;
   tile: number;
+  force: boolean;
   backend: BackendChoice;
 }
 
@@ -28,9 +30,11 @@ export function registerUpscale(program: Command): void {
     .argument('<output>', 'file to write, in a folder that exists')
     .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
     .option('--tile <pixels>', 'input pixels a side that are computed at a time', wholeNumber(16), defaultTile)
+    .addOption(forceOption('an output'))
     .addOption(backendOption())
-    .action(async (input: string, output: string, { checkpoint, tile, backend }: UpscaleArguments) => {
+    .action(async (input: string, output: string, { checkpoint, tile, force, backend }: UpscaleArguments) => {
       const signal = abortOnInterruption();
+      await checkOutputPlace(output, { inputs: [input, checkpoint], force });
       const weights = await readGenerator(await openCheckpoint(checkpoint, sayDamaged));
       const [{ createUpscaler, startBackend }, { upscaleFile }] = await Promise.all([
         import('../upscaling/generator.js'),

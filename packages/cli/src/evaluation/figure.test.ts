@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError } from '@fourfold/common';
 import {
@@ -183,5 +183,32 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
     expect((await stat(join(folder, 'out', 'figure.png'))).size).toBeGreaterThan(10_000);
     expect(alone).toMatchObject({ exitCode: 2, stdout: '' });
     expect(alone.stderr).toMatch(/^fourfold: evaluate: --crop without a figure; give --figure FILE\.png\n$/);
+  });
+});
+
+test('a figure is not drawn over a picture that is measured, nor without --force over another file', async () => {
+  await inFolder(async (folder) => {
+    await mkdir(join(folder, 'photos'));
+    await writeParts(join(folder, 'photos'));
+    await writeFile(join(folder, 'old.png'), 'mine');
+    const evaluate = (...args: string[]) =>
+      fourfold(folder, 'evaluate', '--images', 'photos', '--method', 'bicubic', '--figure', ...args);
+    const photograph = join('photos', (await readdir(join(folder, 'photos')))[0]);
+    const before = await readFile(join(folder, photograph));
+    const [measured, forced, old] = await Promise.all([
+      evaluate(photograph),
+      evaluate(photograph, '--force'),
+      evaluate('old.png'),
+    ]);
+    for (const refused of [measured, forced]) {
+      const stderr = `fourfold: ${photograph} is in photos, which is read; name another file\n`;
+      expect(refused).toEqual({ exitCode: 2, stdout: '', stderr });
+    }
+    expect(await readFile(join(folder, photograph))).toEqual(before);
+    const mend = 'name another file, or give --force to write over it';
+    expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png exists already; ${mend}\n` });
+    expect(await readFile(join(folder, 'old.png'), 'utf8')).toBe('mine');
+    expect(await evaluate('old.png', '--force')).toMatchObject({ exitCode: 0 });
+    expect((await pixelsOf(join(folder, 'old.png'))).width).toBeGreaterThan(100);
   });
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FourfoldError, sha256, storageError, systemErrorCode } from '@fourfold/common';
@@ -11,7 +12,7 @@ export interface ExportOptions {
   checkpoint: Checkpoint;
   weights: GeneratorWeights;
   format: Format;
-  /** Folder to make; it must not be there, or be empty. */
+  /** Folder to make; it must not be there, or be empty, as `checkExportPlace` sees to. */
   out: string;
   licence?: string;
   /** What the written files are run on. */
@@ -32,16 +33,17 @@ const tolerance = 1;
 
 /**
  * Write a generator in a format, run what was written, and compare its pixels with the expected. The folder appears when all of
- * that is done; after any error all is as it was. Throws `invalid` for a folder that holds something, `mismatch` for pixels that
- * differ by more than a grey level.
+ * that is done; after any error all is as it was. Throws `mismatch` for pixels that differ by more than a grey level.
  */
 export async function exportGenerator(options: ExportOptions): Promise<ExportReport> {
   const { checkpoint, weights, format, licence } = options;
   const out = resolve(options.out);
-  await checkOut(out, options.out);
-  const temporary = join(dirname(out), `.${basename(out)}.partial-${process.pid}`);
+  await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
+    throw storageError(options.out, 'written', error);
+  });
+  const temporary = join(dirname(out), `.${basename(out)}.partial-${randomUUID()}`);
   try {
-    await mkdir(temporary, { recursive: true });
+    await mkdir(temporary);
     const files = await format.write(weights, factsOf(checkpoint, licence));
     for (const [name, body] of Object.entries(files)) await writeFile(join(temporary, name), body);
     const checked = await check(temporary, options);
@@ -84,10 +86,11 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
   return { checks, notChecked };
 }
 
-async function checkOut(out: string, asGiven: string): Promise<void> {
+/** Throw `invalid` for a folder that holds something, and for a file. */
+export async function checkExportPlace(asGiven: string): Promise<void> {
   let files: string[];
   try {
-    files = await readdir(out);
+    files = await readdir(asGiven);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return;
     if (systemErrorCode(error) === 'ENOTDIR') throw new FourfoldError('invalid', `${asGiven} is a file`);

@@ -1,10 +1,10 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openStore } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import { heldOutPhotographs, inFolder } from '../test-support.js';
-import { original, prepareStudy, readyPictures } from './prepare-study.js';
+import { openStudyPlace, original, prepareStudy, readyPictures, type Method } from './prepare-study.js';
 import { pictureKey, studyFolder } from './study.js';
 
 test('ids are of the pixels, too: what a browser kept of another study is not shown', async () => {
@@ -15,7 +15,7 @@ test('ids are of the pixels, too: what a browser kept of another study is not sh
       const { versions } = await prepareStudy({
         ...{ name: 'study', seed: 0, repeats: 0, methods: [original], onProgress: () => undefined },
         images: join(folder, 'images'),
-        out: openStore(join(folder, study)),
+        out: await openStudyPlace(openStore(join(folder, study)), []),
       });
       return versions.map(({ id }) => id);
     };
@@ -36,7 +36,8 @@ test('pictures of the same name in two folders are not taken for each other', as
     const images = join(folder, 'images');
     const out = openStore(join(folder, 'study'));
     const { versions } = await prepareStudy({
-      ...{ name: 'study', seed: 0, repeats: 0, onProgress: () => undefined, images, out },
+      ...{ name: 'study', seed: 0, repeats: 0, onProgress: () => undefined, images },
+      out: await openStudyPlace(out, [images]),
       methods: [original, await readyPictures('ready', images, images)],
     });
     expect(versions.map(({ picture, method }) => [picture, method])).toEqual([
@@ -48,6 +49,28 @@ test('pictures of the same name in two folders are not taken for each other', as
     const shown = await Promise.all(versions.map(({ id }) => out.get(pictureKey(id))));
     expect(shown[1].equals(shown[0])).toBe(true);
     expect(shown[3].equals(shown[2])).toBe(true);
+  });
+});
+
+test('a study is not written among somebody’s files, nor among the pictures that it is of', async () => {
+  await inFolder(async (folder) => {
+    const images = join(folder, 'images');
+    await cp(join(heldOutPhotographs, 'raccoon.jpg'), join(folder, 'images', 'raccoon.jpg'));
+    const refused = (place: string) => openStudyPlace(openStore(join(folder, place)), [images]);
+    for (const place of ['images', 'images/study', '.']) await expect(refused(place)).rejects.toThrow('which is read');
+    await writeFile(join(folder, 'thesis.docx'), 'mine');
+    await cp(join(folder, 'thesis.docx'), join(folder, 'mine', 'pictures', 'thesis.docx'));
+    await expect(refused('mine')).rejects.toThrow('holds pictures/thesis.docx, which fourfold has not made');
+
+    // What was interrupted is gone on with by the same command.
+    const plan = { name: 'study', seed: 0, repeats: 0, images, onProgress: () => undefined };
+    const fails = { name: 'fails', make: () => Promise.reject(new Error('interrupted')) };
+    const prepareIn = async (methods: Method[]) => prepareStudy({ ...plan, methods, out: await refused('study') });
+    await expect(prepareIn([original, fails])).rejects.toThrow('interrupted');
+    expect(await readdir(join(folder, 'study'))).toEqual(['pictures', 'unfinished.json']);
+    await prepareIn([original]);
+    expect(await readdir(join(folder, 'study'))).toEqual(['pictures', 'study.json']);
+    await expect(refused('study')).rejects.toThrow('holds a study already');
   });
 });
 

@@ -1,4 +1,12 @@
-import { absoluteStoreUrl, FourfoldError, openStore, sha256, type ObjectStore } from '@fourfold/common';
+import {
+  absoluteStoreUrl,
+  FourfoldError,
+  openOutputFolder,
+  openStore,
+  sha256,
+  type ObjectStore,
+  type OutputFolder,
+} from '@fourfold/common';
 import {
   cropToMultiple,
   downscale,
@@ -31,7 +39,7 @@ export interface StudyPlan {
   /** Other pictures, whose nearest-neighbour and original versions come first. */
   calibration?: string;
   methods: readonly Method[];
-  out: ObjectStore;
+  out: OutputFolder;
   onProgress: (done: number, total: number) => void;
 }
 
@@ -62,15 +70,20 @@ export async function readyPictures(name: string, url: string, images: string): 
 }
 
 /**
- * Make every version of every picture, and write the study. Throws `invalid` where `out` holds one already, and where there are
- * too many methods or two of a name.
+ * Take a folder for a study, before any work. Throws `invalid` where it holds one already, or anything else but what an
+ * interrupted `mos prepare` has left, and where it lies among the inputs.
  */
+export async function openStudyPlace(store: ObjectStore, inputs: readonly string[]): Promise<OutputFolder> {
+  if ((await store.list(studyFile)).some(({ key }) => key === studyFile)) {
+    throw new FourfoldError('invalid', `${store.url} holds a study already`, { mend: 'name another folder' });
+  }
+  return openOutputFolder(store, { inputs });
+}
+
+/** Make every version of every picture, and write the study. Throws `invalid` where there are too many methods or two of a name. */
 export async function prepareStudy(plan: StudyPlan): Promise<Study> {
   const { images, calibration, methods, out } = plan;
   checkMethods(methods.map(({ name }) => name));
-  if ((await out.list(studyFile)).some(({ key }) => key === studyFile)) {
-    throw new FourfoldError('invalid', `${out.url} holds a study already`, { mend: 'name another folder' });
-  }
   const originals = await openMeasuredSet(images);
   try {
     const shown = calibration === undefined ? undefined : await openMeasuredSet(calibration);
@@ -124,7 +137,7 @@ async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: Mea
   }
   onProgress(total, total);
   // Last: a folder without it is no study.
-  await out.put(studyFile, JSON.stringify(study, null, 1));
+  await out.finish(studyFile, JSON.stringify(study, null, 1));
   return study;
 }
 

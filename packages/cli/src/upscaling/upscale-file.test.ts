@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -151,6 +151,8 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
   await photograph().toFile(join(folder, 'good.png'));
   await writeFile(join(folder, 'empty.png'), '');
   await writeFile(join(folder, 'scan.jpg'), 'BM and so on');
+  await link(join(folder, 'good.png'), join(folder, 'link.png'));
+  await writeFile(join(folder, 'mine.png'), 'mine');
   const refusals: [input: string, output: string, message: RegExp][] = [
     ['nowhere.png', 'x.png', /^fourfold: nowhere\.png does not exist\n$/],
     ['note.png', 'x.png', /^fourfold: note\.png is not a whole picture: unsupported image format\n$/],
@@ -158,7 +160,13 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
     ['scan.jpg', 'x.png', /^fourfold: scan\.jpg: it is BMP, which is not read: convert it to JPEG or PNG first\n$/],
     ['good.png', 'nowhere/x.png', /^fourfold: nowhere\/x\.png: folder nowhere does not exist\n$/],
     ['good.png', 'x.bmp', /^fourfold: x\.bmp: \.bmp is no format to write; end its name in \.jpg, .*\n$/],
-    ['good.png', './good.png', /^fourfold: \.\/good\.png is the input itself; name another output\n$/],
+    ['good.png', './good.png', /^fourfold: \.\/good\.png is good\.png, which is read; name another file\n$/],
+    ['good.png', 'link.png', /^fourfold: link\.png is good\.png, which is read; name another file\n$/],
+    [
+      'good.png',
+      'mine.png',
+      /^fourfold: mine\.png exists already; name another file, or give --force to write over it\n$/,
+    ],
   ];
   const outcomes = await Promise.all(refusals.map(([input, output]) => fourfoldUpscale(input, output)));
   for (const [i, { exitCode, stdout, stderr }] of outcomes.entries()) {
@@ -166,6 +174,11 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
     expect(stderr).toMatch(refusals[i][2]);
   }
   expect((await readdir(folder)).filter((name) => /^x|partial/.test(name))).toEqual([]);
+  expect(await readFile(join(folder, 'mine.png'), 'utf8')).toBe('mine');
+  const forced = await fourfoldUpscale('good.png', 'mine.png', '--force');
+  expect(forced).toMatchObject({ exitCode: 0, stderr: '' });
+  expect((await sharp(join(folder, 'mine.png')).metadata()).format).toBe('png');
+  await rm(join(folder, 'mine.png'));
 });
 
 test('a backend that fails is no failure to write; a full disk is; neither leaves anything', async () => {

@@ -1,6 +1,7 @@
-import { access, constants, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { describeError, FourfoldError, storageError, systemErrorCode } from '@fourfold/common';
+import { randomUUID } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describeError, FourfoldError, storageError } from '@fourfold/common';
 import { resizeBy, type Picture } from '@fourfold/data-loader';
 import { encodeSpool, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
@@ -9,7 +10,7 @@ import { cropPixels, planBands, type Tile } from './tiles.js';
 
 export interface UpscaleFileOptions {
   input: string;
-  /** Its extension says the format. Written beside its place and moved there when it is whole. */
+  /** Its extension says the format. Written beside its place and moved there when it is whole: over what is there, which `checkOutputPlace` looks at. */
   output: string;
   /** Largest side of a tile's core in LR pixels. */
   tile: number;
@@ -35,13 +36,12 @@ export interface UpscaleReport {
  */
 export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
   const { input, output } = options;
-  await checkOutputPlace(input, output);
   const source = await readSourcePicture(input);
   const { width, height, alpha, grey } = source;
   const to = { width: 4 * width, height: 4 * height };
   const encoding = encodingOf(output, Math.max(to.width, to.height));
   const channels = alpha ? 4 : 3;
-  const temporary = join(dirname(output), `.${basename(output)}.partial-${process.pid}`);
+  const temporary = join(dirname(output), `.partial-${randomUUID()}`);
   const spoolPath = `${temporary}.v`;
   const writing = <T>(written: Promise<T>): Promise<T> =>
     written.catch((cause: unknown) => {
@@ -129,24 +129,6 @@ function putCore(rows: Uint8Array, rowPixels: number, { core, read }: Tile, colo
       rows[to + 2] = colours.data[from + 2];
       if (opacity) rows[to + 3] = opacity.data[from];
     }
-  }
-}
-
-async function checkOutputPlace(input: string, output: string): Promise<void> {
-  const folder = dirname(output);
-  try {
-    await access(folder, constants.W_OK);
-  } catch (cause) {
-    const missing = systemErrorCode(cause) === 'ENOENT';
-    throw new FourfoldError(
-      missing ? 'not-found' : 'invalid',
-      `${output}: folder ${folder} ${missing ? 'does not exist' : 'cannot be written to'}`,
-    );
-  }
-  const existing = await stat(output).catch(() => undefined);
-  if (existing?.isDirectory()) throw new FourfoldError('invalid', `${output} is a folder`);
-  if (existing && (await realpath(output)) === (await realpath(input).catch(() => ''))) {
-    throw new FourfoldError('invalid', `${output} is the input itself`, { mend: 'name another output' });
   }
 }
 
