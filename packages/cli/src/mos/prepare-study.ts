@@ -82,7 +82,7 @@ export async function openStudyPlace(store: ObjectStore, inputs: readonly string
 
 /** Make every version of every picture, and write the study. Throws `invalid` where there are too many methods or two of a name. */
 export async function prepareStudy(plan: StudyPlan): Promise<Study> {
-  const { images, calibration, methods, out } = plan;
+  const { images, calibration, methods } = plan;
   checkMethods(methods.map(({ name }) => name));
   const originals = await openMeasuredSet(images);
   try {
