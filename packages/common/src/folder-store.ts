@@ -62,7 +62,9 @@ export function createFolderStore(folder: string): ObjectStore {
       return infos.sort((a, b) => (a.key < b.key ? -1 : 1));
     },
     async remove(key) {
-      await rm(pathOf(key), { force: true });
+      await rm(pathOf(key), { force: true }).catch((cause: unknown) => {
+        throw storageError(`${url}/${key}`, 'removed', cause);
+      });
     },
     async tidyFolder(key) {
       const path = pathOf(key);

@@ -67,8 +67,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   };
   const server = createServer({ headersTimeout: headersMs }, (request, response) => void answer(request, response));
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause }));
+    server.on('error', (cause) => {
+      // Later, a connection that could not be accepted is no reason to end.
+      if (server.listening) onError(listen, cause);
+      else reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause }));
     });
     server.listen(place.port, place.host, resolve);
   });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createCheckpointSaver, type SavedCheckpoint } from './checkpoint-saver.js';
 import { listCheckpoints, newestWholeCheckpoint } from './checkpoint.js';
 import { emptyHistory, type History } from './history.js';
+import { createHousekeeping, type Housekeeping } from './housekeeping.js';
 import { createMaster, type Master } from './master.js';
 
 const config = parseRunConfig(
@@ -29,9 +30,11 @@ let history: History;
 /** The store's puts wait here until it is opened. */
 let gate: { open: () => void; passed: Promise<void> };
 let putFailure: Error | undefined;
+let removeFailure: Error | undefined;
 let mayPublish: () => Promise<void>;
 const saved: SavedCheckpoint[] = [];
 const failures: unknown[] = [];
+let housekeeping: Housekeeping;
 const log = createLogger('test');
 log.level = 'silent';
 
@@ -48,6 +51,7 @@ const gated = (store: ObjectStore): ObjectStore => ({
     if (putFailure) throw putFailure;
     return store.put(key, body, options);
   },
+  remove: (key) => (removeFailure ? Promise.reject(removeFailure) : store.remove(key)),
   at: (prefix) => gated(store.at(prefix)),
 });
 
@@ -56,9 +60,10 @@ beforeEach(async () => {
   run = openStore(folder);
   master = createMaster(config);
   history = emptyHistory();
-  putFailure = undefined;
+  putFailure = removeFailure = undefined;
   mayPublish = () => Promise.resolve();
   saved.length = failures.length = 0;
+  housekeeping = createHousekeeping(log);
   shut();
 });
 afterEach(async () => {
@@ -75,6 +80,7 @@ const createSaver = () =>
     master,
     history: () => history,
     mayPublish: () => mayPublish(),
+    housekeeping,
     log,
     onSaved: (checkpoint) => saved.push(checkpoint),
     onFailed: (error) => failures.push(error),
@@ -182,4 +188,51 @@ test.each([
   expect((await run.list('checkpoints/')).map(({ key }) => key.split('/')[1])).toEqual(
     Array<string>(5).fill('00000001-0001'),
   );
+});
+
+test('old checkpoints that cannot be removed hold nothing up and fail nothing; once they can be, they go', async () => {
+  gate.open();
+  const saver = createSaver();
+  removeFailure = new FourfoldError('refused', 'photos/checkpoints is not allowed');
+  for (let i = 0; i < 3; i++) {
+    await iterate();
+    await saver.save();
+    await saver.settled();
+  }
+  expect(failures).toEqual([]);
+  expect(saved).toHaveLength(3);
+  expect(housekeeping.failures().checkpoints).toBe(2);
+  expect(await listCheckpoints(run)).toHaveLength(3);
+  removeFailure = undefined;
+  await iterate();
+  await saver.save();
+  await saver.settled();
+  expect(await listCheckpoints(run)).toEqual(['00000004-0001']);
+});
+
+test('a coordinator that is superseded as its checkpoint is there removes nothing', async () => {
+  gate.open();
+  const saver = createSaver();
+  await iterate();
+  await saver.save();
+  await saver.settled();
+  let looks = 0;
+  const isOver = () => ++looks > 1;
+  mayPublish = () => (isOver() ? Promise.reject(new FourfoldError('conflict', 'taken over')) : Promise.resolve());
+  await iterate();
+  await saver.save();
+  await saver.settled();
+  expect(await listCheckpoints(run)).toEqual(['00000001-0001', '00000002-0001']);
+});
+
+test('a state is whole but for an update that failed half-way', async () => {
+  await iterate();
+  expect(master.isWhole()).toBe(true);
+  const update = master.update('generator', 1e-3);
+  expect(master.isWhole()).toBe(false);
+  await update;
+  expect(master.isWhole()).toBe(true);
+  await master.updater.close();
+  await expect(master.update('generator', 1e-3)).rejects.toThrow(/a thread of the coordinator’s arithmetic ended/);
+  expect(master.isWhole()).toBe(false);
 });

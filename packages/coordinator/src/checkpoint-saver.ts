@@ -1,6 +1,7 @@
 import { describeError, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
 import type { CheckpointFacts } from './checkpoint.js';
 import type { History } from './history.js';
+import type { Housekeeping } from './housekeeping.js';
 import type { Master } from './master.js';
 import { pruneCheckpoints, saveCheckpoint, type RunSnapshot } from './run-checkpoints.js';
 
@@ -22,7 +23,10 @@ export interface CheckpointSaver {
    * that has its checkpoint. Rejects when one could not be written.
    */
   save(): Promise<void>;
-  /** Resolves when the last checkpoint is there for others; rejects when one could not be written. */
+  /**
+   * Resolves when the last checkpoint is there for others, and those that need not be kept are removed as far as they can be; rejects
+   * when one could not be written.
+   */
   settled(): Promise<void>;
 }
 
@@ -34,6 +38,8 @@ export interface CheckpointSaverOptions {
   history: () => History;
   /** Throws when this coordinator may write no more. */
   mayPublish: () => Promise<void>;
+  /** Removes what need not be kept. */
+  housekeeping: Housekeeping;
   log: Logger;
   onSaved: (saved: SavedCheckpoint) => void;
   /** A checkpoint could not be written: `save` and `settled` reject with the same error. */
@@ -41,12 +47,13 @@ export interface CheckpointSaverOptions {
 }
 
 export function createCheckpointSaver(options: CheckpointSaverOptions): CheckpointSaver {
-  const { run, facts, master, history, mayPublish, log, onSaved, onFailed } = options;
+  const { run, facts, master, history, mayPublish, housekeeping, log, onSaved, onFailed } = options;
   /** The copy's files; their memory is used again. */
   const files: Record<string, Uint8Array<ArrayBuffer>> = {};
   let lastIteration: number | undefined;
   let isWriting = false;
   let written = Promise.resolve();
+  let pruned = Promise.resolve();
 
   const takeSnapshot = (): RunSnapshot => {
     for (const [file, encode] of Object.entries(master.files())) files[file] = encode(files[file]);
@@ -64,9 +71,14 @@ export function createCheckpointSaver(options: CheckpointSaverOptions): Checkpoi
       copySeconds: (copiedMs - begunMs) / 1000,
       writeSeconds: (performance.now() - copiedMs) / 1000,
     });
-    // It may have been superseded while the manifest was written.
-    await mayPublish();
-    await pruneCheckpoints(run, given.term, given.config, history());
+    // One after the other; the next checkpoint need not wait for it.
+    pruned = pruned.then(() =>
+      housekeeping.tend('checkpoints', async () => {
+        // It may have been superseded while the manifest was written.
+        await mayPublish();
+        await pruneCheckpoints(run, given.term, given.config, history());
+      }),
+    );
   };
 
   return {
@@ -89,6 +101,9 @@ export function createCheckpointSaver(options: CheckpointSaverOptions): Checkpoi
         onFailed(error);
       });
     },
-    settled: () => written,
+    async settled() {
+      await written;
+      await pruned;
+    },
   };
 }

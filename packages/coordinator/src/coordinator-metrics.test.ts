@@ -36,6 +36,7 @@ async function ageSeconds(upMs: number, checkpoint?: CheckpointStatus): Promise<
     leases: () => ({ joined: 0, left: 0, granted: 0, moved: 0, straggling: 0, refused: 0, rejected: 0 }),
     workersRefused: () => 0,
     traffic: createTraffic(),
+    housekeepingFailures: () => ({}),
   });
   vi.setSystemTime(startedAtMs + upMs);
   let text = '';

@@ -16,6 +16,8 @@ export interface CoordinatorFigures {
   /** Workers that were not let in. */
   workersRefused: () => number;
   traffic: Traffic;
+  /** How often each part of the housekeeping has failed. */
+  housekeepingFailures: () => Readonly<Record<string, number>>;
 }
 
 /** What it must tell its metrics when it happens. */
@@ -51,6 +53,12 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
     { network: networks, part: updateParts },
   );
   const checkpoints = addCheckpointMetrics(metrics, figures);
+  metrics.counter(
+    'fourfold_housekeeping_failures_total',
+    'What a run goes on without: checkpoints that were not removed, pictures that were not looked at.',
+    ['part'],
+    () => Object.entries(figures.housekeepingFailures()).map(([part, times]) => [{ part }, times]),
+  );
   return {
     ...metrics,
     updated({ half: { network, position }, losses: newest, seconds }) {

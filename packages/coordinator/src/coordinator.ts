@@ -1,6 +1,8 @@
 import {
   checkConditionalPuts,
   createLogger,
+  describeError,
+  FourfoldError,
   logAbout,
   markRunEnd,
   openStore,
@@ -10,6 +12,7 @@ import {
   startServer,
   unlessAborted,
   wire,
+  type Logger,
   type Register__Output,
   type RunConfig,
 } from '@fourfold/common';
@@ -18,6 +21,8 @@ import { createCoordinatorMetrics } from './coordinator-metrics.js';
 import { createExchange } from './exchange.js';
 import { createFailures } from './failures.js';
 import { createLeaseBoard } from './lease-board.js';
+import { createHousekeeping } from './housekeeping.js';
+import { writeLastCheckpoint } from './last-checkpoint.js';
 import { createProgress } from './progress.js';
 import { iterationOf } from './retention.js';
 import { checkRunPlace } from './run-place.js';
@@ -26,7 +31,7 @@ import { createCoordinatorService, type Answer, type Work } from './service.js';
 import { createStatusRoutes } from './status-routes.js';
 import { statusNow, workerStatus, type CheckpointStatus, type StatusSource } from './status.js';
 import { readStart, takeOffice } from './take-office.js';
-import { train } from './train.js';
+import { train, type FinishedUpdate } from './train.js';
 import { createValidationPictures } from './validation-pictures.js';
 
 export interface CoordinatorOptions {
@@ -64,17 +69,32 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const { term, guard, master, manifest, saved: found } = office;
   const progress = createProgress(config, () => pictures.refresh());
   if (manifest) progress.restore(manifest.history);
+  const begun = master.versions();
   // Empty where no worker had joined yet.
   let kind = manifest?.workerKind || undefined;
   let saved: CheckpointStatus | undefined = found;
 
-  await writeRunRecord(run, { config, term, datasetSha256 }, () => guard.check());
+  const housekeeping = createHousekeeping(log);
+  await housekeeping.tend('record', () => writeRunRecord(run, { config, term, datasetSha256 }, () => guard.check()));
+  // A term that was lost by then has failed at more than its housekeeping.
+  await guard.check();
   const evaluations = () => progress.history().evaluations;
   const shown = config.validation?.pictures ?? 0;
-  const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), log);
+  const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), housekeeping);
   pictures.refresh();
   const exchange = await createExchange(config.exchange, term, master, log);
   const stop = new AbortController();
+  /** The term, or the store, is lost: nothing can be written any more that would count. */
+  let isLost = false;
+  const lose = (error: unknown) => {
+    isLost = true;
+    stop.abort(error);
+  };
+  // What goes wrong outside of the training loop ends it, too, with a checkpoint.
+  const fault = (error: unknown) => {
+    log.error({ event: 'fault', err: error }, 'a fault outside of the training loop');
+    stop.abort(error);
+  };
   let state = 'training';
   const { timing, workers } = config;
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
@@ -118,6 +138,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     leases: () => board.counts(),
     workersRefused: () => service.refused(),
     traffic: exchange.traffic,
+    housekeepingFailures: () => housekeeping.failures(),
   });
   const status = await createStatusRoutes(source, pictures);
   const httpServer = await startPartServer({
@@ -134,7 +155,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
       service.heartbeat();
       board.replan();
     }, config.timing.heartbeatMs),
-    setInterval(() => void guard.check().catch((error: unknown) => stop.abort(error)), config.timing.termCheckMs),
+    setInterval(() => void guard.check().catch(lose), config.timing.termCheckMs),
   ];
   const inState = async <T>(during: string, act: () => Promise<T>): Promise<T> => {
     const before = state;
@@ -149,36 +170,38 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     master,
     history: () => progress.history(),
     mayPublish: () => guard.check(),
+    housekeeping,
     log,
     onSaved(written) {
       saved = { name: written.checkpoint, savedAtMs: Date.now() };
-      metrics.checkpointSaved(written);
+      void housekeeping.tend('metrics', () => metrics.checkpointSaved(written));
       log.info({ event: 'checkpoint', iteration: iterationOf(written.checkpoint), ...written }, 'checkpoint written');
     },
     onFailed(error) {
       metrics.checkpointFailed();
-      stop.abort(error);
+      lose(error);
     },
   });
   const checkpoint = () => inState('writing a checkpoint', () => saver.save());
+  process.on('uncaughtException', fault);
   try {
     // Whatever the other run does from now on, this one has begun.
     if (config.startFrom !== undefined && !found) await checkpoint();
     const parts = { config, master, board, failures, exchange, progress, log, checkpoint, inState };
-    await train({ ...parts, onUpdate: metrics.updated }, AbortSignal.any([signal, stop.signal]));
+    const onUpdate = (update: FinishedUpdate) => void housekeeping.tend('metrics', () => metrics.updated(update));
+    await train({ ...parts, onUpdate }, AbortSignal.any([signal, stop.signal]));
     await inState('writing a checkpoint', () => saver.settled());
     await markRunEnd(run, term, config, () => guard.check());
     state = 'finished';
     service.close('the run is finished');
   } catch (error) {
     state = 'stopped';
-    if (signal.aborted) await saver.save();
-    // What is under way is finished. Where it fails, that is the reason of an early stop, but not of one for another reason.
-    await saver.settled().catch((failure: unknown) => {
-      throw signal.aborted ? failure : error;
-    });
-    throw error;
+    if (error !== signal.reason) logEnd(log, error);
+    const failure = await writeLastCheckpoint({ saver, master, begun, isLost, log });
+    // Who asked for an early stop has to hear that it costs work; any other reason is why the run ended.
+    throw error === signal.reason && failure ? failure : error;
   } finally {
+    process.off('uncaughtException', fault);
     timers.forEach(clearInterval);
     await pictures.idle();
     status.close();
@@ -187,6 +210,12 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     await exchange.close();
     await master.close();
   }
+}
+
+/** Say why a run ends before its time; where a person cannot act on it, with the stack. */
+function logEnd(log: Logger, error: unknown): void {
+  const why = error instanceof FourfoldError ? { reason: describeError(error) } : { err: error };
+  log.error({ event: 'run-ended', ...why }, 'the run ends before its time');
 }
 
 const kindName = ({ kind }: Register__Output): string => JSON.stringify(kind);

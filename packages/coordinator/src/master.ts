@@ -19,8 +19,10 @@ export interface Master {
   versions(): Versions;
   layout(network: Network): Layout;
   state(network: Network): MasterState;
-  /** Apply the reduced sum as the network's next update. */
+  /** Apply the reduced sum as the network's next update. One that fails half-way leaves a state that is not whole. */
   update(network: Network, learningRate: number): Promise<void>;
+  /** Whether the state is one that updates lead to: none is under way, and none has failed half-way. */
+  isWhole(): boolean;
   /** The vector at `version` while that is the newest. */
   serve(network: Network, version: number): Served | undefined;
   /** The generator that an evaluation of `version` measures, as `retainGenerator` kept it. */
@@ -95,6 +97,7 @@ export function createMaster(config: RunConfig): Master {
       versions[network] = step;
       updating.delete(network);
     },
+    isWhole: () => updating.size === 0,
     serve(network, version) {
       const stillValid = () => versions[network] === version && !updating.has(network);
       return networks.includes(network) && stillValid() ? { vector: state(network).vector, stillValid } : undefined;

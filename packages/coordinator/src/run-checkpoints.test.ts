@@ -161,6 +161,21 @@ test('a copy under a name of the user’s is neither pruned nor gone on from', a
   await find('00000002-0001');
 });
 
+test('a checkpoint that cannot be removed keeps no other from being removed, and its reason is told', async () => {
+  for (let i = 0; i < 4; i++) {
+    await iterate();
+    await save(1);
+  }
+  const denied = new Error('denied');
+  const locked: ObjectStore = {
+    ...run,
+    remove: (key) => (key.includes('00000001') ? Promise.reject(denied) : run.remove(key)),
+  };
+  const keepOne = { ...config, checkpoints: { every: 1, keep: 1 } };
+  await expect(pruneCheckpoints(locked, 1, keepOne, emptyHistory())).rejects.toBe(denied);
+  expect(await listCheckpoints(run)).toEqual(['00000001-0001', '00000004-0001']);
+});
+
 test('the best is the best of those that have a checkpoint', async () => {
   const history: History = { rows: [], evaluations: [evaluationAt(1, 20), evaluationAt(2, 30)] };
   await iterate();

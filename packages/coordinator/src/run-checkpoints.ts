@@ -9,6 +9,7 @@ import {
   type WholeCheckpoint,
 } from './checkpoint.js';
 import type { History } from './history.js';
+import { forEachThatCan } from './housekeeping.js';
 import { bestEvaluation, superfluousCheckpoints, termOf } from './retention.js';
 import { isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 
@@ -92,7 +93,8 @@ export async function saveCheckpoint(
 
 /**
  * Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish, or finished when this one had
- * already gone on from elsewhere. What a later term has begun is not this coordinator's.
+ * already gone on from elsewhere. What a later term has begun is not this coordinator's. One that cannot be removed keeps no other from
+ * being removed; then the first failure is thrown.
  */
 export async function pruneCheckpoints(
   run: ObjectStore,
@@ -105,5 +107,5 @@ export async function pruneCheckpoints(
   const superfluous = superfluousCheckpoints(valid, config.checkpoints, evaluations, (iteration) =>
     isEvaluated(config, iteration),
   );
-  for (const name of [...superfluous, ...abandoned]) await removeCheckpoint(run, name);
+  await forEachThatCan([...superfluous, ...abandoned], (name) => removeCheckpoint(run, name));
 }

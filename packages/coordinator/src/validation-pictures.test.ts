@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createLogger, FourfoldError, openStore, validationKey, type ObjectStore } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toEvaluation, type Evaluation } from './history.js';
+import { createHousekeeping } from './housekeeping.js';
 import { createValidationPictures, superfluousViews, viewsOf } from './validation-pictures.js';
 
 const names = ['a.png', 'b c.png', 'd.png'];
@@ -69,7 +70,7 @@ describe('in a store', () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   const look = async (mayRemove: () => Promise<void>) => {
-    const pictures = createValidationPictures(store, 4, () => evaluations, mayRemove, log);
+    const pictures = createValidationPictures(store, 4, () => evaluations, mayRemove, createHousekeeping(log));
     pictures.refresh();
     await pictures.idle();
     return pictures;

@@ -1,12 +1,6 @@
-import {
-  describeError,
-  validationFolder,
-  validationIteration,
-  validationKey,
-  type Logger,
-  type ObjectStore,
-} from '@fourfold/common';
+import { validationFolder, validationIteration, validationKey, type ObjectStore } from '@fourfold/common';
 import type { Evaluation } from './history.js';
+import { forEachThatCan, type Housekeeping } from './housekeeping.js';
 import { bestEvaluation } from './retention.js';
 
 /** Evaluations whose pictures are kept, besides the best one. */
@@ -70,14 +64,14 @@ export interface ValidationPictures {
 
 /**
  * `mayRemove` is awaited before something is removed, and throws when this coordinator may write no more. A look that
- * fails is only logged: the next evaluation brings another.
+ * fails is housekeeping's: the next evaluation brings another.
  */
 export function createValidationPictures(
   run: ObjectStore,
   count: number,
   evaluations: () => readonly Evaluation[],
   mayRemove: () => Promise<void>,
-  log: Logger,
+  housekeeping: Housekeeping,
 ): ValidationPictures {
   let views: PictureViews[] = [];
   let servable = new Set<string>();
@@ -95,16 +89,14 @@ export function createValidationPictures(
     ]);
     servable = new Set(all.filter((key) => key !== undefined));
     if (superfluous.length > 0) await mayRemove();
-    for (const key of superfluous) await run.remove(key);
+    await forEachThatCan(superfluous, (key) => run.remove(key));
   }
 
   return {
     views: () => views,
     read: (key) => (servable.has(key) ? run.get(key) : undefined),
     refresh() {
-      looking = looking.then(look).catch((error: unknown) => {
-        log.warn({ event: 'pictures-not-listed', reason: describeError(error) }, 'validation pictures were not listed');
-      });
+      looking = looking.then(() => housekeeping.tend('pictures', look));
     },
     idle: () => looking,
   };
