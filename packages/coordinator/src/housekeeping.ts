@@ -1,4 +1,4 @@
-import { describeError, type Logger } from '@fourfold/common';
+import { createRepeats, describeError, type Logger } from '@fourfold/common';
 
 /*
  * What a run can go on without: old checkpoints that are not removed, pictures that nobody sees, a metric that is not told. It
@@ -8,9 +8,6 @@ import { describeError, type Logger } from '@fourfold/common';
 /** Parts of the housekeeping, as the log and the metric call them. */
 export const housekeepingParts = ['checkpoints', 'pictures', 'record', 'metrics'] as const;
 export type HousekeepingPart = (typeof housekeepingParts)[number];
-
-/** For so long a part whose failure was logged fails in silence; doubled each time, up to an hour. */
-const silentMs = { first: 60_000, longest: 3_600_000 };
 
 /** Do something to each, though it may fail for some; then throw the first failure. */
 export async function forEachThatCan<T>(items: Iterable<T>, act: (item: T) => Promise<void>): Promise<void> {
@@ -28,14 +25,12 @@ export interface Housekeeping {
 
 export function createHousekeeping(log: Logger): Housekeeping {
   const failures: Record<HousekeepingPart, number> = { checkpoints: 0, pictures: 0, record: 0, metrics: 0 };
-  const said = new Map<HousekeepingPart, { atMs: number; silentMs: number }>();
+  const repeats = createRepeats();
 
   function failed(part: HousekeepingPart, error: unknown): void {
-    const times = ++failures[part];
-    const nowMs = performance.now();
-    const last = said.get(part);
-    if (last && nowMs - last.atMs < last.silentMs) return;
-    said.set(part, { atMs: nowMs, silentMs: last ? Math.min(last.silentMs * 2, silentMs.longest) : silentMs.first });
+    failures[part]++;
+    const times = repeats(part);
+    if (times === undefined) return;
     const reason = describeError(error);
     log.warn({ event: 'housekeeping-failed', part, times, reason }, `the run goes on without: ${part}`);
   }
