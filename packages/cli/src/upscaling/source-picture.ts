@@ -1,12 +1,13 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { FourfoldError, readGivenFile } from '@fourfold/common';
 import { emptyFile, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/data-loader';
+import { bleedColours } from './bleed.js';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
 export interface SourcePicture {
   width: number;
   height: number;
-  /** 8-bit RGB rows. */
+  /** 8-bit RGB rows. What is wholly transparent has the colours of the visible around it. */
   rgb: Uint8Array;
   /** 8-bit opacity rows, where the picture has any. */
   alpha?: Uint8Array;
@@ -48,11 +49,13 @@ async function decode(bytes: Buffer): Promise<SourcePicture> {
   const open = () => sharp(bytes, { failOn: 'error', ignoreIcc: isRgb }).toColourspace('srgb');
   const { data, info } = await open().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
+  const { rgb, alpha } = splitChannels(data, channels);
+  if (alpha) bleedColours({ rgb, alpha, width, height });
   const carrier = open().extract({ left: 0, top: 0, width: 1, height: 1 }).keepExif().keepXmp();
   return {
     width,
     height,
-    ...splitChannels(data, channels),
+    ...{ rgb, alpha },
     grey: ['b-w', 'grey16'].includes(metadata.space ?? ''),
     metadataCarrier: isRgb ? carrier.keepIccProfile() : carrier,
     losses: lossesOf(metadata),

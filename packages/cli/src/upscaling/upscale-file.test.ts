@@ -8,6 +8,7 @@ import { describeError, openStore } from '@fourfold/common';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { resizeBy } from '@fourfold/data-loader';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
 import { createUpscaler, startBackend, type Upscaler } from './generator.js';
 import { defaultTile } from './tiles.js';
@@ -144,6 +145,31 @@ test('grey stays grey, 16 bit and CMYK are taken and said', async () => {
   await upscale('eight.png', 'eight-up.png');
   const [deep, eight] = [await pixels('deep-up.png'), await pixels('eight-up.png')];
   expect(deep.data.equals(eight.data)).toBe(true);
+});
+
+test('a white disc on transparent black stays white wherever it is visible', async () => {
+  const disc = sharp(
+    Buffer.from(
+      Array.from({ length: width * height }, (_, i) => {
+        const isInside = Math.hypot((i % width) - width / 2, Math.floor(i / width) - height / 2) < 14;
+        return isInside ? [255, 255, 255, 255] : [0, 0, 0, 0];
+      }).flat(),
+    ),
+    { raw: { width, height, channels: 4 } },
+  );
+  await disc.png().toFile(join(folder, 'disc.png'));
+  const darkest: number[] = [];
+  const cubic = (lr: Parameters<UpscaleFileOptions['upscale']>[0]) => resizeBy(lr, 4, 'cubic');
+  // In tiles, too: one of them sees nothing but transparency.
+  for (const tile of [defaultTile, 16]) {
+    await upscale('disc.png', 'disc-up.png', tile, { upscale: cubic });
+    const { data, channels } = await pixels('disc-up.png');
+    expect(channels).toBe(4);
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at + 3] > 0) darkest.push(data[at], data[at + 1], data[at + 2]);
+    }
+  }
+  expect(Math.min(...new Set(darkest))).toBe(255);
 });
 
 test('what cannot be done is refused in one line, and nothing is left behind', async () => {

@@ -31,7 +31,7 @@ export interface UpscaleReport {
 
 /**
  * Upscale a picture file, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is
- * upscaled by bicubic; ICC profile, EXIF (with its orientation: the pixels stay as they are stored) and XMP go along.
+ * upscaled by bicubic, and what is transparent takes no part in the colours of what is not; ICC profile, EXIF (with its orientation: the pixels stay as they are stored) and XMP go along.
  * Throws `invalid` and `not-found` for an input or output that cannot be, before any work; `no-space`.
  */
 export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
