@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -9,6 +9,7 @@ import { prepare, prepareDefaults } from './prepare.js';
 import { createShardCache } from './shard-cache.js';
 import { dataConfig, photographPath } from './test-pictures.js';
 
+const anotherId = '0b5a1f2e-1111-4222-8333-444455556666';
 let folder: string;
 let cacheFolder: string;
 let manifest: DatasetManifest;
@@ -43,6 +44,8 @@ afterEach(() => {
 
 const cached = async () => (await readdir(cacheFolder)).sort();
 const nameOf = ({ sha256 }: DatasetShard) => `${sha256}.tar`;
+/** What another process has fetched of a shard so far. */
+const partialOf = ({ sha256 }: DatasetShard) => join(cacheFolder, `${sha256}.partial-${anotherId}`);
 /** Fetch a shard and say that it was last used so many seconds ago. */
 async function fetchOld(shard: DatasetShard, secondsAgo: number, cacheBytes = 2 ** 30): Promise<void> {
   const file = await createShardCache({ cacheFolder, cacheBytes }).open(far, shard);
@@ -144,8 +147,7 @@ describe('the cache', () => {
   it('waits for a shard that another process fetches, unless that gives up', async () => {
     const [shard, other] = manifest.shards;
     await mkdir(cacheFolder);
-    const partial = (of: DatasetShard) => join(cacheFolder, `${of.sha256}.partial-of-another-process`);
-    await writeFile(partial(shard), 'begun');
+    await writeFile(partialOf(shard), 'begun');
     const opened = fetchOld(shard, 0);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(reads).toEqual([]);
@@ -153,17 +155,67 @@ describe('the cache', () => {
     await opened;
     expect(reads).toEqual([]);
 
-    await writeFile(partial(other), 'begun');
+    await writeFile(partialOf(other), 'begun');
     const long = new Date(Date.now() - 60_000);
-    await utimes(partial(other), long, long);
+    await utimes(partialOf(other), long, long);
     await fetchOld(other, 0);
     expect(reads).toEqual([other.file]);
+  });
+
+  it.each([
+    ['an hour ahead', 3_000_000],
+    ['a year ahead', 3e10],
+  ])('waits in vain for a file with a time %s, but not for long', async (_, aheadMs) => {
+    const [shard] = manifest.shards;
+    await mkdir(cacheFolder);
+    await writeFile(partialOf(shard), 'begun');
+    const ahead = new Date(Date.now() + aheadMs);
+    await utimes(partialOf(shard), ahead, ahead);
+    const cache = createShardCache({ cacheFolder, cacheBytes: 2 ** 30 }, { silenceMs: 500, longestMs: 60_000 });
+    await (await cache.open(far, shard)).close();
+    expect(reads).toEqual([shard.file]);
+    expect(await cached()).toContain(nameOf(shard));
+  });
+
+  it('neither counts, nor opens, nor removes what is not its own', async () => {
+    const [first, second] = manifest.shards;
+    const foreign = {
+      ...{ 'thesis.docx': 'mine', 'holiday.jpg': 'mine', 'notes.partial-1': 'mine', 'shard-000000.tar': 'mine' },
+      // Another program's names that look like ours.
+      [`${'a'.repeat(64)}.tar`]: 'a blob',
+      [`${first.sha256}.tar.bak`]: 'mine',
+      [`${first.sha256}.partial-mine`]: 'mine',
+    };
+    await mkdir(join(cacheFolder, 'photographs'), { recursive: true });
+    await mkdir(join(cacheFolder, `${'b'.repeat(64)}.tar`));
+    await symlink(join(folder, 'dataset', first.file), join(cacheFolder, `${'c'.repeat(64)}.tar`));
+    const old = new Date(Date.now() - 7_200_000);
+    for (const [name, text] of Object.entries(foreign)) {
+      await writeFile(join(cacheFolder, name), text.padEnd(first.sizeBytes));
+      await utimes(join(cacheFolder, name), old, old);
+    }
+    const before = await cached();
+    // There is room for one shard: both are fetched, and the first goes.
+    for (const shard of [first, second]) await fetchOld(shard, 60, second.sizeBytes);
+    expect(await cached()).toEqual([...before, nameOf(second)].sort());
+    for (const [name, text] of Object.entries(foreign)) {
+      expect((await readFile(join(cacheFolder, name), 'utf8')).trimEnd()).toBe(text);
+    }
+  });
+
+  it('says so where a folder has the name of a shard', async () => {
+    const [shard] = manifest.shards;
+    await mkdir(join(cacheFolder, nameOf(shard)), { recursive: true });
+    await expect(fetchOld(shard, 0)).rejects.toMatchObject({
+      code: 'invalid',
+      message: `${join(cacheFolder, nameOf(shard))} is no file, and has the name of a shard in the cache`,
+    });
   });
 
   it('removes in the end what killed processes have left', async () => {
     const [shard] = manifest.shards;
     await mkdir(cacheFolder);
-    const left = join(cacheFolder, `${'0'.repeat(64)}.partial-left`);
+    const left = join(cacheFolder, `${'0'.repeat(64)}.partial-${anotherId}`);
     await writeFile(left, 'left');
     const old = new Date(Date.now() - 7_200_000);
     await utimes(left, old, old);

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,16 +7,19 @@ import {
   createLogger,
   damagedError,
   FourfoldError,
+  sayingSo,
   storageError,
   systemErrorCode,
   type DataConfig,
   type ObjectStore,
 } from '@fourfold/common';
+import { listCache, makeRoom, partialPath, shardPath } from './cache-folder.js';
+import { createFetchWatch, type FetchPatience } from './fetch-watch.js';
 import type { DatasetShard } from './manifest.js';
 import { hashFile, type HeldFile } from './shard-file.js';
 
 /*
- * Shards of object stores on this machine's disk, in a folder that all processes and runs share: SHA256.tar. Such a file
+ * Shards of object stores on this machine's disk, in a folder that all processes and runs share (cache-folder.ts). A file of a shard
  * appears whole, by a rename. Whoever opens one keeps it open, so that its removal by another process takes nothing away.
  */
 
@@ -25,12 +28,8 @@ export interface ShardCache {
   open(store: ObjectStore, shard: DatasetShard): Promise<HeldFile>;
 }
 
-const partialMark = '.partial-';
-/** A file that another process fetches counts as given up when it has not grown for so long. */
-const silenceMs = 10_000;
 const pollMs = 200;
-/** What a killed process has left is removed after this. */
-const abandonedMs = 3_600_000;
+const usualPatience: FetchPatience = { silenceMs: 10_000, longestMs: 600_000 };
 
 /** How many in this process use a file, by its path: it is not removed, though it be the oldest. */
 const users = new Map<string, number>();
@@ -49,10 +48,10 @@ function hold(path: string, handle: FileHandle): HeldFile {
 }
 
 /** The cache in `cacheFolder` (or the user's) of at most `cacheBytes`, or of what is in use where that is more. */
-export function createShardCache({
-  cacheFolder,
-  cacheBytes,
-}: Pick<DataConfig, 'cacheFolder' | 'cacheBytes'>): ShardCache {
+export function createShardCache(
+  { cacheFolder, cacheBytes }: Pick<DataConfig, 'cacheFolder' | 'cacheBytes'>,
+  patience = usualPatience,
+): ShardCache {
   const folder = resolve(cacheFolder ?? userFolder());
   const log = createLogger('shard-cache');
   const failure = (cause: unknown) =>
@@ -66,9 +65,13 @@ export function createShardCache({
 
   /** The cached file; undefined when there is none, or none any more because it was damaged. */
   const openCached = async (path: string, sha256: string): Promise<HeldFile | undefined> => {
-    const handle = await open(path).catch((error: unknown) => {
-      if (systemErrorCode(error) !== 'ENOENT') throw error;
-    });
+    const found = await stat(path).catch(ignoreMissing);
+    if (found && !found.isFile()) {
+      throw new FourfoldError('invalid', `${path} is no file, and has the name of a shard in the cache`, {
+        mend: 'remove it, or set data.cacheFolder to another folder',
+      });
+    }
+    const handle = found && (await open(path).catch(ignoreMissing));
     if (!handle) return undefined;
     const file = hold(path, handle);
     // What cannot be read is as good as damaged.
@@ -83,14 +86,31 @@ export function createShardCache({
     return undefined;
   };
 
-  const isFetchedElsewhere = async (sha256: string): Promise<boolean> =>
-    (await look(folder)).some(({ name, modifiedMs }) => {
-      return name.startsWith(sha256 + partialMark) && Date.now() - modifiedMs < silenceMs;
-    });
+  /** Wait while another process fetches a shard; resolves when there is a file to look at, or nothing to wait for any more. */
+  const awaitOthers = ({ file, sha256 }: DatasetShard): Promise<void> => {
+    const watch = createFetchWatch(patience);
+    let path: string | undefined;
+    const wait = async () => {
+      for (; ; await delay(pollMs)) {
+        const files = (await listCache(folder)).filter((found) => found.sha256 === sha256);
+        path = files.some(({ isPartial }) => !isPartial) ? undefined : watch.worthIt(files)?.path;
+        if (path === undefined) return;
+      }
+    };
+    return sayingSo(wait(), (waitedMs) =>
+      log.info({ event: 'cache-waiting', waitedMs, shard: file, path }, `waiting for another process to fetch ${file}`),
+    );
+  };
 
   const fetch = async (store: ObjectStore, { file, sha256, sizeBytes }: DatasetShard, path: string) => {
-    await makeRoom(folder, cacheBytes - sizeBytes);
-    const temporary = join(folder, `${sha256}${partialMark}${randomUUID()}`);
+    const isUsed = (path: string) => users.has(path);
+    await makeRoom(folder, cacheBytes - sizeBytes, isUsed, (path) =>
+      log.warn(
+        { event: 'cache-foreign-file', path },
+        'a file has the name of a cached shard and other bytes: it stays',
+      ),
+    );
+    const temporary = partialPath(folder, sha256, randomUUID());
     const handle = await open(temporary, 'wx+');
     try {
       const hash = createHash('sha256');
@@ -111,15 +131,13 @@ export function createShardCache({
 
   return {
     async open(store, shard) {
-      const path = join(folder, `${shard.sha256}.tar`);
+      const path = shardPath(folder, shard.sha256);
       try {
         await mkdir(folder, { recursive: true });
-        for (;;) {
-          const cached = await openCached(path, shard.sha256);
-          if (cached) return cached;
-          if (!(await isFetchedElsewhere(shard.sha256))) return await fetch(store, shard, path);
-          await delay(pollMs);
-        }
+        const cached = await openCached(path, shard.sha256);
+        if (cached) return cached;
+        await awaitOthers(shard);
+        return (await openCached(path, shard.sha256)) ?? (await fetch(store, shard, path));
       } catch (error) {
         throw failure(error);
       }
@@ -129,29 +147,6 @@ export function createShardCache({
 
 const userFolder = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold', 'shards');
 
-/** The files of a cache, those used least recently first. */
-async function look(folder: string): Promise<{ name: string; sizeBytes: number; modifiedMs: number }[]> {
-  const names = await readdir(folder);
-  const files = await Promise.all(
-    names.map(async (name) => {
-      // Another process may remove it at any time.
-      const found = await stat(join(folder, name)).catch(() => undefined);
-      return found ? [{ name, sizeBytes: found.size, modifiedMs: found.mtimeMs }] : [];
-    }),
-  );
-  return files.flat().sort((a, b) => a.modifiedMs - b.modifiedMs);
-}
-
-/** Remove what was used least recently, until `limitBytes` are left at most, and what killed processes have left. */
-async function makeRoom(folder: string, limitBytes: number): Promise<void> {
-  const files = await look(folder);
-  let total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  for (const { name, sizeBytes, modifiedMs } of files) {
-    const path = join(folder, name);
-    const isPartial = name.includes(partialMark);
-    const mayGo = isPartial ? Date.now() - modifiedMs > abandonedMs : total > limitBytes && !users.has(path);
-    if (!mayGo) continue;
-    await rm(path, { force: true });
-    total -= sizeBytes;
-  }
-}
+const ignoreMissing = (error: unknown): undefined => {
+  if (systemErrorCode(error) !== 'ENOENT') throw error;
+};

@@ -1,0 +1,79 @@
+import { lstat, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hashFile } from './shard-file.js';
+
+/*
+ * What lies in a shard cache's folder: SHA256.tar, and SHA256.partial-UUID while it is fetched. Whatever has another name, is no plain
+ * file, or has other bytes than its name says is somebody's: it does not count, and it stays.
+ */
+
+export interface CacheFile {
+  path: string;
+  /** Of the shard, by the name. */
+  sha256: string;
+  /** It is still being fetched, or was when its process was killed. */
+  isPartial: boolean;
+  sizeBytes: number;
+  modifiedMs: number;
+}
+
+const cacheName = /^([0-9a-f]{64})\.(tar|partial-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+/** What a killed process has left is removed after this; a time so far ahead is of no fetch that goes on, either. */
+const abandonedMs = 3_600_000;
+
+export const shardPath = (folder: string, sha256: string): string => join(folder, `${sha256}.tar`);
+export const partialPath = (folder: string, sha256: string, id: string): string =>
+  join(folder, `${sha256}.partial-${id}`);
+
+/** The files of a cache by their names, those used least recently first. */
+export async function listCache(folder: string): Promise<CacheFile[]> {
+  const names = await readdir(folder);
+  const files = names.map(async (name): Promise<CacheFile[]> => {
+    const [, sha256, kind] = cacheName.exec(name) ?? [];
+    if (!sha256) return [];
+    const path = join(folder, name);
+    // Another process may remove it at any time.
+    const found = await lstat(path).catch(() => undefined);
+    if (!found?.isFile()) return [];
+    return [{ path, sha256, isPartial: kind !== 'tar', sizeBytes: found.size, modifiedMs: found.mtimeMs }];
+  });
+  return (await Promise.all(files)).flat().sort((a, b) => a.modifiedMs - b.modifiedMs);
+}
+
+/** Files that have turned out not to be what their names say. */
+const foreign = new Set<string>();
+
+/**
+ * Remove what was used least recently, until `limitBytes` are left at most, and what killed processes have left. `onForeign` hears
+ * once of a file that has a shard's name and other bytes: it stays.
+ */
+export async function makeRoom(
+  folder: string,
+  limitBytes: number,
+  isUsed: (path: string) => boolean,
+  onForeign: (path: string) => void,
+): Promise<void> {
+  const files = (await listCache(folder)).filter(({ path }) => !foreign.has(path));
+  let total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  for (const { path, sha256, isPartial, sizeBytes, modifiedMs } of files) {
+    const isOld = Math.abs(Date.now() - modifiedMs) > abandonedMs;
+    if (isPartial ? !isOld : total <= limitBytes || isUsed(path)) continue;
+    total -= sizeBytes;
+    if (isPartial || (await hasHash(path, sha256))) {
+      await rm(path, { force: true });
+    } else {
+      foreign.add(path);
+      onForeign(path);
+    }
+  }
+}
+
+async function hasHash(path: string, sha256: string): Promise<boolean> {
+  const handle = await open(path).catch(() => undefined);
+  if (!handle) return false;
+  try {
+    return (await hashFile(handle).catch(() => undefined)) === sha256;
+  } finally {
+    await handle.close();
+  }
+}
