@@ -124,10 +124,12 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     ]);
   }, 120_000);
 
-  test('a full shared memory ends a run that insists on it, with what to do', async () => {
+  test('a full shared memory ends a run that insists on it, with what to do, when a fresh worker says so, too', async () => {
     const run = await runs.create('full-and-required', shared);
     const coordinator = startCoordinator(run);
-    startFourfold(['worker', ...run.configArgs], ['bash', '-c', 'ulimit -f 4; exec "$@"', '-']);
+    const limited = () => startFourfold(['worker', ...run.configArgs], ['bash', '-c', 'ulimit -f 4; exec "$@"', '-']);
+    expect(await limited().exit).toEqual({ code: 1, signal: null });
+    limited();
     expect(await coordinator.exit).toEqual({ code: 2, signal: null });
     expect(coordinator.errors.join('\n')).toMatch(
       /shared memory .* has no room for \d+ bytes.*; make it larger .*exchange.transport/,

@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 import { describeError, exitCodeOf, FourfoldError } from '@fourfold/common';
 import { Interruption } from './interruption.js';
 import { createProgram } from './program.js';
+import { tellParent } from './train/leaving.js';
 
 const brokenPipeExitCode = 141;
 
@@ -12,11 +13,14 @@ process.stdout.write('', () => process.exit());
 /** Parse the arguments, run the command and return the exit code. */
 async function main(): Promise<number> {
   endQuietlyOnBrokenPipe();
+  // It changes nothing of how Node.js ends then.
+  process.on('uncaughtExceptionMonitor', (error) => void tellParent(error));
   try {
     const program = await createProgram(process.argv[2]);
     await program.parseAsync();
     return 0;
   } catch (error) {
+    await tellParent(error);
     return reportFailure(error);
   }
 }

@@ -13,6 +13,20 @@ export type FailureCode =
   | 'useless' // an answer came, and is of no use: not finite, of another shape, empty
   | 'fault'; // the program or what it computes with: a kernel that hangs, a thread that died, a TypeError
 
+/** Codes that cross between processes: what is stale is nobody's business. */
+export const failureCodes = Object.keys({
+  invalid: true,
+  'not-found': true,
+  corrupt: true,
+  conflict: true,
+  'no-space': true,
+  unavailable: true,
+  refused: true,
+  mismatch: true,
+  useless: true,
+  fault: true,
+} satisfies Record<Exclude<FailureCode, 'stale'>, true>) as Exclude<FailureCode, 'stale'>[];
+
 /** What to do about a failure. */
 export type Verdict =
   /** Nothing: the coordinator has moved on, and knows. */
@@ -92,11 +106,15 @@ export function failureCode(error: unknown): FailureCode {
   return code === Number(status.FAILED_PRECONDITION) ? 'stale' : 'unavailable';
 }
 
-/** The error with which a process, or the run, ends for a failure that somebody described. */
+/** The error with which a process ends for a failure that somebody described. */
 export function failureError(code: FailureCode, reason: string): FourfoldError {
   if (code === 'useless') return new FourfoldError('invalid', reason);
   return new FourfoldError(code === 'fault' || code === 'stale' ? 'unavailable' : code, reason);
 }
+
+/** The error with which a run ends. A damaged object is a person's to mend, as wrong input is. */
+export const runError = (code: FailureCode, reason: string): FourfoldError =>
+  failureError(code === 'corrupt' ? 'invalid' : code, reason);
 
 export interface Pauses {
   firstMs: number;

@@ -1,8 +1,8 @@
 import {
   createRepeats,
-  failureError,
   growingPauseMs,
   judge,
+  runError,
   type Failure,
   type FailureCode,
   type FourfoldError,
@@ -83,10 +83,6 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     return times;
   }
 
-  /** What the run ends with. A damaged object is a person's to mend, as wrong input is. */
-  const runError = ({ code, reason, error }: Told, times: number): FourfoldError =>
-    error?.(times) ?? failureError(code === 'corrupt' ? 'invalid' : code, reason);
-
   /** A process leaves, or has left, and what it says stays until somebody has done better. */
   function conclude(verdict: Verdict, failure: Standing, told: Told, times: number): void {
     const { machine, process: worker, task, failedMs } = failure;
@@ -96,7 +92,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       const said = standing.filter(({ subject }) => subject === failure.subject);
       const who = said.map(({ machine, process, code }) => ({ machine, worker: process, code }));
       log.error({ event: 'run-fails', task, code, reason, said: who }, 'no machine can do this');
-      stop(runError(told, times));
+      stop(told.error?.(times) ?? runError(code, reason));
       return;
     }
     const before = unfit.get(machine)?.times ?? 0;

@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:fs';
-import { FourfoldError } from '@fourfold/common';
 import { startPart } from '../train/child.js';
+import { endError } from '../train/part-end.js';
 import { places } from './cluster-config.js';
 
 /** Larger pictures are cut, so that a crop does not cost the decoding of all of it. */
@@ -20,8 +20,8 @@ export async function prepareImages(
   const { process, exit } = startPart('prepare', args, environment, logFile, () => undefined);
   const stop = () => process.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
-  const { code, lastWords } = await exit;
+  const end = await exit;
   signal.removeEventListener('abort', stop);
   signal.throwIfAborted();
-  if (code !== 0) throw new FourfoldError(code === 2 ? 'invalid' : 'unavailable', lastWords);
+  if (end.code !== 0) throw endError(end);
 }

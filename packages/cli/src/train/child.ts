@@ -2,8 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { WriteStream } from 'node:fs';
+import { readLeaving, type Leaving } from './leaving.js';
 
 const cliPath = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
+
+/** What V8, libstdc++ and libtorch say of an allocation that failed. */
+const noMemory = /heap out of memory|std::bad_alloc|not enough memory|out of memory|cannot allocate memory/i;
+/** What a shell makes of SIGKILL. */
+const killedExitCode = 137;
 
 /** What a part says in its log. */
 export interface LogLine {
@@ -18,8 +24,10 @@ export interface LogLine {
 export interface PartExit {
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** The last line that was no log line: the reason of a failure. */
-  lastWords: string;
+  /** Why it ended, as it said itself; missing where it could not. */
+  leaving?: Leaving;
+  /** It was killed for want of memory, as far as can be told, or said that an allocation failed. */
+  lackedMemory: boolean;
 }
 
 export interface Part {
@@ -44,18 +52,23 @@ export function startPart(
     detached: true,
     env: { ...process.env, ...environment },
   });
-  let lastWords = '';
+  let leaving: Leaving | undefined;
+  child.on('message', (message) => (leaving = readLeaving(message) ?? leaving));
+  let saidNoMemory = false;
   const lines = createInterface({ input: child.stderr as NonNullable<typeof child.stderr> });
   lines.on('line', (line) => {
     logFile.write(`${line}\n`);
     const parsed = parseLogLine(line);
     if (parsed) onLog(parsed);
-    else if (line.trim()) lastWords = line.replace(/^fourfold: /, '');
+    else saidNoMemory ||= noMemory.test(line);
   });
   const closed = new Promise<void>((resolve) => lines.once('close', resolve));
   const exit = new Promise<PartExit>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => void closed.then(() => resolve({ code, signal, lastWords })));
+    child.once('exit', (code, signal) => {
+      const lackedMemory = () => saidNoMemory || signal === 'SIGKILL' || code === killedExitCode;
+      void closed.then(() => resolve({ code, signal, leaving, lackedMemory: lackedMemory() }));
+    });
   });
   return { process: child, exit };
 }

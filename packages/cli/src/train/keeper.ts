@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WriteStream } from 'node:fs';
-import { FourfoldError } from '@fourfold/common';
 import { startPart, type LogLine, type Part, type PartExit } from './child.js';
+import { describeEnd } from './part-end.js';
+import { createRestarts } from './restarts.js';
 
-/** A part that dies this often without an iteration between is not started again. */
-const maxDeathsInARow = 5;
-const restartDelayMs = 500;
 const pinoWarn = 40;
+/** A pause that is shorter is not worth a word. */
+const sayMs = 3_000;
 
 export type PartRole = 'coordinator' | 'worker' | 'data-loader';
 
@@ -33,11 +33,14 @@ export interface KeeperOptions {
 }
 
 /**
- * Keeps parts alive as child processes. A part that is killed is started again; one that fails with a reason, or dies again
- * and again, is not.
+ * Keeps parts alive as child processes. A part that is killed or that fails is started again, after longer and longer pauses, until
+ * it is clear that no other process would do better.
  */
 export interface Keeper {
-  /** Start a part and keep it alive. Resolves when it has done its work, or all are stopped; rejects with what it failed with. */
+  /**
+   * Start a part and keep it alive. Resolves when it has done its work, stays out while others of its role do well, or all are
+   * stopped; rejects with what it failed with.
+   */
   keep(plan: PartPlan): Promise<void>;
   /** The run got on: deaths before this count no more. */
   progressed: () => void;
@@ -49,12 +52,14 @@ export interface Keeper {
 
 export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions): Keeper {
   const parts = new Map<Part, PartRole>();
-  const deathsInARow = new Map<PartPlan, number>();
+  const restarts = createRestarts();
   const cutOffs = new Set<NodeJS.Timeout>();
   let over = false;
+  const ending = new AbortController();
 
   const start = (plan: PartPlan): Part => {
     const { role, name, args, environment, onLog } = plan;
+    restarts.started(plan);
     const part = startPart(role, args(), environment, logFile, (line) => {
       if (line.level >= pinoWarn) note(`${name}: ${line.msg}${line.reason ? ` (${line.reason})` : ''}`);
       onLog?.(line);
@@ -65,21 +70,19 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
     return part;
   };
 
-  /** Whether a part that ended this way is to be started again. Throws what it failed with. */
-  const shallRestart = (plan: PartPlan, { code, signal: by, lastWords }: PartExit): boolean => {
-    const { role, name } = plan;
-    if (over || signal.aborted || code === 0) return false;
-    const reason = lastWords || (by ? `it died by ${by}` : `it ended with code ${code}`);
-    if (isFinal(role, code)) throw new FourfoldError(code === 2 ? 'invalid' : 'unavailable', reason);
-    const deaths = (deathsInARow.get(plan) ?? 0) + 1;
-    deathsInARow.set(plan, deaths);
-    if (deaths > maxDeathsInARow) {
-      throw new FourfoldError('unavailable', `${name} died ${deaths} times in a row, last: ${reason}`, {
-        mend: 'look at the run’s log; too little memory is a usual reason',
-      });
+  /** After how long a part that ended this way is started again; undefined where it is not. Throws what it failed with. */
+  const restartInMs = (plan: PartPlan, end: PartExit): number | undefined => {
+    if (over || signal.aborted || end.code === 0) return undefined;
+    const next = restarts.ended(plan, end);
+    if ('ends' in next) throw next.ends;
+    const reason = `${plan.name}: ${describeEnd(end)}`;
+    if ('isOut' in next) {
+      note(`${reason}; it is not started again, the others go on`);
+      return undefined;
     }
-    note(`${name}: ${reason}; it is started again`);
-    return true;
+    const { restartInMs } = next;
+    note(`${reason}; it is started again${restartInMs < sayMs ? '' : ` in ${Math.round(restartInMs / 1000)} s`}`);
+    return restartInMs;
   };
 
   const stop = (limitMs: number, role?: PartRole): void => {
@@ -92,22 +95,20 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
 
   return {
     async keep(plan) {
-      while (!over && !signal.aborted && shallRestart(plan, await start(plan).exit)) await delay(restartDelayMs);
+      while (!over && !signal.aborted) {
+        const pauseMs = restartInMs(plan, await start(plan).exit);
+        if (pauseMs === undefined) return;
+        await delay(pauseMs, undefined, { signal: ending.signal }).catch(() => undefined);
+      }
     },
-    progressed: () => deathsInARow.clear(),
+    progressed: restarts.progressed,
     stop,
     async end(limitMs) {
       over = true;
+      ending.abort();
       stop(limitMs);
       await Promise.allSettled([...parts.keys()].map(({ exit }) => exit));
       cutOffs.forEach(clearTimeout);
     },
   };
 }
-
-/**
- * A user's mistake ends the run, and so does whatever makes a coordinator give up. A part that fails otherwise, or that
- * is stopped by somebody, is replaced.
- */
-const isFinal = (role: PartRole, code: number | null): boolean =>
-  code !== null && (role === 'coordinator' || code === 2);

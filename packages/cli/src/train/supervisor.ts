@@ -38,7 +38,7 @@ export interface LocalRun {
 
 /**
  * Coordinator, workers and data-loaders as child processes, until the run ends. A part that is killed is started again, the
- * coordinator from its newest checkpoint; one that fails with a reason ends the run with it. Rejects with the signal's reason
+ * coordinator from its newest checkpoint; one that fails again and again, while none of its role does better, ends the run with its reason. Rejects with the signal's reason
  * after an early stop, once the coordinator has written its checkpoint.
  */
 export async function superviseLocally(run: LocalRun): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { describeError } from '../errors.js';
-import type { FailureCode } from '../failures.js';
+import { failureCodes } from '../failures.js';
 import { parseAddress } from './address.js';
 
 /*
@@ -74,18 +74,7 @@ const score = z.object({
 
 const evaluationDone = z.object({ token, scores: z.array(score).min(1).max(maxScores) });
 
-const failureCode = z.enum([
-  'invalid',
-  'not-found',
-  'corrupt',
-  'conflict',
-  'no-space',
-  'unavailable',
-  'refused',
-  'mismatch',
-  'useless',
-  'fault',
-] satisfies FailureCode[]);
+const failureCode = z.enum(failureCodes);
 
 const leaseFailed = z.object({ token, reason, code: failureCode });
 const leaving = z.object({ token: token.nullish(), reason, code: failureCode, run: text(100), machine });

@@ -1,0 +1,13 @@
+import { createWriteStream } from 'node:fs';
+import { expect, test } from 'vitest';
+import { startPart } from './child.js';
+
+test('a part says why it ends to who started it', async () => {
+  const logFile = createWriteStream('/dev/null');
+  const { exit } = startPart('worker', ['--config', '/nowhere/run.yaml'], {}, logFile, () => undefined);
+  expect(await exit).toMatchObject({
+    code: 2,
+    leaving: { code: 'not-found', reason: expect.stringContaining('/nowhere/run.yaml') as string },
+    lackedMemory: false,
+  });
+});

@@ -1,0 +1,112 @@
+import { FourfoldError, growingPauseMs, judge, runError, type Failure } from '@fourfold/common';
+import type { PartExit } from './child.js';
+import { describeEnd, endError } from './part-end.js';
+
+/** A part that dies this often without a word and without an iteration between is not started again. */
+const maxDeathsInARow = 5;
+const pauses = { firstMs: 500, longestMs: 60_000 };
+/** A part that lived for so long was fit. */
+const steadyMs = 60_000;
+/** What a shell makes of signals. */
+const signalExitCode = 128;
+
+/** What becomes of a part that has ended. */
+export type Next = { restartInMs: number } | { isOut: true } | { ends: FourfoldError };
+
+/** A part that is kept alive, however often it is started. */
+export interface Slot {
+  role: string;
+  name: string;
+}
+
+interface Lives {
+  isRunning: boolean;
+  /** It is not started again. */
+  isOut: boolean;
+  begunMs: number;
+  /** Ends since the run got on. */
+  ends: number;
+  /** Of them, those without a word. */
+  deaths: number;
+  /** Ends since it last lived for long. */
+  inARow: number;
+}
+
+/**
+ * Which parts of a run on one machine are started again, and when: the policy of all failures, where each end of a process is one of
+ * the machine's only. A part stays out, or comes again after longer and longer pauses, while another of its role does well.
+ */
+export function createRestarts(nowMs = () => performance.now()) {
+  const slots = new Map<Slot, Lives>();
+  /** What processes ended for since the run got on, by role. */
+  const standing = new Map<string, Failure[]>();
+  let processes = 0;
+
+  const livesOf = (slot: Slot): Lives => {
+    const found = slots.get(slot) ?? { isRunning: false, isOut: false, begunMs: 0, ends: 0, deaths: 0, inARow: 0 };
+    slots.set(slot, found);
+    return found;
+  };
+  const othersDoWell = (slot: Slot): boolean =>
+    [...slots].some(([other, { isRunning, ends }]) => {
+      return other !== slot && other.role === slot.role && isRunning && ends === 0;
+    });
+
+  /** Why the run cannot go on without this part, if so. */
+  function whyOver(slot: Slot, end: PartExit, lives: Lives): FourfoldError | undefined {
+    const { leaving, lackedMemory } = end;
+    if (leaving && !wasStopped(end)) {
+      const { code, reason } = leaving;
+      const earlier = standing.get(slot.role) ?? [];
+      const failure = { code, machine: '', process: ++processes, begunMs: lives.begunMs, failedMs: nowMs() };
+      standing.set(slot.role, [...earlier, failure]);
+      const ended = { times: Infinity, inARow: Infinity, earlier, machines: new Set(['']) };
+      return judge(failure, ended) === 'the run' ? runError(code, reason) : undefined;
+    }
+    if (++lives.deaths <= maxDeathsInARow) return undefined;
+    const message = `${slot.name} died ${lives.deaths} times in a row, last: ${describeEnd(end)}`;
+    return new FourfoldError('unavailable', message, {
+      mend: lackedMemory ? 'look at the run’s log; too little memory is a usual reason' : 'look at the run’s log',
+    });
+  }
+
+  return {
+    started(slot: Slot): void {
+      Object.assign(livesOf(slot), { isRunning: true, begunMs: nowMs() });
+    },
+    /** A part has ended by itself, and not well. */
+    ended(slot: Slot, end: PartExit): Next {
+      const lives = livesOf(slot);
+      lives.isRunning = false;
+      if (isFinal(slot, end)) {
+        lives.isOut = true;
+        return othersDoWell(slot) ? { isOut: true } : { ends: endError(end) };
+      }
+      if (nowMs() - lives.begunMs >= steadyMs) lives.inARow = 0;
+      lives.ends++;
+      lives.inARow++;
+      const ends = whyOver(slot, end, lives);
+      if (ends && !othersDoWell(slot)) return { ends };
+      return { restartInMs: growingPauseMs(lives.inARow, pauses) };
+    },
+    /** The run got on: what ended before counts no more. */
+    progressed: (): void => {
+      standing.clear();
+      for (const [{ role }, lives] of slots) {
+        Object.assign(lives, { ends: 0, deaths: 0, ...(role === 'coordinator' && { inARow: 0 }) });
+      }
+    },
+  };
+}
+
+export type Restarts = ReturnType<typeof createRestarts>;
+
+/** Somebody sent it a signal. */
+const wasStopped = ({ code, signal }: PartExit): boolean => signal !== null || (code ?? 0) > signalExitCode;
+
+/**
+ * Whether a fresh process would do no better: a user's mistake, a peer that refuses what this one is, and whatever makes a
+ * coordinator give up.
+ */
+const isFinal = ({ role }: Slot, { code, leaving }: PartExit): boolean =>
+  code !== null && (role === 'coordinator' || code === 2 || leaving?.code === 'mismatch');
