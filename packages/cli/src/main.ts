@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { describeError, exitCodeOf, FourfoldError } from '@fourfold/common';
+import { readArguments } from './given-arguments.js';
 import { Interruption } from './interruption.js';
 import { createProgram } from './program.js';
 import { tellParent } from './train/leaving.js';
@@ -17,7 +18,7 @@ async function main(): Promise<number> {
   process.on('uncaughtExceptionMonitor', (error) => void tellParent(error));
   try {
     const program = await createProgram(process.argv[2]);
-    await program.parseAsync();
+    await program.parseAsync(readArguments(process.argv.slice(2)), { from: 'user' });
     return 0;
   } catch (error) {
     await tellParent(error);

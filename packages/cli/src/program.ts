@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { refusal } from './given-arguments.js';
 
 type Register = (program: Command) => void;
 
@@ -38,7 +39,7 @@ export async function createProgram(name?: string): Promise<Command> {
     .version(packageVersion())
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'fourfold: ')) });
+    .configureOutput({ outputError: (text, write) => write(refusal(text)) });
   const asked = modules.filter(({ names }) => name !== undefined && names.includes(name));
   const registers = await Promise.all((asked.length > 0 ? asked : modules).map(({ load }) => load()));
   for (const register of registers) register(program);

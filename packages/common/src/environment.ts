@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { FourfoldError } from './errors.js';
+import { expandHome } from './home.js';
 
 export type Environment = Record<string, string | undefined>;
 
@@ -13,7 +14,7 @@ export function readSecret(environment: Environment, variable: string): string |
   const path = environment[`${variable}_FILE`];
   if (!path) return undefined;
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readFileSync(expandHome(path), 'utf8').trim();
   } catch (cause) {
     throw new FourfoldError('invalid', `${variable}_FILE: ${path} cannot be read`, { cause });
   }

@@ -14,6 +14,7 @@ export * from './exchange/wire-layout.js';
 export * from './exchange/wire-vector.js';
 export * from './folder-links.js';
 export { storageError } from './folder-store.js';
+export * from './home.js';
 export * from './http-server.js';
 export * from './log.js';
 export * from './machine.js';

@@ -3,6 +3,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { FourfoldError } from './errors.js';
 import { createFolderStore } from './folder-store.js';
+import { expandHome } from './home.js';
 import { openS3Store, parseS3Url } from './s3/open.js';
 
 export interface ObjectInfo {
@@ -46,7 +47,7 @@ export interface ObjectStore {
 
 /**
  * Open a store by URL: `s3://bucket/path` for an S3 service, which the environment names (docs/architecture.md); `file:` URLs and
- * plain paths are folders, a relative one is taken from the working directory. Throws `invalid` for other schemes.
+ * plain paths are folders, a relative one is taken from the working directory, `~` is the user's home. Throws `invalid` for other schemes.
  */
 export function openStore(url: string): ObjectStore {
   const place = parseS3Url(url);
@@ -56,7 +57,7 @@ export function openStore(url: string): ObjectStore {
 /** The folder that a `file:` URL or a plain path names. */
 function folderOf(url: string): string {
   if (url.startsWith('file:///')) return fileURLToPath(url);
-  if (url.startsWith('file:')) return resolve(url.slice('file:'.length));
+  if (url.startsWith('file:')) return resolve(expandHome(url.slice('file:'.length)));
   if (/^[a-z0-9+.-]+:\/\//i.test(url)) {
     throw new FourfoldError(
       'invalid',
@@ -66,7 +67,7 @@ function folderOf(url: string): string {
       },
     );
   }
-  return resolve(url);
+  return resolve(expandHome(url));
 }
 
 /** A folder as an absolute `file:` URL. */

@@ -2,6 +2,7 @@ import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { FourfoldError } from '../errors.js';
 import { readGivenFile } from '../given-file.js';
+import { expandHome } from '../home.js';
 import { absoluteStoreUrl } from '../object-store.js';
 import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
@@ -29,9 +30,11 @@ export function parseRunConfig(raw: unknown, source: string): RunConfig {
   const config = { ...parsed.data, ...schedule(parsed.data) };
   const problem = inconsistency(config);
   if (problem) throw new FourfoldError('invalid', `${source}: ${problem}`);
-  const { startFrom } = config;
+  const { data, exchange, startFrom } = config;
   return {
     ...config,
+    ...(data.cacheFolder && { data: { ...data, cacheFolder: expandHome(data.cacheFolder) } }),
+    exchange: { ...exchange, folder: expandHome(exchange.folder) },
     ...(startFrom?.includes('/') && { startFrom: absoluteStoreUrl(startFrom) }),
     store: absoluteStoreUrl(config.store),
     dataset: absoluteStoreUrl(config.dataset),

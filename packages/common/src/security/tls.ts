@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Environment } from '../environment.js';
 import { FourfoldError } from '../errors.js';
+import { expandHome } from '../home.js';
 
 /** What a process shows its peers and checks theirs against: PEM texts. */
 export interface TlsIdentity {
@@ -32,7 +33,7 @@ export function readTlsIdentity(environment: Environment): TlsIdentity | undefin
   const read = (variable: string): string => {
     const path = environment[variable] as string;
     try {
-      return readFileSync(path, 'utf8');
+      return readFileSync(expandHome(path), 'utf8');
     } catch (cause) {
       throw new FourfoldError('invalid', `${variable}: ${path} cannot be read`, { cause });
     }
