@@ -1,6 +1,7 @@
 import { FourfoldError, loadRunConfig } from '@fourfold/common';
 import { Option, type Command } from 'commander';
 import type { Role } from '../kubernetes/manifests.js';
+import { namespaceName, queueName, runName } from '../kubernetes/names.js';
 import { abortOnInterruption } from '../interruption.js';
 import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
 
@@ -40,7 +41,7 @@ export function registerKubernetes(program: Command): void {
     .option('--workers <n>', 'workers', wholeNumber(1), 2)
     .option('--data-loaders <n>', 'data-loaders, where batches.from is nats', wholeNumber(1), 2)
     .option('--gpus <n>', 'GPUs a worker: 1, or 0 for CPUs', wholeNumber(0), 0)
-    .option('--queue <name>', 'the Kueue LocalQueue that admits it')
+    .option('--queue <name>', 'the Kueue LocalQueue that admits it', queueName)
     .option('--image <image>', 'the image of all parts (default: that of deploy/k8s/base)')
     .option('--tls', 'with the certificates in the Secrets fourfold-ROLE-tls', false)
     .option('--dry-run', 'print what would be sent, after the server has checked it', false)
@@ -49,7 +50,7 @@ export function registerKubernetes(program: Command): void {
     .action(submit);
 
   inCluster(program, 'status', 'how far a run on Kubernetes is, and what its parts do')
-    .argument('<run>', 'its name')
+    .argument('<run>', 'its name', runName)
     .option('--watch', 'print each change, until the run has ended', false)
     .addOption(jsonOption())
     .action(async (run: string, { watch, json, ...place }: Place & { watch: boolean; json?: true }) => {
@@ -67,7 +68,7 @@ export function registerKubernetes(program: Command): void {
     });
 
   inCluster(program, 'logs', 'what a run’s parts on Kubernetes write')
-    .argument('<run>', 'its name')
+    .argument('<run>', 'its name', runName)
     .addOption(
       new Option('--role <role>', 'whose log').choices(['coordinator', 'worker', 'data-loader']).default('coordinator'),
     )
@@ -86,7 +87,7 @@ export function registerKubernetes(program: Command): void {
       'Give a run on Kubernetes more or fewer workers, while it runs or waits. Kueue admits those of a run in a queue: the ones that run ' +
         'go on where its feature gate ElasticJobsViaWorkloadSlices is on; else all stop, and start again when the quota has room.',
     )
-    .argument('<run>', 'its name')
+    .argument('<run>', 'its name', runName)
     .requiredOption('--workers <n>', 'how many it is to have', wholeNumber(1))
     .action(async (run: string, { workers, ...place }: Place & { workers: number }) => {
       const { scaleRun } = await import('../kubernetes/operate.js');
@@ -99,7 +100,7 @@ export function registerKubernetes(program: Command): void {
     .description(
       'Its coordinator writes a checkpoint. What is in the object store stays: submitted again, the run goes on from there.',
     )
-    .argument('<run>', 'its name')
+    .argument('<run>', 'its name', runName)
     .option('--wait <seconds>', 'how long to wait until its pods are gone', wholeNumber(0), 180)
     .action(async (run: string, { wait, ...place }: Place & { wait: number }) => {
       const { cancelRun } = await import('../kubernetes/operate.js');
@@ -124,7 +125,7 @@ const inCluster = (program: Command, name: string, summary: string): Command =>
     .command(name)
     .summary(summary)
     .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
-    .option('--namespace <name>', 'the namespace (default: the kubeconfig context’s)')
+    .option('--namespace <name>', 'the namespace (default: the kubeconfig context’s)', namespaceName)
     .option('--context <name>', 'the kubeconfig’s context (default: its current one)');
 
 async function connect(place: Place) {

@@ -54,8 +54,6 @@ export type Manifest = KubernetesObject & Tree;
 
 const folder = new URL('../../../../deploy/k8s/', import.meta.url);
 const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budget'];
-/** A Job's name and an index or five random characters must be a pod's name and a label of 63 characters. */
-const longestName = 40;
 
 /** The image that Kustomize's base names, for whom no other is given. */
 export async function defaultImage(): Promise<string> {
@@ -64,10 +62,9 @@ export async function defaultImage(): Promise<string> {
   return `${newName}:${newTag}`;
 }
 
-/** All objects of a run, in the order in which they are to be applied. Throws `invalid` for a name that Kubernetes does not allow. */
+/** All objects of a run, which `checkForCluster` has passed, in the order in which they are to be applied. */
 export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
-  const { config, dataLoaders } = options;
-  checkName(config.name);
+  const { dataLoaders } = options;
   if (!existsSync(folder)) {
     throw new FourfoldError('not-found', `${fileURLToPath(folder)} is not there`, {
       mend: 'run fourfold from a whole checkout',
@@ -80,23 +77,6 @@ export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
     .filter((manifest) => dataLoaders > 0 || roleOf(manifest) !== 'data-loader')
     .map((manifest) => patches.flat().filter(isFor(manifest)).reduce<unknown>(mergePatch, manifest) as Manifest)
     .map((manifest) => finish(manifest, options));
-}
-
-function checkName(name: string): void {
-  const mend = 'set another name in the config';
-  if (!/^[a-z].*[a-z0-9]$|^[a-z]$/.test(name)) {
-    const rule = 'it must begin with a letter and not end with a dash';
-    throw new FourfoldError('invalid', `name is ${name}: for Kubernetes ${rule}`, { mend });
-  }
-  if (name.length > longestName) {
-    throw new FourfoldError(
-      'invalid',
-      `name is ${name}: for Kubernetes it must have ${longestName} characters at most`,
-      {
-        mend,
-      },
-    );
-  }
 }
 
 function patchesFor({ gpus, tls }: ManifestOptions): string[] {

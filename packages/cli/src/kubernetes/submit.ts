@@ -4,6 +4,7 @@ import type { KubernetesObject } from '@kubernetes/client-node';
 import { FourfoldError, parseS3Url, type RunConfig } from '@fourfold/common';
 import type { ClusterApi } from './cluster-api.js';
 import { configIn, type Manifest } from './manifests.js';
+import { whyNoRunName } from './names.js';
 import { describeProblem, problemsOf, type Problem } from './problems.js';
 import { runStatusOf, type RunStatus } from './run-status.js';
 
@@ -12,10 +13,14 @@ const pollMs = 500;
 const settleMs = 3_000;
 
 /**
- * What no run on a cluster can do without. Throws `invalid` for data on this machine's disk, for more GPUs than a worker uses, and for a
+ * What no run on a cluster can do without. Throws `invalid` for a name that Kubernetes does not allow, for data on this machine's disk, for more GPUs than a worker uses, and for a
  * number of threads that each node would choose by itself.
  */
 export function checkForCluster(config: RunConfig, gpus: number): void {
+  const reason = whyNoRunName(config.name);
+  if (reason !== undefined) {
+    throw new FourfoldError('invalid', `name is ${config.name}: ${reason}`, { mend: 'set another name in the config' });
+  }
   const places = {
     dataset: config.dataset,
     store: config.store,
