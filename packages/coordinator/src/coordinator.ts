@@ -89,6 +89,8 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const lose = (error: unknown) => {
     isLost = true;
     stop.abort(error);
+    // The workers are the successor's, at once: to end here may take as long as a store is away.
+    if (error instanceof FourfoldError && error.code === 'conflict') service.release(error.message);
   };
   // What goes wrong outside of the training loop ends it, too, with a checkpoint.
   const fault = (error: unknown) => {

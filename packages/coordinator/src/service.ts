@@ -60,17 +60,17 @@ export interface WorkerFacts extends Pick<Register__Output, 'exchangeAddress' | 
 const lingerMs = 60_000;
 type JoinCall = ServerDuplexStream<WorkerMessage__Output, CoordinatorMessage>;
 
-/** The coordinator's gRPC service. `close` ends all control streams, those to come too, with `reason`. */
+/** The coordinator's gRPC service. `close` and `release` end all control streams, those to come too. */
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
   const facts = new Map<number, WorkerFacts>();
-  /** Why the service was closed, once it is. */
-  let closed: string | undefined;
+  /** How control streams end, once the service is closed. */
+  let closed: ((call: JoinCall) => void) | undefined;
   let refused = 0;
 
-  function dismiss(call: JoinCall, reason: string): void {
-    call.write({ runEnded: { reason } });
-    call.end();
+  function closeBy(end: (call: JoinCall) => void): void {
+    closed = end;
+    for (const call of calls) end(call);
   }
 
   function seat(
@@ -126,7 +126,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
   const handlers: CoordinatorHandlers = {
     Join(call) {
-      if (closed !== undefined) return dismiss(call, closed);
+      if (closed) return closed(call);
       let joined: { worker: number; connection: Connection } | undefined;
       /** What was wrong with what the worker sent. */
       let malformed: string | undefined;
@@ -149,7 +149,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       const { silenceMs, heartbeatMs } = host.config.timing;
       endIn(silenceMs, status.DEADLINE_EXCEEDED, 'no Register came');
       call.on('data', (message: WorkerMessage__Output) => {
-        if (closed !== undefined || isOver) return;
+        if (closed || isOver) return;
         if (joined) {
           malformed = messageProblem(workerMessageSchema, message);
           if (malformed) host.board.leave(joined.worker, malformed);
@@ -185,7 +185,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       });
       const gone = (reason: string) => () => {
         calls.delete(call);
-        if (joined && closed === undefined) host.board.leave(joined.worker, reason);
+        if (joined && !closed) host.board.leave(joined.worker, reason);
         clearTimeout(timer);
       };
       call.on('end', () => {
@@ -210,9 +210,16 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     heartbeat(): void {
       for (const call of calls) call.write({ heartbeat: {} });
     },
+    /** The run has ended: workers leave. */
     close(reason: string): void {
-      closed = reason;
-      for (const call of calls) dismiss(call, reason);
+      closeBy((call) => {
+        call.write({ runEnded: { reason } });
+        call.end();
+      });
+    },
+    /** This coordinator is none any more: workers look for the one that is. */
+    release(reason: string): void {
+      closeBy((call) => endWithStatus(call, status.ABORTED, reason));
     },
   };
 }
