@@ -6,6 +6,7 @@ import {
   logAbout,
   markRunEnd,
   openStore,
+  readRpcSecurity,
   runStore,
   sha256,
   startPartServer,
@@ -13,9 +14,9 @@ import {
   unlessAborted,
   wire,
   type Logger,
-  type Register__Output,
   type RunConfig,
 } from '@fourfold/common';
+import { admissionProblem } from './admission.js';
 import { createCheckpointSaver } from './checkpoint-saver.js';
 import { createCoordinatorMetrics } from './coordinator-metrics.js';
 import { createExchange } from './exchange.js';
@@ -33,6 +34,7 @@ import { statusNow, workerStatus, type CheckpointStatus, type StatusSource } fro
 import { readStart, takeOffice } from './take-office.js';
 import { train, type FinishedUpdate } from './train.js';
 import { createValidationPictures } from './validation-pictures.js';
+import { completedKind, parseKind } from './worker-kind.js';
 
 export interface CoordinatorOptions {
   config: RunConfig;
@@ -64,14 +66,15 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const startOptions = { run, config, datasetSha256, resume, log };
   const read = await orStopped(readStart(startOptions));
   await orStopped(checkConditionalPuts(run));
-  const server = await startServer(listen, { log });
-  const office = await orStopped(takeOffice(startOptions, read, advertise ?? server.address));
+  const security = readRpcSecurity(process.env);
+  const server = await startServer(listen, { log, security });
+  const ownAddress = advertise ?? server.address;
+  const office = await orStopped(takeOffice(startOptions, read, ownAddress));
   const { term, guard, master, manifest, saved: found } = office;
   const progress = createProgress(config, () => pictures.refresh());
   if (manifest) progress.restore(manifest.history);
   const begun = master.versions();
-  // Empty where no worker had joined yet.
-  let kind = manifest?.workerKind || undefined;
+  let kind = parseKind(manifest?.workerKind ?? '');
   let saved: CheckpointStatus | undefined = found;
 
   const housekeeping = createHousekeeping(log);
@@ -112,10 +115,11 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
       term,
       board,
       admit(register) {
-        const problem = admissionProblem(register, kind, datasetSha256, config.workers.allowMixedKinds);
+        const { allowMixedKinds } = config.workers;
+        const problem = admissionProblem(register, { datasetSha256, kind, allowMixedKinds, ownAddress, security });
         const connection = problem ? { problem } : exchange.connect(register);
         // A worker that is refused says nothing about the others.
-        if (!('problem' in connection)) kind ??= kindName(register);
+        if (!('problem' in connection)) kind = completedKind(kind, register.kind ?? {});
         return connection;
       },
       exchange,
@@ -168,7 +172,14 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   };
   const saver = createCheckpointSaver({
     run,
-    facts: () => ({ run: config.name, term, config, seed: config.seed, datasetSha256, workerKind: kind ?? '' }),
+    facts: () => ({
+      run: config.name,
+      term,
+      config,
+      seed: config.seed,
+      datasetSha256,
+      workerKind: JSON.stringify(kind),
+    }),
     master,
     history: () => progress.history(),
     mayPublish: () => guard.check(),
@@ -218,20 +229,4 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
 function logEnd(log: Logger, error: unknown): void {
   const why = error instanceof FourfoldError ? { reason: describeError(error) } : { err: error };
   log.error({ event: 'run-ended', ...why }, 'the run ends before its time');
-}
-
-const kindName = ({ kind }: Register__Output): string => JSON.stringify(kind);
-
-function admissionProblem(
-  register: Register__Output,
-  kind: string | undefined,
-  datasetSha256: string,
-  allowMixedKinds: boolean,
-): string | undefined {
-  if (register.datasetSha256 !== datasetSha256)
-    return 'the worker reads another dataset than the coordinator: give both the same config';
-  if (kind && kind !== kindName(register) && !allowMixedKinds) {
-    return `the run's workers are of kind ${kind}, this one is ${kindName(register)}: their bits differ; start it like the others (workers.backend, workers.threads) or set workers.allowMixedKinds`;
-  }
-  return undefined;
 }

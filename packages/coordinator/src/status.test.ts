@@ -29,7 +29,10 @@ function source(iterations: number, changes: Partial<StatusSource> = {}): Status
     progress.add({ position, network: 'generator' }, { content: iteration === 3 ? NaN : 1 / (iteration + 1) });
   }
   const versions = { generator: iterations, discriminator: 0 };
-  const kind = { backend: 'wasm', version: '1', device: 'a CPU', instructionSet: '', threads: 1, precision: 'f32' };
+  const kind = {
+    ...{ backend: 'wasm', version: '1', device: 'a CPU', instructionSet: '' },
+    ...{ threads: 1, precision: 'f32', decoder: 'vips 8' },
+  };
   const facts = new Map([
     [4, { exchangeAddress: '10.0.0.1:5000', kind, transport: 'grpc' as const, joinedAtMs: 1_000 }],
   ]);

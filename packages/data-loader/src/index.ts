@@ -12,6 +12,7 @@ export {
   type Picture,
   type Rectangle,
 } from './picture.js';
+export { decoderVersion } from './decoder-version.js';
 export { formatsRead, isPictureName, otherFormat } from './picture-formats.js';
 export { downscale, resizeBy, resizeTo, type Kernel } from './imresize.js';
 export { listPictures } from './list-pictures.js';

@@ -24,6 +24,7 @@ import {
   addBatchSourceMetrics,
   connectBatchSource,
   createBatchSource,
+  decoderVersion,
   readDatasetManifest,
   type BatchSource,
   type DatasetManifest,
@@ -104,7 +105,8 @@ async function work(parts: WorkParts): Promise<void> {
   server.addService(wire.Worker.service, exchange.handlers);
   try {
     const vggBytes = config.vgg ? await orStopped(readObject(config.vgg)) : undefined;
-    const kind = await orStopped(compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes));
+    const started = compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
+    const kind = { ...(await orStopped(started)), decoder: decoderVersion };
     log.info({ event: 'started', kind, address: server.address }, 'started');
     onStarted();
     const serveOne = createServing({

@@ -13,7 +13,15 @@ const token = { term: 1, number: 2 };
 const register = {
   protocolVersion: 1,
   run: 'photos',
-  kind: { backend: 'wasm', version: '4.22.0', device: 'cpu', instructionSet: 'simd', threads: 1, precision: 'f32' },
+  kind: {
+    backend: 'wasm',
+    version: '4.22.0',
+    device: 'cpu',
+    instructionSet: 'simd',
+    threads: 1,
+    precision: 'f32',
+    decoder: 'vips 8',
+  },
   exchangeAddress: '127.0.0.1:4000',
   machine: '0123456789abcdef'.repeat(2),
   datasetSha256: 'a'.repeat(64),

@@ -41,6 +41,7 @@ const kind = z.object({
   instructionSet: text(200),
   threads: naturalNumber,
   precision: text(100),
+  decoder: text(200),
 });
 
 const register = z.object({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sha256, type DataConfig } from '@fourfold/common';
+import { decoderVersion } from '../decoder-version.js';
 import { datasetDigest, type DatasetManifest } from '../manifest.js';
 
 /*
@@ -29,11 +30,16 @@ export function batchSubjects(run: string, digest: string): BatchSubjects {
   };
 }
 
-/** SHA-256 of all that the batch of (iteration, replica) is a function of. */
-export function batchesDigest(manifest: DatasetManifest, data: DataConfig, seed: number): string {
+/** SHA-256 of all that the batch of (iteration, replica) is a function of, and nothing else. */
+export function batchesDigest(
+  manifest: DatasetManifest,
+  data: DataConfig,
+  seed: number,
+  decoder = decoderVersion,
+): string {
   // How a machine caches shards is its own affair.
   const decisive = Object.entries(data).filter(([key]) => key !== 'cacheFolder' && key !== 'cacheBytes');
-  return sha256(JSON.stringify([datasetDigest(manifest), seed, decisive.sort()]));
+  return sha256(JSON.stringify([datasetDigest(manifest), seed, decoder, decisive.sort()]));
 }
 
 const announcementSchema = z.object({

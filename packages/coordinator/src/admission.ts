@@ -1,0 +1,39 @@
+import { isLoopback, parseAddress, type Register__Output, type RpcSecurity } from '@fourfold/common';
+import { kindDifferences, type WorkerKind } from './worker-kind.js';
+
+/** What a worker has to fit. */
+export interface Admission {
+  datasetSha256: string;
+  kind: WorkerKind;
+  allowMixedKinds: boolean;
+  /** host:port at which this coordinator is reached. */
+  ownAddress: string;
+  security: Pick<RpcSecurity, 'identity' | 'allowInsecure'>;
+}
+
+/** Why a worker is not one of the run's; undefined where it is. */
+export function admissionProblem(
+  { datasetSha256, kind, exchangeAddress }: Pick<Register__Output, 'datasetSha256' | 'kind' | 'exchangeAddress'>,
+  run: Admission,
+): string | undefined {
+  if (datasetSha256 !== run.datasetSha256)
+    return 'the worker reads another dataset than the coordinator: give both the same config';
+  return exchangeProblem(exchangeAddress, run) ?? kindProblem(kind ?? {}, run);
+}
+
+/**
+ * A coordinator dials what it is told. That it is host:port and nothing else of gRPC's is seen to where the message comes in, and who
+ * answers shows a worker's certificate. Without certificates anybody could: then only this host is dialled.
+ */
+function exchangeProblem(address: string, { ownAddress, security }: Admission): string | undefined {
+  if (address === ownAddress) return `${address} is the coordinator’s own address, not the worker’s`;
+  if (security.identity || security.allowInsecure || isLoopback(parseAddress(address)?.host ?? '')) return undefined;
+  return `${address} is on another machine, and there is no TLS: set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY, or FOURFOLD_INSECURE=1 where the network is trusted`;
+}
+
+function kindProblem(worker: WorkerKind, { kind, allowMixedKinds }: Admission): string | undefined {
+  const differences = allowMixedKinds ? [] : kindDifferences(kind, worker);
+  if (differences.length === 0) return undefined;
+  const tell = (of: WorkerKind) => differences.map((field) => `${field} ${String(of[field])}`).join(', ');
+  return `the run's workers have ${tell(kind)}, this one has ${tell(worker)}: their bits differ; start it like the others (the same release, workers.backend, workers.threads) or set workers.allowMixedKinds`;
+}
