@@ -3,6 +3,7 @@ export * from './base-name.js';
 export * from './config/load.js';
 export * from './config/schema.js';
 export * from './environment.js';
+export * from './exact-math.js';
 export * from './errors.js';
 export * from './failures.js';
 export * from './given-file.js';
