@@ -41,6 +41,31 @@ export default tseslint.config(
     },
   },
   {
+    // What these packages compute decides a run's bits, or the figures by which its best checkpoint is chosen.
+    files: ['packages/{common,coordinator,data-loader,model,worker}/src/**/*.ts'],
+    ignores: ['**/*.test.ts', '**/test-*.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...[
+          ...['sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'atan2', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh'],
+          ...['exp', 'expm1', 'log', 'log1p', 'log2', 'log10', 'pow', 'cbrt', 'hypot'],
+        ].map((property) => ({
+          object: 'Math',
+          property,
+          message: 'Engines differ in its last bit: see common/src/exact-math.ts.',
+        })),
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "BinaryExpression[operator='**'][left.value!=2]",
+          message: 'Engines differ in the last bit of **: multiply.',
+        },
+      ],
+    },
+  },
+  {
     // TypeScript knows the browser's names, and checks these files.
     files: ['packages/coordinator/src/status-page/*.js', 'packages/cli/src/mos/page/*.js'],
     rules: { 'no-undef': 'off' },

@@ -115,9 +115,10 @@ export function exactExp(x: number): number {
   return scaled(1 - (low - (r * c) / (2 - c) - high), k);
 }
 
-/** The logarithm to base 10 of a positive normal number. */
+/** The logarithm to base 10 of a positive normal number, or of infinity. */
 export function exactLog10(x: number): number {
-  if (!(x >= 2.2250738585072014e-308 && x < Infinity)) throw new RangeError(`${x} has no logarithm here`);
+  if (x === Infinity) return x;
+  if (!(x >= 2.2250738585072014e-308)) throw new RangeError(`${x} has no logarithm here`);
   // x = 2^k times a number between sqrt(1/2) and sqrt(2).
   let k = exponentOf(x) - 1023;
   let f = scaled(x, -k);

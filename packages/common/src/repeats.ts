@@ -13,6 +13,7 @@ export function createRepeats(): (name: string) => number | undefined {
     counts.set(name, times);
     const [oldest] = counts.keys();
     if (counts.size > maxNames) counts.delete(oldest);
-    return Number.isInteger(Math.log2(times)) ? times : undefined;
+    const isPowerOfTwo = (times & (times - 1)) === 0;
+    return isPowerOfTwo ? times : undefined;
   };
 }

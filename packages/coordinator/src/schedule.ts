@@ -1,4 +1,4 @@
-import { totalIterations, type PhaseConfig, type RunConfig } from '@fourfold/common';
+import { exactCos, totalIterations, type PhaseConfig, type RunConfig } from '@fourfold/common';
 
 /** Where a run stands: everything about an iteration that follows from its number. */
 export interface Position {
@@ -75,6 +75,6 @@ function learningRateAt({ learningRate, decay, iterations }: PhaseConfig, within
     case 'constant':
       return learningRate;
     case 'cosine':
-      return (learningRate * (1 + Math.cos((Math.PI * within) / iterations))) / 2;
+      return (learningRate * (1 + exactCos((Math.PI * within) / iterations))) / 2;
   }
 }

@@ -35,5 +35,7 @@ export const kindDifferences = (a: WorkerKind, b: WorkerKind): (keyof WorkerKind
   fields.filter((field) => a[field] && b[field] && a[field] !== b[field]);
 
 /** A run's kind once a worker of that kind has joined: what the run did not know yet is the worker's. */
-export const completedKind = (run: WorkerKind, worker: WorkerKind): WorkerKind =>
-  Object.fromEntries(fields.map((field) => [field, run[field] || worker[field]]).filter(([, value]) => value));
+export const completedKind = (run: WorkerKind, worker: WorkerKind): WorkerKind => ({ ...known(worker), ...known(run) });
+
+const known = (kind: WorkerKind): WorkerKind =>
+  kindSchema.parse(Object.fromEntries(Object.entries(kind).filter(([, value]) => value)));

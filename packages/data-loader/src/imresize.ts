@@ -1,3 +1,4 @@
+import { exactExp, exactSin } from '@fourfold/common';
 import type { Picture } from './picture.js';
 
 /**
@@ -72,19 +73,21 @@ export function downscale(picture: Picture, blurSigma: number): Picture {
 
 function cubic(x: number): number {
   const a = Math.abs(x);
-  if (a <= 1) return 1.5 * a ** 3 - 2.5 * a ** 2 + 1;
-  return a <= 2 ? -0.5 * a ** 3 + 2.5 * a ** 2 - 4 * a + 2 : 0;
+  const square = a * a;
+  const cube = square * a;
+  if (a <= 1) return 1.5 * cube - 2.5 * square + 1;
+  return a <= 2 ? -0.5 * cube + 2.5 * square - 4 * a + 2 : 0;
 }
 
 function lanczos3(x: number): number {
   if (Math.abs(x) >= 3) return 0;
   // MATLAB adds epsilon to numerator and denominator, which makes the value at 0 one.
-  const numerator = Math.sin(Math.PI * x) * Math.sin((Math.PI * x) / 3) + Number.EPSILON;
-  return numerator / ((Math.PI * x) ** 2 / 3 + Number.EPSILON);
+  const angle = Math.PI * x;
+  return (exactSin(angle) * exactSin(angle / 3) + Number.EPSILON) / ((angle * angle) / 3 + Number.EPSILON);
 }
 
 const gaussian = (x: number, radius: number, sigma: number) =>
-  Math.abs(x) > radius ? 0 : Math.exp(-(x ** 2) / (2 * sigma ** 2));
+  Math.abs(x) > radius ? 0 : exactExp(-(x * x) / (2 * sigma * sigma));
 
 /**
  * Output centre x (from 1) lies at u = x / scale + (1 - 1 / scale) / 2 of the input; the weights are the kernel at u

@@ -67,7 +67,7 @@ export function discriminatorStages({ channels }: DiscriminatorConfig): { output
  */
 export function discriminatorLayout(config: DiscriminatorConfig, crop: number): Layout {
   const stages = discriminatorStages(config);
-  const flat = (crop / 16) ** 2 * stages[7].outputs;
+  const flat = (crop / 16) * (crop / 16) * stages[7].outputs;
   const entries = [
     ...stages.flatMap(({ outputs }, i) => [
       ...convolution(`conv${i + 1}`, 3, i === 0 ? 3 : stages[i - 1].outputs, outputs, i === 0 ? 'bias' : 'no bias'),

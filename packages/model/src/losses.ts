@@ -33,7 +33,7 @@ export function featureLoss(
   const [hrFeatures] = layer(parameters, hr, { saves: false });
   const [srFeatures, pullback] = layer(parameters, sr, { saves: true });
   const terms = reduction === 'mean' ? srFeatures.size : srFeatures.size / srFeatures.shape[3];
-  const { value, gradient } = squaredDistance(hrFeatures, srFeatures, featureScale ** 2 / terms);
+  const { value, gradient } = squaredDistance(hrFeatures, srFeatures, (featureScale * featureScale) / terms);
   tf.dispose([hrFeatures, srFeatures]);
   const dSr = pullback.run(gradient, { input: true }) as tf.Tensor4D;
   gradient.dispose();

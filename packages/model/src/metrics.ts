@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { exactExp, exactLog10 } from '@fourfold/common';
 
 /*
  * PSNR and SSIM as super-resolution papers report them: on unrounded Y of YCbCr in 16..235, a border of 4 pixels
@@ -23,8 +24,11 @@ export const highestPsnr = 100;
 export function psnrY(a: Uint8Array, b: Uint8Array, width: number, height: number): number {
   const [first, second] = [innerLuma(a, width, height), innerLuma(b, width, height)];
   let sum = 0;
-  for (let i = 0; i < first.values.length; i++) sum += (first.values[i] - second.values[i]) ** 2;
-  return Math.min(highestPsnr, 10 * Math.log10((255 ** 2 * first.values.length) / sum));
+  for (let i = 0; i < first.values.length; i++) {
+    const difference = first.values[i] - second.values[i];
+    sum += difference * difference;
+  }
+  return Math.min(highestPsnr, 10 * exactLog10((255 * 255 * first.values.length) / sum));
 }
 
 /**
@@ -50,7 +54,7 @@ export function ssimY(a: Uint8Array, b: Uint8Array, width: number, height: numbe
 }
 
 const taps = 11;
-const gaussian = normalised(Array.from({ length: taps }, (_, i) => Math.exp(-((i - 5) ** 2) / (2 * 1.5 ** 2))));
+const gaussian = normalised(Array.from({ length: taps }, (_, i) => exactExp(((i - 5) * (5 - i)) / (2 * 1.5 * 1.5))));
 
 /** Gaussian-weighted means of a, b, a*a, b*b and a*b along one row. */
 type Moments = [a: Float64Array, b: Float64Array, aa: Float64Array, bb: Float64Array, ab: Float64Array];
@@ -94,12 +98,12 @@ function filterColumns(ring: Moments[], oldest: number, window: Moments): void {
 }
 
 function similarity([a, b, aa, bb, ab]: Moments): number {
-  const c1 = (0.01 * 255) ** 2;
-  const c2 = (0.03 * 255) ** 2;
+  const c1 = 0.01 * 255 * (0.01 * 255);
+  const c2 = 0.03 * 255 * (0.03 * 255);
   let sum = 0;
   for (let i = 0; i < a.length; i++) {
     const meanProduct = a[i] * b[i];
-    const meanSquares = a[i] ** 2 + b[i] ** 2;
+    const meanSquares = a[i] * a[i] + b[i] * b[i];
     const covariance = ab[i] - meanProduct;
     const variances = aa[i] + bb[i] - meanSquares;
     sum += ((2 * meanProduct + c1) * (2 * covariance + c2)) / ((meanSquares + c1) * (variances + c2));
