@@ -41,4 +41,5 @@ test('a system error’s code is told from other codes', () => {
   expect(systemErrorCode(Object.assign(new Error('no such file'), { code: 'ENOENT' }))).toBe('ENOENT');
   expect(systemErrorCode(Object.assign(new Error('a gRPC status'), { code: 5 }))).toBeUndefined();
   expect(systemErrorCode({ code: 'ENOENT' })).toBeUndefined();
+  expect(systemErrorCode(new FourfoldError('corrupt', 'a thing is damaged'))).toBeUndefined();
 });

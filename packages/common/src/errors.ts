@@ -61,5 +61,7 @@ function isOfTransfer(error: Error): boolean {
 
 /** Narrow an unknown thrown value to a Node.js system error's code, such as `ENOENT`. */
 export function systemErrorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  // Ours have codes of another kind.
+  if (!(error instanceof Error) || error instanceof FourfoldError) return undefined;
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -19,6 +19,7 @@ export * from './home.js';
 export * from './http-server.js';
 export * from './log.js';
 export * from './machine.js';
+export * from './marked-folder.js';
 export * from './median.js';
 export * from './metrics.js';
 export * from './object-store.js';

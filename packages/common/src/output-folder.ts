@@ -90,7 +90,7 @@ export async function readUnfinished(store: ObjectStore): Promise<string[] | und
 const isHidden = (key: string): boolean => /(^|\/)\./.test(key);
 
 /** Throw `invalid` where an output's place and an input are one, or one lies in the other. */
-async function checkApart(output: string, input: string): Promise<void> {
+export async function checkApart(output: string, input: string): Promise<void> {
   const [isIn, isAround] = await Promise.all([liesIn(output, input), liesIn(input, output)]);
   if (!isIn && !isAround) return;
   const reason = isIn && isAround ? `is ${input} itself` : isIn ? `lies in ${input}` : `has ${input} in it`;

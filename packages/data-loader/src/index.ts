@@ -31,6 +31,7 @@ export {
   type PairsReport,
   type PrepareReport,
 } from './prepare.js';
+export { removeDataset } from './remove-dataset.js';
 export { connectBatchSource, type NatsBatchSource, type NatsBatchSourceOptions } from './nats/nats-batch-source.js';
 export type { BatchRequestStats } from './nats/ask-loaders.js';
 export { runDataLoader, type DataLoaderOptions } from './data-loader.js';

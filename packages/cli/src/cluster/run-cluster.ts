@@ -12,6 +12,7 @@ import {
 import type { ProgressLine } from '../train/progress-line.js';
 import { superviseLocally } from '../train/supervisor.js';
 import { clusterRun, writeClusterRun, type ClusterRun, type ClusterRunOptions } from './cluster-config.js';
+import { claimClusterFolder } from './cluster-folder.js';
 import { placeParts } from './cluster-parts.js';
 import type { ClusterReport, Standing } from './cluster-report.js';
 import { keepServers } from './keep-servers.js';
@@ -44,6 +45,7 @@ export async function runCluster(
 ): Promise<void> {
   for (const program of ['nats-server', 'minio', 'prometheus'] as const) requireProgram(program);
   const kept = options.keep && resolve(options.keep);
+  if (kept) await claimClusterFolder(kept, options.images);
   const { page, helpers, jobs } = await placeParts(options);
   const servers = await startClusterServers(kept);
   const { folder } = servers;

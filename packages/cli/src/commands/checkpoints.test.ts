@@ -91,6 +91,9 @@ test('a run whose newest checkpoint is damaged stands for the one before, and sa
     expect(exitCode).toBe(0);
     expect(stdout).toContain('is whole: iteration 2');
     expect(stderr).toMatch(/^fourfold: passing over checkpoint 00000004-0001: .* is damaged.*\n$/);
+    const pulled = await fourfold(folder, 'checkpoints', 'pull', 'store/runs/small', 'copy');
+    expect(pulled).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^iteration 2, /) as string });
+    expect((await readdir(join(folder, 'copy'))).sort()).toEqual(['generator.safetensors', 'manifest.json']);
   });
 });
 

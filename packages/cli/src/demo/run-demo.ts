@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { drawCurves } from '../report/curves.js';
 import { formatDuration } from '../terminal/table.js';
 import { createUpscaler, startBackend } from '../upscaling/generator.js';
 import { defaultTile } from '../upscaling/tiles.js';
+import { clearDemoFolder, datasetIn, demoRun, storeIn, type demoFiles } from './demo-folder.js';
 import { comparisonRows, describeMeans, measureMethods, tablesByMethod, type Method } from './measurements.js';
 import { phaseEndCheckpoints, runTraining } from './training.js';
 
@@ -22,7 +23,7 @@ const heldOutPhotographs = join(photographs, 'held-out');
 
 /** Everything that the demo writes, below the working directory. */
 const folder = join('out', 'demo');
-const place = (name: string): string => join(folder, name);
+const place = (name: (typeof demoFiles)[number]): string => join(folder, name);
 
 /** Shows every step and nothing of the quality. */
 const quickSchedule = {
@@ -36,17 +37,16 @@ const quickSchedule = {
 /** From photographs to a measured generator, its report and its pictures. Rejects with the signal's reason. */
 export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void> {
   const startMs = performance.now();
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+  await clearDemoFolder(folder);
 
   const prepared = await prepare({
     images: trainingPhotographs,
-    store: openStore(place('dataset')),
+    store: openStore(datasetIn(folder)),
     name: 'examples',
     ...prepareDefaults,
     signal,
   });
-  console.log(`${prepared.taken.length} photographs prepared in ${place('dataset')}`);
+  console.log(`${prepared.taken.length} photographs prepared in ${datasetIn(folder)}`);
 
   const configPath = place('config.yaml');
   await writeFile(configPath, demoConfig(quick));
@@ -91,7 +91,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   await writeFile(place('report.json'), JSON.stringify(report, null, 2));
   console.log(`\n${describeMeans(methods)}\n`);
   console.log(
-    `${['report.json', 'curves.png', 'comparison.png'].map(place).join(', ')}: ${formatDuration(endMs - startMs)} in all`,
+    `${(['report.json', 'curves.png', 'comparison.png'] as const).map(place).join(', ')}: ${formatDuration(endMs - startMs)} in all`,
   );
 }
 
@@ -106,9 +106,9 @@ const comparedMethods = {
 function demoConfig(quick: boolean): string {
   return stringify({
     recipe: 'demo',
-    name: 'demo',
-    store: place('store'),
-    dataset: place('dataset'),
+    name: demoRun,
+    store: storeIn(folder),
+    dataset: datasetIn(folder),
     validation: { images: relative('.', heldOutPhotographs), every: quick ? 20 : 500 },
     ...(quick && quickSchedule),
   });

@@ -1,0 +1,45 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { claimFolder } from './marked-folder.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-marked-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const isOlder = async (place: string) => (await readdir(place)).includes('config.yaml');
+const claim = (name: string) =>
+  claimFolder(join(folder, name), { file: 'demo.json', format: 'fourfold-demo', isOlder });
+const write = (name: string, text: string) => writeFile(join(folder, name), text);
+
+test('a new or an empty folder is taken and marked, and known again', async () => {
+  await write('.DS_Store', 'of a file manager');
+  for (const place of ['.', 'a/new']) {
+    expect(await claim(place)).toBe(false);
+    await write(join(place, 'report.json'), '{}');
+    expect(await claim(place)).toBe(true);
+  }
+});
+
+test('one that a version without marks has made is known, too', async () => {
+  await write('config.yaml', 'recipe: demo');
+  expect(await claim('.')).toBe(true);
+  await rm(join(folder, 'config.yaml'));
+  expect(await claim('.')).toBe(true);
+});
+
+test.each([
+  ['thesis.docx', 'mine'],
+  ['demo.json', '{"format": "of another program"}'],
+  ['demo.json', 'no JSON'],
+])('somebody’s folder is refused as it is: %s', async (name, text) => {
+  await write(name, text);
+  await expect(claim('.')).rejects.toMatchObject({
+    code: 'invalid',
+    message: `${folder} holds ${name}, and is no folder of fourfold-demo`,
+  });
+  expect(await readdir(folder)).toEqual([name]);
+});

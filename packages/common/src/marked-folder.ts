@@ -1,0 +1,53 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { FourfoldError } from './errors.js';
+import { storageError } from './folder-store.js';
+
+/*
+ * A folder of this machine that a command fills, and uses again when it is repeated. A file in it says so; its name and `format` say
+ * which command's it is.
+ */
+
+export interface FolderMark {
+  file: string;
+  format: string;
+  /** Whether a folder without the file was made by a version that did not write it. */
+  isOlder: (folder: string) => Promise<boolean>;
+}
+
+/**
+ * Take a folder for a command, before any work: mark it where it is not there yet, or empty but for hidden files. Resolves with
+ * whether it was the command's already. Throws `invalid` where it holds anything and is not.
+ */
+export async function claimFolder(folder: string, mark: FolderMark): Promise<boolean> {
+  try {
+    await mkdir(folder, { recursive: true });
+    const names = (await readdir(folder)).filter((name) => !name.startsWith('.'));
+    if (names.includes(mark.file) && (await isMarked(folder, mark))) return true;
+    const isOlder = names.length > 0 && !names.includes(mark.file) && (await mark.isOlder(folder));
+    if (names.length > 0 && !isOlder) {
+      throw new FourfoldError('invalid', `${folder} holds ${names.sort()[0]}, and is no folder of ${mark.format}`, {
+        mend: 'name a new or an empty folder, or move what is in it',
+      });
+    }
+    await writeFile(join(folder, mark.file), `${JSON.stringify({ format: mark.format, version: 1 })}\n`, {
+      flag: 'wx',
+    });
+    return isOlder;
+  } catch (error) {
+    throw error instanceof FourfoldError ? error : storageError(folder, 'written', error);
+  }
+}
+
+const isMarked = (folder: string, { file, format }: FolderMark): Promise<boolean> =>
+  readFile(join(folder, file), 'utf8').then(
+    (text) => {
+      try {
+        return z.object({ format: z.literal(format) }).safeParse(JSON.parse(text)).success;
+      } catch {
+        return false;
+      }
+    },
+    () => false,
+  );
