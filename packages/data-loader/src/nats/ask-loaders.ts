@@ -1,4 +1,4 @@
-import { FourfoldError, type Logger } from '@fourfold/common';
+import { FourfoldError, growingPauseMs, judge, type Failure, type Logger } from '@fourfold/common';
 import { createInbox, type Msg } from '@nats-io/transport-node';
 import type { Batch } from '../batch-source.js';
 import { createBatchReceiver, type BatchReceiver, type Refusal } from './batch-message.js';
@@ -28,6 +28,8 @@ export interface AskParts {
   shape: Pick<Batch, 'count' | 'crop'>;
   lateMs: number;
   stats: BatchRequestStats;
+  /** Whether a refusal that comes again and again is worth a line. */
+  repeats: (name: string) => number | undefined;
   log: Logger;
 }
 
@@ -35,29 +37,37 @@ export interface AskParts {
 interface Attempt {
   loader: string;
   receiver: BatchReceiver;
+  askedMs: number;
   /** Nothing good is expected of it any more. */
   spent: boolean;
+  wasRefused?: boolean;
 }
 
 const pollMs = 100;
 const longestPauseMs = 30_000;
-/** Refusals that say something of the batch. The others say something of the data-loader. */
-const finalCodes = new Set<Refusal['code']>(['invalid', 'not-found', 'corrupt']);
+/** Between rounds in which all data-loaders refuse. */
+const refusedPauses = { firstMs: 250, longestMs: longestPauseMs };
+/** Refusals that say something of the batch, if they are not the machine's. The others say something of the data-loader. */
+const batchCodes = ['invalid', 'not-found', 'corrupt'] as const;
 
 /**
  * Get a batch: ask the first data-loader of the replica's order, and the next one, too, when it is silent, gone or refuses; the
- * first whole answer counts. After the last the first is asked again, at growing intervals while requests are open, until one of
- * the signals is aborted. Throws a data-loader's `invalid`, `not-found` and `corrupt`.
+ * first whole answer counts. After the last the first is asked again, at growing intervals, until one of the signals is aborted.
+ * Throws `invalid`, `not-found` and `corrupt` where data-loaders of two machines say so, or those of the only one twice, and
+ * `unavailable` where all of them refuse again and again.
  */
 export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSignal[]): Promise<Batch> {
-  const { link, directory, subjects, shape, lateMs, stats, log } = parts;
+  const { link, directory, subjects, shape, lateMs, stats, repeats, log } = parts;
   return new Promise<Batch>((resolve, reject) => {
     for (const signal of signals) signal.throwIfAborted();
     const inbox = createInbox();
     const attempts: Attempt[] = [];
     /** Asked since the order was begun. */
     const asked = new Set<string>();
+    /** What was refused, and by whom; each attempt is a fresh look. */
+    const refusals: Failure[] = [];
     let rounds = 0;
+    let refusedRounds = 0;
     let pauseEndsMs = 0;
     let timer: NodeJS.Timeout | undefined;
 
@@ -80,7 +90,8 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       }
       const previous = attempts.at(-1);
       if (previous && previous.loader !== loader) stats.moved++;
-      const attempt: Attempt = { loader, receiver: createBatchReceiver(place, shape), spent: false };
+      const receiver = createBatchReceiver(place, shape);
+      const attempt: Attempt = { loader, receiver, askedMs: performance.now(), spent: false };
       attempts.push(attempt);
       asked.add(loader);
       pauseEndsMs = 0;
@@ -90,13 +101,15 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       timer = setTimeout(() => onSilence(attempt), lateMs);
     };
     const nextLoader = (): string | undefined => {
-      const loader = directory.inOrder(place.replica).find((id) => !asked.has(id));
-      if (loader !== undefined || asked.size === 0) return loader;
-      // All have been asked. Who works on it should not be asked at once again.
       const nowMs = performance.now();
+      const unasked = directory.inOrder(place.replica).filter((id) => !asked.has(id));
+      const free = unasked.find((id) => directory.restsUntilMs(id) <= nowMs);
+      if (free !== undefined || unasked.length > 0 || asked.size === 0) return free;
+      // All have been asked. Who works on it should not be asked at once again.
       if (pauseEndsMs === 0) {
         const isOpen = attempts.some(({ spent }) => !spent);
-        pauseEndsMs = nowMs + (isOpen ? Math.min(longestPauseMs, lateMs * 2 ** rounds++) : pollMs);
+        const openPauseMs = () => Math.min(longestPauseMs, lateMs * 2 ** rounds++);
+        pauseEndsMs = nowMs + (isOpen ? openPauseMs() : growingPauseMs(++refusedRounds, refusedPauses));
       }
       if (nowMs >= pauseEndsMs) beginAnew();
       return undefined;
@@ -144,6 +157,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
         if (!received) return;
         if ('refusal' in received) return onRefusal(attempt, received.refusal);
         stats.received++;
+        directory.served(loader);
         finish(() => resolve(received.batch));
       } catch (error) {
         stats.refusedReplies++;
@@ -155,13 +169,27 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       }
     };
     const onRefusal = (attempt: Attempt, { code, message, mend }: Refusal) => {
-      if (finalCodes.has(code)) {
-        return fail(new FourfoldError(code as FourfoldError['code'], message, { ...(mend && { mend }) }));
+      const { loader } = attempt;
+      if (code === 'busy') {
+        directory.rest(loader);
+        asked.delete(loader);
+        return give(attempt);
       }
-      if (code !== 'busy') {
-        log.warn({ event: 'loader-refuses', loader: attempt.loader, ...place, code, reason: message }, 'refused');
-        directory.avoid(attempt.loader);
+      const said = repeats(`${loader} ${message}`);
+      if (said) log.warn({ event: 'loader-refuses', loader, ...place, code, reason: message, times: said }, 'refused');
+      directory.avoid(loader);
+      // Whatever a data-loader's own trouble is, it may pass, and another may be without.
+      const seen = batchCodes.find((other) => other === code) ?? ('unavailable' as const);
+      const machine = directory.machineOf(loader) ?? loader;
+      const [begunMs, failedMs] = [attempt.askedMs, performance.now()];
+      const failure = { code: seen, machine, process: attempts.indexOf(attempt), begunMs, failedMs };
+      const times = 1 + attempts.filter((other) => other.loader === loader && other.wasRefused).length;
+      attempt.wasRefused = true;
+      const circumstances = { times, inARow: times, earlier: refusals, machines: directory.machines().add(machine) };
+      if (judge(failure, circumstances) === 'the run') {
+        return fail(new FourfoldError(seen, message, { ...(mend && { mend }) }));
       }
+      refusals.push(failure);
       give(attempt);
     };
 

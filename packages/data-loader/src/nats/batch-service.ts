@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import { describeError, FourfoldError, machineId, type Logger } from '@fourfold/common';
 import type { Msg } from '@nats-io/transport-node';
 import { createAsyncCache } from '../async-cache.js';
 import type { BatchSource } from '../batch-source.js';
@@ -55,6 +55,7 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
   const { link, subjects, source, announceMs, onMade, log } = options;
   const { connection } = link;
   const id = randomBytes(6).toString('hex');
+  const machine = machineId();
   const stats = { requests: 0, answered: 0, busy: 0, failed: 0, bytes: 0 };
   const requests: (() => Promise<void>)[] = [];
   const ahead: (() => Promise<void>)[] = [];
@@ -76,7 +77,7 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
 
   const announce = () => {
     if (link.whyDown() !== undefined) return;
-    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, draining }));
+    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, draining, machine }));
   };
   const refuse = (message: Msg, refusal: Refusal) => {
     if (link.whyDown() === undefined) message.respond(encodeRefusal(refusal));

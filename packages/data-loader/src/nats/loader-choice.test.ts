@@ -8,6 +8,7 @@ const loader = (id: string, changes: Partial<KnownLoader> = {}): KnownLoader => 
   seenMs: nowMs,
   draining: false,
   avoidedUntilMs: 0,
+  machine: '',
   ...changes,
 });
 const replicas = Array.from({ length: 60 }, (_, i) => i);

@@ -7,6 +7,8 @@ export interface KnownLoader {
   draining: boolean;
   /** Until when others are asked first, since it was late or answered nonsense. */
   avoidedUntilMs: number;
+  /** Its host. */
+  machine: string;
 }
 
 export const isLive = ({ seenMs, draining }: KnownLoader, nowMs: number, silenceMs: number): boolean =>

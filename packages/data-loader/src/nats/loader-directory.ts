@@ -1,4 +1,4 @@
-import type { Logger } from '@fourfold/common';
+import { growingPauseMs, type Logger } from '@fourfold/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { isLive, loadersInOrder, type KnownLoader } from './loader-choice.js';
 import { batchProtocolVersion, parseAnnouncement, type BatchSubjects } from './protocol.js';
@@ -11,8 +11,18 @@ export interface LoaderDirectory {
   heard(loader: string): void;
   /** When it last answered a request; 0 for never. */
   heardMs(loader: string): number;
-  /** Ask others first for a while. */
+  /** Ask others first, for longer each time. */
   avoid(loader: string): void;
+  /** It has too many requests: nobody asks it for a while, which is longer each time. */
+  rest(loader: string): void;
+  /** Until when nobody asks it. */
+  restsUntilMs(loader: string): number;
+  /** It has made a batch: what was wrong is over. */
+  served(loader: string): void;
+  /** Its host; undefined for one that is not known any more. */
+  machineOf(loader: string): string | undefined;
+  /** The hosts of the live ones. */
+  machines(): Set<string>;
   /** It is gone, until it announces itself again. */
   forget(loader: string): void;
   /** How many live ones there are, and how many that serve a run of this name from other batches. */
@@ -20,6 +30,15 @@ export interface LoaderDirectory {
 }
 
 const silentAnnouncements = 3;
+const busyPauses = { firstMs: 100, longestMs: 5_000 };
+const longestAvoidMs = 600_000;
+
+/** What a data-loader that does not serve has in a row. */
+interface Trouble {
+  avoided: number;
+  busy: number;
+  restsUntilMs: number;
+}
 
 /** Listen to announcements. `replicas`: of the run; `avoidMs`: how long others are preferred to one that was late. */
 export function followLoaders(
@@ -31,16 +50,23 @@ export function followLoaders(
   const known = new Map<string, KnownLoader>();
   const foreign = new Map<string, KnownLoader>();
   const answers = new Map<string, number>();
+  const troubles = new Map<string, Trouble>();
+  const troubleOf = (loader: string): Trouble => {
+    const found = troubles.get(loader) ?? { avoided: 0, busy: 0, restsUntilMs: 0 };
+    troubles.set(loader, found);
+    return found;
+  };
   connection.subscribe(subjects.anyLoaders, {
     callback(error, message) {
       const announcement = error ? undefined : parseAnnouncement(message.data);
       if (!announcement) return;
-      const { version, id, draining } = announcement;
+      const { version, id, draining, machine } = announcement;
       const ours = message.subject === subjects.loaders && version === batchProtocolVersion;
       const table = ours ? known : foreign;
       if (!table.has(id)) log.info({ event: ours ? 'loader-found' : 'loader-foreign', loader: id, version }, 'loader');
       forgetSilent(table);
-      table.set(id, { id, draining, seenMs: performance.now(), avoidedUntilMs: table.get(id)?.avoidedUntilMs ?? 0 });
+      const avoidedUntilMs = table.get(id)?.avoidedUntilMs ?? 0;
+      table.set(id, { id, draining, machine, seenMs: performance.now(), avoidedUntilMs });
     },
   });
   const forgetSilent = (table: Map<string, KnownLoader>) => {
@@ -49,19 +75,32 @@ export function followLoaders(
       if (nowMs - seenMs <= Math.max(silenceMs, avoidMs)) continue;
       table.delete(id);
       answers.delete(id);
+      troubles.delete(id);
     }
   };
-  const countLive = (table: Map<string, KnownLoader>) =>
-    [...table.values()].filter((loader) => isLive(loader, performance.now(), silenceMs)).length;
+  const live = (table: Map<string, KnownLoader>) =>
+    [...table.values()].filter((loader) => isLive(loader, performance.now(), silenceMs));
   return {
     inOrder: (replica) => loadersInOrder([...known.values()], { replica, replicas }, performance.now(), silenceMs),
     heard: (loader) => void answers.set(loader, performance.now()),
     heardMs: (loader) => answers.get(loader) ?? 0,
     avoid(loader) {
       const found = known.get(loader);
-      if (found) found.avoidedUntilMs = performance.now() + avoidMs;
+      if (!found) return;
+      const pauses = { firstMs: avoidMs, longestMs: Math.max(avoidMs, longestAvoidMs) };
+      found.avoidedUntilMs = performance.now() + growingPauseMs(++troubleOf(loader).avoided, pauses);
     },
+    rest(loader) {
+      const trouble = troubleOf(loader);
+      // Those who asked it at once hear it at once.
+      if (trouble.restsUntilMs > performance.now()) return;
+      trouble.restsUntilMs = performance.now() + growingPauseMs(++trouble.busy, busyPauses);
+    },
+    restsUntilMs: (loader) => troubles.get(loader)?.restsUntilMs ?? 0,
+    served: (loader) => void troubles.delete(loader),
+    machineOf: (loader) => known.get(loader)?.machine,
+    machines: () => new Set(live(known).map(({ machine }) => machine)),
     forget: (loader) => void known.delete(loader),
-    counts: () => ({ live: countLive(known), foreign: countLive(foreign) }),
+    counts: () => ({ live: live(known).length, foreign: live(foreign).length }),
   };
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Logger, RunConfig } from '@fourfold/common';
+import { createRepeats, type Logger, type RunConfig } from '@fourfold/common';
 import type { Batch } from '../batch-source.js';
 import type { DatasetManifest } from '../manifest.js';
 import { askLoaders, type BatchRequestStats } from './ask-loaders.js';
@@ -51,6 +51,7 @@ export async function connectBatchSource({
   const directory = followLoaders(link.connection, subjects, following);
   const shape = { count: data.globalBatch / data.replicas, crop: data.crop };
   const stats: BatchRequestStats = { received: 0, bytes: 0, moved: 0, late: 0, refusedReplies: 0 };
+  const repeats = createRepeats();
   const closed = new AbortController();
   // Each batch that is waited for listens.
   setMaxListeners(0, closed.signal, link.failed);
@@ -72,7 +73,7 @@ export async function connectBatchSource({
       waiting.set(key, { iteration, replica, sinceMs: performance.now() });
       try {
         const signals = [closed.signal, link.failed, ...(stop ? [stop] : [])];
-        const parts = { link, directory, subjects, shape, lateMs, stats, log };
+        const parts = { link, directory, subjects, shape, lateMs, stats, repeats, log };
         return await askLoaders(parts, { iteration, replica }, signals);
       } finally {
         waiting.delete(key);

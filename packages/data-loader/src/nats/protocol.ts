@@ -9,7 +9,7 @@ import { datasetDigest, type DatasetManifest } from '../manifest.js';
  */
 
 /** Grows with every change that an older program would not understand. */
-export const batchProtocolVersion = 2;
+export const batchProtocolVersion = 3;
 
 export interface BatchSubjects {
   /** Where this run's data-loaders announce themselves. */
@@ -47,6 +47,8 @@ const announcementSchema = z.object({
   id: z.string().regex(/^[a-z0-9]{1,32}$/),
   /** It takes no more requests. */
   draining: z.boolean(),
+  /** Its host, by the host's own proof. */
+  machine: z.string().regex(/^[0-9a-f]{32}$/),
 });
 export type Announcement = z.infer<typeof announcementSchema>;
 
