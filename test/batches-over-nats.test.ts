@@ -9,6 +9,7 @@ import {
   type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
+import { alert } from './support/timing.js';
 
 /*
  * A run whose batches come from data-loaders over a real NATS has the weights of the same run without, whatever happens to
@@ -78,8 +79,8 @@ describe.skipIf(!findProgram('nats-server'))('batches over NATS (after npm run s
     const run = await runs.create('loaders-die', overNats);
     const [first, second] = [startLoader(run), startLoader(run)];
     await Promise.all([first, second].map(started));
-    const coordinator = startCoordinator(run);
-    const workers = startWorkers(run, 2);
+    const coordinator = startCoordinator(run, ...alert);
+    const workers = startWorkers(run, 2, ...alert);
     await coordinator.waitFor(updated(1), 'the second iteration');
     first.child.kill('SIGKILL');
     await coordinator.waitFor(updated(3), 'the fourth iteration');

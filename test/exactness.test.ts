@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, type Process } from './support/process.js';
 import { startReversingProxy } from './support/reversing-proxy.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
+import { alert } from './support/timing.js';
 
 /*
  * Promise 1 of the design: the same weights, to the last bit, however many workers there are, in whatever order their
@@ -63,8 +64,8 @@ describe.each(backends)('on %s', (backend) => {
 
   test('a worker killed between the halves, another frozen for longer than its lease', async () => {
     const run = await runs.create('killed-and-frozen');
-    const coordinator = startCoordinator(run);
-    const [first, second] = startWorkers(run, 3);
+    const coordinator = startCoordinator(run, ...alert);
+    const [first, second] = startWorkers(run, 3, ...alert);
     await coordinator.waitFor(update('discriminator', 3), 'a first half');
     first.child.kill('SIGKILL');
     await coordinator.waitFor(update('discriminator', 5), 'a later first half');
@@ -110,11 +111,11 @@ describe.each(backends)('on %s', (backend) => {
 
   test('the coordinator frozen until its successor has taken over, then woken', async () => {
     const run = await runs.create('coordinator-frozen');
-    const coordinator = startCoordinator(run);
-    startWorkers(run, 2);
+    const coordinator = startCoordinator(run, ...alert);
+    startWorkers(run, 2, ...alert);
     await coordinator.waitFor(update('discriminator', 4), 'the fifth iteration');
     coordinator.child.kill('SIGSTOP');
-    const successor = startCoordinator(run, '--resume');
+    const successor = startCoordinator(run, '--resume', ...alert);
     await successor.waitFor(update('generator', 6), 'the successor’s work');
     const before = await run.store.list('checkpoints/');
     coordinator.child.kill('SIGCONT');

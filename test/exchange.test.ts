@@ -9,6 +9,7 @@ import {
   type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
+import { alert } from './support/timing.js';
 
 /*
  * Parameters and gradients cross in shared memory or over gRPC: the same bits, and nothing is left in shared memory.
@@ -100,8 +101,8 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
 
   test('a worker frozen for longer than its lease, then woken: the same weights', async () => {
     const run = await runs.create('frozen', shared);
-    const coordinator = startCoordinator(run);
-    const [worker] = startWorkers(run, 2);
+    const coordinator = startCoordinator(run, ...alert);
+    const [worker] = startWorkers(run, 2, ...alert);
     await coordinator.waitFor(update('discriminator', 4), 'a first half');
     worker.child.kill('SIGSTOP');
     await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the frozen worker');

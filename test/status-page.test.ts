@@ -31,7 +31,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
   afterAll(() => runs.remove());
 
   const start = (role: string, run: SmallRun, iterations: number, ...args: string[]): Process => {
-    const settings = [`phases.1.iterations=${iterations}`, 'checkpoints.every=20', 'timing.leaseMs=60000'];
+    const settings = [`phases.1.iterations=${iterations}`, 'checkpoints.every=20'];
     return startFourfold([role, ...run.configArgs, ...settings.flatMap((setting) => ['--set', setting]), ...args]);
   };
   const startWorkers = (run: SmallRun, iterations: number, count: number) =>

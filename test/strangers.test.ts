@@ -8,6 +8,7 @@ import { pulledWeights, weightsOfOneWorker, type FinalWeights } from './support/
 import { get } from './support/metrics.js';
 import { throwNoise } from './support/noise.js';
 import { killAll, type Process } from './support/process.js';
+import { patientTiming } from './support/timing.js';
 
 /*
  * A whole cluster at work, and those who are none of it: refused with a reason on both sides, and nothing is disturbed. Its tests
@@ -18,13 +19,15 @@ const finished = { code: 0, signal: null };
 const noiseSeconds = 60;
 /** Each half of an iteration takes two of these at least, for its parameters and for its lease: the run lasts as long as the noise. */
 const roundTripMs = 120;
-const config = clusterConfig([
+const phases = [
   { kind: 'mse', iterations: 45, learningRate: 1e-3 },
   { kind: 'gan', iterations: 65, learningRate: 1e-4 },
   { kind: 'gan', iterations: 65, learningRate: 1e-5 },
-]);
-/** Streams, so that parameters and gradients cross the ports; nobody is slow, so that whoever is lost was disturbed. */
-const settings = ['exchange.transport=grpc', 'checkpoints.every=30', 'timing.leaseMs=120000', 'timing.silenceMs=60000'];
+];
+/** Nobody is lost for being slow: whoever is lost was disturbed. */
+const config = clusterConfig(phases, patientTiming);
+/** Streams, so that parameters and gradients cross the ports. */
+const settings = ['exchange.transport=grpc', 'checkpoints.every=30'];
 const args = ['--http', '127.0.0.1:0', ...settings.flatMap((setting) => ['--set', setting])];
 
 type Environment = Record<string, string>;

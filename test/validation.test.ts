@@ -19,11 +19,10 @@ import {
 
 const pictures = ['coffee.png', 'hedgehog.jpg'];
 const views = ['00000004', '00000008', 'bicubic', 'original'];
-const patient = ['--set', 'timing.leaseMs=60000'];
 
 async function runToEnd(run: SmallRun): Promise<Evaluation[]> {
-  const coordinator = startCoordinator(run, ...patient);
-  const workers = startWorkers(run, 2, ...patient);
+  const coordinator = startCoordinator(run);
+  const workers = startWorkers(run, 2);
   for (const process of [coordinator, ...workers]) {
     expect(await process.exit, process.errors.join('\n')).toEqual({ code: 0, signal: null });
   }

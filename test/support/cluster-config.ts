@@ -1,6 +1,9 @@
+import { alertTiming } from './timing.js';
+
 /** The config of a run with tiny networks and four replicas, in YAML, for clusters that may lose any part at any time. */
 export const clusterConfig = (
   phases: readonly { kind: string; iterations: number; learningRate: number }[],
+  timing: object = { ...alertTiming, silenceMs: 2_000, stragglerFactor: 3 },
 ): string => `
 seed: 7
 generator: { channels: 8, blocks: 1 }
@@ -11,5 +14,5 @@ phases: ${JSON.stringify(phases)}
 generatorAverage: 0.9
 checkpoints: { every: 2 }
 workers: { backend: wasm, threads: 1 }
-timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 2000, termCheckMs: 200, patienceMs: 120000 }
+timing: ${JSON.stringify(timing)}
 `;

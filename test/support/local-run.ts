@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openStore, type ObjectStore } from '@fourfold/common';
 import { expect } from 'vitest';
 import { fourfold, photographs, startFourfold, type LogEvent, type Process } from './process.js';
+import { patientTiming } from './timing.js';
 
 /** A run of `fourfold train` in a folder of its own. */
 export interface LocalRun {
@@ -65,7 +66,7 @@ phases:
   - { kind: gan, iterations: ${iterations - 2}, learningRate: 1.0e-4 }
 checkpoints: { every: 2 }
 workers: { backend: wasm, threads: 1 }
-timing: { leaseMs: 20000, heartbeatMs: 100, silenceMs: 10000, termCheckMs: 200 }
+timing: ${JSON.stringify(patientTiming)}
 `;
 
 export const startTrain = (run: LocalRun, ...args: string[]): Process =>

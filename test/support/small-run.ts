@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openStore, sha256, type BackendName, type ObjectStore } from '@fourfold/common';
 import { checkpointStore, listCheckpoints } from '@fourfold/coordinator';
 import { fourfold, photographs, startFourfold, type Process } from './process.js';
+import { patientTiming } from './timing.js';
 
 export interface SmallRun {
   /** Arguments that every part of the run gets. */
@@ -21,7 +22,7 @@ export interface SmallRuns {
 
 /**
  * Runs that differ only in how they are run: tiny networks, five replicas (of two, a + b = b + a would hide the order),
- * both kinds of phases, real photographs. Leases move when they end alone, never because a worker is slow. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
+ * both kinds of phases, real photographs. A worker is lost when it is gone, or gives an `alert` run no answer, never because it is slow. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
  */
 export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStore?: string): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));
@@ -65,7 +66,7 @@ phases:
   - { kind: gan, iterations: 5, learningRate: 1.0e-4 }
 checkpoints: { every: 2 }
 workers: { backend: ${backend}, threads: 1 }
-timing: { leaseMs: 4000, heartbeatMs: 100, silenceMs: 3000, termCheckMs: 200, stragglerFactor: 0 }
+timing: ${JSON.stringify(patientTiming)}
 `;
 
 export const startCoordinator = (run: SmallRun, ...args: string[]): Process =>
