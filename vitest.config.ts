@@ -9,7 +9,7 @@ const common = {
 };
 
 /** Tests of what happens in time, or that look at all of the machine: nothing runs beside them. */
-const alone = ['batch-service', 'chaos', 'exchange', 'memory', 'zombies'].map((name) => `test/${name}.test.ts`);
+const alone = ['batch-service', 'chaos', 'exchange', 'memory', 'soak', 'zombies'].map((name) => `test/${name}.test.ts`);
 
 export default defineConfig({
   test: {

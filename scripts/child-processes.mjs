@@ -19,15 +19,15 @@ let endedBy;
  */
 export function startChild(program, args, options = {}) {
   if (endedBy) throw new Error(`${program} is not started: this process is being ended by ${endedBy}`);
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, detached: hasGroups });
-  if (child.pid === undefined) return child;
+  // Before there is anything to end.
   if (running.size === 0) handle(true);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, detached: hasGroups });
   running.add(child);
   child.once('close', () => {
     running.delete(child);
+    if (running.size === 0 && !endedBy) handle(false);
     // Others of its group may go on without it.
-    if (endedBy) signalGroup(child, 'SIGKILL');
-    else if (running.size === 0) handle(false);
+    if (endedBy && child.pid !== undefined) signalGroup(child, 'SIGKILL');
   });
   return child;
 }

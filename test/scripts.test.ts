@@ -70,15 +70,15 @@ test('bench/compare.mjs, when it is ended, ends its peer and starts no other', a
   expect(output()).toMatch(/^[^\n]*: round 1 of 3\n$/);
 });
 
-test('npm run chaos finds its test, and fails where that is skipped', async () => {
-  const { exit, output } = startScript([pathOf('scripts/chaos.mjs'), '--faults', '1'], {
+test.each(['chaos', 'soak'])('npm run %s finds its test, and fails where that is skipped', async (name) => {
+  const { exit, output } = startScript([pathOf(`scripts/${name}.mjs`)], {
     PATH: folder,
     XDG_CACHE_HOME: folder,
     NO_COLOR: '1',
   });
   expect(await exit, output()).toEqual([2, null]);
-  expect(output()).toMatch(/Tests +1 skipped/);
-  expect(output()).toMatch(
-    /chaos: the test was skipped: nats-server and MinIO are not there; run npm run setup:servers/,
+  expect(output()).toMatch(/Tests .*1 skipped/);
+  expect(output()).toContain(
+    `test/${name}.test.ts: a test was skipped: nats-server and MinIO are not there; run npm run setup:servers`,
   );
 });

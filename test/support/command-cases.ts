@@ -50,6 +50,7 @@ export const commandCases: readonly CommandCase[] = [
     run: (text) => `${withoutS3} ${text.replace('--minutes 30', '--faults 1')}`,
     says: /1 passed/,
   },
+  { command: /^npm run soak /, by: ['test/soak.test.ts', /npm run soak/] },
   { command: /^npm run dashboards$/, by: ['deploy/grafana/src/dashboards.test.ts', /dashboardFiles/] },
   { command: /^npm run dashboards:draw /, cannot: 'wants a Prometheus that has scraped a run for minutes' },
   { command: /^npm run conformance /, by: ['packages/tfjs-torch/src/conformance.test.ts', /conformance/] },

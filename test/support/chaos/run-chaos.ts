@@ -75,7 +75,7 @@ export async function runChaos(
 }
 
 /** The newest update that any coordinator has made; -1 before the first. */
-function progressOf({ cluster }: Chaos): number {
+export function progressOf({ cluster }: Chaos): number {
   const updates = cluster.coordinators.map(({ process }) =>
     process.events.findLast(({ event, network }) => event === 'update' && network === 'generator'),
   );
@@ -115,7 +115,11 @@ async function awaitMoment(chaos: Chaos, moment: Moment, failed: AbortSignal): P
 }
 
 /** Replace workers and data-loaders that leave by themselves; one that a user would have to mend ends the test. */
-function keepParts({ cluster, struck }: Chaos, report: ChaosReport, failure: AbortController): { stop(): void } {
+export function keepParts(
+  { cluster, struck }: Chaos,
+  report: Pick<ChaosReport, 'replaced'>,
+  failure: AbortController,
+): { stop(): void } {
   const watched = new Set<Process>();
   const watch = (part: Process, start: () => Process) => {
     if (watched.has(part)) return;
@@ -150,7 +154,7 @@ function keepParts({ cluster, struck }: Chaos, report: ChaosReport, failure: Abo
   };
 }
 
-const rejected = (signal: AbortSignal): Promise<never> =>
+export const rejected = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     const fail = () => reject(signal.reason as Error);
     if (signal.aborted) fail();

@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** What a process holds. */
+export interface Held {
+  residentMib: number;
+  descriptors: number;
+  threads: number;
+}
+
+/** What a process of a run held at a time. */
+export interface Sample extends Held {
+  /** Its role, and which of that role it is. */
+  role: string;
+  name: string;
+  /** Since the soak began. */
+  atSeconds: number;
+  /** Since the process was first seen. */
+  ageSeconds: number;
+}
+
+/** What a process holds now; undefined where it is gone. */
+export function heldBy(pid: number): Held | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const residentKib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    // One that has ended and was not waited for yet holds nothing.
+    if (residentKib === undefined) return undefined;
+    return {
+      residentMib: Number(residentKib) / 1024,
+      descriptors: readdirSync(`/proc/${pid}/fd`).length,
+      threads: readdirSync(`/proc/${pid}/task`).length,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A part that is looked at until it is gone. */
+export interface Watched {
+  role: string;
+  pid: number;
+}
+
+/** Look at all parts each `intervalMs`; `parts` gives those of now and may repeat itself. */
+export function startSampling(parts: () => readonly Watched[], intervalMs: number) {
+  const samples: Sample[] = [];
+  const begunMs = performance.now();
+  const seen = new Map<number, { name: string; sinceSeconds: number }>();
+  const countOf = new Map<string, number>();
+  const look = () => {
+    const atSeconds = (performance.now() - begunMs) / 1000;
+    for (const { role, pid } of parts()) {
+      const held = heldBy(pid);
+      if (!held) continue;
+      if (!seen.has(pid)) {
+        const count = (countOf.get(role) ?? 0) + 1;
+        countOf.set(role, count);
+        seen.set(pid, { name: `${role} ${count}`, sinceSeconds: atSeconds });
+      }
+      const { name, sinceSeconds } = seen.get(pid) as { name: string; sinceSeconds: number };
+      samples.push({ role, name, atSeconds, ageSeconds: atSeconds - sinceSeconds, ...held });
+    }
+  };
+  const timer = setInterval(look, intervalMs);
+  look();
+  return {
+    samples,
+    stop: () => clearInterval(timer),
+  };
+}
