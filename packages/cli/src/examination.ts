@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
 import { describeError } from '@fourfold/common';
 import { probeBackends } from '@fourfold/model';
 import sharp from 'sharp';
+import { examinePlaces, proxies } from './examined-places.js';
 import { registerFonts } from './report/fonts.js';
 import { formatBytes } from './terminal/table.js';
 
@@ -24,7 +22,11 @@ const otherFormats = ['heif', 'gif', 'svg'] as const;
 
 /** Look at what this machine has for fourfold; nothing is left behind. */
 export async function examine(): Promise<Finding[]> {
-  return [nodeVersion(), cores(), memory(), ...backends(), simd(), threads(), pictures(), fonts(), await output()];
+  const places = examinePlaces(process.env);
+  return [
+    ...[nodeVersion(), cores(), memory(), ...backends(), simd(), threads(), pictures(), fonts()],
+    ...[...(await places), proxies(process.env)],
+  ];
 }
 
 function nodeVersion(): Finding {
@@ -97,19 +99,5 @@ function fonts(): Finding {
     return { subject: 'fonts', ok: true, required: false, detail: `${registerFonts()}, for charts` };
   } catch (error) {
     return { subject: 'fonts', ok: false, required: false, detail: describeError(error) };
-  }
-}
-
-/** Whether runs can be written where they go unless told otherwise. */
-async function output(): Promise<Finding> {
-  const subject = 'writing to ./out';
-  let folder = resolve('out');
-  while (!existsSync(folder)) folder = dirname(folder);
-  try {
-    await rm(await mkdtemp(join(folder, '.fourfold-')), { recursive: true });
-    return { subject, ok: true, required: false, detail: resolve('out') };
-  } catch (error) {
-    const detail = `${describeError(error)}; set store, and --out, to other places`;
-    return { subject, ok: false, required: false, detail };
   }
 }

@@ -1,5 +1,7 @@
 import { lstat, open, readdir, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Environment } from '@fourfold/common';
 import { hashFile } from './shard-file.js';
 
 /*
@@ -20,6 +22,10 @@ export interface CacheFile {
 const cacheName = /^([0-9a-f]{64})\.(tar|partial-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 /** What a killed process has left is removed after this; a time so far ahead is of no fetch that goes on, either. */
 const abandonedMs = 3_600_000;
+
+/** The cache's folder where a config names none. */
+export const userCacheFolder = (environment: Environment): string =>
+  join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'fourfold', 'shards');
 
 export const shardPath = (folder: string, sha256: string): string => join(folder, `${sha256}.tar`);
 export const partialPath = (folder: string, sha256: string, id: string): string =>

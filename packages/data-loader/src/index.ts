@@ -15,6 +15,7 @@ export {
 export { decoderVersion } from './decoder-version.js';
 export { formatsRead, isPictureName, otherFormat } from './picture-formats.js';
 export { downscale, resizeBy, resizeTo, type Kernel } from './imresize.js';
+export { listCache, userCacheFolder } from './cache-folder.js';
 export { listPictures } from './list-pictures.js';
 export { datasetDigest, readDatasetManifest, type DatasetManifest } from './manifest.js';
 export { addBatchRequestMetrics, addBatchSourceMetrics } from './batch-metrics.js';

@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   createLogger,
@@ -13,7 +12,7 @@ import {
   type DataConfig,
   type ObjectStore,
 } from '@fourfold/common';
-import { listCache, makeRoom, partialPath, shardPath } from './cache-folder.js';
+import { listCache, makeRoom, partialPath, shardPath, userCacheFolder } from './cache-folder.js';
 import { createFetchWatch, type FetchPatience } from './fetch-watch.js';
 import type { DatasetShard } from './manifest.js';
 import { hashFile, type HeldFile } from './shard-file.js';
@@ -52,7 +51,7 @@ export function createShardCache(
   { cacheFolder, cacheBytes }: Pick<DataConfig, 'cacheFolder' | 'cacheBytes'>,
   patience = usualPatience,
 ): ShardCache {
-  const folder = resolve(cacheFolder ?? userFolder());
+  const folder = resolve(cacheFolder ?? userCacheFolder(process.env));
   const log = createLogger('shard-cache');
   const failure = (cause: unknown) =>
     cause instanceof FourfoldError
@@ -144,8 +143,6 @@ export function createShardCache(
     },
   };
 }
-
-const userFolder = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold', 'shards');
 
 const ignoreMissing = (error: unknown): undefined => {
   if (systemErrorCode(error) !== 'ENOENT') throw error;

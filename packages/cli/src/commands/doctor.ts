@@ -10,7 +10,8 @@ export function registerDoctor(program: Command): void {
     .summary('say what this machine has for fourfold')
     .description(
       'Say what this machine has: Node.js, cores, memory, the backends that were found and why others were not, ' +
-        'WebAssembly, picture formats, fonts, a place to write. Exits non-zero when something required is missing.',
+        'WebAssembly, picture formats, fonts, places to write and the room in them, proxies in the environment. Exits non-zero when ' +
+        'something required is missing.',
     )
     .addOption(jsonOption())
     .action(async ({ json }: { json?: true }) => {
