@@ -1,6 +1,7 @@
 // Programs that scripts start, which do not outlive them. Every script of this repository starts its programs here; the linter sees
 // to it. Uses Node.js alone: what installs the packages needs it, too.
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers';
 
 const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
@@ -32,10 +33,14 @@ export function startChild(program, args, options = {}) {
   return child;
 }
 
-/** Run a program to its end; rejects only where it does not start. `output` is both streams as they came. */
-export function runChild(program, args, options) {
+/**
+ * Run a program to its end; rejects only where it does not start. `output` is both streams as they came; `onLine` hears each line of
+ * stderr meanwhile.
+ */
+export function runChild(program, args, { onLine, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const child = startChild(program, args, options);
+    if (onLine) createInterface({ input: child.stderr }).on('line', onLine);
     const said = { stdout: '', stderr: '', output: '' };
     for (const stream of ['stdout', 'stderr']) {
       child[stream]?.setEncoding('utf8').on('data', (text) => {

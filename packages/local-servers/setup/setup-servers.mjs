@@ -18,12 +18,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runChild } from '../../../scripts/child-processes.mjs';
 
-/** What is installed how; the programs, and the browser's names, are those of src/find-program.ts. */
+/** What is installed how, and how long it takes; the programs, and the browser's names, are those of src/find-program.ts. */
+const seconds = 'which takes some seconds';
 const sources = [
-  { programs: ['nats-server'], install: () => fromDebian('nats-server', ['nats-server']) },
-  { programs: ['prometheus', 'promtool'], install: () => fromDebian('prometheus', ['prometheus', 'promtool']) },
-  { programs: ['minio'], install: () => fromGo('github.com/minio/minio@latest') },
-  { programs: ['chromium'], find: findBrowser, install: () => withAptGet('chromium') },
+  { programs: ['nats-server'], takes: seconds, install: () => fromDebian('nats-server', ['nats-server']) },
+  {
+    programs: ['prometheus', 'promtool'],
+    takes: seconds,
+    install: () => fromDebian('prometheus', ['prometheus', 'promtool']),
+  },
+  { programs: ['minio'], takes: minutes(3, 10), install: () => fromGo('github.com/minio/minio@latest') },
+  { programs: ['chromium'], takes: seconds, find: findBrowser, install: () => withAptGet('chromium') },
 ];
 /** A Kubernetes cluster without containers, for tests. It compiles for minutes, so that it must be asked for. */
 const kubernetesSources = [
@@ -32,11 +37,21 @@ const kubernetesSources = [
       ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
       ...['kwok', 'jobset-controller', 'kustomize'],
     ],
+    takes: minutes(10, 15),
     // What Go calls them, where that is another name.
     install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
   },
-  { programs: ['kueue-controller'], install: () => fromGoTools(kueueModule, { kueue: 'kueue-controller' }) },
-  { programs: ['kubernetes-crds'], find: findFolder, install: () => fromGoModules('kubernetes-crds', crds) },
+  {
+    programs: ['kueue-controller'],
+    takes: minutes(5, 10),
+    install: () => fromGoTools(kueueModule, { kueue: 'kueue-controller' }),
+  },
+  {
+    programs: ['kubernetes-crds'],
+    takes: seconds,
+    find: findFolder,
+    install: () => fromGoModules('kubernetes-crds', crds),
+  },
 ];
 const kubernetesModule = fileURLToPath(new URL('../../../test/kubernetes', import.meta.url));
 const kueueModule = fileURLToPath(new URL('../../../test/kueue', import.meta.url));
@@ -55,7 +70,14 @@ const { values: options, positionals: asked } = parseArgs({
 });
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'bin');
 
+/** How often what takes minutes says how far it is. */
+const progressMs = 15_000;
+
 class SetupError extends Error {}
+
+function minutes(from, to) {
+  return `which Go compiles in ${from} to ${to} minutes on two cores, with 2 GB in its caches`;
+}
 
 async function main() {
   if (options.help) {
@@ -63,16 +85,22 @@ async function main() {
 
 Looks for nats-server, prometheus, promtool and minio on the PATH and in ${cacheBin}. What is missing is put there: nats-server
 and Prometheus out of their Debian packages (needs apt-get; nothing is installed on the system), MinIO compiled by \`go install\`
-(needs Go; takes some minutes, fewer cores with GOFLAGS=-p=1). A browser, Chromium or Chrome, is looked for on the PATH; where
+(needs Go; takes three to ten minutes on two cores, fewer cores with GOFLAGS=-p=1). A browser, Chromium or Chrome, is looked for on the PATH; where
 there is none, root gets it by apt-get install, since it is more than one package. Exits with 2 where one cannot be had; the
 others are installed all the same. With names of programs: only these. With the name kubernetes: what the tests of deploy/k8s
-need, which is compiled from the Go modules in test/kubernetes and test/kueue (about ten minutes on two cores) and never installed unasked.`);
+need, which is compiled from the Go modules in test/kubernetes and test/kueue (15 to 25 minutes on two cores) and never installed unasked.`);
     return;
   }
   mkdirSync(cacheBin, { recursive: true });
   let failed = false;
-  for (const { programs, install, find = findProgram } of askedSources()) {
-    const missing = programs.filter((program) => !find(program));
+  const wanted = askedSources();
+  for (const source of wanted) {
+    const missing = missingOf(source);
+    if (missing.length > 0) say(`${missing.join(', ')}: missing; installing it, ${source.takes}`);
+  }
+  for (const source of wanted) {
+    const { programs, install, find = findProgram } = source;
+    const missing = missingOf(source);
     if (missing.length === 0) {
       for (const program of programs) say(`${program}: ${find(program)}`);
       continue;
@@ -91,6 +119,10 @@ need, which is compiled from the Go modules in test/kubernetes and test/kueue (a
     }
   }
   if (failed) process.exitCode = 2;
+}
+
+function missingOf({ programs, find = findProgram }) {
+  return programs.filter((program) => !find(program));
 }
 
 function askedSources() {
@@ -171,12 +203,28 @@ async function fromGo(module) {
   await needs('go', ['version'], `${module} needs Go (https://go.dev/doc/install)`);
   const folder = mkdtempSync(join(cacheBin, '.go-'));
   try {
-    say(`compiling ${module}, which takes some minutes ...`);
-    await run('go', ['install', module], { env: { ...process.env, GOBIN: folder } });
+    say(`compiling ${module} ...`);
+    await goInstall([module], { env: { ...process.env, GOBIN: folder } });
     for (const program of readdirSync(folder)) putInPlace(join(folder, program), program);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Run `go install`, and say now and then how far it is: it names each module that it fetches and each package that it compiles. */
+async function goInstall(args, options) {
+  const beginMs = Date.now();
+  const counts = { fetched: 0, compiled: 0 };
+  let saidMs = -Infinity;
+  const onLine = (line) => {
+    if (line.startsWith('go: downloading ')) counts.fetched++;
+    else if (/^[\w./~-]+$/.test(line)) counts.compiled++;
+    if (Date.now() - saidMs < progressMs) return;
+    saidMs = Date.now();
+    const passed = ((saidMs - beginMs) / 1000).toFixed(0);
+    say(`${counts.fetched} modules fetched, ${counts.compiled} packages compiled after ${passed} s`);
+  };
+  await run('go', ['install', '-v', ...args], { ...options, onLine });
 }
 
 /** Compile the tools of a Go module of ours, all at once since they share most of their code; `names` are other names than Go's. */
@@ -188,9 +236,9 @@ async function fromGoTools(moduleFolder, names) {
   const flags = Object.entries(version).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
   const folder = mkdtempSync(join(cacheBin, '.go-'));
   try {
-    say(`compiling ${basename(moduleFolder)} for Kubernetes ${kubernetes}, which takes minutes ...`);
-    const args = ['install', '-trimpath', `-ldflags=-s -w ${flags.join(' ')}`, 'tool'];
-    await run('go', args, { cwd: moduleFolder, env: { ...process.env, GOBIN: folder } });
+    say(`compiling ${basename(moduleFolder)} for Kubernetes ${kubernetes} ...`);
+    const args = ['-trimpath', `-ldflags=-s -w ${flags.join(' ')}`, 'tool'];
+    await goInstall(args, { cwd: moduleFolder, env: { ...process.env, GOBIN: folder } });
     for (const program of readdirSync(folder)) putInPlace(join(folder, program), names[program] ?? program);
   } finally {
     rmSync(folder, { recursive: true, force: true });
