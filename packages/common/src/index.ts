@@ -46,6 +46,7 @@ export * from './term.js';
 export * from './term-guard.js';
 export * from './term-put.js';
 export * from './conditional-puts.js';
+export * from './store-trial.js';
 export * from './waiting.js';
 export * from './validation-keys.js';
 export type { Chunk } from './generated/fourfold/v1/Chunk.js';

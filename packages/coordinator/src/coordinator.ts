@@ -11,6 +11,7 @@ import {
   sha256,
   startPartServer,
   startServer,
+  tryStore,
   unlessAborted,
   wire,
   type Logger,
@@ -65,6 +66,15 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const datasetSha256 = sha256(await orStopped(openStore(config.dataset).get('manifest.json')));
   const startOptions = { run, config, datasetSha256, resume, log };
   const read = await orStopped(readStart(startOptions));
+  await orStopped(
+    tryStore(run, (error) => {
+      const reason = describeError(error);
+      log.warn(
+        { event: 'store-no-delete', reason },
+        'nothing can be removed from the store: old checkpoints will stay',
+      );
+    }),
+  );
   await orStopped(checkConditionalPuts(run));
   const security = readRpcSecurity(process.env);
   const server = await startServer(listen, { log, security });

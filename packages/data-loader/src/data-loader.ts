@@ -11,6 +11,7 @@ import {
 } from '@fourfold/common';
 import { addBatchServiceMetrics, addBatchSourceMetrics } from './batch-metrics.js';
 import { createBatchSource } from './batch-source.js';
+import { tryShardCache } from './cache-trial.js';
 import { readDatasetManifest } from './manifest.js';
 import { startBatchService, type BatchService } from './nats/batch-service.js';
 import { connectToNats, type NatsLink } from './nats/connection.js';
@@ -39,6 +40,7 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
   const log = createLogger('data-loader');
   const store = openStore(config.dataset);
   const manifest = await readDatasetManifest(store);
+  await tryShardCache(config);
   const source = createBatchSource({ store, manifest, data, seed });
   let link: NatsLink | undefined;
   let service: BatchService | undefined;

@@ -19,6 +19,7 @@ export { listCache, userCacheFolder } from './cache-folder.js';
 export { listPictures } from './list-pictures.js';
 export { datasetDigest, readDatasetManifest, type DatasetManifest } from './manifest.js';
 export { addBatchRequestMetrics, addBatchSourceMetrics } from './batch-metrics.js';
+export { tryShardCache } from './cache-trial.js';
 export { createBatchSource, type Batch, type BatchSource, type BatchSourceStats } from './batch-source.js';
 export { openSource } from './sources/open-source.js';
 export { openMeasuredSet, type MeasuredSet } from './sources/measured-set.js';

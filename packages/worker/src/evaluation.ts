@@ -11,6 +11,13 @@ export interface Scores {
 /** An original must be this large, in pixels a side, for SSIM's window to fit inside the border. */
 const smallestSide = 20;
 
+/** Throw `invalid` with the reason alone for a picture that is too small to measure on. */
+export function checkMeasurable({ width, height }: Pick<Picture, 'width' | 'height'>): void {
+  if (Math.min(width, height) >= smallestSide) return;
+  const sizes = `${width}x${height}, both sides must be at least ${smallestSide}`;
+  throw new FourfoldError('invalid', `too small to measure: ${sizes}`);
+}
+
 /**
  * Crop an original to multiples of 4, make its LR picture, let `upscale` bring that back to 4 times its size, and
  * measure against the crop `hr` (design, section 4). Throws `invalid` with the reason alone for a picture too small.
@@ -19,12 +26,7 @@ export async function evaluatePicture(
   original: Picture,
   upscale: (lr: Picture, hr: Picture) => Picture | Promise<Picture>,
 ): Promise<Scores> {
-  if (Math.min(original.width, original.height) < smallestSide) {
-    throw new FourfoldError(
-      'invalid',
-      `too small to measure: ${original.width}x${original.height}, both sides must be at least ${smallestSide}`,
-    );
-  }
+  checkMeasurable(original);
   const hr = cropToMultiple(original, 4);
   return scoresAgainst(hr, await upscale(downscale(hr, 0), hr));
 }

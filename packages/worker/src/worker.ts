@@ -34,6 +34,7 @@ import { createBatchQueue } from './batches.js';
 import { startComputeThread, type Compute } from './compute.js';
 import { createWorkerExchange } from './exchange.js';
 import { tellWhyNotStarted } from './farewell.js';
+import { lookAhead } from './look-ahead.js';
 import { createServing } from './serving.js';
 import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './worker-metrics.js';
 
@@ -96,6 +97,7 @@ async function work(parts: WorkParts): Promise<void> {
   const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
   const manifest = await orStopped(readDatasetManifest(dataset));
   const datasetSha256 = sha256(await orStopped(dataset.get('manifest.json')));
+  const { vggBytes } = await orStopped(lookAhead(config, { decodeMs: 30_000, signal, log }));
   const source = await openBatches(parts, dataset, manifest);
   const batches = createBatchQueue(source, { ahead: config.batches.ahead, iterations: totalIterations(config) });
   addBatchWaitMetrics(metrics, () => batches.stats());
@@ -104,7 +106,6 @@ async function work(parts: WorkParts): Promise<void> {
   const server = await startServer(listen, { log });
   server.addService(wire.Worker.service, exchange.handlers);
   try {
-    const vggBytes = config.vgg ? await orStopped(readObject(config.vgg)) : undefined;
     const started = compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
     const kind = { ...(await orStopped(started)), decoder: decoderVersion };
     log.info({ event: 'started', kind, address: server.address }, 'started');
@@ -170,12 +171,3 @@ async function openBatches(
 /** Threads to compute with: the configured number, else this worker's share of the machine. */
 const threadsOf = ({ workers }: RunConfig): number =>
   workers.threads || Math.max(1, Math.floor(availableParallelism() / workers.count));
-
-/** An object by its own URL; one that is named by its SHA-256 is compared with it. Throws `corrupt`. */
-async function readObject(url: string): Promise<Buffer> {
-  const cut = url.lastIndexOf('/');
-  const bytes = await openStore(url.slice(0, cut)).get(url.slice(cut + 1));
-  const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(url)?.[1];
-  if (hash && sha256(bytes) !== hash) throw new FourfoldError('corrupt', `${url} is damaged: its SHA-256 differs`);
-  return bytes;
-}

@@ -34,6 +34,9 @@ interface TrainOptions {
 /** How long the coordinator may take to stop: as long as an object store that is away is waited for. */
 const stopMs = 600_000;
 
+/** How long validation pictures are decoded to see whether they can be, before anything is started; workers look longer. */
+const lookMs = 10_000;
+
 /** `fourfold train`: a whole run on this machine. */
 export function registerTrain(program: Command): void {
   program
@@ -66,6 +69,8 @@ export function registerTrain(program: Command): void {
       }
       await readDatasetManifest(openStore(config.dataset));
       const signal = abortOnInterruption();
+      const { lookAhead } = await import('@fourfold/worker');
+      await lookAhead(config, { decodeMs: lookMs, signal });
       const run = runStore(config);
       const logPath = join(logFolder(run, config.name), 'train.log');
       await mkdir(dirname(logPath), { recursive: true });

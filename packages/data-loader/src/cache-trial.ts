@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { FourfoldError, parseS3Url, storageError, type RunConfig } from '@fourfold/common';
+import { userCacheFolder } from './cache-folder.js';
+
+/**
+ * Try whether shards can be cached on this machine, where a config has them come from an object store and be read here. Throws
+ * `no-space`, or `invalid` for a folder that cannot be written.
+ */
+export async function tryShardCache({ data, dataset }: Pick<RunConfig, 'data' | 'dataset'>): Promise<void> {
+  if (!parseS3Url(dataset)) return;
+  const folder = resolve(data.cacheFolder ?? userCacheFolder(process.env));
+  const scratch = join(folder, `.fourfold-trial-${randomUUID()}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(scratch, scratch, { flag: 'wx' });
+    await rm(scratch);
+  } catch (cause) {
+    const isFull = storageError(folder, 'written', cause).code === 'no-space';
+    throw new FourfoldError(isFull ? 'no-space' : 'invalid', `the shard cache ${folder} cannot be written`, {
+      mend: 'set data.cacheFolder to a folder with room, which this user may write',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import { availableParallelism } from 'node:os';
+import type { Logger, RunConfig } from '@fourfold/common';
+import { naming, tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
+import { checkMeasurable } from './evaluation.js';
+import { openValidation } from './validation.js';
+import { readVggFile } from './vgg-file.js';
+
+/*
+ * What a run will need of a machine that computes for it is looked at before it starts, so that nothing of it ends a run hours in.
+ */
+
+export interface LookOptions {
+  /** Pictures are decoded for so long; what is behind has been listed. */
+  decodeMs: number;
+  signal: AbortSignal;
+  log?: Logger;
+}
+
+/** What was read on the way and will be used. */
+export interface Findings {
+  vggBytes?: Buffer;
+}
+
+/**
+ * Look at the shard cache, the weights of the feature network and the validation pictures that a config names: that each is there,
+ * is of use, and can be written where that will be needed. Throws what stands in the way: `invalid`, `not-found`, `corrupt`, `no-space`.
+ */
+export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: LookOptions): Promise<Findings> {
+  if (config.batches.from === 'shards') await tryShardCache(config);
+  const vggBytes = await readVggFile(config);
+  if (!config.validation) return { vggBytes };
+  const set = await openValidation(config.validation.images);
+  try {
+    const decoded = await decodeWithin(set, decodeMs, signal);
+    const { photographs, left } = set;
+    const facts = { images: config.validation.images, pictures: photographs.length, decoded, left: left.length };
+    log?.info({ event: 'validation', ...facts }, 'validation pictures were looked at');
+  } finally {
+    await set.close();
+  }
+  return { vggBytes };
+}
+
+/** Decoded pictures that memory holds at once. */
+const mostAtOnce = 4;
+
+/** Decode pictures, several at a time; how many there was time for. */
+async function decodeWithin(set: MeasuredSet, decodeMs: number, signal: AbortSignal): Promise<number> {
+  const { photographs } = set;
+  const together = Math.min(mostAtOnce, availableParallelism());
+  const endMs = performance.now() + decodeMs;
+  let decoded = 0;
+  while (decoded < photographs.length && performance.now() < endMs) {
+    signal.throwIfAborted();
+    const next = photographs.slice(decoded, decoded + together);
+    await Promise.all(next.map((photograph) => checkPicture(set, photograph)));
+    decoded += next.length;
+  }
+  return decoded;
+}
+
+async function checkPicture(set: MeasuredSet, photograph: SourceFile): Promise<void> {
+  const picture = await set.decode(photograph);
+  const checked = Promise.resolve(picture).then(checkMeasurable);
+  await naming(set.title(photograph), checked);
+}
