@@ -17,11 +17,15 @@ async function install(name, madeOf, fill) {
   const stamp = join(folder, 'made-of.json');
   const text = JSON.stringify(madeOf);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === text) return say(`${folder} is there`);
+  if (existsSync(folder) && !existsSync(stamp)) {
+    throw new Error(`${folder} has no made-of.json, so it is not this script's: move it away, and repeat the command`);
+  }
   const startMs = Date.now();
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  // From now on the folder is known as ours; what it is made of is said last.
+  writeFileSync(stamp, '"unfinished"');
   await fill(folder);
-  // Last: a folder without it is unfinished.
   writeFileSync(`${stamp}.new`, text);
   renameSync(`${stamp}.new`, stamp);
   say(`${folder} is ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);

@@ -3,7 +3,7 @@
  *   node examples/srresnet-mse/collect.mjs out/photographs
  * wants apt-get and dpkg-deb. photographs.csv lists them.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { photographs, resourceEntries, withPackages } from './packages.mjs';
@@ -11,6 +11,7 @@ import { photographs, resourceEntries, withPackages } from './packages.mjs';
 const out = process.argv[2];
 if (!out) throw new Error('usage: node collect.mjs DIR');
 mkdirSync(out, { recursive: true });
+if (readdirSync(out).length > 0) throw new Error(`${out} holds something already: name a new or an empty folder`);
 
 /** GCompris's pictures were sharpened, wallpapers are large and soft: both are scaled down, which gives clean detail. */
 const gcomprisScale = 0.75;

@@ -19,10 +19,12 @@ const { values: options } = parseArgs({
     minutes: { type: 'string', default: '60' },
     until: { type: 'string', default: new Date().toISOString() },
     rate: { type: 'string', default: '1m' },
-    out: { type: 'string', default: fileURLToPath(new URL('../../../docs/images', import.meta.url)) },
+    // Without it the pictures of the docs are drawn anew.
+    out: { type: 'string' },
   },
 });
 
+const docsImages = fileURLToPath(new URL('../../../docs/images', import.meta.url));
 const family = 'DejaVu Sans';
 const require = createRequire(import.meta.url);
 for (const file of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
@@ -32,11 +34,13 @@ const end = Math.floor(Date.parse(options.until) / 1000);
 const seconds = Number(options.minutes) * 60;
 const range = { start: end - seconds, end, step: Math.max(1, Math.round(seconds / 240)) };
 for (const [name, text] of dashboardFiles) {
-  const path = join(options.out, `dashboard-${name.replace('.json', '.png')}`);
+  const path = join(options.out ?? docsImages, `dashboard-${name.replace('.json', '.png')}`);
   const { namespace, run, rate, prometheus } = options;
   const picture = await drawDashboard(JSON.parse(text) as DashboardJson, {
     ...{ url: prometheus, namespace, run, range, rateInterval: rate, family },
   });
-  writeFileSync(path, await sharp(picture).png({ palette: true, colours: 64 }).toBuffer());
+  const png = await sharp(picture).png({ palette: true, colours: 64 }).toBuffer();
+  // In a folder of the user's nothing is written over.
+  writeFileSync(path, png, { flag: options.out === undefined ? 'w' : 'wx' });
   console.log(path);
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FourfoldError } from './errors.js';
 import { openStore, type ObjectStore } from './object-store.js';
 import { openOutputFolder, unfinishedKey } from './output-folder.js';
 
@@ -36,6 +37,15 @@ test('what is interrupted is known as ours by the next one, which takes away wha
   await third.put('b', 'third');
   await third.finish('manifest.json', '{}');
   expect(await held()).toEqual(['b', 'manifest.json']);
+});
+
+test('a store that lets nobody delete takes whole outputs all the same', async () => {
+  const real = out;
+  out = { ...real, remove: () => Promise.reject(new FourfoldError('refused', 'no DeleteObject')) };
+  const filled = await open();
+  await filled.put('a', 'text');
+  await filled.finish('manifest.json', '{}');
+  expect(await held()).toEqual(['a', 'manifest.json', unfinishedKey]);
 });
 
 test.each([

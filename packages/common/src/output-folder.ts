@@ -52,15 +52,13 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
     });
   }
   const claimed = new Set<string>();
-  let isMarked = noted !== undefined;
+  // What stays because it may not be removed does no harm: nothing names it, and what is whole says so.
+  const tidy = (key: string) => store.remove(key).catch(() => undefined);
   const claim = async (keys: readonly string[]): Promise<void> => {
     if (keys.every((key) => claimed.has(key))) return;
     for (const key of keys) claimed.add(key);
     const files = [...new Set([...left, ...claimed])];
-    const mark = JSON.stringify({ format: 'fourfold-unfinished', version: 1, files });
-    // Of two commands that begin at once one goes on.
-    await store.put(unfinishedKey, mark, { ifAbsent: !isMarked });
-    isMarked = true;
+    await store.put(unfinishedKey, JSON.stringify({ format: 'fourfold-unfinished', version: 1, files }));
   };
   return {
     claim,
@@ -69,9 +67,9 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
       await store.put(key, body);
     },
     async finish(key, body) {
-      for (const old of left) if (!claimed.has(old)) await store.remove(old);
+      for (const old of left) if (!claimed.has(old)) await tidy(old);
       await store.put(key, body);
-      await store.remove(unfinishedKey);
+      await tidy(unfinishedKey);
     },
   };
 }
