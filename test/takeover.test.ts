@@ -1,0 +1,78 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
+import { fourfold, killAll, type Process } from './support/process.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startWorkers,
+  weightsOf,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
+
+/*
+ * A coordinator that was cut off publishes a checkpoint when another one has long taken over: it is nobody's.
+ */
+
+const finished = { code: 0, signal: null };
+let runs: SmallRuns;
+let reference: Awaited<ReturnType<typeof weightsOf>>;
+
+beforeAll(async () => {
+  runs = await prepareSmallRuns();
+  const run = await runs.create('alone');
+  const coordinator = startCoordinator(run);
+  startWorkers(run, 1);
+  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  reference = await weightsOf(run);
+}, 120_000);
+afterEach(killAll);
+afterAll(() => runs.remove());
+
+const written = (coordinator: Process, iteration: number) =>
+  coordinator.waitFor(
+    (line) => line.event === 'checkpoint' && line['iteration'] === iteration,
+    `iteration ${iteration}`,
+  );
+
+/** Publish a checkpoint of term 1 as it would arrive late: whole, of iteration 6, and with other weights than the run has there. */
+async function publishLate(run: SmallRun): Promise<string> {
+  const late = '00000006-0001';
+  const from = checkpointStore(run.store, '00000002-0001');
+  const manifest = await readManifest(from);
+  const store = checkpointStore(run.store, late);
+  for (const file of Object.keys(manifest.files)) await store.put(file, await from.get(file));
+  const versions = { generator: 6, discriminator: 3 };
+  await store.put('manifest.json', JSON.stringify({ ...manifest, iteration: 6, versions }));
+  return late;
+}
+
+test('the run goes on from its newest term’s checkpoint, whatever an older one publishes beyond', async () => {
+  const run = await runs.create('late');
+  const first = startCoordinator(run);
+  startWorkers(run, 1);
+  await written(first, 2);
+  first.child.kill('SIGSTOP');
+  const second = startCoordinator(run, '--resume');
+  await written(second, 4);
+  second.child.kill('SIGKILL');
+  await second.exit;
+  const late = await publishLate(run);
+
+  const [newest, ...others] = (await listCheckpoints(run.store)).reverse();
+  expect(newest).toMatch(/-0002$/);
+  expect(others).not.toContain(late);
+  const listed = await fourfold(['checkpoints', 'ls', run.store.url]);
+  expect(listed.stdout).toMatch(new RegExp(`${late} .*superseded: a newer term than 1 had already gone on`));
+  const third = startCoordinator(run, '--resume');
+  const resumed = await third.waitFor(({ event }) => event === 'resumed', 'the resumption');
+  expect(resumed['checkpoint']).toBe(newest);
+  expect(await third.exit, third.errors.join('\n')).toEqual(finished);
+  expect(await weightsOf(run)).toEqual(reference);
+  expect(await run.store.list(`checkpoints/${late}/`)).toEqual([]);
+
+  first.child.kill('SIGCONT');
+  expect((await first.exit).code).toBe(1);
+  expect(first.errors.join('\n')).toMatch(/a newer coordinator \(term 3\) has taken over/);
+  expect(await weightsOf(run)).toEqual(reference);
+}, 120_000);
