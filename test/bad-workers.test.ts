@@ -1,8 +1,11 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { loadRunConfig, type Chunk, type WorkerMessage } from '@fourfold/common';
 import { generatorLayout } from '@fourfold/model/layout';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
-import { killAll, type Process } from './support/process.js';
+import { otherMachine } from './support/other-machine.js';
+import { killAll, photographs, startFourfold, type Process } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -180,3 +183,33 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
   },
   120_000,
 );
+
+test('a machine without the validation folder: its worker leaves and says why, the run goes on with another', async () => {
+  const images = join(runs.folder, 'validation');
+  await mkdir(images);
+  await copyFile(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
+  const run = await runs.create('unmounted', `${grpc}validation: { images: '${images}', every: 2 }\n`);
+  const coordinator = startCoordinator(run, '--set', 'timing.leaseMs=60000');
+  await coordinator.waitFor(({ event }) => event === 'listening', 'listening');
+  const empty = otherMachine(runs.folder, `mount -t tmpfs tmpfs ${images}`);
+  const unfit = startFourfold(['worker', ...run.configArgs], empty);
+  expect(await unfit.exit).toEqual({ code: 1, signal: null });
+  expect(unfit.errors).toEqual([expect.stringMatching(/^fourfold: .*validation/)]);
+  const told = ['worker-unfit', 'worker-failed-to-start'];
+  expect(coordinator.events.find(({ event }) => told.includes(String(event)))?.['reason']).toMatch(/validation/);
+  startWorkers(run, 1);
+  await expectSameEnd(run, coordinator);
+}, 120_000);
+
+test('a worker that nobody can reach at its address is the one that leaves; the run goes on with another', async () => {
+  const run = await runs.create('unreachable', grpc);
+  const coordinator = startCoordinator(run);
+  await coordinator.waitFor(({ event }) => event === 'listening', 'listening');
+  const [unreachable] = startWorkers(run, 1, '--advertise', '127.0.0.1:1');
+  expect(await unreachable.exit).toEqual({ code: 1, signal: null });
+  expect(unreachable.errors).toEqual([expect.stringMatching(/127\.0\.0\.1:1/)]);
+  const pulls = coordinator.events.filter(({ event }) => event === 'pull-failed');
+  expect(pulls.length).toBeLessThanOrEqual(10);
+  startWorkers(run, 1);
+  await expectSameEnd(run, coordinator);
+}, 120_000);

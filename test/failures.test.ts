@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints, verifyCheckpoint } from '@fourfold/coordinator';
@@ -74,6 +74,23 @@ test('a shard with a flipped byte stops the run, which names it', async () => {
   await flipByte(join(run.dataset, shard));
   await expectFailure(startTrain(run), 2, new RegExp(`${shard.replace('.', '\\.')} is damaged`));
 }, 60_000);
+
+test('a shard that cannot be read: pauses, a fresh worker, then the end with the reason', async () => {
+  const run = await runs.copy(base, 'unreadable-shard');
+  await rm(run.folder, { recursive: true });
+  const [shard] = (await readdir(run.dataset)).filter((name) => name.endsWith('.tar'));
+  await rm(join(run.dataset, shard));
+  await mkdir(join(run.dataset, shard));
+  await expectFailure(startTrain(run), 1, new RegExp(`${shard.replace('.', '\\.')} could not be read: EISDIR`));
+  const log = await logOf(run);
+  const processes = new Set(
+    log.filter(({ role, event }) => role === 'worker' && event === 'started').map(({ pid }) => pid),
+  );
+  expect(processes.size).toBe(2);
+  // Five tries a process of each of two batches at most; without pauses there were a thousand a second.
+  expect(log.filter(({ event }) => event === 'rejected').length).toBeLessThanOrEqual(20);
+  expect(log.find(({ event }) => event === 'run-fails')).toMatchObject({ code: 'unavailable' });
+}, 120_000);
 
 test('a damaged checkpoint is passed over for the whole one before it', async () => {
   const run = await runs.copy(base, 'damaged-newest');

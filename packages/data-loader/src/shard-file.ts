@@ -39,7 +39,9 @@ export async function openShard(store: ObjectStore, shard: DatasetShard, cache: 
       async read(index) {
         const { offset, sizeBytes, ...sample } = places[index];
         const bytes = Buffer.alloc(sizeBytes);
-        const { bytesRead } = await file.handle.read(bytes, 0, sizeBytes, offset);
+        const { bytesRead } = await file.handle.read(bytes, 0, sizeBytes, offset).catch((cause: unknown) => {
+          throw storageError(name, 'read', cause);
+        });
         if (bytesRead !== sizeBytes) throw new FourfoldError('corrupt', `${name}: it was cut short while it was used`);
         return { ...sample, bytes };
       },
@@ -52,11 +54,12 @@ export async function openShard(store: ObjectStore, shard: DatasetShard, cache: 
 }
 
 async function openInPlace(path: string, name: string, sha256: string): Promise<HeldFile> {
-  const handle = await open(path).catch((cause: unknown) => {
+  const unreadable = (cause: unknown) => {
     throw storageError(name, 'read', cause);
-  });
+  };
+  const handle = await open(path).catch(unreadable);
   try {
-    const actual = await hashFile(handle);
+    const actual = await hashFile(handle).catch(unreadable);
     if (actual !== sha256) throw damagedError(name, actual, sha256);
     return { handle, close: () => handle.close() };
   } catch (error) {

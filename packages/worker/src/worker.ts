@@ -126,10 +126,13 @@ async function work(parts: WorkParts): Promise<void> {
     for (let waitMs = retryMs.first; ; waitMs = Math.min(retryMs.longest, waitMs * 2)) {
       const address = coordinator ?? (await orStopped(newestTerm(runStore(config))))?.address;
       if (address) {
+        const triedMs = performance.now();
         const { joined, ended, reason } = await serveOne(address, signal);
         if (ended) return;
         log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
-        if (joined) [aloneSinceMs, waitMs] = [performance.now(), retryMs.first];
+        if (joined) aloneSinceMs = performance.now();
+        // One that takes it in and loses it at once is not asked all the time.
+        if (joined && aloneSinceMs - triedMs > retryMs.longest) waitMs = retryMs.first;
         // It may have come too late to hear of the end.
         if (await orStopped(isRunOver(runStore(config), config))) return;
       }
