@@ -1,8 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FourfoldError } from './errors.js';
+import { createLogger } from './log.js';
 import { openStore, type ObjectStore } from './object-store.js';
 import { tryStore } from './store-trial.js';
 
@@ -14,14 +15,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const never = (error: unknown) => {
-  throw error;
-};
+const log = createLogger('test');
+const warn = vi.spyOn(log, 'warn').mockReturnValue();
 const refused = () => Promise.reject(new FourfoldError('refused', 'it is not allowed'));
 
 test('of the trial nothing stays', async () => {
-  await tryStore(run, never);
+  await tryStore(run, log);
   expect(await run.list('')).toEqual([]);
+  expect(warn).not.toHaveBeenCalled();
 });
 
 test.each<[string, Partial<ObjectStore>]>([
@@ -29,7 +30,7 @@ test.each<[string, Partial<ObjectStore>]>([
   ['read', { get: refused }],
   ['listed', { list: refused }],
 ])('a store that cannot be %s is refused by its own reason', async (verb, broken) => {
-  await expect(tryStore({ ...run, ...broken }, never)).rejects.toMatchObject({
+  await expect(tryStore({ ...run, ...broken }, log)).rejects.toMatchObject({
     code: 'refused',
     message: `the run's store cannot be ${verb}: it is not allowed`,
   });
@@ -38,18 +39,18 @@ test.each<[string, Partial<ObjectStore>]>([
 
 test('a store that gives back other bytes, or does not list, is refused', async () => {
   const other = { ...run, get: () => Promise.resolve(Buffer.from('other')) };
-  await expect(tryStore(other, never)).rejects.toMatchObject({ code: 'corrupt' });
+  await expect(tryStore(other, log)).rejects.toMatchObject({ code: 'corrupt' });
   const silent = { ...run, list: () => Promise.resolve([]) };
-  await expect(tryStore(silent, never)).rejects.toMatchObject({ code: 'invalid' });
+  await expect(tryStore(silent, log)).rejects.toMatchObject({ code: 'invalid' });
 });
 
 test('a store that removes nothing is told, and is good enough', async () => {
-  const told: unknown[] = [];
-  await tryStore({ ...run, remove: refused }, (error) => told.push(error));
-  expect(told).toEqual([expect.objectContaining({ code: 'refused' })]);
+  await tryStore({ ...run, remove: refused }, log);
+  const told = { event: 'store-no-delete', reason: 'it is not allowed' };
+  expect(warn).toHaveBeenCalledExactlyOnceWith(told, expect.stringContaining('old checkpoints will stay'));
 });
 
 test('a folder in whose place there is a file cannot be written', async () => {
   await writeFile(join(folder, 'runs'), 'a file');
-  await expect(tryStore(run, never)).rejects.toThrow(/^the run's store cannot be written: file:/);
+  await expect(tryStore(run, log)).rejects.toThrow(/^the run's store cannot be written: file:/);
 });

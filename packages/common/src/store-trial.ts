@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { describeError, FourfoldError } from './errors.js';
+import type { Logger } from './log.js';
 import type { ObjectStore } from './object-store.js';
 
 /**
  * Try with a scratch object whether a run's store takes, gives back, lists and removes objects, before hours of work are to go there.
- * Throws what the store does, saying what was tried, and `corrupt` where other bytes come back. That nothing can be removed is told
- * to `onNoDelete` alone: a run can do without.
+ * Throws what the store does, saying what was tried, and `corrupt` where other bytes come back. That nothing can be removed is only
+ * logged: a run can do without.
  */
-export async function tryStore(run: ObjectStore, onNoDelete: (error: unknown) => void): Promise<void> {
+export async function tryStore(run: ObjectStore, log: Pick<Logger, 'warn'>): Promise<void> {
   const key = `terms/scratch-${randomUUID()}`;
   const body = Buffer.from(randomUUID());
   await trying('written', () => run.put(key, body));
@@ -23,7 +24,13 @@ export async function tryStore(run: ObjectStore, onNoDelete: (error: unknown) =>
       });
     }
   } finally {
-    await run.remove(key).catch(onNoDelete);
+    await run.remove(key).catch((error: unknown) => {
+      const reason = describeError(error);
+      log.warn(
+        { event: 'store-no-delete', reason },
+        'nothing can be removed from the store: old checkpoints will stay',
+      );
+    });
   }
 
   async function trying<T>(verb: string, attempt: () => Promise<T>): Promise<T> {

@@ -66,15 +66,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const datasetSha256 = sha256(await orStopped(openStore(config.dataset).get('manifest.json')));
   const startOptions = { run, config, datasetSha256, resume, log };
   const read = await orStopped(readStart(startOptions));
-  await orStopped(
-    tryStore(run, (error) => {
-      const reason = describeError(error);
-      log.warn(
-        { event: 'store-no-delete', reason },
-        'nothing can be removed from the store: old checkpoints will stay',
-      );
-    }),
-  );
+  await orStopped(tryStore(run, log));
   await orStopped(checkConditionalPuts(run));
   const security = readRpcSecurity(process.env);
   const server = await startServer(listen, { log, security });
