@@ -18,7 +18,10 @@ const config = parseRunConfig(
   { name: 'small', dataset: 'd', phases: [{ kind: 'mse', iterations: 1, learningRate: 1 }] },
   'a test',
 );
-const kind = { backend: 'wasm', version: '1', device: 'cpu', instructionSet: 'simd', threads: 1, precision: 'f32' };
+const kind = {
+  ...{ backend: 'wasm', version: '1', device: 'cpu', instructionSet: 'simd', threads: 1, precision: 'f32' },
+  decoder: 'libvips',
+};
 const register: Register = {
   protocolVersion,
   run: 'small',

@@ -54,13 +54,14 @@ test('--json is one object with the same', async () => {
 
 test('nothing usable, no folder, a bad number: one line, exit code 2', async () => {
   await inFolder(async (folder) => {
-    await writeFile(join(folder, 'text.png'), 'no picture at all');
+    await mkdir(join(folder, 'photos'));
+    await writeFile(join(folder, 'photos', 'text.png'), 'no picture at all');
     const outcomes = await Promise.all([
-      fourfold(folder, 'prepare', '--images', '.', '--out', 'dataset'),
+      fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset'),
       fourfold(folder, 'prepare', '--images', 'nowhere', '--out', 'dataset'),
-      fourfold(folder, 'prepare', '--images', '.', '--out', 'dataset', '--sample', '0'),
-      fourfold(folder, 'prepare', '--images', '.', '--out', 'dataset', '--tile', '130'),
-      fourfold(folder, 'prepare', '--images', '.'),
+      fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset', '--sample', '0'),
+      fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset', '--tile', '130'),
+      fourfold(folder, 'prepare', '--images', 'photos'),
     ]);
     const messages = [
       /has no usable photograph/,
