@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { claimTerm, getJson, getVerified, newestTerm, sha256, type ObjectStore } from '@fourfold/common';
+import {
+  claimTerm,
+  getJson,
+  getVerified,
+  newestTerm,
+  openOutputFolder,
+  sha256,
+  type ObjectStore,
+} from '@fourfold/common';
 
 /** What every object store must do. `root` gives the store to test in; each test works below a prefix of its own. */
 export function testObjectStore(root: () => ObjectStore): void {
@@ -81,6 +89,20 @@ export function testObjectStore(root: () => ObjectStore): void {
     expect(await keysOf(store.at('a'), '')).toEqual(['1/x', '10']);
     expect(await store.list('b/')).toEqual([{ key: 'b/2', sizeBytes: 3 }]);
     expect(await fresh().list('')).toEqual([]);
+  });
+
+  test('a command fills a place of its own, goes on after an interruption, and leaves alone what is somebody’s', async () => {
+    const store = fresh();
+    await (await openOutputFolder(store, { inputs: [] })).put('shard-000007.tar', 'half of a dataset');
+    const out = await openOutputFolder(store, { inputs: [] });
+    await out.put('shard-000000.tar', 'all of it');
+    await out.finish('manifest.json', '{}');
+    expect(await keysOf(store, '')).toEqual(['manifest.json', 'shard-000000.tar']);
+    await expect(openOutputFolder(store, { inputs: [] })).rejects.toMatchObject({
+      code: 'invalid',
+      message: `${store.url} holds manifest.json, which fourfold has not made`,
+    });
+    await expect(openOutputFolder(fresh(), { inputs: [root().url] })).rejects.toMatchObject({ code: 'invalid' });
   });
 
   test('tidying a folder takes away no object', async () => {

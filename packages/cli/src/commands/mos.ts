@@ -5,7 +5,7 @@ import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
 import type { Method } from '../mos/prepare-study.js';
-import { studyFolder } from '../mos/study.js';
+import { studyFolder, studyInputs } from '../mos/study.js';
 import { writeFigure } from '../report/write-figure.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
@@ -86,7 +86,7 @@ export function registerMos(program: Command): void {
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (study: string, { figure, force, json }: { figure?: string; force: boolean; json?: true }) => {
-      if (figure) await checkOutputFile(figure, { inputs: [study], force });
+      if (figure) await checkOutputFile(figure, { inputs: studyInputs(studyFolder(study)), force });
       const { describeReport, reportStudy } = await import('../mos/report-study.js');
       const report = await reportStudy(studyFolder(study));
       if (figure) await writeFigure(figure, (await import('../mos/draw-opinions.js')).drawOpinions(report.opinions));

@@ -1,9 +1,9 @@
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openStore } from '@fourfold/common';
 import { expect, test } from 'vitest';
-import { heldOutPhotographs, inFolder } from '../test-support.js';
+import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import { openStudyPlace, original, prepareStudy, readyPictures, type Method } from './prepare-study.js';
 import { pictureKey, studyFolder } from './study.js';
 
@@ -78,4 +78,23 @@ test('a study is a folder of this machine, by path or URL', () => {
   expect(studyFolder(pathToFileURL('/tmp/a study').href)).toBe('/tmp/a study');
   expect(studyFolder('study')).toBe(join(process.cwd(), 'study'));
   expect(() => studyFolder('s3://models/study')).toThrow('s3://models/study: a study is a folder on this machine');
+});
+
+test('a report’s figure is not drawn over what it reads, nor without --force over another file', async () => {
+  await inFolder(async (folder) => {
+    for (const name of ['opinions.png', 'study.json', 'ratings/ada.jsonl']) {
+      await mkdir(join(folder, name, '..'), { recursive: true });
+      await writeFile(join(folder, name), 'mine');
+    }
+    const report = async (figure: string, ...args: string[]) => {
+      const { exitCode, stderr } = await fourfold(folder, 'mos', 'report', '.', '--figure', figure, ...args);
+      expect(exitCode).toBeGreaterThan(0);
+      expect(await readFile(join(folder, figure), 'utf8')).toBe('mine');
+      return stderr;
+    };
+    expect(await report('opinions.png')).toContain('opinions.png exists already; name another file, or give --force');
+    expect(await report('opinions.png', '--force')).toContain('study.json is not JSON');
+    expect(await report('study.json', '--force')).toMatch(/study\.json is .*study\.json, which is read/);
+    expect(await report('ratings/ada.jsonl', '--force')).toMatch(/is in .*ratings, which is read/);
+  });
 });

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { FourfoldError, getJson, openStore, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 
@@ -41,6 +42,10 @@ export function studyFolder(place: string): string {
   if (folder === undefined) throw new FourfoldError('invalid', `${place}: a study is a folder on this machine`);
   return folder;
 }
+
+/** What a study consists of: a figure may lie beside it. */
+export const studyInputs = (folder: string): string[] =>
+  [studyFile, 'pictures', 'ratings'].map((name) => join(folder, name));
 
 /** Read a study. Throws `not-found` where the folder holds none, `corrupt` where it is not one. */
 export async function readStudy(store: ObjectStore): Promise<Study> {
