@@ -72,6 +72,10 @@ test.each<[string, Scenario]>([
     { code: 'not-found', machines: alone, earlier: [before('not-found')], is: 'the run' },
   ],
   [
+    '... unless others may be on their way',
+    { code: 'not-found', machines: alone, othersMayCome: true, earlier: [before('not-found')], is: 'this machine' },
+  ],
+  [
     '... also of what may pass, when its tries are over',
     { code: 'unavailable', times: maxTries, machines: alone, earlier: [before('unavailable')], is: 'the run' },
   ],
@@ -114,8 +118,8 @@ test.each<[string, Scenario]>([
     { code: 'useless', times: maxTries, earlier: [before('useless', 'b')], is: 'the run' },
   ],
   ['a worker none of whose answers is of use leaves', { code: 'useless', inARow: maxInARow, is: 'this machine' }],
-])('%s', (_, { code, machines = two, is, times = 1, inARow = times, earlier = [] }) => {
-  expect(judge(fails(code), { times, inARow, earlier, machines: new Set(machines) })).toBe(is);
+])('%s', (_, { code, machines = two, is, times = 1, inARow = times, earlier = [], othersMayCome }) => {
+  expect(judge(fails(code), { times, inARow, earlier, othersMayCome, machines: new Set(machines) })).toBe(is);
 });
 
 describe('what kind of failure an error is', () => {

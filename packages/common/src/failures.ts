@@ -59,6 +59,8 @@ export interface Circumstances {
   earlier: readonly Failure[];
   /** The machines that were there lately. */
   machines: ReadonlySet<string>;
+  /** Machines may be on their way that nobody has seen yet. */
+  othersMayCome?: boolean;
 }
 
 /** So often the same thing is tried, where trying again may help. */
@@ -73,7 +75,8 @@ const mayPass = new Set<FailureCode>(['unavailable', 'conflict', 'useless']);
 const saysOfInput = new Set<FailureCode>(['invalid', 'not-found', 'corrupt', 'useless']);
 
 /** What a failure is taken for. */
-export function judge(failure: Failure, { times, inARow, earlier, machines }: Circumstances): Verdict {
+export function judge(failure: Failure, circumstances: Circumstances): Verdict {
+  const { times, inARow, earlier, machines, othersMayCome } = circumstances;
   const { code } = failure;
   if (code === 'stale') return 'stale';
   const isSpent = times >= maxTries;
@@ -85,7 +88,7 @@ export function judge(failure: Failure, { times, inARow, earlier, machines }: Ci
   if (isAlone) {
     // Its answers are as good as fresh: nothing of the one before is in them.
     if (code === 'useless' && isSpent) return 'the run';
-    if (same.some((other) => isFresh(failure, other))) return 'the run';
+    if (!othersMayCome && same.some((other) => isFresh(failure, other))) return 'the run';
   } else if (saysOfInput.has(code)) {
     if (same.some(({ machine }) => machine !== failure.machine)) return 'the run';
   } else if (everyone(same)) {

@@ -237,9 +237,17 @@ test('a worker that cannot start says so: two machines end the run, unless someb
   failures.failedToStart(b, told);
   expect(ended).toBeUndefined();
   board.leave(good.id, 'it is gone');
-  pass(latelyMs + 1_000);
   failures.failedToStart(a, told);
   expect(ended).toMatchObject({ code: 'not-found', message: told.reason });
+});
+
+test('the first machine cannot start workers: others may be on their way, for six processes', () => {
+  for (let i = 0; i < 6; i++) {
+    expect(ended).toBeUndefined();
+    failures.failedToStart(a, { code: 'not-found', reason: 'photos/validation does not exist' });
+    pass(10_000);
+  }
+  expect(ended).toMatchObject({ code: 'not-found' });
 });
 
 test('a failure of a lease that has moved on counts for nothing', () => {

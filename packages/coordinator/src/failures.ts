@@ -107,8 +107,8 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   function endedOutside(machine: string, process: string | number, begunMs: number, told: Told): void {
     const failure = { code: told.code, machine, process, begunMs, failedMs: now(), subject: processSubject };
     const earlier = standing.filter(({ subject }) => subject === processSubject);
-    const circumstances = { times: Infinity, inARow: Infinity, earlier, machines: machinesNow().add(machine) };
-    const verdict = seats.size === 0 ? judge(failure, circumstances) : 'this machine';
+    const known = { earlier, machines: machinesNow().add(machine), othersMayCome: true };
+    const verdict = seats.size === 0 ? judge(failure, { times: Infinity, inARow: Infinity, ...known }) : 'this machine';
     conclude(verdict, failure, told, 1);
   }
 
