@@ -31,7 +31,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['scripts/*', 'bench/*', 'packages/*/setup/*'],
+    files: ['scripts/*', 'bench/*', 'packages/*/setup/*', 'packages/*/conformance/*', 'examples/**/*.mjs'],
     ignores: ['scripts/child-processes.mjs'],
     rules: {
       'no-restricted-imports': [

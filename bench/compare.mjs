@@ -236,8 +236,14 @@ async function main() {
       ...(only.includes('update') ? updateComparisons : []),
       ...(only.includes('loader') ? await loaderComparisons(folder) : []),
     ];
+    const asked = comparisons.filter(({ name }) => name.includes(options.match));
+    if (asked.length === 0) {
+      console.error(`no comparison of --only ${options.only} is named like --match ${options.match}`);
+      process.exitCode = 2;
+      return;
+    }
     const results = [];
-    for (const comparison of comparisons.filter(({ name }) => name.includes(options.match))) {
+    for (const comparison of asked) {
       try {
         results.push(await measure(comparison, Number(options.rounds)));
         // Those that come after may take longer than there is time.

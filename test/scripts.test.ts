@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +69,16 @@ test('bench/compare.mjs, when it is ended, ends its peer and starts no other', a
   await running(0);
   expect(output()).toMatch(/^[^\n]*: round 1 of 3\n$/);
 });
+
+test.runIf(existsSync(pathOf('packages/tfjs-torch/build/torch.node')))(
+  'npm run conformance says that it ran no test',
+  async () => {
+    const args = [pathOf('packages/tfjs-torch/conformance/run.mjs'), '--filter', 'no spec is named like this'];
+    const { exit, output } = startScript(args);
+    expect(await exit, output()).toEqual([2, null]);
+    expect(output()).toContain('conformance: no test ran');
+  },
+);
 
 test.each(['chaos', 'soak'])('npm run %s finds its test, and fails where that is skipped', async (name) => {
   const { exit, output } = startScript([pathOf(`scripts/${name}.mjs`)], {

@@ -35,7 +35,7 @@ phases:
   - { kind: gan, iterations: 1000000, learningRate: 1.0e-4 }
 checkpoints: { every: 50, keep: 3 }
 workers: { backend: ${backend}, threads: 1 }
-validation: { images: ${join(photographs, 'held-out')}, every: 400, pictures: 1 }
+validation: { images: ${join(photographs, 'held-out')}, every: 8, pictures: 1 }
 timing: ${JSON.stringify({ ...alertTiming, leaseMs: 20_000, stragglerFactor: 3 })}
 `;
 

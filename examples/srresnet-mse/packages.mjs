@@ -2,11 +2,11 @@
  * Debian's packages of the photographs that photographs.csv lists; wants apt-get and dpkg-deb.
  */
 import { Buffer } from 'node:buffer';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
+import { runChild } from '../../scripts/child-processes.mjs';
 
 export const listFile = new URL('photographs.csv', import.meta.url);
 
@@ -26,14 +26,19 @@ export async function withPackages(use) {
   try {
     for (const source of new Set(photographs.map(({ source }) => source))) {
       console.log(`${source} ...`);
-      execFileSync('apt-get', ['download', source], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+      await run('apt-get', ['download', source], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
       const archive = readdirSync(folder).find((file) => file.startsWith(`${source}_`));
-      execFileSync('dpkg-deb', ['-x', archive, source], { cwd: folder });
+      await run('dpkg-deb', ['-x', archive, source], { cwd: folder });
     }
     await use(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function run(program, args, options) {
+  const { code, signal, output } = await runChild(program, args, options);
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${signal ?? code}: ${output.trim()}`);
 }
 
 /**

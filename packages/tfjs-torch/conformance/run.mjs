@@ -1,10 +1,10 @@
 // npm run conformance -- [--filter TEXT] [--device cpu|cuda] [--json]: TensorFlow.js's own test suite, which its package
 // ships, on `torch`.
 import { build } from 'esbuild';
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runChild } from '../../../scripts/child-processes.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -38,7 +38,7 @@ await build({
 mkdirSync(path('../out'), { recursive: true });
 rmSync(reportFile, { force: true });
 // What the tests print goes to the other stream: standard output is the report's.
-const { status, signal } = spawnSync(process.execPath, [bundle], {
+const { code, signal } = await runChild(process.execPath, [bundle], {
   stdio: ['ignore', 2, 2],
   env: {
     ...process.env,
@@ -52,7 +52,7 @@ let text;
 try {
   text = readFileSync(reportFile, 'utf8');
 } catch {
-  console.error(`conformance: the tests ended without a report (${signal ?? `exit status ${status}`})`);
+  console.error(`conformance: the tests ended without a report (${signal ?? `exit status ${code}`})`);
   process.exit(2);
 }
 const { passed, pending, failed } = JSON.parse(text);
@@ -60,5 +60,9 @@ if (options.json) console.log(text);
 else {
   for (const { name, messages } of failed) console.log(`${name}\n    ${messages.join('\n').split('\n')[0]}`);
   console.log(`${passed} passed, ${failed.length} failed, ${pending} pending; messages: ${reportFile}`);
+}
+if (passed + failed.length === 0) {
+  console.error(`conformance: no test ran: none is named like --filter ${options.filter}`);
+  process.exit(2);
 }
 process.exit(failed.length === 0 ? 0 : 1);

@@ -42,6 +42,9 @@ export async function runSoak(
   const chaos: Chaos = { cluster, office: () => office, takeOffice: (next) => (office = next), struck: new Set() };
   const report: SoakReport = { seconds, iterations: 0, kinds: {}, replaced: [], samples: [], tensorsLeft: [] };
   const failure = new AbortController();
+  const failed = rejected(failure.signal);
+  // Nobody may be waiting for it just then.
+  failed.catch(() => undefined);
   for (let i = 0; i < loaders; i++) cluster.startLoader();
   for (let i = 0; i < workers; i++) cluster.startWorker();
   const keeping = keepParts(chaos, report, failure);
@@ -65,7 +68,7 @@ export async function runSoak(
     const begunMs = performance.now();
     const until = async (atSeconds: number) => {
       const leftMs = begunMs + atSeconds * 1000 - performance.now();
-      await Promise.race([delay(Math.max(0, leftMs)), rejected(failure.signal)]);
+      await Promise.race([delay(Math.max(0, leftMs)), failed]);
     };
     const groups = new Map<string, Promise<void>>();
     for (const fault of faults) {
@@ -78,7 +81,7 @@ export async function runSoak(
       groups.set(group, done);
     }
     await until(seconds);
-    await Promise.race([Promise.all(groups.values()), rejected(failure.signal)]);
+    await Promise.race([Promise.all(groups.values()), failed]);
     report.iterations = progressOf(chaos);
     await expectProgress(chaos, failure.signal);
     if (kept.train.child.exitCode !== null) throw new Error(`the kept run ended: ${kept.train.errors.join('\n')}`);
