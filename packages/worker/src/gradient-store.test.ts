@@ -95,6 +95,16 @@ test('a buffer that was not offered comes back', () => {
   expect(store.take(six)).toBe(buffer);
 });
 
+test('a gradient that cannot be offered gives its buffer back, and its token stands for nothing', async () => {
+  const buffer = held(six, 1);
+  buffer.encode = () => {
+    throw new TypeError('no such section');
+  };
+  await expect(store.offer(token(1), buffer)).rejects.toThrow('no such section');
+  await expect(pull(token(1), 6)).rejects.toMatchObject({ code: status.NOT_FOUND });
+  expect(store.take(six)).toBe(buffer);
+});
+
 test('clear forgets all and keeps the buffers', async () => {
   const buffers = [held(six, 1), held(six, 2)];
   for (const [i, buffer] of buffers.entries()) await store.offer(token(i), buffer);

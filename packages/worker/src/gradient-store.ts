@@ -68,11 +68,15 @@ export function createGradientStore(shared: SharedGradients, traffic: Traffic['g
     async offer(token: Token__Output, gradient: WireVector): Promise<OfferedGradient | undefined> {
       const name = tokenName(token);
       wanted.add(name);
-      gradient.encode();
-      const file = await shared.put(token, gradient.bytes).catch((error: unknown) => {
+      let file: SharedFile__Output | undefined;
+      try {
+        gradient.encode();
+        file = await shared.put(token, gradient.bytes);
+      } catch (error) {
+        wanted.delete(name);
         free.push(gradient);
         throw error;
-      });
+      }
       if (!wanted.has(name)) {
         free.push(gradient);
         shared.release(token);

@@ -15,6 +15,7 @@ import {
   type CropBatch,
   type GeneratorPass,
   type Layout,
+  type NamedTensors,
   type Network,
 } from '@fourfold/model';
 
@@ -83,8 +84,9 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     const found = kept.get(replica);
     if (found) return found;
     if (kept.size >= config.workers.keptPasses) drop(kept.keys().next().value as number);
+    const generator = network('generator');
     const tensors = uploadBatch(batch);
-    const made: KeptPass = { batch: tensors, pass: runGenerator(network('generator'), tensors.lr) };
+    const made: KeptPass = { batch: tensors, pass: runGenerator(generator, tensors.lr) };
     kept.set(replica, made);
     return made;
   }
@@ -95,30 +97,48 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     return replica.content;
   }
 
-  return {
-    discriminator(place, batch, target) {
-      const { batch: tensors, pass } = passOf(place, batch);
-      const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored);
-      downloadGradients(gradientLayouts.discriminator, gradients, target);
+  /** A half that throws may have used up a part of what is kept: all of it is forgotten, and computed again. */
+  function orReset<T>(half: () => T): T {
+    try {
+      return half();
+    } catch (error) {
+      reset();
+      throw error;
+    }
+  }
+
+  function download(layout: Layout, gradients: NamedTensors, target: Float32Array): void {
+    try {
+      downloadGradients(layout, gradients, target);
+    } finally {
       disposeTensors(gradients);
-      return readLosses(losses);
-    },
+    }
+  }
+
+  return {
+    discriminator: (place, batch, target) =>
+      orReset(() => {
+        const { batch: tensors, pass } = passOf(place, batch);
+        const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored);
+        download(gradientLayouts.discriminator, gradients, target);
+        return readLosses(losses);
+      }),
     content({ replica, iteration, phase }) {
       const pass = kept.get(replica);
-      if (pass && keptIteration === iteration) contentOf(pass, phase);
+      if (pass && keptIteration === iteration) orReset(() => contentOf(pass, phase));
     },
-    generator(place, batch, target) {
-      const replica = passOf(place, batch);
-      const content = contentOf(replica, place.phase);
-      const against = config.phases[place.phase].kind === 'gan' ? network('discriminator') : undefined;
-      const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
-      // generatorStep has used it up.
-      replica.content = undefined;
-      downloadGradients(gradientLayouts.generator, gradients, target);
-      disposeTensors(gradients);
-      drop(place.replica);
-      return readLosses(losses);
-    },
+    generator: (place, batch, target) =>
+      orReset(() => {
+        const replica = passOf(place, batch);
+        const content = contentOf(replica, place.phase);
+        const against = config.phases[place.phase].kind === 'gan' ? network('discriminator') : undefined;
+        const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
+        // generatorStep has used it up.
+        replica.content = undefined;
+        download(gradientLayouts.generator, gradients, target);
+        drop(place.replica);
+        return readLosses(losses);
+      }),
     reset,
   };
 }

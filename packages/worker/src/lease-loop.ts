@@ -71,8 +71,13 @@ export function createLeaseLoop(
     if (!current?.wanted) return;
     const gradient = gradients.take(layouts[network]);
     const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
+    // Whenever it throws, nothing is written to the buffer any more.
+    const computing = half(work, batch, gradient.vector).catch((error: unknown) => {
+      gradients.giveBack(gradient);
+      throw error;
+    });
     const losses = await withDeadline(
-      half(work, batch, gradient.vector),
+      computing,
       leaseMs,
       () =>
         `${work.network} ${work.iteration}.${work.replica} was not computed within its lease of ${leaseMs} ms; raise timing.leaseMs if the device is that slow`,
