@@ -15,7 +15,7 @@ const leasesAWorker = 2;
 const rememberedLeases = 1000;
 
 /** What a task asks a worker for; the board passes it through. */
-export interface Task<Work> {
+export interface Task<Work, Result = unknown> {
   key: string;
   /** Lower goes first. */
   priority: number;
@@ -26,6 +26,8 @@ export interface Task<Work> {
   /** What it is about, for the log. */
   about?: Readonly<Record<string, unknown>>;
   work: Work;
+  /** Hears what a worker has done of it; each time its lease holds for as long again as at first. */
+  onProgress?: (soFar: Result) => void;
 }
 
 /** A worker as the board sees it. */
@@ -55,7 +57,7 @@ interface Lease extends LeaseView {
   token: Token__Output;
 }
 
-interface Entry<Work, Result> extends Task<Work>, Pick<TaskView, 'preferredWorker'> {
+interface Entry<Work, Result> extends Task<Work, Result>, Pick<TaskView, 'preferredWorker'> {
   /** Those whose tokens are valid. */
   leases: Lease[];
   /** How often it has been given to a worker. */
@@ -164,10 +166,11 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     }
   }
 
+  // The second lease in hand waits for the first.
+  const leaseMs = timing.leaseMs * leasesAWorker;
+
   function grant(task: Entry<Work, Result>, worker: number, because: GrantReason, nowMs: number): void {
     const token = { term, number: ++counts.granted };
-    // The second lease in hand waits for the first.
-    const leaseMs = timing.leaseMs * leasesAWorker;
     if (because === 'straggler') counts.straggling++;
     else if (task.grants > 0) counts.moved++;
     task.grants++;
@@ -209,6 +212,13 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       const seat = seats.get(worker);
       if (seat) seat.lastSeenMs = performance.now();
     },
+    /** A worker goes on with a task that tells progress; what comes late is of no interest. */
+    progress(worker: number, token: Token__Output, soFar: Result): void {
+      const { task, lease } = find(token) ?? {};
+      if (!task?.onProgress || lease?.worker !== worker || task.offer) return;
+      lease.deadlineMs = performance.now() + leaseMs;
+      task.onProgress(soFar);
+    },
     /** A worker's answer. Returns false, and counts it, when the token is not valid any more. */
     offer(worker: number, token: Token__Output, result: Result): boolean {
       const { task, lease } = find(token) ?? {};
@@ -228,7 +238,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       return true;
     },
     /** Put a task up; `cache` names what its worker will keep of it, so that it gets the same cache's tasks again. */
-    add(task: Task<Work>, cache?: number): void {
+    add(task: Task<Work, Result>, cache?: number): void {
       const preferredWorker = cache === undefined ? undefined : caches.get(cache);
       const fresh = {
         leases: [],

@@ -103,10 +103,12 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
 
   function receive(worker: number, connection: Connection, message: WorkerMessage__Output): void {
     host.board.seen(worker);
-    const { gradientReady, evaluationDone, leaseFailed, leaving } = message;
+    const { gradientReady, leaseProgress, evaluationDone, leaseFailed, leaving } = message;
     if (gradientReady?.token) {
       const { token, losses, file } = gradientReady;
       host.board.offer(worker, token, { gradient: connection.gradient(token, file), losses, scores: [] });
+    } else if (leaseProgress?.token) {
+      host.board.progress(worker, leaseProgress.token, { losses: {}, scores: leaseProgress.scores });
     } else if (evaluationDone?.token) {
       host.board.offer(worker, evaluationDone.token, { losses: {}, scores: evaluationDone.scores });
     } else if (leaseFailed?.token) {

@@ -1,5 +1,5 @@
 import { FourfoldError, reasonOf, sayingSo, type ErrorCode, type Logger, type RunConfig } from '@fourfold/common';
-import { meanLosses, toEvaluation } from './history.js';
+import { meanLosses } from './history.js';
 import type { Exchange } from './exchange.js';
 import type { Failures, Told } from './failures.js';
 import type { LeaseBoard } from './lease-board.js';
@@ -7,6 +7,7 @@ import type { Master } from './master.js';
 import type { Progress } from './progress.js';
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder, type ReplicaOrder } from './replica-order.js';
+import { evaluate, evaluationWasLost } from './run-evaluation.js';
 import { isCheckpointDue, isEvaluated, nextHalf, type Half } from './schedule.js';
 import type { Answer, Work } from './service.js';
 import { createUpdateClock, type UpdateClock, type UpdateSeconds } from './update-clock.js';
@@ -20,7 +21,6 @@ const mends: Partial<Record<ErrorCode, string>> = {
 /** Gradients that are taken at once: the next one is on its way while one is added. */
 const gradientsAtOnce = 2;
 const replicaPriority = 0;
-const evaluationPriority = 1;
 
 /** An update that has been made. */
 export interface FinishedUpdate {
@@ -69,7 +69,7 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     sayingSo(evaluation, (waitedMs) => {
       log.info({ event: 'waiting', waitedMs, for: board.describeWaiting() }, 'waiting for an evaluation');
     });
-  if (evaluationWasLost(training)) beginEvaluation();
+  if (evaluationWasLost(config, master, progress)) beginEvaluation();
   for (let half; (half = nextHalf(config.phases, master.versions()));) {
     clock.begin();
     const losses = await reduceReplicas(timed, half, signal);
@@ -211,42 +211,4 @@ function whatFailed(error: FourfoldError, key: string, worker: number): Told {
         cause: error,
       }),
   };
-}
-
-/**
- * Whether the state that the run goes on from is one that is evaluated, and its checkpoint was written before the figures were
- * there.
- */
-function evaluationWasLost({ config, master, progress }: Training): boolean {
-  const { generator } = master.versions();
-  if (!isEvaluated(config, generator) || !nextHalf(config.phases, master.versions())) return false;
-  return progress.history().evaluations.every(({ iteration }) => iteration !== generator);
-}
-
-/** The first answer to an evaluation that has scores. */
-async function answered({ board, failures }: Training, key: string, signal: AbortSignal) {
-  for (;;) {
-    const offer = await board.nextOffer(key, signal);
-    if (offer.result.scores.length > 0) return offer;
-    failures.failed(offer.worker, offer.token, { code: 'useless', reason: `${key}: the answer has no scores` });
-    signal.throwIfAborted();
-  }
-}
-
-/** Have a worker measure the generator as it is now, beside training. */
-async function evaluate(training: Training, signal: AbortSignal): Promise<void> {
-  const { board, failures, master, progress, log } = training;
-  master.retainGenerator();
-  const iteration = master.versions().generator;
-  const key = `evaluation ${iteration}`;
-  const work = { evaluation: { iteration, generatorVersion: iteration } };
-  board.add({ key, priority: evaluationPriority, subject: 'evaluation', about: { iteration }, work });
-  board.replan();
-  const { worker, result } = await answered(training, key, signal);
-  board.finish(key);
-  failures.done(key, worker);
-  const evaluation = toEvaluation(iteration, result.scores);
-  progress.addEvaluation(evaluation);
-  const { psnr, ssim } = evaluation;
-  log.info({ event: 'evaluation', iteration, worker, psnr, ssim }, 'evaluation');
 }

@@ -37,6 +37,15 @@ export const tileOverlap = ({ blocks }: GeneratorConfig): number => Math.min(4 +
  * averages.
  */
 export function upscalePicture(generator: Network, picture: Picture, tiling: Tiling): Picture {
+  const tiles = upscaleTiles(generator, picture, tiling);
+  for (;;) {
+    const { done, value } = tiles.next();
+    if (done) return value;
+  }
+}
+
+/** The same, with a pause after each tile. */
+export function* upscaleTiles(generator: Network, picture: Picture, tiling: Tiling): Generator<void, Picture> {
   const { width, height } = picture;
   const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
   for (let top = 0; top < height; top += tiling.tile) {
@@ -48,6 +57,7 @@ export function upscalePicture(generator: Network, picture: Picture, tiling: Til
         bottom: Math.min(top + tiling.tile, height),
       };
       upscaleTile(generator, picture, place, tiling.overlap, result);
+      yield;
     }
   }
   return result;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parentPort } from 'node:worker_threads';
 import { createLogger, type RunConfig } from '@fourfold/common';
-import { decodePicture, resizeBy } from '@fourfold/data-loader';
+import { decodePicture, resizeBy, type Picture } from '@fourfold/data-loader';
 import {
   canCaptureGraphs,
   createDiscriminator,
@@ -20,7 +20,7 @@ import {
   tileOverlap,
   unpinVectors,
   uploadParameters,
-  upscalePicture,
+  upscaleTiles,
   vggLayout,
   vggWeights,
   type BackendChoice,
@@ -30,7 +30,7 @@ import {
   type Layout,
   type Network,
 } from '@fourfold/model';
-import { evaluatePicture, scoresAgainst, type Scores } from './evaluation.js';
+import { lrAndHr, scoresAgainst, type Scores } from './evaluation.js';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, present, type Halves, type Place } from './halves.js';
 import { shownPicture, type ShownPicture } from './shown-pictures.js';
@@ -44,11 +44,16 @@ import { answerCalls } from './thread-rpc.js';
 /** Side of the LR tiles of an evaluation: bounds its memory. */
 const evaluationTilePixels = 96;
 
+/** PSNR and SSIM on a picture, what bicubic reaches on it, and what to show of it, where that is wanted. */
+export type MeasuredPicture = Scores & { bicubic: Scores; shown?: ShownPicture };
+
 let config: RunConfig;
 let layouts: { generator: Layout; discriminator: Layout };
 const networks: { generator?: Network; discriminator?: Network } = {};
 let halves: Halves | undefined;
 let evaluated: Network | undefined;
+/** The picture that the generator under evaluation is measured on now. */
+let measuring: Generator<void, MeasuredPicture> | undefined;
 /** By validation picture: they stay the same. */
 const bicubicScores = new Map<string, Scores>();
 
@@ -77,6 +82,7 @@ const methods = {
   /** Forget what was computed for another coordinator, and its vectors; returns how many tensors are left, those of parameters. */
   reset(): number {
     halves?.reset();
+    methods.endEvaluation();
     unpinVectors();
     return tensorCount();
   },
@@ -116,35 +122,46 @@ const methods = {
     };
   },
 
-  /**
-   * PSNR and SSIM of the generator under evaluation on a picture file, what bicubic reaches on it, and what to show of it, where
-   * that is wanted.
-   */
-  async evaluatePicture(
-    name: string,
-    file: Uint8Array,
-    show: { references: boolean } | false,
-  ): Promise<Scores & { bicubic: Scores; shown?: ShownPicture }> {
-    const generator = evaluated;
-    assert(generator, 'startEvaluation comes first');
-    const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
-    let shown: ShownPicture | undefined;
-    const scores = await evaluatePicture(await decodePicture(file), (lr, hr) => {
-      const sr = upscalePicture(generator, lr, tiling);
-      if (show) shown = shownPicture({ lr, hr, sr }, show.references);
-      if (!bicubicScores.has(name)) bicubicScores.set(name, scoresAgainst(hr, resizeBy(lr, 4, 'cubic')));
-      return sr;
-    });
-    return { ...scores, bicubic: bicubicScores.get(name) as Scores, shown };
+  /** Take a picture file to measure the generator under evaluation on, and whether it is shown. */
+  async startPicture(name: string, file: Uint8Array, show: { references: boolean } | false): Promise<void> {
+    const decoded = await decodePicture(file);
+    assert(evaluated, 'startEvaluation comes first');
+    measuring = measure(evaluated, name, decoded, show);
+  },
+
+  /** Go on by a tile, so that halves are computed in between; the picture's scores after the last one. */
+  continuePicture(): MeasuredPicture | undefined {
+    assert(measuring, 'startPicture comes first');
+    const { done, value } = measuring.next();
+    if (!done) return undefined;
+    measuring = undefined;
+    return value;
   },
 
   endEvaluation(): void {
+    measuring = undefined;
     if (evaluated) disposeTensors(evaluated.parameters);
     evaluated = undefined;
   },
 };
 
 export type ComputeMethods = typeof methods;
+
+/** Measure on a picture, with a pause after each tile. */
+function* measure(
+  generator: Network,
+  name: string,
+  original: Picture,
+  show: { references: boolean } | false,
+): Generator<void, MeasuredPicture> {
+  const { lr, hr } = lrAndHr(original);
+  const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
+  const sr = yield* upscaleTiles(generator, lr, tiling);
+  const bicubic = bicubicScores.get(name) ?? scoresAgainst(hr, resizeBy(lr, 4, 'cubic'));
+  bicubicScores.set(name, bicubic);
+  const shown = show ? shownPicture({ lr, hr, sr }, show.references) : undefined;
+  return { ...scoresAgainst(hr, sr), bicubic, shown };
+}
 
 const network = (name: 'generator' | 'discriminator'): Network => present(networks[name], name);
 

@@ -2,14 +2,22 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createLogger, FourfoldError, openStore, parseRunConfig, type ObjectStore } from '@fourfold/common';
+import {
+  createLogger,
+  FourfoldError,
+  openStore,
+  parseRunConfig,
+  type ObjectStore,
+  type PictureScore__Output,
+} from '@fourfold/common';
 import { cropPicture, cropToMultiple, decodePicture, readPicture } from '@fourfold/data-loader';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ComputeMethods } from './compute-thread.js';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { ComputeMethods, MeasuredPicture } from './compute-thread.js';
 import { runEvaluation } from './evaluation-job.js';
-import { evaluatePicture } from './evaluation.js';
+import { lrAndHr, scoresAgainst } from './evaluation.js';
 import { createPictureWriter } from './picture-writer.js';
 import { shownPicture } from './shown-pictures.js';
 import type { Remote } from './thread-rpc.js';
@@ -36,33 +44,55 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+/** What the compute thread was asked for, and how many tiles a picture has. */
+const asked: string[] = [];
+let tiles = 1;
+let leaseMs: number;
+let measuring: { tiles: number; measured: MeasuredPicture };
 const perfect = {
-  startEvaluation: async () => undefined,
-  endEvaluation: async () => undefined,
-  async evaluatePicture(_name: string, file: Uint8Array, show: { references: boolean } | false) {
-    let shown;
-    const scores = await evaluatePicture(await decodePicture(file), (lr, hr) => {
-      if (show) shown = shownPicture({ lr, hr, sr: hr }, show.references);
-      return hr;
-    });
-    return { ...scores, bicubic: { psnr: 24, ssim: 0.5 }, shown };
+  startEvaluation: async () => void asked.push('start'),
+  endEvaluation: async () => void asked.push('end'),
+  async startPicture(name: string, file: Uint8Array, show: { references: boolean } | false) {
+    asked.push(name);
+    const { lr, hr } = lrAndHr(await decodePicture(file));
+    const shown = show ? shownPicture({ lr, hr, sr: hr }, show.references) : undefined;
+    measuring = { tiles, measured: { ...scoresAgainst(hr, hr), bicubic: { psnr: 24, ssim: 0.5 }, shown } };
+  },
+  async continuePicture() {
+    await otherWork();
+    return --measuring.tiles < 0 ? measuring.measured : undefined;
   },
 } as unknown as Remote<ComputeMethods>;
+const told: PictureScore__Output[][] = [];
+beforeEach(() => {
+  tiles = 1;
+  leaseMs = 60_000;
+  asked.length = told.length = 0;
+});
 
-function evaluate(pictures: number, iteration: number, writer = createPictureWriter(store, log), place = images) {
+function evaluate(
+  pictures: number,
+  iteration: number,
+  writer = createPictureWriter(store, log),
+  place = images,
+  measured: string[] = [],
+  signal = never,
+) {
   const config = parseRunConfig(
     {
       name: 'evaluation',
       dataset: 'd',
       phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
       validation: { images: place, pictures },
+      timing: { heartbeatMs: 10, leaseMs },
     },
     'test',
   );
   const nothing = async () => undefined;
   const parameters = { fetch: nothing, fetchEvaluated: nothing, close: nothing };
-  const parts = { config, compute: perfect, parameters, writer, vectorLength: 1 };
-  return runEvaluation(parts, { iteration, generatorVersion: iteration }, never);
+  const onProgress = (scores: PictureScore__Output[]) => told.push(scores);
+  const parts = { config, compute: perfect, parameters, writer, vectorLength: 1, onProgress };
+  return runEvaluation(parts, { iteration, generatorVersion: iteration, measured }, signal);
 }
 
 const written = async () => (await store.list('')).map(({ key }) => key);
@@ -118,15 +148,72 @@ test('references are written once by a worker, and with 0 pictures nothing is', 
   expect((await written()).map((key) => key.split('/')[2])).toEqual(['00000002.webp']);
 });
 
-test('a picture that cannot be written or read fails the evaluation with the store’s reason, or its own name', async () => {
-  const full = new FourfoldError('no-space', 'the disk is full');
-  await expect(evaluate(1, 1, createPictureWriter({ put: () => Promise.reject(full) }, log))).rejects.toBe(full);
+test('each picture’s scores are told at once, and a large picture’s progress now and then', async () => {
+  tiles = 40;
+  const begunMs = performance.now();
+  const scores = await evaluate(0, 7);
+  expect(told.flat()).toEqual(scores);
+  const alone = told.filter((some) => some.length === 0).length;
+  expect(alone).toBeLessThanOrEqual((performance.now() - begunMs) / 10);
+  expect(told.filter((some) => some.length > 0)).toHaveLength(3);
+  expect(asked).toEqual(['start', 'a <b>&.png', 'coffee.png', 'raccoon.jpg', 'end']);
+});
+
+test('tiles take longer than a heartbeat: each is told', async () => {
+  tiles = 3;
+  const slow = vi.spyOn(perfect, 'continuePicture').mockImplementation(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    return --measuring.tiles < 0 ? measuring.measured : undefined;
+  });
+  await evaluate(0, 7);
+  slow.mockRestore();
+  expect(told.map((some) => some.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
+});
+
+test('what another worker has measured is not measured again', async () => {
+  const scores = await evaluate(2, 7, undefined, images, ['coffee.png', 'a <b>&.png']);
+  expect(scores.map(({ picture }) => picture)).toEqual(['raccoon.jpg']);
+  expect(await evaluate(2, 7, undefined, images, ['coffee.png', 'a <b>&.png', 'raccoon.jpg'])).toEqual([]);
+});
+
+test('a picture that cannot be read fails the evaluation by its name, and leaves nothing in the compute thread', async () => {
   await writeFile(join(images, 'broken.png'), 'no picture');
   await expect(evaluate(1, 1)).rejects.toMatchObject({
     code: 'invalid',
     message: expect.stringMatching(/\/images\/broken\.png: it is none of JPEG/) as string,
   });
+  expect(asked.at(-1)).toBe('end');
 });
+
+test('after a session’s end the compute thread is not touched: it may be at another evaluation', async () => {
+  const over = new AbortController();
+  tiles = Infinity;
+  const evaluation = evaluate(0, 7, undefined, images, [], over.signal);
+  await expect.poll(() => asked.length).toBe(2);
+  over.abort();
+  await expect(evaluation).rejects.toThrow('aborted');
+  expect(asked).not.toContain('end');
+});
+
+test('pictures that cannot be written are left out, which is said now and then; the scores count', async () => {
+  const warn = vi.spyOn(log, 'warn');
+  const full = new FourfoldError('no-space', 'the disk is full');
+  const writer = createPictureWriter({ put: () => Promise.reject(full) }, log);
+  expect(await evaluate(3, 1, writer)).toHaveLength(3);
+  expect(warn.mock.calls).toHaveLength(4);
+  for (const [i, times] of [1, 2, 4, 8].entries()) {
+    expect(warn.mock.calls[i][0]).toMatchObject({ event: 'picture-left-out', reason: full.message, times });
+  }
+  // The references are tried again.
+  expect(writer.wantsReferences('coffee.png')).toBe(true);
+  vi.restoreAllMocks();
+});
+
+test('a store that takes no picture holds up the scores for a lease’s time at most', async () => {
+  leaseMs = 10;
+  const hanging = { put: () => new Promise<void>(() => undefined) };
+  expect(await evaluate(1, 1, createPictureWriter(hanging, log))).toHaveLength(3);
+}, 10_000);
 
 test('a picture that cannot be encoded is left out, and the scores count', async () => {
   const writer = createPictureWriter(store, log);

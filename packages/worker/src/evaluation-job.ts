@@ -4,8 +4,9 @@ import {
   type PictureScore__Output,
   type RunConfig,
 } from '@fourfold/common';
-import { naming } from '@fourfold/data-loader';
-import type { ComputeMethods } from './compute-thread.js';
+import { naming, type MeasuredSet } from '@fourfold/data-loader';
+import type { ComputeMethods, MeasuredPicture } from './compute-thread.js';
+import { withDeadline } from './deadline.js';
 import type { ParameterSource } from './exchange.js';
 import { sharedVector } from './parameters.js';
 import type { PictureWriter } from './picture-writer.js';
@@ -19,42 +20,81 @@ export interface EvaluationParts {
   writer: PictureWriter;
   /** Elements of the generator's vector. */
   vectorLength: number;
+  /** Hears each picture's scores at once, and now and then that a large one goes on. */
+  onProgress: (scores: PictureScore__Output[]) => void;
 }
 
 /**
- * Measure a version of the generator on the validation pictures, one picture at a time, so that replicas' leases are
- * computed in between. Pictures to show are written meanwhile.
+ * Measure a version of the generator on the validation pictures that nobody has measured yet, tile by tile, so that replicas' leases
+ * are computed in between. Pictures to show are written meanwhile.
  */
 export async function runEvaluation(
-  { config, compute, parameters, writer, vectorLength }: EvaluationParts,
-  { iteration, generatorVersion }: EvaluationWork__Output,
+  parts: EvaluationParts,
+  work: EvaluationWork__Output,
   signal: AbortSignal,
 ): Promise<PictureScore__Output[]> {
+  const { config, compute, parameters, vectorLength } = parts;
   const { name, validation } = config;
   if (!validation) throw new FourfoldError('invalid', `run ${name} has no validation pictures`);
   const images = await openValidation(validation.images);
   try {
     const vector = sharedVector(vectorLength);
-    await parameters.fetchEvaluated(generatorVersion, vector);
+    await parameters.fetchEvaluated(work.generatorVersion, vector);
     await compute.startEvaluation(vector);
-    const scores: PictureScore__Output[] = [];
-    const writes: Promise<void>[] = [];
-    for (const [index, photograph] of images.photographs.entries()) {
-      signal.throwIfAborted();
-      const { name: picture } = photograph;
-      const bytes = await images.read(photograph);
-      const show = index < validation.pictures && { references: writer.wantsReferences(picture) };
-      const measured = compute.evaluatePicture(picture, bytes, show);
-      const { psnr, ssim, bicubic, shown } = await naming(images.title(photograph), measured);
-      scores.push({ picture, psnr, ssim, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim });
-      if (shown) writes.push(writer.write(picture, iteration, shown));
-      // A failure is awaited below; until then it must not count as unhandled.
-      writes.at(-1)?.catch(() => undefined);
-    }
-    await compute.endEvaluation();
-    await Promise.all(writes);
-    return scores;
+    return await measureAll(parts, work, images, validation.pictures, signal);
   } finally {
+    // After a session's end the compute thread has been reset, and may be at another evaluation.
+    if (!signal.aborted) await compute.endEvaluation().catch(() => undefined);
     await images.close();
+  }
+}
+
+async function measureAll(
+  { config, compute, writer, onProgress }: EvaluationParts,
+  { iteration, measured }: EvaluationWork__Output,
+  images: MeasuredSet,
+  shownPictures: number,
+  signal: AbortSignal,
+): Promise<PictureScore__Output[]> {
+  const { heartbeatMs, leaseMs } = config.timing;
+  const isMeasured = new Set(measured);
+  const all: PictureScore__Output[] = [];
+  const writes: Promise<void>[] = [];
+  let toldMs = performance.now();
+  const tell = (scores: PictureScore__Output[]) => {
+    toldMs = performance.now();
+    onProgress(scores);
+  };
+  const onTile = () => {
+    if (performance.now() - toldMs >= heartbeatMs) tell([]);
+    signal.throwIfAborted();
+  };
+  for (const [index, photograph] of images.photographs.entries()) {
+    const { name: picture } = photograph;
+    if (isMeasured.has(picture)) continue;
+    signal.throwIfAborted();
+    const bytes = await images.read(photograph);
+    const show = index < shownPictures && { references: writer.wantsReferences(picture) };
+    const measuring = measurePicture(compute, picture, bytes, show, onTile);
+    const { psnr, ssim, bicubic, shown } = await naming(images.title(photograph), measuring);
+    const scores = { picture, psnr, ssim, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim };
+    all.push(scores);
+    tell([scores]);
+    if (shown) writes.push(writer.write(picture, iteration, shown));
+  }
+  // The figures do not wait for long for what is only shown.
+  await withDeadline(Promise.all(writes), leaseMs, () => 'the pictures are late').catch(() => undefined);
+  return all;
+}
+
+async function measurePicture(
+  compute: Remote<ComputeMethods>,
+  ...[name, bytes, show, onTile]: [...Parameters<ComputeMethods['startPicture']>, onTile: () => void]
+): Promise<MeasuredPicture> {
+  await compute.startPicture(name, bytes, show);
+  for (;;) {
+    const measured = await compute.continuePicture();
+    if (measured) return measured;
+    onTile();
   }
 }

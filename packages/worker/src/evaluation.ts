@@ -18,6 +18,13 @@ export function checkMeasurable({ width, height }: Pick<Picture, 'width' | 'heig
   throw new FourfoldError('invalid', `too small to measure: ${sizes}`);
 }
 
+/** What an original is measured by: its crop to multiples of 4, and that one's LR. Throws `invalid` for a picture too small. */
+export function lrAndHr(original: Picture): { lr: Picture; hr: Picture } {
+  checkMeasurable(original);
+  const hr = cropToMultiple(original, 4);
+  return { lr: downscale(hr, 0), hr };
+}
+
 /**
  * Crop an original to multiples of 4, make its LR picture, let `upscale` bring that back to 4 times its size, and
  * measure against the crop `hr` (design, section 4). Throws `invalid` with the reason alone for a picture too small.
@@ -26,9 +33,8 @@ export async function evaluatePicture(
   original: Picture,
   upscale: (lr: Picture, hr: Picture) => Picture | Promise<Picture>,
 ): Promise<Scores> {
-  checkMeasurable(original);
-  const hr = cropToMultiple(original, 4);
-  return scoresAgainst(hr, await upscale(downscale(hr, 0), hr));
+  const { lr, hr } = lrAndHr(original);
+  return scoresAgainst(hr, await upscale(lr, hr));
 }
 
 /** How near a picture is to the original of the same size. */

@@ -1,11 +1,18 @@
-import { describeError, validationKey, type Logger, type ObjectStore, type ValidationView } from '@fourfold/common';
+import {
+  createRepeats,
+  describeError,
+  validationKey,
+  type Logger,
+  type ObjectStore,
+  type ValidationView,
+} from '@fourfold/common';
 import { encodeWebp, type Picture } from '@fourfold/data-loader';
 import type { ShownPicture } from './shown-pictures.js';
 
 export interface PictureWriter {
   /** Whether this worker has not written a picture's references yet. */
   wantsReferences(picture: string): boolean;
-  /** Write what is shown of a picture after an iteration. Rejects with the store's errors alone. */
+  /** Write what is shown of a picture after an iteration. Never rejects: the scores are what counts, and a run goes on without. */
   write(picture: string, iteration: number, shown: ShownPicture): Promise<void>;
 }
 
@@ -16,21 +23,28 @@ export interface PictureWriter {
 export function createPictureWriter(run: Pick<ObjectStore, 'put'>, log: Logger): PictureWriter {
   const withReferences = new Set<string>();
 
-  async function put(name: string, view: ValidationView, picture: Picture): Promise<void> {
-    const body = await encodeWebp(picture).catch((error: unknown) => {
-      // The scores are what counts.
-      log.warn({ event: 'picture-left-out', picture: name, view, reason: describeError(error) }, 'picture left out');
-    });
-    if (body) await run.put(validationKey(name, view), body);
+  const repeats = createRepeats();
+
+  /** Whether the picture is there. */
+  async function put(name: string, view: ValidationView, picture: Picture): Promise<boolean> {
+    try {
+      await run.put(validationKey(name, view), await encodeWebp(picture));
+      return true;
+    } catch (error) {
+      const times = repeats('left out');
+      const about = { picture: name, view, reason: describeError(error), times };
+      if (times) log.warn({ event: 'picture-left-out', ...about }, 'picture left out');
+      return false;
+    }
   }
 
   return {
     wantsReferences: (picture) => !withReferences.has(picture),
     async write(picture, iteration, { sr, references }) {
       if (references) {
-        await put(picture, 'original', references.original);
-        await put(picture, 'bicubic', references.bicubic);
-        withReferences.add(picture);
+        const original = await put(picture, 'original', references.original);
+        const bicubic = await put(picture, 'bicubic', references.bicubic);
+        if (original && bicubic) withReferences.add(picture);
       }
       await put(picture, iteration, sr);
     },

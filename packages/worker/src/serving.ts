@@ -8,6 +8,7 @@ import {
   whyNoTrust,
   type EvaluationWork__Output,
   type Logger,
+  type PictureScore__Output,
   type RunConfig,
   type Token__Output,
 } from '@fourfold/common';
@@ -103,7 +104,8 @@ export function createServing(parts: ServingParts) {
     const evaluate = async (token: Token__Output, work: EvaluationWork__Output, parameters: ParameterSource) => {
       try {
         const parts = { config, compute, parameters, writer, vectorLength: wires.generator.parameters.length };
-        const scores = await runEvaluation(parts, work, over.signal);
+        const onProgress = (scores: PictureScore__Output[]) => session.send({ leaseProgress: { token, scores } });
+        const scores = await runEvaluation({ ...parts, onProgress }, work, over.signal);
         session.send({ evaluationDone: { token, scores } });
       } catch (error) {
         if (!over.signal.aborted) leases.failed(token, error);

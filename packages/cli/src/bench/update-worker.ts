@@ -58,7 +58,8 @@ function idleCompute(): Compute {
     start: neverAsked,
     memory: neverAsked,
     startEvaluation: neverAsked,
-    evaluatePicture: neverAsked,
+    startPicture: neverAsked,
+    continuePicture: neverAsked,
     endEvaluation: neverAsked,
   };
 }

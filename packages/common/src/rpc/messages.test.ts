@@ -37,12 +37,13 @@ test('what fourfold’s own parts send is well-formed', () => {
   expect(messageProblem(registerSchema, { ...register, hostCheck: null, hostSecret: null })).toBeUndefined();
   expect(worker({ body: 'heartbeat', heartbeat: {} })).toBeUndefined();
   expect(ready({ losses: { content: 0.1, adversarial: 2 }, file: { pid: 1, descriptor: 3 } })).toBeUndefined();
+  expect(worker({ leaseProgress: { token, scores: [] } })).toBeUndefined();
   expect(worker({ evaluationDone: { token, scores: [score, { ...score, psnr: 100 }] } })).toBeUndefined();
   expect(worker({ leaseFailed: { token, reason: 'shard 3 is damaged\n', code: 'corrupt' } })).toBeUndefined();
   const { run, machine } = register;
   expect(worker({ leaving: { token: null, code: 'fault', reason: 'a kernel hangs', run, machine } })).toBeUndefined();
   expect(messageProblem(coordinatorMessageSchema, { dismissed: { code: 'useless', reason: 'NaN' } })).toBeUndefined();
-  const lease = { token, leaseMs: 1000, evaluation: { iteration: 1, generatorVersion: 1 } };
+  const lease = { token, leaseMs: 1000, evaluation: { iteration: 1, generatorVersion: 1, measured: ['a'] } };
   expect(messageProblem(coordinatorMessageSchema, { lease })).toBeUndefined();
   expect(messageProblem(gradientRequestSchema, { token, begin: 0 })).toBeUndefined();
 });
@@ -60,8 +61,8 @@ test.each<[string, () => string | undefined, RegExp]>([
   ],
   [
     'no scores',
-    () => worker({ evaluationDone: { token, scores: [] } }),
-    /^malformed message: evaluationDone\.scores: /,
+    () => worker({ leaseProgress: { token, scores: [{ ...score, picture: '' }] } }),
+    /^malformed message: leaseProgress\.scores\.0\.picture: /,
   ],
   ['a failure of no kind', () => worker({ leaseFailed: { token, reason: '', code: 'odd' } }), /leaseFailed\.code: /],
   [

@@ -65,15 +65,20 @@ const gradientReady = z.object({
   file: sharedFile.nullish(),
 });
 
+const pictureName = text(1024).min(1);
 const score = z.object({
-  picture: text(1024).min(1),
+  picture: pictureName,
   psnr: z.number(),
   ssim: z.number(),
   bicubicPsnr: z.number(),
   bicubicSsim: z.number(),
 });
 
-const evaluationDone = z.object({ token, scores: z.array(score).min(1).max(maxScores) });
+const scores = z.array(score).max(maxScores);
+const leaseProgress = z.object({ token, scores });
+
+/** No scores where all were told before. */
+const evaluationDone = z.object({ token, scores });
 
 const failureCode = z.enum(failureCodes);
 
@@ -97,12 +102,18 @@ const replicaWork = z.object({
   discriminatorVersion: naturalNumber,
 });
 
+const evaluationWork = z.object({
+  iteration: naturalNumber,
+  generatorVersion: naturalNumber,
+  measured: z.array(pictureName).max(maxScores),
+});
+
 const lease = z
   .object({
     token,
     leaseMs: naturalNumber,
     replica: replicaWork.nullish(),
-    evaluation: z.object({ iteration: naturalNumber, generatorVersion: naturalNumber }).nullish(),
+    evaluation: evaluationWork.nullish(),
   })
   .refine(({ replica, evaluation }) => replica || evaluation, 'must be for some work');
 
@@ -115,7 +126,15 @@ const oneOf = <Bodies extends z.ZodRawShape>(bodies: Bodies) =>
 
 export const registerSchema = register;
 export const leavingSchema = leaving;
-export const workerMessageSchema = oneOf({ register, heartbeat, gradientReady, evaluationDone, leaseFailed, leaving });
+export const workerMessageSchema = oneOf({
+  register,
+  heartbeat,
+  gradientReady,
+  leaseProgress,
+  evaluationDone,
+  leaseFailed,
+  leaving,
+});
 export const coordinatorMessageSchema = oneOf({
   welcome,
   heartbeat,
