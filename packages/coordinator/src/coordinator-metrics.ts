@@ -1,7 +1,7 @@
 import { addTrafficMetrics, createMetrics, type Metrics, type RunConfig, type Traffic } from '@fourfold/common';
 import type { SavedCheckpoint } from './checkpoint-saver.js';
 import type { History } from './history.js';
-import type { LeaseCounts } from './lease-board.js';
+import type { LeaseCounts } from './lease-counts.js';
 import { addRunMetrics, type LossesByNetwork } from './run-metrics.js';
 import type { StatusNow } from './status.js';
 import type { FinishedUpdate } from './train.js';

@@ -7,6 +7,7 @@ import {
   type TimingConfig,
   type Token__Output,
 } from '@fourfold/common';
+import { noLeases, type LeaseCounts } from './lease-counts.js';
 import { plan, type GrantReason, type LeaseView, type TaskView } from './plan.js';
 import { createUsualTime } from './usual-time.js';
 
@@ -76,22 +77,6 @@ export interface LeaseBoardOptions {
   mayGrant: () => boolean;
 }
 
-/** What has happened to leases and workers so far. */
-export interface LeaseCounts {
-  /** Workers that took a seat, and that lost or left it. */
-  joined: number;
-  left: number;
-  granted: number;
-  /** Granted again after another worker had the task: it was lost, or its answer of no use. */
-  moved: number;
-  /** Granted to an idle worker because another is slow. */
-  straggling: number;
-  /** Answers whose token was not valid any more. */
-  refused: number;
-  /** Answers that were of no use. */
-  rejected: number;
-}
-
 /**
  * The leases of one coordinator: tasks on one side, workers on the other, and fencing tokens between them. `plan`
  * decides; the board carries out. A task has one valid token, two while its worker is slow; the first answer ends the other.
@@ -102,7 +87,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
   const tasks = new Map<string, Entry<Work, Result>>();
   const caches = new Map<number, number>();
   const usual = createUsualTime();
-  const counts: LeaseCounts = { joined: 0, left: 0, granted: 0, moved: 0, straggling: 0, refused: 0, rejected: 0 };
+  const counts = noLeases();
   /** What the newest leases were about, by their numbers: late answers are logged with it. */
   const past = new Map<number, Task<Work>['about']>();
   const repeats = createRepeats();
