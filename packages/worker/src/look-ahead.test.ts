@@ -73,7 +73,8 @@ test('what is good is said, and how much of it there was time to decode', async 
   const log = createLogger('test');
   const info = vi.spyOn(log, 'info').mockReturnValue();
   await look({}, { log });
-  const facts = { event: 'validation', pictures: 2, left: 1 };
+  const leftOut = [{ file: 'notes.txt', reason: 'not named like a picture' }];
+  const facts = { event: 'validation', pictures: 2, left: 1, leftOut };
   expect(info).toHaveBeenLastCalledWith(expect.objectContaining({ ...facts, decoded: 2 }), expect.anything());
   await look({}, { log, decodeMs: 0 });
   expect(info).toHaveBeenLastCalledWith(expect.objectContaining({ ...facts, decoded: 0 }), expect.anything());

@@ -33,14 +33,20 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
   try {
     const decoded = await decodeWithin(set, decodeMs, signal);
     const { photographs, left } = set;
-    const facts = { images: config.validation.images, pictures: photographs.length, decoded, left: left.length };
-    log?.info({ event: 'validation', ...facts }, 'validation pictures were looked at');
+    const counts = { pictures: photographs.length, decoded, left: left.length };
+    const { images } = config.validation;
+    log?.info(
+      { event: 'validation', images, ...counts, leftOut: left.slice(0, mostListed) },
+      'validation pictures were looked at',
+    );
   } finally {
     await set.close();
   }
   return { vggBytes };
 }
 
+/** Files left out that the log lists with their reasons. */
+const mostListed = 20;
 /** Decoded pictures that memory holds at once. */
 const mostAtOnce = 4;
 
