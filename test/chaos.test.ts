@@ -22,7 +22,7 @@ const only = process.env['FOURFOLD_CHAOS_ONLY'] ?? '';
 const kinds = faultKinds.filter((kind) => kind.includes(only));
 const faultCount = Number(process.env['FOURFOLD_CHAOS_FAULTS'] ?? kinds.length);
 const seed = Number(process.env['FOURFOLD_CHAOS_SEED'] ?? 1);
-const gapIterations = 4;
+const gapIterations = 6;
 const third = Math.ceil(((faultCount + 2) * gapIterations) / 3);
 const training = clusterConfig([
   { kind: 'mse', iterations: third, learningRate: 1e-3 },

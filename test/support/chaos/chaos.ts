@@ -11,6 +11,8 @@ export interface Chaos {
   takeOffice: (office: Office) => void;
   /** Processes whose end is not a failure: a fault struck them. */
   struck: Set<Process>;
+  /** What machines in trouble have said. */
+  troubles: string[];
 }
 
 /** Injects a fault and, after its time, takes it back; resolves when it is over. */

@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { otherMachine, smallDisk } from '../other-machine.js';
-import type { Process } from '../process.js';
+import type { LogEvent, Process } from '../process.js';
 import type { Chaos } from './chaos.js';
 import type { Fault } from './faults.js';
 
@@ -13,6 +13,9 @@ import type { Fault } from './faults.js';
 
 /** For a process to start on a busy machine, look and leave. */
 const leaveMs = 60_000;
+/** A part that nobody asked for anything has nothing to complain of. */
+const complainMs = 20_000;
+const pinoWarn = 40;
 /** A port that nobody listens on. */
 const deadAddress = '127.0.0.1:9';
 
@@ -24,7 +27,7 @@ export const machineFaults = {
       { wrapper: otherMachine(cluster.folder) },
       ...['--set', `validation.images=${join(cluster.folder, 'not-mounted')}`],
     );
-    await expectLeaves(worker, fault, /not-mounted/);
+    await expectLeaves(chaos, worker, fault, /not-mounted/);
   },
   async 'an unreadable shard on a machine'(chaos: Chaos, fault: Fault): Promise<void> {
     const { cluster } = chaos;
@@ -46,7 +49,7 @@ export const machineFaults = {
       { wrapper: otherMachine(cluster.folder) },
       ...['--advertise', deadAddress, '--set', 'exchange.transport=grpc'],
     );
-    await takeAway(worker, fault.forMs * 2);
+    await takeAway(chaos, worker, fault);
   },
 };
 
@@ -55,8 +58,8 @@ export const machineFaults = {
  * that nothing is there already.
  */
 async function withTroubled(
-  { cluster }: Chaos,
-  { pick, forMs }: Fault,
+  chaos: Chaos,
+  fault: Fault,
   {
     environment,
     wrapper = [],
@@ -67,17 +70,18 @@ async function withTroubled(
     cacheFolder?: string;
   },
 ): Promise<void> {
+  const { cluster } = chaos;
   const cache = cacheFolder ?? (await mkdtemp(join(cluster.folder, 'cache-')));
   const options = { environment, wrapper: otherMachine(cluster.folder, ...wrapper) };
   const args = ['--set', `data.cacheFolder=${cache}`];
   const part =
-    pick < 0.5
+    fault.pick < 0.5
       ? cluster.startStranger('data-loader', options, ...args)
       : cluster.startStranger('worker', options, ...args, '--set', 'batches.from=shards');
-  await takeAway(part, forMs * 2);
+  await takeAway(chaos, part, fault);
 }
 
-async function expectLeaves(part: Process, { forMs }: Fault, reason: RegExp): Promise<void> {
+async function expectLeaves({ troubles }: Chaos, part: Process, { kind, forMs }: Fault, reason: RegExp): Promise<void> {
   const patience = new AbortController();
   const late = delay(leaveMs, 'late', { signal: patience.signal }).catch(() => 'gone');
   const outcome = await Promise.race([part.exit, late]);
@@ -87,18 +91,25 @@ async function expectLeaves(part: Process, { forMs }: Fault, reason: RegExp): Pr
     part.child.kill('SIGKILL');
     throw new Error(`it did not leave in ${leaveMs} ms: ${JSON.stringify(part.events.slice(-5))}`);
   }
-  if (!reason.test(said)) throw new Error(`it left without the reason ${String(reason)}: ${said}`);
+  // The run may be over before it has looked.
+  if (part.child.exitCode !== 0 && !reason.test(said))
+    throw new Error(`it left without the reason ${String(reason)}: ${said}`);
+  troubles.push(`${kind}: ${said}`);
   await delay(forMs / 4);
 }
 
-/** Whoever looks after the machine ends the part after a while, if it has not left by itself. */
-async function takeAway(part: Process, afterMs: number): Promise<void> {
+/** Whoever looks after the machine ends the part a while after it has complained, if it has not left by itself. */
+async function takeAway({ troubles }: Chaos, part: Process, { kind, forMs }: Fault): Promise<void> {
+  const complains = (said: LogEvent) => Number(said['level']) >= pinoWarn;
+  const complaint = await part.waitFor(complains, 'a complaint', complainMs).catch(() => undefined);
   const gone = new AbortController();
-  const wait = delay(afterMs, undefined, { signal: gone.signal }).catch(() => undefined);
+  const wait = delay(forMs, undefined, { signal: gone.signal }).catch(() => undefined);
   await Promise.race([part.exit, wait]);
   gone.abort();
   part.child.kill('SIGTERM');
   const last = setTimeout(() => part.child.kill('SIGKILL'), leaveMs);
-  await part.exit;
+  const { code } = await part.exit;
   clearTimeout(last);
+  const said = String(complaint?.['reason'] ?? complaint?.['msg'] ?? 'nothing');
+  troubles.push(`${kind}: code ${code}; ${said}; ${part.errors.join(' ')}`);
 }

@@ -11,6 +11,8 @@ export interface ChaosReport {
   moments: Record<string, number>;
   /** Workers and data-loaders that gave up by themselves and were replaced, with their last words. */
   replaced: string[];
+  /** What machines in trouble have said. */
+  troubles: string[];
   /** What all processes have logged, at the level that people run them with. */
   loggedBytes: number;
 }
@@ -39,13 +41,14 @@ export async function runChaos(
   say: (line: string) => void,
 ): Promise<ChaosReport> {
   let office: Office = await cluster.startCoordinator();
+  const report: ChaosReport = { kinds: {}, moments: {}, replaced: [], troubles: [], loggedBytes: 0 };
   const chaos: Chaos = {
     cluster,
     office: () => office,
     takeOffice: (next) => (office = next),
     struck: new Set(),
+    troubles: report.troubles,
   };
-  const report: ChaosReport = { kinds: {}, moments: {}, replaced: [], loggedBytes: 0 };
   const failure = new AbortController();
   for (let i = 0; i < counts.loaders; i++) cluster.startLoader();
   for (let i = 0; i < counts.workers; i++) cluster.startWorker();

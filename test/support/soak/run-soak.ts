@@ -39,7 +39,13 @@ export async function runSoak(
   say: (line: string) => void,
 ): Promise<SoakReport> {
   let office: Office = await cluster.startCoordinator();
-  const chaos: Chaos = { cluster, office: () => office, takeOffice: (next) => (office = next), struck: new Set() };
+  const chaos: Chaos = {
+    cluster,
+    office: () => office,
+    takeOffice: (next) => (office = next),
+    struck: new Set(),
+    troubles: [],
+  };
   const report: SoakReport = { seconds, iterations: 0, kinds: {}, replaced: [], samples: [], tensorsLeft: [] };
   const failure = new AbortController();
   const failed = rejected(failure.signal);
