@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import {
+  checkConditionalPuts,
   claimTerm,
   getJson,
   getVerified,
@@ -56,6 +57,12 @@ export function testObjectStore(root: () => ObjectStore): void {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'conflict' });
     }
+  });
+
+  test('a put that may only create is honoured, which a trial shows that leaves nothing', async () => {
+    const store = fresh();
+    await checkConditionalPuts(store);
+    expect(await store.list('')).toEqual([]);
   });
 
   test('coordinators that claim at once get terms of their own', async () => {
