@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram } from '@fourfold/local-servers';
 import { probeBackends } from '@fourfold/model';
+import { discriminatorLayout, generatorLayout } from '@fourfold/model/layout';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { killAll, photographs } from './support/process.js';
 import { startKeptRun, type KeptRun } from './support/soak/kept.js';
@@ -26,6 +27,11 @@ const counts = { seconds, workers: 3, loaders: 2 };
 const backend = probeBackends().some((probe) => probe.backend === 'torch' && probe.found) ? 'torch' : 'wasm';
 const minuteMs = 60_000;
 
+const tensorsOf = {
+  generator: generatorLayout({ channels: 24, blocks: 2 }).tensors.length,
+  discriminator: discriminatorLayout({ channels: 16, dense: 128 }, 48).tensors.length,
+};
+const mostTensors = 2 * tensorsOf.generator + tensorsOf.discriminator;
 /** The demo's networks; a batch of four replicas gives three workers something to do. */
 const config = `
 recipe: demo
@@ -68,8 +74,9 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('a soak
       expect([...roles].sort()).toEqual(
         ['coordinator', 'data-loader', 'keeper', 'kept coordinator', 'kept worker', 'worker'].sort(),
       );
-      // Those of parameters are left, each time, and no others.
-      expect(new Set(tensorsLeft.flat()).size).toBe(1);
+      // However often a worker has left, no more than parameters, and a second generator where an evaluation was under way.
+      expect(tensorsLeft.flat().length).toBeGreaterThanOrEqual(counts.workers - 1);
+      expect(Math.max(...tensorsLeft.flat())).toBeLessThanOrEqual(mostTensors);
       if (seconds < leastForVerdict) return;
       expect(verdicts.map(({ what }) => what)).toEqual(
         expect.arrayContaining([

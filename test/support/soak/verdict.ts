@@ -22,7 +22,7 @@ export interface Verdict {
 
 /** Growth within a life, or from early to late processes, that counts as flat. */
 const allowedGrowth: Record<keyof Held, (mean: number) => number> = {
-  residentMib: (mean) => Math.max(16, mean / 10),
+  residentMib: (mean) => Math.max(32, mean / 10),
   // Connections break and are made again all the time.
   descriptors: (mean) => Math.max(4, mean / 10),
   threads: () => 2,
