@@ -1,6 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadRunConfig, type Chunk, type WorkerMessage } from '@fourfold/common';
+import { listCheckpoints } from '@fourfold/coordinator';
 import { generatorLayout } from '@fourfold/model/layout';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
@@ -51,13 +52,14 @@ async function runWithBadWorker(name: string, corruption: Corruption, ...args: s
   return { run, coordinator, worker, close: () => proxy.close() };
 }
 
-/** Puts a value at `element`, in as many of the chunks that hold it as told. */
-function poison(value: number, times: number): (chunk: Chunk) => Chunk {
+/** Puts a value at `element`, in as many of the chunks that hold it as told, after some that stay good. */
+function poison(value: number, times: number, good = 0): (chunk: Chunk) => Chunk {
   let left = times;
+  let goodLeft = good;
   return (chunk) => {
     const [begin, data] = [Number(chunk.begin), Buffer.from(chunk.data as Buffer)];
     const at = element * 4 - begin;
-    if (at < 0 || at >= data.length || left-- <= 0) return chunk;
+    if (at < 0 || at >= data.length || goodLeft-- > 0 || left-- <= 0) return chunk;
     data.writeFloatLE(value, at);
     return { begin, data };
   };
@@ -107,15 +109,21 @@ test('a gradient of another shape is refused by the name of the tensor where it 
   await close();
 }, 120_000);
 
-test('bad gradients in a row stop the run, with the tensor and the worker', async () => {
-  const { coordinator, close } = await runWithBadWorker('nan', { chunk: poison(NaN, Infinity) });
+test('bad gradients in a row stop the run, with the tensor and the worker, and a checkpoint of where it stood', async () => {
+  // Those of the first iteration are good.
+  const { run, coordinator, close } = await runWithBadWorker('nan', { chunk: poison(NaN, Infinity, 5) });
   expect(await coordinator.exit).toEqual({ code: 2, signal: null });
   expect(coordinator.errors).toHaveLength(1);
   expect(coordinator.errors[0]).toMatch(
-    /^fourfold: generator 0\.\d: 5 bad gradients in a row, the last from worker 1: /,
+    /^fourfold: generator 1\.\d: 5 bad gradients in a row, the last from worker 1: /,
   );
   expect(coordinator.errors[0]).toContain(`${named}; lower the learning rate`);
   await close();
+  await killAll();
+  expect(await listCheckpoints(run.store)).toEqual(['00000001-0001']);
+  const resumed = startCoordinator(run, '--resume');
+  startWorkers(run, 1);
+  await expectSameEnd(run, resumed);
 }, 120_000);
 
 test('a worker whose gradients are all bad stops nobody while another one is there', async () => {
