@@ -83,7 +83,7 @@ export interface LeaseBoardOptions {
  */
 export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoardOptions, log: Logger) {
   const { timing, workers: minimum, mayGrant } = options;
-  const seats = new Map<number, Seat<Work> & { lastSeenMs: number }>();
+  const seats = new Map<number, Seat<Work> & { lastSeenMs: number; lastSeenAtMs: number }>();
   const tasks = new Map<string, Entry<Work, Result>>();
   const caches = new Map<number, number>();
   const usual = createUsualTime();
@@ -172,7 +172,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     join(seat: Seat<Work>): number {
       const worker = ++counts.joined;
       seat.taken?.(worker);
-      seats.set(worker, { ...seat, lastSeenMs: performance.now() });
+      seats.set(worker, { ...seat, lastSeenMs: performance.now(), lastSeenAtMs: Date.now() });
       replan();
       return worker;
     },
@@ -195,7 +195,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     /** Something was heard of a worker. */
     seen(worker: number): void {
       const seat = seats.get(worker);
-      if (seat) seat.lastSeenMs = performance.now();
+      if (seat) Object.assign(seat, { lastSeenMs: performance.now(), lastSeenAtMs: Date.now() });
     },
     /** A worker goes on with a task that tells progress; what comes late is of no interest. */
     progress(worker: number, token: Token__Output, soFar: Result): void {
@@ -293,13 +293,13 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     },
     workerCount: () => seats.size,
     counts: (): Readonly<LeaseCounts> => counts,
-    /** Who has a seat, when it was last heard of (as performance.now() has it), and the keys of what it is to compute. */
+    /** Who has a seat, when it was last heard of (Unix time), and the keys of what it is to compute. */
     seated: () =>
-      [...seats].map(([worker, { lastSeenMs }]) => {
+      [...seats].map(([worker, { lastSeenAtMs }]) => {
         const leased = [...tasks.values()].filter(
           ({ offer, leases }) => !offer && leases.some((lease) => lease.worker === worker),
         );
-        return { worker, lastSeenMs, tasks: leased.map(({ key }) => key) };
+        return { worker, lastSeenAtMs, tasks: leased.map(({ key }) => key) };
       }),
   };
 }

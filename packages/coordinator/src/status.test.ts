@@ -40,7 +40,7 @@ function source(iterations: number, changes: Partial<StatusSource> = {}): Status
     config,
     run: () => progress.status('training', 2, 1, versions),
     history: () => progress.history(),
-    workers: () => workerStatus([{ worker: 4, lastSeenMs: 5, tasks: ['generator 9.0'] }], facts),
+    workers: () => workerStatus([{ worker: 4, lastSeenAtMs: 1_005, tasks: ['generator 9.0'] }], facts),
     checkpoint: () => ({ name: '00000010-0002', savedAtMs: 3_000 }),
     pictures: () => [],
     ...changes,
@@ -69,7 +69,7 @@ test('a run at a moment: position, pace, workers', () => {
       precision: 'f32',
       transport: 'grpc',
       joinedAtMs: 1_000,
-      lastSeenAtMs: Math.round(performance.timeOrigin + 5),
+      lastSeenAtMs: 1_005,
       tasks: ['generator 9.0'],
     },
   ]);

@@ -32,10 +32,10 @@ export interface CheckpointStatus {
 
 /** The workers that have a seat, as the board and the service know them. */
 export const workerStatus = (
-  seated: readonly { worker: number; lastSeenMs: number; tasks: string[] }[],
+  seated: readonly { worker: number; lastSeenAtMs: number; tasks: string[] }[],
   facts: ReadonlyMap<number, WorkerFacts>,
 ): WorkerStatus[] =>
-  seated.flatMap(({ worker, lastSeenMs, tasks }) => {
+  seated.flatMap(({ worker, lastSeenAtMs, tasks }) => {
     const known = facts.get(worker);
     if (!known) return [];
     const { exchangeAddress, kind, transport, joinedAtMs } = known;
@@ -47,7 +47,7 @@ export const workerStatus = (
       precision: kind?.precision ?? '',
       transport,
       joinedAtMs,
-      lastSeenAtMs: Math.round(performance.timeOrigin + lastSeenMs),
+      lastSeenAtMs,
       tasks,
     };
   });
