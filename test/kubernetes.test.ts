@@ -60,9 +60,9 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       'PodDisruptionBudget eight-run',
     ]);
     expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
-    const mistake = await submit(eight, '--gpus', '1', '--image', ' a', '--dry-run');
+    const mistake = await submit(eight, '--gpus', '1', '--image', '', '--dry-run');
     expect(mistake.code).toBe(2);
-    expect(mistake.stderr).toMatch(/^fourfold: Job eight-coordinator: .*Invalid value: " a"/);
+    expect(mistake.stderr).toMatch(/^fourfold: Job eight-coordinator: .*image: Required value/);
   });
 
   test('8 GPU workers are submitted and run; the same again changes nothing', async () => {
