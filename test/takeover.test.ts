@@ -9,6 +9,7 @@ import {
   type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
+import { alert } from './support/timing.js';
 
 /*
  * A coordinator that was cut off publishes a checkpoint when another one has long taken over: it is nobody's.
@@ -49,11 +50,11 @@ async function publishLate(run: SmallRun): Promise<string> {
 
 test('the run goes on from its newest term’s checkpoint, whatever an older one publishes beyond', async () => {
   const run = await runs.create('late');
-  const first = startCoordinator(run);
-  startWorkers(run, 1);
+  const first = startCoordinator(run, ...alert);
+  startWorkers(run, 1, ...alert);
   await written(first, 2);
   first.child.kill('SIGSTOP');
-  const second = startCoordinator(run, '--resume');
+  const second = startCoordinator(run, '--resume', ...alert);
   await written(second, 4);
   second.child.kill('SIGKILL');
   await second.exit;
@@ -64,7 +65,7 @@ test('the run goes on from its newest term’s checkpoint, whatever an older one
   expect(others).not.toContain(late);
   const listed = await fourfold(['checkpoints', 'ls', run.store.url]);
   expect(listed.stdout).toMatch(new RegExp(`${late} .*superseded: a newer term than 1 had already gone on`));
-  const third = startCoordinator(run, '--resume');
+  const third = startCoordinator(run, '--resume', ...alert);
   const resumed = await third.waitFor(({ event }) => event === 'resumed', 'the resumption');
   expect(resumed['checkpoint']).toBe(newest);
   expect(await third.exit, third.errors.join('\n')).toEqual(finished);
