@@ -31,7 +31,7 @@ test.each(rows)('%s (%s)', (...cells) => {
 });
 
 test('the events that the table names are logged by the program', () => {
-  const logged = execFileSync('git', ['grep', '-hoE', "event: '[a-z-]+'", '--', 'packages/*/src'], {
+  const logged = execFileSync('git', ['grep', '-hoE', "event: '[a-z-]+'", '--', 'packages/*/src/*.ts'], {
     cwd: repository,
     encoding: 'utf8',
   });
