@@ -110,6 +110,6 @@ async function takeAway({ troubles }: Chaos, part: Process, { kind, forMs }: Fau
   const last = setTimeout(() => part.child.kill('SIGKILL'), leaveMs);
   const { code } = await part.exit;
   clearTimeout(last);
-  const said = String(complaint?.['reason'] ?? complaint?.['msg'] ?? 'nothing');
+  const said = JSON.stringify(complaint?.['reason'] ?? complaint?.['msg'] ?? 'nothing');
   troubles.push(`${kind}: code ${code}; ${said}; ${part.errors.join(' ')}`);
 }
