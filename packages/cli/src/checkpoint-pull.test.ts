@@ -118,3 +118,20 @@ test('a folder with a file of the user’s is refused, and the file stays', asyn
     expect(await readdir(folder)).toContain('.partial-thesis.docx');
   });
 });
+
+test.each(['.env', 'unfinished.json', 'manifest.json', 'Manifest.json'])(
+  'a manifest that names %s as a file of the checkpoint is damaged, and nothing is written',
+  async (name) => {
+    await withRun(async (run, folder) => {
+      const key = 'checkpoints/00000003-0001/manifest.json';
+      const manifest = JSON.parse((await run.get(key)).toString()) as { files: Record<string, unknown> };
+      manifest.files[name] = manifest.files[file];
+      await run.put(key, JSON.stringify(manifest));
+      await mkdir(folder);
+      await writeFile(join(folder, '.env'), 'mine');
+      await expect(pull(`${run.url}/checkpoints/00000003-0001`, folder)).rejects.toMatchObject({ code: 'corrupt' });
+      expect(await readdir(folder)).toEqual(['.env']);
+      expect(await readFile(join(folder, '.env'), 'utf8')).toBe('mine');
+    });
+  },
+);

@@ -1,8 +1,18 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FourfoldError, openOutputFolder, openStore, storageError, systemErrorCode } from '@fourfold/common';
+import {
+  FourfoldError,
+  openOutputFolder,
+  openStore,
+  storageError,
+  systemErrorCode,
+  unfinishedKey,
+} from '@fourfold/common';
 import { holdsManifest, type Checkpoint } from '@fourfold/coordinator';
 import { downloadFile, hashOf, partialName } from './download.js';
+
+/** What a pull itself writes; some file systems take capitals for the same. */
+const ownNames = new RegExp(`^(manifest.json|${unfinishedKey})$`, 'i');
 
 export interface PullReport {
   sizeBytes: number;
@@ -25,6 +35,12 @@ export async function pullCheckpoint(
     throw new FourfoldError('conflict', `${target.url} holds a manifest already`, { mend: 'pull into a new folder' });
   }
   const files = Object.entries(manifest.files);
+  const ownName = files.map(([file]) => file).find((file) => ownNames.test(file));
+  if (ownName !== undefined) {
+    throw new FourfoldError('corrupt', `${store.url}/manifest.json names ${ownName} among the checkpoint's files`, {
+      mend: 'take another checkpoint of the run',
+    });
+  }
   // Files of this checkpoint may stay, whoever has put them there.
   const mayStay = async (key: string) => {
     const expected = Object.hasOwn(manifest.files, key) ? manifest.files[key] : undefined;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FourfoldError, systemErrorCode } from './errors.js';
@@ -122,7 +122,10 @@ async function listFolder(root: string, folder: string, prefix: string, trail: T
       if (mayMatch && into !== 'circle') infos.push(...(await listFolder(root, path, prefix, into)));
     } else if (key.startsWith(prefix) && !entry.name.startsWith(temporaryMark)) {
       // An object may be removed between the listing and this look at it.
-      const found = await stat(path).catch(() => undefined);
+      // A link that leads nowhere is there, and a put would replace it.
+      const found = await stat(path)
+        .catch(() => lstat(path))
+        .catch(() => undefined);
       if (found) infos.push({ key, sizeBytes: found.size });
     }
   }

@@ -39,6 +39,19 @@ test('what is interrupted is known as ours by the next one, which takes away wha
   expect(await held()).toEqual(['b', 'manifest.json']);
 });
 
+test('markers of folders that consoles put into buckets do not count', async () => {
+  const real = out;
+  const markers = ['', 'deep/'].map((key) => ({ key, sizeBytes: 0 }));
+  out = { ...real, list: async (prefix) => [...(prefix === '' ? markers : []), ...(await real.list(prefix))] };
+  await open();
+});
+
+test('a link that leads nowhere is somebody’s', async () => {
+  await mkdir(place('out'));
+  await symlink(place('nowhere'), place('out/shard-000000.tar'));
+  await expect(open()).rejects.toThrow('holds shard-000000.tar, which fourfold has not made');
+});
+
 test('a store that lets nobody delete takes whole outputs all the same', async () => {
   const real = out;
   out = { ...real, remove: () => Promise.reject(new FourfoldError('refused', 'no DeleteObject')) };
@@ -52,6 +65,10 @@ test.each([
   ['without a mark', undefined],
   ['with a mark that names others', { format: 'fourfold-unfinished', version: 1, files: ['other.tar'] }],
   ['with a mark of something else', { format: 'ours', version: 1, files: ['shard-000000.tar'] }],
+  [
+    'with a mark that names hidden files',
+    { format: 'fourfold-unfinished', version: 1, files: ['.env', 'shard-000000.tar'] },
+  ],
   ['with a mark that leads out', { format: 'fourfold-unfinished', version: 1, files: ['../x', 'shard-000000.tar'] }],
 ])('a folder that holds what is not known to be ours is refused, %s', async (_, mark) => {
   await out.put('shard-000000.tar', 'the user’s');

@@ -46,7 +46,7 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
   const left = noted ?? [];
   const ours = new Set(noted && [...noted, unfinishedKey]);
   for (const { key } of await store.list('')) {
-    if (ours.has(key) || isHidden(key) || (await rules.mayStay?.(key))) continue;
+    if (ours.has(key) || isFolderMarker(key) || isHidden(key) || (await rules.mayStay?.(key))) continue;
     throw new FourfoldError('invalid', `${store.url} holds ${key}, which fourfold has not made`, {
       mend: 'name a new or an empty folder',
     });
@@ -84,6 +84,9 @@ export async function readUnfinished(store: ObjectStore): Promise<string[] | und
     throw error;
   }
 }
+
+/** What consoles put into a bucket for an empty folder: its name, which is the place's own or ends in a slash. */
+const isFolderMarker = (key: string): boolean => key === '' || key.endsWith('/');
 
 const isHidden = (key: string): boolean => /(^|\/)\./.test(key);
 
