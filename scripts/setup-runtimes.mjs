@@ -1,5 +1,5 @@
 // Installs into the cache folder what others run exported models with: `npm run setup:runtimes`. The tests alone need it.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { runChild } from './child-processes.mjs';
@@ -17,7 +17,8 @@ async function install(name, madeOf, fill) {
   const stamp = join(folder, 'made-of.json');
   const text = JSON.stringify(madeOf);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === text) return say(`${folder} is there`);
-  if (existsSync(folder) && !existsSync(stamp)) {
+  // An empty one is what a setup that was killed right after making it has left.
+  if (existsSync(folder) && !existsSync(stamp) && readdirSync(folder).length > 0) {
     throw new Error(`${folder} has no made-of.json, so it is not this script's: move it away, and repeat the command`);
   }
   const startMs = Date.now();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,4 +91,16 @@ test.each(['chaos', 'soak'])('npm run %s finds its test, and fails where that is
   expect(output()).toContain(
     `test/${name}.test.ts: a test was skipped: nats-server and MinIO are not there; run npm run setup:servers`,
   );
+});
+
+test('setup:runtimes takes an empty folder for its own, which a kill has left, and refuses somebody’s', async () => {
+  const cache = join(folder, 'runtimes-cache');
+  for (const name of ['runtimes', 'python']) mkdirSync(join(cache, 'fourfold', name), { recursive: true });
+  writeFileSync(join(cache, 'fourfold/python/thesis.txt'), 'mine');
+  const nothing = { XDG_CACHE_HOME: cache, PATH: join(folder, 'nowhere'), PYTHON: join(folder, 'nowhere/python') };
+  const script = startScript([pathOf('scripts/setup-runtimes.mjs')], nothing);
+  expect(await script.exit).toEqual([2, null]);
+  expect(script.output()).toContain(`${join(cache, 'fourfold/python')} has no made-of.json`);
+  expect(script.output()).not.toContain(`${join(cache, 'fourfold/runtimes')} has no made-of.json`);
+  expect(existsSync(join(cache, 'fourfold/python/thesis.txt'))).toBe(true);
 });

@@ -6,7 +6,7 @@ import type { Scores } from '@fourfold/worker';
 export interface EvaluationTable {
   pictures: ({ picture: string } & Scores)[];
   mean: Scores;
-  /** Pictures of which nothing differs from the original: they count as `highestPsnr`. */
+  /** Pictures that measure `highestPsnr`: of these nothing, or next to nothing, differs from the original. */
   identical: number;
 }
 

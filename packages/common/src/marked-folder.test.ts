@@ -1,8 +1,23 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { claimFolder } from './marked-folder.js';
+
+/** Whether flushing a file fails, as on a disk that is full. */
+const disk = vi.hoisted(() => ({ isFull: false }));
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  return {
+    ...real,
+    async open(...args: Parameters<typeof real.open>) {
+      const handle = await real.open(...args);
+      const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+      if (disk.isFull) handle.datasync = () => Promise.reject(full);
+      return handle;
+    },
+  };
+});
 
 let folder: string;
 beforeEach(async () => {
@@ -22,6 +37,13 @@ test('a new or an empty folder is taken and marked, and known again', async () =
     await write(join(place, 'report.json'), '{}');
     expect(await claim(place)).toBe(true);
   }
+});
+
+test('a mark that did not reach the disk is none: the folder can be taken later', async () => {
+  disk.isFull = true;
+  await expect(claim('.').finally(() => (disk.isFull = false))).rejects.toMatchObject({ code: 'no-space' });
+  expect(await readdir(folder)).toEqual([]);
+  expect(await claim('.')).toBe(false);
 });
 
 test('one that a version without marks has made is known, too', async () => {

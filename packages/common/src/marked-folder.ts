@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FourfoldError } from './errors.js';
-import { storageError } from './folder-store.js';
+import { createFolderStore, storageError } from './folder-store.js';
 
 /*
  * A folder of this machine that a command fills, and uses again when it is repeated. A file in it says so; its name and `format` say
@@ -31,9 +31,9 @@ export async function claimFolder(folder: string, mark: FolderMark): Promise<boo
         mend: 'name a new or an empty folder, or move what is in it',
       });
     }
-    await writeFile(join(folder, mark.file), `${JSON.stringify({ format: mark.format, version: 1 })}\n`, {
-      flag: 'wx',
-    });
+    const text = `${JSON.stringify({ format: mark.format, version: 1 })}\n`;
+    // Whole or not there: half a mark would be somebody's file, and lock the folder.
+    await createFolderStore(folder).put(mark.file, text, { ifAbsent: true });
     return isOlder;
   } catch (error) {
     throw error instanceof FourfoldError ? error : storageError(folder, 'written', error);

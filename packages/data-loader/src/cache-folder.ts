@@ -46,18 +46,18 @@ export async function listCache(folder: string): Promise<CacheFile[]> {
   return (await Promise.all(files)).flat().sort((a, b) => a.modifiedMs - b.modifiedMs);
 }
 
-/** Files that have turned out not to be what their names say. */
+/** Files that have turned out not to be what their names say, or that this user may not remove. */
 const foreign = new Set<string>();
 
 /**
  * Remove what was used least recently, until `limitBytes` are left at most, and what killed processes have left. `onForeign` hears
- * once of a file that has a shard's name and other bytes: it stays.
+ * once of a file that stays and does not count: one that has a shard's name and other bytes, or that could not be removed for a cause.
  */
 export async function makeRoom(
   folder: string,
   limitBytes: number,
   isUsed: (path: string) => boolean,
-  onForeign: (path: string) => void,
+  onForeign: (path: string, cause?: unknown) => void,
 ): Promise<void> {
   const files = (await listCache(folder)).filter(({ path }) => !foreign.has(path));
   let total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -65,12 +65,13 @@ export async function makeRoom(
     const isOld = Math.abs(Date.now() - modifiedMs) > abandonedMs;
     if (isPartial ? !isOld : total <= limitBytes || isUsed(path)) continue;
     total -= sizeBytes;
-    if (isPartial || (await hasHash(path, sha256))) {
-      await rm(path, { force: true });
-    } else {
+    const leave = (cause?: unknown) => {
       foreign.add(path);
-      onForeign(path);
-    }
+      onForeign(path, cause);
+    };
+    // In a folder of several users each may remove but what is theirs.
+    if (isPartial || (await hasHash(path, sha256))) await rm(path, { force: true }).catch(leave);
+    else leave();
   }
 }
 

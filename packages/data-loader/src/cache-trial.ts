@@ -15,12 +15,13 @@ export async function tryShardCache({ data, dataset }: Pick<RunConfig, 'data' | 
   try {
     await mkdir(folder, { recursive: true });
     await writeFile(scratch, scratch, { flag: 'wx' });
-    await rm(scratch);
   } catch (cause) {
     const isFull = storageError(folder, 'written', cause).code === 'no-space';
     throw new FourfoldError(isFull ? 'no-space' : 'invalid', `the shard cache ${folder} cannot be written`, {
       mend: 'set data.cacheFolder to a folder with room, which this user may write',
       cause,
     });
+  } finally {
+    await rm(scratch, { force: true }).catch(() => undefined);
   }
 }

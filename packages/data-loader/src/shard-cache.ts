@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   createLogger,
   damagedError,
+  describeError,
   FourfoldError,
   sayingSo,
   storageError,
@@ -103,10 +104,12 @@ export function createShardCache(
 
   const fetch = async (store: ObjectStore, { file, sha256, sizeBytes }: DatasetShard, path: string) => {
     const isUsed = (path: string) => users.has(path);
-    await makeRoom(folder, cacheBytes - sizeBytes, isUsed, (path) =>
+    await makeRoom(folder, cacheBytes - sizeBytes, isUsed, (path, cause) =>
       log.warn(
-        { event: 'cache-foreign-file', path },
-        'a file has the name of a cached shard and other bytes: it stays',
+        { event: 'cache-foreign-file', path, ...(cause !== undefined && { error: describeError(cause) }) },
+        cause === undefined
+          ? 'a file has the name of a cached shard and other bytes: it stays'
+          : 'a cached shard could not be removed: it stays, and does not count',
       ),
     );
     const temporary = partialPath(folder, sha256, randomUUID());

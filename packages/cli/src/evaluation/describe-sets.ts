@@ -19,7 +19,7 @@ export function describeSets(sets: readonly SetEvaluation[], format: EvaluationF
 
 /**
  * What of the sets was not measured, why the paper's results are not beside one of its sets, and which means have figures that stand for
- * infinity; empty where all is as expected.
+ * higher ones; empty where all is as expected.
  */
 export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
   return sets.flatMap(({ set, part, subjects, published, left }) => {
@@ -37,7 +37,7 @@ export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
         .filter(({ identical }) => identical > 0)
         .map(
           ({ name, identical }) =>
-            `${set}: ${identical} of ${measured} pictures by ${name} are identical to their originals; ${highestPsnr} dB stands for their infinite PSNR`,
+            `${set}: ${identical} of ${measured} pictures by ${name} are identical to their originals, or next to it; ${highestPsnr} dB stands for their PSNR, which is higher, or infinite`,
         ),
     ];
   });

@@ -25,14 +25,16 @@ export interface SourcePicture {
  */
 export async function readSourcePicture(path: string): Promise<SourcePicture> {
   const bytes = await readGivenFile(path);
-  const known = bytes.length === 0 ? emptyFile : otherFormat(bytes);
-  if (known !== undefined) throw new FourfoldError('invalid', `${path}: ${known}`);
+  if (bytes.length === 0) throw new FourfoldError('invalid', `${path}: ${emptyFile}`);
   try {
     return await decode(bytes);
   } catch (cause) {
     if (isTooLarge(cause)) {
       throw new FourfoldError('invalid', `${path} is ${tooLargeToDecode}`, { mend: 'cut it into parts' });
     }
+    // Only now: an AVIF may begin as HEIC files do.
+    const known = otherFormat(bytes);
+    if (known !== undefined) throw new FourfoldError('invalid', `${path}: ${known}`);
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
     throw new FourfoldError(
       'invalid',

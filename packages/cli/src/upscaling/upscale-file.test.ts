@@ -172,6 +172,13 @@ test('a white disc on transparent black stays white wherever it is visible', asy
   expect(Math.min(...new Set(darkest))).toBe(255);
 });
 
+test('an AVIF that begins as HEIC files do is read', async () => {
+  const bytes = await photograph().avif().toBuffer();
+  bytes.write('mif1', 8);
+  await writeFile(join(folder, 'mif1.avif'), bytes);
+  expect((await upscale('mif1.avif', 'mif1.png')).from).toEqual({ width, height });
+});
+
 test('what cannot be done is refused in one line, and nothing is left behind', async () => {
   await writeFile(join(folder, 'note.png'), 'no picture at all');
   await photograph().toFile(join(folder, 'good.png'));

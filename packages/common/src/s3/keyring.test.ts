@@ -92,6 +92,21 @@ test('keys that were good and are refused: their renewal may be a minute late', 
   expect(await refused('AccessDenied')).toBe(false);
 });
 
+test('keys that are renewed later than that lose no request more', async () => {
+  let inFiles = named('old');
+  const { ring, clock } = ringOf(variables, () => inFiles);
+  const refused = async () => ring.mayRetry((await ring.keys()) as Keys, 'ExpiredToken');
+  await ring.keys();
+  ring.worked();
+  expect(await refused()).toBe(true);
+  clock.nowMs = 2 * minuteMs;
+  expect(await refused()).toBe(false);
+  inFiles = named('new');
+  expect(await refused()).toBe(true);
+  // These are refused, too.
+  expect(await refused()).toBe(false);
+});
+
 test('a service that gives other keys each time is not asked for ever', async () => {
   let count = 0;
   const { ring, load } = ringOf(instance, () => named(`key ${++count}`));

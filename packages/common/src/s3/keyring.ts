@@ -73,11 +73,12 @@ export function createKeyring(
       const isUnexplained = code === 'AccessDenied' && source.from === 'variables';
       if (!refusals.has(code) && !isUnexplained) return false;
       const found = current === refused ? await renew(source).catch(() => refused) : current;
+      const isOther = !isDeepStrictEqual(withoutDate(found), withoutDate(refused));
       if (isTrusted && !isUnexplained) {
         refusedSinceMs ??= now();
-        return now() - refusedSinceMs < lateMs;
+        if (now() - refusedSinceMs < lateMs) return true;
       }
-      const isOther = !isDeepStrictEqual(withoutDate(found), withoutDate(refused));
+      // Also keys that come later than that are tried.
       return isOther && ++tries <= maxTries;
     },
     worked() {
