@@ -111,6 +111,25 @@ test('who may not publish leaves nothing', async () => {
   expect(await listCheckpoints(run)).toEqual(['00000001-0001']);
 });
 
+test('a manifest whose answer was lost stays where a successor may have gone on from it', async () => {
+  let isOver = false;
+  const lossy: ObjectStore = {
+    ...run,
+    at: (place) => ({
+      ...run.at(place),
+      async put(key, body) {
+        await run.at(place).put(key, body);
+        if (key !== 'manifest.json') return;
+        isOver = true;
+        throw new FourfoldError('refused', 'the answer was lost');
+      },
+    }),
+  };
+  const mayPublish = () => (isOver ? Promise.reject(new FourfoldError('conflict', 'a newer term')) : Promise.resolve());
+  await expect(writeCheckpoint(lossy, facts(2), weights, mayPublish)).rejects.toMatchObject({ code: 'refused' });
+  expect(await listCheckpoints(run)).toEqual(['00000002-0001']);
+});
+
 test('the newest whole checkpoint is found behind damaged ones', async () => {
   for (const iteration of [1, 2, 3, 4]) await write(iteration);
   await flipByte(pathOf('00000002-0001', 'generator.safetensors'));

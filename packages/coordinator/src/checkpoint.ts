@@ -64,8 +64,8 @@ const checkpointFile = /^(generator|discriminator)(-adam|-average)?\.safetensors
 
 /**
  * Write a checkpoint and return its name. `files` must not change meanwhile; `mayPublish` is awaited before the manifest
- * and throws when this coordinator may write no more. After any error the folder is removed again as far as it goes; older
- * checkpoints are untouched.
+ * and throws when this coordinator may write no more. After any error the folder is removed again as far as it goes, unless a successor
+ * may have gone on from it; older checkpoints are untouched.
  */
 export async function writeCheckpoint(
   run: ObjectStore,
@@ -75,6 +75,11 @@ export async function writeCheckpoint(
 ): Promise<string> {
   const name = checkpointName(facts.iteration, facts.term);
   const store = run.at(`${folder}${name}`);
+  let mayBeThere = false;
+  const mayPut = async () => {
+    await mayPublish();
+    mayBeThere = true;
+  };
   try {
     const written: CheckpointManifest['files'] = {};
     for (const [file, body] of Object.entries(files)) {
@@ -82,10 +87,17 @@ export async function writeCheckpoint(
       await store.put(file, body);
     }
     const manifest: CheckpointManifest = { ...facts, format: 1, createdAt: new Date().toISOString(), files: written };
-    await putInTerm(store, manifestFile, JSON.stringify(manifest, null, 1), mayPublish);
+    await putInTerm(store, manifestFile, JSON.stringify(manifest, null, 1), mayPut);
     return name;
   } catch (cause) {
-    await removeFiles(run, name, Object.keys(files)).catch(() => undefined);
+    // A put that was tried may have come through though its answer did not, and a successor may have gone on from there.
+    const isOurs =
+      !mayBeThere ||
+      (await mayPublish().then(
+        () => true,
+        () => false,
+      ));
+    if (isOurs) await removeFiles(run, name, Object.keys(files)).catch(() => undefined);
     throw cause;
   }
 }

@@ -235,19 +235,38 @@ test('a worker that cannot start says so: two machines end the run, unless someb
   const good = join(c);
   failures.failedToStart(a, told);
   failures.failedToStart(b, told);
-  expect(ended).toBeUndefined();
   board.leave(good.id, 'it is gone');
+  // Another is on its way in its place.
+  failures.failedToStart(a, told);
+  expect(ended).toBeUndefined();
+  pass(latelyMs);
+  failures.failedToStart(b, told);
   failures.failedToStart(a, told);
   expect(ended).toMatchObject({ code: 'not-found', message: told.reason });
 });
 
-test('the first machine cannot start workers: others may be on their way, for six processes', () => {
-  for (let i = 0; i < 6; i++) {
-    expect(ended).toBeUndefined();
-    failures.failedToStart(a, { code: 'not-found', reason: 'photos/validation does not exist' });
-    pass(10_000);
+test('machines that start first and cannot: others may be on their way, for as long as a worker looks for a coordinator', () => {
+  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  for (let i = 0; i < 20; i++) {
+    failures.failedToStart(a, told);
+    failures.failedToStart(b, told);
+    pass(latelyMs / 20);
+    if (i < 19) expect(ended).toBeUndefined();
   }
+  failures.failedToStart(a, told);
   expect(ended).toMatchObject({ code: 'not-found' });
+});
+
+test('what machines say that cannot start is forgotten when somebody does well', () => {
+  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  failures.failedToStart(a, told);
+  const good = join(c);
+  add('0.0');
+  good.does();
+  board.leave(good.id, 'it is gone');
+  pass(latelyMs);
+  failures.failedToStart(b, told);
+  expect(ended).toBeUndefined();
 });
 
 test('a failure of a lease that has moved on counts for nothing', () => {

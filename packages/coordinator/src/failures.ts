@@ -70,6 +70,8 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   const unfit = new Map<string, { times: number; lastMs: number }>();
   const repeats = createRepeats();
   let starts = 0;
+  /** Since when no worker has had a seat. */
+  let seatlessSinceMs = now();
 
   const machinesNow = (): Set<string> => {
     for (const [machine, seenMs] of lastSeenMs) if (now() - seenMs > latelyMs) lastSeenMs.delete(machine);
@@ -103,12 +105,16 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     }
   }
 
-  /** A worker's process that ended in no lease says nothing of the run while others are there. */
+  /**
+   * A worker's process that ended in no lease says nothing of the run while others are there, or may be on their way: machines do not
+   * start at the same pace, and one whose worker was lost a moment ago gets another.
+   */
   function endedOutside(machine: string, process: string | number, begunMs: number, told: Told): void {
     const failure = { code: told.code, machine, process, begunMs, failedMs: now(), subject: processSubject };
     const earlier = standing.filter(({ subject }) => subject === processSubject);
     const known = { earlier, machines: machinesNow().add(machine), othersMayCome: true };
-    const verdict = seats.size === 0 ? judge(failure, { times: Infinity, inARow: Infinity, ...known }) : 'this machine';
+    const nobodyComes = seats.size === 0 && now() - seatlessSinceMs >= latelyMs;
+    const verdict = nobodyComes ? judge(failure, { times: Infinity, inARow: Infinity, ...known }) : 'this machine';
     conclude(verdict, failure, told, 1);
   }
 
@@ -152,7 +158,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     gone(worker: number): void {
       const seat = seats.get(worker);
       if (seat) lastSeenMs.set(seat.machine, now());
-      seats.delete(worker);
+      if (seats.delete(worker) && seats.size === 0) seatlessSinceMs = now();
     },
     /** A worker could not do what a lease asks for, or its answer was of no use. Returns how often that was so; 0 where it is past. */
     failed(worker: number, token: Token__Output, told: Told): number {
@@ -191,7 +197,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     done(task: string, worker: number): void {
       tries.delete(task);
       useless.delete(task);
-      standing = standing.filter((other) => other.task !== task);
+      standing = standing.filter((other) => other.task !== task && other.subject !== processSubject);
       const seat = seats.get(worker);
       if (!seat) return;
       seat.inARow = 0;

@@ -38,7 +38,9 @@ export async function pullGradient(
     order.advance(replica, piece.begin + added);
     if (failure?.code === 'invalid') {
       const { at, value } = firstUnusable(wire, piece, piece.begin + added);
-      throw new FourfoldError('invalid', `${describeUnusable(value)} in ${place(at)}`);
+      // Of factors only the product is known to be of no use.
+      const what = value === undefined ? failure.message : describeUnusable(value);
+      throw new FourfoldError('invalid', `${what} in ${place(at)}`);
     }
     if (failure) throw failure;
   }

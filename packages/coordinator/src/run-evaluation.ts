@@ -40,7 +40,7 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal): Pro
   for (;;) {
     const { worker, token, result } = await board.nextOffer(key, signal);
     keep(result.scores);
-    if (scores.size === 0) {
+    if (result.gradient || scores.size === 0) {
       failures.failed(worker, token, { code: 'useless', reason: `${key}: the answer has no scores` });
       signal.throwIfAborted();
       continue;

@@ -72,8 +72,9 @@ async function measureAll(
   for (const [index, photograph] of images.photographs.entries()) {
     const { name: picture } = photograph;
     if (isMeasured.has(picture)) continue;
-    signal.throwIfAborted();
     const bytes = await images.read(photograph);
+    // The compute thread may be at another session's evaluation by now.
+    signal.throwIfAborted();
     const show = index < shownPictures && { references: writer.wantsReferences(picture) };
     const measuring = measurePicture(compute, picture, bytes, show, onTile);
     const { psnr, ssim, bicubic, shown } = await naming(images.title(photograph), measuring);

@@ -89,9 +89,9 @@ function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPla
       if (log.event === 'http') page = String(log['address']);
       if (log.event !== 'listening') return;
       address = String(log['address']);
-      watch = watchRun(address, security, (status) => {
-        progressed();
-        line.show(status);
+      watch = watchRun(address, security, {
+        onStatus: (status) => line.show(status),
+        onIteration: progressed,
       });
       onListening?.(page);
     },
@@ -102,12 +102,14 @@ function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPla
 function watchRun(
   address: string,
   security: RpcSecurity,
-  onStatus: (status: RunStatus__Output) => void,
+  { onStatus, onIteration }: { onStatus: (status: RunStatus__Output) => void; onIteration: () => void },
 ): { cancel(): void } {
   const client = createCoordinatorClient(address, 'control', security);
   const call = client.Watch({});
-  let iteration = -1;
+  let iteration: number | undefined;
   call.on('data', (status: RunStatus__Output) => {
+    // What a coordinator begins with, and how it goes on waiting, is no progress.
+    if (iteration !== undefined && status.iteration > iteration) onIteration();
     if (status.iteration !== iteration || status.state !== 'training') onStatus(status);
     iteration = status.iteration;
   });

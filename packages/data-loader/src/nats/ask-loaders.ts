@@ -94,7 +94,6 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       const attempt: Attempt = { loader, receiver, askedMs: performance.now(), spent: false };
       attempts.push(attempt);
       asked.add(loader);
-      pauseEndsMs = 0;
       link.connection.publish(subjects.batchesOf(loader), encodeMessage(place), {
         reply: `${inbox}.${attempts.length - 1}`,
       });
@@ -104,8 +103,8 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       const nowMs = performance.now();
       const unasked = directory.inOrder(place.replica).filter((id) => !asked.has(id));
       const free = unasked.find((id) => directory.restsUntilMs(id) <= nowMs);
-      if (free !== undefined || unasked.length > 0 || asked.size === 0) return free;
-      // All have been asked. Who works on it should not be asked at once again.
+      if (free !== undefined || asked.size === 0) return free;
+      // All that are free have been asked. Who works on it should not be asked at once again.
       if (pauseEndsMs === 0) {
         const isOpen = attempts.some(({ spent }) => !spent);
         const openPauseMs = () => Math.min(longestPauseMs, lateMs * 2 ** rounds++);
