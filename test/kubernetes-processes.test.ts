@@ -107,6 +107,7 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
   test('overlays/tls: who is told to stop exits with 143, and the next term goes on', async () => {
     const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
     const [worker, leaving] = workers;
+    await coordinator.waitFor(({ event }) => event === 'update', 'something to save');
     for (const part of [coordinator, leaving]) {
       part.child.kill('SIGTERM');
       expect((await part.exit).code, part.errors.join('\n')).toBe(143);

@@ -23,7 +23,10 @@ const labelValues: Record<string, readonly (string | RegExp)[]> = {
   run: ['watched'],
   network: ['generator', 'discriminator'],
   term: ['total', 'content', 'adversarial', 'total_variation', 'real', 'fake'],
-  part: ['applying', 'reducing', 'transferring', 'waiting', 'computing', 'copying', 'writing'],
+  part: [
+    ...['applying', 'reducing', 'transferring', 'waiting', 'computing', 'copying', 'writing'],
+    ...['checkpoints', 'pictures', 'record', 'metrics'],
+  ],
   set: ['held-out'],
   kind: ['mse', 'content', 'gan', 'parameters', 'gradients'],
   direction: ['sent', 'received'],

@@ -51,6 +51,7 @@ export const commandCases: readonly CommandCase[] = [
     says: /1 passed/,
   },
   { command: /^npm run soak /, by: ['test/soak.test.ts', /npm run soak/] },
+  { command: /^npm run chaos$/, by: ['test/chaos.test.ts', /npm run chaos/] },
   { command: /^npm run dashboards$/, by: ['deploy/grafana/src/dashboards.test.ts', /dashboardFiles/] },
   { command: /^npm run dashboards:draw /, cannot: 'wants a Prometheus that has scraped a run for minutes' },
   { command: /^npm run conformance /, by: ['packages/tfjs-torch/src/conformance.test.ts', /conformance/] },
@@ -76,7 +77,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^node examples\/srresnet-mse\/collect\.mjs /, cannot: 'fetches a gigabyte of packages with photographs' },
   {
     command: /fourfold upscale /,
-    run: (text) => text.replace('--checkpoint first', '--checkpoint out/store/runs/photos'),
+    run: (text) => `rm -f large.png; ${text.replace('--checkpoint first', '--checkpoint out/store/runs/photos')}`,
     says: /large\.png/,
   },
   { command: /fourfold evaluate /, run: (text) => text.replace('DIR', '~/Set5'), says: /^mean +\d/m },
@@ -91,8 +92,8 @@ export const commandCases: readonly CommandCase[] = [
     says: /first/,
   },
   // Benchmarks.
-  { command: /^npx fourfold bench step$/, run: with_('--steps 1 --warmup 0 --batch 2 --backend wasm'), says: /ms/ },
-  { command: /^npx fourfold bench update$/, run: with_('--size demo --steps 1 --warmup 0'), says: /ms/ },
+  { command: /^npx fourfold bench step$/, run: with_('--steps 1 --warmup 1 --batch 2 --backend wasm'), says: /ms/ },
+  { command: /^npx fourfold bench update$/, run: with_('--size demo --steps 1 --warmup 1'), says: /ms/ },
   { command: /^npx fourfold bench train$/, by: ['packages/cli/src/bench/train.test.ts', /train/] },
   {
     command: /^npx fourfold bench loader /,
