@@ -7,6 +7,7 @@ import type { KubernetesObject, V1ConfigMap, V1HTTPGetAction } from '@kubernetes
 import { makeCertificates } from '@fourfold/common/certificates';
 import { createGuard, findProgram, requireProgram, type ServerProgram } from '@fourfold/local-servers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { get } from './support/metrics.js';
 import { clusterConfig } from './support/cluster-config.js';
 import { kustomize } from './support/kubernetes.js';
 import { podProcess, templateOf, type PodWorld } from './support/pod-processes.js';
@@ -107,7 +108,14 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
   test('overlays/tls: who is told to stop exits with 143, and the next term goes on', async () => {
     const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
     const [worker, leaving] = workers;
-    await coordinator.waitFor(({ event }) => event === 'update', 'something to save');
+    const { address } = await coordinator.waitFor(({ event }) => event === 'http', 'its HTTP server');
+    // A run that has done nothing has nothing to save.
+    const iteration = /^fourfold_iteration(\{.*\})? [1-9]/m;
+    await expect
+      .poll(() => get(String(address), '/metrics'), { timeout: 30_000 })
+      .toMatchObject({
+        text: expect.stringMatching(iteration) as string,
+      });
     for (const part of [coordinator, leaving]) {
       part.child.kill('SIGTERM');
       expect((await part.exit).code, part.errors.join('\n')).toBe(143);

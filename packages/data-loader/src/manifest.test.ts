@@ -35,13 +35,19 @@ test('a shard is named by a base name', async () => {
   expect((await readDatasetManifest(store)).shards).toHaveLength(1);
 });
 
-test.each(['../shard-000000.tar', '/etc/passwd', 'deep/shard-000000.tar', '.', '', 'a\\b', 'a\0b'])(
-  'a manifest that names a shard %j is refused',
-  async (file) => {
-    await write(file);
-    await expect(readDatasetManifest(store)).rejects.toMatchObject({
-      code: 'corrupt',
-      message: expect.stringContaining('must be the name of a file, without a folder') as string,
-    });
-  },
-);
+test.each([
+  '../shard-000000.tar',
+  '/etc/passwd',
+  'deep/shard-000000.tar',
+  '.',
+  '.shard-000000.tar',
+  '',
+  'a\\b',
+  'a\0b',
+])('a manifest that names a shard %j is refused', async (file) => {
+  await write(file);
+  await expect(readDatasetManifest(store)).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringContaining('must be the name of a file that is not hidden, without a folder') as string,
+  });
+});
