@@ -15,15 +15,15 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
 }
 
 /** When a wait is first worth a word, and how long it may be silent later. */
-const sayMs = { first: 5_000, longest: 60_000 };
+const sayMs = { first: 5_000, longest: 300_000 };
 
 /**
- * Await a promise; while it takes long, `say` hears how long it has been, at intervals that double up to a minute. What is
- * waited for belongs into what it says.
+ * A wait begins. While it takes long, `say` hears how long it has been, after pauses that double up to five minutes. What is waited for
+ * belongs into what it says. Returns the wait's end.
  */
-export async function sayingSo<T>(promise: Promise<T>, say: (waitedMs: number) => void): Promise<T> {
+export function startSaying(say: (waitedMs: number) => void): () => void {
   const begunMs = performance.now();
-  let timer: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout;
   const arm = (afterMs: number) => {
     timer = setTimeout(() => {
       say(Math.round(performance.now() - begunMs));
@@ -31,9 +31,15 @@ export async function sayingSo<T>(promise: Promise<T>, say: (waitedMs: number) =
     }, afterMs);
   };
   arm(sayMs.first);
+  return () => clearTimeout(timer);
+}
+
+/** Await a promise, and say so as `startSaying` does. */
+export async function sayingSo<T>(promise: Promise<T>, say: (waitedMs: number) => void): Promise<T> {
+  const stopSaying = startSaying(say);
   try {
     return await promise;
   } finally {
-    clearTimeout(timer);
+    stopSaying();
   }
 }

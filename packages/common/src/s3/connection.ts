@@ -5,6 +5,7 @@ import pRetry from 'p-retry';
 import type { Environment } from '../environment.js';
 import { describeError } from '../errors.js';
 import { createLogger } from '../log.js';
+import { startSaying } from '../waiting.js';
 import { isPassing, s3ErrorCode, toFourfoldError } from './failures.js';
 import { createKeyring, type Keyring } from './keyring.js';
 import type { Keys } from './role-keys.js';
@@ -25,7 +26,6 @@ export interface S3Connection {
 /** Without a byte for so long a connection counts as dead. */
 const silenceMs = 20_000;
 const retryMs = { first: 100, longest: 5_000 };
-const sayEveryMs = 5_000;
 const maxSockets = 32;
 /** Statuses whose body the client leaves unread. */
 const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
@@ -58,14 +58,12 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
   return {
     async attempt(name, request, atMostMs = Infinity) {
       const begunMs = performance.now();
-      const waitedMs = () => Math.round(performance.now() - begunMs);
       let reason = 'no answer yet';
       let said = false;
-      const say = () => {
+      const stopSaying = startSaying((waitedMs) => {
         said = true;
-        log.warn({ event: 'store-waiting', name, waitedMs: waitedMs(), patienceMs, reason }, `waiting for ${name}`);
-      };
-      const timer = setInterval(say, sayEveryMs);
+        log.warn({ event: 'store-waiting', name, waitedMs, patienceMs, reason }, `waiting for ${name}`);
+      });
       try {
         const client = await (connected ??= connect());
         let signedBy: Keys | undefined;
@@ -87,14 +85,15 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
         });
         if (signedBy) keyring.worked();
         isGivenUp = false;
-        if (said) log.info({ event: 'store-back', name, waitedMs: waitedMs() }, `${name} is there again`);
+        const waitedMs = Math.round(performance.now() - begunMs);
+        if (said) log.info({ event: 'store-back', name, waitedMs }, `${name} is there again`);
         return result;
       } catch (error) {
         // A request that was cut short says nothing about the service.
         if (atMostMs >= patienceMs || !isPassing(error)) isGivenUp = isPassing(error);
         throw toFourfoldError(name, error, settings);
       } finally {
-        clearInterval(timer);
+        stopSaying();
       }
     },
   };

@@ -1,4 +1,4 @@
-import { describeError, type Environment, type Logger } from '@fourfold/common';
+import { describeError, startSaying, type Environment, type Logger } from '@fourfold/common';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { connectPatiently } from './first-connection.js';
 import { permissionRefusal } from './failures.js';
@@ -26,10 +26,8 @@ export interface NatsLinkOptions {
   signal: AbortSignal;
 }
 
-const sayEveryMs = 5_000;
-
 /**
- * Connect to the server that the environment names. What takes long says every five seconds what it waits for. Throws as
+ * Connect to the server that the environment names. What takes long says so in the log. Throws as
  * `connectPatiently` does.
  */
 export async function connectToNats({
@@ -44,18 +42,18 @@ export async function connectToNats({
   const connection = await connectPatiently({ settings, name, patienceMs, log, signal });
   const listeners = new Set<() => void>();
   const failed = new AbortController();
-  let down: { sinceMs: number; reason: string } | undefined;
-  const say = setInterval(() => {
-    if (!down) return;
-    const waitedMs = Math.round(performance.now() - down.sinceMs);
-    log.warn({ event: 'nats-waiting', servers, waitedMs, reason: down.reason }, 'waiting for NATS');
-  }, sayEveryMs);
+  let down: { reason: string; stopSaying: () => void } | undefined;
+  let isClosing = false;
+  const say = (waitedMs: number) =>
+    log.warn({ event: 'nats-waiting', servers, waitedMs, reason: down?.reason }, 'waiting for NATS');
   const follow = async () => {
     for await (const status of connection.status()) {
+      if (isClosing) continue;
       if (status.type === 'disconnect') {
-        down ??= { sinceMs: performance.now(), reason: 'the connection is lost' };
+        down ??= { reason: 'the connection is lost', stopSaying: startSaying(say) };
       } else if (status.type === 'reconnect') {
         log.info({ event: 'nats-back', server: status.server }, 'NATS is there again');
+        down?.stopSaying();
         down = undefined;
         for (const listener of listeners) listener();
       } else if (status.type === 'error') {
@@ -74,7 +72,8 @@ export async function connectToNats({
     },
     failed: failed.signal,
     async close() {
-      clearInterval(say);
+      isClosing = true;
+      down?.stopSaying();
       await connection.close();
     },
   };

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import { describeError, FourfoldError, sayingSo, type Logger } from '@fourfold/common';
 import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import { refusalOf } from './failures.js';
 import { serverNames, type NatsSettings } from './settings.js';
@@ -15,7 +15,6 @@ export interface FirstConnectionOptions {
   signal: AbortSignal;
 }
 
-const sayEveryMs = 5_000;
 const retryMs = 250;
 const handshakeMs = 5_000;
 /** A server that has not answered two pings is lost. */
@@ -26,10 +25,21 @@ const pingMs = 2_000;
  * `refusalOf` finds, `unavailable` where there is none within the patience.
  */
 export async function connectPatiently(options: FirstConnectionOptions): Promise<NatsConnection> {
-  const { settings, name, patienceMs, log, signal } = options;
+  const { settings, patienceMs, log } = options;
+  const servers = serverNames(settings);
+  let reason = 'no answer yet';
+  const connecting = connectAgain(options, (error) => (reason = describeError(error)));
+  return sayingSo(connecting, (waitedMs) =>
+    log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS'),
+  );
+}
+
+async function connectAgain(
+  { settings, name, patienceMs, signal }: FirstConnectionOptions,
+  onFailed: (error: unknown) => void,
+): Promise<NatsConnection> {
   const servers = serverNames(settings);
   const begunMs = performance.now();
-  let saidMs = begunMs;
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -37,19 +47,14 @@ export async function connectPatiently(options: FirstConnectionOptions): Promise
     } catch (error) {
       const refusal = refusalOf(error) ?? (await hiddenRefusal(error, settings));
       if (refusal) throw refusal;
-      const nowMs = performance.now();
-      const waitedMs = Math.round(nowMs - begunMs);
+      const waitedMs = Math.round(performance.now() - begunMs);
       if (waitedMs >= patienceMs) {
         throw new FourfoldError('unavailable', `NATS was not reached at ${servers.join(', ')} for ${waitedMs} ms`, {
           mend: 'start nats-server, or check FOURFOLD_NATS_URL',
           cause: error,
         });
       }
-      if (nowMs - saidMs >= sayEveryMs) {
-        saidMs = nowMs;
-        const reason = describeError(error);
-        log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS');
-      }
+      onFailed(error);
     }
     await delay(retryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { createRepeats, type Logger, type RunConfig } from '@fourfold/common';
+import { createRepeats, startSaying, type Logger, type RunConfig } from '@fourfold/common';
 import type { Batch } from '../batch-source.js';
 import type { DatasetManifest } from '../manifest.js';
 import { askLoaders, type BatchRequestStats } from './ask-loaders.js';
@@ -23,13 +23,18 @@ export interface NatsBatchSourceOptions {
   signal: AbortSignal;
 }
 
-const sayEveryMs = 5_000;
+interface Waiting {
+  iteration: number;
+  replica: number;
+  sinceMs: number;
+}
+
 /** For so many times `lateMs` others are asked before a data-loader that was late. */
 const avoidFactor = 5;
 
 /**
- * A source that asks the data-loaders of the same run, dataset, seed and data config. While batches are waited for, a log
- * line each five seconds says so. Throws as `connectToNats`.
+ * A source that asks the data-loaders of the same run, dataset, seed and data config. The log
+ * says which batch is waited for for long. Throws as `connectToNats`.
  */
 export async function connectBatchSource({
   config,
@@ -55,33 +60,42 @@ export async function connectBatchSource({
   const closed = new AbortController();
   // Each batch that is waited for listens.
   setMaxListeners(0, closed.signal, link.failed);
-  const waiting = new Map<symbol, { iteration: number; replica: number; sinceMs: number }>();
+  const waiting = new Set<Waiting>();
 
-  const say = setInterval(() => {
-    const [oldest] = waiting.values();
-    const waitedMs = oldest ? Math.round(performance.now() - oldest.sinceMs) : 0;
-    if (waitedMs < sayEveryMs) return;
-    const { iteration, replica } = oldest;
+  const say = ({ iteration, replica, sinceMs }: Waiting) => {
     const { live, foreign } = directory.counts();
     const reason = link.whyDown() ?? reasonOf(live, foreign);
+    const waitedMs = Math.round(performance.now() - sinceMs);
     const fields = { iteration, replica, waitedMs, batches: waiting.size, loaders: live, foreign, reason };
     log.warn({ event: 'batches-waiting', ...fields }, `waiting for the batch ${iteration}.${replica}`);
-  }, sayEveryMs);
+  };
+  /** The one that is spoken of: the oldest, for as long as it is that. */
+  let spoken: Waiting | undefined;
+  let stopSaying = () => undefined as void;
+  const followOldest = () => {
+    const [oldest] = waiting;
+    if (oldest === spoken) return;
+    stopSaying();
+    spoken = oldest;
+    if (oldest) stopSaying = startSaying(() => say(oldest));
+  };
   return {
     async batch(iteration, replica, stop) {
-      const key = Symbol();
-      waiting.set(key, { iteration, replica, sinceMs: performance.now() });
+      const entry = { iteration, replica, sinceMs: performance.now() };
+      waiting.add(entry);
+      followOldest();
       try {
         const signals = [closed.signal, link.failed, ...(stop ? [stop] : [])];
         const parts = { link, directory, subjects, shape, lateMs, stats, repeats, log };
         return await askLoaders(parts, { iteration, replica }, signals);
       } finally {
-        waiting.delete(key);
+        waiting.delete(entry);
+        followOldest();
       }
     },
     stats: () => ({ ...stats }),
     async close() {
-      clearInterval(say);
+      stopSaying();
       closed.abort(new Error('the source of batches is closed'));
       await link.close();
     },
