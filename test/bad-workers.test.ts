@@ -221,3 +221,19 @@ test('a worker that nobody can reach at its address is the one that leaves; the 
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator);
 }, 120_000);
+
+test('workers that are killed with the same lease, one after the other: it is held back, and the next one does it', async () => {
+  const run = await runs.create('killed', grpc);
+  const coordinator = startCoordinator(run);
+  for (const seat of [1, 2, 3]) {
+    const [worker] = startWorkers(run, 1);
+    await coordinator.waitFor(({ event, worker }) => event === 'lease' && worker === seat, 'a lease');
+    // It has not computed anything yet: it has just been started.
+    worker.child.kill('SIGKILL');
+    await coordinator.waitFor(({ event, worker }) => event === 'worker-lost' && worker === seat, 'its loss');
+  }
+  const held = await coordinator.waitFor(({ event }) => event === 'lease-lost-again', 'a lease that is held back');
+  expect(held).toMatchObject({ task: 'generator 0.0', times: 3, lost: [1, 2, 3].map((worker) => ({ worker })) });
+  startWorkers(run, 1);
+  await expectSameEnd(run, coordinator);
+}, 120_000);

@@ -5,6 +5,8 @@ import {
   failureCode,
   failureError,
   growingPauseMs,
+  lossError,
+  pauseAfterLosses,
   judge,
   maxInARow,
   maxTries,
@@ -141,6 +143,42 @@ describe('what kind of failure an error is', () => {
     ['fault', 'unavailable'],
   ])('%s ends a process or a run as %s', (code, as) => {
     expect(failureError(code, 'why')).toMatchObject({ code: as, message: 'why' });
+  });
+});
+
+describe('a lease whose holders are lost without a word', () => {
+  const patienceMs = 600_000;
+  const lossesOf = (machines: string[], everyMs: number) =>
+    machines.map((machine, i) => ({ machine, process: i + 1, lostMs: i * everyMs }));
+  const after = (machines: string[], everyMs: number, there: string[] = ['a', 'b']) =>
+    pauseAfterLosses(lossesOf(machines, everyMs), { machines: new Set(there), patienceMs }, () => 1);
+  const times = (count: number, ...machines: string[]) =>
+    Array.from({ length: count }, (_, i) => machines[i % machines.length]);
+
+  test('it moves at once as machines come and go, then after pauses that grow', () => {
+    const pauses = [0, 1, 2, 3, 4, 5, 8, 9, 30].map((count) => after(times(count, 'a', 'b'), 1_000));
+    expect(pauses).toEqual([0, 0, 0, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
+  });
+
+  test('neither many losses soon nor few over a long time end a run', () => {
+    expect(after(times(50, 'a', 'b'), 10_000)).toBe(60_000);
+    expect(after(times(7, 'a', 'b'), 1_000_000)).toBe(16_000);
+  });
+
+  test('many over a long time do, by two machines or the only one', () => {
+    expect(after(times(8, 'a', 'b'), 100_000, ['a', 'b', 'c'])).toBeUndefined();
+    expect(after(times(8, 'a'), 100_000, ['a'])).toBeUndefined();
+    // Another machine is there, and has not had it.
+    expect(after(times(8, 'a'), 100_000)).toBe(32_000);
+  });
+
+  test('the error says which lease, where, how often and what to look at', () => {
+    const error = lossError('generator 12.3', lossesOf(['a', 'b', 'a'], 100_000));
+    expect(error.code).toBe('unavailable');
+    expect(error.message).toBe(
+      'generator 12.3 was lost 3 times in 200 s, by workers 1, 2, 3 on machines a, b, which said nothing',
+    );
+    expect(error.options.mend).toMatch(/memory/);
   });
 });
 

@@ -119,6 +119,50 @@ export function failureError(code: FailureCode, reason: string): FourfoldError {
 export const runError = (code: FailureCode, reason: string): FourfoldError =>
   failureError(code === 'corrupt' ? 'invalid' : code, reason);
 
+/** A machine was lost while it had a lease, and said nothing. */
+export interface Loss {
+  machine: string;
+  process: string | number;
+  lostMs: number;
+}
+
+/** Machines come and go: so often a lease just moves. */
+const passingLosses = 2;
+/** So often one lease is lost, while nobody gets on with it, before the run ends. */
+const maxLosses = 8;
+const lossPauses = { firstMs: 1_000, longestMs: 60_000 };
+
+/**
+ * What becomes of a lease whose holders are lost without a word, one after the other, since anybody last got on with it. It may be what
+ * kills them. Undefined where the run ends: nobody that is there would do better, and it has been tried for as long as there is patience.
+ */
+export function pauseAfterLosses(
+  losses: readonly Loss[],
+  { machines, patienceMs }: { machines: ReadonlySet<string>; patienceMs: number },
+  random = Math.random,
+): number | undefined {
+  const lost = new Set(losses.map(({ machine }) => machine));
+  const isOfMany = lost.size > 1 || [...machines].every((machine) => lost.has(machine));
+  const lastedMs = losses.length > 0 ? losses[losses.length - 1].lostMs - losses[0].lostMs : 0;
+  if (losses.length >= maxLosses && lastedMs >= patienceMs && isOfMany) return undefined;
+  return losses.length > passingLosses ? growingPauseMs(losses.length - passingLosses, lossPauses, random) : 0;
+}
+
+/** The error with which a run ends whose lease is lost again and again. */
+export function lossError(lease: string, losses: readonly Loss[]): FourfoldError {
+  const seconds = Math.round((losses[losses.length - 1].lostMs - losses[0].lostMs) / 1000);
+  const workers = [...new Set(losses.map(({ process }) => process))].join(', ');
+  const machines = [...new Set(losses.map(({ machine }) => machine))].join(', ');
+  const where = `by workers ${workers} on machines ${machines}`;
+  return new FourfoldError(
+    'unavailable',
+    `${lease} was lost ${losses.length} times in ${seconds} s, ${where}, which said nothing`,
+    {
+      mend: 'look for what killed them: the last lines of their logs, and the memory that they had (OOMKilled, dmesg)',
+    },
+  );
+}
+
 export interface Pauses {
   firstMs: number;
   longestMs: number;

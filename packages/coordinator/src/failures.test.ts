@@ -35,6 +35,7 @@ function join(machine: string) {
       failures.failed(worker.id, worker.last().token, { code, reason: `${code} on ${machine}`, ...more }),
     leaves: (code: FailureCode) =>
       failures.leaving(worker.id, worker.last().token, { code, reason: `${code} on ${machine}` }),
+    isKilled: () => board.leave(worker.id, 'its connection broke', true),
     does() {
       const { token, task } = worker.last();
       board.offer(worker.id, token, 'done');
@@ -52,7 +53,7 @@ function join(machine: string) {
     grant: (token, _leaseMs, task) => worker.granted.push({ token, task }),
     end: () => undefined,
     dismiss: (_code, reason) => worker.dismissed.push(reason),
-    drop: () => failures.gone(worker.id),
+    drop: (_reason, lost) => failures.gone(worker.id, lost),
   });
   return worker;
 }
@@ -277,4 +278,52 @@ test('a failure of a lease that has moved on counts for nothing', () => {
   for (let i = 0; i < 20; i++) failures.failed(first.id, token, { code: 'corrupt', reason: 'late' });
   second.does();
   expect([first.dismissed, ended]).toEqual([[], undefined]);
+});
+
+/** Kill whoever has a task, and start a fresh process on the next machine, until the run ends; the times between its grants. */
+function killWhoeverHas(task: string, machines: string[], atMost: number) {
+  const pausesMs: number[] = [];
+  for (let times = 0; times < atMost && !ended; times++) {
+    const worker = join(machines[times % machines.length]);
+    let waitedMs = 0;
+    for (; worker.last()?.task !== task; waitedMs += 500) pass(500);
+    pausesMs.push(waitedMs);
+    worker.isKilled();
+  }
+  return pausesMs;
+}
+
+test('a lease that kills every machine is held back longer each time; then the run ends, and says which lease and where', () => {
+  add('generator 12.0');
+  const pausesMs = killWhoeverHas('generator 12.0', [a, b], 100);
+  expect(pausesMs.slice(0, 3)).toEqual([0, 0, 0]);
+  expect(pausesMs[6]).toBeGreaterThanOrEqual(6_000);
+  expect(Math.max(...pausesMs)).toBeLessThanOrEqual(60_500);
+  // About a minute each, for as long as there is patience.
+  expect(pausesMs.length).toBeLessThan(30);
+  expect(ended).toMatchObject({ code: 'unavailable' });
+  expect(ended?.message).toMatch(/^generator 12\.0 was lost \d+ times in \d+ s, by workers 1, 2, .* on machines a, b/);
+});
+
+test('machines that come and go for days end no run: a lease that is done in between begins anew', () => {
+  for (let i = 0; i < 100; i++) {
+    add(`generator ${i}.0`);
+    killWhoeverHas(`generator ${i}.0`, [a, b, c], 7);
+    const survivor = join(a);
+    while (!survivor.last()) pass(500);
+    survivor.does();
+    survivor.isKilled();
+    pass(latelyMs);
+  }
+  expect(ended).toBeUndefined();
+});
+
+test('an evaluation that gets on by a part each time is no killer', () => {
+  add('evaluation 30', 'evaluation');
+  for (let i = 0; i < 40; i++) {
+    killWhoeverHas('evaluation 30', [a, b], 5);
+    failures.gotOn('evaluation 30');
+    pass(latelyMs / 10);
+  }
+  expect(ended).toBeUndefined();
 });

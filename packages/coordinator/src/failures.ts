@@ -2,11 +2,14 @@ import {
   createRepeats,
   growingPauseMs,
   judge,
+  lossError,
+  pauseAfterLosses,
   runError,
   type Failure,
   type FailureCode,
   type FourfoldError,
   type Logger,
+  type Loss,
   type Token__Output,
   type Verdict,
 } from '@fourfold/common';
@@ -25,10 +28,10 @@ export interface Told {
 }
 
 export interface FailureParts {
-  board: Pick<LeaseBoard<unknown, unknown>, 'holder' | 'reject' | 'leave' | 'dismiss' | 'rest'>;
+  board: Pick<LeaseBoard<unknown, unknown>, 'holder' | 'reject' | 'leave' | 'dismiss' | 'rest' | 'holdBack'>;
   /** The run ends. */
   stop: (error: FourfoldError) => void;
-  /** A machine that was not there for so long does not count any more. */
+  /** A machine that was not there for so long does not count any more; a lease that is lost again and again is tried for as long. */
   latelyMs: number;
   log: Logger;
   now?: () => number;
@@ -68,6 +71,8 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   const useless = new Map<string, Standing[]>();
   /** Machines whose processes ended: how often, and when last. */
   const unfit = new Map<string, { times: number; lastMs: number }>();
+  /** By task: who was lost with it, since anybody last got on with it. */
+  const losses = new Map<string, Loss[]>();
   const repeats = createRepeats();
   let starts = 0;
   /** Since when no worker has had a seat. */
@@ -102,6 +107,26 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     const said = repeats(`${machine} ${code} ${reason}`);
     if (said) {
       log.warn({ event: 'worker-unfit', worker, machine, task, code, reason, times: said }, 'a worker is not fit');
+    }
+  }
+
+  /** A machine was lost with a task, without a word: it may be what kills whoever has it. */
+  function lostWith(task: string, loss: Loss): void {
+    const all = [...(losses.get(task) ?? []), loss];
+    losses.set(task, all);
+    const pauseMs = pauseAfterLosses(all, { machines: machinesNow(), patienceMs: latelyMs });
+    const about = {
+      event: 'lease-lost-again',
+      task,
+      times: all.length,
+      lost: all.map(({ process, machine }) => ({ worker: process, machine })),
+    };
+    if (pauseMs === undefined) {
+      log.error(about, 'nobody comes back from this lease');
+      stop(lossError(task, all));
+    } else if (pauseMs > 0) {
+      board.holdBack(task, loss.lostMs + pauseMs);
+      log.warn({ ...about, pauseMs: Math.round(pauseMs) }, 'a lease is held back');
     }
   }
 
@@ -155,9 +180,13 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       // It came as far as this one did not.
       standing = standing.filter((other) => other.subject !== processSubject || other.machine !== machine);
     },
-    gone(worker: number): void {
+    /** A worker has lost its seat, and without a word the tasks that it was to answer. */
+    gone(worker: number, lost: readonly string[] = []): void {
       const seat = seats.get(worker);
-      if (seat) lastSeenMs.set(seat.machine, now());
+      if (seat) {
+        lastSeenMs.set(seat.machine, now());
+        for (const task of lost) lostWith(task, { machine: seat.machine, process: worker, lostMs: now() });
+      }
       if (seats.delete(worker) && seats.size === 0) seatlessSinceMs = now();
     },
     /** A worker could not do what a lease asks for, or its answer was of no use. Returns how often that was so; 0 where it is past. */
@@ -193,10 +222,15 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       endedOutside(machine, process, now(), told);
       lastSeenMs.set(machine, now());
     },
+    /** Somebody has done a part of a task, and is not killed by it. */
+    gotOn(task: string): void {
+      losses.delete(task);
+    },
     /** Somebody has done a task: what others said of it was of themselves. */
     done(task: string, worker: number): void {
       tries.delete(task);
       useless.delete(task);
+      losses.delete(task);
       standing = standing.filter((other) => other.task !== task && other.subject !== processSubject);
       const seat = seats.get(worker);
       if (!seat) return;

@@ -7,6 +7,7 @@ import {
   type TimingConfig,
   type Token__Output,
 } from '@fourfold/common';
+import { describeWaiting } from './describe-waiting.js';
 import { noLeases, type LeaseCounts } from './lease-counts.js';
 import { plan, type GrantReason, type LeaseView, type TaskView } from './plan.js';
 import { createUsualTime } from './usual-time.js';
@@ -41,8 +42,8 @@ export interface Seat<Work> {
   restsUntilMs?: number;
   /** Tell the worker to end for good, and why; it is cut off then. */
   dismiss?(code: FailureCode, reason: string): void;
-  /** Cut the worker off; `left` is called by the board itself. */
-  drop(reason: string): void;
+  /** Cut the worker off; `lost` are the tasks that it was to answer, where it went without a word. */
+  drop(reason: string, lost: readonly string[]): void;
 }
 
 /** A worker's answer to a lease, while the lease is valid. */
@@ -58,7 +59,7 @@ interface Lease extends LeaseView {
   token: Token__Output;
 }
 
-interface Entry<Work, Result> extends Task<Work, Result>, Pick<TaskView, 'preferredWorker'> {
+interface Entry<Work, Result> extends Task<Work, Result>, Pick<TaskView, 'preferredWorker' | 'restsUntilMs'> {
   /** Those whose tokens are valid. */
   leases: Lease[];
   /** How often it has been given to a worker. */
@@ -110,12 +111,13 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     task.offer = undefined;
   }
 
-  function leave(worker: number, reason: string): void {
+  function leave(worker: number, reason: string, isSilent = false): void {
     const seat = seats.get(worker);
     if (!seats.delete(worker)) return;
     counts.left++;
-    seat?.drop(reason);
     const lost = [...tasks.values()].filter((task) => task.leases.some((lease) => lease.worker === worker));
+    const unanswered = lost.filter(({ offer }) => !offer).map(({ key }) => key);
+    seat?.drop(reason, isSilent ? unanswered : []);
     for (const task of lost) {
       task.leases = task.leases.filter((lease) => lease.worker !== worker);
       if (task.offer?.worker === worker) forgetOffer(task);
@@ -144,7 +146,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     });
     const drop = decisions.find((decision) => decision.type === 'drop');
     // Dropping a worker plans anew, with its tasks open again.
-    if (drop) return leave(drop.worker, drop.reason);
+    if (drop) return leave(drop.worker, drop.reason, true);
     for (const decision of decisions) {
       if (decision.type !== 'grant') continue;
       grant(tasks.get(decision.task) as Entry<Work, Result>, decision.worker, decision.because, nowMs);
@@ -176,6 +178,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       replan();
       return worker;
     },
+    /** A worker has gone, without a word if `isSilent`. */
     leave,
     /** A worker is to end for good. */
     dismiss(worker: number, code: FailureCode, reason: string): void {
@@ -186,6 +189,11 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     rest(worker: number, untilMs: number): void {
       const seat = seats.get(worker);
       if (seat) seat.restsUntilMs = untilMs;
+    },
+    /** Nobody gets a task before. */
+    holdBack(key: string, untilMs: number): void {
+      const task = tasks.get(key);
+      if (task) task.restsUntilMs = untilMs;
     },
     /** What a token that is valid is for, and whose it is. */
     holder(token: Token__Output): { worker: number; task: string; subject: string } | undefined {
@@ -282,15 +290,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       tasks.clear();
     },
     /** What keeps the tasks that nobody has answered yet, in words. */
-    describeWaiting(): string {
-      const unanswered = [...tasks.values()].filter(({ offer }) => !offer);
-      if (seats.size < minimumWorkers()) return `workers: ${seats.size} are there, ${minimumWorkers()} are needed`;
-      const one = ({ key, leases }: Entry<Work, Result>) =>
-        leases.length > 0
-          ? `${key} by worker ${leases.map(({ worker }) => worker).join(' and ')}`
-          : `${key} by nobody yet`;
-      return unanswered.map(one).join(', ') || 'gradients on their way';
-    },
+    describeWaiting: () => describeWaiting(seats.size, minimumWorkers(), [...tasks.values()].map(viewOf)),
     workerCount: () => seats.size,
     counts: (): Readonly<LeaseCounts> => counts,
     /** Who has a seat, when it was last heard of (Unix time), and the keys of what it is to compute. */

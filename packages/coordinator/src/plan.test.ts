@@ -37,6 +37,14 @@ test('a worker gets what it has in its cache, but not more than its share', () =
   ]);
 });
 
+test('a task that rests is nobody’s, neither as an open one nor as a straggler', () => {
+  const late = { leases: [leaseOf(1)], usualMs: 100 };
+  const tasks = [task('a', { restsUntilMs: 5_000 }), task('b', { ...late, restsUntilMs: 5_000 }), task('c')];
+  const workers = alive(1, 2).map((worker) => ({ ...worker, lastSeenMs: 5_000 }));
+  expect(grants(tasks, workers, 4_999)).toEqual([['c', 2]]);
+  expect(grants(tasks, workers, 5_000).map(([key]) => key)).toContain('a');
+});
+
 test('who has failed at a task gets it again only when everybody has', () => {
   const failed = (...ids: number[]) => [
     task('a', { preferredWorker: 1, failedWorkers: new Map(ids.map((id) => [id, 0])) }),

@@ -28,6 +28,8 @@ export interface TaskView {
   leases: readonly LeaseView[];
   /** Who most likely has something of it in its cache. */
   preferredWorker?: number;
+  /** Nobody gets it before. */
+  restsUntilMs?: number;
   /** Who has failed at it, and when each may try again. */
   failedWorkers: ReadonlyMap<number, number>;
   /** How long such a task usually takes from its grant on; undefined while that is not known, or does not matter. */
@@ -58,7 +60,7 @@ export type Decision =
 /**
  * Drop workers that are silent or whose lease ran out; give open tasks to the others: first to the worker that prefers
  * them, up to its fair share, then to whoever has the fewest. Who has failed at a task gets it again only when every worker
- * has, and after a pause. Who rests gets nothing while another is there. What idle workers are left compute stragglers' tasks, too. A dropped worker's tasks are open again.
+ * has, and after a pause. Who rests gets nothing while another is there; nobody gets a task that rests. What idle workers are left compute stragglers' tasks, too. A dropped worker's tasks are open again.
  */
 export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], options: PlanOptions): Decision[] {
   const drops = workers.flatMap((worker): Decision[] => {
@@ -81,7 +83,8 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
     load.set(worker, (load.get(worker) ?? 0) + 1);
   };
 
-  const open = tasks.filter((task) => living(task).length === 0).sort((a, b) => a.priority - b.priority);
+  const awaited = tasks.filter(({ restsUntilMs = -Infinity }) => restsUntilMs <= nowMs);
+  const open = awaited.filter((task) => living(task).length === 0).sort((a, b) => a.priority - b.priority);
   const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / alive.length));
   const others = open.filter((task) => {
     const preferred = task.preferredWorker;
@@ -97,7 +100,7 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
     const [worker, leases] = able.reduce((least, entry) => (entry[1] < least[1] ? entry : least));
     if (leases < options.leasesAWorker) grant(task, worker, 'open');
   }
-  const stragglers = tasks
+  const stragglers = awaited
     .filter((task) => !task.isReady && living(task).length === 1 && isLate(nowMs, task, options))
     .sort((a, b) => a.leases[0].grantedMs - b.leases[0].grantedMs);
   for (const task of stragglers) {

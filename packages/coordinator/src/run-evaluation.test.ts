@@ -39,7 +39,7 @@ const scoreOf = (picture: string): PictureScore__Output => {
 let board: LeaseBoard<Work, Answer>;
 let master: Master;
 let progress: Progress;
-const failures = { failed: vi.fn(() => 1), done: vi.fn() };
+const failures = { failed: vi.fn(() => 1), done: vi.fn(), gotOn: vi.fn() };
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const workers = { minimumToStart: 1, minimumToContinue: 1 };

@@ -12,7 +12,7 @@ const evaluationPriority = 1;
 /** What an evaluation works on. */
 export interface EvaluationParts {
   board: LeaseBoard<Work, Answer>;
-  failures: Pick<Failures, 'failed' | 'done'>;
+  failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
   master: Pick<Master, 'versions' | 'retainGenerator'>;
   progress: Pick<Progress, 'addEvaluation'>;
   log: Logger;
@@ -34,7 +34,10 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal): Pro
     for (const score of told) if (scores.size < maxScores) scores.set(score.picture, score);
     work.evaluation.measured = [...scores.keys()];
   };
-  const onProgress = (answer: Answer) => keep(answer.scores);
+  const onProgress = ({ scores }: Answer) => {
+    keep(scores);
+    if (scores.length > 0) failures.gotOn(key);
+  };
   board.add({ key, priority: evaluationPriority, subject: 'evaluation', about: { iteration }, work, onProgress });
   board.replan();
   for (;;) {

@@ -31,14 +31,16 @@ const register: Register = {
   machine: '0'.repeat(32),
 };
 
+const gone = vi.fn();
 let board: LeaseBoard<Work, Answer>;
 let service: ReturnType<typeof createCoordinatorService>;
 beforeEach(() => {
   vi.useFakeTimers();
+  gone.mockClear();
   const { timing, workers } = config;
   board = createLeaseBoard<Work, Answer>(3, { timing, workers, mayGrant: () => true }, log);
   const nothing = () => undefined;
-  const failures = { restsUntilMs: () => undefined, joined: nothing, gone: nothing, failed: nothing, leaving: nothing };
+  const failures = { restsUntilMs: () => undefined, joined: nothing, gone, failed: nothing, leaving: nothing };
   const host = {
     config,
     term: 3,
@@ -65,7 +67,7 @@ function join(...messages: WorkerMessage[]) {
   call.on('error', ({ code }: { code: number }) => ends.push(code));
   service.handlers.Join(call as unknown as Parameters<typeof service.handlers.Join>[0]);
   for (const message of messages) call.emit('data', message);
-  return { heard, ends };
+  return { heard, ends, call };
 }
 
 test('a run that ends lets its workers go, also those that come late', () => {
@@ -88,4 +90,16 @@ test('a coordinator that was superseded lets its workers go to the other one: th
   }
   service.heartbeat();
   expect(workers[0].heard.filter(({ heartbeat }) => heartbeat)).toEqual([]);
+});
+
+test.each([
+  ['a connection that breaks', (call: EventEmitter) => call.emit('cancelled'), ['a']],
+  ['silence', () => vi.advanceTimersByTime(config.timing.silenceMs + 1), ['a']],
+  ['a worker that leaves', (call: EventEmitter) => call.emit('end'), []],
+])('%s: what the worker has lost without a word is told', (_, happens, lost) => {
+  board.add({ key: 'a', priority: 0, work: {} as Work });
+  const { call } = join({ register });
+  happens(call);
+  board.replan();
+  expect(gone).toHaveBeenCalledExactlyOnceWith(1, lost);
 });

@@ -88,10 +88,10 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       grant: (token, leaseMs, work) => call.write({ lease: { token, leaseMs, ...work } }),
       end: (token) => call.write({ leaseEnded: { token } }),
       dismiss: (code, reason) => call.write({ dismissed: { code, reason } }),
-      drop: (reason) => {
+      drop: (reason, lost) => {
         drop(reason);
         connection.close();
-        host.failures.gone(worker);
+        host.failures.gone(worker, lost);
         facts.delete(worker);
       },
     });
@@ -185,17 +185,17 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
         const worker = seat(call, message.register as Register__Output, admitted, drop);
         joined = { worker, connection: admitted };
       });
-      const gone = (reason: string) => () => {
+      const gone = (reason: string, isSilent: boolean) => () => {
         calls.delete(call);
-        if (joined && !closed) host.board.leave(joined.worker, reason);
+        if (joined && !closed) host.board.leave(joined.worker, reason, isSilent);
         clearTimeout(timer);
       };
       call.on('end', () => {
-        gone('it left')();
+        gone('it left', false)();
         if (!isOver) call.end();
       });
-      call.on('cancelled', gone('its connection broke'));
-      call.on('error', gone('its connection broke'));
+      call.on('cancelled', gone('its connection broke', true));
+      call.on('error', gone('its connection broke', true));
     },
 
     ...host.exchange.handlers,

@@ -34,7 +34,7 @@ export interface Training {
   config: RunConfig;
   master: Master;
   board: LeaseBoard<Work, Answer>;
-  failures: Pick<Failures, 'failed' | 'done'>;
+  failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
   exchange: Pick<Exchange, 'publish'>;
   progress: Progress;
   log: Logger;
