@@ -93,7 +93,7 @@ async function writeFlushed(path: string, body: Uint8Array | string): Promise<vo
 }
 
 /** Flush a folder, and those that lead to it, up to `last`. File systems that cannot do it keep their own promise. */
-async function flushFolders(folder: string, last: string): Promise<void> {
+export async function flushFolders(folder: string, last: string): Promise<void> {
   for (let path = folder; ; path = dirname(path)) {
     const handle = await open(path, 'r').catch(() => undefined);
     try {

@@ -1,56 +1,120 @@
-import type { BigIntStats } from 'node:fs';
-import { lstat, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { FourfoldError } from './errors.js';
-import { localPath, openStore } from './object-store.js';
+import { randomUUID } from 'node:crypto';
+import { access, constants, link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { FourfoldError, systemErrorCode } from './errors.js';
+import { flushFolders, storageError } from './folder-store.js';
+import { identify, keyIn, nameOf, nearestExisting, type InputPlace } from './input-places.js';
 
 export interface OutputFileRules {
-  /** Files and folders that are read, as the user has named them. */
-  inputs: readonly string[];
+  /** What is read, as the user has named it. */
+  inputs: readonly InputPlace[];
   /** The user has said that a file that is there may be written over. */
   force: boolean;
 }
 
 /**
  * Check a single file that is going to be written, before any work is done. Throws `invalid` where it is no plain file, where it is
- * a file that is read (by whatever link), and where it is there already and nobody has said that it may go.
+ * or would be one that is read (by whatever link), where it is there already and nobody has said that it may go, and where its
+ * folder cannot be written to.
  */
 export async function checkOutputFile(file: string, { inputs, force }: OutputFileRules): Promise<void> {
-  // A link that leads nowhere is the user's, too.
-  if (!(await lstat(file).catch(() => undefined))) return;
   const existing = await identify(file);
   if (existing?.isDirectory()) throw refusal(file, 'is a folder');
-  if (!existing?.isFile()) throw refusal(file, 'is there already and is no plain file');
-  for (const input of inputs) {
-    const place = await placeIn(input, existing);
-    if (place) throw refusal(file, place === 'it' ? `is ${input}, which is read` : `is in ${input}, which is read`);
+  // A link that leads nowhere is the user's, too.
+  if (!existing?.isFile() && (await lstat(file).catch(() => undefined))) {
+    throw refusal(file, 'is there already and is no plain file');
   }
-  if (!force) {
-    throw new FourfoldError('invalid', `${file} exists already`, {
-      mend: 'name another file, or give --force to write over it',
+  await checkNotRead(file, inputs);
+  if (existing && !force) throw existsAlready(file);
+  const folder = await nearestExisting(dirname(resolve(file)));
+  const mayWrite =
+    (await identify(folder))?.isDirectory() &&
+    (await access(folder, constants.W_OK).then(
+      () => true,
+      () => false,
+    ));
+  if (!mayWrite) throw new FourfoldError('invalid', `${file}: folder ${folder} cannot be written to`);
+}
+
+/** Throw `invalid` where a file or folder that is going to be written is part of what is read, or would be. */
+export async function checkNotRead(path: string, inputs: readonly InputPlace[]): Promise<void> {
+  const isThere = (await identify(path)) !== undefined;
+  for (const input of inputs) {
+    const key = await keyIn(resolve(path), input);
+    if (key === undefined) continue;
+    const where = key === '' ? 'is' : isThere ? 'is in' : 'would be in';
+    throw refusal(path, `${where} ${nameOf(input)}, which is read`);
+  }
+}
+
+/**
+ * Write a single file, whole or not at all: `write` makes it under a name of its own beside its place, it is flushed to disk and moved
+ * there. Throws `invalid` where a file has come there that nobody has said may go, `no-space`, `unavailable`.
+ */
+export async function writeOutputFile(
+  file: string,
+  { force }: Pick<OutputFileRules, 'force'>,
+  write: (partial: string) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await writeWhole(file, { force }, write);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (error instanceof FourfoldError || code === undefined) throw error;
+    throw code === 'EEXIST' ? existsAlready(file, error) : storageError(file, 'written', error);
+  }
+}
+
+/** As `writeOutputFile`, with the file system's own errors: EEXIST where there is a file already. */
+export async function writeWhole(
+  file: string,
+  { force }: Pick<OutputFileRules, 'force'>,
+  write: (partial: string) => Promise<unknown>,
+): Promise<void> {
+  // A link goes on leading where it leads; what is there is what the user has said may go.
+  const target = force ? await realpath(file).catch(() => file) : file;
+  const partial = join(dirname(target), `.partial-${randomUUID()}`);
+  try {
+    await write(partial);
+    await flush(partial);
+    if (force) await rename(partial, target);
+    else await moveToNew(partial, target);
+    await flushFolders(dirname(target), dirname(target));
+  } finally {
+    await rm(partial, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Move a file to a name that nothing has. */
+async function moveToNew(partial: string, target: string): Promise<void> {
+  try {
+    await link(partial, target);
+  } catch (error) {
+    // File systems without links: FAT, some network folders.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(systemErrorCode(error) ?? '')) throw error;
+    await (await open(target, 'wx')).close();
+    // The empty file is ours: it was not there before.
+    await rename(partial, target).catch(async (cause: unknown) => {
+      await rm(target, { force: true });
+      throw cause;
     });
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
   }
 }
 
 const refusal = (file: string, reason: string) =>
   new FourfoldError('invalid', `${file} ${reason}`, { mend: 'name another file' });
 
-/** Whether an input is this file, or a folder with it somewhere below. */
-async function placeIn(input: string, file: BigIntStats): Promise<'it' | 'below' | undefined> {
-  const path = localPath(input);
-  if (path === undefined) return undefined;
-  const found = await identify(path);
-  if (!found?.isDirectory()) return isSame(found, file) ? 'it' : undefined;
-  for (const { key } of await openStore(path).list('')) {
-    if (isSame(await identify(join(path, key)), file)) return 'below';
-  }
-  return undefined;
-}
-
-/** What tells a file from all others, links followed; undefined where there is none. */
-export const identify = (path: string): Promise<BigIntStats | undefined> =>
-  stat(path, { bigint: true }).catch(() => undefined);
-
-/** Whether two are one file or folder, by device and inode. */
-export const isSame = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
-  a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+const existsAlready = (file: string, cause?: unknown) =>
+  new FourfoldError('invalid', `${file} exists already`, {
+    mend: 'name another file, or give --force to write over it',
+    cause,
+  });

@@ -103,6 +103,23 @@ test('a folder that is not there yet lies where it will be made', async () => {
   await open([place('photographs'), 's3://bucket/photos']);
 });
 
+test('a folder that is linked into what is read is part of it', async () => {
+  await mkdir(place('photos/deep'), { recursive: true });
+  await mkdir(place('far'));
+  await symlink(place('far'), place('photos/deep/link'));
+  out = openStore(place('far/out'));
+  await expect(open([place('photos')])).rejects.toThrow(`lies in ${place('photos')}`);
+});
+
+test('of a place of which only some is read, the rest is free', async () => {
+  await mkdir(place('run'));
+  const input = { place: place('run'), reads: (key: string) => key.startsWith('checkpoints') };
+  const refused = (name: string) => openOutputFolder(openStore(place(name)), { inputs: [input] });
+  await refused('run/copy');
+  await expect(refused('run/checkpoints/copy')).rejects.toThrow(`lies in ${place('run')}`);
+  await expect(refused('run')).rejects.toThrow(`is ${place('run')} itself`);
+});
+
 test('places in buckets are told apart by their paths', async () => {
   const at = (url: string) => ({ ...out, url });
   const refused = (url: string, input: string) => openOutputFolder(at(url), { inputs: [input] });

@@ -1,11 +1,8 @@
-import { realpath } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { z } from 'zod';
 import { innerKeySchema } from './base-name.js';
 import { FourfoldError } from './errors.js';
-import { getJson, localPath, type ObjectStore } from './object-store.js';
-import { identify, isSame } from './output-file.js';
-import { parseS3Url } from './s3/open.js';
+import { keyIn, liesIn, nameOf, type InputPlace } from './input-places.js';
+import { getJson, type ObjectStore } from './object-store.js';
 
 /*
  * A folder, or a place in a bucket, that a command fills. `unfinished.json` in it names each object before it is put, until all are
@@ -30,8 +27,8 @@ export interface OutputFolder {
 }
 
 export interface OutputFolderRules {
-  /** Folders and files that are read, as the user has named them. */
-  inputs: readonly string[];
+  /** What is read, as the user has named it. */
+  inputs: readonly InputPlace[];
   /** Whether an object that no mark names may stay, because it is what will be put there anyway. */
   mayStay?: (key: string) => Promise<boolean>;
 }
@@ -91,28 +88,12 @@ const isFolderMarker = (key: string): boolean => key === '' || key.endsWith('/')
 const isHidden = (key: string): boolean => /(^|\/)\./.test(key);
 
 /** Throw `invalid` where an output's place and an input are one, or one lies in the other. */
-export async function checkApart(output: string, input: string): Promise<void> {
-  const [isIn, isAround] = await Promise.all([liesIn(output, input), liesIn(input, output)]);
-  if (!isIn && !isAround) return;
-  const reason = isIn && isAround ? `is ${input} itself` : isIn ? `lies in ${input}` : `has ${input} in it`;
+export async function checkApart(output: string, input: InputPlace): Promise<void> {
+  const name = nameOf(input);
+  const [key, isAround] = await Promise.all([keyIn(output, input), liesIn(name, output)]);
+  if (key === undefined && !isAround) return;
+  const reason = key === '' ? `is ${name} itself` : key ? `lies in ${name}` : `has ${name} in it`;
   throw new FourfoldError('invalid', `${output} ${reason}, which is read`, {
     mend: 'name an output outside of what is read',
   });
-}
-
-/** Whether a place is another one, or below it. */
-async function liesIn(inner: string, outer: string): Promise<boolean> {
-  let path = localPath(inner);
-  const outerPath = localPath(outer);
-  if (path === undefined || outerPath === undefined) {
-    const [a, b] = [parseS3Url(inner), parseS3Url(outer)];
-    return a !== undefined && a.bucket === b?.bucket && `${a.path}/`.startsWith(b.path === '' ? '' : `${b.path}/`);
-  }
-  const target = await identify(outerPath);
-  // What is not there yet will be in the folder that is.
-  while (!(await identify(path)) && dirname(path) !== path) path = dirname(path);
-  for (path = await realpath(path); ; path = dirname(path)) {
-    if (isSame(await identify(path), target)) return true;
-    if (dirname(path) === path) return false;
-  }
 }

@@ -1,4 +1,5 @@
 export * from './checkpoint.js';
+export { checkpointInputs } from './checkpoint-input.js';
 export * from './checkpoint-list.js';
 export * from './checkpoint-source.js';
 export type { SavedCheckpoint } from './checkpoint-saver.js';

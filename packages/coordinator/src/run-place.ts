@@ -14,6 +14,9 @@ const runKeys = [
   /^validation\/[^/]+\/(original|bicubic|\d{8,})\.webp$/,
 ];
 
+/** Whether a key in a run's place is one that fourfold gives. */
+export const isRunKey = (key: string): boolean => runKeys.some((ours) => ours.test(key));
+
 /** Objects that every term writes again, and how ours look, of whatever version. */
 const records = {
   'run.json': z.object({ format: z.int(), name: z.string(), term: z.int() }),
@@ -38,7 +41,7 @@ export async function checkRunPlace(run: ObjectStore): Promise<void> {
 
 /** Remove a run, `run.json` last, and nothing else that lies in its place. Nobody may write there meanwhile. */
 export async function removeRun(run: ObjectStore): Promise<void> {
-  const keys = (await run.list('')).map(({ key }) => key).filter((key) => runKeys.some((ours) => ours.test(key)));
+  const keys = (await run.list('')).map(({ key }) => key).filter(isRunKey);
   const folders = new Set(keys.flatMap((key) => foldersOf(key)));
   for (const key of keys.sort((a, b) => Number(a === 'run.json') - Number(b === 'run.json'))) await run.remove(key);
   // Those inside before those around them.

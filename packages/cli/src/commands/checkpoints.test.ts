@@ -44,6 +44,23 @@ test('ls shows the checkpoints of a store’s runs, verify and pull take the new
   });
 });
 
+test('a copy takes no name that the run has, nor the place of what is copied', async () => {
+  await withRun(async (folder, newest) => {
+    const run = 'store/runs/small';
+    const before = await openStore(folder).list('');
+    for (const [url, place] of [
+      [run, `${run}/checkpoints/00000009-0001`],
+      [`${run}/best`, `${run}/latest`],
+      [newest, newest],
+    ]) {
+      const { exitCode, stderr } = await fourfold(folder, 'checkpoints', 'pull', url, place);
+      expect(exitCode).toBe(2);
+      expect(stderr).toMatch(/ (lies in|is) .*, which is read; name an output outside of what is read\n$/);
+    }
+    expect(await openStore(folder).list('')).toEqual(before);
+  });
+});
+
 const damages: [what: string, damage: (checkpoint: string) => Promise<unknown>, message: RegExp][] = [
   [
     'a flipped byte',

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { folderUrl, FourfoldError, openStore, parseS3Url, publicCheckpointsPolicy } from '@fourfold/common';
+import { checkApart, folderUrl, FourfoldError, openStore, parseS3Url, publicCheckpointsPolicy } from '@fourfold/common';
 import {
+  checkpointInputs,
   type Checkpoint,
   type ListedCheckpoint,
   listStore,
@@ -68,6 +69,7 @@ export function registerCheckpoints(program: Command): void {
     .argument('<dir>', 'folder that becomes the copy')
     .addOption(jsonOption())
     .action(async (url: string, folder: string, { json }: { json?: true }) => {
+      for (const input of checkpointInputs(url)) await checkApart(folder, input);
       const bar = createProgressBar('pull', 'MiB');
       const inMiB = (bytes: number) => Math.round(bytes / 2 ** 20);
       const pull = (checkpoint: Checkpoint) =>

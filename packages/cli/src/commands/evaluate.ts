@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { checkOutputFile, FourfoldError } from '@fourfold/common';
-import { openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordinator';
+import { checkpointInputs, openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
 import {
   describeOmissions,
@@ -95,9 +95,9 @@ async function openFigure(options: EvaluateArguments): Promise<Figure | undefine
     const option = crop === undefined ? '--figure-pictures' : '--crop';
     throw new FourfoldError('invalid', `evaluate: ${option} without a figure`, { mend: 'give --figure FILE.png' });
   }
-  await checkOutputFile(file, { inputs: [...images, ...checkpoint], force });
+  await checkOutputFile(file, { inputs: [...images, ...checkpoint.flatMap(checkpointInputs)], force });
   const { createFigure, parseCrop } = await import('../evaluation/figure.js');
-  return createFigure({ file, pictures: figurePictures, ...(crop !== undefined && { crop: parseCrop(crop) }) });
+  return createFigure({ file, force, pictures: figurePictures, ...(crop !== undefined && { crop: parseCrop(crop) }) });
 }
 
 /** One set and one subject stand at the top, as they always did; `sets` is there whatever was asked for. */

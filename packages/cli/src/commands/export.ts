@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import type { OnnxPixels } from '@fourfold/model/export';
 import { sayDamaged } from '../damaged.js';
 import { formatNames, loadFormat, type FormatName } from '../exporting/formats.js';
@@ -41,7 +41,7 @@ export function registerExport(program: Command): void {
     .addOption(jsonOption())
     .action(async ({ checkpoint: url, format, out, pixels, licence, backend, json }: ExportArguments) => {
       const { checkExportPlace, exportGenerator } = await import('../exporting/export-generator.js');
-      await checkExportPlace(out);
+      await checkExportPlace(out, checkpointInputs(url));
       const checkpoint = await openCheckpoint(url, sayDamaged);
       const weights = await readGenerator(checkpoint);
       const [{ createUpscaler, startBackend }, { testPicture }] = await Promise.all([

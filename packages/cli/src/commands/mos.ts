@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { checkOutputFile, FourfoldError, openStore } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
-import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
 import type { Method } from '../mos/prepare-study.js';
-import { studyFolder, studyInputs } from '../mos/study.js';
+import { studyFolder, studyInput } from '../mos/study.js';
 import { writeFigure } from '../report/write-figure.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
@@ -86,10 +86,13 @@ export function registerMos(program: Command): void {
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (study: string, { figure, force, json }: { figure?: string; force: boolean; json?: true }) => {
-      if (figure) await checkOutputFile(figure, { inputs: studyInputs(studyFolder(study)), force });
+      if (figure) await checkOutputFile(figure, { inputs: [studyInput(studyFolder(study))], force });
       const { describeReport, reportStudy } = await import('../mos/report-study.js');
       const report = await reportStudy(studyFolder(study));
-      if (figure) await writeFigure(figure, (await import('../mos/draw-opinions.js')).drawOpinions(report.opinions));
+      if (figure) {
+        const { drawOpinions } = await import('../mos/draw-opinions.js');
+        await writeFigure(figure, drawOpinions(report.opinions), { force });
+      }
       if (json) printJson(report);
       else console.log(describeReport(report));
     });
@@ -107,8 +110,10 @@ async function prepare({
 }: PrepareArguments): Promise<void> {
   const folder = studyFolder(out);
   const { openStudyPlace, prepareStudy } = await import('../mos/prepare-study.js');
+  const inputs = [images, ...(calibration ? [calibration] : [])];
   const ready = choice.pictures.map((given) => named('--pictures', given).value);
-  const place = await openStudyPlace(openStore(folder), [images, ...(calibration ? [calibration] : []), ...ready]);
+  const checkpoints = choice.checkpoint.flatMap((given) => checkpointInputs(named('--checkpoint', given).value));
+  const place = await openStudyPlace(openStore(folder), [...inputs, ...ready, ...checkpoints]);
   const bar = createProgressBar('prepare', 'versions');
   try {
     const study = await prepareStudy({

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
@@ -34,7 +34,7 @@ export function registerUpscale(program: Command): void {
     .addOption(backendOption())
     .action(async (input: string, output: string, { checkpoint, tile, force, backend }: UpscaleArguments) => {
       const signal = abortOnInterruption();
-      await checkOutputPlace(output, { inputs: [input, checkpoint], force });
+      await checkOutputPlace(output, { inputs: [input, ...checkpointInputs(checkpoint)], force });
       const weights = await readGenerator(await openCheckpoint(checkpoint, sayDamaged));
       const [{ createUpscaler, startBackend }, { upscaleFile }] = await Promise.all([
         import('../upscaling/generator.js'),
@@ -48,6 +48,7 @@ export function registerUpscale(program: Command): void {
         const { from, to, losses } = await upscaleFile({
           input,
           output,
+          force,
           tile,
           margin: generator.overlap,
           upscale: (lr) => generator.upscale(lr, Math.max(lr.width, lr.height)),

@@ -50,7 +50,7 @@ const subjectOf = (name: BaselineName) => ({
 /** Measure the parts by these methods and draw; the figure's pixels. */
 async function drawn(folder: string, methods: readonly BaselineName[], options: Partial<FigureOptions> = {}) {
   const file = join(folder, 'figures', 'figure.png');
-  const figure = createFigure({ file, pictures: [], ...options });
+  const figure = createFigure({ file, force: true, pictures: [], ...options });
   const never = new AbortController().signal;
   await evaluateSets([folder], methods.map(subjectOf), { onProgress: () => undefined, figure }, never);
   await figure.write();
@@ -165,9 +165,10 @@ test('names that are not measured, crops that do not lie in a picture or are non
 
 test('fourfold evaluate --figure writes it beside the scores', async () => {
   await inFolder(async (folder) => {
-    await writeParts(folder);
+    await mkdir(join(folder, 'photos'));
+    await writeParts(join(folder, 'photos'));
     const evaluate = (...args: string[]) =>
-      fourfold(folder, 'evaluate', '--images', '.', '--method', 'bicubic', ...args);
+      fourfold(folder, 'evaluate', '--images', 'photos', '--method', 'bicubic', ...args);
     const [drawn, alone, outside] = await Promise.all([
       evaluate('--figure', 'out/figure.png', '--figure-pictures', 'colosseum', '--crop', '10,20,144,96', '--json'),
       evaluate('--crop', '0,0,96,96'),
@@ -177,7 +178,7 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
     expect(outside).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/colosseum.*\d\d\.\d\d/) as string });
     expect(outside.stderr).toContain('--crop 100,0,96,96 does not lie in');
     expect(drawn.exitCode).toBe(0);
-    expect(JSON.parse(drawn.stdout)).toMatchObject({ method: 'bicubic', pictures: { length: 3 }, images: '.' });
+    expect(JSON.parse(drawn.stdout)).toMatchObject({ method: 'bicubic', pictures: { length: 3 }, images: 'photos' });
     const { width, height } = await pixelsOf(join(folder, 'out', 'figure.png'));
     expect([width, height]).toEqual([3 * 298 + 10, 40 + 192 + 54 + 10]);
     expect((await stat(join(folder, 'out', 'figure.png'))).size).toBeGreaterThan(10_000);
@@ -195,15 +196,20 @@ test('a figure is not drawn over a picture that is measured, nor without --force
       fourfold(folder, 'evaluate', '--images', 'photos', '--method', 'bicubic', '--figure', ...args);
     const photograph = join('photos', (await readdir(join(folder, 'photos')))[0]);
     const before = await readFile(join(folder, photograph));
-    const [measured, forced, old] = await Promise.all([
+    const fresh = join('photos', 'figures', 'new.png');
+    const [measured, forced, old, beside] = await Promise.all([
       evaluate(photograph),
       evaluate(photograph, '--force'),
       evaluate('old.png'),
+      evaluate(fresh),
     ]);
     for (const refused of [measured, forced]) {
       const stderr = `fourfold: ${photograph} is in photos, which is read; name another file\n`;
       expect(refused).toEqual({ exitCode: 2, stdout: '', stderr });
     }
+    // The next run would measure it.
+    const stderr = `fourfold: ${fresh} would be in photos, which is read; name another file\n`;
+    expect(beside).toEqual({ exitCode: 2, stdout: '', stderr });
     expect(await readFile(join(folder, photograph))).toEqual(before);
     const mend = 'name another file, or give --force to write over it';
     expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png exists already; ${mend}\n` });

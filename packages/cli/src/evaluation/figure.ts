@@ -13,6 +13,8 @@ const largestCrop = 1000;
 export interface FigureOptions {
   /** The PNG. */
   file: string;
+  /** Whether the file may be written over. */
+  force: boolean;
   /** Names of pictures, with or without folder and extension; the first `defaultRows` where there are none. */
   pictures: readonly string[];
   /** In pixels of the originals; the part in which the methods differ most from each other where it is missing. */
@@ -41,7 +43,7 @@ export interface Figure {
 }
 
 /** A figure as papers have it: the original with the crop marked, then the crop by each method, PSNR and SSIM below. */
-export function createFigure({ file, pictures, crop }: FigureOptions): Figure {
+export function createFigure({ file, force, pictures, crop }: FigureOptions): Figure {
   const rows: ComparisonRow[] = [];
   let refusal: Error | undefined;
   let chosen = new Set<string>();
@@ -59,7 +61,7 @@ export function createFigure({ file, pictures, crop }: FigureOptions): Figure {
     },
     async write() {
       if (refusal) throw refusal;
-      await writeFigure(file, drawComparison(rows));
+      await writeFigure(file, drawComparison(rows), { force });
     },
   };
 }

@@ -184,7 +184,11 @@ test('the command: a folder that holds something is refused, an empty one filled
   await writeFile(join(folder, 'full', 'mine.txt'), 'mine');
   const command = (out: string) =>
     fourfold(folder, 'export', '--checkpoint', 'runs/small', '--format', 'onnx', '--out', out, '--backend', 'wasm');
-  const [full, empty] = await Promise.all([command('full'), command('empty')]);
+  const [full, empty, owned] = await Promise.all([command('full'), command('empty'), command('runs/small/best')]);
+  expect(owned).toMatchObject({
+    exitCode: 2,
+    stderr: 'fourfold: runs/small/best would be in runs/small, which is read; name another file\n',
+  });
   expect(full).toEqual({
     exitCode: 2,
     stdout: '',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { FourfoldError, sha256, storageError, systemErrorCode } from '@fourfold/common';
+import { checkNotRead, FourfoldError, sha256, storageError, systemErrorCode, type InputPlace } from '@fourfold/common';
 import { evaluationOf, type Checkpoint, type GeneratorWeights } from '@fourfold/coordinator';
 import type { Picture } from '@fourfold/data-loader';
 import type { Format } from './format.js';
@@ -86,8 +86,9 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
   return { checks, notChecked };
 }
 
-/** Throw `invalid` for a folder that holds something, and for a file. */
-export async function checkExportPlace(asGiven: string): Promise<void> {
+/** Throw `invalid` for a folder that holds something, for a file, and for a place that belongs to what is read. */
+export async function checkExportPlace(asGiven: string, inputs: readonly InputPlace[]): Promise<void> {
+  await checkNotRead(asGiven, inputs);
   let files: string[];
   try {
     files = await readdir(asGiven);

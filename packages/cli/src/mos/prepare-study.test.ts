@@ -94,7 +94,7 @@ test('a report’s figure is not drawn over what it reads, nor without --force o
     };
     expect(await report('opinions.png')).toContain('opinions.png exists already; name another file, or give --force');
     expect(await report('opinions.png', '--force')).toContain('study.json is not JSON');
-    expect(await report('study.json', '--force')).toMatch(/study\.json is .*study\.json, which is read/);
-    expect(await report('ratings/ada.jsonl', '--force')).toMatch(/is in .*ratings, which is read/);
+    expect(await report('study.json', '--force')).toMatch(/study\.json is in .*, which is read/);
+    expect(await report('ratings/ada.jsonl', '--force')).toMatch(/is in .*, which is read/);
   });
 });

@@ -2,6 +2,7 @@ import {
   absoluteStoreUrl,
   FourfoldError,
   openOutputFolder,
+  type InputPlace,
   openStore,
   sha256,
   type ObjectStore,
@@ -73,7 +74,7 @@ export async function readyPictures(name: string, url: string, images: string): 
  * Take a folder for a study, before any work. Throws `invalid` where it holds one already, or anything else but what an
  * interrupted `mos prepare` has left, and where it lies among the inputs.
  */
-export async function openStudyPlace(store: ObjectStore, inputs: readonly string[]): Promise<OutputFolder> {
+export async function openStudyPlace(store: ObjectStore, inputs: readonly InputPlace[]): Promise<OutputFolder> {
   if ((await store.list(studyFile)).some(({ key }) => key === studyFile)) {
     throw new FourfoldError('invalid', `${store.url} holds a study already`, { mend: 'name another folder' });
   }

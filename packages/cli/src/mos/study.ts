@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { FourfoldError, getJson, openStore, type ObjectStore } from '@fourfold/common';
+import { FourfoldError, getJson, openStore, type InputPlace, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 
 /*
@@ -44,8 +43,10 @@ export function studyFolder(place: string): string {
 }
 
 /** What a study consists of: a figure may lie beside it. */
-export const studyInputs = (folder: string): string[] =>
-  [studyFile, 'pictures', 'ratings'].map((name) => join(folder, name));
+export const studyInput = (folder: string): InputPlace => ({
+  place: folder,
+  reads: (key) => /^(study\.json|(pictures|ratings)(\/.*)?)$/is.test(key),
+});
 
 /** Read a study. Throws `not-found` where the folder holds none, `corrupt` where it is not one. */
 export async function readStudy(store: ObjectStore): Promise<Study> {

@@ -1,14 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { storageError, writeOutputFile } from '@fourfold/common';
 
-/** Write a figure, with the folders that lead to it. Throws `no-space`, and `invalid` where it cannot be written. */
-export async function writeFigure(file: string, png: Buffer): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, png);
-  } catch (cause) {
-    const full = systemErrorCode(cause) === 'ENOSPC';
-    throw new FourfoldError(full ? 'no-space' : 'invalid', `figure ${file} cannot be written`, { cause });
-  }
+/** Write a figure, with the folders that lead to it, as `writeOutputFile` does. */
+export async function writeFigure(file: string, png: Buffer, { force }: { force: boolean }): Promise<void> {
+  await mkdir(dirname(file), { recursive: true }).catch((cause: unknown) => {
+    throw storageError(file, 'written', cause);
+  });
+  await writeOutputFile(file, { force }, (partial) => writeFile(partial, png));
 }

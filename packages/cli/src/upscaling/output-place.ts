@@ -1,18 +1,15 @@
-import { access, constants } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { checkOutputFile, FourfoldError, systemErrorCode, type OutputFileRules } from '@fourfold/common';
+import { checkOutputFile, FourfoldError, storageError, systemErrorCode, type OutputFileRules } from '@fourfold/common';
 
-/** Check that an output can be written in its folder, and may be. Throws `not-found` and `invalid`, before any work. */
+/** Check that an output may be written, in a folder that is there. Throws `not-found` and `invalid`, before any work. */
 export async function checkOutputPlace(output: string, rules: OutputFileRules): Promise<void> {
   const folder = dirname(output);
   try {
-    await access(folder, constants.W_OK);
+    await stat(folder);
   } catch (cause) {
-    const missing = systemErrorCode(cause) === 'ENOENT';
-    throw new FourfoldError(
-      missing ? 'not-found' : 'invalid',
-      `${output}: folder ${folder} ${missing ? 'does not exist' : 'cannot be written to'}`,
-    );
+    if (systemErrorCode(cause) !== 'ENOENT') throw storageError(folder, 'read', cause);
+    throw new FourfoldError('not-found', `${output}: folder ${folder} does not exist`);
   }
   await checkOutputFile(output, rules);
 }

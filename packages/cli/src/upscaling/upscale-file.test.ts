@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { link, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +42,7 @@ const upscale = (
   upscaleFile({
     input: join(folder, input),
     output: join(folder, output),
+    force: true,
     tile,
     margin: upscaler.overlap,
     upscale: (lr) => upscaler.upscale(lr, Math.max(lr.width, lr.height)),
@@ -212,6 +214,22 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
   expect(forced).toMatchObject({ exitCode: 0, stderr: '' });
   expect((await sharp(join(folder, 'mine.png')).metadata()).format).toBe('png');
   await rm(join(folder, 'mine.png'));
+});
+
+test('a file that comes while a picture is upscaled is not written over, nor is a checkpoint’s name taken', async () => {
+  await photograph().toFile(join(folder, 'good.png'));
+  const onProgress = () => void writeFileSync(join(folder, 'z.png'), 'mine');
+  await expect(upscale('good.png', 'z.png', 32, { force: false, onProgress })).rejects.toMatchObject({
+    code: 'invalid',
+    message: `${join(folder, 'z.png')} exists already`,
+  });
+  expect(await readFile(join(folder, 'z.png'), 'utf8')).toBe('mine');
+  expect((await readdir(folder)).filter((name) => /partial/.test(name))).toEqual([]);
+  const { exitCode, stderr } = await fourfoldUpscale('good.png', 'runs/small/best');
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 2,
+    stderr: 'fourfold: runs/small/best would be in runs/small, which is read; name another file\n',
+  });
 });
 
 test('a backend that fails is no failure to write; a full disk is; neither leaves anything', async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describeError, FourfoldError, storageError } from '@fourfold/common';
+import { describeError, FourfoldError, storageError, writeOutputFile } from '@fourfold/common';
 import { resizeBy, type Picture } from '@fourfold/data-loader';
 import { encodeSpool, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
@@ -10,8 +10,10 @@ import { cropPixels, planBands, type Tile } from './tiles.js';
 
 export interface UpscaleFileOptions {
   input: string;
-  /** Its extension says the format. Written beside its place and moved there when it is whole: over what is there, which `checkOutputPlace` looks at. */
+  /** Its extension says the format. Written as `writeOutputFile` does. */
   output: string;
+  /** Whether the output may be written over. */
+  force: boolean;
   /** Largest side of a tile's core in LR pixels. */
   tile: number;
   /** Pixels of its surroundings that each tile is given. */
@@ -35,14 +37,13 @@ export interface UpscaleReport {
  * Throws `invalid` and `not-found` for an input or output that cannot be, before any work; `no-space`.
  */
 export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
-  const { input, output } = options;
+  const { input, output, force } = options;
   const source = await readSourcePicture(input);
   const { width, height, alpha, grey } = source;
   const to = { width: 4 * width, height: 4 * height };
   const encoding = encodingOf(output, Math.max(to.width, to.height));
   const channels = alpha ? 4 : 3;
-  const temporary = join(dirname(output), `.partial-${randomUUID()}`);
-  const spoolPath = `${temporary}.v`;
+  const spoolPath = join(dirname(output), `.partial-${randomUUID()}.v`);
   const writing = <T>(written: Promise<T>): Promise<T> =>
     written.catch((cause: unknown) => {
       throw writeError(output, cause);
@@ -53,13 +54,14 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
       for await (const rows of upscaledBands(source, options)) await writing(spool.write(rows));
       await writing(spool.finish());
       const sizeBytes = to.width * to.height * channels;
-      await writing(encodeSpool(spoolPath, temporary, encoding, { grey, sizeBytes }));
-      await writing(rename(temporary, output));
+      await writeOutputFile(output, { force }, (partial) =>
+        writing(encodeSpool(spoolPath, partial, encoding, { grey, sizeBytes })),
+      );
     } finally {
       await spool.close();
     }
   } finally {
-    for (const path of [spoolPath, temporary]) await rm(path, { force: true });
+    await rm(spoolPath, { force: true });
   }
   const lostAlpha = alpha && !encoding.hasAlpha ? [`${encoding.name} has no transparency; it is put on white`] : [];
   return { from: { width, height }, to, losses: [...source.losses, ...lostAlpha] };

@@ -19,6 +19,7 @@ import {
 } from '@peculiar/x509';
 import { FourfoldError } from '../errors.js';
 import { storageError } from '../folder-store.js';
+import { writeWhole } from '../output-file.js';
 import { isRoleName, roleName, roles, type Role } from './roles.js';
 
 /*
@@ -219,10 +220,12 @@ async function writeFiles(
 ): Promise<void> {
   const pkcs8 = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), PemConverter.PrivateKeyTag);
   const write = (path: string, text: string, mode: number) =>
-    // `wx`: not over a file that has come meanwhile.
-    writeFile(path, `${text}\n`, { flag: 'wx', mode }).catch((cause: unknown) => {
-      throw storageError(path, 'written', cause);
-    });
+    // Not over a file that has come meanwhile.
+    writeWhole(path, { force: false }, (partial) => writeFile(partial, `${text}\n`, { mode })).catch(
+      (cause: unknown) => {
+        throw storageError(path, 'written', cause);
+      },
+    );
   await write(files.key, pkcs8, 0o600);
   await write(files.certificate, certificate.toString('pem'), 0o644);
 }
