@@ -127,7 +127,8 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     ['sum by (job, direction, kind) (fourfold_exchange_bytes_total)', 4, above(0)],
     ['sum(fourfold_workers)', 1, is(3)],
     ['fourfold_workers{state=~"computing|idle"}', 2, isThere],
-    ['fourfold_workers_joined_total', 1, is(3)],
+    // On a busy machine one may have joined again.
+    ['fourfold_workers_joined_total', 1, above(2)],
     ['fourfold_leases_granted_total', 1, above(0)],
     ['fourfold_leases_moved_total', 1, isThere],
     ['fourfold_results_refused_total', 1, isThere],

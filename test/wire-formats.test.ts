@@ -8,7 +8,7 @@ import {
   type Register__Output,
   type Welcome__Output,
 } from '@fourfold/common';
-import { createExchange, createMaster } from '@fourfold/coordinator';
+import { createExchange, createMaster, openParameterFiles } from '@fourfold/coordinator';
 import { networkWires } from '@fourfold/model/wires';
 import { createWorkerExchange } from '@fourfold/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -72,7 +72,8 @@ describe.each(isLinux ? (['grpc', 'shared-memory'] as const) : (['grpc'] as cons
     const master = createMaster(config);
     const { vector } = master.state('generator');
     master.retainGenerator();
-    const exchange = await createExchange(config.exchange, 1, master, log);
+    const files = await openParameterFiles(config.exchange, master.networks, log);
+    const exchange = createExchange(config.exchange, files, 1, master, log);
     const worker = await createWorkerExchange(config.exchange, log);
     const server = await startServer('127.0.0.1:0');
     server.addService(wire.Coordinator.service, { ...exchange.handlers });
@@ -105,7 +106,7 @@ describe.each(isLinux ? (['grpc', 'shared-memory'] as const) : (['grpc'] as cons
       client.close();
       await server.close();
       await worker.close();
-      await exchange.close();
+      await files.close();
       await master.close();
     }
   });

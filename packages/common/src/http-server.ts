@@ -5,22 +5,28 @@ import { parseAddress } from './rpc/address.js';
 /** Answers requests of one path. What it throws becomes a 500 without details. */
 export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-export interface HttpServerOptions {
-  /** host:port; port 0 takes a free one. */
-  listen: string;
+/** What a server answers with. */
+export interface HttpContent {
   /** Why this process is not ready for work yet, or any more; undefined when it is. */
   whyNotReady: () => string | undefined;
   /** By path, such as `/metrics`; a path that ends in `/` answers for all that begin with it. */
   routes: Readonly<Record<string, HttpRoute>>;
   /** By path: POST requests. */
   posts?: Readonly<Record<string, HttpRoute>>;
+}
+
+export interface HttpServerOptions extends HttpContent {
+  /** host:port; port 0 takes a free one. */
+  listen: string;
   onError: (path: string, error: unknown) => void;
 }
 
 export interface RunningHttpServer {
   /** host:port that it listens on. */
   address: string;
-  close(): Promise<void>;
+  /** Answer with something else from now on. */
+  show(content: HttpContent): void;
+  close: () => Promise<void>;
 }
 
 const headersMs = 5_000;
@@ -30,7 +36,8 @@ const headersMs = 5_000;
  * Throws `invalid` for what is no host:port, `unavailable` when the port is taken.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
-  const { listen, whyNotReady, routes, posts = {}, onError } = options;
+  const { listen, onError } = options;
+  let content: HttpContent = options;
   const place = parseAddress(listen);
   if (!place) {
     throw new FourfoldError('invalid', `${listen} is no host:port to listen on`, {
@@ -40,19 +47,20 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const own: Record<string, HttpRoute> = {
     '/healthz': (_, response) => endWith(response, 200, 'ok'),
     '/readyz': (_, response) => {
-      const reason = whyNotReady();
+      const reason = content.whyNotReady();
       endWith(response, reason === undefined ? 200 : 503, reason ?? 'ok');
     },
   };
   const find = (path: string): HttpRoute | undefined =>
     own[path] ??
-    routes[path] ??
-    Object.entries(routes).find(
+    content.routes[path] ??
+    Object.entries(content.routes).find(
       ([prefix]) => prefix.length > 1 && prefix.endsWith('/') && path.startsWith(prefix),
     )?.[1];
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = (request.url ?? '/').split('?')[0];
     const isPost = request.method === 'POST';
+    const posts = content.posts ?? {};
     if (!isPost && request.method !== 'GET' && request.method !== 'HEAD') return endWith(response, 405, 'only GET');
     if (isPost && !posts[path]) return endWith(response, 405, 'only GET');
     const route = isPost ? posts[path] : find(path);
@@ -77,6 +85,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const bound = server.address();
   return {
     address: `${listen.slice(0, listen.lastIndexOf(':'))}:${bound && typeof bound === 'object' ? bound.port : ''}`,
+    show: (next) => (content = next),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

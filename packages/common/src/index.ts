@@ -29,6 +29,7 @@ export * from './output-folder.js';
 export * from './part-server.js';
 export * from './random.js';
 export * from './repeats.js';
+export * from './resources.js';
 export * from './rpc/address.js';
 export * from './rpc/chunks.js';
 export * from './rpc/client.js';

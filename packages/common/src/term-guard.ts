@@ -66,3 +66,5 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
     },
   };
 }
+
+export type TermGuard = ReturnType<typeof createTermGuard>;

@@ -1,5 +1,6 @@
-import { isLoopback, parseAddress, type Register__Output, type RpcSecurity } from '@fourfold/common';
-import { kindDifferences, type WorkerKind } from './worker-kind.js';
+import { isLoopback, parseAddress, type Register__Output, type RpcSecurity, type RunConfig } from '@fourfold/common';
+import type { Exchange } from './exchange.js';
+import { completedKind, kindDifferences, parseKind, type WorkerKind } from './worker-kind.js';
 
 /** What a worker has to fit. */
 export interface Admission {
@@ -36,4 +37,30 @@ function kindProblem(worker: WorkerKind, { kind, allowMixedKinds }: Admission): 
   if (differences.length === 0) return undefined;
   const tell = (of: WorkerKind) => differences.map((field) => `${field} ${String(of[field])}`).join(', ');
   return `the run's workers have ${tell(kind)}, this one has ${tell(worker)}: their bits differ; start it like the others (the same release, workers.backend, workers.threads) or set workers.allowMixedKinds`;
+}
+
+export interface AdmissionParts {
+  config: RunConfig;
+  datasetSha256: string;
+  /** Of the workers so far, as a checkpoint has it. */
+  kind: string | undefined;
+  ports: { address: string; security: RpcSecurity };
+  exchange: Pick<Exchange, 'connect'>;
+}
+
+/** Who may compute for the run: the first worker that comes in settles the kind. */
+export function createAdmission({ config, datasetSha256, kind: before, ports, exchange }: AdmissionParts) {
+  let kind = parseKind(before ?? '');
+  return {
+    kind: () => JSON.stringify(kind),
+    admit: (register: Register__Output) => {
+      const { allowMixedKinds } = config.workers;
+      const { address: ownAddress, security } = ports;
+      const problem = admissionProblem(register, { datasetSha256, kind, allowMixedKinds, ownAddress, security });
+      const connection = problem ? { problem } : exchange.connect(register);
+      // A worker that is refused says nothing about the others.
+      if (!('problem' in connection)) kind = completedKind(kind, register.kind ?? {});
+      return connection;
+    },
+  };
 }

@@ -13,6 +13,7 @@ import {
 } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createExchange, type Exchange } from './exchange.js';
+import { openParameterFiles, type ParameterFiles } from './parameter-files.js';
 
 const folder = '/dev/shm';
 const log = createLogger('test');
@@ -23,7 +24,7 @@ const master = {
   versions: () => ({ generator: 7, discriminator: 0 }),
   state: () =>
     ({ wire: new Uint8Array(12), wires: { parameters: plainLayout(3) } }) as ReturnType<
-      Parameters<typeof createExchange>[2]['state']
+      Parameters<typeof createExchange>[3]['state']
     >,
   updater: { encodeParameters: async () => undefined },
   serve: () => undefined,
@@ -49,9 +50,12 @@ const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType
 
 let check: OwnFile;
 const secret = secretStamp();
-let exchange: Exchange | undefined;
-const open = async (transport: 'auto' | 'grpc' | 'shared-memory') =>
-  (exchange = await createExchange({ transport, folder, ...formats }, 3, master, log));
+let files: ParameterFiles | undefined;
+const open = async (transport: 'auto' | 'grpc' | 'shared-memory') => {
+  const config = { transport, folder, ...formats };
+  files = await openParameterFiles(config, master.networks, log);
+  return createExchange(config, files, 3, master, log);
+};
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
   beforeEach(async () => {
@@ -61,7 +65,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   });
   afterEach(async () => {
     await check.close();
-    await exchange?.close();
+    await files?.close();
   });
 
   test.each([
@@ -117,7 +121,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   test('shared memory that is full: parameters are pulled from then on, which is said once', async () => {
     const script = `
       import { createLogger, createSharedFile, secretStamp, wireFormats } from '${new URL('../../common/dist/index.js', import.meta.url).href}';
-      import { createExchange } from '${new URL('../dist/index.js', import.meta.url).href}';
+      import { createExchange, openParameterFiles } from '${new URL('../dist/index.js', import.meta.url).href}';
       const [check, secret] = [await createSharedFile('${folder}'), secretStamp()];
       await check.write(secret, new Uint8Array());
       let version = 0;
@@ -127,7 +131,9 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       const formats = ${JSON.stringify(formats)};
       const said = [];
       const log = { info: ({ reason }) => said.push(reason) };
-      const exchange = await createExchange({ transport: 'auto', folder: '${folder}', ...formats }, 1, master, log);
+      const config = { transport: 'auto', folder: '${folder}', ...formats };
+      const files = await openParameterFiles(config, master.networks, log);
+      const exchange = createExchange(config, files, 1, master, log);
       const register = {
         exchangeAddress: '127.0.0.1:1',
         hostCheck: check.place,

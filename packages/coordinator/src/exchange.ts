@@ -1,6 +1,5 @@
 import { status } from '@grpc/grpc-js';
 import {
-  createSharedFile,
   createTraffic,
   createWorkerClient,
   describeError,
@@ -15,7 +14,6 @@ import {
   type CoordinatorHandlers,
   type ExchangeConfig,
   type Logger,
-  type OwnFile,
   type Register__Output,
   type SharedFile__Output,
   type Token__Output,
@@ -25,6 +23,7 @@ import {
 } from '@fourfold/common';
 import { pulledPieces, sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from './master.js';
+import type { ParameterFiles } from './parameter-files.js';
 import type { Network } from './schedule.js';
 
 /*
@@ -54,44 +53,25 @@ export interface Exchange {
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
   /** Bytes so far. What is published in shared memory counts once, however many workers read it. */
   readonly traffic: Readonly<Traffic>;
-  close(): Promise<void>;
 }
 
-/**
- * The exchange of a coordinator in its term. Where there is no shared memory every worker gets streams; throws
- * `unavailable` when the config insists on it.
- */
-export async function createExchange(
-  config: ExchangeConfig,
+/** The exchange of a coordinator in its term. Where `files` are none, every worker gets streams. */
+export function createExchange(
+  { transport, ...config }: ExchangeConfig,
+  files: ParameterFiles,
   term: number,
   master: Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveEvaluated'> & {
     updater: Pick<Master['updater'], 'encodeParameters'>;
   },
   log: Logger,
-): Promise<Exchange> {
-  const { transport, folder } = config;
+): Exchange {
   // Read once: files that are being renewed when a worker joins must not end the run.
   const security = readRpcSecurity(process.env);
   const traffic = createTraffic();
   const isRequired = transport === 'shared-memory';
-  /** By network; none without shared memory. */
-  const files = new Map<Network, { file: OwnFile; version?: number }>();
   /** Versions of which the wire vector is there: parameters are rounded once, whoever takes them and how. */
   const encoded = new Map<Network, number>();
   let sharing = 0;
-
-  /** Go on without, unless the config insists. */
-  const withoutSharedMemory = (error: unknown): void => {
-    if (isRequired) throw error;
-    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters cross by gRPC');
-  };
-  if (transport !== 'grpc') {
-    try {
-      for (const network of master.networks) files.set(network, { file: await createSharedFile(folder) });
-    } catch (error) {
-      withoutSharedMemory(error);
-    }
-  }
 
   /** Why this worker gets streams, unless it shares memory. */
   const whyStreams = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {
@@ -127,7 +107,7 @@ export async function createExchange(
           sharedMemory: !reason,
           parameters: reason
             ? []
-            : [...files].map(([network, { file }]) => ({ network: wireName(network), file: file.place })),
+            : files.places().map(({ network, place }) => ({ network: wireName(network), file: place })),
         },
         gradient: (token, place) =>
           place && !reason
@@ -149,20 +129,7 @@ export async function createExchange(
         encoded.set(network, version);
       }
       if (sharing === 0) return;
-      try {
-        for (const [network, published] of files) {
-          const version = master.versions()[network];
-          if (published.version === version) continue;
-          const { wire } = master.state(network);
-          await published.file.write({ term, number: version }, wire);
-          published.version = version;
-          traffic.parameters['shared-memory'] += wire.byteLength;
-        }
-      } catch (error) {
-        // What workers do not find there they pull.
-        await closeFiles();
-        withoutSharedMemory(error);
-      }
+      traffic.parameters['shared-memory'] += await files.publish(term, master);
     },
 
     handlers: {
@@ -183,7 +150,6 @@ export async function createExchange(
         );
       },
     },
-    close: closeFiles,
   };
 
   function parametersOf(network: Network, version: number, forEvaluation: boolean) {
@@ -197,12 +163,6 @@ export async function createExchange(
     if (!found) return undefined;
     const { vector, stillValid } = found;
     return { bytes: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), stillValid };
-  }
-
-  async function closeFiles(): Promise<void> {
-    const open = [...files.values()];
-    files.clear();
-    for (const { file } of open) await file.close();
   }
 }
 

@@ -5,6 +5,7 @@ export * from './checkpoint-source.js';
 export type { SavedCheckpoint } from './checkpoint-saver.js';
 export { runCoordinator, type CoordinatorOptions } from './coordinator.js';
 export { createExchange, type Exchange } from './exchange.js';
+export { openParameterFiles } from './parameter-files.js';
 export type { Evaluation, History, HistoryRow } from './history.js';
 export { createFailures } from './failures.js';
 export { createLeaseBoard } from './lease-board.js';

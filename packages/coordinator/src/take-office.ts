@@ -1,4 +1,11 @@
-import { claimTerm, createTermGuard, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
+import {
+  claimTerm,
+  createTermGuard,
+  type Logger,
+  type ObjectStore,
+  type RunConfig,
+  type TermGuard,
+} from '@fourfold/common';
 import { listCheckpoints, type CheckpointManifest } from './checkpoint.js';
 import { recordTermStart } from './lineage.js';
 import { createMaster, type Master } from './master.js';
@@ -14,6 +21,12 @@ export interface Start {
   saved?: CheckpointStatus;
   /** The run's newest checkpoint when this was read, damaged or not. */
   newest?: string;
+}
+
+/** A term, and the state that it goes on with. */
+export interface TakenOffice extends Start {
+  term: number;
+  guard: TermGuard;
 }
 
 export interface StartOptions {
@@ -46,7 +59,7 @@ export async function readStart({ run, config, datasetSha256, resume, log }: Sta
  * lives, counts if it still is the newest: the one before may have published meanwhile. From where the term goes on is recorded
  * before anything else is done in it; what older terms write beyond is nobody's.
  */
-export async function takeOffice(options: StartOptions, read: Start, address: string) {
+export async function takeOffice(options: StartOptions, read: Start, address: string): Promise<TakenOffice> {
   const { run, config, log } = options;
   const claimed = await claimTerm(run, address);
   const guard = createTermGuard(run, claimed, config.timing.silenceMs);

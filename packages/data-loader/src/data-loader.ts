@@ -4,9 +4,10 @@ import {
   createMetrics,
   isRunOver,
   logAbout,
+  openPartServer,
   openStore,
   runStore,
-  startPartServer,
+  withResources,
   type RunConfig,
 } from '@fourfold/common';
 import { addBatchServiceMetrics, addBatchSourceMetrics } from './batch-metrics.js';
@@ -41,21 +42,29 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
   const store = openStore(config.dataset);
   const manifest = await readDatasetManifest(store);
   await tryShardCache(config);
-  const source = createBatchSource({ store, manifest, data, seed });
-  let link: NatsLink | undefined;
-  let service: BatchService | undefined;
-  const metrics = createMetrics(name);
-  addBatchSourceMetrics(metrics, manifest, () => source.stats());
-  addBatchServiceMetrics(metrics, () => service?.stats());
-  const madeSeconds = metrics.seconds('fourfold_batch_seconds', 'Time in which a batch is made.', {});
-  const server = await startPartServer({ http, metrics, whyNotReady: () => whyNotReady(link, service), log });
-  try {
+  await withResources(async (own) => {
+    const source = own(createBatchSource({ store, manifest, data, seed }), (source) => source.close());
+    /** As far as it has come. */
+    const reached: { link?: NatsLink; service?: BatchService } = {};
+    const metrics = createMetrics(name);
+    addBatchSourceMetrics(metrics, manifest, () => source.stats());
+    addBatchServiceMetrics(metrics, () => reached.service?.stats());
+    const madeSeconds = metrics.seconds('fourfold_batch_seconds', 'Time in which a batch is made.', {});
+    const server = own(await openPartServer(http, log), (server) => server.close());
+    server.show({ metrics, whyNotReady: () => whyNotReady(reached) });
     const { patienceMs } = timing;
-    link = await connectToNats({ environment: process.env, name: `data-loader of ${name}`, patienceMs, log, signal });
+    const nats = { environment: process.env, name: `data-loader of ${name}`, patienceMs, log, signal };
+    const link = own(await connectToNats(nats), (link) => link.close());
+    reached.link = link;
     const digest = batchesDigest(manifest, data, seed);
     const { announceMs } = batches;
     const onMade = (seconds: number) => madeSeconds({}, seconds);
-    service = startBatchService({ link, subjects: batchSubjects(name, digest), source, announceMs, onMade, log });
+    const service = startBatchService({ link, subjects: batchSubjects(name, digest), source, announceMs, onMade, log });
+    reached.service = service;
+    own(service, (service) => {
+      const { shards, pictures } = source.stats();
+      log.info({ event: 'stopped', ...service.stats(), shards: shards.loads, pictures: pictures.loads }, 'stopped');
+    });
     logAbout({ loader: service.id });
     log.info({ event: 'started', digest }, 'started');
     const over = AbortSignal.any([signal, link.failed]);
@@ -64,18 +73,10 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
     log.info({ event: 'draining' }, 'draining');
     await service.drain();
     signal.throwIfAborted();
-  } finally {
-    if (service) {
-      const { shards, pictures } = source.stats();
-      log.info({ event: 'stopped', ...service.stats(), shards: shards.loads, pictures: pictures.loads }, 'stopped');
-    }
-    await link?.close();
-    await server?.close();
-    source.close();
-  }
+  });
 }
 
-function whyNotReady(link: NatsLink | undefined, service: BatchService | undefined): string | undefined {
+function whyNotReady({ link, service }: { link?: NatsLink; service?: BatchService }): string | undefined {
   if (!link || !service) return 'NATS has not been reached yet';
   if (service.isDraining()) return 'it drains';
   const reason = link.whyDown();

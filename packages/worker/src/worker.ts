@@ -10,12 +10,14 @@ import {
   openStore,
   runStore,
   sha256,
-  startPartServer,
+  openPartServer,
   startServer,
   totalIterations,
   unlessAborted,
+  withResources,
   wire,
   type Logger,
+  type Own,
   type ObjectStore,
   type RunConfig,
 } from '@fourfold/common';
@@ -63,26 +65,26 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { config, http } = options;
   logAbout({ run: config.name });
   const log = createLogger('worker');
-  const { compute, close } = startComputeThread();
-  let term: number | undefined;
-  const onTerm = (joined: number | undefined) => (term = joined);
-  const metrics = createWorkerMetrics({ run: config.name, term: () => term, memory: () => compute.memory() });
-  const whyNotReady = () => (term === undefined ? 'it has joined no coordinator' : undefined);
-  const server = await startPartServer({ http, metrics, whyNotReady, log });
-  let hasStarted = false;
-  try {
-    await work({ ...options, compute, metrics, onTerm, log, onStarted: () => (hasStarted = true) });
-  } catch (error) {
-    // Once it has joined, its session tells.
-    if (!hasStarted && !options.signal.aborted) await tellWhyNotStarted(options, error);
-    throw error;
-  } finally {
-    await server?.close();
-    await close();
-  }
+  await withResources(async (own) => {
+    const { compute } = own(startComputeThread(), (thread) => thread.close());
+    let term: number | undefined;
+    const onTerm = (joined: number | undefined) => (term = joined);
+    const metrics = createWorkerMetrics({ run: config.name, term: () => term, memory: () => compute.memory() });
+    const whyNotReady = () => (term === undefined ? 'it has joined no coordinator' : undefined);
+    own(await openPartServer(http, log), (server) => server.close()).show({ metrics, whyNotReady });
+    let hasStarted = false;
+    try {
+      await work({ ...options, own, compute, metrics, onTerm, log, onStarted: () => (hasStarted = true) });
+    } catch (error) {
+      // Once it has joined, its session tells.
+      if (!hasStarted && !options.signal.aborted) await tellWhyNotStarted(options, error);
+      throw error;
+    }
+  });
 }
 
 interface WorkParts extends WorkerOptions {
+  own: Own;
   compute: Compute;
   metrics: WorkerMetrics;
   onTerm: (term: number | undefined) => void;
@@ -92,66 +94,76 @@ interface WorkParts extends WorkerOptions {
 }
 
 async function work(parts: WorkParts): Promise<void> {
-  const { config, coordinator, listen, advertise, signal, compute, metrics, onTerm, onStarted, log } = parts;
+  const { config, coordinator, listen, advertise, signal, own, compute, metrics, onTerm, onStarted, log } = parts;
   const dataset = openStore(config.dataset);
   const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
   const manifest = await orStopped(readDatasetManifest(dataset));
   const datasetSha256 = sha256(await orStopped(dataset.get('manifest.json')));
   const { vggBytes } = await orStopped(lookAhead(config, { decodeMs: 30_000, signal, log }));
-  const source = await openBatches(parts, dataset, manifest);
+  const source = own(await openBatches(parts, dataset, manifest), (source) => source.close());
   const batches = createBatchQueue(source, { ahead: config.batches.ahead, iterations: totalIterations(config) });
+  own(batches, () => log.info({ event: 'batches', ...batches.stats(), ...source.stats() }, 'batches'));
   addBatchWaitMetrics(metrics, () => batches.stats());
-  const exchange = await createWorkerExchange(config.exchange, log);
+  const exchange = own(await createWorkerExchange(config.exchange, log), (exchange) => exchange.close());
   addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
-  const server = await startServer(listen, { log });
+  const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);
-  try {
-    const started = compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
-    const kind = { ...(await orStopped(started)), decoder: decoderVersion };
-    log.info({ event: 'started', kind, address: server.address }, 'started');
-    onStarted();
-    const serveOne = createServing({
-      config,
-      compute,
-      exchange,
-      batches,
-      kind,
-      datasetSha256,
-      address: advertise ?? server.address,
-      log,
-      onComputed: metrics.computed,
-      onTerm,
-    });
-    let aloneSinceMs = performance.now();
-    for (let waitMs = retryMs.first; ; waitMs = Math.min(retryMs.longest, waitMs * 2)) {
-      const address = coordinator ?? (await orStopped(newestTerm(runStore(config))))?.address;
-      if (address) {
-        const triedMs = performance.now();
-        const { joined, ended, reason } = await serveOne(address, signal);
-        if (ended) return;
-        log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
-        if (joined) aloneSinceMs = performance.now();
-        // One that takes it in and loses it at once is not asked all the time.
-        if (joined && aloneSinceMs - triedMs > retryMs.longest) waitMs = retryMs.first;
-        // It may have come too late to hear of the end.
-        if (await orStopped(isRunOver(runStore(config), config))) return;
-      }
-      if (performance.now() - aloneSinceMs > config.timing.patienceMs) {
-        throw new FourfoldError(
-          'unavailable',
-          `no coordinator of run ${config.name} was found for ${config.timing.patienceMs} ms`,
-          {
-            mend: 'start one with `fourfold coordinator`',
-          },
-        );
-      }
-      await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  const started = compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
+  const kind = { ...(await orStopped(started)), decoder: decoderVersion };
+  log.info({ event: 'started', kind, address: server.address }, 'started');
+  onStarted();
+  const serveOne = createServing({
+    config,
+    compute,
+    exchange,
+    batches,
+    kind,
+    datasetSha256,
+    address: advertise ?? server.address,
+    log,
+    onComputed: metrics.computed,
+    onTerm,
+  });
+  const find = async () => coordinator ?? (await orStopped(newestTerm(runStore(config))))?.address;
+  // It may have come too late to hear of the end.
+  const isOver = () => orStopped(isRunOver(runStore(config), config));
+  await serveUntilOver({ run: config.name, patienceMs: config.timing.patienceMs, find, serveOne, isOver, signal, log });
+}
+
+interface Coordinators {
+  run: string;
+  /** For so long none may be found. */
+  patienceMs: number;
+  /** The newest coordinator's address, where there is one. */
+  find: () => Promise<string | undefined>;
+  serveOne: ReturnType<typeof createServing>;
+  isOver: () => Promise<boolean>;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** Serve one coordinator after the other until the run is over. Throws `unavailable` when none is found for too long. */
+async function serveUntilOver(coordinators: Coordinators): Promise<void> {
+  const { run, patienceMs, find, serveOne, isOver, signal, log } = coordinators;
+  let aloneSinceMs = performance.now();
+  for (let waitMs = retryMs.first; ; waitMs = Math.min(retryMs.longest, waitMs * 2)) {
+    const address = await find();
+    if (address) {
+      const triedMs = performance.now();
+      const { joined, ended, reason } = await serveOne(address, signal);
+      if (ended) return;
+      log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
+      if (joined) aloneSinceMs = performance.now();
+      // One that takes it in and loses it at once is not asked all the time.
+      if (joined && aloneSinceMs - triedMs > retryMs.longest) waitMs = retryMs.first;
+      if (await isOver()) return;
     }
-  } finally {
-    log.info({ event: 'batches', ...batches.stats(), ...source.stats() }, 'batches');
-    await source.close();
-    await server.close();
-    await exchange.close();
+    if (performance.now() - aloneSinceMs > patienceMs) {
+      throw new FourfoldError('unavailable', `no coordinator of run ${run} was found for ${patienceMs} ms`, {
+        mend: 'start one with `fourfold coordinator`',
+      });
+    }
+    await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 

@@ -25,13 +25,17 @@ const allowedGrowth: Record<keyof Held, (mean: number) => number> = {
   residentMib: (mean) => Math.max(32, mean / 10),
   // Connections break and are made again all the time.
   descriptors: (mean) => Math.max(4, mean / 10),
-  threads: () => 2,
+  // libvips' own threads (three or four) come when a picture is decoded, and go 15 s after the last.
+  threads: () => 4,
 };
 const measures = Object.keys(allowedGrowth) as (keyof Held)[];
-/** Code is compiled and heaps grow to their size. Of a short life a third. */
-const warmupSeconds = 180;
+/**
+ * Code is compiled, heaps grow to their size, and a worker meets, one after another, the kinds of work whose memory it keeps for the next time:
+ * decoding, a half of each network, an evaluation beside a half. With one evaluation in several workers' turns that takes minutes.
+ */
+const warmupShare = 1 / 3;
 /** A process that lives for such a share of the soak has a trend. */
-const longShare = 0.25;
+const longShare = 0.4;
 const leastSamples = 6;
 const ageBucketSeconds = 20;
 
@@ -59,7 +63,7 @@ const lengthOf = (life: readonly Sample[]): number => (life.at(-1)?.ageSeconds ?
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function trendOf(life: Sample[], measure: keyof Held): Verdict {
-  const begin = life[0].ageSeconds + Math.min(warmupSeconds, lengthOf(life) / 3);
+  const begin = life[0].ageSeconds + lengthOf(life) * warmupShare;
   const warm = life.filter(({ ageSeconds }) => ageSeconds >= begin);
   const values = warm.map((sample) => sample[measure]);
   const third = Math.max(1, Math.floor(values.length / 3));

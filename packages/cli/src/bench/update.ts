@@ -13,6 +13,7 @@ import {
 import {
   createCoordinatorService,
   createExchange,
+  openParameterFiles,
   createFailures,
   createLeaseBoard,
   createMaster,
@@ -64,7 +65,8 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const log = createLogger('coordinator');
   const laps = createLaps(() => performance.now());
   const inner = createMaster(config);
-  const real = await createExchange(config.exchange, term, inner, log);
+  const files = await openParameterFiles(config.exchange, inner.networks, log);
+  const real = createExchange(config.exchange, files, term, inner, log);
   const exchange = measureExchange(real, laps);
   const { iterations } = config.phases[0];
   const { master, traffic, lastGenerator } = measureMaster(inner, laps, real.traffic, iterations);
@@ -119,7 +121,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     network.process?.kill();
     for (const { process } of children) process.kill();
     await server.close();
-    await real.close();
+    await files.close();
     await inner.close();
   }
   const [before, after] = [traffic[warmup - 1], traffic[traffic.length - 1]];

@@ -1,0 +1,40 @@
+import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+
+/** What ends a run before its schedule does. */
+export interface EarlyEnd {
+  /** Aborted with the reason. */
+  readonly signal: AbortSignal;
+  /** End it, with a checkpoint. */
+  stop: (error: unknown) => void;
+  /** Something outside of the training loop went wrong: end it, with a checkpoint. */
+  fault: (error: unknown) => void;
+  /** The term, or the store, is lost: end it, and write nothing any more that would count. */
+  lose: (error: unknown) => void;
+  isLost(): boolean;
+}
+
+/** `onSuccessor` hears, with the reason, that a newer term has taken over. */
+export function createEarlyEnd(onSuccessor: (reason: string) => void, log: Logger): EarlyEnd {
+  const stop = new AbortController();
+  let isLost = false;
+  return {
+    signal: stop.signal,
+    stop: (error) => stop.abort(error),
+    fault(error) {
+      log.error({ event: 'fault', err: error }, 'a fault outside of the training loop');
+      stop.abort(error);
+    },
+    lose(error) {
+      isLost = true;
+      stop.abort(error);
+      if (error instanceof FourfoldError && error.code === 'conflict') onSuccessor(error.message);
+    },
+    isLost: () => isLost,
+  };
+}
+
+/** Say why a run ends before its time; where a person cannot act on it, with the stack. */
+export function logEarlyEnd(log: Logger, error: unknown): void {
+  const why = error instanceof FourfoldError ? { reason: describeError(error) } : { err: error };
+  log.error({ event: 'run-ended', ...why }, 'the run ends before its time');
+}

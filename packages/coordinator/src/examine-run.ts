@@ -1,0 +1,40 @@
+import {
+  checkConditionalPuts,
+  openStore,
+  runStore,
+  sha256,
+  tryStore,
+  unlessAborted,
+  type Logger,
+  type RunConfig,
+} from '@fourfold/common';
+import { checkRunPlace } from './run-place.js';
+import { readStart, type Start, type StartOptions } from './take-office.js';
+
+/** A run that nothing stands against. */
+export interface ExaminedRun {
+  options: StartOptions;
+  /** What it starts from, as far as it is known before the term is claimed. */
+  start: Start;
+}
+
+/**
+ * Look at what a run needs of its store before the coordinator claims a term: one that cannot go on must not displace one that lives.
+ * A store that is away is waited for, until `signal` is aborted. Throws as `checkRunPlace`, `readStart`, `tryStore` and
+ * `checkConditionalPuts` do.
+ */
+export async function examineRun(
+  config: RunConfig,
+  resume: boolean,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<ExaminedRun> {
+  const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
+  const run = runStore(config);
+  await orStopped(checkRunPlace(run));
+  const datasetSha256 = sha256(await orStopped(openStore(config.dataset).get('manifest.json')));
+  await orStopped(tryStore(run, log));
+  await orStopped(checkConditionalPuts(run));
+  const options = { run, config, datasetSha256, resume, log };
+  return { options, start: await orStopped(readStart(options)) };
+}

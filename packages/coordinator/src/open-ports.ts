@@ -1,0 +1,47 @@
+import {
+  openPartServer,
+  readRpcSecurity,
+  startServer,
+  type Logger,
+  type Own,
+  type PartServer,
+  type RpcSecurity,
+  type RunConfig,
+  type RunningServer,
+} from '@fourfold/common';
+import type { Network } from './schedule.js';
+import { openParameterFiles, type ParameterFiles } from './parameter-files.js';
+
+export interface PortOptions {
+  config: RunConfig;
+  /** host:port; port 0 takes a free one. */
+  listen: string;
+  /** Where workers find it, if that is not where it listens. */
+  advertise?: string;
+  /** host:port of the status page and of `/metrics`; without it there is neither. */
+  http?: string;
+}
+
+/** Where others reach this coordinator. */
+export interface Ports {
+  security: RpcSecurity;
+  server: RunningServer;
+  /** The address that workers are told. */
+  address: string;
+  http: PartServer;
+  files: ParameterFiles;
+}
+
+/** Take all that this machine must give a coordinator. Throws as `startServer`, `startHttpServer` and `openParameterFiles` do. */
+export async function openPorts(
+  { config, listen, advertise, http }: PortOptions,
+  networks: readonly Network[],
+  own: Own,
+  log: Logger,
+): Promise<Ports> {
+  const security = readRpcSecurity(process.env);
+  const files = own(await openParameterFiles(config.exchange, networks, log), (files) => files.close());
+  const server = own(await startServer(listen, { log, security }), (server) => server.close());
+  const page = own(await openPartServer(http, log), (page) => page.close());
+  return { security, server, address: advertise ?? server.address, http: page, files };
+}

@@ -1,0 +1,22 @@
+/** What a run does at the moment, in words, for whoever watches. */
+export interface RunState {
+  now(): string;
+  set(state: string): void;
+  /** Show `state` while `act` runs. */
+  during: <T>(state: string, act: () => Promise<T>) => Promise<T>;
+}
+
+export function createRunState(): RunState {
+  let state = 'training';
+  return {
+    now: () => state,
+    set: (next) => (state = next),
+    async during(during, act) {
+      const before = state;
+      state = during;
+      const result = await act();
+      state = before;
+      return result;
+    },
+  };
+}
