@@ -27,8 +27,8 @@ export interface Master {
   serve(network: Network, version: number): Served | undefined;
   /** The generator that an evaluation of `version` measures, as `retainGenerator` kept it. */
   serveEvaluated(version: number): Served | undefined;
-  /** Keep a copy of the generator, or of its moving average, as it is, until the next one is kept. */
-  retainGenerator(): void;
+  /** Keep a copy of the generator, or of its moving average, as it is, or an older one, until the next one is kept. */
+  retainGenerator(older?: { iteration: number; vector: Float32Array }): void;
   /** Start from another run's generator. */
   startFrom(generator: Float32Array): void;
   /** Start from a checkpoint's state. Throws `invalid` where its shapes differ, `corrupt` where a file is none of its kind. */
@@ -104,9 +104,11 @@ export function createMaster(config: RunConfig): Master {
     },
     serveEvaluated: (version) =>
       retained?.version === version ? { vector: retained.vector, stillValid: () => true } : undefined,
-    retainGenerator() {
+    retainGenerator(older) {
       const { vector, average } = state('generator');
-      retained = { version: versions.generator, vector: (average ?? vector).slice() };
+      retained = older
+        ? { version: older.iteration, vector: older.vector }
+        : { version: versions.generator, vector: (average ?? vector).slice() };
     },
     startFrom: (generator) => begin('generator', generator),
     restore({ url, manifest, files }) {

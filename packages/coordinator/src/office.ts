@@ -9,6 +9,7 @@ import { createLeaseBoard } from './lease-board.js';
 import type { Ports } from './open-ports.js';
 import { createProgress } from './progress.js';
 import { iterationOf } from './retention.js';
+import { olderGenerator } from './run-evaluation.js';
 import { createEarlyEnd } from './early-end.js';
 import { createRunState } from './run-state.js';
 import { createCoordinatorService, type Answer, type Work } from './service.js';
@@ -95,6 +96,7 @@ export async function createOffice(parts: OfficeParts) {
     begun: master.versions(),
     inState: state.during,
     checkpoint: () => state.during('writing a checkpoint', () => saver.save()),
+    olderGenerator: (iteration: number) => olderGenerator(run, iteration, log),
     onUpdate: (update: FinishedUpdate) => void housekeeping.tend('metrics', () => metrics.updated(update)),
     open() {
       pictures.refresh();

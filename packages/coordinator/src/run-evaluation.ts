@@ -1,10 +1,21 @@
-import { maxScores, type Logger, type PictureScore__Output, type RunConfig } from '@fourfold/common';
+import {
+  describeError,
+  FourfoldError,
+  maxScores,
+  type Logger,
+  type ObjectStore,
+  type PictureScore__Output,
+  type RunConfig,
+} from '@fourfold/common';
+import { checkpointStore, listCheckpoints, readManifest } from './checkpoint.js';
+import { readGenerator } from './checkpoint-source.js';
 import type { Failures } from './failures.js';
 import { toEvaluation } from './history.js';
 import type { LeaseBoard } from './lease-board.js';
 import type { Master } from './master.js';
 import type { Progress } from './progress.js';
-import { isEvaluated, nextHalf } from './schedule.js';
+import { iterationOf } from './retention.js';
+import { isEvaluated } from './schedule.js';
 import type { Answer, Work } from './service.js';
 
 const evaluationPriority = 1;
@@ -18,15 +29,21 @@ export interface EvaluationParts {
   log: Logger;
 }
 
+/** A generator that is not the newest. */
+export interface OlderGenerator {
+  iteration: number;
+  vector: Float32Array;
+}
+
 /**
- * Have a worker measure the generator as it is now, beside training. Its lease holds while it tells progress. What it has told stays: a
+ * Have a worker measure the generator as it is now, or an older one, beside training. Its lease holds while it tells progress. What it has told stays: a
  * worker that takes over measures what is left. A picture's scores are a function of the generator's bits, the picture and
  * the worker's kind, so that it does not matter who measured which; they are put in order before their mean is taken.
  */
-export async function evaluate(parts: EvaluationParts, signal: AbortSignal): Promise<void> {
+export async function evaluate(parts: EvaluationParts, signal: AbortSignal, older?: OlderGenerator): Promise<void> {
   const { board, failures, master, progress, log } = parts;
-  master.retainGenerator();
-  const iteration = master.versions().generator;
+  master.retainGenerator(older);
+  const iteration = older?.iteration ?? master.versions().generator;
   const key = `evaluation ${iteration}`;
   const scores = new Map<string, PictureScore__Output>();
   const work = { evaluation: { iteration, generatorVersion: iteration, measured: [] as string[] } };
@@ -61,15 +78,35 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal): Pro
 const byPicture = (a: PictureScore__Output, b: PictureScore__Output) => (a.picture < b.picture ? -1 : 1);
 
 /**
- * Whether the state that the run goes on from is one that is evaluated, and its checkpoint was written before the figures were
- * there.
+ * The iteration whose evaluation the run that ended before this one had to leave undone, if there is one: it was under way when a
+ * checkpoint was written. There is one under way at a time, and it is the newest that is due.
  */
-export function evaluationWasLost(
+export function lostEvaluation(
   config: RunConfig,
   master: Pick<Master, 'versions'>,
   progress: Pick<Progress, 'history'>,
-): boolean {
-  const { generator } = master.versions();
-  if (!isEvaluated(config, generator) || !nextHalf(config.phases, master.versions())) return false;
-  return progress.history().evaluations.every(({ iteration }) => iteration !== generator);
+): number | undefined {
+  const known = Math.max(0, ...progress.history().evaluations.map(({ iteration }) => iteration));
+  for (let iteration = master.versions().generator; iteration > known; iteration--) {
+    if (isEvaluated(config, iteration)) return iteration;
+  }
+  return undefined;
+}
+
+/** The generator, or its moving average, as a checkpoint of this iteration has it; undefined where no whole one is there any more. */
+export async function olderGenerator(
+  run: ObjectStore,
+  iteration: number,
+  log: Logger,
+): Promise<Float32Array | undefined> {
+  const name = (await listCheckpoints(run)).filter((name) => iterationOf(name) === iteration).at(-1);
+  try {
+    if (name === undefined) throw new FourfoldError('not-found', 'no checkpoint of that iteration is left');
+    const store = checkpointStore(run, name);
+    return (await readGenerator({ store, manifest: await readManifest(store) })).vector;
+  } catch (error) {
+    if (!(error instanceof FourfoldError) || error.code === 'unavailable') throw error;
+    log.warn({ event: 'evaluation-lost', iteration, reason: describeError(error) }, 'an evaluation is left out');
+    return undefined;
+  }
 }

@@ -7,7 +7,7 @@ import type { Master } from './master.js';
 import type { Progress } from './progress.js';
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder, type ReplicaOrder } from './replica-order.js';
-import { evaluate, evaluationWasLost } from './run-evaluation.js';
+import { evaluate, lostEvaluation, type OlderGenerator } from './run-evaluation.js';
 import { isCheckpointDue, isEvaluated, nextHalf, type Half } from './schedule.js';
 import type { Answer, Work } from './service.js';
 import { createUpdateClock, type UpdateClock, type UpdateSeconds } from './update-clock.js';
@@ -40,6 +40,8 @@ export interface Training {
   log: Logger;
   /** Begin a checkpoint of the state as it is; resolves when training may go on. */
   checkpoint(): Promise<void>;
+  /** The generator of an iteration that is past, where a checkpoint has it. */
+  olderGenerator(iteration: number): Promise<Float32Array | undefined>;
   /** Show `state` to whoever watches while `act` runs. */
   inState<T>(state: string, act: () => Promise<T>): Promise<T>;
   onUpdate?: (update: FinishedUpdate) => void;
@@ -60,8 +62,8 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
   const clock = createUpdateClock();
   const timed: TimedTraining = { ...training, clock, updater: clock.reductions(master.updater) };
   let evaluation: Promise<void> = Promise.resolve();
-  const beginEvaluation = () => {
-    evaluation = evaluate(training, signal);
+  const beginEvaluation = (older?: OlderGenerator) => {
+    evaluation = evaluate(training, signal, older);
     // It is awaited later; until then its failure must not count as unhandled.
     evaluation.catch(() => undefined);
   };
@@ -69,7 +71,17 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     sayingSo(evaluation, (waitedMs) => {
       log.info({ event: 'waiting', waitedMs, for: board.describeWaiting() }, 'waiting for an evaluation');
     });
-  if (evaluationWasLost(config, master, progress)) beginEvaluation();
+  const lost = lostEvaluation(config, master, progress);
+  if (lost !== undefined) {
+    const isOlder = lost < master.versions().generator;
+    const vector = isOlder ? await training.olderGenerator(lost) : undefined;
+    if (vector || !isOlder) beginEvaluation(vector && { iteration: lost, vector });
+    // It was the last one.
+    if (!nextHalf(config.phases, master.versions())) {
+      await training.inState('evaluating', evaluated);
+      await training.checkpoint();
+    }
+  }
   for (let half; (half = nextHalf(config.phases, master.versions()));) {
     clock.begin();
     const losses = await reduceReplicas(timed, half, signal);

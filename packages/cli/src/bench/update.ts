@@ -99,6 +99,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const training = {
     ...{ config, master, board, failures, exchange, progress, log, inState },
     checkpoint: async () => undefined,
+    olderGenerator: async () => undefined,
   };
   const over = AbortSignal.any([signal, stop.signal]);
   try {
