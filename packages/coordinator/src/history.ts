@@ -24,6 +24,8 @@ export const evaluationSchema = z
     iteration: z.int(),
     psnr: olderPsnr,
     ssim: z.number(),
+    /** Which pictures they are: where they lie, the digest of what lies there, and the machine that said so first. */
+    of: z.object({ images: z.string(), sha256: z.string(), machine: z.string() }).optional(),
     /** What bicubic reaches on them. */
     bicubic: z.object({ psnr: olderPsnr, ssim: z.number() }).optional(),
     pictures: z.array(

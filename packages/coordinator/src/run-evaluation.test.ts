@@ -12,6 +12,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { writeCheckpoint } from './checkpoint.js';
 import type { GradientSource } from './gradient-pieces.js';
+import { historySchema } from './history.js';
 import { createLeaseBoard, type LeaseBoard } from './lease-board.js';
 import { createMaster, type Master } from './master.js';
 import { createProgress, type Progress } from './progress.js';
@@ -70,14 +71,21 @@ const gradient: GradientSource = async function* ({ begin, layout }) {
 };
 
 /** A worker that answers replicas at once, and measures a picture at each `step` that says so. */
-function join() {
-  const given: { token: Token__Output; measured: string[]; left: string[]; scores: PictureScore__Output[] }[] = [];
+function join(pictures?: Answer['pictures']) {
+  const given: {
+    token: Token__Output;
+    expects: string[];
+    measured: string[];
+    left: string[];
+    scores: PictureScore__Output[];
+  }[] = [];
   let isGone = false;
   const worker = board.join({
     grant(token, _leaseMs, work) {
       if ('evaluation' in work) {
-        const { measured } = work.evaluation;
-        given.push({ token, measured, left: names.filter((name) => !measured.includes(name)), scores: [] });
+        const { measured, picturesSha256, picturesMachine } = work.evaluation;
+        const expects = [picturesSha256, picturesMachine];
+        given.push({ token, expects, measured, left: names.filter((name) => !measured.includes(name)), scores: [] });
       } else queueMicrotask(() => board.offer(worker, token, { gradient, losses: {}, scores: [] }));
     },
     end: () => undefined,
@@ -95,7 +103,7 @@ function join() {
       const name = lease.left.shift();
       if (name === undefined) return void board.offer(worker, lease.token, { losses: {}, scores: lease.scores });
       lease.scores.push(scoreOf(name));
-      if (tells) board.progress(worker, lease.token, { losses: {}, scores: [scoreOf(name)] });
+      if (tells) board.progress(worker, lease.token, { losses: {}, scores: [scoreOf(name)], pictures });
     },
   };
 }
@@ -146,7 +154,7 @@ test('an evaluation of five leases’ time is granted once, and training goes on
   ]);
 });
 
-const evaluated = () => evaluate({ board, failures, master, progress, log }, never);
+const evaluated = () => evaluate({ board, config, failures, master, progress, log }, never);
 
 test('a worker that makes no progress for a lease’s time loses it, however much it has told before', async () => {
   const worker = join();
@@ -211,6 +219,29 @@ test('progress under a token that is not valid any more, or of another worker, c
   expect(two.given[0].measured).toEqual([]);
   for (let i = 0; i <= names.length; i++) two.step();
   await evaluation;
+});
+
+test('the pictures that were measured first are the run’s, on whatever machine and however often it is resumed', async () => {
+  const one = join({ sha256: 'aa', machine: 'm1' });
+  const first = evaluated();
+  expect(one.given[0].expects).toEqual(['', '']);
+  one.step();
+  one.leave();
+  const two = join({ sha256: 'aa', machine: 'm2' });
+  expect(two.given[0].expects).toEqual(['aa', 'm1']);
+  for (let i = 0; i <= names.length; i++) two.step();
+  await first;
+  const restored = historySchema.parse(JSON.parse(JSON.stringify(progress.history())));
+  expect(restored.evaluations[0].of).toEqual({ images: config.validation?.images, sha256: 'aa', machine: 'm1' });
+  progress = createProgress(config);
+  progress.restore(restored);
+  void evaluated().catch(() => undefined);
+  expect(two.given[1].expects).toEqual(['aa', 'm1']);
+  board.clear();
+  // A place of another name is another set.
+  const other = { ...config, validation: { ...config.validation, images: 'w' } } as typeof config;
+  void evaluate({ board, config: other, failures, master, progress, log }, never).catch(() => undefined);
+  expect(two.given[2].expects).toEqual(['', '']);
 });
 
 describe('an evaluation that was under way when the run ended', () => {

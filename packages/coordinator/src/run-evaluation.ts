@@ -10,7 +10,7 @@ import {
 import { checkpointStore, listCheckpoints, readManifest } from './checkpoint.js';
 import { readGenerator } from './checkpoint-source.js';
 import type { Failures } from './failures.js';
-import { toEvaluation } from './history.js';
+import { toEvaluation, type Evaluation } from './history.js';
 import type { LeaseBoard } from './lease-board.js';
 import type { Master } from './master.js';
 import type { Progress } from './progress.js';
@@ -25,7 +25,8 @@ export interface EvaluationParts {
   board: LeaseBoard<Work, Answer>;
   failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
   master: Pick<Master, 'versions' | 'retainGenerator'>;
-  progress: Pick<Progress, 'addEvaluation'>;
+  config: RunConfig;
+  progress: Pick<Progress, 'addEvaluation' | 'history'>;
   log: Logger;
 }
 
@@ -41,18 +42,24 @@ export interface OlderGenerator {
  * the worker's kind, so that it does not matter who measured which; they are put in order before their mean is taken.
  */
 export async function evaluate(parts: EvaluationParts, signal: AbortSignal, older?: OlderGenerator): Promise<void> {
-  const { board, failures, master, progress, log } = parts;
+  const { board, config, failures, master, progress, log } = parts;
   master.retainGenerator(older);
   const iteration = older?.iteration ?? master.versions().generator;
   const key = `evaluation ${iteration}`;
   const scores = new Map<string, PictureScore__Output>();
-  const work = { evaluation: { iteration, generatorVersion: iteration, measured: [] as string[] } };
+  const images = config.validation?.images ?? '';
+  // Whoever names another place has other pictures in mind.
+  let pictures = progress.history().evaluations.find(({ of }) => of?.images === images)?.of;
+  const measured: string[] = [];
+  const work = { evaluation: { iteration, generatorVersion: iteration, measured, ...picturesFields(pictures) } };
   const keep = (told: readonly PictureScore__Output[]): void => {
     for (const score of told) if (scores.size < maxScores) scores.set(score.picture, score);
     work.evaluation.measured = [...scores.keys()];
   };
-  const onProgress = ({ scores }: Answer) => {
+  const onProgress = ({ scores, pictures: told }: Answer) => {
     keep(scores);
+    if (told && scores.length > 0) pictures ??= { images, ...told };
+    Object.assign(work.evaluation, picturesFields(pictures));
     if (scores.length > 0) failures.gotOn(key);
   };
   board.add({ key, priority: evaluationPriority, subject: 'evaluation', about: { iteration }, work, onProgress });
@@ -67,13 +74,19 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal, olde
     }
     board.finish(key);
     failures.done(key, worker);
-    const evaluation = toEvaluation(iteration, [...scores.values()].sort(byPicture));
+    const figures = toEvaluation(iteration, [...scores.values()].sort(byPicture));
+    const evaluation = { ...figures, ...(pictures && { of: pictures }) };
     progress.addEvaluation(evaluation);
     const { psnr, ssim } = evaluation;
     log.info({ event: 'evaluation', iteration, worker, psnr, ssim }, 'evaluation');
     return;
   }
 }
+
+const picturesFields = (pictures: Evaluation['of']) => ({
+  picturesSha256: pictures?.sha256 ?? '',
+  picturesMachine: pictures?.machine ?? '',
+});
 
 const byPicture = (a: PictureScore__Output, b: PictureScore__Output) => (a.picture < b.picture ? -1 : 1);
 

@@ -34,6 +34,8 @@ export interface Answer {
   gradient?: GradientSource;
   losses: Record<string, number>;
   scores: PictureScore__Output[];
+  /** Of the set that the scores are of, and the machine where it lies. */
+  pictures?: { sha256: string; machine: string };
 }
 
 /** What the service needs of the coordinator. */
@@ -50,7 +52,7 @@ export interface ServiceHost {
 }
 
 /** A worker as it registered. */
-export interface WorkerFacts extends Pick<Register__Output, 'exchangeAddress' | 'kind'> {
+export interface WorkerFacts extends Pick<Register__Output, 'exchangeAddress' | 'kind' | 'machine'> {
   transport: Transport;
   /** Unix time. */
   joinedAtMs: number;
@@ -96,7 +98,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       },
     });
     const { transport } = connection;
-    facts.set(worker, { exchangeAddress, kind, transport, joinedAtMs: Date.now() });
+    facts.set(worker, { exchangeAddress, kind, transport, machine, joinedAtMs: Date.now() });
     log.info({ event: 'worker-joined', worker, exchangeAddress, transport, machine, kind }, 'worker joined');
     return worker;
   }
@@ -108,7 +110,11 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       const { token, losses, file } = gradientReady;
       host.board.offer(worker, token, { gradient: connection.gradient(token, file), losses, scores: [] });
     } else if (leaseProgress?.token) {
-      host.board.progress(worker, leaseProgress.token, { losses: {}, scores: leaseProgress.scores });
+      const { token, scores, picturesSha256 } = leaseProgress;
+      const pictures = picturesSha256
+        ? { sha256: picturesSha256, machine: facts.get(worker)?.machine ?? '' }
+        : undefined;
+      host.board.progress(worker, token, { losses: {}, scores, pictures });
     } else if (evaluationDone?.token) {
       host.board.offer(worker, evaluationDone.token, { losses: {}, scores: evaluationDone.scores });
     } else if (leaseFailed?.token) {

@@ -34,7 +34,7 @@ function source(iterations: number, changes: Partial<StatusSource> = {}): Status
     ...{ threads: 1, precision: 'f32', decoder: 'vips 8' },
   };
   const facts = new Map([
-    [4, { exchangeAddress: '10.0.0.1:5000', kind, transport: 'grpc' as const, joinedAtMs: 1_000 }],
+    [4, { exchangeAddress: '10.0.0.1:5000', kind, transport: 'grpc' as const, machine: '', joinedAtMs: 1_000 }],
   ]);
   return {
     config,

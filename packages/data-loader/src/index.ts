@@ -22,7 +22,7 @@ export { addBatchRequestMetrics, addBatchSourceMetrics } from './batch-metrics.j
 export { tryShardCache } from './cache-trial.js';
 export { createBatchSource, type Batch, type BatchSource, type BatchSourceStats } from './batch-source.js';
 export { openSource } from './sources/open-source.js';
-export { openMeasuredSet, type MeasuredSet } from './sources/measured-set.js';
+export { digestOf, openMeasuredSet, type MeasuredSet } from './sources/measured-set.js';
 export type { OnListing, Source, SourceFile } from './sources/source.js';
 export { choosePhotographs, parts, type Chosen, type Part } from './sources/layouts.js';
 export {

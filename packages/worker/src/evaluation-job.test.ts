@@ -48,6 +48,9 @@ afterEach(() => rm(folder, { recursive: true }));
 const asked: string[] = [];
 let tiles = 1;
 let leaseMs: number;
+/** What this process knows of its pictures, and what it is to find. */
+let known: { sha256?: string } = {};
+let expectedSha256: string;
 let measuring: { tiles: number; measured: MeasuredPicture };
 const perfect = {
   startEvaluation: async () => void asked.push('start'),
@@ -67,6 +70,7 @@ const told: PictureScore__Output[][] = [];
 beforeEach(() => {
   tiles = 1;
   leaseMs = 60_000;
+  expectedSha256 = '';
   asked.length = told.length = 0;
 });
 
@@ -91,8 +95,10 @@ function evaluate(
   const nothing = async () => undefined;
   const parameters = { fetch: nothing, fetchEvaluated: nothing, close: nothing };
   const onProgress = (scores: PictureScore__Output[]) => told.push(scores);
-  const parts = { config, compute: perfect, parameters, writer, vectorLength: 1, onProgress };
-  return runEvaluation(parts, { iteration, generatorVersion: iteration, measured }, signal);
+  known = {};
+  const parts = { config, compute: perfect, parameters, writer, pictures: known, vectorLength: 1, onProgress };
+  const expected = { picturesSha256: expectedSha256, picturesMachine: 'the other machine' };
+  return runEvaluation(parts, { iteration, generatorVersion: iteration, measured, ...expected }, signal);
 }
 
 const written = async () => (await store.list('')).map(({ key }) => key);
@@ -220,4 +226,23 @@ test('a picture that cannot be encoded is left out, and the scores count', async
   const bad = { data: new Uint8Array(3), width: 9, height: 9 };
   await writer.write('a.png', 1, { sr: bad });
   expect(await written()).toEqual([]);
+});
+
+test('other pictures than those of the machine before are not measured: it is said which machines, and where', async () => {
+  await evaluate(0, 1);
+  const before = known.sha256 ?? '';
+  expect(before).toMatch(/^[0-9a-f]{64}$/);
+  expectedSha256 = before;
+  expect(await evaluate(0, 2)).toHaveLength(3);
+  // Another picture of the same name.
+  await cp(join(heldOut, 'raccoon.jpg'), join(images, 'coffee.png'));
+  asked.length = 0;
+  const message = new RegExp(
+    `images on machine [0-9a-f]{32} holds other pictures than those that machine the other machine measured`,
+  );
+  await expect(evaluate(0, 3)).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringMatching(message) as string,
+  });
+  expect(asked).toEqual(['start', 'end']);
 });

@@ -1,10 +1,11 @@
 import {
   FourfoldError,
+  machineId,
   type EvaluationWork__Output,
   type PictureScore__Output,
   type RunConfig,
 } from '@fourfold/common';
-import { naming, type MeasuredSet } from '@fourfold/data-loader';
+import { digestOf, naming, type MeasuredSet } from '@fourfold/data-loader';
 import type { ComputeMethods, MeasuredPicture } from './compute-thread.js';
 import { withDeadline } from './deadline.js';
 import type { ParameterSource } from './exchange.js';
@@ -20,8 +21,10 @@ export interface EvaluationParts {
   writer: PictureWriter;
   /** Elements of the generator's vector. */
   vectorLength: number;
-  /** Hears each picture's scores at once, and now and then that a large one goes on. */
-  onProgress: (scores: PictureScore__Output[]) => void;
+  /** Hears each picture's scores at once, the digest of all pictures with them, and now and then that a large one goes on. */
+  onProgress: (scores: PictureScore__Output[], picturesSha256: string) => void;
+  /** The digest of this process's pictures, once it is known. */
+  pictures: { sha256?: string };
 }
 
 /**
@@ -50,12 +53,13 @@ export async function runEvaluation(
 }
 
 async function measureAll(
-  { config, compute, writer, onProgress }: EvaluationParts,
-  { iteration, measured }: EvaluationWork__Output,
+  { config, compute, writer, onProgress, pictures }: EvaluationParts,
+  work: EvaluationWork__Output,
   images: MeasuredSet,
   shownPictures: number,
   signal: AbortSignal,
 ): Promise<PictureScore__Output[]> {
+  const { iteration, measured } = work;
   const { heartbeatMs, leaseMs } = config.timing;
   const isMeasured = new Set(measured);
   const all: PictureScore__Output[] = [];
@@ -63,12 +67,14 @@ async function measureAll(
   let toldMs = performance.now();
   const tell = (scores: PictureScore__Output[]) => {
     toldMs = performance.now();
-    onProgress(scores);
+    onProgress(scores, pictures.sha256 ?? '');
   };
   const onTile = () => {
     if (performance.now() - toldMs >= heartbeatMs) tell([]);
     signal.throwIfAborted();
   };
+  pictures.sha256 ??= await digestOf(images, onTile);
+  checkSamePictures(config.validation?.images ?? '', pictures.sha256, work);
   for (const [index, photograph] of images.photographs.entries()) {
     const { name: picture } = photograph;
     if (isMeasured.has(picture)) continue;
@@ -98,4 +104,13 @@ async function measurePicture(
     if (measured) return measured;
     onTile();
   }
+}
+
+/** Figures of other pictures are no figures of this run. */
+function checkSamePictures(images: string, sha256: string, work: EvaluationWork__Output): void {
+  if (!work.picturesSha256 || work.picturesSha256 === sha256) return;
+  const there = `those that machine ${work.picturesMachine} measured first`;
+  throw new FourfoldError('invalid', `${images} on machine ${machineId()} holds other pictures than ${there}`, {
+    mend: 'put the same pictures there on all machines, or name another place in validation.images',
+  });
 }

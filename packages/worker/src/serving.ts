@@ -53,6 +53,7 @@ export function createServing(parts: ServingParts) {
   });
   const { gradients } = exchange;
   const writer = createPictureWriter(runStore(config), log);
+  const pictures: { sha256?: string } = {};
   let newestTermSeen = 0;
 
   return async (coordinator: string, stop: AbortSignal): Promise<SessionEnd & { joined: boolean }> => {
@@ -103,8 +104,16 @@ export function createServing(parts: ServingParts) {
     );
     const evaluate = async (token: Token__Output, work: EvaluationWork__Output, parameters: ParameterSource) => {
       try {
-        const parts = { config, compute, parameters, writer, vectorLength: wires.generator.parameters.length };
-        const onProgress = (scores: PictureScore__Output[]) => session.send({ leaseProgress: { token, scores } });
+        const parts = {
+          config,
+          compute,
+          parameters,
+          writer,
+          pictures,
+          vectorLength: wires.generator.parameters.length,
+        };
+        const onProgress = (scores: PictureScore__Output[], picturesSha256: string) =>
+          session.send({ leaseProgress: { token, scores, picturesSha256 } });
         const scores = await runEvaluation({ ...parts, onProgress }, work, over.signal);
         session.send({ evaluationDone: { token, scores } });
       } catch (error) {

@@ -75,7 +75,7 @@ const score = z.object({
 });
 
 const scores = z.array(score).max(maxScores);
-const leaseProgress = z.object({ token, scores });
+const leaseProgress = z.object({ token, scores, picturesSha256: sha256.optional() });
 
 /** No scores where all were told before. */
 const evaluationDone = z.object({ token, scores });
@@ -106,6 +106,8 @@ const evaluationWork = z.object({
   iteration: naturalNumber,
   generatorVersion: naturalNumber,
   measured: z.array(pictureName).max(maxScores),
+  picturesSha256: sha256.optional(),
+  picturesMachine: text(100).optional(),
 });
 
 const lease = z

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, sha256 } from '@fourfold/common';
 import { decodePicture, naming, type Picture } from '../picture.js';
 import { formatsRead } from '../picture-formats.js';
 import { choosePhotographs, type Chosen, type Part } from './layouts.js';
@@ -44,4 +45,17 @@ export async function openMeasuredSet(place: string): Promise<MeasuredSet> {
     decode: async (photograph) => naming(title(photograph), decodePicture(await read(photograph))),
     close: () => source.close(),
   };
+}
+
+/** The digest of a set's names and contents: figures of one digest are of the same pictures. `onPicture` is called after each is read. */
+export async function digestOf(
+  set: Pick<MeasuredSet, 'photographs' | 'read'>,
+  onPicture: () => void = () => undefined,
+): Promise<string> {
+  const hash = createHash('sha256');
+  for (const photograph of set.photographs) {
+    hash.update(JSON.stringify([photograph.name, sha256(await set.read(photograph))]));
+    onPicture();
+  }
+  return hash.digest('hex');
 }
