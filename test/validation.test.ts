@@ -60,7 +60,9 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     const reference = await of(inFolder, join(inFolder.folder, 'images'));
     const { evaluations, keys, bytes } = await of(inMinio, 's3://fourfold/images');
     expect(evaluations.map(({ iteration }) => iteration)).toEqual([3, 4, 8]);
-    expect(evaluations).toEqual(reference.evaluations);
+    // The same digest of the pictures, too; they lie elsewhere.
+    const elsewhere = ({ of, ...figures }: Evaluation) => ({ ...figures, of: { ...of, images: '' } });
+    expect(evaluations.map(elsewhere)).toEqual(reference.evaluations.map(elsewhere));
     // The name holds a slash, so that its folder is what can be kept of it and a hash.
     const [, folder] = keys[0].split('/');
     expect(folder).toMatch(/^set-coffee-png-[0-9a-f]{8}$/);
