@@ -23,7 +23,9 @@ const kinds = faultKinds.filter((kind) => kind.includes(only));
 const faultCount = Number(process.env['FOURFOLD_CHAOS_FAULTS'] ?? kinds.length);
 const seed = Number(process.env['FOURFOLD_CHAOS_SEED'] ?? 1);
 const gapIterations = 6;
-const third = Math.ceil(((faultCount + 2) * gapIterations) / 3);
+/** Iterations that pass while the last faults wait for one another, in gaps. */
+const spareGaps = 10;
+const third = Math.ceil(((faultCount + spareGaps) * gapIterations) / 3);
 const training = clusterConfig([
   { kind: 'mse', iterations: third, learningRate: 1e-3 },
   { kind: 'gan', iterations: third, learningRate: 1e-4 },
