@@ -93,6 +93,7 @@ describe('the verdict', () => {
     name,
     atSeconds,
     ageSeconds,
+    cpuSeconds: ageSeconds / 2,
     residentMib,
     descriptors: 20,
     threads: 11,
@@ -115,7 +116,7 @@ describe('the verdict', () => {
     expect(ofMemory(samples)).toEqual([{ what: 'worker 1', isFlat: false }]);
   });
 
-  test('compares short lives at equal age', () => {
+  test('compares short lives that have done as much', () => {
     const lives = (lateMib: number) =>
       [0, 1, 2, 30, 31, 32].flatMap((i) =>
         Array.from({ length: 6 }, (_, k) =>

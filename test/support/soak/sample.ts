@@ -16,6 +16,22 @@ export interface Sample extends Held {
   atSeconds: number;
   /** Since the process was first seen. */
   ageSeconds: number;
+  /** The processor time it has used: how much it has done, however busy the machine was. */
+  cpuSeconds: number;
+}
+
+/** The kernel's clock ticks of processor time, in one second. */
+const ticksPerSecond = 100;
+
+/** The processor time that a process has used; undefined once it is gone. */
+function cpuSecondsOf(pid: number): number | undefined {
+  try {
+    // The name in parentheses may hold spaces. utime and stime are the 14th and 15th fields.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a process holds now; undefined where it is gone. */
@@ -51,14 +67,15 @@ export function startSampling(parts: () => readonly Watched[], intervalMs: numbe
     const atSeconds = (performance.now() - begunMs) / 1000;
     for (const { role, pid } of parts()) {
       const held = heldBy(pid);
-      if (!held) continue;
+      const cpuSeconds = cpuSecondsOf(pid);
+      if (!held || cpuSeconds === undefined) continue;
       if (!seen.has(pid)) {
         const count = (countOf.get(role) ?? 0) + 1;
         countOf.set(role, count);
         seen.set(pid, { name: `${role} ${count}`, sinceSeconds: atSeconds });
       }
       const { name, sinceSeconds } = seen.get(pid) as { name: string; sinceSeconds: number };
-      samples.push({ role, name, atSeconds, ageSeconds: atSeconds - sinceSeconds, ...held });
+      samples.push({ role, name, atSeconds, ageSeconds: atSeconds - sinceSeconds, cpuSeconds, ...held });
     }
   };
   const timer = setInterval(look, intervalMs);

@@ -2,14 +2,15 @@ import type { Held, Sample } from './sample.js';
 
 /*
  * Whether what processes hold is flat: of those that live long by their trend, of all others by what an early and a late one of
- * the same role hold at the same age.
+ * the same role hold when they have done as much. How much a process has done is the processor time that it has used, since on a busy
+ * machine an old process may not have warmed up yet.
  */
 
 /** One measure of one process, or of the processes of one role. */
 export interface Verdict {
   what: string;
   measure: keyof Held;
-  /** Means of the first and the last third of a life; of early and of late processes at equal age. */
+  /** Means of the first and the last third of a life; of early and of late processes that have done as much. */
   first: number;
   last: number;
   /** By how much the trend grows over the life; by how much late processes hold more than early ones. */
@@ -37,7 +38,8 @@ const warmupShare = 1 / 3;
 /** A process that lives for such a share of the soak has a trend. */
 const longShare = 0.4;
 const leastSamples = 6;
-const ageBucketSeconds = 20;
+/** What early and late processes have both done is compared in so many steps. */
+const comparedSteps = 15;
 
 /** Verdicts over all that was sampled in a soak of so many seconds. */
 export function verdictsOf(samples: readonly Sample[], seconds: number): Verdict[] {
@@ -63,15 +65,16 @@ const lengthOf = (life: readonly Sample[]): number => (life.at(-1)?.ageSeconds ?
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function trendOf(life: Sample[], measure: keyof Held): Verdict {
-  const begin = life[0].ageSeconds + lengthOf(life) * warmupShare;
-  const warm = life.filter(({ ageSeconds }) => ageSeconds >= begin);
+  const begin = (life.at(-1)?.cpuSeconds ?? 0) * warmupShare;
+  const warm = life.filter(({ cpuSeconds }) => cpuSeconds >= begin);
   const values = warm.map((sample) => sample[measure]);
   const third = Math.max(1, Math.floor(values.length / 3));
   const growth =
     slope(
-      warm.map(({ ageSeconds }) => ageSeconds),
+      warm.map(({ cpuSeconds }) => cpuSeconds),
       values,
-    ) * lengthOf(warm);
+    ) *
+    (warm[warm.length - 1].cpuSeconds - warm[0].cpuSeconds);
   const [first, last] = [mean(values.slice(0, third)), mean(values.slice(-third))];
   return judged(life[0].name, measure, { first, last, growth, values: life.map((sample) => sample[measure]) });
 }
@@ -83,25 +86,28 @@ function slope(xs: readonly number[], ys: readonly number[]): number {
   return spread === 0 ? 0 : xs.reduce((sum, x, i) => sum + (x - x0) * (ys[i] - y0), 0) / spread;
 }
 
-/** Processes of a role that began in the first half beside those of the second; undefined where they have no age in common. */
+/** Processes of a role that began in the first half beside those of the second; undefined where they have nothing in common. */
 function comparisonOf(
   role: string,
   lives: readonly Sample[][],
   measure: keyof Held,
   seconds: number,
 ): Verdict | undefined {
-  const isEarly = ([{ atSeconds }]: Sample[]) => atSeconds < seconds / 2;
-  const byAge = (those: readonly Sample[][]) =>
-    groupBy(those.flat(), ({ ageSeconds }) => Math.floor(ageSeconds / ageBucketSeconds));
-  const [early, late] = [byAge(lives.filter(isEarly)), byAge(lives.filter((life) => !isEarly(life)))];
+  const early = lives.filter(([{ atSeconds }]) => atSeconds < seconds / 2).flat();
+  const late = lives.filter(([{ atSeconds }]) => atSeconds >= seconds / 2).flat();
+  const mostOf = (samples: readonly Sample[]) => Math.max(0, ...samples.map(({ cpuSeconds }) => cpuSeconds));
+  const stepSeconds = Math.min(mostOf(early), mostOf(late)) / comparedSteps;
+  const byStep = (samples: readonly Sample[]) =>
+    groupBy(samples, ({ cpuSeconds }) => Math.floor(cpuSeconds / stepSeconds));
+  const [earlyBySteps, lateBySteps] = [byStep(early), byStep(late)];
   // The youngest are still starting.
-  const ages = [...early.keys()].filter((age) => age > 0 && late.has(age)).sort((a, b) => a - b);
-  if (ages.length === 0) return undefined;
+  const steps = [...earlyBySteps.keys()].filter((step) => step > 0 && lateBySteps.has(step)).sort((a, b) => a - b);
+  if (steps.length === 0) return undefined;
   const valuesOf = (groups: Map<number, Sample[]>) =>
-    ages.map((age) => mean((groups.get(age) ?? []).map((sample) => sample[measure])));
-  const [first, last] = [mean(valuesOf(early)), mean(valuesOf(late))];
+    steps.map((step) => mean((groups.get(step) ?? []).map((sample) => sample[measure])));
+  const [first, last] = [mean(valuesOf(earlyBySteps)), mean(valuesOf(lateBySteps))];
   const what = `${role}: late beside early ones`;
-  return judged(what, measure, { first, last, growth: last - first, values: valuesOf(late) });
+  return judged(what, measure, { first, last, growth: last - first, values: valuesOf(lateBySteps) });
 }
 
 function judged(
