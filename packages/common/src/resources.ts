@@ -2,8 +2,8 @@
 export type Own = <T>(resource: T, close: (resource: T) => unknown) => T;
 
 /**
- * Run `live`, then close what it owns, the last opened first, however it ends. One that cannot be closed does not keep the others open. Rejects
- * with what `live` rejected with, else with the first failure to close.
+ * Run `live`, then close what it owns, the last opened first, however it ends. One that cannot be closed does not keep the
+ * others open. Rejects with what `live` rejected with, else with the first failure to close.
  */
 export async function withResources<T>(live: (own: Own) => Promise<T>): Promise<T> {
   const closers: (() => unknown)[] = [];

@@ -7,11 +7,11 @@ import {
   type Logger,
   type Own,
 } from '@fourfold/common';
-import { createOffice, type Office } from './office.js';
+import { logEarlyEnd } from './early-end.js';
 import { examineRun } from './examine-run.js';
 import { writeLastCheckpoint } from './last-checkpoint.js';
+import { createOffice, type Office } from './office.js';
 import { openPorts, type PortOptions } from './open-ports.js';
-import { logEarlyEnd } from './early-end.js';
 import { writeRunRecord } from './run-record.js';
 import { takeOffice } from './take-office.js';
 import { train } from './train.js';
@@ -33,10 +33,11 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   const log = createLogger('coordinator');
   await withResources(async (own) => {
     const { options: start, start: read } = await examineRun(config, resume, signal, log);
-    own(read.master, (master) => master.close());
+    // One master at a time: where a newer checkpoint has come, `takeOffice` closes the one that was read.
+    const held = own({ master: read.master }, ({ master }) => master.close());
     const ports = await openPorts(options, read.master.networks, own, log);
     const taken = await unlessAborted(takeOffice(start, read, ports.address), signal);
-    own(taken.master, (master) => master.close());
+    held.master = taken.master;
     const office = await createOffice({ ...start, ...taken, ports, own, log });
     await recordRun(office);
     office.open();

@@ -13,11 +13,11 @@ import {
 import {
   createCoordinatorService,
   createExchange,
-  openParameterFiles,
   createFailures,
   createLeaseBoard,
   createMaster,
   createProgress,
+  openParameterFiles,
   train,
   type Answer,
   type Work,
