@@ -128,11 +128,11 @@ async function run(program, args, options) {
   throw new SetupError(`${program} ${how}:\n${output.split('\n').slice(0, 30).join('\n')}`);
 }
 
-async function needs(program, args, what, mend) {
+async function needs(program, args, what, hint) {
   try {
     await run(program, args);
   } catch (error) {
-    throw new SetupError(`${what} is needed, and ${program} does not run: ${mend}`, { cause: error });
+    throw new SetupError(`${what} is needed, and ${program} does not run: ${hint}`, { cause: error });
   }
 }
 

@@ -336,9 +336,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     );
     const again = await submit(broken, '--workers', '2', '--gpus', '1');
     expect(again.code).toBe(1);
-    expect(again.stderr).toMatch(
-      / with exit code 2.*; it is not tried again: mend that, then `fourfold cancel broken`/,
-    );
+    expect(again.stderr).toMatch(/ with exit code 2.*; it is not tried again: fix that, then `fourfold cancel broken`/);
     expect((await kubernetes.fourfold('cancel', 'broken', ...inTeam)).code).toBe(0);
   });
 

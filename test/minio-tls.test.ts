@@ -55,7 +55,7 @@ phases: [{ kind: mse, iterations: 2, learningRate: 1.0e-4 }]
     expect(await readdir(cacheFolder)).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.tar$/)]);
   });
 
-  test('without it the certificate is refused at once, and the mend is told', async () => {
+  test('without it the certificate is refused at once, and the hint is told', async () => {
     const refused = await inEnvironment({}, prepare);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/s3:\/\/tls\/.* could not be reached: self-signed certificate.*NODE_EXTRA_CA_CERTS/);

@@ -24,7 +24,7 @@ export async function examinePlaces(environment: Environment): Promise<Finding[]
 async function examine(
   subject: string,
   place: string,
-  mend: string,
+  hint: string,
   more: (freeBytes: number) => string = () => '',
 ): Promise<Finding> {
   const folder = resolve(place);
@@ -37,7 +37,7 @@ async function examine(
     const detail = `${folder}, ${formatBytes(freeBytes)} free${more(freeBytes)}`;
     return { subject, ok: true, required: false, detail };
   } catch (error) {
-    return { subject, ok: false, required: false, detail: `${describeError(error)}; ${mend}` };
+    return { subject, ok: false, required: false, detail: `${describeError(error)}; ${hint}` };
   }
 }
 

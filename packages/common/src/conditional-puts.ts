@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { FourfoldError } from './errors.js';
 import type { ObjectStore } from './object-store.js';
 
-const mend =
+const hint =
   'use one that honours conditional writes: AWS S3, MinIO and most services of today do, others after an update; or a folder';
 
 /**
@@ -14,7 +14,7 @@ export async function checkConditionalPuts(run: ObjectStore): Promise<void> {
   const create = (text: string) => run.put(key, text, { ifAbsent: true });
   await create('the first').catch((cause: unknown) => {
     if (!(cause instanceof FourfoldError && cause.code === 'invalid')) throw cause;
-    throw new FourfoldError('invalid', `${run.url}: the object store refuses If-None-Match`, { mend, cause });
+    throw new FourfoldError('invalid', `${run.url}: the object store refuses If-None-Match`, { hint, cause });
   });
   try {
     await create('the second');
@@ -28,6 +28,6 @@ export async function checkConditionalPuts(run: ObjectStore): Promise<void> {
   throw new FourfoldError(
     'invalid',
     `${run.url}: the object store ignores If-None-Match and overwrites: two coordinators could be in office at once`,
-    { mend },
+    { hint },
   );
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { describeError, exitCodeOf, FourfoldError, systemErrorCode, type ErrorCode } from './errors.js';
 
-test('an error is described on one line: message, causes, mend', () => {
+test('an error is described on one line: message, causes, hint', () => {
   const cause = new Error('connect ECONNREFUSED\n  at 127.0.0.1:9', { cause: new Error('socket') });
-  const error = new FourfoldError('unavailable', 'nats: no answer', { mend: 'start it', cause });
+  const error = new FourfoldError('unavailable', 'nats: no answer', { hint: 'start it', cause });
   expect(describeError(error)).toBe('nats: no answer: connect ECONNREFUSED at 127.0.0.1:9: socket; start it');
 });
 

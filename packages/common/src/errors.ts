@@ -10,21 +10,21 @@ export type ErrorCode =
   | 'mismatch'; // a peer of another protocol version, backend or kind
 
 /**
- * The one error type for failures that a person can act on. `message` names the thing and the reason; `mend` says what
+ * The one error type for failures that a person can act on. `message` names the thing and the reason; `hint` says what
  * to do about it. It prints as one line, without a stack trace. `isOfMachine`: another machine may do better.
  */
 export class FourfoldError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly options: { mend?: string; cause?: unknown; isOfMachine?: boolean } = {},
+    readonly options: { hint?: string; cause?: unknown; isOfMachine?: boolean } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'FourfoldError';
   }
 }
 
-/** The error's message, and its causes' where they add something, on one line; with the mend when there is one. */
+/** The error's message, and its causes' where they add something, on one line; with the hint when there is one. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const parts = [error.message];
@@ -32,11 +32,11 @@ export function describeError(error: unknown): string {
     const { message } = cause;
     if (!parts.some((part) => part.includes(message))) parts.push(message);
   }
-  const mend = error instanceof FourfoldError && error.options.mend ? `; ${error.options.mend}` : '';
-  return (parts.join(': ') + mend).replaceAll(/\s*\n\s*/g, ' ');
+  const hint = error instanceof FourfoldError && error.options.hint ? `; ${error.options.hint}` : '';
+  return (parts.join(': ') + hint).replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** Process exit code: 2 for a user's mistake, which no other time and machine mends; 1 for everything else. */
+/** Process exit code: 2 for a user's mistake, which that trying again elsewhere does not fix; 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof FourfoldError) || error.options.isOfMachine) return 1;
   return error.code === 'invalid' || error.code === 'not-found' ? 2 : 1;

@@ -109,17 +109,17 @@ test.each<[string, Scenario]>([
     },
   ],
 
-  ['a gradient is not finite: it is computed again', { code: 'useless', is: 'retry' }],
+  ['a gradient is not finite: it is computed again', { code: 'bad-result', is: 'retry' }],
   [
     '... on the one machine until its tries are over',
-    { code: 'useless', times: maxTries, machines: alone, is: 'the run' },
+    { code: 'bad-result', times: maxTries, machines: alone, is: 'the run' },
   ],
-  ['... with others there, its machine leaves', { code: 'useless', times: maxTries, is: 'this machine' }],
+  ['... with others there, its machine leaves', { code: 'bad-result', times: maxTries, is: 'this machine' }],
   [
     '... unless another machine’s was not either',
-    { code: 'useless', times: maxTries, earlier: [before('useless', 'b')], is: 'the run' },
+    { code: 'bad-result', times: maxTries, earlier: [before('bad-result', 'b')], is: 'the run' },
   ],
-  ['a worker none of whose answers is of use leaves', { code: 'useless', inARow: maxInARow, is: 'this machine' }],
+  ['a worker none of whose answers is of use leaves', { code: 'bad-result', inARow: maxInARow, is: 'this machine' }],
 ])('%s', (_, { code, machines = two, is, times = 1, inARow = times, earlier = [], othersMayCome }) => {
   expect(judge(fails(code), { times, inARow, earlier, othersMayCome, machines: new Set(machines) })).toBe(is);
 });
@@ -139,7 +139,7 @@ describe('what kind of failure an error is', () => {
 
   test.each<[FailureCode, string]>([
     ['not-found', 'not-found'],
-    ['useless', 'invalid'],
+    ['bad-result', 'invalid'],
     ['fault', 'unavailable'],
   ])('%s ends a process or a run as %s', (code, as) => {
     expect(failureError(code, 'why')).toMatchObject({ code: as, message: 'why' });
@@ -178,7 +178,7 @@ describe('a lease whose holders are lost without a word', () => {
     expect(error.message).toBe(
       'generator 12.3 was lost 3 times in 200 s, by workers 1, 2, 3 on machines a, b, which said nothing',
     );
-    expect(error.options.mend).toMatch(/memory/);
+    expect(error.options.hint).toMatch(/memory/);
   });
 });
 

@@ -10,7 +10,7 @@ import { FourfoldError, type ErrorCode } from './errors.js';
 export type FailureCode =
   | ErrorCode
   | 'stale' // the coordinator has moved on from what was asked
-  | 'useless' // an answer came, and is of no use: not finite, of another shape, empty
+  | 'bad-result' // an answer came, and is of no use: not finite, of another shape, empty
   | 'fault'; // the program or what it computes with: a kernel that hangs, a thread that died, a TypeError
 
 /** Codes that cross between processes: what is stale is nobody's business. */
@@ -23,7 +23,7 @@ export const failureCodes = Object.keys({
   unavailable: true,
   refused: true,
   mismatch: true,
-  useless: true,
+  'bad-result': true,
   fault: true,
 } satisfies Record<Exclude<FailureCode, 'stale'>, true>) as Exclude<FailureCode, 'stale'>[];
 
@@ -51,7 +51,7 @@ export interface Failure {
 
 /** What is known besides. */
 export interface Circumstances {
-  /** How often this has failed in a row, this time included: on this process, or for `useless` on whoever it was. */
+  /** How often this has failed in a row, this time included: on this process, or for `bad-result` on whoever it was. */
   times: number;
   /** How often this process has failed since it last did something well, this time included. */
   inARow: number;
@@ -70,9 +70,9 @@ export const maxInARow = 2 * maxTries;
 /** Processes that end for reasons of all kinds, on all machines that are there, before the run does. */
 const maxEnds = 6;
 
-const mayPass = new Set<FailureCode>(['unavailable', 'conflict', 'useless']);
+const mayPass = new Set<FailureCode>(['unavailable', 'conflict', 'bad-result']);
 /** What is wrong is the input, if it is not the machine that reads it. */
-const saysOfInput = new Set<FailureCode>(['invalid', 'not-found', 'corrupt', 'useless']);
+const saysOfInput = new Set<FailureCode>(['invalid', 'not-found', 'corrupt', 'bad-result']);
 
 /** What a failure is taken for. */
 export function judge(failure: Failure, circumstances: Circumstances): Verdict {
@@ -87,7 +87,7 @@ export function judge(failure: Failure, circumstances: Circumstances): Verdict {
   const everyone = (failures: Failure[]) => [...machines].every((m) => failures.some(({ machine }) => machine === m));
   if (isAlone) {
     // Its answers are as good as fresh: nothing of the one before is in them.
-    if (code === 'useless' && isSpent) return 'the run';
+    if (code === 'bad-result' && isSpent) return 'the run';
     if (!othersMayCome && same.some((other) => isFresh(failure, other))) return 'the run';
   } else if (saysOfInput.has(code)) {
     if (same.some(({ machine }) => machine !== failure.machine)) return 'the run';
@@ -111,11 +111,11 @@ export function failureCode(error: unknown): FailureCode {
 
 /** The error with which a process ends for a failure that somebody described. */
 export function failureError(code: FailureCode, reason: string): FourfoldError {
-  if (code === 'useless') return new FourfoldError('invalid', reason);
+  if (code === 'bad-result') return new FourfoldError('invalid', reason);
   return new FourfoldError(code === 'fault' || code === 'stale' ? 'unavailable' : code, reason);
 }
 
-/** The error with which a run ends. A damaged object is a person's to mend, as wrong input is. */
+/** The error with which a run ends. A damaged object is a person's to hint, as wrong input is. */
 export const runError = (code: FailureCode, reason: string): FourfoldError =>
   failureError(code === 'corrupt' ? 'invalid' : code, reason);
 
@@ -158,7 +158,7 @@ export function lossError(lease: string, losses: readonly Loss[]): FourfoldError
     'unavailable',
     `${lease} was lost ${losses.length} times in ${seconds} s, ${where}, which said nothing`,
     {
-      mend: 'look for what killed them: the last lines of their logs, and the memory that they had (OOMKilled, dmesg)',
+      hint: 'look for what killed them: the last lines of their logs, and the memory that they had (OOMKilled, dmesg)',
     },
   );
 }

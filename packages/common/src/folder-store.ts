@@ -143,7 +143,7 @@ export function storageError(name: string, verb: string, cause: unknown): Fourfo
     case 'EDQUOT':
     case 'EFBIG':
       return new FourfoldError('no-space', `${name} could not be ${verb}: the disk is full`, {
-        mend: 'free some space',
+        hint: 'free some space',
         cause,
       });
     default:

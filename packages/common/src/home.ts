@@ -10,6 +10,6 @@ export function expandHome(path: string): string {
   if (user === undefined) return path;
   if (user === '') return homedir() + rest;
   throw new FourfoldError('invalid', `${path}: the home of ${user} is not looked for`, {
-    mend: `write its whole path, or ./${path} for what has that name here`,
+    hint: `write its whole path, or ./${path} for what has that name here`,
   });
 }

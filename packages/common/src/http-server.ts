@@ -41,7 +41,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const place = parseAddress(listen);
   if (!place) {
     throw new FourfoldError('invalid', `${listen} is no host:port to listen on`, {
-      mend: 'give both, such as 127.0.0.1:8080; port 0 takes a free one',
+      hint: 'give both, such as 127.0.0.1:8080; port 0 takes a free one',
     });
   }
   const own: Record<string, HttpRoute> = {

@@ -28,7 +28,7 @@ export async function claimFolder(folder: string, mark: FolderMark): Promise<boo
     const isOlder = names.length > 0 && !names.includes(mark.file) && (await mark.isOlder(folder));
     if (names.length > 0 && !isOlder) {
       throw new FourfoldError('invalid', `${folder} holds ${names.sort()[0]}, and is no folder of ${mark.format}`, {
-        mend: 'name a new or an empty folder, or move what is in it',
+        hint: 'name a new or an empty folder, or move what is in it',
       });
     }
     const text = `${JSON.stringify({ format: mark.format, version: 1 })}\n`;

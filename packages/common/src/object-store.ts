@@ -63,7 +63,7 @@ function folderOf(url: string): string {
       'invalid',
       `object store ${url}: only folders (file: URLs and paths) and s3: are supported`,
       {
-        mend: 'name a folder or s3://bucket/path',
+        hint: 'name a folder or s3://bucket/path',
       },
     );
   }
@@ -112,6 +112,6 @@ export async function getVerified(store: ObjectStore, key: string, expectedSha25
 export function damagedError(name: string, actualSha256: string, expectedSha256: string): FourfoldError {
   const hashes = `its SHA-256 is ${actualSha256.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`;
   return new FourfoldError('corrupt', `${name} is damaged: ${hashes}`, {
-    mend: 'restore the object from a copy or write it again',
+    hint: 'restore the object from a copy or write it again',
   });
 }

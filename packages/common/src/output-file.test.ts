@@ -38,7 +38,7 @@ test('a file that is not there may be written; one that is there, with force', a
   await check('no/folder/yet.png');
   await expect(check('old.png')).rejects.toMatchObject({
     ...refusal(`${place('old.png')} exists already`),
-    options: { mend: 'name another file, or give --force to write over it' },
+    options: { hint: 'name another file, or give --force to write over it' },
   });
   await check('old.png', true);
 });
@@ -137,7 +137,7 @@ describe.each([
     for (const name of ['old.png', 'dangling.png']) {
       await expect(write(name, false)).rejects.toMatchObject({
         ...refusal(`${place(name)} exists already`),
-        options: { mend: 'name another file, or give --force to write over it' },
+        options: { hint: 'name another file, or give --force to write over it' },
       });
     }
     expect(await read('old.png')).toBe('a figure');

@@ -111,10 +111,10 @@ async function flush(path: string): Promise<void> {
 }
 
 const refusal = (file: string, reason: string) =>
-  new FourfoldError('invalid', `${file} ${reason}`, { mend: 'name another file' });
+  new FourfoldError('invalid', `${file} ${reason}`, { hint: 'name another file' });
 
 const existsAlready = (file: string, cause?: unknown) =>
   new FourfoldError('invalid', `${file} exists already`, {
-    mend: 'name another file, or give --force to write over it',
+    hint: 'name another file, or give --force to write over it',
     cause,
   });

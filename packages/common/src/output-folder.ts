@@ -45,7 +45,7 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
   for (const { key } of await store.list('')) {
     if (ours.has(key) || isFolderMarker(key) || isHidden(key) || (await rules.mayStay?.(key))) continue;
     throw new FourfoldError('invalid', `${store.url} holds ${key}, which fourfold has not made`, {
-      mend: 'name a new or an empty folder',
+      hint: 'name a new or an empty folder',
     });
   }
   const claimed = new Set<string>();
@@ -94,6 +94,6 @@ export async function checkApart(output: string, input: InputPlace): Promise<voi
   if (key === undefined && !isAround) return;
   const reason = key === '' ? `is ${name} itself` : key ? `lies in ${name}` : `has ${name} in it`;
   throw new FourfoldError('invalid', `${output} ${reason}, which is read`, {
-    mend: 'name an output outside of what is read',
+    hint: 'name an output outside of what is read',
   });
 }

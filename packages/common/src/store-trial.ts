@@ -20,7 +20,7 @@ export async function tryStore(run: ObjectStore, log: Pick<Logger, 'warn'>): Pro
     const listed = await trying('listed', () => run.list(key));
     if (!listed.some((object) => object.key === key)) {
       throw new FourfoldError('invalid', `${run.url}/${key}: what was written is not listed`, {
-        mend: 'use an object store with consistent listings',
+        hint: 'use an object store with consistent listings',
       });
     }
   } finally {

@@ -33,7 +33,7 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
         'conflict',
         `term ${term} of ${run.url} ${own ? 'is also another coordinator’s' : 'is gone'}`,
         {
-          mend: own
+          hint: own
             ? 'run one coordinator for a run, on a store that honours conditional puts'
             : 'leave a run’s folder alone while it runs',
         },

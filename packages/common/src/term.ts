@@ -35,7 +35,7 @@ export async function claimTerm(run: ObjectStore, address: string): Promise<Term
     }
   }
   throw new FourfoldError('conflict', `${run.url}: other coordinators claimed 16 terms meanwhile`, {
-    mend: 'run one coordinator for a run',
+    hint: 'run one coordinator for a run',
   });
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { sayingSo, startSaying, unlessAborted } from './waiting.js';
+import { reportWaiting, startWaitReports, unlessAborted } from './waiting.js';
 
 afterEach(() => vi.useRealTimers());
 
@@ -18,7 +18,7 @@ test('a promise is awaited unless the signal is aborted, before or meanwhile', a
 test('a wait is told of less and less often: pauses double from five seconds to five minutes', () => {
   vi.useFakeTimers();
   const toldMs: number[] = [];
-  const stop = startSaying((waitedMs) => toldMs.push(waitedMs));
+  const stop = startWaitReports((waitedMs) => toldMs.push(waitedMs));
   vi.advanceTimersByTime(20 * 60_000);
   const pauses = toldMs.map((ms, i) => (ms - (toldMs[i - 1] ?? 0)) / 1000);
   expect(pauses).toEqual([5, 10, 20, 40, 80, 160, 300, 300]);
@@ -30,8 +30,8 @@ test('a wait is told of less and less often: pauses double from five seconds to 
 test('nothing is said of a promise that settles soon, or has settled', async () => {
   vi.useFakeTimers();
   const say = vi.fn();
-  await expect(sayingSo(Promise.reject(new Error('no')), say)).rejects.toThrow('no');
-  expect(await sayingSo(Promise.resolve(1), say)).toBe(1);
+  await expect(reportWaiting(Promise.reject(new Error('no')), say)).rejects.toThrow('no');
+  expect(await reportWaiting(Promise.resolve(1), say)).toBe(1);
   vi.advanceTimersByTime(20 * 60_000);
   expect(say).not.toHaveBeenCalled();
 });

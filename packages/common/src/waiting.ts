@@ -21,7 +21,7 @@ const sayMs = { first: 5_000, longest: 300_000 };
  * A wait begins. While it takes long, `say` hears how long it has been, after pauses that double up to five minutes. What is waited for
  * belongs into what it says. Returns the wait's end.
  */
-export function startSaying(say: (waitedMs: number) => void): () => void {
+export function startWaitReports(say: (waitedMs: number) => void): () => void {
   const begunMs = performance.now();
   let timer: NodeJS.Timeout;
   const arm = (afterMs: number) => {
@@ -34,12 +34,12 @@ export function startSaying(say: (waitedMs: number) => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Await a promise, and say so as `startSaying` does. */
-export async function sayingSo<T>(promise: Promise<T>, say: (waitedMs: number) => void): Promise<T> {
-  const stopSaying = startSaying(say);
+/** Await a promise, and say so as `startWaitReports` does. */
+export async function reportWaiting<T>(promise: Promise<T>, say: (waitedMs: number) => void): Promise<T> {
+  const stopReports = startWaitReports(say);
   try {
     return await promise;
   } finally {
-    stopSaying();
+    stopReports();
   }
 }

@@ -70,7 +70,7 @@ async function searchRun(url: string): Promise<ObjectStore[]> {
   }, undefined);
   if (best) return [checkpointStore(run, best.name)];
   throw new FourfoldError('not-found', `no checkpoint of ${run.url} has been evaluated: none is the best`, {
-    mend: `take ${base}/latest`,
+    hint: `take ${base}/latest`,
   });
 }
 
@@ -80,7 +80,7 @@ async function noCheckpoint(store: ObjectStore): Promise<FourfoldError> {
     ? 'it has no manifest.json, which is written last: it was not finished'
     : 'there is no manifest.json, and no checkpoints folder with one';
   return new FourfoldError('not-found', `no checkpoint at ${store.url}: ${reason}`, {
-    mend: "name a checkpoint's folder or a run's; `fourfold checkpoints ls` lists them",
+    hint: "name a checkpoint's folder or a run's; `fourfold checkpoints ls` lists them",
   });
 }
 
@@ -127,7 +127,7 @@ function parseSizes<T>(schema: { safeParse(raw: unknown): ParseResult<T> }, { st
   if (parsed.success) return parsed.data;
   const [{ path, message }] = parsed.error.issues;
   throw new FourfoldError('corrupt', `${store.url}/manifest.json: config.${path.map(String).join('.')}: ${message}`, {
-    mend: 'take another checkpoint of the run',
+    hint: 'take another checkpoint of the run',
   });
 }
 

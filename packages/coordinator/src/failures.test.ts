@@ -100,7 +100,7 @@ test('one machine: a fresh process that finds the same ends the run', () => {
   expect(ended).toBeUndefined();
   pass(1_000);
   join(a).leaves('corrupt');
-  // What only a person mends.
+  // What only a person fixes.
   expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
 });
 
@@ -179,7 +179,7 @@ test('gradients of the only machine that are not finite end the run, with what t
   const error = (times: number) => new FourfoldError('invalid', `${times} bad gradients in a row`);
   for (let times = 1; times <= 5; times++) {
     expect(ended).toBeUndefined();
-    worker.fails('useless', { error });
+    worker.fails('bad-result', { error });
     pass(10_000);
   }
   expect(ended?.message).toBe('5 bad gradients in a row');
@@ -189,7 +189,7 @@ test('a worker none of whose answers is of use is told to leave, and ends nothin
   const [bad, good] = [join(a), join(a)];
   for (let i = 0; bad.dismissed.length === 0 && i < 40; i++) {
     add(`${i}.0`);
-    if (board.holder(bad.last()?.token ?? { term: 0, number: 0 })) bad.fails('useless');
+    if (board.holder(bad.last()?.token ?? { term: 0, number: 0 })) bad.fails('bad-result');
     good.does();
     pass(500);
   }

@@ -68,7 +68,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   /** By task, then by worker: how often each has failed at it. */
   const tries = new Map<string, Map<number, number>>();
   /** Useless answers by task, whoever gave them. */
-  const useless = new Map<string, Standing[]>();
+  const badResults = new Map<string, Standing[]>();
   /** Machines whose processes ended: how often, and when last. */
   const unfit = new Map<string, { times: number; lastMs: number }>();
   /** By task: who was lost with it, since anybody last got on with it. */
@@ -152,12 +152,12 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     const { machine, joinedMs: begunMs } = seat;
     const { code } = told;
     const failure: Standing = { code, machine, process: worker, begunMs, failedMs: now(), subject, task };
-    const answers = useless.get(task) ?? [];
+    const answers = badResults.get(task) ?? [];
     const mine = count(task, worker);
-    const times = code === 'useless' ? answers.length + 1 : mine;
+    const times = code === 'bad-result' ? answers.length + 1 : mine;
     const inARow = ++seat.inARow;
     const earlier = [...standing.filter((other) => other.subject === subject), ...answers];
-    if (code === 'useless') useless.set(task, [...answers, failure]);
+    if (code === 'bad-result') badResults.set(task, [...answers, failure]);
     const often = isOver ? { times: Infinity, inARow: Infinity } : { times, inARow };
     const verdict = judge(failure, { ...often, earlier, machines: machinesNow() });
     return { verdict, failure, times, mine, inARow };
@@ -229,7 +229,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     /** Somebody has done a task: what others said of it was of themselves. */
     done(task: string, worker: number): void {
       tries.delete(task);
-      useless.delete(task);
+      badResults.delete(task);
       losses.delete(task);
       standing = standing.filter((other) => other.task !== task && other.subject !== processSubject);
       const seat = seats.get(worker);

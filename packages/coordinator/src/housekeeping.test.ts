@@ -4,7 +4,7 @@ import { createHousekeeping } from './housekeeping.js';
 
 const log = createLogger('test');
 log.level = 'silent';
-const denied = new FourfoldError('refused', 'photos/checkpoints/1 is not allowed', { mend: 'allow it' });
+const denied = new FourfoldError('refused', 'photos/checkpoints/1 is not allowed', { hint: 'allow it' });
 
 afterEach(() => {
   vi.restoreAllMocks();

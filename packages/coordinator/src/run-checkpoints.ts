@@ -34,7 +34,7 @@ export async function startingPoint(
   const names = await listCheckpoints(run);
   if (names.length > 0 && !resume) {
     throw new FourfoldError('invalid', `run ${config.name} exists already, up to checkpoint ${names.at(-1)}`, {
-      mend: 'continue it with --resume, or choose another name',
+      hint: 'continue it with --resume, or choose another name',
     });
   }
   const found = await newestWholeCheckpoint(run, (name, error) => {
@@ -46,7 +46,7 @@ export async function startingPoint(
     manifest.datasetSha256 !== datasetSha256 ? 'dataset' : manifest.seed !== config.seed ? 'seed' : undefined;
   if (other) {
     throw new FourfoldError('invalid', `run ${config.name} was begun with another ${other}`, {
-      mend: `give it its ${other} back, or choose another name`,
+      hint: `give it its ${other} back, or choose another name`,
     });
   }
   const { generator, discriminator } = manifest.versions;
@@ -55,7 +55,7 @@ export async function startingPoint(
     throw new FourfoldError(
       'invalid',
       `checkpoint ${found.name} of run ${config.name} has ${discriminator} updates of the discriminator; by the config’s phases it has ${due[0]}`,
-      { mend: 'give the phases before it their iterations back, or choose another name' },
+      { hint: 'give the phases before it their iterations back, or choose another name' },
     );
   }
   return found;

@@ -68,7 +68,7 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal, olde
     const { worker, token, result } = await board.nextOffer(key, signal);
     keep(result.scores);
     if (result.gradient || scores.size === 0) {
-      failures.failed(worker, token, { code: 'useless', reason: `${key}: the answer has no scores` });
+      failures.failed(worker, token, { code: 'bad-result', reason: `${key}: the answer has no scores` });
       signal.throwIfAborted();
       continue;
     }

@@ -34,7 +34,7 @@ export async function checkRunPlace(run: ObjectStore): Promise<void> {
     });
     if (found === undefined || schema.safeParse(found).success) continue;
     throw new FourfoldError('invalid', `${run.url}/${key} is there already, and fourfold has not made it`, {
-      mend: 'choose another name for the run, or another store',
+      hint: 'choose another name for the run, or another store',
     });
   }
 }

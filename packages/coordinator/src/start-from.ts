@@ -23,7 +23,7 @@ export async function readStartingGenerator(
       'invalid',
       `startFrom: run ${manifest.run} is not finished, it is at iteration ${manifest.iteration}`,
       {
-        mend: 'finish it, or name the folder of one of its checkpoints to start from that',
+        hint: 'finish it, or name the folder of one of its checkpoints to start from that',
       },
     );
   }

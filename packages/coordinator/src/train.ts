@@ -1,4 +1,4 @@
-import { FourfoldError, reasonOf, sayingSo, type ErrorCode, type Logger, type RunConfig } from '@fourfold/common';
+import { FourfoldError, reasonOf, reportWaiting, type ErrorCode, type Logger, type RunConfig } from '@fourfold/common';
 import { meanLosses } from './history.js';
 import type { Exchange } from './exchange.js';
 import type { Failures, Told } from './failures.js';
@@ -14,7 +14,7 @@ import { createUpdateClock, type UpdateClock, type UpdateSeconds } from './updat
 import type { Updater } from './updater.js';
 
 /** What makes a gradient bad, and what to do about it. */
-const mends: Partial<Record<ErrorCode, string>> = {
+const hints: Partial<Record<ErrorCode, string>> = {
   invalid: 'lower the learning rate, or look at the pictures of that iteration',
   mismatch: 'start all workers from one release with one config',
 };
@@ -68,7 +68,7 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     evaluation.catch(() => undefined);
   };
   const evaluated = () =>
-    sayingSo(evaluation, (waitedMs) => {
+    reportWaiting(evaluation, (waitedMs) => {
       log.info({ event: 'waiting', waitedMs, for: board.describeWaiting() }, 'waiting for an evaluation');
     });
   const lost = lostEvaluation(config, master, progress);
@@ -148,7 +148,7 @@ async function reduceReplicas(
       throw error;
     }
   });
-  const results = await sayingSo(Promise.allSettled(reductions), (waitedMs) => {
+  const results = await reportWaiting(Promise.allSettled(reductions), (waitedMs) => {
     const { iteration } = position;
     log.info({ event: 'waiting', iteration, network, waitedMs, for: board.describeWaiting() }, 'waiting for gradients');
   });
@@ -201,7 +201,7 @@ async function reduceReplica(
       const told = whatFailed(error, key, worker);
       const { code, reason } = told;
       const inARow = failures.failed(worker, token, told);
-      if (code === 'useless') log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
+      if (code === 'bad-result') log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
       signal.throwIfAborted();
       const begin = order.of(replica);
       log.info({ event: 'pull-failed', ...place, reason, begin }, 'a gradient will be pulled again');
@@ -212,14 +212,14 @@ async function reduceReplica(
 /** A gradient that is bad is an answer of no use; what breaks on its way may pass. */
 function whatFailed(error: FourfoldError, key: string, worker: number): Told {
   const reason = reasonOf(error);
-  const mend = mends[error.code];
-  if (mend === undefined) return { code: error.code, reason };
+  const hint = hints[error.code];
+  if (hint === undefined) return { code: error.code, reason };
   return {
-    code: 'useless',
+    code: 'bad-result',
     reason,
     error: (times) =>
       new FourfoldError('invalid', `${key}: ${times} bad gradients in a row, the last from worker ${worker}`, {
-        mend,
+        hint,
         cause: error,
       }),
   };

@@ -109,14 +109,14 @@ function checkDataset(store: ObjectStore, manifest: DatasetManifest, data: DataC
   const { minimumSide, tile } = manifest;
   if (data.crop > minimumSide) {
     const reason = `crops of ${data.crop} pixels do not fit pictures of ${minimumSide}`;
-    const mend = `set data.crop to at most ${minimumSide}, or prepare the dataset with a larger --minimum-side`;
-    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { mend });
+    const hint = `set data.crop to at most ${minimumSide}, or prepare the dataset with a larger --minimum-side`;
+    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint });
   }
   const margin = readMargin(data.blurSigma);
   if (tile && margin > tile.margin) {
     const reason = `data.blurSigma ${data.blurSigma} reads ${margin} pixels around a crop, its tiles carry ${tile.margin}`;
-    const mend = 'set data.blurSigma to at most 1, or prepare the dataset without --tile';
-    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { mend });
+    const hint = 'set data.blurSigma to at most 1, or prepare the dataset without --tile';
+    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint });
   }
 }
 

@@ -18,7 +18,7 @@ export async function tryShardCache({ data, dataset }: Pick<RunConfig, 'data' | 
   } catch (cause) {
     const isFull = storageError(folder, 'written', cause).code === 'no-space';
     throw new FourfoldError(isFull ? 'no-space' : 'invalid', `the shard cache ${folder} cannot be written`, {
-      mend: 'set data.cacheFolder to a folder with room, which this user may write',
+      hint: 'set data.cacheFolder to a folder with room, which this user may write',
       cause,
     });
   } finally {

@@ -6,7 +6,7 @@ export {
   encodePng,
   encodeWebp,
   isTooLarge,
-  naming,
+  withName,
   readPicture,
   tooLargeToDecode,
   type Picture,

@@ -21,7 +21,7 @@ export async function listFiles(folder: string): Promise<string[]> {
   await walk('', await beginTrail(folder)).catch((cause: unknown) => {
     const missing = systemErrorCode(cause) === 'ENOENT';
     throw new FourfoldError(missing ? 'not-found' : 'invalid', `folder ${folder} cannot be listed`, {
-      mend: 'name a folder of pictures',
+      hint: 'name a folder of pictures',
       cause,
     });
   });

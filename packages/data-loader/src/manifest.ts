@@ -62,20 +62,20 @@ export async function isDatasetManifest(path: string): Promise<boolean> {
  * `corrupt` for one that says something impossible.
  */
 export async function readDatasetManifest(store: ObjectStore): Promise<DatasetManifest> {
-  const mend = 'write it with `fourfold prepare`';
+  const hint = 'write it with `fourfold prepare`';
   const found = await getJson(store, manifestKey).catch((cause: unknown) => {
     if (!(cause instanceof FourfoldError) || cause.code !== 'not-found') throw cause;
-    throw new FourfoldError('not-found', `dataset ${store.url}: it has no ${manifestKey}`, { mend, cause });
+    throw new FourfoldError('not-found', `dataset ${store.url}: it has no ${manifestKey}`, { hint, cause });
   });
   const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
   if (!head.success)
-    throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is no dataset manifest`, { mend });
+    throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is no dataset manifest`, { hint });
   if (head.data.version !== 1) {
     throw new FourfoldError(
       'mismatch',
       `dataset ${store.url}: format version ${head.data.version}, this program reads 1`,
       {
-        mend,
+        hint,
       },
     );
   }
@@ -83,7 +83,7 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
   if (parsed.success && sum(parsed.data.shards.map((shard) => shard.samples)) === parsed.data.samples)
     return parsed.data;
   const reason = parsed.success ? 'its shards do not add up to its samples' : z.prettifyError(parsed.error);
-  throw new FourfoldError('corrupt', `${store.url}/${manifestKey}: ${reason}`, { mend });
+  throw new FourfoldError('corrupt', `${store.url}/${manifestKey}: ${reason}`, { hint });
 }
 
 /** SHA-256 of what decides a dataset's batches: two manifests with the same one give the same batches. */

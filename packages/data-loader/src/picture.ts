@@ -69,11 +69,11 @@ export async function decodePlain(bytes: Uint8Array): Promise<Picture> {
 
 /** Read a stored picture as `decodePicture` does. Throws `invalid` or what the store does, naming the picture. */
 export async function readPicture(store: ObjectStore, key: string): Promise<Picture> {
-  return naming(`${store.url}/${key}`, decodePicture(await store.get(key)));
+  return withName(`${store.url}/${key}`, decodePicture(await store.get(key)));
 }
 
 /** What is done with one picture; a FourfoldError of it is thrown with the picture's name in front of its reason. */
-export async function naming<T>(name: string, work: Promise<T>): Promise<T> {
+export async function withName<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

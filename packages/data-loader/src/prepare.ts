@@ -152,7 +152,7 @@ async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: Pre
   const together = availableParallelism();
   for (let start = 0; start < files.length; start += together) {
     const read = await Promise.all(
-      files.slice(start, start + together).map(async (file) => ({ file, bytes: await orReason(file.read()) })),
+      files.slice(start, start + together).map(async (file) => ({ file, bytes: await resultOrReason(file.read()) })),
     );
     const outcomes = read.map(async ({ file: { name: file }, bytes }): Promise<Outcome> => {
       if (typeof bytes === 'string') return { file, reason: bytes };
@@ -160,7 +160,7 @@ async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: Pre
       const first = firstWith.get(digest);
       if (first !== undefined) return { file, reason: `duplicate of ${first}` };
       firstWith.set(digest, file);
-      const converted = await orReason(convert(file, bytes, options));
+      const converted = await resultOrReason(convert(file, bytes, options));
       if (typeof converted === 'string') return { file, reason: converted };
       return { file, converted, pair: await pairOf(bytes, lr.get(file)) };
     });
@@ -171,13 +171,13 @@ async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: Pre
 /** How the official LR picture of a photograph differs from ours, if there is one. */
 async function pairOf(photograph: Buffer, lr: SourceFile | undefined): Promise<Pair | undefined> {
   if (!lr) return undefined;
-  const difference = await orReason(lr.read().then((bytes) => comparePair(photograph, bytes)));
+  const difference = await resultOrReason(lr.read().then((bytes) => comparePair(photograph, bytes)));
   if (typeof difference !== 'string') return { lr: lr.name, ...difference };
   return { lr: lr.name, values: 0, of: 0, largest: 0, reason: difference };
 }
 
 /** What becomes of a file, or why it cannot be used. */
-async function orReason<T>(work: Promise<T>): Promise<T | string> {
+async function resultOrReason<T>(work: Promise<T>): Promise<T | string> {
   try {
     return await work;
   } catch (error) {
@@ -197,7 +197,7 @@ function checkTile(tile: number | undefined, minimumSide: number): void {
 async function openPlace(store: ObjectStore, images: string): Promise<OutputFolder> {
   if ((await store.list(manifestKey)).some(({ key }) => key === manifestKey)) {
     throw new FourfoldError('conflict', `${store.url} holds a dataset already`, {
-      mend: 'remove it or prepare into another folder',
+      hint: 'remove it or prepare into another folder',
     });
   }
   return openOutputFolder(store, { inputs: [images] });
@@ -206,6 +206,6 @@ async function openPlace(store: ObjectStore, images: string): Promise<OutputFold
 function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {
   const first = left.length > 0 ? `; the first: ${left[0].file}: ${left[0].reason}` : '';
   return new FourfoldError('invalid', `${title} has no usable photograph (${left.length} files left out${first})`, {
-    mend: `name a folder of photographs: ${formatsRead} are read`,
+    hint: `name a folder of photographs: ${formatsRead} are read`,
   });
 }

@@ -227,7 +227,7 @@ describe('the cache', () => {
     await writeFile(cacheFolder, 'no folder');
     const error: unknown = await fetchOld(manifest.shards[0], 0).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ message: `the shard cache ${cacheFolder} could not be read or written` });
-    expect((error as FourfoldError).options.mend).toContain('data.cacheFolder');
+    expect((error as FourfoldError).options.hint).toContain('data.cacheFolder');
     expect((await stat(cacheFolder)).size).toBe(9);
   });
 });

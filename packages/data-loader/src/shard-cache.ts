@@ -7,7 +7,7 @@ import {
   damagedError,
   describeError,
   FourfoldError,
-  sayingSo,
+  reportWaiting,
   storageError,
   systemErrorCode,
   type DataConfig,
@@ -60,7 +60,7 @@ export function createShardCache(
       : new FourfoldError(
           storageError(folder, 'written', cause).code,
           `the shard cache ${folder} could not be read or written`,
-          { mend: 'set data.cacheFolder to a folder with room, or data.cacheBytes to fewer bytes', cause },
+          { hint: 'set data.cacheFolder to a folder with room, or data.cacheBytes to fewer bytes', cause },
         );
 
   /** The cached file; undefined when there is none, or none any more because it was damaged. */
@@ -68,7 +68,7 @@ export function createShardCache(
     const found = await stat(path).catch(ignoreMissing);
     if (found && !found.isFile()) {
       throw new FourfoldError('invalid', `${path} is no file, and has the name of a shard in the cache`, {
-        mend: 'remove it, or set data.cacheFolder to another folder',
+        hint: 'remove it, or set data.cacheFolder to another folder',
       });
     }
     const handle = found && (await open(path).catch(ignoreMissing));
@@ -97,7 +97,7 @@ export function createShardCache(
         if (path === undefined) return;
       }
     };
-    return sayingSo(wait(), (waitedMs) =>
+    return reportWaiting(wait(), (waitedMs) =>
       log.info({ event: 'cache-waiting', waitedMs, shard: file, path }, `waiting for another process to fetch ${file}`),
     );
   };

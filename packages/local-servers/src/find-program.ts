@@ -55,7 +55,7 @@ export function requireProgram(name: ServerProgram): string {
   const path = findProgram(name);
   if (path) return path;
   throw new FourfoldError('not-found', `${name} is neither on the PATH nor in ${cacheBin()}`, {
-    mend: `npm run setup:servers${isOfKubernetes(name) ? ' -- kubernetes' : ''} installs it`,
+    hint: `npm run setup:servers${isOfKubernetes(name) ? ' -- kubernetes' : ''} installs it`,
   });
 }
 

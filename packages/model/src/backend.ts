@@ -94,7 +94,7 @@ export async function selectBackend(choice: BackendChoice): Promise<BackendInfo>
   if (backend.name !== 'torch' && (precision !== 'f32' || device.startsWith('cuda'))) {
     const asked = precision === 'f32' ? `device ${device}` : `precision ${precision}`;
     throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} is for the torch backend alone`, {
-      mend: 'run npm run setup:torch, or leave it out',
+      hint: 'run npm run setup:torch, or leave it out',
     });
   }
   return backend.start(choice);

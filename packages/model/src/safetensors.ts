@@ -108,7 +108,7 @@ function checkEntry(name: string, entry: unknown, what: string): HeaderEntry {
   }
   if (dtype !== 'F32') {
     throw new FourfoldError('invalid', `${what}: ${name} is of type ${String(dtype)}, only F32 is supported`, {
-      mend: 'convert the file to 32-bit floats',
+      hint: 'convert the file to 32-bit floats',
     });
   }
   const wanted = 4 * shape.reduce((product, side) => product * side, 1);
@@ -126,7 +126,7 @@ const isCounts = (value: unknown): value is number[] =>
 
 function corrupt(what: string, reason: string, cause?: unknown): FourfoldError {
   return new FourfoldError('corrupt', `${what} is not a whole safetensors file: ${reason}`, {
-    mend: 'fetch or write the file again',
+    hint: 'fetch or write the file again',
     cause,
   });
 }

@@ -54,7 +54,7 @@ export async function startTensorflow(threads: number): Promise<{ version: strin
   } catch (error) {
     const [line] = (error as Error).message.split('\n');
     throw new FourfoldError('invalid', `backend tensorflow: ${place.folder} cannot be loaded (${line})`, {
-      mend: `${setUp} again`,
+      hint: `${setUp} again`,
       cause: error,
     });
   }

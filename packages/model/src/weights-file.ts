@@ -106,10 +106,10 @@ function expectTensor(
 function mismatch(layout: Layout, what: string, reason: string): FourfoldError {
   if (layout.network === 'vgg') {
     return new FourfoldError('invalid', `${what} is not VGG19: ${reason}`, {
-      mend: 'give the weights as they were published; fourfold vgg import --help names the files',
+      hint: 'give the weights as they were published; fourfold vgg import --help names the files',
     });
   }
   return new FourfoldError('invalid', `${what} does not fit the configured ${layout.network}: ${reason}`, {
-    mend: 'use the weights of a run with the same network sizes, or configure these',
+    hint: 'use the weights of a run with the same network sizes, or configure these',
   });
 }

@@ -119,11 +119,11 @@ async function run(program, args) {
   throw new SetupError(`${program} failed:\n${output.split('\n').slice(0, 30).join('\n')}`);
 }
 
-async function needs(program, args, what, mend) {
+async function needs(program, args, what, hint) {
   try {
     await run(program, args);
   } catch (error) {
-    throw new SetupError(`${what} is needed, and ${program} does not run: ${mend}`, { cause: error });
+    throw new SetupError(`${what} is needed, and ${program} does not run: ${hint}`, { cause: error });
   }
 }
 

@@ -5,7 +5,7 @@ import {
   type PictureScore__Output,
   type RunConfig,
 } from '@fourfold/common';
-import { digestOf, naming, type MeasuredSet } from '@fourfold/data-loader';
+import { digestOf, withName, type MeasuredSet } from '@fourfold/data-loader';
 import type { ComputeMethods, MeasuredPicture } from './compute-thread.js';
 import { withDeadline } from './deadline.js';
 import type { ParameterSource } from './exchange.js';
@@ -83,7 +83,7 @@ async function measureAll(
     signal.throwIfAborted();
     const show = index < shownPictures && { references: writer.wantsReferences(picture) };
     const measuring = measurePicture(compute, picture, bytes, show, onTile);
-    const { psnr, ssim, bicubic, shown } = await naming(images.title(photograph), measuring);
+    const { psnr, ssim, bicubic, shown } = await withName(images.title(photograph), measuring);
     const scores = { picture, psnr, ssim, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim };
     all.push(scores);
     tell([scores]);
@@ -111,6 +111,6 @@ function checkSamePictures(images: string, sha256: string, work: EvaluationWork_
   if (!work.picturesSha256 || work.picturesSha256 === sha256) return;
   const there = `those that machine ${work.picturesMachine} measured first`;
   throw new FourfoldError('invalid', `${images} on machine ${machineId()} holds other pictures than ${there}`, {
-    mend: 'put the same pictures there on all machines, or name another place in validation.images',
+    hint: 'put the same pictures there on all machines, or name another place in validation.images',
   });
 }

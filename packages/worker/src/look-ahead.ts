@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Logger, RunConfig } from '@fourfold/common';
-import { naming, tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
+import { withName, tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
 import { checkMeasurable } from './evaluation.js';
 import { openValidation } from './validation.js';
 import { readVggFile } from './vgg-file.js';
@@ -68,5 +68,5 @@ async function decodeWithin(set: MeasuredSet, decodeMs: number, signal: AbortSig
 async function checkPicture(set: MeasuredSet, photograph: SourceFile): Promise<void> {
   const picture = await set.decode(photograph);
   const checked = Promise.resolve(picture).then(checkMeasurable);
-  await naming(set.title(photograph), checked);
+  await withName(set.title(photograph), checked);
 }

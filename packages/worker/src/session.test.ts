@@ -39,7 +39,7 @@ function join() {
 
 test('a worker that is not fit says at which lease and why, before it ends', async () => {
   const { session, stream, said } = join();
-  session.fail(new FourfoldError('no-space', 'the cache is full', { mend: 'free some space' }), token);
+  session.fail(new FourfoldError('no-space', 'the cache is full', { hint: 'free some space' }), token);
   const reason = 'the cache is full; free some space';
   const leaving = { code: 'no-space', reason, token, protocolVersion: 3, run: 'photos', machine };
   expect(said()).toEqual([{ leaving }, 'end']);

@@ -18,7 +18,7 @@ const methods = `
     async slow(ms) { await delay(ms); done.push(ms); return done.length; },
     done: () => done,
     fill(vector, value) { vector.fill(value); },
-    refuse() { throw new FourfoldError('invalid', 'picture a.jpg: too small', { mend: 'leave it out' }); },
+    refuse() { throw new FourfoldError('invalid', 'picture a.jpg: too small', { hint: 'leave it out' }); },
     fault() { throw new TypeError('x is not a function'); },
     odd() { throw 'a text'; },
     uncloneable: () => () => 1,
@@ -60,13 +60,13 @@ test('a vector on shared memory is written in place', async () => {
   expect([...vector]).toEqual([2.5, 2.5, 2.5, 2.5]);
 });
 
-test('errors that a person can act on keep their code and mend', async () => {
+test('errors that a person can act on keep their code and hint', async () => {
   const error = await remote.refuse().catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(FourfoldError);
   expect(error).toMatchObject({
     code: 'invalid',
     message: 'picture a.jpg: too small',
-    options: { mend: 'leave it out' },
+    options: { hint: 'leave it out' },
   });
 });
 
@@ -80,11 +80,11 @@ test('a fault keeps its message and the thread’s stack, and later calls are an
   expect(await remote.slow(0)).toBe(1);
 });
 
-test('memory that has run out is for users, with a mend', async () => {
+test('memory that has run out is for users, with a hint', async () => {
   await expect(remote.exhaust()).rejects.toMatchObject({
     code: 'no-space',
     message: '4 GiB were asked for, 1 GiB is free',
-    options: { mend: expect.stringContaining('data.globalBatch') as string },
+    options: { hint: expect.stringContaining('data.globalBatch') as string },
   });
 });
 

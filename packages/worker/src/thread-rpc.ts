@@ -16,7 +16,7 @@ interface Call {
 
 type Answer =
   | { id: number; value: unknown }
-  | { id: number; error: { code?: ErrorCode; mend?: string; message: string; stack?: string } };
+  | { id: number; error: { code?: ErrorCode; hint?: string; message: string; stack?: string } };
 
 /** The caller's side of a thread's methods: each returns a promise. */
 export type Remote<M extends Methods> = {
@@ -89,23 +89,23 @@ function fromError(error: unknown) {
 }
 
 /** What a person can act on: an error of ours, or a backend's that memory has run out. */
-function forUsers(error: Error): { code: ErrorCode; mend?: string } | undefined {
-  if (error instanceof FourfoldError) return { code: error.code, mend: error.options.mend };
+function forUsers(error: Error): { code: ErrorCode; hint?: string } | undefined {
+  if (error instanceof FourfoldError) return { code: error.code, hint: error.options.hint };
   if (!('code' in error) || error.code !== 'OUT_OF_MEMORY') return undefined;
-  return { code: 'no-space', mend: 'choose a smaller data.globalBatch or more data.replicas, or free the device' };
+  return { code: 'no-space', hint: 'choose a smaller data.globalBatch or more data.replicas, or free the device' };
 }
 
 function toError({
   code,
-  mend,
+  hint,
   message,
   stack,
 }: {
   code?: ErrorCode;
-  mend?: string;
+  hint?: string;
   message: string;
   stack?: string;
 }): Error {
-  if (code) return new FourfoldError(code, message, { mend });
+  if (code) return new FourfoldError(code, message, { hint });
   return Object.assign(new Error(message), { stack });
 }

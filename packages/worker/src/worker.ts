@@ -160,7 +160,7 @@ async function serveUntilOver(coordinators: Coordinators): Promise<void> {
     }
     if (performance.now() - aloneSinceMs > patienceMs) {
       throw new FourfoldError('unavailable', `no coordinator of run ${run} was found for ${patienceMs} ms`, {
-        mend: 'start one with `fourfold coordinator`',
+        hint: 'start one with `fourfold coordinator`',
       });
     }
     await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -117,7 +117,7 @@ async function awaitMoment(chaos: Chaos, moment: Moment, failed: AbortSignal): P
   return hasCome() ? moment : 'at once';
 }
 
-/** Replace workers and data-loaders that leave by themselves; one that a user would have to mend ends the test. */
+/** Replace workers and data-loaders that leave by themselves; one that a user would have to fix ends the test. */
 export function keepParts(
   { cluster, struck }: Chaos,
   report: Pick<ChaosReport, 'replaced'>,

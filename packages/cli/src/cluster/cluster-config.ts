@@ -40,7 +40,7 @@ export async function clusterRun(folder: string, options: ClusterRunOptions): Pr
     const asked = own ? '--config' : images ? '--images' : undefined;
     if (asked) {
       throw new FourfoldError('invalid', `${folder} holds a run already, which has its own config and photographs`, {
-        mend: `leave ${asked} out to go on with it, or name another folder`,
+        hint: `leave ${asked} out to go on with it, or name another folder`,
       });
     }
     return { configPath, config: await loadRunConfig(configPath, settings) };

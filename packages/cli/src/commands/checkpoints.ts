@@ -35,7 +35,7 @@ export function registerCheckpoints(program: Command): void {
       const listed = await listStore(store);
       if (listed.length === 0) {
         throw new FourfoldError('not-found', `no checkpoints at ${store.url}`, {
-          mend: "name a run's folder or an object store that holds runs",
+          hint: "name a run's folder or an object store that holds runs",
         });
       }
       if (json) printJson({ checkpoints: listed });
@@ -99,7 +99,7 @@ export function registerCheckpoints(program: Command): void {
       const place = parseS3Url(url);
       if (!place || !/(^|\/)runs\/[^/]+$/.test(place.path)) {
         throw new FourfoldError('invalid', `${url} is no run in a bucket`, {
-          mend: 'name one: s3://BUCKET/.../runs/NAME',
+          hint: 'name one: s3://BUCKET/.../runs/NAME',
         });
       }
       printJson(publicCheckpointsPolicy(place.bucket, place.path));

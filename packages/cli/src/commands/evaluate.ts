@@ -67,7 +67,7 @@ export function registerEvaluate(program: Command): void {
     .addOption(jsonOption())
     .action(async (options: EvaluateArguments) => {
       const { images, checkpoint, method, backend, format, json } = options;
-      if (images.length === 0) throw new FourfoldError('invalid', 'evaluate: no pictures', { mend: 'give --images' });
+      if (images.length === 0) throw new FourfoldError('invalid', 'evaluate: no pictures', { hint: 'give --images' });
       const figure = await openFigure(options);
       const subjects = await openSubjects(checkpoint, method, backend);
       const signal = abortOnInterruption();
@@ -93,7 +93,7 @@ async function openFigure(options: EvaluateArguments): Promise<Figure | undefine
   if (file === undefined) {
     if (figurePictures.length === 0 && crop === undefined) return undefined;
     const option = crop === undefined ? '--figure-pictures' : '--crop';
-    throw new FourfoldError('invalid', `evaluate: ${option} without a figure`, { mend: 'give --figure FILE.png' });
+    throw new FourfoldError('invalid', `evaluate: ${option} without a figure`, { hint: 'give --figure FILE.png' });
   }
   await checkOutputFile(file, { inputs: [...images, ...checkpoint.flatMap(checkpointInputs)], force });
   const { createFigure, parseCrop } = await import('../evaluation/figure.js');
@@ -122,7 +122,7 @@ function jsonOf(sets: readonly SetEvaluation[]): object {
 async function openSubjects(urls: string[], methods: BaselineName[], choice: BackendChoice): Promise<Subject[]> {
   if (methods.length + urls.length === 0) {
     throw new FourfoldError('invalid', 'evaluate: nothing to measure', {
-      mend: `give --checkpoint URL, or --method ${baselineNames.join('|')}`,
+      hint: `give --checkpoint URL, or --method ${baselineNames.join('|')}`,
     });
   }
   const subjects = methods.map((name): Subject => ({

@@ -1,6 +1,6 @@
 import {
   cropToMultiple,
-  naming,
+  withName,
   openMeasuredSet,
   type Chosen,
   type MeasuredSet,
@@ -76,7 +76,7 @@ export async function evaluateSets(
           await new Promise(setImmediate);
           signal.throwIfAborted();
           let sr = original;
-          const measured = await naming(
+          const measured = await withName(
             name,
             evaluatePicture(original, (lr) => (sr = upscale(lr))),
           );

@@ -211,8 +211,8 @@ test('a figure is not drawn over a picture that is measured, nor without --force
     const stderr = `fourfold: ${fresh} would be in photos, which is read; name another file\n`;
     expect(beside).toEqual({ exitCode: 2, stdout: '', stderr });
     expect(await readFile(join(folder, photograph))).toEqual(before);
-    const mend = 'name another file, or give --force to write over it';
-    expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png exists already; ${mend}\n` });
+    const hint = 'name another file, or give --force to write over it';
+    expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png exists already; ${hint}\n` });
     expect(await readFile(join(folder, 'old.png'), 'utf8')).toBe('mine');
     expect(await evaluate('old.png', '--force')).toMatchObject({ exitCode: 0 });
     expect((await pixelsOf(join(folder, 'old.png'))).width).toBeGreaterThan(100);

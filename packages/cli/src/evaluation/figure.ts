@@ -72,7 +72,7 @@ const named = (names: readonly string[]) => (wanted: string) => {
   if (found.length > 0) return found;
   const some = names.slice(0, 10).map((name) => basename(name));
   throw new FourfoldError('invalid', `--figure-pictures ${wanted}: no picture of this name is measured`, {
-    mend: `there are ${some.join(', ')}${names.length > some.length ? ` and ${names.length - some.length} more` : ''}`,
+    hint: `there are ${some.join(', ')}${names.length > some.length ? ` and ${names.length - some.length} more` : ''}`,
   });
 };
 
@@ -82,7 +82,7 @@ function rowOf({ name, original, results }: MeasuredPicture, crop: Rectangle | u
   const { left, top, width, height } = shown;
   if (left + width > original.width || top + height > original.height) {
     throw new FourfoldError('invalid', `--crop ${left},${top},${width},${height} does not lie in ${name}`, {
-      mend: `it has ${original.width}x${original.height} pixels`,
+      hint: `it has ${original.width}x${original.height} pixels`,
     });
   }
   const details = results.map(({ name: title, sr, scores }) => ({ title, detail: cropPicture(sr, shown), scores }));
@@ -101,7 +101,7 @@ export function parseCrop(text: string): Rectangle {
   const [left, top, width, height] = numbers.map(Number);
   if (numbers.length === 0 || Math.min(width, height) < 1 || Math.max(width, height) > largestCrop) {
     throw new FourfoldError('invalid', `--crop ${text} is no crop`, {
-      mend: `give x,y,width,height in pixels, at most ${largestCrop} wide and high, such as 120,40,96,96`,
+      hint: `give x,y,width,height in pixels, at most ${largestCrop} wide and high, such as 120,40,96,96`,
     });
   }
   return { left, top, width, height };

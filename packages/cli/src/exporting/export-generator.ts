@@ -78,7 +78,7 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
     if (!(largest <= tolerance)) {
       const what = Number.isFinite(largest) ? `differs by up to ${largest} grey levels` : 'gives another size';
       throw new FourfoldError('mismatch', `the written model, run by ${name}, ${what} from fourfold upscale`, {
-        mend: 'nothing was left; please report this with the checkpoint',
+        hint: 'nothing was left; please report this with the checkpoint',
       });
     }
     checks.push({ runtime: name, largestDifference: largest });
@@ -98,6 +98,6 @@ export async function checkExportPlace(asGiven: string, inputs: readonly InputPl
     throw storageError(asGiven, 'read', error);
   }
   if (files.length > 0) {
-    throw new FourfoldError('invalid', `${asGiven} holds something already`, { mend: 'name another folder' });
+    throw new FourfoldError('invalid', `${asGiven} holds something already`, { hint: 'name another folder' });
   }
 }

@@ -39,7 +39,7 @@ async function loadOnnxruntime() {
     return ort;
   } catch (cause) {
     throw new FourfoldError('unavailable', `the written file cannot be checked: ${describeError(cause)}`, {
-      mend: 'install onnxruntime-web, an optional dependency',
+      hint: 'install onnxruntime-web, an optional dependency',
     });
   }
 }

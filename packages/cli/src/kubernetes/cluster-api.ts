@@ -117,7 +117,7 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
   try {
     kubeConfig.loadFromDefault();
   } catch (cause) {
-    throw new FourfoldError('invalid', 'the kubeconfig cannot be read', { cause, mend: 'check KUBECONFIG' });
+    throw new FourfoldError('invalid', 'the kubeconfig cannot be read', { cause, hint: 'check KUBECONFIG' });
   }
   // What the client makes up where it finds nothing.
   if (
@@ -125,14 +125,14 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
     kubeConfig.getCurrentCluster()?.server === 'http://localhost:8080'
   ) {
     throw new FourfoldError('invalid', 'no cluster is known: there is no kubeconfig, and this is no pod', {
-      mend: 'set KUBECONFIG, or bring ~/.kube/config here',
+      hint: 'set KUBECONFIG, or bring ~/.kube/config here',
     });
   }
   if (context !== undefined) {
     if (!kubeConfig.getContextObject(context)) {
       const known = kubeConfig.getContexts().map(({ name }) => name);
       throw new FourfoldError('invalid', `the kubeconfig has no context ${context}`, {
-        mend: `it has ${known.join(', ') || 'none'}`,
+        hint: `it has ${known.join(', ') || 'none'}`,
       });
     }
     kubeConfig.setCurrentContext(context);
@@ -169,8 +169,8 @@ function apiError(error: unknown, what: string, server: string): unknown {
     return new FourfoldError(code, `${what}: ${message ?? `the API server answered ${error.code}`}`);
   }
   if (error instanceof Error && 'code' in error) {
-    const mend = 'check the kubeconfig and the network';
-    return new FourfoldError('unavailable', `${server} cannot be reached`, { cause: error, mend });
+    const hint = 'check the kubeconfig and the network';
+    return new FourfoldError('unavailable', `${server} cannot be reached`, { cause: error, hint });
   }
   return error;
 }

@@ -67,7 +67,7 @@ export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
   const { dataLoaders } = options;
   if (!existsSync(folder)) {
     throw new FourfoldError('not-found', `${fileURLToPath(folder)} is not there`, {
-      mend: 'run fourfold from a whole checkout',
+      hint: 'run fourfold from a whole checkout',
     });
   }
   const documents = await Promise.all(files.map((file) => readDocuments(`run/${file}.yaml`)));

@@ -33,7 +33,7 @@ async function objectsOf(api: ClusterApi, run: string): Promise<RunObjects> {
 export async function noRun(api: ClusterApi, run: string): Promise<FourfoldError> {
   const names = [...new Set((await api.jobs()).map(runOf))].sort();
   return new FourfoldError('not-found', `there is no run ${run} in namespace ${api.namespace}`, {
-    mend: names.length > 0 ? `there are ${names.join(', ')}` : 'there is none at all; --namespace names another one',
+    hint: names.length > 0 ? `there are ${names.join(', ')}` : 'there is none at all; --namespace names another one',
   });
 }
 
@@ -77,7 +77,7 @@ export async function scaleRun(
 ): Promise<Pick<RunStatus, 'state' | 'queue'>> {
   const { state, queue } = runStatusOf(run, await objectsOf(api, run));
   if (state === 'finished' || state === 'failed') {
-    throw new FourfoldError('invalid', `run ${run} has ${state}`, { mend: 'submit it again under another name' });
+    throw new FourfoldError('invalid', `run ${run} has ${state}`, { hint: 'submit it again under another name' });
   }
   // An Indexed Job's two numbers change together: the highest indexes go first, and come last.
   await api.change({
@@ -111,7 +111,7 @@ export async function cancelRun(api: ClusterApi, run: string, waitMs: number): P
   for (let pods = await api.pods(run); pods.length > 0 && waitMs > 0; pods = await api.pods(run)) {
     if (performance.now() > deadlineMs) {
       throw new FourfoldError('unavailable', `${pods.length} pods of run ${run} are still stopping`, {
-        mend: 'repeat the command to wait on',
+        hint: 'repeat the command to wait on',
       });
     }
     await delay(pollMs / 4);

@@ -94,20 +94,20 @@ function isPassing(error: Error, isLast: boolean): boolean {
 function checkIndex(run: string, { role, index }: LogsOptions, wanted: number | undefined): void {
   if (wanted === undefined) {
     throw new FourfoldError('not-found', `run ${run} has no ${role}`, {
-      mend: 'its workers read the shards themselves',
+      hint: 'its workers read the shards themselves',
     });
   }
   if (index === undefined) return;
-  if (role !== 'worker') throw new FourfoldError('invalid', `${role}s have no index`, { mend: 'leave --index out' });
+  if (role !== 'worker') throw new FourfoldError('invalid', `${role}s have no index`, { hint: 'leave --index out' });
   if (index >= wanted) {
-    throw new FourfoldError('not-found', `run ${run} has no worker ${index}`, { mend: `they are 0 to ${wanted - 1}` });
+    throw new FourfoldError('not-found', `run ${run} has no worker ${index}`, { hint: `they are 0 to ${wanted - 1}` });
   }
 }
 
 function notBegun(run: string, { role, index }: LogsOptions, problems: string[]): FourfoldError {
   const what = index === undefined ? `the ${role} of run ${run}` : `${role} ${index} of run ${run}`;
   const reason = problems.length > 0 ? problems.join('; ') : 'it is still being started';
-  return new FourfoldError('unavailable', `${what} has no log yet: ${reason}`, { mend: '--follow waits for it' });
+  return new FourfoldError('unavailable', `${what} has no log yet: ${reason}`, { hint: '--follow waits for it' });
 }
 
 const hasBegun = ({ status }: V1Pod): boolean =>

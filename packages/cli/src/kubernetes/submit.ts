@@ -19,7 +19,7 @@ const settleMs = 3_000;
 export function checkForCluster(config: RunConfig, gpus: number): void {
   const reason = whyNoRunName(config.name);
   if (reason !== undefined) {
-    throw new FourfoldError('invalid', `name is ${config.name}: ${reason}`, { mend: 'set another name in the config' });
+    throw new FourfoldError('invalid', `name is ${config.name}: ${reason}`, { hint: 'set another name in the config' });
   }
   const places = {
     dataset: config.dataset,
@@ -30,12 +30,12 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
   for (const [key, url] of Object.entries(places)) {
     if (url === undefined || parseS3Url(url)) continue;
     throw new FourfoldError('invalid', `${key} is ${url}: pods do not see this machine’s folders`, {
-      mend: 'it must be s3://BUCKET/PATH',
+      hint: 'it must be s3://BUCKET/PATH',
     });
   }
   if (gpus > 1) {
     throw new FourfoldError('invalid', `--gpus is ${gpus}: a worker computes on one GPU`, {
-      mend: 'ask for --gpus 1, and for more of them by --workers',
+      hint: 'ask for --gpus 1, and for more of them by --workers',
     });
   }
   if (gpus === 0 && config.workers.threads === 0) {
@@ -43,7 +43,7 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
       'invalid',
       'workers.threads is 0: each node would choose for itself, and bits would differ',
       {
-        mend: 'name how many threads a worker computes with (--set workers.threads=4)',
+        hint: 'name how many threads a worker computes with (--set workers.threads=4)',
       },
     );
   }
@@ -59,7 +59,7 @@ async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void
     'conflict',
     `the name ${config.name} is taken in ${api.namespace}${when}, by a run of another config`,
     {
-      mend: `choose another name, or end that run with \`fourfold cancel ${config.name}\``,
+      hint: `choose another name, or end that run with \`fourfold cancel ${config.name}\``,
     },
   );
 }
@@ -143,9 +143,9 @@ function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Prob
   );
   if (!stuck) return;
   throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
-    mend:
+    hint:
       stuck.kind === 'failed'
-        ? `it is not tried again: mend that, then \`fourfold cancel ${run}\`, and submit it again`
-        : `it starts as soon as that is mended; \`fourfold cancel ${run}\` takes it away`,
+        ? `it is not tried again: fix that, then \`fourfold cancel ${run}\`, and submit it again`
+        : `it starts as soon as that is fixed; \`fourfold cancel ${run}\` takes it away`,
   });
 }

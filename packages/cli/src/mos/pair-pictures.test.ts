@@ -22,7 +22,7 @@ test('else by its name, where nothing else has it', () => {
   ]);
 });
 
-const mend = expect.stringContaining("their originals' paths") as string;
+const hint = expect.stringContaining("their originals' paths") as string;
 
 test.each([
   [['Set14/a.png', 'Set5/a.png'], ['a.png'], 'Set14/a.png: a.png in out/esrgan could be of Set14/a.png or Set5/a.png'],
@@ -31,7 +31,7 @@ test.each([
   [['a.png'], ['a.jpg', 'a.png'], 'a.png: a.jpg or a.png in out/esrgan could be of a.png'],
   [['a.jpg', 'a.png'], ['a.png'], 'a.jpg: a.png in out/esrgan could be of a.jpg or a.png'],
 ])('%j with %j is refused: raters would see a wrong picture', (originals, versions, message) => {
-  const refusal = { code: 'invalid', message: expect.stringContaining(message) as string, options: { mend } };
+  const refusal = { code: 'invalid', message: expect.stringContaining(message) as string, options: { hint } };
   expect(() => pair(originals, versions)).toThrow(expect.objectContaining(refusal) as Error);
 });
 

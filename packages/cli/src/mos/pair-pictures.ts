@@ -23,7 +23,7 @@ function versionOf(original: string, originals: readonly string[], versions: rea
     if (found.length === 1 && claimants.length === 1) return found[0];
     // Nobody who rates would notice a wrong one.
     throw new FourfoldError('invalid', `${original}: ${oneOf(found)} in ${place} could be of ${oneOf(claimants)}`, {
-      mend: "give versions their originals' paths, folders included, and let no two differ by the extension alone",
+      hint: "give versions their originals' paths, folders included, and let no two differ by the extension alone",
     });
   }
   throw new FourfoldError('not-found', `${place} has no version of ${original}`);

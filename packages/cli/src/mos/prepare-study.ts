@@ -13,7 +13,7 @@ import {
   downscale,
   encodePng,
   listPictures,
-  naming,
+  withName,
   openMeasuredSet,
   readPicture,
   type MeasuredSet,
@@ -64,7 +64,7 @@ export async function readyPictures(name: string, url: string, images: string): 
       if (found.width === hr.width && found.height === hr.height) return found;
       const sizes = `${found.width}x${found.height}, and the original is ${hr.width}x${hr.height}`;
       throw new FourfoldError('invalid', `${store.url}/${key} is ${sizes}`, {
-        mend: 'originals are cropped at the right and the bottom to multiples of 4',
+        hint: 'originals are cropped at the right and the bottom to multiples of 4',
       });
     },
   };
@@ -76,7 +76,7 @@ export async function readyPictures(name: string, url: string, images: string): 
  */
 export async function openStudyPlace(store: ObjectStore, inputs: readonly InputPlace[]): Promise<OutputFolder> {
   if ((await store.list(studyFile)).some(({ key }) => key === studyFile)) {
-    throw new FourfoldError('invalid', `${store.url} holds a study already`, { mend: 'name another folder' });
+    throw new FourfoldError('invalid', `${store.url} holds a study already`, { hint: 'name another folder' });
   }
   return openOutputFolder(store, { inputs });
 }
@@ -110,7 +110,7 @@ async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: Mea
     onProgress(done, total);
     const { name: picture } = photograph;
     const hr = cropToMultiple(await set.decode(photograph), 4);
-    const made = await naming(set.title(photograph), Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
+    const made = await withName(set.title(photograph), Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
     const png = await encodePng(made);
     // Browsers keep pictures by their ids: other pixels must have another.
     const facts = [seed, absoluteStoreUrl(place), picture, method.name, sha256(png)];

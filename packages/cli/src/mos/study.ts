@@ -54,6 +54,6 @@ export async function readStudy(store: ObjectStore): Promise<Study> {
   if (parsed.success) return parsed.data;
   throw new FourfoldError('corrupt', `${store.url}/${studyFile} is no study`, {
     cause: parsed.error,
-    mend: 'name a folder that `fourfold mos prepare` wrote',
+    hint: 'name a folder that `fourfold mos prepare` wrote',
   });
 }

@@ -14,7 +14,7 @@ export function registerFonts(): string {
   const require = createRequire(import.meta.url);
   for (const file of ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf']) {
     if (!GlobalFonts.registerFromPath(require.resolve(`dejavu-fonts-ttf/ttf/${file}`), fontFamily)) {
-      throw new FourfoldError('not-found', `font ${file} cannot be loaded`, { mend: 'install the npm packages again' });
+      throw new FourfoldError('not-found', `font ${file} cannot be loaded`, { hint: 'install the npm packages again' });
     }
   }
   return fontFamily;

@@ -41,7 +41,7 @@ test('what a worker lacks is looked for by a fresh process; when that says the s
   expect(lives(first, says('not-found'))).toMatchObject({ ends: { code: 'not-found', message: 'not-found, it said' } });
 });
 
-test('a damaged object is a person’s to mend', () => {
+test('a damaged object is a person’s to fix', () => {
   lives(first, says('corrupt'));
   expect(lives(first, says('corrupt'))).toMatchObject({ ends: { code: 'invalid' } });
 });
@@ -99,9 +99,9 @@ test.each<[string, PartExit, RegExp, boolean]>([
   '%s again and again without a word: the run ends, and memory is named where it may be that',
   (_, end, says, memory) => {
     for (let i = 0; i < 5; i++) expect(lives(first, end)).toEqual(isRestarted);
-    const { ends } = lives(first, end) as { ends: Error & { options: { mend: string } } };
+    const { ends } = lives(first, end) as { ends: Error & { options: { hint: string } } };
     expect(ends.message).toMatch(says);
-    expect(ends.options.mend.includes('memory')).toBe(memory);
+    expect(ends.options.hint.includes('memory')).toBe(memory);
   },
 );
 

@@ -66,7 +66,7 @@ export function createRestarts(nowMs = () => performance.now()) {
     if (++lives.deaths <= maxDeathsInARow) return undefined;
     const message = `${slot.name} died ${lives.deaths} times in a row, last: ${describeEnd(end)}`;
     return new FourfoldError('unavailable', message, {
-      mend: lackedMemory ? 'look at the run’s log; too little memory is a usual reason' : 'look at the run’s log',
+      hint: lackedMemory ? 'look at the run’s log; too little memory is a usual reason' : 'look at the run’s log',
     });
   }
 

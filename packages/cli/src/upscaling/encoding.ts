@@ -62,14 +62,14 @@ export function encodingOf(path: string, longerSide: number): Encoding {
   const encoding = encodings[extension];
   if (!encoding) {
     throw new FourfoldError('invalid', `${path}: ${extension || 'no extension'} is no format to write`, {
-      mend: `end its name in ${Object.keys(encodings).join(', ')}`,
+      hint: `end its name in ${Object.keys(encodings).join(', ')}`,
     });
   }
   if (longerSide > encoding.largestSide) {
     throw new FourfoldError(
       'invalid',
       `${path}: a side of ${longerSide} pixels is more than ${encoding.name} holds, ${encoding.largestSide}`,
-      { mend: 'write a .png or .tiff' },
+      { hint: 'write a .png or .tiff' },
     );
   }
   return encoding;

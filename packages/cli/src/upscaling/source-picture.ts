@@ -30,7 +30,7 @@ export async function readSourcePicture(path: string): Promise<SourcePicture> {
     return await decode(bytes);
   } catch (cause) {
     if (isTooLarge(cause)) {
-      throw new FourfoldError('invalid', `${path} is ${tooLargeToDecode}`, { mend: 'cut it into parts' });
+      throw new FourfoldError('invalid', `${path} is ${tooLargeToDecode}`, { hint: 'cut it into parts' });
     }
     // Only now: an AVIF may begin as HEIC files do.
     const known = otherFormat(bytes);

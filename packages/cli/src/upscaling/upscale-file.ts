@@ -105,7 +105,7 @@ function upscaleTile(input: string, lr: Picture, upscale: UpscaleFileOptions['up
       'unavailable',
       `${input}: a tile of ${lr.width}x${lr.height} pixels could not be upscaled`,
       {
-        mend: 'where memory ran out, give a smaller --tile',
+        hint: 'where memory ran out, give a smaller --tile',
         cause,
       },
     );
@@ -139,7 +139,7 @@ function writeError(output: string, cause: unknown): FourfoldError {
   // libvips says it in words alone.
   if (!/No space left|File too large/.test(describeError(cause))) return storageError(output, 'written', cause);
   return new FourfoldError('no-space', `${output} could not be written: the disk is full`, {
-    mend: 'free some space',
+    hint: 'free some space',
     cause,
   });
 }

@@ -65,7 +65,7 @@ export async function createSharedFile(folder: string): Promise<OwnFile> {
         await handle.truncate(0);
         if (!['ENOSPC', 'EFBIG', 'EDQUOT', 'ENOMEM'].includes(systemErrorCode(cause) ?? '')) throw cause;
         throw new FourfoldError('no-space', `shared memory ${folder} has no room for ${bytes.byteLength} bytes`, {
-          mend: 'make it larger (in a container: its shm size), or set exchange.transport to grpc',
+          hint: 'make it larger (in a container: its shm size), or set exchange.transport to grpc',
           cause,
         });
       }

@@ -42,7 +42,9 @@ test('what fourfold’s own parts send is well-formed', () => {
   expect(worker({ leaseFailed: { token, reason: 'shard 3 is damaged\n', code: 'corrupt' } })).toBeUndefined();
   const { run, machine } = register;
   expect(worker({ leaving: { token: null, code: 'fault', reason: 'a kernel hangs', run, machine } })).toBeUndefined();
-  expect(messageProblem(coordinatorMessageSchema, { dismissed: { code: 'useless', reason: 'NaN' } })).toBeUndefined();
+  expect(
+    messageProblem(coordinatorMessageSchema, { dismissed: { code: 'bad-result', reason: 'NaN' } }),
+  ).toBeUndefined();
   const lease = { token, leaseMs: 1000, evaluation: { iteration: 1, generatorVersion: 1, measured: ['a'] } };
   expect(messageProblem(coordinatorMessageSchema, { lease })).toBeUndefined();
   expect(messageProblem(gradientRequestSchema, { token, begin: 0 })).toBeUndefined();

@@ -27,7 +27,7 @@ export function listenAddress(listen: string, { identity, allowInsecure }: RpcSe
   if (!address) throw new FourfoldError('invalid', `${listen} is no host:port to listen on`);
   if (!identity && !allowInsecure && !isLoopback(address.host)) {
     throw new FourfoldError('invalid', `${listen} can be reached from other machines, and there is no TLS`, {
-      mend: 'set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY (`fourfold certificates` makes them), or FOURFOLD_INSECURE=1 where the network is trusted',
+      hint: 'set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY (`fourfold certificates` makes them), or FOURFOLD_INSECURE=1 where the network is trusted',
     });
   }
   return address;

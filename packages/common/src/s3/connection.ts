@@ -5,7 +5,7 @@ import pRetry from 'p-retry';
 import type { Environment } from '../environment.js';
 import { describeError } from '../errors.js';
 import { createLogger } from '../log.js';
-import { startSaying } from '../waiting.js';
+import { startWaitReports } from '../waiting.js';
 import { isPassing, s3ErrorCode, toFourfoldError } from './failures.js';
 import { createKeyring, type Keyring } from './keyring.js';
 import type { Keys } from './role-keys.js';
@@ -60,7 +60,7 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
       const begunMs = performance.now();
       let reason = 'no answer yet';
       let said = false;
-      const stopSaying = startSaying((waitedMs) => {
+      const stopReports = startWaitReports((waitedMs) => {
         said = true;
         log.warn({ event: 'store-waiting', name, waitedMs, patienceMs, reason }, `waiting for ${name}`);
       });
@@ -93,7 +93,7 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
         if (atMostMs >= patienceMs || !isPassing(error)) isGivenUp = isPassing(error);
         throw toFourfoldError(name, error, settings);
       } finally {
-        stopSaying();
+        stopReports();
       }
     },
   };

@@ -1,6 +1,6 @@
 import { FourfoldError, systemErrorCode, type ErrorCode } from '../errors.js';
 import { decodeEntities } from './entities.js';
-import { keysMend, renewMend } from './key-source.js';
+import { keysHint, renewHint } from './key-source.js';
 import type { S3Settings } from './settings.js';
 
 /** An error of minio's client, which is loaded when it is needed. */
@@ -44,15 +44,15 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Error && error.message.includes('Retryable HTTP status');
 }
 
-type Refusal = [code: ErrorCode, problem: string, mend?: string | ((settings: S3Settings, error: Error) => string)];
+type Refusal = [code: ErrorCode, problem: string, hint?: string | ((settings: S3Settings, error: Error) => string)];
 
-const keysRefused: Refusal = ['refused', 'is not allowed', ({ keys }) => keysMend(keys)];
+const keysRefused: Refusal = ['refused', 'is not allowed', ({ keys }) => keysHint(keys)];
 const keysExpired: Refusal = [
   'refused',
   'is not allowed: the temporary keys have expired',
-  ({ keys }) => renewMend(keys),
+  ({ keys }) => renewHint(keys),
 ];
-const otherRegion: Refusal = ['refused', 'is in another region than this process was told', regionMend];
+const otherRegion: Refusal = ['refused', 'is in another region than this process was told', regionHint];
 
 const refusals: Record<string, Refusal> = {
   NoSuchKey: ['not-found', 'does not exist'],
@@ -87,15 +87,15 @@ const refusals: Record<string, Refusal> = {
 export function toFourfoldError(name: string, error: unknown, settings: S3Settings): FourfoldError {
   if (error instanceof FourfoldError) return error;
   const s3Code = s3ErrorCode(error);
-  const [code, problem, mend = addressMend(error)] = refusals[s3Code ?? ''] ?? ['unavailable', 'could not be reached'];
+  const [code, problem, hint = addressHint(error)] = refusals[s3Code ?? ''] ?? ['unavailable', 'could not be reached'];
   // The client leaves XML's entities, and MinIO's quotes around what comes in a header.
   const message = decodeEntities(error instanceof Error ? error.message : String(error)).replace(/^"(.*)"$/s, '$1');
   const cause = new Error([s3Code, message].filter(Boolean).join(': ') || 'the answer was none of an S3 service');
-  const told = typeof mend === 'function' ? mend(settings, error as Error) : mend;
-  return new FourfoldError(code, `${name} ${problem}`, { mend: told, cause });
+  const told = typeof hint === 'function' ? hint(settings, error as Error) : hint;
+  return new FourfoldError(code, `${name} ${problem}`, { hint: told, cause });
 }
 
-function addressMend(error: unknown): string | undefined {
+function addressHint(error: unknown): string | undefined {
   if (isS3Error(error) && s3ErrorCode(error) === undefined) return 'check FOURFOLD_S3_ENDPOINT';
   return /CERT|ERR_TLS|SIGNATURE|EPROTO/.test(systemErrorCode(error) ?? '')
     ? 'check http or https in FOURFOLD_S3_ENDPOINT; NODE_EXTRA_CA_CERTS names the certificate of an authority of your own'
@@ -103,7 +103,7 @@ function addressMend(error: unknown): string | undefined {
 }
 
 /** The service says which region it is, in a header or in its answer. */
-function regionMend({ region }: S3Settings, error: Error): string {
+function regionHint({ region }: S3Settings, error: Error): string {
   const { amzBucketRegion, region: answered } = error as Error & Partial<Record<'amzBucketRegion' | 'region', string>>;
   const expected = amzBucketRegion ?? answered ?? /expecting (?:'|&#39;)([\w-]+)/.exec(error.message)?.[1];
   return expected && expected !== region

@@ -85,7 +85,7 @@ export function readVariables(
     const value = readSecret(environment, variable);
     if (value) return value;
     throw new FourfoldError('invalid', `${variable} is not set, though another of the keys is`, {
-      mend: `set ${accessKey} and ${secretKey}, or nothing of them for anonymous access`,
+      hint: `set ${accessKey} and ${secretKey}, or nothing of them for anonymous access`,
     });
   };
   const token = readSecret(environment, sessionToken);
@@ -106,7 +106,7 @@ export const variablesOf = (source: KeySource, environment: Environment): (strin
     : [];
 
 /** What to look at where a service refuses the keys. */
-export function keysMend(source: KeySource): string {
+export function keysHint(source: KeySource): string {
   switch (source.from) {
     case 'nobody':
       return 'the request was anonymous: set FOURFOLD_S3_ACCESS_KEY and FOURFOLD_S3_SECRET_KEY';
@@ -122,7 +122,7 @@ export function keysMend(source: KeySource): string {
 }
 
 /** What to do where temporary keys have come to their end. */
-export const renewMend = (source: KeySource): string =>
+export const renewHint = (source: KeySource): string =>
   source.from === 'variables'
     ? `renew ${source.accessKey}, ${source.secretKey} and ${source.sessionToken}; files, named by these with _FILE, are read again`
-    : keysMend(source);
+    : keysHint(source);

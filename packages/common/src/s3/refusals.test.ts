@@ -103,12 +103,12 @@ test.each([
     answer(301, 'PermanentRedirect', 'this bucket is elsewhere'),
     "set FOURFOLD_S3_REGION to the bucket's region, which is not us-east-1, and FOURFOLD_S3_ENDPOINT to that region's",
   ],
-])('another region: %#', async (respond, mend) => {
+])('another region: %#', async (respond, hint) => {
   refuse = respond;
   good = 'another';
   const { store } = await openWith('first');
   const refused = await store.get('object').catch((error: unknown) => error);
-  expect(refused).toMatchObject({ code: 'refused', options: { mend } });
+  expect(refused).toMatchObject({ code: 'refused', options: { hint } });
   expect(describeError(refused)).toContain('s3://bucket/path/object is in another region than this process was told');
   expect(describeError(refused)).not.toMatch(/&#?\w+;/);
   expect(seen).toHaveLength(1);

@@ -33,14 +33,14 @@ export function readS3Settings(environment: Environment): S3Settings {
 }
 
 function parseEndpoint(environment: Environment): string {
-  const mend =
+  const hint =
     'set it to the base URL of the S3 service, such as https://minio.example:9000, or https://s3.REGION.amazonaws.com for AWS';
   const variable = endpointVariables.find((name) => environment[name]);
   const text = variable && environment[variable];
-  if (!text) throw new FourfoldError('invalid', `${endpointVariables[0]} is not set`, { mend });
+  if (!text) throw new FourfoldError('invalid', `${endpointVariables[0]} is not set`, { hint });
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBase = url && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.username;
-  if (!isBase) throw new FourfoldError('invalid', `${variable} is no base URL`, { mend });
+  if (!isBase) throw new FourfoldError('invalid', `${variable} is no base URL`, { hint });
   return url.origin;
 }
 

@@ -111,7 +111,7 @@ function isThere({ certificate, key }: CertificateFiles): boolean {
   if (hasCertificate === hasKey) return hasCertificate;
   const [there, not] = hasKey ? [key, certificate] : [certificate, key];
   throw new FourfoldError('invalid', `${there} is there, but ${not} is not`, {
-    mend: 'bring the missing file back, or move the other one away so that both are made anew',
+    hint: 'bring the missing file back, or move the other one away so that both are made anew',
   });
 }
 

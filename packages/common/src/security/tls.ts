@@ -27,8 +27,8 @@ export function readTlsIdentity(environment: Environment): TlsIdentity | undefin
   const missing = Object.values(variables).filter((variable) => !environment[variable]);
   if (missing.length === Object.keys(variables).length) return undefined;
   if (missing.length > 0) {
-    const mend = `set ${Object.values(variables).join(', ')} together, or none of them`;
-    throw new FourfoldError('invalid', `${missing.join(' and ')} is not set`, { mend });
+    const hint = `set ${Object.values(variables).join(', ')} together, or none of them`;
+    throw new FourfoldError('invalid', `${missing.join(' and ')} is not set`, { hint });
   }
   const read = (variable: string): string => {
     const path = environment[variable] as string;

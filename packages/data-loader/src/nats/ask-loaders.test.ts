@@ -46,7 +46,7 @@ function startLoaders(answers: Record<string, (times: number) => Answer>) {
       const answer = answers[loader](asked.filter((other) => other.loader === loader).length);
       if (answer === undefined) return;
       const about = JSON.parse(request) as BatchPlace;
-      const refusal = { code: answer as Refusal['code'], message: `${answer} at ${loader}`, mend: 'what to do' };
+      const refusal = { code: answer as Refusal['code'], message: `${answer} at ${loader}`, hint: 'what to do' };
       const data = answer === 'batch' ? encodeBatch(about, batch, 1 << 20)[0] : encodeRefusal(refusal);
       const inbox = `${reply.slice(0, reply.lastIndexOf('.'))}.*`;
       setTimeout(() => callbacks.get(inbox)?.(null, { subject: reply, data }), 1);
@@ -94,7 +94,7 @@ describe('a data-loader that refuses', () => {
     const result = await outcome(loaders, 1_000);
     const before = loaders.asked.map(({ loader }) => loader);
     if (before.includes('c')) expect(result).toBe('a batch');
-    else expect(result).toMatchObject({ code, options: { mend: 'what to do' } });
+    else expect(result).toMatchObject({ code, options: { hint: 'what to do' } });
     const both = startLoaders({ a: () => code, b: () => code });
     expect(await outcome(both, 1_000)).toMatchObject({ code });
     expect(both.asked).toHaveLength(2);

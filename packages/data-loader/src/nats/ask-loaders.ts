@@ -167,7 +167,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
         give(attempt);
       }
     };
-    const onRefusal = (attempt: Attempt, { code, message, mend }: Refusal) => {
+    const onRefusal = (attempt: Attempt, { code, message, hint }: Refusal) => {
       const { loader } = attempt;
       if (code === 'busy') {
         directory.rest(loader);
@@ -186,7 +186,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       attempt.wasRefused = true;
       const circumstances = { times, inARow: times, earlier: refusals, machines: directory.machines().add(machine) };
       if (judge(failure, circumstances) === 'the run') {
-        return fail(new FourfoldError(seen, message, { ...(mend && { mend }) }));
+        return fail(new FourfoldError(seen, message, { ...(hint && { hint }) }));
       }
       refusals.push(failure);
       give(attempt);

@@ -99,8 +99,8 @@ describe('a batch over NATS', () => {
     expect(messages.map(take).at(-1)).toEqual({ batch });
   });
 
-  test('refusals cross with their code and mend', () => {
-    const refusal = { code: 'corrupt' as const, message: 'shard-000000.tar is damaged', mend: 'restore it' };
+  test('refusals cross with their code and hint', () => {
+    const refusal = { code: 'corrupt' as const, message: 'shard-000000.tar is damaged', hint: 'restore it' };
     expect(receive([encodeRefusal(refusal)])).toEqual({ refusal });
     const long = receive([encodeRefusal({ code: 'failed', message: 'x'.repeat(100_000) })]);
     expect(long).toMatchObject({ refusal: { code: 'failed' } });

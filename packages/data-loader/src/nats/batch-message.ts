@@ -49,12 +49,12 @@ const refusalSchema = z.object({
     'mismatch',
   ]),
   message: z.string(),
-  mend: z.string().optional(),
+  hint: z.string().optional(),
 });
 export type Refusal = z.infer<typeof refusalSchema>;
 
-export function encodeRefusal({ code, message, mend }: Refusal): Uint8Array {
-  const text = JSON.stringify({ code, message: message.slice(0, 2000), mend: mend?.slice(0, 1000) });
+export function encodeRefusal({ code, message, hint }: Refusal): Uint8Array {
+  const text = JSON.stringify({ code, message: message.slice(0, 2000), hint: hint?.slice(0, 1000) });
   return Buffer.concat([Uint8Array.of(...mark, refusalKind, batchProtocolVersion), Buffer.from(text)]);
 }
 

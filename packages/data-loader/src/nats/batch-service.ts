@@ -156,10 +156,10 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
 function refusalOf(error: unknown): Refusal {
   const message = describeMessage(error);
   if (!(error instanceof FourfoldError)) return { code: 'failed', message };
-  return { code: error.code, message, ...(error.options.mend && { mend: error.options.mend }) };
+  return { code: error.code, message, ...(error.options.hint && { hint: error.options.hint }) };
 }
 
-/** The error and its causes, without the mend, which a refusal holds beside it. */
+/** The error and its causes, without the hint, which a refusal holds beside it. */
 const describeMessage = (error: unknown): string =>
   error instanceof FourfoldError
     ? describeError(new Error(error.message, { cause: error.cause }))

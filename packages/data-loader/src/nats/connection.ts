@@ -1,4 +1,4 @@
-import { describeError, startSaying, type Environment, type Logger } from '@fourfold/common';
+import { describeError, startWaitReports, type Environment, type Logger } from '@fourfold/common';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { connectPatiently } from './first-connection.js';
 import { permissionRefusal } from './failures.js';
@@ -42,7 +42,7 @@ export async function connectToNats({
   const connection = await connectPatiently({ settings, name, patienceMs, log, signal });
   const listeners = new Set<() => void>();
   const failed = new AbortController();
-  let down: { reason: string; stopSaying: () => void } | undefined;
+  let down: { reason: string; stopReports: () => void } | undefined;
   let isClosing = false;
   const say = (waitedMs: number) =>
     log.warn({ event: 'nats-waiting', servers, waitedMs, reason: down?.reason }, 'waiting for NATS');
@@ -50,10 +50,10 @@ export async function connectToNats({
     for await (const status of connection.status()) {
       if (isClosing) continue;
       if (status.type === 'disconnect') {
-        down ??= { reason: 'the connection is lost', stopSaying: startSaying(say) };
+        down ??= { reason: 'the connection is lost', stopReports: startWaitReports(say) };
       } else if (status.type === 'reconnect') {
         log.info({ event: 'nats-back', server: status.server }, 'NATS is there again');
-        down?.stopSaying();
+        down?.stopReports();
         down = undefined;
         for (const listener of listeners) listener();
       } else if (status.type === 'error') {
@@ -73,7 +73,7 @@ export async function connectToNats({
     failed: failed.signal,
     async close() {
       isClosing = true;
-      down?.stopSaying();
+      down?.stopReports();
       await connection.close();
     },
   };

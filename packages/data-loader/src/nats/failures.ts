@@ -10,8 +10,8 @@ const checkIdentity = 'check FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURF
  */
 export function refusalOf(error: unknown): FourfoldError | undefined {
   if (!(error instanceof Error)) return undefined;
-  const failure = (code: ErrorCode, problem: string, mend: string) =>
-    new FourfoldError(code, `NATS ${problem}`, { mend, cause: error });
+  const failure = (code: ErrorCode, problem: string, hint: string) =>
+    new FourfoldError(code, `NATS ${problem}`, { hint, cause: error });
   if (error instanceof errors.AuthorizationError && /violation/i.test(error.message)) {
     return failure('refused', 'refuses this user', 'check FOURFOLD_NATS_USER and FOURFOLD_NATS_PASSWORD');
   }
@@ -29,7 +29,7 @@ export function refusalOf(error: unknown): FourfoldError | undefined {
 /** NATS does not let this user do what batches need. */
 export function permissionRefusal(error: InstanceType<typeof errors.PermissionViolationError>): FourfoldError {
   return new FourfoldError('refused', `NATS refuses this user a ${error.operation} of ${error.subject}`, {
-    mend: 'let the user of FOURFOLD_NATS_USER publish and subscribe to fourfold.> and _INBOX.>',
+    hint: 'let the user of FOURFOLD_NATS_USER publish and subscribe to fourfold.> and _INBOX.>',
     cause: error,
   });
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { describeError, FourfoldError, sayingSo, type Logger } from '@fourfold/common';
+import { describeError, FourfoldError, reportWaiting, type Logger } from '@fourfold/common';
 import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import { refusalOf } from './failures.js';
 import { serverNames, type NatsSettings } from './settings.js';
@@ -29,7 +29,7 @@ export async function connectPatiently(options: FirstConnectionOptions): Promise
   const servers = serverNames(settings);
   let reason = 'no answer yet';
   const connecting = connectAgain(options, (error) => (reason = describeError(error)));
-  return sayingSo(connecting, (waitedMs) =>
+  return reportWaiting(connecting, (waitedMs) =>
     log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS'),
   );
 }
@@ -50,7 +50,7 @@ async function connectAgain(
       const waitedMs = Math.round(performance.now() - begunMs);
       if (waitedMs >= patienceMs) {
         throw new FourfoldError('unavailable', `NATS was not reached at ${servers.join(', ')} for ${waitedMs} ms`, {
-          mend: 'start nats-server, or check FOURFOLD_NATS_URL',
+          hint: 'start nats-server, or check FOURFOLD_NATS_URL',
           cause: error,
         });
       }

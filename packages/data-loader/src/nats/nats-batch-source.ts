@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { createRepeats, startSaying, type Logger, type RunConfig } from '@fourfold/common';
+import { createRepeats, startWaitReports, type Logger, type RunConfig } from '@fourfold/common';
 import type { Batch } from '../batch-source.js';
 import type { DatasetManifest } from '../manifest.js';
 import { askLoaders, type BatchRequestStats } from './ask-loaders.js';
@@ -71,13 +71,13 @@ export async function connectBatchSource({
   };
   /** The one that is spoken of: the oldest, for as long as it is that. */
   let spoken: Waiting | undefined;
-  let stopSaying = () => undefined as void;
+  let stopReports = () => undefined as void;
   const followOldest = () => {
     const [oldest] = waiting;
     if (oldest === spoken) return;
-    stopSaying();
+    stopReports();
     spoken = oldest;
-    if (oldest) stopSaying = startSaying(() => say(oldest));
+    if (oldest) stopReports = startWaitReports(() => say(oldest));
   };
   return {
     async batch(iteration, replica, stop) {
@@ -95,7 +95,7 @@ export async function connectBatchSource({
     },
     stats: () => ({ ...stats }),
     async close() {
-      stopSaying();
+      stopReports();
       closed.abort(new Error('the source of batches is closed'));
       await link.close();
     },

@@ -25,7 +25,7 @@ export function readNatsSettings(environment: Environment): NatsSettings {
   if (!user !== (password === undefined)) {
     const [missing, other] = user ? [variables.password, variables.user] : [variables.user, variables.password];
     throw new FourfoldError('invalid', `${missing} is not set, though ${other} is`, {
-      mend: 'set both, or none for a server that asks for none',
+      hint: 'set both, or none for a server that asks for none',
     });
   }
   const isSecure = urls[0].protocol === 'tls:';
@@ -46,8 +46,8 @@ export const serverNames = ({ servers }: NatsSettings): string[] =>
   servers.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
 
 function parseUrls(text: string | undefined): URL[] {
-  const mend = 'set it to nats://HOST:PORT or tls://HOST:PORT, or several of one kind with commas in between';
-  const refuse = (problem: string) => new FourfoldError('invalid', `${variables.url} ${problem}`, { mend });
+  const hint = 'set it to nats://HOST:PORT or tls://HOST:PORT, or several of one kind with commas in between';
+  const refuse = (problem: string) => new FourfoldError('invalid', `${variables.url} ${problem}`, { hint });
   if (!text) throw refuse('is not set');
   const urls = text.split(',').map((part) => {
     const url = URL.canParse(part.trim()) ? new URL(part.trim()) : undefined;
@@ -56,7 +56,7 @@ function parseUrls(text: string | undefined): URL[] {
     }
     if (url.username || url.password) {
       throw new FourfoldError('invalid', `${variables.url} holds credentials`, {
-        mend: `move them to ${variables.user} and ${variables.password}`,
+        hint: `move them to ${variables.user} and ${variables.password}`,
       });
     }
     return url;

@@ -155,7 +155,7 @@ const madeFrom = ({ set }: Known): string => `made from a photograph of ${set}, 
 
 function noSuchPart({ title }: Source, wanted: Part, there: ReadonlySet<Part | undefined>): FourfoldError {
   const others = parts.filter((part) => there.has(part));
-  const mend =
+  const hint =
     others.length > 0 ? `name the ${others.join(' or ')} part` : 'leave --part out: no parts are known of these names';
-  return new FourfoldError('invalid', `${title} has no ${wanted} part`, { mend });
+  return new FourfoldError('invalid', `${title} has no ${wanted} part`, { hint });
 }

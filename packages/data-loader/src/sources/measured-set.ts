@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { FourfoldError, sha256 } from '@fourfold/common';
-import { decodePicture, naming, type Picture } from '../picture.js';
+import { decodePicture, withName, type Picture } from '../picture.js';
 import { formatsRead } from '../picture-formats.js';
 import { choosePhotographs, type Chosen, type Part } from './layouts.js';
 import { openSource } from './open-source.js';
@@ -13,7 +13,7 @@ export interface MeasuredSet extends Pick<Chosen, 'set' | 'part' | 'photographs'
   name: string;
   /** What errors call one of its pictures. */
   title: (photograph: SourceFile) => string;
-  /** A photograph's bytes. Throws `invalid`, or what the store does, naming it. */
+  /** A photograph's bytes. Throws `invalid`, or what the store does, withName it. */
   read: (photograph: SourceFile) => Promise<Buffer>;
   /** A photograph, decoded; throws as `read` does. */
   decode: (photograph: SourceFile) => Promise<Picture>;
@@ -34,15 +34,15 @@ export async function openMeasuredSet(place: string): Promise<MeasuredSet> {
     await source.close();
     const why = left.length > 0 ? `; the first of ${left.length} files, ${left[0].file}: ${left[0].reason}` : '';
     throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${why}`, {
-      mend: `name a folder, zip or tar of pictures: ${formatsRead} are read`,
+      hint: `name a folder, zip or tar of pictures: ${formatsRead} are read`,
     });
   }
   const title = (photograph: SourceFile) => `${source.title}/${photograph.name}`;
-  const read = (photograph: SourceFile) => naming(title(photograph), photograph.read());
+  const read = (photograph: SourceFile) => withName(title(photograph), photograph.read());
   return {
     name: set ?? (basename(source.context.split('/')[0]) || place),
     ...{ set, part, photographs, left, title, read },
-    decode: async (photograph) => naming(title(photograph), decodePicture(await read(photograph))),
+    decode: async (photograph) => withName(title(photograph), decodePicture(await read(photograph))),
     close: () => source.close(),
   };
 }

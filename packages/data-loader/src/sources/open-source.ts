@@ -22,14 +22,14 @@ export async function openSource(place: string, onListing?: OnListing): Promise<
   const found = await stat(path).catch((cause: unknown) => {
     const missing = systemErrorCode(cause) === 'ENOENT';
     throw new FourfoldError(missing ? 'not-found' : 'invalid', `folder ${path} cannot be listed`, {
-      mend: 'name a folder of pictures, or a zip or tar of them',
+      hint: 'name a folder of pictures, or a zip or tar of them',
       cause,
     });
   });
   if (found.isDirectory()) return openFolderSource(path, onListing);
   if (archiveName.test(path)) return openArchive(path, path, onListing);
   throw new FourfoldError('invalid', `${path} is neither a folder nor a zip, tar or tgz`, {
-    mend: 'name a folder of pictures, or a zip or tar of them',
+    hint: 'name a folder of pictures, or a zip or tar of them',
   });
 }
 
@@ -102,7 +102,7 @@ const readOrReason = (path: string): Promise<Buffer> =>
 async function openStoreSource(url: string): Promise<Source> {
   if (archiveName.test(url)) {
     throw new FourfoldError('invalid', `${url}: archives are read from the disks of this machine alone`, {
-      mend: 'download it, or store its pictures one by one',
+      hint: 'download it, or store its pictures one by one',
     });
   }
   const store = openStore(url);

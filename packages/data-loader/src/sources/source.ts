@@ -35,6 +35,6 @@ export const tooLarge = (sizeBytes: number): string | undefined =>
 
 /** That an archive cannot be used; `where` says which of its entries, and what is wrong there. */
 export const damagedArchive = (title: string, where: string, cause?: unknown): FourfoldError =>
-  new FourfoldError('corrupt', `${title} is damaged: ${where}`, { mend: 'fetch the archive again', cause });
+  new FourfoldError('corrupt', `${title} is damaged: ${where}`, { hint: 'fetch the archive again', cause });
 
 export const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);

@@ -133,7 +133,7 @@ async function unpack(path: string, title: string): Promise<TarBytes> {
       sizeBytes += piece.length;
       if (sizeBytes > largestUnpackedBytes) {
         throw new FourfoldError('invalid', `${title} unpacks to more than ${largestUnpackedBytes} bytes`, {
-          mend: 'gunzip it first; a tar is read where it lies',
+          hint: 'gunzip it first; a tar is read where it lies',
         });
       }
     }

@@ -78,7 +78,7 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
     return { format: 'safetensors', preprocessing, tensors, isBgr: false };
   }
   throw new FourfoldError('invalid', `${path} is no file of VGG19’s weights that fourfold knows`, {
-    mend: 'give vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s vgg19-dcbb9e9d.pth or safetensors',
+    hint: 'give vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s vgg19-dcbb9e9d.pth or safetensors',
   });
 }
 
@@ -107,7 +107,7 @@ function checkPublishedHash(path: string, bytes: Buffer, hash: string): void {
     ? `its SHA-256 begins with ${hash.slice(0, 8)}, its name says ${inName}`
     : 'its MD5 is not that of Keras’s file';
   throw new FourfoldError('corrupt', `${path} is damaged: ${reason}`, {
-    mend: 'fetch the file again, or rename it where it is not the published one',
+    hint: 'fetch the file again, or rename it where it is not the published one',
   });
 }
 

@@ -23,7 +23,7 @@ export async function readKerasFile(
   (await hdf5.ready).activate_throwing_error_handler();
   const damaged = (cause: unknown) =>
     new FourfoldError('corrupt', `${what} is damaged: it cannot be read as HDF5`, {
-      mend: 'fetch the file again',
+      hint: 'fetch the file again',
       cause,
     });
   let file;

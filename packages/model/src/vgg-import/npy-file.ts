@@ -55,7 +55,7 @@ function endOfHeader(bytes: Buffer, what: string): number {
   const begin = magic.length + 2 + lengthBytes;
   const end = bytes.length < begin ? Infinity : begin + bytes.readUIntLE(magic.length + 2, lengthBytes);
   if (end > bytes.length) {
-    throw new FourfoldError('corrupt', `${what} is cut off in its header`, { mend: 'fetch the file again' });
+    throw new FourfoldError('corrupt', `${what} is cut off in its header`, { hint: 'fetch the file again' });
   }
   const header = bytes.toString('latin1', begin, end);
   if (!/'descr':\s*'\|O'/.test(header) || !/'shape':\s*\(\)/.test(header)) {

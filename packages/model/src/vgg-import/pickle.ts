@@ -45,10 +45,10 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
   const memo = new Map<number, unknown>();
 
   const corrupt = (reason: string) =>
-    new FourfoldError('corrupt', `${what} is damaged: its pickle ${reason}`, { mend: 'fetch the file again' });
+    new FourfoldError('corrupt', `${what} is damaged: its pickle ${reason}`, { hint: 'fetch the file again' });
   const refuse = (reason: string) =>
     new FourfoldError('invalid', `${what} is refused: its pickle ${reason}`, {
-      mend: 'nothing of it was run; take the file from where the weights were published',
+      hint: 'nothing of it was run; take the file from where the weights were published',
     });
   const take = (sizeBytes: number): Buffer => {
     if (sizeBytes > bytes.length - at) throw corrupt('is cut off');

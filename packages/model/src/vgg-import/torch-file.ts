@@ -95,5 +95,5 @@ function arrayOf(name: string, { offset, shape }: TorchTensor, storage: Buffer):
 
 const truncated = (what: string, part: string) =>
   new FourfoldError('corrupt', `${what} is damaged: ${part} is missing or has another size`, {
-    mend: 'fetch the file again',
+    hint: 'fetch the file again',
   });

@@ -63,5 +63,5 @@ const isContiguous = (shape: number[], stride: number[]): boolean =>
 
 const refused = (what: string, reason: string) =>
   new FourfoldError('invalid', `${what} is refused: ${reason}`, {
-    mend: 'save the state_dict of the model in float32: torch.save(model.state_dict(), FILE)',
+    hint: 'save the state_dict of the model in float32: torch.save(model.state_dict(), FILE)',
   });

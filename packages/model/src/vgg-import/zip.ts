@@ -17,7 +17,7 @@ export async function readZip(bytes: Buffer, what: string): Promise<Map<string, 
   const corrupt = (part: string) => (cause: unknown) => {
     if (cause instanceof FourfoldError) throw cause;
     throw new FourfoldError('corrupt', `${what} is damaged: ${part} cannot be read`, {
-      mend: 'fetch the file again',
+      hint: 'fetch the file again',
       cause,
     });
   };
@@ -28,7 +28,7 @@ export async function readZip(bytes: Buffer, what: string): Promise<Map<string, 
       const read = async (): Promise<Buffer> => {
         if (entry.compressionMethod !== 0) {
           throw new FourfoldError('invalid', `${what} is refused: ${entry.fileName} is compressed`, {
-            mend: 'give the file as torch.save wrote it, which compresses nothing',
+            hint: 'give the file as torch.save wrote it, which compresses nothing',
           });
         }
         const body = await buffer(await zip.openReadStreamPromise(entry));
