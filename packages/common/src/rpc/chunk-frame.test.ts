@@ -3,6 +3,7 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { expect, test } from 'vitest';
 import { deserializeChunk, serializeChunk } from './chunk-frame.js';
+import { wire } from './wire.js';
 
 /** The bytes that grpc-js would send of a chunk. */
 function bytesOf(begin: number, data: Uint8Array): Buffer {
@@ -14,32 +15,38 @@ function bytesOf(begin: number, data: Uint8Array): Buffer {
 
 const data = Uint8Array.from({ length: 300 }, (_, i) => i);
 const proto = fileURLToPath(new URL('../../../../proto/fourfold/v1/fourfold.proto', import.meta.url));
-/** As protobuf's own library reads a chunk. */
-const { responseDeserialize } = (loadSync(proto)['fourfold.v1.Worker'] as ServiceDefinition)['PullGradient'];
+/** As protobuf's own library writes and reads a chunk. */
+const { responseSerialize, responseDeserialize } = (
+  loadSync(proto, { defaults: true })['fourfold.v1.Worker'] as ServiceDefinition
+)['PullGradient'];
+const read = (message: Buffer) => deserializeChunk(message, responseDeserialize);
 
 test.each([0, 1, 262_144, 2 ** 32 - 1])('a chunk at byte %i is what protobuf says it is', (begin) => {
   expect(responseDeserialize(bytesOf(begin, data))).toEqual({ begin, data: Buffer.from(data) });
-  expect(deserializeChunk(bytesOf(begin, data))).toEqual({ begin, data: Buffer.from(data) });
+  expect(read(bytesOf(begin, data))).toEqual({ begin, data: Buffer.from(data) });
 });
 
-test('its data is no copy', () => {
+test.each([0, 1, 127, 128, 300])('a chunk of %i bytes that another protobuf library wrote is read', (length) => {
+  for (const begin of [0, 262_144]) {
+    const chunk = { begin, data: Buffer.from(data.subarray(0, length)) };
+    expect(read(responseSerialize(chunk))).toEqual(chunk);
+    expect(wire.Worker.service.PullGradient.responseDeserialize(responseSerialize(chunk))).toEqual(chunk);
+  }
+});
+
+test('begin is zero where it is left out, and unknown fields are passed over', () => {
+  const bytes = Buffer.from([0x18, 0x05, 0x12, 0x02, 0xaa, 0xbb]);
+  expect(read(bytes)).toEqual({ begin: 0, data: Buffer.from([0xaa, 0xbb]) });
+});
+
+test('the data of our own form is not copied', () => {
   const message = bytesOf(0, data);
-  const { data: view } = deserializeChunk(message);
+  const { data: view } = read(message);
   expect(view.buffer).toBe(message.buffer);
 });
 
-test('what is no chunk is never the next one', () => {
+test('bytes that are not a chunk are never the next one', () => {
   const good = bytesOf(7, data);
-  const changed = (at: number) => Buffer.from(good).fill(0x55, at, at + 1);
-  const longer = Buffer.concat([good, Buffer.alloc(1)]);
-  for (const bad of [
-    Buffer.alloc(0),
-    good.subarray(0, 10),
-    good.subarray(0, -1),
-    longer,
-    changed(0),
-    changed(5),
-    changed(7),
-  ])
-    expect(deserializeChunk(bad)).toEqual({ begin: -1, data: Buffer.alloc(0) });
+  for (const bad of [good.subarray(0, 10), good.subarray(0, -1), good.fill(0xff, 6, 11)])
+    expect(read(bad)).toEqual({ begin: -1, data: Buffer.alloc(0) });
 });

@@ -16,8 +16,9 @@ for (const [service, method] of [
   ['Worker', 'PullGradient'],
 ]) {
   const { [method]: bulk } = definition[`fourfold.v1.${service}`] as ServiceDefinition;
+  const decode = bulk.responseDeserialize;
   bulk.responseSerialize = serializeChunk;
-  bulk.responseDeserialize = deserializeChunk;
+  bulk.responseDeserialize = (message: Buffer) => deserializeChunk(message, decode);
 }
 
 /** The services of proto/fourfold/v1. */
