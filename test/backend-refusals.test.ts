@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, startFourfold } from './support/process.js';
 
 /*
- * Backends that are asked for and cannot be had: one line that says why, and exit code 2; 1 where another machine may have the device.
+ * A requested backend that is not available: one line that says why, and exit code 2; 1 if another machine may have the device.
  */
 
 afterEach(killAll);
@@ -37,7 +37,7 @@ test.each([
   ['an unknown precision', ['--set', 'workers.precision=f16'], /^fourfold: .*workers\.precision is "f16": it must be/],
 ])('%s', (_, args, reason) => expectRefusal([...oneStep, ...args], reason));
 
-test('cuda from a libtorch, or on a machine, that has none', async ({ skip }) => {
+test('cuda on a libtorch, or a machine, without it', async ({ skip }) => {
   const [torch] = probeBackends();
   skip(!torch.found, torch.detail);
   skip(torch.detail.includes('with CUDA'), 'this libtorch has CUDA');
@@ -45,9 +45,9 @@ test('cuda from a libtorch, or on a machine, that has none', async ({ skip }) =>
   await expectRefusal(args, /^fourfold: backend torch: cuda was asked for, and there is none: /);
 });
 
-describe('torch, where its set-up cannot be used', () => {
+describe('torch with a set-up that cannot be used', () => {
   let folder: string;
-  /** The package with a build folder of its own, which every process takes in place of the repository's. */
+  /** The package with its own build folder, which every process uses instead of the repository's. */
   let wrapper: string[];
 
   beforeAll(async () => {
@@ -78,7 +78,7 @@ describe('torch, where its set-up cannot be used', () => {
     await writeFile(join(folder, 'build/build.json'), JSON.stringify(record));
     await writeFile(join(folder, 'build/torch.node'), 'no addon');
   }
-  /** The header from which the version of a libtorch is known. */
+  /** The header that gives a libtorch's version. */
   async function libtorch(version: string): Promise<void> {
     const headers = join(folder, 'libtorch/include/torch/headeronly');
     await mkdir(headers, { recursive: true });
@@ -120,7 +120,7 @@ describe('torch, where its set-up cannot be used', () => {
     await refused(/^fourfold: backend torch: the addon cannot be loaded \(.*\): run npm run setup:torch again$/);
   });
 
-  test('an addon for CUDA whose libraries this machine cannot load: another machine may', async () => {
+  test('an addon for CUDA whose libraries this machine cannot load: exit code 1, since another machine may', async () => {
     await setUp(here, true);
     await libtorch('2.9.1');
     await refused(/^fourfold: backend torch: the addon cannot be loaded/, 1);

@@ -17,7 +17,7 @@ import {
 } from './support/small-run.js';
 
 /*
- * What a worker sends that it should not: it is named and refused, and the run goes on with the others, or says why not.
+ * A worker that sends bad data is named and refused, and the run goes on with the others, or says why not.
  */
 
 const finished = { code: 0, signal: null };
@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterEach(killAll);
 afterAll(() => runs.remove());
 
-/** A run with one worker behind a proxy that does this to what it sends. */
+/** A run with one worker behind a proxy that changes what it sends. */
 async function runWithBadWorker(name: string, corruption: Corruption, ...args: string[]) {
   const run = await runs.create(name, grpc);
   const coordinator = startCoordinator(run, ...args);
@@ -52,7 +52,7 @@ async function runWithBadWorker(name: string, corruption: Corruption, ...args: s
   return { run, coordinator, worker, close: () => proxy.close() };
 }
 
-/** Puts a value at `element`, in as many of the chunks that hold it as told, after some that stay good. */
+/** Puts a value at `element`, in a given number of the chunks that hold it, after some good ones. */
 function poison(value: number, times: number, good = 0): (chunk: Chunk) => Chunk {
   let left = times;
   let goodLeft = good;
@@ -92,7 +92,7 @@ test.each([
   120_000,
 );
 
-test('a gradient of another shape is refused by the name of the tensor where it ends', async () => {
+test('a gradient of another shape is refused with the name of the tensor at which it ends', async () => {
   let left = 1;
   const chunk = (whole: Chunk): Chunk =>
     left-- > 0 ? { ...whole, data: (whole.data as Buffer).subarray(0, 40) } : whole;
@@ -126,8 +126,8 @@ test('bad gradients in a row stop the run, with the tensor and the worker, and a
   await expectSameEnd(run, resumed);
 }, 120_000);
 
-test('a worker whose gradients are all bad stops nobody while another one is there', async () => {
-  // Alone, before the other is there, it would stop the run.
+test('a worker whose gradients are all bad does not stop a run that has another worker', async () => {
+  // Alone, before the other joins, it would stop the run.
   const both = ['--set', 'workers.minimumToStart=2'];
   const { run, coordinator, close } = await runWithBadWorker('one-of-two', { chunk: poison(NaN, Infinity) }, ...both);
   startWorkers(run, 1);
@@ -142,12 +142,7 @@ const loss = (message: WorkerMessage): WorkerMessage => {
 };
 
 test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
-  [
-    'a message that is malformed',
-    loss,
-    /^fourfold: malformed message: gradientReady\.losses\.no name: /,
-    'worker-lost',
-  ],
+  ['a malformed message', loss, /^fourfold: malformed message: gradientReady\.losses\.no name: /, 'worker-lost'],
   [
     'another protocol version',
     (message) => (message.register ? { register: { ...message.register, protocolVersion: 999 } } : message),
@@ -155,7 +150,7 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
     'worker-refused',
   ],
   [
-    // It comes first, but what it computes with is not what the run's workers must have.
+    // It joins first, but it does not set the kind that the run's workers must have.
     'another format of gradients',
     ({ register, ...rest }) =>
       register
@@ -171,14 +166,14 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
     'worker-refused',
   ],
   [
-    'an address that is none',
+    'an invalid address',
     (message) =>
       message.register ? { register: { ...message.register, exchangeAddress: 'unix:/tmp/socket' } } : message,
     /^fourfold: malformed message: exchangeAddress: must be host:port$/,
     'worker-refused',
   ],
 ])(
-  '%s: the worker is told why and ends, the run goes on without it',
+  '%s: the worker gets the reason and ends, the run goes on without it',
   async (what, message, says, event) => {
     const name = what.replaceAll(' ', '-');
     const { run, coordinator, worker, close } = await runWithBadWorker(name, { message });
@@ -222,13 +217,13 @@ test('a worker that nobody can reach at its address is the one that leaves; the 
   await expectSameEnd(run, coordinator);
 }, 120_000);
 
-test('workers that are killed with the same lease, one after the other: it is held back, and the next one does it', async () => {
+test('workers killed one after the other with the same lease: it is held back, and the next one computes it', async () => {
   const run = await runs.create('killed', grpc);
   const coordinator = startCoordinator(run);
   for (const seat of [1, 2, 3]) {
     const [worker] = startWorkers(run, 1);
     await coordinator.waitFor(({ event, worker }) => event === 'lease' && worker === seat, 'a lease');
-    // It has not computed anything yet: it has just been started.
+    // It has just started, and has not computed anything yet.
     worker.child.kill('SIGKILL');
     await coordinator.waitFor(({ event, worker }) => event === 'worker-lost' && worker === seat, 'its loss');
   }

@@ -60,9 +60,9 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
   async function stop(loader: Process): Promise<LogEvent> {
     loader.child.kill('SIGTERM');
     expect(await loader.exit).toEqual({ code: 143, signal: null });
-    return loader.waitFor(({ event }) => event === 'stopped', 'its last words');
+    return loader.waitFor(({ event }) => event === 'stopped', 'its stop');
   }
-  /** Wait until a worker knows so many data-loaders. */
+  /** Wait until a worker knows this many data-loaders. */
   const knows = ({ events }: Client, count: number) =>
     expect
       .poll(() => events.filter(({ event }) => event === 'loader-found').length, { timeout: 30_000 })
@@ -130,7 +130,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     expect(worker.source.stats().late).toBe(0);
   });
 
-  test('SIGTERM: what was asked is answered, what comes then goes to the other one', async () => {
+  test('SIGTERM: pending requests are answered, later ones go to the other one', async () => {
     await start();
     const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
     const { requests } = await observer();
@@ -153,7 +153,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     expect(leaving.errors).toEqual(['fourfold: stopped by SIGTERM']);
   });
 
-  test('more requests than may wait are told to ask another, and come in the end', async () => {
+  test('requests beyond the queue’s limit are sent to another data-loader, and are answered in the end', async () => {
     await start();
     const loader = await bed.startLoader();
     const worker = await client();
@@ -182,7 +182,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     expect([count, hr.length]).toEqual([8, 8 * 96 * 96 * 3]);
   });
 
-  test('a data-loader of another seed is never asked, and the wait says what is there', async () => {
+  test('a data-loader of another seed is never asked, and the wait says which exist', async () => {
     await start();
     await bed.startLoader(['seed=6']);
     const { requests } = await observer();
@@ -249,7 +249,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     rogue.subscribe('fourfold.>', {
       callback: (_, message) => garbage.forEach((bytes) => message.respond(bytes)),
     });
-    // Announcements that are none.
+    // Malformed announcements.
     for (const bytes of garbage) rogue.publish('fourfold.batches.x.loaders', bytes);
     await rogue.flush();
     await expectBatches(worker, 0, 5);
@@ -280,7 +280,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     }
   });
 
-  test('healthy while it runs, ready while NATS is there', async () => {
+  test('healthy while it runs, ready while NATS is reachable', async () => {
     await start();
     const loader = await bed.startLoader([], ['--http', '127.0.0.1:0']);
     const { address } = await loader.waitFor(({ event }) => event === 'http', 'its HTTP server');
@@ -301,7 +301,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     await expect.poll(() => get('/readyz'), { timeout: 20_000 }).toEqual([200, 'ok']);
   });
 
-  test('closing ends what waits', async () => {
+  test('closing ends waiting requests', async () => {
     await start();
     const worker = await bed.connectClient(environment);
     const waiting = expect(worker.source.batch(0, 0)).rejects.toThrow('closed');

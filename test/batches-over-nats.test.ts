@@ -12,7 +12,7 @@ import {
 import { alert } from './support/timing.js';
 
 /*
- * A run whose batches come from data-loaders over a real NATS has the weights of the same run without, whatever happens to
+ * A run whose batches come from data-loaders over a real NATS has the same weights as the run without them, whatever happens to
  * data-loaders and NATS on the way.
  */
 
@@ -50,12 +50,12 @@ describe.skipIf(!findProgram('nats-server'))('batches over NATS (after npm run s
   async function stop(loader: Process): Promise<LogEvent> {
     loader.child.kill('SIGTERM');
     expect(await loader.exit).toEqual({ code: 143, signal: null });
-    return loader.waitFor(({ event }) => event === 'stopped', 'its last words');
+    return loader.waitFor(({ event }) => event === 'stopped', 'its stop');
   }
-  /** What a worker says of its batches when it ends. */
+  /** A worker's report of its batches when it ends. */
   const batchesOf = (worker: Process) => worker.waitFor(({ event }) => event === 'batches', 'its counts');
 
-  test('two workers and two data-loaders: the same weights; all that workers wait for is counted', async () => {
+  test('two workers and two data-loaders: the same weights; all waits of workers are counted', async () => {
     const run = await runs.create('undisturbed', overNats);
     const loaders = [startLoader(run), startLoader(run)];
     await Promise.all(loaders.map(started));

@@ -12,7 +12,8 @@ import {
 } from './support/small-run.js';
 
 /*
- * What is evaluated has a checkpoint, so that the best can stay, and the figures outlive the coordinator that had them measured.
+ * Every evaluated iteration has a checkpoint, so that the best can be kept, and the figures outlive the coordinator that asked
+ * for them.
  */
 
 let runs: SmallRuns;
@@ -36,7 +37,7 @@ async function expectFinished(process: Process): Promise<void> {
   expect(await process.exit, process.errors.join('\n')).toEqual({ code: 0, signal: null });
 }
 
-/** What a finished run's newest checkpoint says of its evaluations. */
+/** The evaluations in a finished run's newest checkpoint. */
 async function evaluationsOf({ store }: SmallRun) {
   const newest = (await listCheckpoints(store)).at(-1) as string;
   const { history, best } = await readManifest(checkpointStore(store, newest));
@@ -69,7 +70,7 @@ test('the newest and the best stay, and the best is found by name', async () => 
   expect(JSON.parse(pulled.stdout)).toMatchObject({ iteration: highest.iteration });
 }, 120_000);
 
-test('the coordinator killed as a checkpoint is there: what was being measured is measured again', async () => {
+test('the coordinator killed when a checkpoint exists: the evaluation under way is repeated', async () => {
   const run = await runs.create('killed');
   const coordinator = startCoordinator(run, ...settings);
   const [worker] = startWorkers(run, 1, ...settings);

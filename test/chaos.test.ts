@@ -14,8 +14,8 @@ import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
 import { killAll, photographs, type LogEvent } from './support/process.js';
 
 /*
- * Promises 1 to 3 of the design at once: whatever is killed, frozen or cut off, the weights are those of an undisturbed run, and no
- * iteration is skipped or used twice. FOURFOLD_CHAOS_FAULTS, _SEED and _ONLY make it longer or another one: `npm run chaos`.
+ * Promises 1 to 3 of the design at once: whatever is killed, frozen or cut off, the weights are those of an undisturbed run,
+ * and no iteration is skipped or used twice. FOURFOLD_CHAOS_FAULTS, _SEED and _ONLY change the faults: `npm run chaos`.
  */
 
 const only = process.env['FOURFOLD_CHAOS_ONLY'] ?? '';
@@ -32,12 +32,15 @@ const training = clusterConfig([
   { kind: 'gan', iterations: third, learningRate: 1e-5 },
 ]);
 const counts = { workers: 3, loaders: 2, iterations: 3 * third };
-/** A wait that is longer than this must have said what for: the first word comes after five seconds, the others when it is twice as long. */
+/**
+ * A wait longer than this must have been reported: the first report comes after five seconds, each later one once the wait has
+ * doubled.
+ */
 const silentMs = 8_000;
 const minuteMs = 60_000;
-/** What a run's processes may say, at the level that people run it with. */
+/** What a run's processes may log, at the default level. */
 const logBytes = 10e6;
-/** Of the validation pictures, which are so many that an evaluation by a throttled worker takes longer than a lease. */
+/** Number of validation pictures: an evaluation by a throttled worker takes longer than a lease. */
 const validation = { pictures: 6, sidePixels: 160, every: 6 };
 
 describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos (after npm run setup:servers)', () => {
@@ -65,7 +68,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos 
       console.log(JSON.stringify(report));
       const rounds = Math.floor(faultCount / kinds.length);
       for (const kind of kinds) expect(report.kinds[kind] ?? 0, kind).toBeGreaterThanOrEqual(rounds);
-      // In a long run the phases with two halves and the checkpoints are long enough for every moment.
+      // A long run has phases with two halves and checkpoints long enough for every moment.
       if (rounds >= 4)
         for (const moment of moments) expect(report.moments[moment] ?? 0, moment).toBeGreaterThanOrEqual(4);
       const final = await pulledWeights(cluster);
@@ -78,7 +81,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos 
       expect(lineage(terms, { iteration, term })).toEqual(wholeSchedule(phases));
       expect(begunFromNobodys(terms)).toEqual([]);
       expect(report.loggedBytes).toBeLessThan(logBytes);
-      // One that was frozen could say nothing.
+      // A frozen one could not log anything.
       const awake = cluster.coordinators.filter(({ process }) => process.child.exitCode !== 1);
       for (const { process } of awake) expect(silentWaits(process.events)).toEqual([]);
     },
@@ -97,7 +100,7 @@ async function writeValidationPictures(folder: string): Promise<void> {
   }
 }
 
-/** Stretches of a coordinator's life without an update or a word about what it waits for; with what it said besides. */
+/** Stretches of a coordinator's life without an update or a report of what it waits for, with its other messages. */
 function silentWaits(events: readonly LogEvent[]): string[] {
   const telling = ['listening', 'update', 'waiting', 'store-waiting', 'worker-lost', 'worker-joined'];
   const words = events.filter(({ event }) => telling.includes(String(event)));

@@ -15,7 +15,8 @@ import {
 } from './support/small-run.js';
 
 /*
- * Checkpoints go into a real MinIO while training goes on, and whatever becomes of an upload, no half checkpoint is ever seen.
+ * Checkpoints go into a real MinIO while training goes on, and whatever happens to an upload, a partial checkpoint is never
+ * visible.
  */
 
 const finished = { code: 0, signal: null };

@@ -73,7 +73,7 @@ describe.skipIf(!findProgram('minio'))('from MinIO (after npm run setup:servers)
     expect(sha256(await readFile(join(copy(), file)))).toBe(sha256(body));
   };
 
-  test('MinIO killed and started again in the middle: the pull waits and goes on', async () => {
+  test('MinIO killed and restarted in the middle: the pull waits and resumes', async () => {
     const pull = startFourfold(['checkpoints', 'pull', `${runUrl}/best`, copy(), '--json']);
     await expect.poll(partialSize, { interval: 5, timeout: 30_000 }).toBeGreaterThan(1 << 20);
     await minio.kill();
@@ -86,7 +86,7 @@ describe.skipIf(!findProgram('minio'))('from MinIO (after npm run setup:servers)
     await expectWhole();
   });
 
-  test('the pull itself killed in the middle: the same command goes on with what is there', async () => {
+  test('the pull itself killed in the middle: the same command resumes it', async () => {
     const pull = startFourfold(['checkpoints', 'pull', `${runUrl}/best`, copy()]);
     await expect.poll(partialSize, { interval: 5, timeout: 30_000 }).toBeGreaterThan(1 << 20);
     pull.child.kill('SIGKILL');
@@ -98,7 +98,7 @@ describe.skipIf(!findProgram('minio'))('from MinIO (after npm run setup:servers)
     await expectWhole();
   });
 
-  // As docs/architecture.md says: the highest name that has a manifest, each of its files against the SHA-256 there.
+  // As in docs/architecture.md: the highest name that has a manifest, each file checked against its SHA-256.
   test('the plain minio client gets the newest by the documented path', async () => {
     const { hostname, port } = new URL(minio.endpoint);
     const { accessKey, secretKey } = minio;
@@ -155,7 +155,7 @@ describe.skipIf(!findProgram('minio'))('from MinIO (after npm run setup:servers)
     async (url) => {
       const { code, stderr } = await fourfold(['checkpoints', 'policy', url]);
       expect(code).toBe(2);
-      expect(stderr).toBe(`fourfold: ${url} is no run in a bucket; name one: s3://BUCKET/.../runs/NAME`);
+      expect(stderr).toBe(`fourfold: ${url} is not a run in a bucket; name one: s3://BUCKET/.../runs/NAME`);
     },
   );
 });

@@ -18,7 +18,7 @@ const repository = fileURLToPath(new URL('..', import.meta.url));
 const page = readFileSync(join(repository, 'docs/cluster.md'), 'utf8');
 const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block);
 
-/** The first of `count` ports in a row of which none was taken a moment ago. */
+/** The first of `count` consecutive ports, all free a moment ago. */
 async function portsInARow(count: number): Promise<number> {
   for (;;) {
     const [first] = await freePorts(1);
@@ -42,7 +42,7 @@ describe.skipIf(!programs.every(findProgram))('the page on a cluster by hand (af
     for (const name of ['node_modules', 'examples']) await symlink(join(repository, name), join(folder, name));
   });
   afterAll(async () => {
-    // What a block that failed has left running.
+    // Processes that a failed block has left running.
     if (shell) killGroup(shell);
     await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
@@ -51,7 +51,7 @@ describe.skipIf(!programs.every(findProgram))('the page on a cluster by hand (af
     const first = await portsInARow(120);
     const names = ['NATS', 'MINIO', 'COORDINATOR', 'STATUS', 'PROMETHEUS', 'LOADER', 'LOADER_2', 'WORKER'];
     const ports = Object.fromEntries(names.map((name, i) => [`${name}_PORT`, String(first + i)]));
-    // The length of the run alone is not the page's.
+    // Only the length of the run differs from the page.
     const short = blocks
       .join('\n')
       .replace('iterations: 300,', 'iterations: 12,')
@@ -88,7 +88,7 @@ describe.skipIf(!programs.every(findProgram))('the page on a cluster by hand (af
   }, 300_000);
 });
 
-test('every refusal that it explains is one that the programs give', () => {
+test('the programs give every refusal that it explains', () => {
   const table = page.slice(page.indexOf('## What a refusal means'));
   const refusals = [...table.matchAll(/^\| `(.*?)` \|/gm)].map(([, text]) => text);
   expect(refusals.length).toBeGreaterThan(15);
@@ -103,11 +103,11 @@ test('every refusal that it explains is one that the programs give', () => {
   expect(refusals.filter((text) => !text.split('…').every((part) => sources.includes(part)))).toEqual([]);
 });
 
-/** Kill a process and what it has started. */
+/** Kill a process and its children. */
 function killGroup(leader: number): void {
   try {
     process.kill(-leader, 'SIGKILL');
   } catch {
-    // Nobody is left.
+    // None is left.
   }
 }

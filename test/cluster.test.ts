@@ -26,7 +26,7 @@ describe.skipIf(!servers.every(findProgram))('a cluster (after npm run setup:ser
   afterEach(killAll);
   afterAll(() => cluster.stop());
 
-  test('4 replicas on 3 workers with 2 data-loaders give the weights of one worker without any server', async () => {
+  test('4 replicas on 3 workers with 2 data-loaders give the weights of one worker without servers', async () => {
     const reference = await weightsOfOneWorker(config);
     const { process: coordinator } = await cluster.startCoordinator('--set', 'workers.minimumToStart=3');
     const loaders = [cluster.startLoader(), cluster.startLoader()];

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 test('says what it computes on, and measures what it trained', { timeout: 600_000 }, async () => {
-  // It writes below its working directory.
+  // It writes into its working directory.
   const demo = startFourfold(['demo', '--quick'], ['env', '-C', folder]);
   expect(await demo.exit, demo.errors.join('\n')).toEqual({ code: 0, signal: null });
   const best = probeBackends().find(({ found }) => found);

@@ -11,8 +11,8 @@ import { commandCases, type CommandCase } from './support/command-cases.js';
 import { documentedCommands, repository } from './support/documented-commands.js';
 
 /*
- * Every command that a page prints is run as the page has it, shortened as its case says, or is another test's, or says why no test
- * can run it. What is printed and is in no case fails here, and so does a case whose command no page prints any more.
+ * Every command printed on a page is run as printed, shortened as its case says, or is covered by another test, or has a reason
+ * why no test can run it. A command without a case fails here, and so does a case whose command is no longer printed.
  */
 
 /** A page that `cluster-page.test.ts` runs as a whole. */
@@ -21,14 +21,14 @@ const commands = documentedCommands().filter(({ page }) => page !== wholePage);
 const caseOf = (text: string): CommandCase | undefined => commandCases.find(({ command }) => command.test(text));
 const where = ({ page, line, text }: (typeof commands)[number]) => `${page}:${line}: ${text}`;
 
-test('every command of the pages has a case, and every case is of a page', () => {
+test('every command of the pages has a case, and every case belongs to a page', () => {
   expect(commands.length).toBeGreaterThan(80);
   expect(commands.filter(({ text }) => !caseOf(text)).map(where)).toEqual([]);
   const stale = commandCases.filter(({ command }) => !commands.some(({ text }) => command.test(text)));
   expect(stale.map(({ command }) => String(command))).toEqual([]);
 });
 
-test('what other tests run is there', () => {
+test('the tests that other cases name exist', () => {
   for (const entry of commandCases) {
     if (!('by' in entry)) continue;
     const [file, words] = entry.by;
@@ -38,7 +38,7 @@ test('what other tests run is there', () => {
 
 const run = promisify(execFile);
 
-describe.skipIf(!findProgram('minio'))('run as the pages have them (after npm run setup:servers)', () => {
+describe.skipIf(!findProgram('minio'))('run as printed (after npm run setup:servers)', () => {
   let folder: string;
   let minio: LocalMinio;
 
@@ -73,10 +73,10 @@ describe.skipIf(!findProgram('minio'))('run as the pages have them (after npm ru
   }
 });
 
-/** Backends and servers are where they are for whoever runs the tests, though HOME is another. */
+/** Backends and servers are found in the tester's own places, although HOME differs. */
 const cacheFolder = (): string => process.env['XDG_CACHE_HOME'] ?? join(process.env['HOME'] ?? '/', '.cache');
 
-/** A clone as its commands find it, with small pictures where the pages have people's own. */
+/** A clone for the commands, with small pictures in place of the user's own. */
 async function layOut(folder: string): Promise<void> {
   const linked = ['node_modules', 'packages', 'scripts', 'bench', 'deploy', 'proto', 'test', 'package.json'];
   const configured = (await readdir(repository)).filter((name) => /^(tsconfig.*\.json|vitest\.config\.ts)$/.test(name));

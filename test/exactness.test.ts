@@ -10,7 +10,7 @@ import { alert } from './support/timing.js';
  * answers come, and whatever is killed or frozen on the way.
  */
 
-/** torch where it is set up. */
+/** torch if it is set up. */
 const backends = (['wasm', 'torch'] as const).filter(
   (name) => probeBackends().find(({ backend }) => backend === name)?.found,
 );

@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterEach(killAll);
 afterAll(() => runs.remove());
 
-/** The run ends as the reference did. */
+/** The run ends like the reference. */
 async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void> {
   expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
   expect(await weightsOf(run)).toEqual(reference);
@@ -48,7 +48,7 @@ const withoutSharedMemory = ({ events }: Process) => events.filter(({ event }) =
 const update = (network: string, iteration: number) => (event: { [field: string]: unknown }) =>
   event['event'] === 'update' && event['network'] === network && event['iteration'] === iteration;
 
-/** Files in shared memory that a process has open, as the kernel names them: each has a number of its own. */
+/** Files in shared memory that a process has open, as the kernel names them: each has its own number. */
 function sharedFilesOf({ child }: Process): string[] {
   const descriptors = `/proc/${child.pid}/fd`;
   return readdirSync(descriptors).flatMap((descriptor) => {
@@ -77,7 +77,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     const coordinator = startCoordinator(run);
     const workers = startWorkers(run, 3);
     await coordinator.waitFor(update('discriminator', 4), 'a first half');
-    // Who computes has its host check, gradients of its own, and the coordinator's parameters. The one that came last may idle.
+    // A computing worker has its host check, its own gradients, and the coordinator's parameters. The last one may idle.
     const computing = () => workers.filter((worker) => sharedFilesOf(worker).length > 2);
     await expect.poll(() => computing().length, { timeout: 20_000 }).toBeGreaterThan(1);
     const [first, second] = computing();
@@ -86,7 +86,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     await first.exit;
     await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the worker');
     await coordinator.waitFor(update('generator', 5), 'an iteration without it');
-    // The kernel has freed its own files: nobody else has them open. What is left are the coordinator's.
+    // The kernel has freed the worker's own files, which no other process has open. Only the coordinator's are left.
     const parameters = sharedFilesOf(second).filter((file) => ofFirst.includes(file));
     expect(parameters).not.toEqual([]);
     const leftOfFirst = () => ofFirst.filter((file) => sharedFilesOf(coordinator).includes(file));
@@ -113,7 +113,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
   test('a worker whose shared memory is full: its gradients go by gRPC, and it says so once', async () => {
     const run = await runs.create('full');
     const coordinator = startCoordinator(run);
-    // No file of the process may grow beyond 4 KiB: what a full folder is to it.
+    // No file of the process may grow beyond 4 KiB: to it the folder is full.
     const limit = ['bash', '-c', 'ulimit -f 4; exec "$@"', '-'];
     const worker = startFourfold(['worker', ...run.configArgs], limit);
     startWorkers(run, 1);
@@ -125,7 +125,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     ]);
   }, 120_000);
 
-  test('a full shared memory ends a run that insists on it, with what to do, when a fresh worker says so, too', async () => {
+  test('full shared memory ends a run that requires it, with a hint, once a fresh worker fails, too', async () => {
     const run = await runs.create('full-and-required', shared);
     const coordinator = startCoordinator(run);
     const limited = () => startFourfold(['worker', ...run.configArgs], ['bash', '-c', 'ulimit -f 4; exec "$@"', '-']);

@@ -12,8 +12,8 @@ import { fourfold, photographs } from './support/process.js';
 import { hasRuntimes, serveModel, upscaleInNode, type Pixels } from './support/runtimes.js';
 
 /*
- * The shipped generator in the formats of `fourfold export`, run by what its users have: within a grey level of `fourfold upscale`,
- * on photographs of odd sizes. The command itself is tested in packages/cli, with Python, too.
+ * The shipped generator in the formats of `fourfold export`, run by its users' programs: within a grey level of `fourfold
+ * upscale`, on photographs of odd sizes. The command itself is tested in packages/cli, with Python, too.
  */
 
 const checkpoint = fileURLToPath(new URL('../examples/srresnet-mse/checkpoint', import.meta.url));

@@ -13,7 +13,7 @@ import {
 import { killAll, startFourfold } from './support/process.js';
 
 /*
- * What goes wrong in a run is said on one line that names the thing, and nothing that was there is lost.
+ * A failure in a run is reported on one line that names the thing, and no existing data is lost.
  */
 
 let runs: LocalRuns;
@@ -61,7 +61,7 @@ test.each([
   await expectFailure(startTrain(base, '--set', setting), 2, reason);
 });
 
-test('a run that exists is not begun again', async () => {
+test('an existing run is not started again', async () => {
   const before = await contents(base.folder);
   await expectFailure(startTrain(base), 2, /run local exists already, up to checkpoint 00000004-0001.*--resume/);
   expect(await contents(base.folder)).toEqual(before);
@@ -87,7 +87,7 @@ test('a shard that cannot be read: pauses, a fresh worker, then the end with the
     log.filter(({ role, event }) => role === 'worker' && event === 'started').map(({ pid }) => pid),
   );
   expect(processes.size).toBe(2);
-  // Five tries a process of each of two batches at most; without pauses there were a thousand a second.
+  // At most five tries per process for each of two batches; without pauses there would be a thousand per second.
   expect(log.filter(({ event }) => event === 'rejected').length).toBeLessThanOrEqual(20);
   expect(log.find(({ event }) => event === 'run-fails')).toMatchObject({ code: 'unavailable' });
 }, 120_000);
@@ -111,14 +111,17 @@ test('a damaged checkpoint is passed over for the whole one before it', async ()
 test.each<[string, (path: string) => Promise<void>, number, RegExp]>([
   ['with a flipped byte', flipByte, 1, /00000002-0001\/generator\.safetensors is damaged/],
   ['without one of its files', (path) => rm(path), 2, /00000002-0001\/generator\.safetensors does not exist/],
-])('the only checkpoint %s: the run is not begun anew, and nothing is removed', async (what, damage, code, reason) => {
-  const run = await runs.copy(base, `only-checkpoint-${what.replaceAll(' ', '-')}`);
-  await rm(join(run.folder, 'checkpoints', newer), { recursive: true });
-  await damage(checkpointFile(run, older, 'generator.safetensors'));
-  const before = await contents(run.folder);
-  await expectFailure(startTrain(run, '--resume'), code, reason);
-  expect(await contents(run.folder)).toEqual(before);
-});
+])(
+  'the only checkpoint %s: the run does not start over, and nothing is removed',
+  async (what, damage, code, reason) => {
+    const run = await runs.copy(base, `only-checkpoint-${what.replaceAll(' ', '-')}`);
+    await rm(join(run.folder, 'checkpoints', newer), { recursive: true });
+    await damage(checkpointFile(run, older, 'generator.safetensors'));
+    const before = await contents(run.folder);
+    await expectFailure(startTrain(run, '--resume'), code, reason);
+    expect(await contents(run.folder)).toEqual(before);
+  },
+);
 
 test('a checkpoint of another shape', async () => {
   const before = await contents(base.folder);
@@ -144,7 +147,7 @@ test.each([
       FOURFOLD_S3_SECRET_KEY: 'b',
     };
     const part = startFourfold([role, '--config', run.configPath, '--set', setting], [], away);
-    await part.waitFor(({ event }) => event === 'store-waiting', 'a word that it waits');
+    await part.waitFor(({ event }) => event === 'store-waiting', 'a report that it waits');
     part.child.kill('SIGTERM');
     expect(await part.exit).toEqual({ code: 143, signal: null });
   },

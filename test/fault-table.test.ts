@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { repository } from './support/documented-commands.js';
 
 /*
- * The table of faults in docs/operations.md: each row names a test that is there, and events that the program logs.
+ * The table of faults in docs/operations.md: each row names an existing test, and events that the program logs.
  */
 
 const page = readFileSync(join(repository, 'docs/operations.md'), 'utf8');

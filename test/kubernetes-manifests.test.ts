@@ -15,7 +15,7 @@ import { killAll } from './support/process.js';
 const namespace = 'team';
 const patience = { timeout: 45_000, interval: 250 };
 
-/** What runs of `deploy/k8s`. Nobody provides volumes here: MinIO's pod waits for its own. */
+/** What runs of `deploy/k8s`. Volumes are not provided here: MinIO's pod waits for its own. */
 const parts = {
   coordinator: { Running: 1 },
   worker: { Running: 2 },
@@ -56,15 +56,15 @@ describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:
     return counts;
   };
 
-  // At the same time: each has a namespace of its own, and most of the time is waiting.
+  // Concurrent: each has its own namespace, and most of the time is waiting.
   test.concurrent.each(['base', 'overlays/gpu', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
-    '%s is applied, its pods run where Pod Security is enforced as restricted, and all of it goes',
+    '%s is applied, its pods run under restricted Pod Security, and all of it is removed',
     async (path) => {
       const namespace = path.replace('/', '-');
       const objects = inNamespace(await kustomize(path), namespace);
       const [own] = objects.filter(({ kind }) => kind === 'Namespace');
       expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
-      // A resource that has just been defined is there for all only a moment later.
+      // A new resource definition takes a moment to become available.
       for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
       await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
       for (const object of objects.reverse()) await kubernetes.remove(object);
@@ -72,7 +72,7 @@ describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:
     },
   );
 
-  test.concurrent('overlays/jobset: all parts run, and go when the coordinator has succeeded', async () => {
+  test.concurrent('overlays/jobset: all parts run, and end when the coordinator has succeeded', async () => {
     const namespace = 'overlays-jobset';
     await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
     const objects = inNamespace(await kustomize('overlays/jobset'), namespace);
@@ -89,7 +89,7 @@ describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:
     for (const object of objects.reverse()) await kubernetes.remove(object);
   });
 
-  test('the dashboards are ConfigMaps that Grafana’s sidecar takes, and the alerts a PrometheusRule', async () => {
+  test('the dashboards are ConfigMaps that Grafana’s sidecar loads, and the alerts a PrometheusRule', async () => {
     const objects = await kustomize('overlays/monitoring');
     const dashboards = objects.filter(({ metadata }) => metadata?.labels?.['grafana_dashboard'] === '1');
     const files = dashboards.flatMap((object) => Object.entries((object as V1ConfigMap).data ?? {}));
@@ -99,7 +99,7 @@ describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:
     expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
   });
 
-  test('DNS is open wherever a cluster has it, and MinIO to namespaces that are let in', async () => {
+  test('DNS is open wherever a cluster runs it, and MinIO to the allowed namespaces', async () => {
     const policies = (await kustomize('base')).filter(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy[];
     const of = (name: string) => policies.find(({ metadata }) => metadata?.name === name)?.spec;
     const [names] = of('fourfold-names')?.egress ?? [];
@@ -115,7 +115,7 @@ describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:
     expect(minio).toMatchObject({ from: expect.arrayContaining([others]) as unknown });
   });
 
-  test('a pod that is not restricted is refused there', async () => {
+  test('a pod that is not restricted is refused', async () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
     const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
     await expect(kubernetes.apply({ ...pod, spec } as KubernetesObject, true)).rejects.toThrow('violates PodSecurity');
@@ -124,7 +124,7 @@ describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:
   test.each([
     ['overlays/gpu', ['--gpus', '1']],
     ['overlays/tls', ['--tls', '--set', 'workers.threads=1']],
-  ])('submit sends the Jobs that Kustomize makes of %s', async (path, args) => {
+  ])('submit sends the Jobs that Kustomize renders from %s', async (path, args) => {
     const config = await kubernetes.writeConfig('fourfold');
     const { stdout, stderr } = await kubernetes.fourfold(
       'submit',
@@ -165,7 +165,7 @@ async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }:
   }
 }
 
-/** A Job as it was sent: without what the server makes up for each. */
+/** A Job as it was sent: without the fields that the server adds. */
 function comparable({ metadata, spec }: V1Job): unknown {
   return { labels: metadata?.labels, spec: { ...spec, selector: undefined, template: spec?.template.spec } };
 }

@@ -14,7 +14,8 @@ import { podProcess, templateOf, type PodWorld } from './support/pod-processes.j
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
 
 /*
- * The manifests' command lines are the real ones: every container of the rendered YAML runs as a process here, and a run comes to its end.
+ * The manifests' command lines are the real ones: every container of the rendered YAML runs as a process here, and a run
+ * finishes.
  */
 
 const programs = ['kustomize', 'nats-server', 'minio'] as const;
@@ -94,7 +95,7 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
 
   const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
 
-  test('base: a run comes to its end, and late comers learn of it', async () => {
+  test('base: a run finishes, and late workers learn of it', async () => {
     const { startPod, coordinator, loader, workers } = await startRun('base');
     const parts = [coordinator, loader, ...workers];
     for (const url of parts.flatMap(({ probes }) => probes)) {
@@ -105,7 +106,7 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
     expect(await exitCodes(late)).toEqual([0, 0, 0]);
   }, 150_000);
 
-  test('overlays/tls: who is told to stop exits with 143, and the next term goes on', async () => {
+  test('overlays/tls: a stopped process exits with 143, and the next term resumes', async () => {
     const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
     const [worker, leaving] = workers;
     const { address } = await coordinator.waitFor(({ event }) => event === 'http', 'its HTTP server');
@@ -122,7 +123,7 @@ describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:serve
     }
     const next = await startPod('coordinator');
     const resumed = await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
-    // No other one was due before the end of a phase.
+    // No other checkpoint was due before the end of a phase.
     const written = coordinator.events.filter(({ event }) => event === 'checkpoint');
     expect(written.map(({ iteration }) => iteration)).toEqual([resumed['iteration']]);
     expect(resumed['iteration']).toBeLessThan(phases[0].iterations);
@@ -143,7 +144,7 @@ const phases = [
   { kind: 'gan', iterations: 30, learningRate: 1e-4 },
 ];
 
-/** Another run in the run's ConfigMap, as users put theirs there. */
+/** Another run in the run's ConfigMap, as users put theirs. */
 function withSmallConfig(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'ConfigMap' || object.metadata?.name !== `${run}-run`) return object;
   const places =

@@ -10,13 +10,13 @@ import { inNamespace, kustomize, startTestKubernetes, type TestKubernetes } from
 import { fourfold, killAll, photographs, startFourfold } from './support/process.js';
 
 /*
- * `fourfold submit` and its sisters against a real API server, scheduler and controllers. Nodes and pods are played by kwok: what runs in
- * the pods is another test's business.
+ * `fourfold submit` and its sisters against a real API server, scheduler and controllers. Nodes and pods are played by kwok:
+ * other tests cover what runs in the pods.
  */
 
 const namespace = 'team';
 const inTeam = ['--namespace', namespace];
-/** For those that call `fourfold` many times, each of which takes seconds on a busy machine. */
+/** For tests that call `fourfold` many times: each call takes seconds on a busy machine. */
 const slowMs = 150_000;
 const patience = { timeout: 45_000, interval: 250 };
 
@@ -65,10 +65,10 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(mistake.stderr).toMatch(/^fourfold: Job eight-coordinator: .*image: Required value/);
   });
 
-  test('8 GPU workers are submitted and run; the same again changes nothing', async () => {
+  test('8 GPU workers are submitted and run; submitting again changes nothing', async () => {
     const first = await submit(eight, '--workers', '8', '--gpus', '1');
     expect(first.code, first.stderr).toBe(0);
-    expect(first.stdout).toBe('run eight in namespace team is running; `fourfold status eight` tells more\n');
+    expect(first.stdout).toBe('run eight in namespace team is running; `fourfold status eight` shows more\n');
     const pods = await workers();
     expect(pods.map(indexOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(pods.every(({ spec }) => spec?.containers[0].resources?.limits?.['nvidia.com/gpu'] === '1')).toBe(true);
@@ -77,7 +77,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect(uids(await workers())).toEqual(uids(pods));
   });
 
-  test('a name that is taken, and too few GPUs, are said in one line within seconds', async () => {
+  test('a taken name and too few GPUs are reported on one line within seconds', async () => {
     const other = await kubernetes.writeConfig('eight', 'seed: 99\n');
     const taken = await submit(other, '--gpus', '1');
     expect(taken.code).toBe(1);
@@ -106,7 +106,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect((await kubernetes.fourfold('cancel', 'more', ...inTeam)).code).toBe(0);
   });
 
-  test('of two who submit one name at the same time, one has it', async () => {
+  test('of two users who submit one name at the same time, one gets it', async () => {
     const configs = await Promise.all(
       [1, 2].map(async (seed) => kubernetes.writeConfig('both', `seed: ${seed}\n`, `both-${seed}`)),
     );
@@ -117,7 +117,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect((await kubernetes.fourfold('cancel', 'both', ...inTeam)).code).toBe(0);
   });
 
-  test('a deleted worker and one that was told to stop are replaced, and no other restarts', async () => {
+  test('a deleted worker and a stopped one are replaced, and no other restarts', async () => {
     const before = await workers();
     await kubernetes.core.deleteNamespacedPod({ name: before[3].metadata?.name as string, namespace });
     await kubernetes.endPod(before[5], 143);
@@ -128,18 +128,18 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     }, patience);
     const replaced = after.filter((pod) => !uids(before).includes(pod.metadata?.uid)).map(indexOf);
     expect(replaced).toEqual([3, 5]);
-    // Being told to stop uses nothing of the index's patience up.
+    // A stop does not count against the index's backoff limit.
     expect(after[5].metadata?.annotations?.['batch.kubernetes.io/job-index-failure-count'] ?? '0').toBe('0');
   });
 
-  test('nodes are drained one pod after the other, although the replacements find no GPU', async () => {
+  test('nodes are drained pod by pod, although the replacements find no GPU', async () => {
     const pods = [...(await workers()), ...(await kubernetes.podsOf(namespace, 'eight', 'data-loader'))];
     const close = async (closed: boolean) => {
       for (const name of ['gpus-1', 'gpus-2', 'plain']) await kubernetes.closeNode(name, closed);
     };
     await close(true);
     try {
-      // Not long: what a budget refuses for good would be refused again.
+      // Not long: a permanent refusal by a budget would repeat.
       for (const pod of pods) await vi.waitFor(() => kubernetes.evict(pod), { timeout: 5_000, interval: 250 });
       await vi.waitFor(async () => {
         const now = await kubernetes.podsOf(namespace, 'eight', 'worker');
@@ -152,13 +152,13 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
   });
 
   test(
-    'a run is scaled down and up, and says what it cannot have',
+    'a run is scaled down and up, and reports missing GPUs',
     async () => {
       const before = await workers();
       const scale = (count: number) => kubernetes.fourfold('scale', 'eight', ...inTeam, '--workers', `${count}`);
       expect((await scale(4)).code).toBe(0);
       await vi.waitFor(async () => expect(uids(await workers())).toEqual(uids(before.slice(0, 4))), patience);
-      expect((await scale(10)).stdout).toBe('run eight is to have 10 workers\n');
+      expect((await scale(10)).stdout).toBe('run eight is set to 10 workers\n');
       await vi.waitFor(async () => expect(await workers()).toHaveLength(8), patience);
       await vi.waitFor(async () => {
         const { stdout } = await kubernetes.fourfold('status', 'eight', ...inTeam);
@@ -168,19 +168,17 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       expect((await scale(8)).code).toBe(0);
       const missing = await kubernetes.fourfold('scale', 'nine', ...inTeam, '--workers', '2');
       expect(missing.code).toBe(2);
-      expect(missing.stderr).toBe('fourfold: there is no run nine in namespace team; there are eight');
+      expect(missing.stderr).toBe('fourfold: there is no run nine in namespace team; its runs: eight');
     },
     slowMs,
   );
 
   test(
-    'status says how far the training is, or why that cannot be asked',
+    'status says how far the training is, or why that is unknown',
     async () => {
       const status = () => kubernetes.fourfold('status', 'eight', ...inTeam);
-      expect((await status()).stdout).toMatch(
-        /\nhow far it is cannot be asked: port 8080 of pod eight-coordinator-\w+: .+\n/,
-      );
-      // The page that a real coordinator has, before its first worker.
+      expect((await status()).stdout).toMatch(/\nprogress unknown: port 8080 of pod eight-coordinator-\w+: .+\n/);
+      // A real coordinator's page, before its first worker.
       const folder = await mkdtemp(join(tmpdir(), 'fourfold-status-'));
       const images = join(photographs, 'held-out');
       const prepared = await fourfold([
@@ -214,8 +212,8 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     slowMs,
   );
 
-  test('cancel removes everything of the run, and says so when there is nothing', async () => {
-    // What one submits and what there is afterwards: Kustomize's names, which are the run's.
+  test('cancel removes all objects of the run, and reports a missing run', async () => {
+    // The kinds of objects that submit creates, and their pods.
     const kinds = (await kustomize('run')).map(({ kind }) => kind as string);
     expect(await kubernetes.objectsOf(namespace, 'eight', [...kinds, 'Pod'])).not.toEqual([]);
     expect((await kubernetes.fourfold('cancel', 'eight', ...inTeam)).code).toBe(0);
@@ -223,12 +221,12 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     const again = await kubernetes.fourfold('cancel', 'eight', ...inTeam);
     expect(again.code).toBe(2);
     expect(again.stderr).toBe(
-      'fourfold: there is no run eight in namespace team; there is none at all; --namespace names another one',
+      'fourfold: there is no run eight in namespace team; it has no runs; --namespace names another',
     );
   });
 
   test(
-    'a pod with the account fourfold-submit may do all that submitting and watching a run takes',
+    'a pod with the account fourfold-submit has all rights to submit and watch a run',
     async () => {
       const namespace = 'submitters';
       const objects = inNamespace(await kustomize('namespace'), namespace);
@@ -247,9 +245,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
       const submitted = await fourfold('submit', config);
       expect(submitted.code, submitted.stderr).toBe(0);
       const status = await fourfold('status', 'theirs');
-      expect(status.stdout).toMatch(
-        /^theirs: running, .*\nhow far it is cannot be asked: port 8080 of pod \S+: (?!.*403)/,
-      );
+      expect(status.stdout).toMatch(/^theirs: running, .*\nprogress unknown: port 8080 of pod \S+: (?!.*403)/);
       expect(await fourfold('logs', 'theirs')).toMatchObject({ code: 0, stdout: '{"event":"started"}\n' });
       expect((await fourfold('list')).stdout).toMatch(/\ntheirs +running +2\/2 /);
       expect(await fourfold('scale', 'theirs', '--workers', '1')).toMatchObject({ code: 0 });
@@ -260,7 +256,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
   );
 
   test(
-    'logs are read and followed; a run that has ended says how',
+    'logs are read and followed; a run that has ended reports its result',
     async () => {
       await writeFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"started"}\n`);
       const ends = await kubernetes.writeConfig('ends');
@@ -275,8 +271,8 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
         expect.stringMatching(/^ends-worker-1-\w+ \{"event":"started"\}$/),
       ]);
       const beyond = await logs('--role', 'worker', '--index', '2');
-      expect([beyond.code, beyond.stderr]).toEqual([2, 'fourfold: run ends has no worker 2; they are 0 to 1']);
-      // kwok never ends a stream that is followed, also when the pod has ended.
+      expect([beyond.code, beyond.stderr]).toEqual([2, 'fourfold: run ends has no worker 2; its workers are 0 to 1']);
+      // kwok never ends a followed stream, even when the pod has ended.
       const followed = ['coordinator', 'worker'].map((role) => kubernetes.follow('ends', ...inTeam, '--role', role));
       const say = async (event: string) => {
         await appendFile(kubernetes.podLog, `${new Date().toISOString()} stdout F {"event":"${event}"}\n`);
@@ -289,7 +285,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
         await say(event);
         await untilRead(event);
       }
-      // One that is replaced is read from its beginning.
+      // A replacement is read from its beginning.
       const [lost] = await kubernetes.podsOf(namespace, 'ends', 'worker');
       await kubernetes.core.deleteNamespacedPod({ name: lost.metadata?.name as string, namespace });
       await vi.waitFor(async () => {
@@ -324,7 +320,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     slowMs,
   );
 
-  test('an exit code of a user’s mistake fails the run at once', async () => {
+  test('the exit code of a user’s mistake fails the run at once', async () => {
     const broken = await kubernetes.writeConfig('broken');
     expect((await submit(broken, '--workers', '2', '--gpus', '1')).code).toBe(0);
     const [worker] = await kubernetes.podsOf(namespace, 'broken', 'worker');
@@ -340,7 +336,7 @@ describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- ku
     expect((await kubernetes.fourfold('cancel', 'broken', ...inTeam)).code).toBe(0);
   });
 
-  test('a quota, an image and a lack of GPUs that keep a run from starting are said in one line', async () => {
+  test('a quota, an image or a lack of GPUs that keeps a run from starting is reported on one line', async () => {
     await kubernetes.addNamespace('poor');
     const spec = { hard: { pods: '1' } };
     await kubernetes.core.createNamespacedResourceQuota({

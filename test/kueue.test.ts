@@ -46,7 +46,7 @@ describe.skipIf(!hasKubernetes()).each([
   /** Uids of a run's running pods of a role. */
   const uidsOf = async (run: string, role = 'worker') =>
     (await kubernetes.podsOf(namespace, run, role)).filter(isRunning).map(({ metadata }) => metadata?.uid as string);
-  /** Uids of a run's workers when so many run, and none of those that are to stop. */
+  /** Uids of a run's workers once the given number runs, without those that are stopping. */
   const untilWorkers = (run: string, count: number, stopped: string[] = []) =>
     vi.waitFor(async () => {
       const uids = await uidsOf(run);
@@ -61,7 +61,7 @@ describe.skipIf(!hasKubernetes()).each([
     const second = await submit('second', '--workers', '8', '--queue', 'fourfold');
     expect(second).toMatch(/^run second in namespace team is queued/);
     expect(await fourfold('status', 'second')).toMatch(/^second: queued, queue fourfold, /);
-    // The cluster has 8 more GPUs, which a run without a queue may take at once.
+    // The cluster has 8 more GPUs, which a run without a queue may use at once.
     await submit('free', '--workers', '8');
     expect(await uidsOf('free')).toHaveLength(8);
     expect(await uidsOf('second')).toHaveLength(0);
@@ -86,7 +86,7 @@ describe.skipIf(!hasKubernetes()).each([
     const seven = await untilWorkers('second', 7);
     if (isElastic) expect(seven).toEqual(expect.arrayContaining(six));
     expect(await uidsOf('second', 'coordinator')).toEqual(coordinator);
-    // The same again changes nothing.
+    // Repeating it changes nothing.
     await submit('second', '--workers', '7', '--queue', 'fourfold');
     expect(await uidsOf('second')).toEqual(seven);
   }, 180_000);

@@ -12,7 +12,7 @@ import { query } from './support/metrics.js';
 import { cliPath, killAll, photographs, startFourfold, type Process } from './support/process.js';
 
 /*
- * `fourfold cluster`: a whole cluster on this machine. What is killed comes back, and at the end nothing is left.
+ * `fourfold cluster`: a whole cluster on this machine. Killed processes are replaced, and at the end nothing is left.
  */
 
 const servers = ['nats-server', 'minio', 'prometheus'] as const;
@@ -45,7 +45,7 @@ async function said(cluster: Process, condition: (said: Said) => boolean): Promi
   }
 }
 
-test('a server program that is missing is named on one line, with what installs it', async () => {
+test('a missing server program is named on one line, with the command that installs it', async () => {
   const nowhere = { PATH: '', XDG_CACHE_HOME: '/nowhere' };
   const cluster = startFourfold(['cluster'], [], nowhere);
   expect(await cluster.exit).toEqual({ code: 2, signal: null });
@@ -56,7 +56,7 @@ test('a server program that is missing is named on one line, with what installs 
 
 describe.skipIf(!servers.every(findProgram))('a cluster on this machine (after npm run setup:servers)', () => {
   let folder: string;
-  /** Where the cluster makes its temporary folders. */
+  /** Where the cluster creates its temporary folders. */
   let temporary: string;
   let args: string[];
   const start = (...more: string[]) => startFourfold(['cluster', ...args, ...more], [], { TMPDIR: temporary });
@@ -81,7 +81,7 @@ describe.skipIf(!servers.every(findProgram))('a cluster on this machine (after n
     expect(readdirSync(temporary)).toEqual([]);
   };
 
-  test('each process that is killed is replaced; the run is finished, its checkpoint there until Ctrl-C', async () => {
+  test('each killed process is replaced; the run finishes, and its checkpoint is served until Ctrl-C', async () => {
     const cluster = start('--set', 'phases.0.iterations=150', '--set', 'workers.minimumToStart=3');
     const standing = await said(cluster, ({ event }) => event === 'standing');
     const names = standing.processes.map(({ name }) => name);
@@ -95,7 +95,7 @@ describe.skipIf(!servers.every(findProgram))('a cluster on this machine (after n
     const jobs = ['coordinator', 'data-loader', 'data-loader', 'worker', 'worker'];
     await expect.poll(ups, { timeout: 30_000 }).toEqual(jobs);
 
-    // The run begins with one more worker, as the cluster says that one joins.
+    // The run starts with one more worker, added as the cluster's output says.
     const environment = String(standing['environment']);
     const inShell = (command: string) =>
       promisify(execFile)('sh', ['-c', `. ${environment}; ${process.execPath} ${cliPath} ${command}`]);
@@ -131,7 +131,7 @@ describe.skipIf(!servers.every(findProgram))('a cluster on this machine (after n
     nothingIsLeft();
   }, 240_000);
 
-  test('Ctrl-C in the middle ends all of it, frozen processes, too', async () => {
+  test('Ctrl-C in the middle ends the whole cluster, including frozen processes', async () => {
     const cluster = start('--set', 'phases.0.iterations=100000');
     const { processes } = await said(cluster, ({ event }) => event === 'standing');
     for (const { name, pid } of processes) if (/^(minio|worker 2)$/.test(name)) process.kill(pid, 'SIGSTOP');
@@ -141,11 +141,11 @@ describe.skipIf(!servers.every(findProgram))('a cluster on this machine (after n
     nothingIsLeft();
   }, 120_000);
 
-  test('a folder that is kept holds the run, which the next cluster in it goes on with', async () => {
+  test('a kept folder holds the run, which the next cluster in it resumes', async () => {
     const kept = join(folder, 'kept');
     const first = start('--keep', kept, '--set', 'phases.0.iterations=100000');
     await said(first, ({ event }) => event === 'standing');
-    // A checkpoint is written where it is stopped.
+    // Stopping it writes a checkpoint.
     await expect
       .poll(() => /"event":"update"/.test(readFileSync(join(kept, 'cluster.log'), 'utf8')), { timeout: 60_000 })
       .toBe(true);
@@ -156,7 +156,7 @@ describe.skipIf(!servers.every(findProgram))('a cluster on this machine (after n
     const other = startFourfold(['cluster', '--keep', kept, '--images', photographs], [], { TMPDIR: temporary });
     expect(await other.exit).toEqual({ code: 2, signal: null });
     expect(other.errors).toEqual([
-      `fourfold: ${kept} holds a run already, which has its own config and photographs; leave --images out to go on with it, or name another folder`,
+      `fourfold: ${kept} holds a run already, which has its own config and photographs; leave --images out to resume it, or name another folder`,
     ]);
 
     const log = () => readFileSync(join(kept, 'cluster.log'), 'utf8');

@@ -8,20 +8,20 @@ import { killAll, type LogEvent, type Process } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, type SmallRuns } from './support/small-run.js';
 
 /*
- * What a long run holds is what a short one holds. The networks and crops are as small as they can be: what would leak is
- * of an iteration (tensors, buffers, calls, listeners), and counts all the same.
+ * A long run holds no more than a short one. The networks and crops are as small as possible: leaks come from iterations
+ * (tensors, buffers, calls, listeners), and show all the same.
  */
 
-/** torch where it is set up. */
+/** torch if it is set up. */
 const kinds = [
   { backend: 'wasm', iterations: 2000 },
   { backend: 'torch', iterations: 1000 },
 ] as const;
 const found = kinds.filter(({ backend }) => probeBackends().some((probe) => probe.backend === backend && probe.found));
 
-/** The share of the iterations before the first look: code is compiled, and V8's heaps grow for hundreds of iterations. */
+/** The share of the iterations before the first sample: code is compiled, and V8's heaps grow for hundreds of iterations. */
 const warmupShare = 0.3;
-/** Iterations between looks. The least of many is what is held: V8 collects when it likes. */
+/** Iterations between samples. The least of many is what is held: V8 collects when it likes. */
 const interval = 20;
 const slackMiB = 12;
 
@@ -43,7 +43,7 @@ async function residentMiB({ child }: Process): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024;
 }
 
-/** The generator has had `count` updates, and everything that follows is still to come. */
+/** The generator has had `count` updates, and nothing after them has happened. */
 const done =
   (count: number) =>
   ({ event, ...fields }: LogEvent) =>

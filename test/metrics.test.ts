@@ -10,7 +10,7 @@ import { checkMetrics, get, ownMetrics, query, runPromtool, seriesOf, type Sampl
 import { killAll, photographs, type Process } from './support/process.js';
 
 /*
- * A real Prometheus scrapes all processes of a cluster that trains. Each `test` looks at the same run.
+ * A real Prometheus scrapes all processes of a cluster that trains. All tests are about the same run.
  */
 
 const programs = ['nats-server', 'minio', 'prometheus', 'promtool'] as const;
@@ -83,7 +83,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Wait until an expression has so many series, and each of them a value that fulfils the condition. */
+  /** Wait until an expression has the given number of series, each with a value that meets the condition. */
   async function has(expression: string, series: number, isGood: (value: number) => boolean): Promise<void> {
     let samples: Sample[] = [];
     const good = async () => {
@@ -157,7 +157,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     await has(sums, 1, (value) => Math.abs(value - 1) < 1e-6);
   });
 
-  // An annotation has data where something changed, which may have been before the first scrape: what it marks has data now.
+  // An annotation has data only when something changed, maybe before the first scrape: the metric that it watches has data now.
   const whenChanged = / and on \(namespace, run\) changes\(.*/;
   test.each(dashboardExpressions())('%s: Prometheus has %s', async (_where, expression) => {
     const count = (of: string) => query(prometheus.url, of).then((samples) => samples.length);
@@ -166,7 +166,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     await expect.poll(() => count(now), { timeout: 30_000, interval: 500 }).toBeGreaterThan(0);
   });
 
-  test('promtool has nothing to say about the alerts, and their own tests hold', async () => {
+  test('promtool accepts the alerts, and their own tests pass', async () => {
     expect(await runPromtool(['check', 'rules', alertsPath])).toMatchObject({ code: 0 });
     expect(await runPromtool(['test', 'rules', alertTestsPath])).toMatchObject({ code: 0 });
   });
@@ -176,7 +176,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
 
   test('a worker that is lost: its work goes to others, and its seat is free', async () => {
     const [{ child }] = processes.worker;
-    // While it is frozen it is sure to get a lease; another has it when it is lost, or before, when it counts as slow.
+    // While frozen it is sure to get a lease; another gets that lease once it is lost, or earlier if it counts as slow.
     child.kill('SIGSTOP');
     await has('fourfold_workers_left_total', 1, is(1));
     await has('sum(fourfold_workers)', 1, is(2));
@@ -186,7 +186,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     await has('up{job="worker"} == 0', 1, isThere);
   }, 120_000);
 
-  test('promtool has nothing to say about them, and label values are bounded', async () => {
+  test('promtool accepts the metrics, and label values are bounded', async () => {
     const living = allAddresses().filter((address) => address !== addresses['worker'][0]);
     const scrape = () => Promise.all(living.map(async (address) => ownMetrics((await get(address, '/metrics')).text)));
     const texts = await scrape();
@@ -199,7 +199,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     );
     const [{ value: before }] = await query(prometheus.url, 'fourfold_iteration');
     await has('fourfold_iteration', 1, above(before + 2));
-    // More iterations, more leases, and not one series more.
+    // More iterations and leases add no series.
     const later = await scrape();
     expect(later.flatMap((text) => seriesOf(text)).length).toBe(names.length);
     for (const { name, labels } of later.flatMap(seriesOf)) {
@@ -211,7 +211,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     }
   }, 120_000);
 
-  test('each process is healthy and ready; a path that is none is not found', async () => {
+  test('each process is healthy and ready; an unknown path is not found', async () => {
     for (const address of allAddresses().filter((address) => address !== addresses['worker'][0])) {
       expect([await get(address, '/healthz'), await get(address, '/readyz')]).toEqual([
         { status: 200, text: 'ok\n' },
@@ -221,7 +221,7 @@ describe.skipIf(!programs.every(findProgram))('metrics of a cluster (after npm r
     }
   });
 
-  test('log lines say which run, iteration, replica and worker they are about', () => {
+  test('log lines name their run, iteration, replica and worker', () => {
     for (const { events } of all()) expect(events.filter(({ run }) => run !== 'watched')).toEqual([]);
     const number = expect.any(Number) as number;
     const about = { iteration: number, replica: number, worker: number };

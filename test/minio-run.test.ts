@@ -62,7 +62,7 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     ]);
   }, 120_000);
 
-  test('fourfold train, as in a folder; its log is beside no checkpoint but below out', async () => {
+  test('fourfold train, as in a folder; its log is not beside the checkpoints but below out', async () => {
     const run = await inMinio.create('trained');
     const training = startFourfold(['train', run.configPath]);
     expect(await training.exit, training.errors.join('\n')).toEqual(finished);
@@ -94,7 +94,7 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     for (const secret of [minio.accessKey, minio.secretKey]) expect(JSON.stringify(events)).not.toContain(secret);
   }, 120_000);
 
-  test('MinIO frozen for a while, and killed while a checkpoint is written: no half checkpoint is ever listed', async () => {
+  test('MinIO frozen for a while, and killed while a checkpoint is written: a partial checkpoint is never listed', async () => {
     const run = await inMinio.create('frozen');
     await runToEnd(run, async (coordinator) => {
       await coordinator.waitFor(({ event, iteration }) => event === 'update' && iteration === 1, 'the second update');

@@ -8,7 +8,7 @@ import { fourfold, photographs } from './support/process.js';
 import { createSelfSigned } from './support/self-signed.js';
 
 /*
- * An S3 service that speaks TLS with a certificate of an authority of one's own.
+ * An S3 service that speaks TLS with a certificate of a private authority.
  */
 
 describe.skipIf(!findProgram('minio'))('MinIO over TLS (after npm run setup:servers)', () => {
@@ -33,7 +33,7 @@ describe.skipIf(!findProgram('minio'))('MinIO over TLS (after npm run setup:serv
   const inEnvironment = (more: Record<string, string>, args: string[]) =>
     withEnvironment({ ...minio.environment, ...more }, () => fourfold(args));
 
-  test('NODE_EXTRA_CA_CERTS names the authority: objects go there and come back', async () => {
+  test('NODE_EXTRA_CA_CERTS names the authority: objects are written and read', async () => {
     const trusting = { NODE_EXTRA_CA_CERTS: authorityPath };
     const prepared = await inEnvironment(trusting, prepare);
     expect(prepared, prepared.stderr).toMatchObject({ code: 0 });
@@ -55,7 +55,7 @@ phases: [{ kind: mse, iterations: 2, learningRate: 1.0e-4 }]
     expect(await readdir(cacheFolder)).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.tar$/)]);
   });
 
-  test('without it the certificate is refused at once, and the hint is told', async () => {
+  test('without it the certificate is refused at once, with the hint', async () => {
     const refused = await inEnvironment({}, prepare);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/s3:\/\/tls\/.* could not be reached: self-signed certificate.*NODE_EXTRA_CA_CERTS/);

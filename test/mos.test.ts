@@ -37,7 +37,7 @@ const methods = ['nearest', 'bicubic', 'lanczos', 'original'];
 const pictures = 10;
 const repeats = 6;
 
-/** In the page: where the picture is shown, in pixels of the display. */
+/** In the page: where the picture is shown, in display pixels. */
 function shownPlace() {
   const { left, top, width } = document.querySelector('#picture')!.getBoundingClientRect();
   const ratio = devicePixelRatio;
@@ -56,7 +56,7 @@ function shownSizes() {
   };
 }
 
-/** What the page says where a study has calibration. */
+/** What the page says if a study has calibration. */
 const calibrated = 'what a 1 and a 5 are';
 const trials = methods.length * pictures + repeats + 2;
 
@@ -120,20 +120,20 @@ describe.skipIf(!findBrowser())(
       await browser.page.click('#enter button');
     }
 
-    /** Wait until the page asks whether somebody who has rated `done` is meant. */
+    /** Wait until the page asks whether the rater is the one who has rated `done`. */
     async function toBeAsked(rater: string, done: number): Promise<void> {
-      const question = `${rater} has rated ${done} of ${trials}. Go on, or take another name.`;
+      const question = `${rater} has rated ${done} of ${trials}. Continue, or use another name.`;
       await browser.page.locator('#resume:visible', { hasText: question }).waitFor();
       expect(await browser.page.locator('#trial').isVisible()).toBe(false);
     }
 
-    /** Wait until the picture at `position` is seen: what is pressed before counts for nothing. */
+    /** Wait until the picture at `position` is seen: keys pressed earlier are ignored. */
     async function toBeRated(position: number): Promise<void> {
       await browser.page.locator('#position', { hasText: new RegExp(`^${position + 1} of ${trials}$`) }).waitFor();
       await browser.page.locator('#scores button:enabled').first().waitFor();
     }
 
-    /** Rate by what the picture is, and now and then otherwise, by key or by mouse, until `count` are done. */
+    /** Rate by the picture's method, with some exceptions, by key or by mouse, until `count` are done. */
     async function rate(from: number, count: number, scoreOf: (id: string, position: number) => number): Promise<void> {
       const { page } = browser;
       for (let position = from; position < count; position++) {
@@ -151,7 +151,7 @@ describe.skipIf(!findBrowser())(
       }
     }
 
-    test('4 methods and 10 pictures, interrupted and resumed; the report is what the stored ratings say', async () => {
+    test('4 methods and 10 pictures, interrupted and resumed; the report agrees with the stored ratings', async () => {
       const { versions, calibration } = await read<Study>('study.json');
       const methodOf = new Map(versions.map(({ id, method }) => [id, method]));
       const score = (id: string, position: number) => {
@@ -163,13 +163,13 @@ describe.skipIf(!findBrowser())(
       await rate(0, 20, score);
       await toBeRated(20);
       first.server.child.kill('SIGKILL');
-      // What the server cannot store is said, and can be given again.
+      // A rating that the server cannot store is reported, and can be repeated.
       await browser.page.keyboard.press('3');
       await browser.page.locator('#problem', { hasText: 'try again' }).waitFor();
       await browser.close();
       expect(await storedBy('ada')).toHaveLength(20);
 
-      // A URL is the same folder.
+      // A URL names the same folder.
       const second = await serve(pathToFileURL(study).href);
       await enter(second.url, 'ada');
       await toBeAsked('ada', 20);
@@ -184,7 +184,7 @@ describe.skipIf(!findBrowser())(
       await browser.page.locator('#end').waitFor();
       expect(browser.problems).toEqual([]);
       await browser.close();
-      // A second person of the name is not taken for the first.
+      // A second person with the same name is not taken for the first.
       await enter(second.url, 'ada');
       await toBeAsked('ada', trials);
       await browser.page.keyboard.press('Tab');
@@ -202,7 +202,7 @@ describe.skipIf(!findBrowser())(
       }
       await browser.page.setViewportSize({ width: 1280, height: 720 });
       await rate(0, 12, (id) => score(id, 1));
-      // One that comes again, since its answer was lost, is stored once.
+      // A rating repeated after a lost answer is stored once.
       const again = { method: 'POST', headers: { 'content-type': 'application/json' } };
       const body = JSON.stringify({ rater: 'bob', position: 11, score: 5, pixelRatio: 1 });
       expect(await (await fetch(`${second.url}rating`, { ...again, body })).json()).toMatchObject({ done: 12 });
@@ -242,7 +242,7 @@ describe.skipIf(!findBrowser())(
       expect(await sharp(figure).metadata()).toMatchObject({ format: 'png', width: 1200 });
     }, 120_000);
 
-    test('on a display of 125%, and zoomed, the very pixels are shown; no calibration is promised where there is none', async () => {
+    test('on a display of 125%, and zoomed, the very pixels are shown; no calibration is announced if there is none', async () => {
       const [images, plain] = [join(folder, 'two-images'), join(folder, 'plain')];
       await mkdir(images);
       for (const width of [164, 324]) {

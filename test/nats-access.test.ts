@@ -9,7 +9,7 @@ import { createAuthority, writeIdentity } from './support/certificates.js';
 import { killAll, startFourfold } from './support/process.js';
 
 /*
- * Whom NATS lets in, and what a process says that it does not.
+ * Whom NATS lets in, and what a refused process says.
  */
 
 const password = 'correct-horse-battery';
@@ -56,7 +56,7 @@ describe.skipIf(!findProgram('nats-server'))('who may use NATS (after npm run se
     }
     expect(JSON.stringify([loader.events, loader.errors, events, loader.child.spawnargs])).not.toContain(password);
   }
-  /** Both say the same, and the process that it ends says it on one line. */
+  /** Both give the same reason, and the process that ends prints it on one line. */
   async function expectRefusal(environment: Record<string, string>, reason: RegExp, code = 'refused') {
     Object.assign(process.env, environment);
     await expect(bed.connectClient(environment)).rejects.toMatchObject({ code });
@@ -93,7 +93,7 @@ describe.skipIf(!findProgram('nats-server'))('who may use NATS (after npm run se
     );
   });
 
-  test('a user who may not do what batches need', async () => {
+  test('a user without the rights that batches need', async () => {
     const environment = { ...(await start(authorization)), ...user, FOURFOLD_NATS_USER: 'guest' };
     Object.assign(process.env, environment);
     const loader = startFourfold(['data-loader', '--config', bed.configPath]);
@@ -106,7 +106,7 @@ describe.skipIf(!findProgram('nats-server'))('who may use NATS (after npm run se
     await source.close();
   });
 
-  test('NATS that is not there yet is waited for, and said to be; after the patience that is an error', async () => {
+  test('parts wait for NATS that is not up yet, and say so; when patience ends, that is an error', async () => {
     const environment = await start('');
     await nats?.kill();
     Object.assign(process.env, environment);
@@ -161,7 +161,7 @@ tls { cert_file: "${server.FOURFOLD_TLS_CERTIFICATE}", key_file: "${server.FOURF
       await expectRefusal(environment, /do not trust each other: .*check FOURFOLD_TLS_CA/);
     });
 
-    test('tls:// to a server without it, nats:// to one that demands it', async () => {
+    test('tls:// to a server without TLS, nats:// to one that demands it', async () => {
       await expectRefusal(
         { ...(await start(authorization, 'tls')), ...user, ...ours },
         /does not speak TLS: .*FOURFOLD_NATS_URL/,

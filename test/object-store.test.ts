@@ -10,7 +10,7 @@ import { startAnswerLosingProxy } from './support/answer-losing-proxy.js';
 import { withEnvironment } from './support/environment.js';
 
 /*
- * One contract, and every kind of store that keeps it.
+ * One contract, tested on every kind of store.
  */
 
 describe('a folder', () => {
@@ -105,7 +105,7 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     expect(performance.now() - nextMs).toBeLessThan(300);
   });
 
-  test('keys that may not: refused at once, and no key in the error', async () => {
+  test('keys without permission: refused at once, and no key in the error', async () => {
     const secret = 'a-secret-that-is-wrong';
     const wrong = open('s3://contract', { FOURFOLD_S3_SECRET_KEY: secret });
     const error: unknown = await wrong.put('x', 'y').catch((reason: unknown) => reason);

@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import { processesOf } from './support/left-behind.js';
 
 /*
- * What scripts start ends with them, and a script that finds nothing to do says so.
+ * Scripts end the processes that they start, and a script that finds nothing to do says so.
  */
 
 const pathOf = (script: string) => fileURLToPath(new URL(`../${script}`, import.meta.url));
@@ -36,7 +36,7 @@ const running = (count: number) =>
 test.each([
   ['SIGTERM', 143, 'sleep 600 & sleep 600; :'],
   ['SIGINT', 130, 'sleep 600 & sleep 600; :'],
-  // Nobody hears the first signal.
+  // The first signal is ignored.
   ['SIGHUP', 129, 'trap "" TERM; sleep 600 & sleep 600; :'],
 ] as const)('a script that %s ends leaves nothing running', async (signal, code, command) => {
   const { child, exit } = startScript(scriptOf(command), { FOLDER: folder });

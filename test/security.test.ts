@@ -8,7 +8,7 @@ import { environmentOf, joinToken, makeTestCertificates, startPart } from './sup
 import { prepareSmallRuns, weightsOf, type SmallRun, type SmallRuns } from './support/small-run.js';
 
 /*
- * A run with certificates and a join token: the same weights, for nobody else to disturb, and its secrets are nowhere.
+ * A run with certificates and a join token: the same weights, strangers cannot disturb it, and its secrets are not leaked.
  */
 
 const finished = { code: 0, signal: null };
@@ -45,7 +45,7 @@ async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void>
   expect(await weightsOf(run)).toEqual(reference);
 }
 
-test('the weights are those of a run without; its secrets are in no log, object or argument', async () => {
+test('the weights are those of a run without them; its secrets are in no log, object or argument', async () => {
   const run = await runs.create('secured');
   const coordinator = secured('coordinator', run);
   const workers = [secured('worker', run), secured('worker', run)];
@@ -65,8 +65,8 @@ test('the weights are those of a run without; its secrets are in no log, object 
   for (const secret of [joinToken, ...secrets]) expect(seen.filter((text) => text.includes(secret))).toEqual([]);
 }, 120_000);
 
-describe('who is not one of the run is told so on one line, and the run goes on', () => {
-  /** What the worker says, and what the coordinator logs where it hears of the worker at all. */
+describe('a stranger is refused on one line, and the run goes on', () => {
+  /** What the worker says, and what the coordinator logs if it hears of the worker at all. */
   const strangers: [string, () => Record<string, string>, RegExp, RegExp][] = [
     [
       'without a certificate',
@@ -124,7 +124,7 @@ describe('who is not one of the run is told so on one line, and the run goes on'
   }, 180_000);
 });
 
-test('a part that others could reach needs TLS, or the word that it does not', async () => {
+test('a part that others could reach needs TLS, or an explicit exception', async () => {
   const run = await runs.create('open-to-all');
   const reachable = ['--listen', '0.0.0.0:0'];
   for (const role of ['coordinator', 'worker']) {
@@ -156,7 +156,7 @@ test('nonsense at every port without TLS while a run goes on: the same weights',
   expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
 }, 180_000);
 
-test('a local run has a token of its own, which its parts alone know', async () => {
+test('a local run has its own token, which only its parts know', async () => {
   const run = await runs.create('local');
   const train = startFourfold(['train', run.configPath, ...settings], [], { FOURFOLD_LOG: 'debug' });
   const children = () => {
@@ -165,7 +165,7 @@ test('a local run has a token of its own, which its parts alone know', async () 
   };
   const variable = /(?:^|\0)FOURFOLD_JOIN_TOKEN=([^\0]*)/;
   const tokenOf = (pid: string) => variable.exec(readFileSync(`/proc/${pid}/environ`, 'latin1'))?.[1];
-  // A child that has just been forked has its parent's environment still.
+  // A child that has just been forked still has its parent's environment.
   await expect.poll(() => children().filter(tokenOf).length, { timeout: 30_000 }).toBe(2);
   const [token, other] = children().map(tokenOf);
   expect(token).toMatch(/^[\w-]{32}$/);

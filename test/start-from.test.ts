@@ -38,7 +38,7 @@ async function generatorIn(run: SmallRun, which: 0 | -1): Promise<Buffer> {
   return checkpointStore(run.store, name).get('generator.safetensors');
 }
 
-test('a run that is not finished, or not there, is refused by its name', async () => {
+test('a run that is unfinished or missing is refused by name', async () => {
   const run = await runs.create('refused');
   const missing = startCoordinator(run, '--set', `startFrom=${pretrained.store.url}`);
   expect(await missing.exit).toEqual({ code: 2, signal: null });
@@ -54,7 +54,7 @@ test('a run that is not finished, or not there, is refused by its name', async (
   expect(unfinished.errors.join('\n')).toMatch(/startFrom: run pretrained is not finished, it is at iteration/);
 });
 
-test('it begins with that generator, and ends the same whatever is killed, and whatever becomes of the other run', async () => {
+test('it starts with that generator, and ends the same whatever is killed, and whatever happens to the other run', async () => {
   await finish(pretrained, mse);
   const startFrom = ['--set', `startFrom=${pretrained.store.url}`, '--set', 'checkpoints.keep=9'];
   const undisturbed = await runs.create('undisturbed');

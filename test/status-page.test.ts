@@ -7,10 +7,10 @@ import { killAll, photographs, startFourfold, type Process } from './support/pro
 import { prepareSmallRuns, type SmallRun, type SmallRuns } from './support/small-run.js';
 
 /*
- * The status page in a real browser, over real runs: it follows them by itself, whatever is killed.
+ * The status page in a real browser, over real runs: it follows them, whatever is killed.
  */
 
-/** A name that would be seen as more than text, were it taken for markup. */
+/** A name that would show if it were taken for markup. */
 const wickedName = "<img src=x onerror=document.title='owned'>.jpg";
 const waiting = { timeout: 90_000, interval: 100 };
 
@@ -62,7 +62,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
       .locator('#comparison img')
       .evaluateAll((images) => images.map((image) => (image as HTMLImageElement).naturalWidth));
 
-  test('a run: it moves, its curves, workers and pictures are there, and a coordinator that died is found again', async () => {
+  test('a run: it progresses, its curves, workers and pictures are shown, and a restarted coordinator is found again', async () => {
     const run = await createRun('watched');
     const coordinator = start('coordinator', run, 100_000, '--http', '127.0.0.1:0');
     const address = await addressOf(coordinator);
@@ -111,7 +111,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
     expect(await clip()).toBe('inset(0px 45% 0px 0px)');
     expect(await slider.getAttribute('aria-valuetext')).toBe('55% bicubic');
     const box = await page.locator('.stage').boundingBox();
-    if (!box) throw new Error('no pictures are seen');
+    if (!box) throw new Error('no pictures are shown');
     await page.mouse.click(box.x + box.width / 4, box.y + box.height / 2);
     expect(await slider.inputValue()).toBe('25');
 
@@ -127,7 +127,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
       'validation/coffee.png/original.webp',
     ]);
 
-    // A worker that is killed goes from the list, and the run goes on.
+    // A killed worker disappears from the list, and the run goes on.
     expect(await workerIds()).toHaveLength(2);
     workers[0].child.kill('SIGKILL');
     await expect.poll(workerIds, waiting).toHaveLength(1);
@@ -142,7 +142,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
     expect(await background()).not.toBe(light);
     expect(problems).toEqual([]);
 
-    // Where events do not come through, a proxy being in the way, it asks again and again.
+    // If a proxy blocks events, the page polls.
     await page.route('**/events', (route) => route.abort());
     await page.reload();
     await expectProgress();
@@ -158,7 +158,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
     await expect.poll(() => term.innerText(), waiting).toBe('2');
     await expect.poll(workerIds, waiting).toHaveLength(1);
     await expectProgress();
-    // Nothing failed but what was cut off above, or what nobody was there to answer.
+    // Nothing failed except requests that were cut off above or had no server.
     expect(problems.filter((problem) => !/ERR_(FAILED|CONNECTION_|INCOMPLETE_|EMPTY_RESPONSE)/.test(problem))).toEqual(
       [],
     );

@@ -11,8 +11,8 @@ import { killAll, type Process } from './support/process.js';
 import { patientTiming } from './support/timing.js';
 
 /*
- * A whole cluster at work, and those who are none of it: refused with a reason on both sides, and nothing is disturbed. Its tests
- * are about one run, in their order.
+ * A whole cluster at work, and strangers: refused with a reason on both sides, and nothing is disturbed. The tests are about
+ * one run, in order.
  */
 
 const finished = { code: 0, signal: null };
@@ -24,7 +24,7 @@ const phases = [
   { kind: 'gan', iterations: 65, learningRate: 1e-4 },
   { kind: 'gan', iterations: 65, learningRate: 1e-5 },
 ];
-/** Nobody is lost for being slow: whoever is lost was disturbed. */
+/** No worker is lost for being slow: a lost one was disturbed. */
 const config = clusterConfig(phases, patientTiming);
 /** Streams, so that parameters and gradients cross the ports. */
 const settings = ['exchange.transport=grpc', 'checkpoints.every=30'];
@@ -46,7 +46,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
     let loaders: Process[];
 
     beforeAll(async () => {
-      // Beside the cluster, which waits for its network most of the time.
+      // At the same time as the cluster, which mostly waits for its network.
       reference = weightsOfOneWorker(config);
       reference.catch(() => undefined);
       cluster = await startCluster({ config, name: 'strangers', roundTripMs });
@@ -60,7 +60,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
       await cluster.stop();
     });
 
-    /** A stranger ends with this on one line, and the coordinator has said that. */
+    /** A stranger ends with this reason on one line, and the coordinator has logged that. */
     async function expectRefusal(stranger: Process, says: RegExp, logs: RegExp) {
       const { code } = await stranger.exit;
       expect(code).not.toBe(0);
@@ -142,7 +142,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
       for (const address of http) expect(await get(address, '/healthz')).toMatchObject({ status: 200 });
     }, 300_000);
 
-    test('the run ends with the weights of one worker without anybody else; nobody was lost', async () => {
+    test('the run ends with the weights of one undisturbed worker; nobody was lost', async () => {
       const { process: coordinator } = office;
       expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
       for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);

@@ -12,7 +12,7 @@ import {
 import { alert } from './support/timing.js';
 
 /*
- * A coordinator that was cut off publishes a checkpoint when another one has long taken over: it is nobody's.
+ * A coordinator that was cut off publishes a checkpoint long after another one has taken over: it is ignored.
  */
 
 const finished = { code: 0, signal: null };
@@ -36,7 +36,7 @@ const written = (coordinator: Process, iteration: number) =>
     `iteration ${iteration}`,
   );
 
-/** Publish a checkpoint of term 1 as it would arrive late: whole, of iteration 6, and with other weights than the run has there. */
+/** Publish a late checkpoint of term 1: whole, of iteration 6, and with weights that differ from the run's. */
 async function publishLate(run: SmallRun): Promise<string> {
   const late = '00000006-0001';
   const from = checkpointStore(run.store, '00000002-0001');

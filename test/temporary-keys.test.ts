@@ -8,24 +8,24 @@ import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-server
 import { withEnvironment } from './support/environment.js';
 
 /*
- * Keys with an end, as clouds hand them out: MinIO's token service gives them.
+ * Keys that expire, as clouds issue them: MinIO's token service gives them.
  */
 
 const region = 'eu-1';
 
 describe.skipIf(!findProgram('minio'))('temporary keys (after npm run setup:servers)', () => {
   let minio: LocalMinio;
-  /** Plays the service through which a machine learns its role's keys. */
+  /** Plays the service from which a machine gets its role's keys. */
   let metadata: Server;
   let given = 0;
-  /** How long the keys that it gives count. */
+  /** How long the keys that it gives are valid. */
   let lifeMs: number;
 
   const assumeRole = async () => {
     const { accessKey, secretKey } = minio;
     return new AssumeRoleProvider({ stsEndpoint: minio.endpoint, accessKey, secretKey, region }).getCredentials();
   };
-  /** A store that is reached by these variables alone. */
+  /** A store that is reached with only these variables. */
   const open = (variables: Record<string, string>) =>
     withEnvironment({ FOURFOLD_S3_ENDPOINT: minio.endpoint, FOURFOLD_S3_REGION: region, ...variables }, () =>
       openStore('s3://temporary/keys'),
@@ -56,7 +56,7 @@ describe.skipIf(!findProgram('minio'))('temporary keys (after npm run setup:serv
     const { accessKey, secretKey, sessionToken = '' } = await assumeRole();
     const keys = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey };
     const store = open({ ...keys, AWS_SESSION_TOKEN: sessionToken });
-    // In parts, which are requests of their own.
+    // In parts, which are separate requests.
     const body = Buffer.alloc(17 << 20, 'body');
     await store.put('object', body);
     expect((await store.get('object')).equals(body)).toBe(true);
@@ -68,7 +68,7 @@ describe.skipIf(!findProgram('minio'))('temporary keys (after npm run setup:serv
     expect(JSON.stringify(refused)).not.toContain(secretKey);
   });
 
-  test('of the machine’s role, got again when they end', async () => {
+  test('of the machine’s role, renewed when they expire', async () => {
     const { port } = metadata.address() as AddressInfo;
     const instance = {
       FOURFOLD_S3_CREDENTIALS: 'instance',

@@ -6,7 +6,7 @@ import { logged, logOf, prepareLocalRuns, startTrain, type LocalRun, type LocalR
 import { killAll, type LogEvent } from './support/process.js';
 
 /*
- * `fourfold train` as a supervisor: its parts are started again when they die, and none outlives it.
+ * `fourfold train` as a supervisor: its parts are restarted when they die, and none outlives it.
  */
 
 const iterations = 24;
@@ -55,7 +55,7 @@ async function expectNobodyLeft(run: LocalRun): Promise<void> {
   await expect.poll(() => pids.filter(isAlive), { timeout: 20_000 }).toEqual([]);
 }
 
-test('SIGTERM: a checkpoint, exit code 143, nobody left; --resume goes on to the same weights', async () => {
+test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with the same weights', async () => {
   const run = await runs.create('stopped');
   const training = startTrain(run);
   await logged(run, update(7));
@@ -75,7 +75,7 @@ test('SIGTERM: a checkpoint, exit code 143, nobody left; --resume goes on to the
   expect((await weightsOf(run)).equals(reference)).toBe(true);
 }, 120_000);
 
-test('a worker and the coordinator killed: both are started again and the run ends as if nothing had been', async () => {
+test('a worker and the coordinator killed: both are restarted, and the run ends as if nothing had happened', async () => {
   const run = await runs.create('killed');
   const training = startTrain(run);
   await logged(run, update(4));
@@ -83,8 +83,8 @@ test('a worker and the coordinator killed: both are started again and the run en
   await logged(run, update(12));
   process.kill((await pidsOf(run, 'coordinator'))[0], 'SIGKILL');
   expect(await training.exit, training.errors.join('\n')).toEqual(finished);
-  expect(training.errors).toContain('worker: it died by SIGKILL; it is started again');
-  expect(training.errors).toContain('coordinator: it died by SIGKILL; it is started again');
+  expect(training.errors).toContain('worker: it was killed by SIGKILL; it is restarted');
+  expect(training.errors).toContain('coordinator: it was killed by SIGKILL; it is restarted');
   expect(await pidsOf(run, 'worker')).toHaveLength(2);
   expect(await pidsOf(run, 'coordinator')).toHaveLength(2);
   await expectNobodyLeft(run);

@@ -14,7 +14,7 @@ import {
 } from './support/small-run.js';
 
 /*
- * Validation pictures from MinIO, and what is shown of them in MinIO, as in a folder.
+ * Validation pictures in MinIO, and their results in MinIO, as in a folder.
  */
 
 const pictures = ['coffee.png', 'hedgehog.jpg'];
@@ -63,7 +63,7 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
     // The same digest of the pictures, too; they lie elsewhere.
     const elsewhere = ({ of, ...figures }: Evaluation) => ({ ...figures, of: { ...of, images: '' } });
     expect(evaluations.map(elsewhere)).toEqual(reference.evaluations.map(elsewhere));
-    // The name holds a slash, so that its folder is what can be kept of it and a hash.
+    // The name holds a slash, so that its folder is a sanitised name and a hash.
     const [, folder] = keys[0].split('/');
     expect(folder).toMatch(/^set-coffee-png-[0-9a-f]{8}$/);
     expect(keys).toEqual(['00000003', ...views].map((view) => `validation/${folder}/${view}.webp`));

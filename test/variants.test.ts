@@ -43,7 +43,7 @@ const storeOf = (variant: string) => `${bucket}/store/${variant}`;
 
 /** The recipe's schedule, shortened: 10^6 iterations, or from that run's generator on twice 10^5. */
 const schedules = {
-  // Faster than the paper's 1e-4, so that 30 iterations show something.
+  // Faster than the paper's 1e-4, so that 30 iterations show an effect.
   first: [`scheduleScale=${iterations / 1e6}`, 'phases.0.learningRate=2.0e-3'],
   others: [`scheduleScale=${iterations / 2e5}`, `startFrom=${storeOf('srresnet-mse')}/runs/${name}`],
 };

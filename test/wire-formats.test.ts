@@ -16,7 +16,7 @@ import { killAll } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
 
 /*
- * How vectors are encoded is the run's; how they cross, and from how many workers, is nobody's business.
+ * A run fixes how vectors are encoded; their transport and the number of workers do not matter.
  */
 
 const finished = { code: 0, signal: null };
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterEach(killAll);
 afterAll(() => runs.remove());
 
-/** Train a small run to its end; its weights. */
+/** Train a small run to its end; returns its weights. */
 async function train(name: string, exchange: string, workers: number) {
   const run = await runs.create(name, `exchange: { ${exchange} }\n`);
   const coordinator = startCoordinator(run);
@@ -47,7 +47,7 @@ test.each([
   'in another format (%s) the weights are the same in every way and for any number of workers',
   async (name, formats) => {
     const weights = await train(`${name}-grpc`, `transport: grpc, ${formats}`, 3);
-    // Factors are only multiplied out elsewhere: the weights may be those of matrices to the last bit.
+    // Factors are only multiplied elsewhere: the weights may equal those of matrices to the last bit.
     if (name === 'rounded') expect(weights.discriminator).not.toBe(plain.discriminator);
     expect(await train(`${name}-alone`, `transport: grpc, ${formats}`, 1)).toEqual(weights);
     if (isLinux) expect(await train(`${name}-shared`, `transport: shared-memory, ${formats}`, 2)).toEqual(weights);
@@ -97,7 +97,7 @@ describe.each(isLinux ? (['grpc', 'shared-memory'] as const) : (['grpc'] as cons
       await source.fetchEvaluated(0, exact);
       expect([...exact]).toEqual([...vector]);
       expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
-      // What the two sides have counted is what has crossed.
+      // The two sides' counts agree with the bytes sent.
       const pulled = (transport === 'grpc' ? layout.byteLength : 0) + vector.byteLength;
       expect([exchange.traffic.parameters.grpc, worker.traffic.parameters.grpc]).toEqual([pulled, pulled]);
     } finally {

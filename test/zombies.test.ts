@@ -5,15 +5,18 @@ import { killAll } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
 
 /*
- * A worker whose network stood still comes back with a gradient that another one has computed meanwhile.
+ * A worker whose network froze comes back with a gradient that another one has computed meanwhile.
  */
 
 const finished = { code: 0, signal: null };
 /** A lease takes half of this to the worker, and its answer as long. */
 const roundTripMs = 1_000;
-/** Long enough for the run to go on when the zombie comes back. */
+/** Long enough for the run to still go on when the zombie comes back. */
 const length = ['--set', 'phases.1.iterations=12'];
-/** Parameters do not cross the network that stands still. The lease runs out, twice this after its grant, long before anybody counts as silent. */
+/**
+ * Parameters do not cross the frozen network. The lease runs out, twice this after its grant, long before any worker counts as
+ * silent.
+ */
 const settings = ['exchange.transport=shared-memory', 'timing.leaseMs=3000', 'timing.silenceMs=60000'].flatMap(
   (set) => ['--set', set],
 );
@@ -43,7 +46,7 @@ test('a gradient that comes past its lease is refused and counted; its worker go
     (line) => line.event === 'lease' && line['task'] === 'generator 1.0',
     'a lease',
   );
-  // The lease has reached the worker; no answer of it can have reached the coordinator.
+  // The lease has reached the worker; its answer cannot have reached the coordinator.
   await delay(roundTripMs * 0.6);
   proxy.pause();
   const lost = await coordinator.waitFor(
@@ -64,7 +67,7 @@ test('a gradient that comes past its lease is refused and counted; its worker go
     'the refusal',
   );
   const all = [zombie, other];
-  // The run does not end before its count was read.
+  // The run does not end before its count is read.
   for (const { child } of all) child.kill('SIGSTOP');
   const { address: http } = await coordinator.waitFor(({ event }) => event === 'http', 'its HTTP server');
   const metrics = await (await fetch(`http://${String(http)}/metrics`)).text();

@@ -58,7 +58,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npx fourfold doctor$/, run: asItIs, says: /backend wasm/ },
   // One machine.
   { command: /^npx fourfold prepare --images ILSVRC/, run: (text) => text.replace('350000', '3'), says: /3/ },
-  { command: /fourfold prepare /, run: asItIs, says: /samples|tiles|photographs/ },
+  { command: /fourfold prepare /, run: asItIs, says: /samples?|tiles|photographs/ },
   {
     command: /^npx fourfold train CONFIG --print-config$/,
     run: (text) => text.replace('CONFIG', 'examples/photos.yaml'),

@@ -24,7 +24,7 @@ const withRun = (use: (run: ObjectStore, folder: string) => Promise<void>): Prom
 const pull = async (url: string, folder: string) =>
   pullCheckpoint(await openCheckpoint(url, sayDamaged), folder, () => undefined);
 
-test('a run’s URL and RUN/latest are the newest, RUN/best the one with the highest PSNR', async () => {
+test('a run’s URL and RUN/latest name the newest checkpoint, RUN/best the one with the highest PSNR', async () => {
   await withRun(async (run) => {
     const iterationOf = async (url: string) => (await openCheckpoint(url, sayDamaged)).manifest.iteration;
     expect(await iterationOf(run.url)).toBe(3);
@@ -35,14 +35,14 @@ test('a run’s URL and RUN/latest are the newest, RUN/best the one with the hig
   });
 });
 
-test('a folder that is called latest is that folder', async () => {
+test('a real folder called latest is used as it is', async () => {
   await withRun(async (run, folder) => {
     await pull(`${run.url}/best`, join(folder, 'latest'));
     expect((await openCheckpoint(join(folder, 'latest'), sayDamaged)).manifest.iteration).toBe(2);
   });
 });
 
-test('a broken download goes on at its last byte', async () => {
+test('a broken download resumes at its last byte', async () => {
   await withRun(async (run, folder) => {
     const { store, manifest } = await openCheckpoint(run.url, sayDamaged);
     const half = manifest.files[file].sizeBytes >> 1;
@@ -67,7 +67,7 @@ test('a broken download goes on at its last byte', async () => {
   });
 });
 
-test('what is there already is not fetched again, and damage in it is found', async () => {
+test('files that exist already are not fetched again, and damage in them is found', async () => {
   await withRun(async (run, folder) => {
     const { sizeBytes } = await pull(run.url, folder);
     await rm(join(folder, 'manifest.json'));
@@ -83,7 +83,7 @@ test('what is there already is not fetched again, and damage in it is found', as
   });
 });
 
-test('another checkpoint takes the place of what an interrupted pull has left', async () => {
+test('another checkpoint replaces the leftovers of an interrupted pull', async () => {
   await withRun(async (run, folder) => {
     const { store, manifest } = await openCheckpoint(run.url, sayDamaged);
     const get = () => Promise.reject(new Error('the network is gone'));
@@ -100,7 +100,7 @@ test('another checkpoint takes the place of what an interrupted pull has left', 
   });
 });
 
-test('a folder with a file of the user’s is refused, and the file stays', async () => {
+test('a folder with a user’s file is refused, and the file stays', async () => {
   await withRun(async (run, folder) => {
     await mkdir(folder);
     for (const name of [file, 'notes.txt']) {

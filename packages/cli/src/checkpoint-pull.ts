@@ -11,19 +11,19 @@ import {
 import { holdsManifest, type Checkpoint } from '@fourfold/coordinator';
 import { downloadFile, hashOf, partialName } from './download.js';
 
-/** What a pull itself writes; some file systems take capitals for the same. */
+/** Names that a pull itself writes. Some file systems ignore case. */
 const ownNames = new RegExp(`^(manifest.json|${unfinishedKey})$`, 'i');
 
 export interface PullReport {
   sizeBytes: number;
-  /** Of these, bytes that an earlier pull into the folder had left. */
+  /** How many of these bytes an earlier pull had left in the folder. */
   resumedBytes: number;
 }
 
 /**
- * Copy a checkpoint into a folder, each file checked against the manifest, the manifest last. What a pull that broke off has
- * left there is gone on with. Throws `conflict` where the folder holds a checkpoint already, `invalid` where it holds anything that
- * no pull has brought there, `not-found` or `corrupt` where the source is damaged, `no-space`.
+ * Copy a checkpoint into a folder, each file checked against the manifest, the manifest last. An interrupted pull is resumed.
+ * Throws `conflict` if the folder holds a checkpoint already, `invalid` if it holds anything that no pull has written,
+ * `not-found` or `corrupt` if the source is damaged, `no-space`.
  */
 export async function pullCheckpoint(
   { store, manifest }: Checkpoint,
@@ -41,7 +41,7 @@ export async function pullCheckpoint(
       hint: 'take another checkpoint of the run',
     });
   }
-  // Files of this checkpoint may stay, whoever has put them there.
+  // Files of this checkpoint may stay, wherever they come from.
   const mayStay = async (key: string) => {
     const expected = Object.hasOwn(manifest.files, key) ? manifest.files[key] : undefined;
     return expected !== undefined && (await hashOf(join(folder, key))).hash.digest('hex') === expected.sha256;

@@ -1,5 +1,5 @@
 import { describeError } from '@fourfold/common';
 
-/** Say on stderr that a damaged checkpoint is passed over. */
+/** Report on stderr that a damaged checkpoint is skipped. */
 export const sayDamaged = (name: string, error: unknown): void =>
-  console.error(`fourfold: passing over checkpoint ${name}: ${describeError(error)}`);
+  console.error(`fourfold: skipping checkpoint ${name}: ${describeError(error)}`);

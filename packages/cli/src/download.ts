@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FourfoldError, type ObjectStore } from '@fourfold/common';
 
-/** Marks what is on its way; folder stores leave such names out of their listings. */
+/** Marks unfinished files; folder stores leave such names out of their listings. */
 const partialMark = '.partial-';
-/** What a download that broke off has left: of an object by its name, and the beginning of its hash. */
+/** Names of unfinished downloads: the object's name and the beginning of its hash. */
 export const partialName = /^\.partial-.+-[0-9a-f]{16}$/;
 
 /**
- * Copy an object into a folder, under its own name once all of it is there and has the expected SHA-256. What an earlier
- * call left is gone on with; returns how many bytes that saved. `onBytes` hears of bytes that are there, and (a negative
- * number) of those found damaged. Throws `corrupt`, `not-found`.
+ * Copy an object into a folder; it gets its own name once it is complete and has the expected SHA-256. An unfinished download
+ * is resumed; returns how many bytes that saved. `onBytes` gets the number of bytes that have arrived, and a negative number
+ * for those found damaged. Throws `corrupt`, `not-found`.
  */
 export async function downloadFile(
   store: ObjectStore,
@@ -28,7 +28,7 @@ export async function downloadFile(
     onBytes(whole.sizeBytes);
     return whole.sizeBytes;
   }
-  // The hash in the name: nothing of another object is gone on with.
+  // The hash in the name: a download of another object is not resumed.
   const partial = join(folder, `${partialMark}${key}-${expected.sha256.slice(0, 16)}`);
   for (;;) {
     const { hash, sizeBytes: begin } = await hashOf(partial);
@@ -40,7 +40,7 @@ export async function downloadFile(
     }
     onBytes(-(await stat(partial)).size);
     await rm(partial);
-    // Else what was there before may be what is damaged: once more from the start.
+    // Otherwise the resumed part may be damaged: try once more from the start.
     if (begin === 0) throw damaged(`${store.url}/${key}`);
   }
 }
@@ -69,7 +69,7 @@ async function append(
   }
 }
 
-/** Size and SHA-256 of a file; of nothing where it is not there. */
+/** Size and SHA-256 of a file; of nothing if it does not exist. */
 export async function hashOf(path: string): Promise<{ hash: Hash; sizeBytes: number }> {
   const hash = createHash('sha256');
   const found = await stat(path).catch(() => undefined);

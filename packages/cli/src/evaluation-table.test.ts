@@ -45,7 +45,7 @@ test('several sets and methods in one table, with the paper beside ours', async 
   });
 });
 
-test('sets and checkpoints of one name are told apart by their places', async () => {
+test('sets and checkpoints of the same name are distinguished by their places', async () => {
   await inFolder(async (folder) => {
     const places = ['one/HR', 'two/HR'];
     for (const [i, place] of places.entries()) {
@@ -70,7 +70,7 @@ test('sets and checkpoints of one name are told apart by their places', async ()
   });
 });
 
-test('what of a set is left out is listed, and an incomplete set has no paper beside it', async () => {
+test('files left out of a set are listed, and an incomplete set has no paper’s results beside it', async () => {
   await inFolder(async (folder) => {
     const archive = join(folder, 'Set5.zip');
     const encrypted = 'Set5/encrypted.jpg';
@@ -90,7 +90,7 @@ test('what of a set is left out is listed, and an incomplete set has no paper be
     ]);
     expect(text.exitCode).toBe(0);
     expect(text.stdout).not.toContain('Ledig');
-    // A slow machine has progress between.
+    // A slow machine prints progress in between.
     expect(text.stderr.split('\n').filter((line) => !line.startsWith('evaluate: '))).toEqual([
       'Set5 (its test part): left out 2:',
       expect.stringMatching(/^ {2}(Set5\/)?encrypted\.jpg +encrypted$/),
@@ -104,7 +104,7 @@ test('what of a set is left out is listed, and an incomplete set has no paper be
   });
 });
 
-test('a folder without pictures, a picture that is none, nothing to measure: one line and exit code 2', async () => {
+test('a folder without pictures, a file that is not a picture, nothing to measure: one line and exit code 2', async () => {
   await inFolder(async (folder) => {
     const evaluate = (...args: string[]) => fourfold(folder, 'evaluate', '--images', folder, ...args);
     const empty = await evaluate('--method', 'bicubic');

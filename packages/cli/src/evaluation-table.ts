@@ -6,7 +6,7 @@ import type { Scores } from '@fourfold/worker';
 export interface EvaluationTable {
   pictures: ({ picture: string } & Scores)[];
   mean: Scores;
-  /** Pictures that measure `highestPsnr`: of these nothing, or next to nothing, differs from the original. */
+  /** How many pictures measure `highestPsnr`: they equal their originals, or nearly. */
   identical: number;
 }
 
@@ -16,7 +16,7 @@ const kernels: Record<BaselineName, Kernel> = { nearest: 'nearest', bicubic: 'cu
 export type BaselineName = 'nearest' | 'bicubic' | 'lanczos';
 export const baselineNames: readonly BaselineName[] = ['nearest', 'bicubic', 'lanczos'];
 
-/** A baseline as MATLAB's imresize has it. */
+/** A baseline as MATLAB's imresize computes it. */
 export const upscaleBaseline = (name: BaselineName, lr: Picture): Picture => resizeBy(lr, 4, kernels[name]);
 
 /** A table of pictures' scores; each counts the same in the means. */

@@ -6,7 +6,7 @@ import { examinePlaces, proxies } from './examined-places.js';
 import { registerFonts } from './report/fonts.js';
 import { formatBytes } from './terminal/table.js';
 
-/** One thing that was looked at. */
+/** One thing that was checked. */
 export interface Finding {
   subject: string;
   ok: boolean;
@@ -16,11 +16,11 @@ export interface Finding {
 }
 
 const oldestNode = [20, 19];
-/** What `prepare` reads, and what `upscale` reads besides. */
+/** Formats that `prepare` reads, and those that only `upscale` reads. */
 const requiredFormats = ['jpeg', 'png', 'webp', 'tiff'] as const;
 const otherFormats = ['heif', 'gif', 'svg'] as const;
 
-/** Look at what this machine has for fourfold; nothing is left behind. */
+/** Check what this machine has for fourfold; leaves nothing behind. */
 export async function examine(): Promise<Finding[]> {
   const places = examinePlaces(process.env);
   return [
@@ -71,7 +71,7 @@ const simdModule = Uint8Array.of(
 
 function simd(): Finding {
   const ok = WebAssembly.validate(simdModule);
-  return { subject: 'WebAssembly SIMD', ok, required: true, detail: ok ? 'there' : 'this CPU or Node.js has none' };
+  return { subject: 'WebAssembly SIMD', ok, required: true, detail: ok ? 'available' : 'this CPU or Node.js has none' };
 }
 
 function threads(): Finding {

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { dataSchema, describeError, exchangeSchema, type Environment } from '@fourfold/common';
 import { listCache, userCacheFolder } from '@fourfold/data-loader';
 import type { Finding } from './examination.js';
-import { formatBytes } from './terminal/table.js';
+import { formatBytes, formatCount } from './terminal/table.js';
 
 /** Both networks of the paper in float32: what the coordinator and each worker hold in shared memory. */
 const paperBytes = 4 * (1_548_547 + 23_563_649);
@@ -20,7 +20,7 @@ export async function examinePlaces(environment: Environment): Promise<Finding[]
   ]);
 }
 
-/** Whether a place can be written to, and the room in it; `more` is said besides. */
+/** Whether a place can be written to, and its free space; `more` is appended. */
 async function examine(
   subject: string,
   place: string,
@@ -45,7 +45,7 @@ async function shardCache(folder: string): Promise<Finding> {
   const shards = await listCache(folder).catch(() => []);
   const heldBytes = shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const { cacheBytes } = dataSchema.parse({});
-  const count = shards.length === 1 ? '1 shard' : `${shards.length} shards`;
+  const count = formatCount(shards.length, 'shard');
   const holds = shards.length === 0 ? ', empty' : `, ${count} of ${formatBytes(heldBytes)}`;
   return examine('shard cache', folder, 'set data.cacheFolder to another place', (freeBytes) =>
     freeBytes + heldBytes < cacheBytes
@@ -56,14 +56,14 @@ async function shardCache(folder: string): Promise<Finding> {
 
 const sharedMemory = (folder: string): Promise<Finding> =>
   existsSync(folder)
-    ? examine('shared memory', folder, 'exchange.folder names another; without it gRPC is used', (freeBytes) =>
+    ? examine('shared memory', folder, 'set exchange.folder to another place; without it gRPC is used', (freeBytes) =>
         freeBytes < 2 * paperBytes
           ? `; at the paper's size the coordinator and each worker take ${formatBytes(paperBytes)} of it`
           : '',
       )
     : Promise.resolve({
         ...{ subject: 'shared memory', ok: false, required: false },
-        detail: `there is no ${folder}; gRPC is used`,
+        detail: `${folder} does not exist; gRPC is used`,
       });
 
 const proxyVariables = /^(https?|grpc|all|no|no_grpc)_proxy$/i;
@@ -75,8 +75,8 @@ export function proxies(environment: Environment): Finding {
     .sort();
   const isTaken = environment['FOURFOLD_GRPC_PROXY'] === '1';
   const use = isTaken
-    ? 'gRPC to other hosts goes by those in lower case: FOURFOLD_GRPC_PROXY is 1'
-    : 'the setup scripts go by them, and nothing of a run does';
+    ? 'gRPC to other hosts uses those in lower case: FOURFOLD_GRPC_PROXY is 1'
+    : 'only the setup scripts use them';
   const detail = names.length > 0 ? `${names.join(', ')}: ${use}` : 'no variable is set';
   return { subject: 'proxies', ok: true, required: false, detail };
 }

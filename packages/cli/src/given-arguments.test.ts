@@ -23,7 +23,7 @@ test.each([
   ['-', '-'],
 ])('%j is %j', (given, meant) => expect(readArguments([given])).toEqual([meant]));
 
-test('what stands behind -- is a name as it is', () => {
+test('arguments after -- are taken as they are', () => {
   expect(readArguments(['--', '-dash.jpg'])).toEqual(['--', '-dash.jpg']);
 });
 

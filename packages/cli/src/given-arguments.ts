@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { expandHome } from '@fourfold/common';
 
-/** What may stand before a path within an argument: an option, a name (`srgan=~/x`), a scheme. */
+/** What may precede a path within an argument: an option, a name (`srgan=~/x`), a scheme. */
 const argument = /^(?<before>(?:--[\w-]+=)?(?:[\w.-]+=)?(?:file:)?)(?<path>~.*)$/s;
 
 /**
- * Arguments as they are meant. A path that begins with `~` is in the user's home, as in configs. A file whose name begins with a dash is a
- * file: no command has an option of one dash and several letters. Throws `invalid` for another user's home.
+ * Arguments as the user means them. A path that begins with `~` is in the user's home, as in configs. A file whose name begins
+ * with a dash is a file: no command has an option of one dash and several letters. Throws `invalid` for another user's home.
  */
 export function readArguments(given: readonly string[]): string[] {
   const end = given.indexOf('--');
@@ -27,7 +27,7 @@ function withHome(text: string): string {
 const isDashedFile = (text: string): boolean =>
   /^-[^-]./s.test(text) && (existsSync(text) || /^-[^\d.].*\.\w{2,}$/s.test(text));
 
-/** A refusal of commander's in our words; one of a name that begins with a dash says how to write it. */
+/** Commander's error in our words; for a name that begins with a dash it says how to write it. */
 export function refusal(text: string): string {
   const told = text.replace(/^error: /, 'fourfold: ');
   const [, name] = /unknown option '(-[^-'][^']+)'/.exec(text) ?? [];

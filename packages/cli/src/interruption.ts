@@ -6,7 +6,7 @@ const orphanMs = 60_000;
 
 /** Why work ended early: the process was asked to stop. */
 export class Interruption extends Error {
-  /** 130 after SIGINT, 143 after SIGTERM, as shells have it. */
+  /** 130 after SIGINT, 143 after SIGTERM, as in shells. */
   readonly exitCode: number;
 
   constructor(signal: (typeof signals)[number]) {
@@ -16,8 +16,8 @@ export class Interruption extends Error {
 }
 
 /**
- * From now on the first SIGINT or SIGTERM aborts the signal that this returns, with an `Interruption` as reason, so that
- * the command can tidy up; the second one ends the process at once. Commands that do not call it end at the first.
+ * Make the first SIGINT or SIGTERM abort the returned signal, with an `Interruption` as reason, so that the command can clean
+ * up; the second one ends the process at once. Commands that do not call it end at the first.
  */
 export function abortOnInterruption(): AbortSignal {
   const controller = new AbortController();
@@ -31,12 +31,12 @@ export function abortOnInterruption(): AbortSignal {
   return controller.signal;
 }
 
-/** As `abortOnInterruption`; aborted, too, when the process that started this one as a part is gone. */
+/** Like `abortOnInterruption`; also aborted when the process that started this one as a part is gone. */
 export function abortWithParent(): AbortSignal {
   const stop = () => process.kill(process.pid, 'SIGTERM');
   process.once('disconnect', () => {
     stop();
-    // Nobody is there any more who would kill a part that waits for servers that are gone, too.
+    // Nobody is left to kill a part that waits for servers that are gone, too.
     setTimeout(stop, orphanMs).unref();
   });
   return abortOnInterruption();

@@ -1,4 +1,4 @@
-/** What is used of jStat, which brings no types. */
+/** The part of jStat that is used; the package has no types. */
 declare module 'jstat' {
   const jstat: {
     studentt: {

@@ -14,7 +14,7 @@ process.stdout.write('', () => process.exit());
 /** Parse the arguments, run the command and return the exit code. */
 async function main(): Promise<number> {
   endQuietlyOnBrokenPipe();
-  // It changes nothing of how Node.js ends then.
+  // A monitor does not change how Node.js ends.
   process.on('uncaughtExceptionMonitor', (error) => void tellParent(error));
   try {
     const program = await createProgram(process.argv[2]);
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Say on stderr what went wrong: one line for what a person can act on, a stack for a fault of the program. */
+/** Report an error on stderr: one line if the user can act on it, a stack trace for a bug. */
 function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof Interruption) {
@@ -37,7 +37,7 @@ function reportFailure(error: unknown): number {
   return exitCodeOf(error);
 }
 
-/** A reader such as `head` that has seen enough is no failure worth words. */
+/** A reader such as `head` that closes the pipe early is not an error. */
 function endQuietlyOnBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

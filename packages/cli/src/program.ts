@@ -4,7 +4,7 @@ import { refusal } from './given-arguments.js';
 
 type Register = (program: Command) => void;
 
-/** What registers which commands, in the order of the help. */
+/** Which module registers which commands, in the order of the help. */
 const modules: readonly { names: readonly string[]; load: () => Promise<Register> }[] = [
   { names: ['prepare'], load: async () => (await import('./commands/prepare.js')).registerPrepare },
   { names: ['train'], load: async () => (await import('./commands/train.js')).registerTrain },
@@ -30,8 +30,8 @@ const modules: readonly { names: readonly string[]; load: () => Promise<Register
 ];
 
 /**
- * The command `fourfold`. It throws a CommanderError where commander would end the process. Where `name` is one of its commands,
- * that one's module alone is loaded: all of them together are most of a short command's time.
+ * The command `fourfold`. It throws a CommanderError where commander would end the process. If `name` is one of its commands,
+ * only that command's module is loaded: loading all of them is most of a short command's time.
  */
 export async function createProgram(name?: string): Promise<Command> {
   const program = new Command('fourfold')

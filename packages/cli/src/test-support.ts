@@ -11,7 +11,7 @@ import { safetensorsFromVector } from '@fourfold/model/weights-file';
 
 const command = fileURLToPath(new URL('../bin/fourfold.js', import.meta.url));
 
-/** The example photographs that everyone has. */
+/** The example photographs in the repository. */
 export const heldOutPhotographs = fileURLToPath(new URL('../../../examples/photographs/held-out', import.meta.url));
 
 export interface Outcome {
@@ -29,7 +29,7 @@ export function fourfold(folder: string, ...args: string[]): Promise<Outcome> {
   });
 }
 
-/** Run `use` in a new folder, which is gone afterwards. */
+/** Run `use` in a new folder, which is removed afterwards. */
 export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-cli-'));
   try {
@@ -40,8 +40,8 @@ export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<
 }
 
 /**
- * Write a checkpoint of a small generator with weights from the seed 0, as a run with these sizes would, and return its
- * name. `written` are the sizes of what is really in the file.
+ * Write a checkpoint of a small generator with weights from the seed 0, as a run with these sizes would, and return its name.
+ * `written` are the actual sizes in the file.
  */
 export function writeSmallCheckpoint(
   run: ObjectStore,

@@ -1,4 +1,4 @@
-import { formatBytes, formatTable } from '../terminal/table.js';
+import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import type { Timing } from './laps.js';
 import type { StepReport } from './step.js';
 import type { TrainReport } from './train.js';
@@ -11,7 +11,7 @@ const describeParts = ({ parts }: Timing): string =>
     .map(([part, ms]) => `${part} ${ms.toFixed(1)}`)
     .join(', ');
 
-/** What crossed in each way, if anything did. */
+/** The bytes that crossed, by the transports that carried any. */
 const describeTraffic = (bytes: UpdateReport['gradientBytes']): string =>
   Object.entries(bytes)
     .filter(([, count]) => count > 0)
@@ -22,7 +22,7 @@ const describeTraffic = (bytes: UpdateReport['gradientBytes']): string =>
 export function describeUpdate(workers: number, report: UpdateReport): string {
   const { medianMs, minMs, parameters, gradientBytes, parameterBytes, megabytesPerSecond: rates } = report;
   return [
-    `${parameters} parameters, ${workers} workers`,
+    `${parameters} parameters, ${formatCount(workers, 'worker')}`,
     formatTable(
       [
         ['median ms', 'min ms', 'gradients', 'parameters', partsHeader],
@@ -51,7 +51,7 @@ export function describeStep({ kind, timings }: StepReport): string {
     describeParts(timing),
   ]);
   return [
-    `${kind.backend} ${kind.version}, ${kind.threads} threads on ${kind.device}`,
+    `${kind.backend} ${kind.version}, ${formatCount(kind.threads, 'thread')} on ${kind.device}`,
     formatTable(
       [['', 'median ms', 'min ms', 'samples/s', 'peak memory', partsHeader], ...rows],
       ['left', 'right', 'right', 'right', 'right', 'left'],
@@ -65,13 +65,7 @@ export function describeTrain({ step, runs }: TrainReport): string {
     ...step.timings.map(({ phase, medianMs }) => [phase, 'step alone', medianMs, 1000 / medianMs, 1] as const),
     ...runs.map(
       ({ phase, workers, medianMs, iterationsPerSecond, timesStep }) =>
-        [
-          phase,
-          `train, ${workers} worker${workers === 1 ? '' : 's'}`,
-          medianMs,
-          iterationsPerSecond,
-          timesStep,
-        ] as const,
+        [phase, `train, ${formatCount(workers, 'worker')}`, medianMs, iterationsPerSecond, timesStep] as const,
     ),
   ].map(([phase, name, medianMs, pace, times]) => [
     phase,

@@ -8,7 +8,7 @@ test('the median is the middle value, or the mean of the two in the middle', () 
   expect(median([])).toBeNaN();
 });
 
-test('laps of a part add up within an iteration and begin anew with the next', () => {
+test('laps of a part add up within an iteration and start again in the next', () => {
   const times = [0, 100, 110, 140, 145, 165];
   const laps = createLaps(() => times.shift() as number);
   laps.start();
@@ -21,7 +21,7 @@ test('laps of a part add up within an iteration and begin anew with the next', (
   expect(laps.iterations).toEqual([{ compute: 15, update: 30 }, { compute: 20 }]);
 });
 
-test('a summary has medians of the whole and of each part, where a missing part took no time', () => {
+test('a summary has medians of the whole and of each part; a missing part counts as no time', () => {
   expect(summarize([{ compute: 4, update: 1 }, { compute: 6, update: 3 }, { compute: 7 }])).toEqual({
     medianMs: 7,
     minMs: 5,

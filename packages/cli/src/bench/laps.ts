@@ -1,13 +1,13 @@
 import { median } from '@fourfold/common';
 
-/** Milliseconds an iteration: of the whole, and the median of each of its parts. */
+/** Milliseconds per iteration: of the whole, and the median of each part. */
 export interface Timing {
   medianMs: number;
   minMs: number;
   parts: Record<string, number>;
 }
 
-/** Median and minimum over iterations, each the milliseconds of its parts; a part that an iteration lacks took none. */
+/** Median and minimum over iterations, each given as milliseconds by part; a missing part counts as 0. */
 export function summarize(iterations: readonly Record<string, number>[]): Timing {
   const totals = iterations.map((parts) => Object.values(parts).reduce((sum, ms) => sum + ms, 0));
   const names = [...new Set(iterations.flatMap((parts) => Object.keys(parts)))];
@@ -22,7 +22,7 @@ export function summarize(iterations: readonly Record<string, number>[]): Timing
 export interface Laps {
   /** Begin the first iteration now. */
   start(): void;
-  /** The time since the lap before belongs to `part`; a part may have several laps in an iteration. */
+  /** The time since the previous lap belongs to `part`; a part may have several laps in an iteration. */
   lap(part: string): void;
   endIteration(): void;
   /** The parts' milliseconds of each iteration that has ended. */

@@ -6,7 +6,7 @@ export interface LoaderReport extends BatchSourceStats {
   cropsPerSecond: number;
 }
 
-/** Make the batches of a run's first iterations, all replicas', one after another, and say how fast they come. */
+/** Make the batches of all replicas of a run's first iterations, one after another, and report the speed. */
 export async function benchLoader(config: RunConfig, iterations: number, signal: AbortSignal): Promise<LoaderReport> {
   const store = openStore(config.dataset);
   const manifest = await readDatasetManifest(store);

@@ -12,8 +12,8 @@ export type BenchPhase = 'mse' | 'gan';
 
 export interface StepBench {
   /**
-   * Sizes of networks and batch, replicas, losses, backend and its threads, 0 for the machine's cores. Phases, dataset and
-   * VGG weights do not count.
+   * Gives the sizes of networks and batch, replicas, losses, backend and its threads (0: the machine's cores). Phases, dataset
+   * and VGG weights are ignored.
    */
   config: RunConfig;
   phases: readonly BenchPhase[];
@@ -24,7 +24,7 @@ export interface StepBench {
 export interface PhaseTiming extends Timing {
   phase: BenchPhase;
   samplesPerSecond: number;
-  /** The process's high-water mark of resident memory, phases before this one included. */
+  /** The process's peak resident memory so far, earlier phases included. */
   peakMemoryBytes: number;
 }
 
@@ -48,7 +48,7 @@ export async function benchStep({ config, phases, steps, warmup }: StepBench): P
     const run: RunConfig = {
       ...config,
       phases: [{ kind: phase, iterations: warmup + steps, learningRate, decay: 'constant' }],
-      // Nothing crosses.
+      // Nothing is exchanged.
       exchange: { ...config.exchange, gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' },
     };
     const { compute, close } = startComputeThread();
@@ -109,7 +109,7 @@ async function iterate(compute: Compute, master: Master, run: RunConfig, laps: L
   }
 }
 
-/** Add a gradient to the master's sum in chunks as they cross the wire. */
+/** Add a gradient to the master's sum in chunks of the size used on the wire. */
 function reduce(master: Master, network: Network, gradient: Float32Array, first: boolean): void {
   const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
   for (let begin = 0; begin < bytes.byteLength; begin += chunkBytes) {
@@ -128,7 +128,7 @@ function randomBatch({ seed, data }: RunConfig, replica: number): CropBatch {
   return { count, crop, hr: pixels(crop), lr: pixels(crop / 4) };
 }
 
-/** A VGG19 weights file with random weights, where the content loss needs one. */
+/** A VGG19 weights file with random weights, if the content loss needs one. */
 export function randomVgg({ loss, seed }: RunConfig): Uint8Array | undefined {
   if (loss.content === 'mse') return undefined;
   const layout = vggLayout(loss.content);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { generatorUpdates, paceOf } from './train.js';
 
-test('the generator’s updates are read from a run’s log, whatever else it holds', () => {
+test('the generator’s updates are read from a run’s log, and other lines are ignored', () => {
   const log = [
     '{"level":30,"time":90,"role":"coordinator","event":"listening","msg":"listening"}',
     '{"level":20,"time":100,"event":"update","network":"discriminator","iteration":0}',

@@ -11,9 +11,9 @@ import { benchStep, randomVgg, type BenchPhase, type StepReport } from './step.j
 export interface TrainBench {
   configPath: string;
   settings: readonly string[];
-  /** How many workers the runs have, one run each. */
+  /** Numbers of workers, with one run for each. */
   workers: readonly number[];
-  /** Iterations of each phase that are measured, and before them that are not. */
+  /** Measured iterations of each phase, and the unmeasured ones before them. */
   steps: number;
   warmup: number;
   signal: AbortSignal;
@@ -24,9 +24,9 @@ export interface RunTiming {
   phase: BenchPhase;
   /** Median time from one generator update to the next. */
   medianMs: number;
-  /** Iterations measured by the time they took together. */
+  /** Measured iterations divided by the time they took together. */
   iterationsPerSecond: number;
-  /** `medianMs` by the step's: 1 where orchestration costs nothing and more workers bring nothing. */
+  /** `medianMs` divided by the step's: 1 if orchestration costs nothing and more workers gain nothing. */
   timesStep: number;
 }
 
@@ -41,8 +41,8 @@ const photographs = fileURLToPath(new URL('../../../../examples/photographs/trai
 const phases: BenchPhase[] = ['mse', 'gan'];
 
 /**
- * Train the example photographs with each number of workers by the real `fourfold train`, an `mse` and a `gan` phase, and
- * set the pace of the coordinator's updates beside that of `bench step`.
+ * Train the example photographs with the real `fourfold train` for each number of workers, an `mse` and a `gan` phase, and
+ * compare the pace of the coordinator's updates with that of `bench step`.
  */
 export async function benchTrain(bench: TrainBench): Promise<TrainReport> {
   const { configPath, settings, workers, steps, warmup, signal } = bench;
@@ -88,11 +88,11 @@ async function runTraining(configPath: string, settings: readonly string[], sign
   signal.removeEventListener('abort', stop);
   signal.throwIfAborted();
   if (exitCode !== 0) {
-    throw new FourfoldError('unavailable', `the run of the bench failed: ${said.trim().split('\n').at(-1) ?? ''}`);
+    throw new FourfoldError('unavailable', `the bench’s run failed: ${said.trim().split('\n').at(-1) ?? ''}`);
   }
 }
 
-/** When each generator update was done, in milliseconds, from the log of a run at level `debug`. */
+/** Times in milliseconds at which generator updates were done, from a run's log at level `debug`. */
 export function generatorUpdates(log: string): number[] {
   return log
     .split('\n')
@@ -102,7 +102,7 @@ export function generatorUpdates(log: string): number[] {
     .map(({ time }) => time);
 }
 
-/** The pace of updates done at `times`, the first of which only begins the measurement. */
+/** The pace of updates done at `times`; the first one only starts the measurement. */
 export function paceOf(times: readonly number[]): { medianMs: number; iterationsPerSecond: number } {
   const count = times.length - 1;
   return {

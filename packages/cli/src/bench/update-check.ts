@@ -3,18 +3,18 @@ import type { Master, Network } from '@fourfold/coordinator';
 import { networkWires } from '@fourfold/model/wires';
 
 /*
- * Whether what `bench update` has moved is what was sent. Looked at outside the time that is measured.
+ * Checks that `bench update` received what was sent, outside the measured time.
  */
 
-/** Every so many elements one is looked at: a prime, so that all places in chunks and lanes come. */
+/** One element in this many is checked. A prime, so that all positions in chunks and lanes occur. */
 const stride = 101;
 
-/** Fill a gradient vector of the bench: values of about 1e-3, of both signs, with all bits of the mantissa in use. */
+/** Fill a gradient vector of the bench with values of about 1e-3, of both signs, using all bits of the mantissa. */
 export function fillGradient(vector: Float32Array): void {
   for (let i = 0; i < vector.length; i++) vector[i] = ((Math.imul(i, 0x9e3779b1) >> 8) / 2 ** 23) * 1e-3;
 }
 
-/** A digest of what has come of a vector. */
+/** A digest of the checked elements of a vector. */
 export const digestOf = (vector: Float32Array): string =>
   sha256(
     new Uint8Array(
@@ -22,7 +22,7 @@ export const digestOf = (vector: Float32Array): string =>
     ),
   );
 
-/** The digest of a vector of parameters as it comes out of its wire vector. */
+/** The digest of a parameter vector after its encoding for the wire. */
 export function digestAfterWire(layout: WireLayout, vector: Float32Array): string {
   const wire = createWireVector(layout);
   wire.vector.set(vector);
@@ -31,7 +31,7 @@ export function digestAfterWire(layout: WireLayout, vector: Float32Array): strin
   return digestOf(wire.vector);
 }
 
-/** Check that a network's sum is that of the bench's gradients. Throws `corrupt` naming the element that is not. */
+/** Check that a network's sum is the sum of the bench's gradients. Throws `corrupt`, naming the first element that differs. */
 export function checkSum(config: RunConfig, master: Pick<Master, 'state'>, network: Network): void {
   const { gradients } = networkWires(config)[network];
   const wire = createWireVector(gradients);
@@ -49,7 +49,7 @@ export function checkSum(config: RunConfig, master: Pick<Master, 'state'>, netwo
   }
 }
 
-/** An element of a network's vector from the sender's. */
+/** An element of a network's vector, computed from the sender's. */
 function elementOf({ sections }: WireLayout, vector: Float32Array, element: number): number {
   const section = sections.find(({ begin, count }) => element >= begin && element < begin + count);
   if (!section) throw new Error(`element ${element} is in no section`);

@@ -3,10 +3,10 @@ import type { Exchange, Master } from '@fourfold/coordinator';
 import type { Laps } from './laps.js';
 
 /*
- * Stopwatches around the parts of an update: what lies between two of their calls belongs to one part.
+ * Stopwatches around the parts of an update: the time between two of their calls belongs to one part.
  */
 
-/** An exchange that tells when it has published. */
+/** An exchange that records when it has published. */
 export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
   ...inner,
   async publish() {
@@ -16,8 +16,8 @@ export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
 });
 
 /**
- * A master that tells when gradients arrive, are added and updates end, and notes the traffic at each iteration's end. The
- * generator's vector before the last of `iterations` is kept.
+ * A master that records when gradients arrive, when they are added and when updates end, and the traffic at the end of each
+ * iteration. It keeps the generator's vector from before the last of `iterations`.
  */
 export function measureMaster(
   inner: Master,
@@ -27,7 +27,7 @@ export function measureMaster(
 ): { master: Master; traffic: readonly Traffic[]; lastGenerator: () => Float32Array } {
   const traffic: Traffic[] = [];
   let lastGenerator = new Float32Array();
-  /** Gradients that are being added, and whether one has arrived since the last update. */
+  /** How many gradients are being added, and whether one has arrived since the last update. */
   let adding = 0;
   let hasArrived = false;
   const begin = () => {

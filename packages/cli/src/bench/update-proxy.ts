@@ -1,7 +1,8 @@
 import { startDelayingProxy } from '@fourfold/local-servers';
 
 /*
- * A process of `bench update`: a network of the given round trip before each of the given addresses. It tells its parent where.
+ * A process of `bench update`: a network with the given round trip in front of each given address. It sends its parent the new
+ * addresses.
  */
 
 const [roundTripMs, ...targets] = process.argv.slice(2);

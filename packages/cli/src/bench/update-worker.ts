@@ -3,12 +3,12 @@ import { createBatchQueue, createServing, createWorkerExchange, type Compute } f
 import { digestOf, fillGradient } from './update-check.js';
 
 /*
- * A process of `bench update`: a worker without a device. It serves the coordinator as every worker does; only its
- * gradients are there without being computed, and its parameters go nowhere. At the end it tells its parent digests of the newest.
+ * A process of `bench update`: a worker without a device. It serves the coordinator like any worker, but its gradients are
+ * ready-made and its parameters are not used. At the end it sends its parent digests of the newest parameters.
  */
 
 const [coordinator, listen, advertise, configText] = process.argv.slice(2);
-/** The newest parameters, as they came. */
+/** The newest parameters, as they arrived. */
 const newest = new Map<string, Float32Array>();
 const stop = new AbortController();
 process.once('disconnect', () => stop.abort(new Error('the bench is gone')));
@@ -38,7 +38,7 @@ process.send?.(digests, () => process.exit(ended ? 0 : 1));
 function idleCompute(): Compute {
   const written = new WeakSet<Float32Array>();
   const half: Compute['generatorHalf'] = async (_place, _batch, target) => {
-    // Untouched memory would be faster to read than any gradient is.
+    // Untouched memory would be faster to read than a real gradient.
     if (!written.has(target)) fillGradient(target);
     written.add(target);
     return {};

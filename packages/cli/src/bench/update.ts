@@ -33,7 +33,7 @@ export interface UpdateBench {
   config: RunConfig;
   workers: number;
   warmup: number;
-  /** Of a network between coordinator and workers; without it they are on this host. */
+  /** Round trip of a network between coordinator and workers; without it they are on this host. */
   roundTripMs?: number;
   signal: AbortSignal;
 }
@@ -41,10 +41,10 @@ export interface UpdateBench {
 export interface UpdateReport extends Timing {
   /** Trained elements of both networks. */
   parameters: number;
-  /** Bytes to and from the coordinator an iteration, by what they crossed in: what is shared counts once for all workers. */
+  /** Bytes to and from the coordinator per iteration, by transport; shared memory counts once for all workers. */
   gradientBytes: Record<Transport, number>;
   parameterBytes: Record<Transport, number>;
-  /** Of the parts' medians: gradients while they are pulled and reduced, parameters until a gradient begins to arrive. */
+  /** From the parts' medians: gradients while they are pulled and reduced, parameters until a gradient begins to arrive. */
   megabytesPerSecond: { gradients: number; parameters: number };
 }
 
@@ -53,10 +53,10 @@ const joinCheckMs = 20;
 const pathOf = (module: string) => new URL(`${module}.js`, import.meta.url);
 
 /**
- * Time the synchronous update of both networks alone: the coordinator's own training loop in this process, and worker
- * processes whose gradients are there at once. Parts: `publish` until parameters may be asked for, `parameters` until a new gradient
- * begins to arrive, `pulling` while one is waited for, `reducing` while one is added, `adam`. Throws `corrupt` when sums or
- * parameters are not what was sent.
+ * Time the synchronous update of both networks alone: the coordinator's own training loop in this process, and worker processes
+ * whose gradients are ready at once. Parts: `publish` until workers may ask for parameters, `parameters` until a new gradient
+ * begins to arrive, `pulling` while waiting for one, `reducing` while adding one, `adam`. Throws `corrupt` if sums or
+ * parameters differ from what was sent.
  */
 export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const { config, workers, warmup, roundTripMs, signal } = bench;
@@ -115,7 +115,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
       const vector = name === 'generator' ? lastGenerator() : inner.state(name).vector;
       const expected = digestAfterWire(networkWires(config)[name].parameters, vector);
       if (digests.some((found) => found[name] !== expected))
-        throw new FourfoldError('corrupt', `a worker has other parameters of the ${name} than the coordinator`);
+        throw new FourfoldError('corrupt', `a worker’s parameters of the ${name} differ from the coordinator’s`);
     }
   } finally {
     clearInterval(timer);
@@ -149,7 +149,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
 
 const inState = <T>(_state: string, act: () => Promise<T>): Promise<T> => act();
 
-/** Where `targets` are found: themselves, or proxies in a process of their own that make a network of this host. */
+/** Addresses that reach `targets`: the targets themselves, or proxies in a separate process that imitate a network. */
 async function startNetwork(
   targets: string[],
   roundTripMs: number | undefined,
@@ -163,7 +163,7 @@ async function startNetwork(
 interface BenchWorker {
   process: ChildProcess;
   ended: Promise<unknown>;
-  /** Of its newest parameters, by network, when it ends. */
+  /** Digests of its newest parameters by network, sent when it ends. */
   digests: Promise<Record<string, string>>;
 }
 
@@ -177,7 +177,7 @@ function startWorker(args: string[], stop: AbortController): BenchWorker {
     child.once('message', (message) => resolve(message as Record<string, string>));
     stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error));
   });
-  // Nobody waits for it until all have ended.
+  // Nothing awaits it until all have ended.
   digests.catch(() => undefined);
   return { process: child, ended, digests };
 }

@@ -10,27 +10,27 @@ const photographs = fileURLToPath(new URL('../../../../examples/photographs/', i
 /** Where in MinIO a cluster's objects are. */
 export const places = { dataset: 's3://fourfold/dataset', store: 's3://fourfold/store' };
 
-/** What a cluster is to train. */
+/** What a cluster trains. */
 export interface ClusterRun {
   /** A file that all parts read. */
   configPath: string;
   config: RunConfig;
-  /** The folder of photographs that is yet to be prepared; undefined where the cluster's folder held a run already. */
+  /** The folder of photographs still to be prepared; undefined if the cluster's folder held a run already. */
   images?: string;
 }
 
 export interface ClusterRunOptions {
-  /** The config of a run whose dataset, store and batches are to be the cluster's; the recipe `demo` without it. */
+  /** A run's config, whose dataset, store and batches are replaced by the cluster's; default: the recipe `demo`. */
   config?: string;
-  /** The photographs to train on; the examples without it. */
+  /** The photographs to train on; default: the examples. */
   images?: string;
   set: readonly string[];
   workers: number;
 }
 
 /**
- * The run of the cluster in `folder`: the one that is there, else a new one. Throws `invalid` as `loadRunConfig` does, and where
- * another run is asked for than the one that is there.
+ * The run of the cluster in `folder`: the existing one, else a new one. Throws `invalid` as `loadRunConfig` does, and if the
+ * options ask for a run other than the existing one.
  */
 export async function clusterRun(folder: string, options: ClusterRunOptions): Promise<ClusterRun> {
   const { config: own, images, set, workers } = options;
@@ -40,7 +40,7 @@ export async function clusterRun(folder: string, options: ClusterRunOptions): Pr
     const asked = own ? '--config' : images ? '--images' : undefined;
     if (asked) {
       throw new FourfoldError('invalid', `${folder} holds a run already, which has its own config and photographs`, {
-        hint: `leave ${asked} out to go on with it, or name another folder`,
+        hint: `leave ${asked} out to resume it, or name another folder`,
       });
     }
     return { configPath, config: await loadRunConfig(configPath, settings) };
@@ -55,7 +55,7 @@ export async function clusterRun(folder: string, options: ClusterRunOptions): Pr
 export const writeClusterRun = ({ configPath, config }: ClusterRun): Promise<void> =>
   writeFile(configPath, stringify(config));
 
-/** Write a config of the recipe `demo`, evaluated often where the examples' held-out photographs are to be had. */
+/** Write a config of the recipe `demo`, with frequent evaluations if the examples' held-out photographs exist. */
 async function writeDemo(path: string, withExamples: boolean): Promise<string> {
   const validation = { images: join(photographs, 'held-out'), every: 250 };
   await writeFile(path, stringify({ recipe: 'demo', name: 'cluster', ...(withExamples && { validation }) }));

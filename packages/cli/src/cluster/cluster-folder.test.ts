@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { inFolder } from '../test-support.js';
 import { claimClusterFolder } from './cluster-folder.js';
 
-test('a cluster is kept in a folder of its own, which it knows again', async () => {
+test('a cluster is kept in its own folder, which it recognises', async () => {
   await inFolder(async (folder) => {
     const kept = join(folder, 'kept');
     await claimClusterFolder(kept, undefined);
@@ -26,7 +26,7 @@ test('a cluster is kept in a folder of its own, which it knows again', async () 
   });
 });
 
-test('somebody’s folder is refused as it is, and one among the photographs', async () => {
+test('a user’s folder is refused unchanged, and so is one among the photographs', async () => {
   await inFolder(async (folder) => {
     await mkdir(join(folder, 'photos'));
     await writeFile(join(folder, 'run.yaml'), 'mine');

@@ -6,13 +6,13 @@ export interface PlacedParts {
   /** host:port of the status page. */
   page: string;
   helpers: Helper[];
-  /** What Prometheus scrapes: a job a role. */
+  /** What Prometheus scrapes: one job per role. */
   jobs: ScrapeJob[];
 }
 
 /**
- * The parts of a cluster, each with a port of its own for its metrics, which it keeps when it is replaced. Throws `invalid`
- * where `http` is no host:port.
+ * The parts of a cluster, each with its own port for metrics, which its replacements keep. Throws `invalid` if `http` is not a
+ * host:port.
  */
 export async function placeParts(options: {
   workers: number;
@@ -22,7 +22,7 @@ export async function placeParts(options: {
   const { workers, dataLoaders, http } = options;
   const [pagePort, ...ports] = await freePorts(1 + workers + dataLoaders);
   const address = parseAddress(http);
-  if (!address) throw new FourfoldError('invalid', `${http} is no host:port for the status page`);
+  if (!address) throw new FourfoldError('invalid', `${http} is not a host:port for the status page`);
   const page = address.port > 0 ? http : http.replace(/0+$/, String(pagePort));
   const place = (role: Helper['role'], ports: number[]) => {
     const addresses = ports.map((port) => `127.0.0.1:${port}`);

@@ -1,6 +1,6 @@
 import { formatTable } from '../terminal/table.js';
 
-/** A cluster that runs: where to look at it, and what of it can be killed. */
+/** A running cluster: where to look at it, and which of its processes can be killed. */
 export interface Standing {
   /** URLs. */
   statusPage: string;
@@ -13,9 +13,9 @@ export interface Standing {
   run: string;
   /** The config that all parts read. */
   config: string;
-  /** A file for the shell after which `fourfold` reaches all of it. */
+  /** A file to source in a shell, so that `fourfold` reaches all parts. */
   environment: string;
-  /** What all parts log. */
+  /** The log of all parts. */
   log: string;
 }
 
@@ -24,13 +24,13 @@ export interface ClusterProcess {
   pid: number;
 }
 
-/** What there is to say of a cluster, in the order in which it happens. */
+/** Reports what happens to a cluster, in order. */
 export interface ClusterReport {
   preparing(images: string): void;
   standing(facts: Standing, processes: readonly ClusterProcess[]): void;
-  /** A process died, and this one is in its place. */
+  /** A process died, and this one replaces it. */
   replaced(process: ClusterProcess): void;
-  /** The run is finished; `stands`: its servers are there still. */
+  /** The run is finished; `stands`: its servers still run. */
   finished(facts: Standing, stands: boolean): void;
 }
 
@@ -45,21 +45,21 @@ export function reportAsJson(): ClusterReport {
   };
 }
 
-/** In words, by `note`, which takes one text after the other. */
+/** As text, by `note`. */
 export const reportAsText = (note: (text: string) => void): ClusterReport => ({
-  preparing: (images) => note(`preparing the photographs of ${images} into MinIO`),
+  preparing: (images) => note(`preparing the photographs in ${images} into MinIO`),
   standing: (facts, processes) => note(describeStanding(facts, processes)),
-  replaced: ({ name, pid }) => note(`${name} is process ${pid} now`),
+  replaced: ({ name, pid }) => note(`${name} is now process ${pid}`),
   finished: ({ environment, run }, stands) =>
     note(
       stands
         ? `
-The run is finished. Its newest checkpoint, in another terminal while this stands:
+The run is finished. To get its newest checkpoint, in another terminal while this one runs:
 
   . ${environment}
   npx fourfold checkpoints pull ${newestOf(run)} out/pulled
 
-Ctrl-C ends the rest.
+Ctrl-C ends the cluster.
 `
         : 'The run is finished.',
     ),
@@ -82,15 +82,15 @@ function describeStanding(facts: Standing, processes: readonly ClusterProcess[])
   return `
 ${formatTable(places, left)}
 
-Kill any of these (kill -9), or stop one and let it go on (kill -STOP, kill -CONT), and see what happens:
+Kill any of these (kill -9), or freeze and resume one (kill -STOP, kill -CONT), and see what happens:
 
 ${formatTable(pids, left)}
 
-In another terminal one more worker joins, and leaves at Ctrl-C:
+To add a worker, in another terminal (Ctrl-C there removes it):
 
   . ${environment}
   npx fourfold worker --config ${config}
 
-Ctrl-C here ends all of it.
+Ctrl-C here ends the cluster.
 `;
 }

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalServer } from '@fourfold/local-servers';
 
-/** How long a server that was killed stays away, so that one sees what a run without it does. */
+/** How long a killed server stays away, so that one sees how the run behaves without it. */
 const awayMs = 3_000;
 const lookMs = 250;
 
 /**
- * Start servers, which are by name, again when they die, on the same ports with the same data, until `signal` aborts; `onStarted` hears of it. Rejects
- * with `unavailable` when one does not start.
+ * Restart servers (by name) when they die, on the same ports with the same data, until `signal` aborts; `onStarted` is called
+ * for each restart. Rejects with `unavailable` if one does not start.
  */
 export async function keepServers(
   servers: Readonly<Record<string, Pick<LocalServer, 'pid' | 'start'>>>,
@@ -18,7 +18,7 @@ export async function keepServers(
     while (!signal.aborted) {
       await delay(lookMs);
       if (server.pid() !== undefined || signal.aborted) continue;
-      note(`${name}: it died; it is started again in ${awayMs / 1000} s`);
+      note(`${name} died; it is restarted in ${awayMs / 1000} s`);
       await delay(awayMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       await server.start();
@@ -29,7 +29,7 @@ export async function keepServers(
 }
 
 export interface KeepOptions {
-  /** Say something to whoever looks on. */
+  /** Show a message to the user. */
   note: (text: string) => void;
   onStarted: (name: string, pid: number | undefined) => void;
   signal: AbortSignal;

@@ -3,12 +3,12 @@ import { startPart } from '../train/child.js';
 import { endError } from '../train/part-end.js';
 import { places } from './cluster-config.js';
 
-/** Larger pictures are cut, so that a crop does not cost the decoding of all of it. */
+/** Larger pictures are cut into tiles, so that a crop does not need a whole picture decoded. */
 const tilePixels = 480;
 
 /**
- * `fourfold prepare` into the cluster's MinIO, as a process of its own: Node.js takes an authority's certificate from the
- * environment when it starts, and not later. Rejects with what it failed with, or with the signal's reason.
+ * Run `fourfold prepare` into the cluster's MinIO, as a separate process: Node.js reads an authority's certificate from the
+ * environment only at its start. Rejects with the process's error, or with the signal's reason.
  */
 export async function prepareImages(
   images: string,

@@ -22,7 +22,7 @@ export interface ClusterOptions extends ClusterRunOptions {
   dataLoaders: number;
   /** host:port of the status page; port 0 takes a free one. */
   http: string;
-  /** Folder of data, keys, certificates and logs, which stays; without it a temporary one. */
+  /** Folder for data, keys, certificates and logs, which is kept; default: a temporary one. */
   keep?: string;
   /** End when the run is finished. */
   exit: boolean;
@@ -33,9 +33,9 @@ const stopMs = 10_000;
 const scrapeSeconds = 2;
 
 /**
- * A cluster's whole life: servers, photographs, a run of parts that are replaced when they die, until `signal` aborts, or until
- * the run is finished where that is the end. Nothing of it is left behind but a folder that is to be kept. Rejects with the
- * signal's reason where the run was not finished.
+ * Run a cluster: servers, photographs, and a run whose parts are replaced when they die, until `signal` aborts, or with `exit`
+ * until the run is finished. It leaves nothing behind but the folder to keep. Rejects with the signal's reason if the run was
+ * not finished.
  */
 export async function runCluster(
   options: ClusterOptions,
@@ -99,7 +99,7 @@ export async function runCluster(
 const logIn = (folder: string) => join(folder, 'cluster.log');
 const environmentIn = (folder: string) => join(folder, 'environment.sh');
 
-/** Keeps the processes by name, and tells the report of the cluster once it stands, and of each that is replaced from then on. */
+/** Keeps the processes by name, and reports the cluster once it stands, and each replacement from then on. */
 function createRoster(report: ClusterReport) {
   const pids = new Map<string, number>();
   let isStanding = false;

@@ -19,13 +19,13 @@ export type BackendChoice = RunConfig['workers']['backend'];
 
 /** `--backend`, as it is in a run's config. */
 export const backendOption = (): Option =>
-  new Option('--backend <name>', 'TensorFlow.js backend that computes; auto takes the best that is found')
+  new Option('--backend <name>', 'TensorFlow.js backend to compute with; auto takes the best one found')
     .choices(workersSchema.shape.backend.unwrap().options)
     .default('auto');
 
 /** `--force`, for commands that write a single file. */
 export const forceOption = (what: string): Option =>
-  new Option('--force', `write over ${what} that is there already`).default(false, 'refuse');
+  new Option('--force', `overwrite ${what} that exists already`).default(false, 'refuse');
 
 /** `--json`, for commands that report. */
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout instead of text');

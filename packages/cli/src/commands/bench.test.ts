@@ -4,7 +4,7 @@ import type { StepReport } from '../bench/step.js';
 import type { TrainReport } from '../bench/train.js';
 import type { UpdateReport } from '../bench/update.js';
 
-/** Networks of the demo made smaller still, and one thread, since these tests share the machine with others. */
+/** Smaller networks than the demo's, and one thread, since these tests share the machine with others. */
 const tiny = [
   'workers.threads=1',
   'generator.channels=4',
@@ -22,7 +22,7 @@ async function bench<Report>(...args: string[]): Promise<Report> {
   });
 }
 
-test('bench step times both phases and says what computed', async () => {
+test('bench step times both phases and names the backend', async () => {
   const report = await bench<StepReport>(
     'step',
     '--backend',
@@ -54,17 +54,17 @@ test.each(['grpc', 'shared-memory'] as const)(
     const report = await bench<UpdateReport>('update', ...more);
     expect(report.minMs).toBeGreaterThan(0);
     expect(Object.keys(report.parts)).toEqual(['publish', 'parameters', 'reducing', 'pulling', 'adam']);
-    // Two workers, 4 bytes an element; the generator's statistics cross, too.
+    // Two workers, 4 bytes an element; the generator's statistics are sent, too.
     const gradientBytes = report.gradientBytes[way];
     expect(gradientBytes).toBeGreaterThan(2 * 4 * report.parameters);
     expect(report.gradientBytes).toMatchObject({ grpc: 0, 'shared-memory': 0, [way]: gradientBytes });
-    // What is shared is written once for both workers.
+    // Shared memory is written once for both workers.
     expect(report.parameterBytes[way]).toBe(way === 'grpc' ? gradientBytes : gradientBytes / 2);
   },
 );
 
 test.each(['grpc', 'shared-memory'] as const)(
-  'bench update by %s with rounding and factors moves fewer bytes, and they are the right ones',
+  'bench update by %s with rounding and factors moves fewer bytes, and the right ones',
   async (way) => {
     const formats = ['--gradients', 'bf16', '--parameters', 'bf16', '--dense-gradient', 'factors'];
     const more = ['--size', 'demo', '--workers', '3', '--steps', '1', '--warmup', '1', '--exchange', way];
@@ -76,16 +76,16 @@ test.each(['grpc', 'shared-memory'] as const)(
   },
 );
 
-/** What a stream reaches whose flow-control window is HTTP/2's own 64 KiB: such a window in each round trip. */
+/** The rate of a stream with HTTP/2's default flow-control window: 64 KiB per round trip. */
 const rateOfSmallWindow = (roundTripMs: number) => 65.536 / roundTripMs;
 
-test('bench update over a network of 5 ms: the right bytes, far faster than HTTP/2’s own window allows', async () => {
+test('bench update over a network of 5 ms: the right bytes, far faster than HTTP/2’s default window allows', async () => {
   const more = ['--workers', '1', '--steps', '2', '--warmup', '1', '--round-trip', '5'];
   const { megabytesPerSecond: rates } = await bench<UpdateReport>('update', ...more);
   expect(Math.min(rates.gradients, rates.parameters)).toBeGreaterThan(1.5 * rateOfSmallWindow(5));
 }, 120_000);
 
-test('bench train sets runs with one and two workers beside the step', async () => {
+test('bench train compares runs with one and two workers with the step', async () => {
   const { step, runs } = await bench<TrainReport>('train', '--steps', '3', '--warmup', '1', ...tinySize);
   expect(runs.map(({ workers, phase }) => [workers, phase])).toEqual([
     [1, 'mse'],

@@ -18,7 +18,7 @@ export function registerBench(program: Command): void {
 
 const updateSilenceMs = 120_000;
 const cropsAReplica = 16;
-/** By what PyTorch's users call it. */
+/** Precisions by PyTorch's names. */
 const precisionOf = { fp32: 'f32', tf32: 'tf32', bf16: 'bf16' };
 
 interface SizeArguments {
@@ -54,14 +54,14 @@ function registerStep(bench: Command): void {
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(new Option('--phase <kind>', 'which phase').choices(['mse', 'gan', 'both']).default('both'))
-    .option('--batch <crops>', 'crops an iteration, as one replica', wholeNumber(1))
+    .option('--batch <crops>', 'crops per iteration, as one replica', wholeNumber(1))
     .option('--channels <n>', 'width of the generator', wholeNumber(1))
     .option('--blocks <n>', 'residual blocks of the generator', wholeNumber(1))
     .option('--threads <n>', 'threads to compute with (default: the machine’s cores)', wholeNumber(1))
     .option('--device <name>', 'what torch computes on: auto, cpu, cuda or cuda:N')
     .addOption(new Option('--dtype <name>', 'precision of torch’s convolutions').choices(Object.keys(precisionOf)))
-    .addOption(countOption('--steps', 'iterations that are measured', 1, 10))
-    .addOption(countOption('--warmup', 'iterations before them', 0, 2))
+    .addOption(countOption('--steps', 'measured iterations', 1, 10))
+    .addOption(countOption('--warmup', 'warm-up iterations', 0, 2))
     .addOption(jsonOption())
     .action(async ({ phase, steps, warmup, json, ...options }: StepArguments) => {
       const config = await loadRunConfig(configPath(options), stepSettings(options));
@@ -89,26 +89,26 @@ function registerUpdate(bench: Command): void {
     .summary('the synchronous update alone')
     .description(
       'Time the synchronous update of both networks alone: a coordinator and worker processes that exchange parameters ' +
-        'and gradients, reduction and Adam, nothing else. What has crossed is compared with what was sent.',
+        'and gradients, reduction and Adam, nothing else. What arrives is compared with what was sent.',
     )
     .option('--workers <n>', 'worker processes, each with one replica', wholeNumber(1), 2)
     .addOption(exchangeOption())
-    .addOption(formatOption('--gradients', 'how gradients cross', ['f32', 'bf16']))
-    .addOption(formatOption('--parameters', 'how parameters cross', ['f32', 'bf16']))
-    .addOption(formatOption('--dense-gradient', 'how the large dense weight’s gradient crosses', ['matrix', 'factors']))
-    .option('--round-trip <ms>', 'put a network of this round trip between coordinator and workers', wholeNumber(0))
+    .addOption(formatOption('--gradients', 'how gradients are sent', ['f32', 'bf16']))
+    .addOption(formatOption('--parameters', 'how parameters are sent', ['f32', 'bf16']))
+    .addOption(formatOption('--dense-gradient', 'how the large dense weight’s gradient is sent', ['matrix', 'factors']))
+    .option('--round-trip <ms>', 'put a network with this round trip between coordinator and workers', wholeNumber(0))
     .addOption(sizeOption('paper'))
-    .addOption(countOption('--steps', 'updates of both networks that are measured', 1, 10))
-    .addOption(countOption('--warmup', 'updates before them', 1, 2))
+    .addOption(countOption('--steps', 'measured updates of both networks', 1, 10))
+    .addOption(countOption('--warmup', 'warm-up updates', 1, 2))
     .addOption(jsonOption())
     .action(async ({ workers, exchange, roundTrip, size, steps, warmup, json, ...formats }: UpdateArguments) => {
       const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
       const config = await loadRunConfig(configPath({ size, set: [] }), [
-        // The paper's batch for each: as many rows have the factors.
+        // The paper's batch for each: the factors have as many rows.
         `data.globalBatch=${workers * cropsAReplica}`,
         `data.replicas=${workers}`,
         `phases=${JSON.stringify(phases)}`,
-        // Shared memory reaches over no network.
+        // Shared memory does not reach over a network.
         `exchange.transport=${exchange === 'auto' && roundTrip !== undefined ? 'grpc' : exchange}`,
         ...Object.entries(formats).map(([key, format]) => `exchange.${key}=${format}`),
         // A busy machine is slow; its processes are not lost.
@@ -128,10 +128,10 @@ function registerLoader(bench: Command): void {
   bench
     .command('loader')
     .summary('the data path alone')
-    .description('Make a run’s batches as its data-loaders and workers do, and say how fast they come.')
+    .description('Make a run’s batches as its data-loaders and workers do, and report the speed.')
     .requiredOption('--config <file>', 'the run’s config')
     .addOption(setOption())
-    .addOption(countOption('--iterations', 'how many iterations’ batches to make', 1, 100))
+    .addOption(countOption('--iterations', 'iterations to make batches for', 1, 100))
     .addOption(jsonOption())
     .action(async ({ config, set, iterations, json }: LoaderArguments) => {
       const { benchLoader } = await import('../bench/loader.js');
@@ -152,16 +152,16 @@ interface LoaderArguments {
 function registerTrainBench(bench: Command): void {
   bench
     .command('train')
-    .summary('a whole run with 1 and 2 workers beside the step alone')
+    .summary('a whole run with 1 and 2 workers, compared with the step alone')
     .description(
-      'Train the example photographs with 1 and with 2 workers by the real `fourfold train` in a temporary folder, and ' +
-        'set its pace beside `bench step`: what the orchestration costs.',
+      'Train the example photographs with the real `fourfold train`, with 1 and with 2 workers, in a temporary folder, ' +
+        'and compare its pace with `bench step`: the cost of orchestration.',
     )
     .addOption(sizeOption('demo'))
     .addOption(configOption())
     .addOption(setOption())
-    .addOption(countOption('--steps', 'iterations of each phase that are measured', 1, 40))
-    .addOption(countOption('--warmup', 'iterations before them', 1, 5))
+    .addOption(countOption('--steps', 'measured iterations of each phase', 1, 40))
+    .addOption(countOption('--warmup', 'warm-up iterations', 1, 5))
     .addOption(jsonOption())
     .action(async ({ steps, warmup, json, ...options }: SizeArguments & { steps: number; warmup: number }) => {
       const { benchTrain } = await import('../bench/train.js');
@@ -191,7 +191,7 @@ const countOption = (flag: string, description: string, minimum: number, value: 
   new Option(`${flag} <n>`, description).argParser(wholeNumber(minimum)).default(value);
 
 const exchangeOption = (): Option =>
-  new Option('--exchange <transport>', 'how parameters and gradients cross')
+  new Option('--exchange <transport>', 'how parameters and gradients are exchanged')
     .choices(['auto', 'grpc', 'shared-memory'])
     .default('auto');
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fourfold, inFolder } from '../test-support.js';
 
-test('certificates are made once, and said where', async () => {
+test('certificates are made once, and their folder is printed', async () => {
   await inFolder(async (folder) => {
     const first = await fourfold(folder, 'certificates', '--out', 'tls', '--days', '7', '--host', 'nats.example');
     expect(first).toMatchObject({ exitCode: 0, stderr: '' });

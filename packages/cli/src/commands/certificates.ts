@@ -10,7 +10,7 @@ interface CertificatesOptions {
   json?: true;
 }
 
-/** Where servers are reached that run on this machine. */
+/** Names under which servers on this machine are reached. */
 const localHosts = ['localhost', '127.0.0.1'];
 
 /** `fourfold certificates`. */
@@ -19,12 +19,17 @@ export function registerCertificates(program: Command): void {
     .command('certificates')
     .summary('make an authority, and a certificate for each role')
     .description(
-      'Make a certificate authority in a folder, and signed by it a certificate and a key for each role, for a whole run ' +
-        'on one machine (local), and for nats-server and MinIO. An authority that is there already is used, and only what ' +
-        'is missing is made; nothing is written over.',
+      'Make a certificate authority in a folder, and a certificate and key signed by it for each role, for a whole run ' +
+        'on one machine (local), and for nats-server and MinIO. An existing authority is used, and only missing ' +
+        'files are made; nothing is overwritten.',
     )
     .requiredOption('--out <dir>', 'the folder')
-    .option('--days <n>', 'how long the certificates are valid; the authority is for ten years', wholeNumber(1), 365)
+    .option(
+      '--days <n>',
+      'how many days the certificates are valid; the authority is valid for ten years',
+      wholeNumber(1),
+      365,
+    )
     .option(
       '--host <name>',
       `a name or IP address at which nats-server and MinIO are reached; may be repeated (default: ${localHosts.join(', ')})`,

@@ -44,7 +44,7 @@ test('ls shows the checkpoints of a store’s runs, verify and pull take the new
   });
 });
 
-test('a copy takes no name that the run has, nor the place of what is copied', async () => {
+test('a copy does not take a name of the run, nor the place of its source', async () => {
   await withRun(async (folder, newest) => {
     const run = 'store/runs/small';
     const before = await openStore(folder).list('');
@@ -96,18 +96,18 @@ test.each(damages)('%s: one line, exit code non-zero, nothing written', async (_
     }
     expect(await readdir(folder)).not.toContain('b.png');
     const copied = await readdir(join(folder, 'copy')).catch(() => []);
-    // But the mark of a folder that is being filled.
+    // The mark of an unfinished folder may stay.
     expect(copied.filter((name) => name !== 'unfinished.json')).toEqual([]);
   });
 });
 
-test('a run whose newest checkpoint is damaged stands for the one before, and says so', async () => {
+test('a run whose newest checkpoint is damaged means the one before, and stderr says so', async () => {
   await withRun(async (folder, newest) => {
     await flipByte(join(newest, 'generator.safetensors'));
     const { exitCode, stdout, stderr } = await fourfold(folder, 'checkpoints', 'verify', 'store/runs/small');
     expect(exitCode).toBe(0);
     expect(stdout).toContain('is whole: iteration 2');
-    expect(stderr).toMatch(/^fourfold: passing over checkpoint 00000004-0001: .* is damaged.*\n$/);
+    expect(stderr).toMatch(/^fourfold: skipping checkpoint 00000004-0001: .* is damaged.*\n$/);
     const pulled = await fourfold(folder, 'checkpoints', 'pull', 'store/runs/small', 'copy');
     expect(pulled).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^iteration 2, /) as string });
     expect((await readdir(join(folder, 'copy'))).sort()).toEqual(['generator.safetensors', 'manifest.json']);

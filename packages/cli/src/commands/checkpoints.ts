@@ -12,7 +12,7 @@ import {
 } from '@fourfold/coordinator';
 import { pullCheckpoint } from '../checkpoint-pull.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
-import { formatBytes, formatTable } from '../terminal/table.js';
+import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson } from './arguments.js';
 import { sayDamaged } from '../damaged.js';
 
@@ -56,17 +56,18 @@ export function registerCheckpoints(program: Command): void {
       const { iteration, files } = await verifyCheckpoint(store);
       await verifyNetworks(checkpoint);
       if (json) printJson({ checkpoint: store.url, iteration, whole: true, files });
-      else console.log(`${store.url} is whole: iteration ${iteration}, ${Object.keys(files).length} files`);
+      else
+        console.log(`${store.url} is whole: iteration ${iteration}, ${formatCount(Object.keys(files).length, 'file')}`);
     });
 
   checkpoints
     .command('pull')
     .description(
-      'Copy a checkpoint to a folder, verifying each file on the way. The manifest is written last: a copy that was ' +
-        'interrupted is never taken for a checkpoint, and the same command goes on where it broke off.',
+      'Copy a checkpoint to a folder, verifying each file on the way. The manifest is written last: an interrupted ' +
+        'copy is never taken for a checkpoint, and the same command resumes it.',
     )
     .argument('<url>', checkpointUrl)
-    .argument('<dir>', 'folder that becomes the copy')
+    .argument('<dir>', 'folder for the copy')
     .addOption(jsonOption())
     .action(async (url: string, folder: string, { json }: { json?: true }) => {
       for (const input of checkpointInputs(url)) await checkApart(folder, input);
@@ -98,7 +99,7 @@ export function registerCheckpoints(program: Command): void {
     .action((url: string) => {
       const place = parseS3Url(url);
       if (!place || !/(^|\/)runs\/[^/]+$/.test(place.path)) {
-        throw new FourfoldError('invalid', `${url} is no run in a bucket`, {
+        throw new FourfoldError('invalid', `${url} is not a run in a bucket`, {
           hint: 'name one: s3://BUCKET/.../runs/NAME',
         });
       }

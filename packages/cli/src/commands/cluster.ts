@@ -8,23 +8,23 @@ import { collect, wholeNumber } from './arguments.js';
 export function registerCluster(program: Command): void {
   program
     .command('cluster')
-    .summary('a whole cluster on this machine, to look at')
+    .summary('a complete cluster on this machine, to explore')
     .description(
       'Start nats-server, MinIO and Prometheus (after npm run setup:servers) with certificates everywhere, prepare photographs ' +
-        'into MinIO, and train on them with a process a part, each of which is replaced when it dies, until Ctrl-C.',
+        'into MinIO, and train on them with one process per part until Ctrl-C. A process that dies is replaced.',
     )
     .option('--workers <n>', 'worker processes', wholeNumber(1), 2)
     .option('--data-loaders <n>', 'data-loader processes', wholeNumber(1), 2)
     .option(
       '--config <file>',
-      'a run’s config, of which dataset, store and batches.from are set (default: recipe demo)',
+      'a run’s config; its dataset, store and batches.from are replaced (default: recipe demo)',
     )
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--images <dir>', 'photographs to train on (default: the examples)')
     .option('--http <host:port>', 'where browsers see the status page; port 0 takes a free one', '127.0.0.1:0')
-    .option('--keep <dir>', 'folder of data, keys, certificates and logs, which stays; its run is gone on with')
+    .option('--keep <dir>', 'folder to keep data, keys, certificates and logs in; a run in it is resumed')
     .option('--exit', 'end when the run is finished', false)
-    .option('--json', 'one JSON object a line on stdout: what stands where, what was replaced, what was made')
+    .option('--json', 'one JSON object per line on stdout: addresses, replaced processes, the checkpoint')
     .action(async ({ json, ...options }: ClusterOptions & { json?: true }) => {
       const { reportAsJson, reportAsText } = await import('../cluster/cluster-report.js');
       const { runCluster } = await import('../cluster/run-cluster.js');

@@ -5,10 +5,10 @@ import { abortOnInterruption } from '../interruption.js';
 export function registerDemo(program: Command): void {
   program
     .command('demo')
-    .summary('train a small SRGAN on the example photographs and show what came of it')
+    .summary('train a small SRGAN on the example photographs and show the results')
     .description(
       'Prepare the example photographs, train a small SRGAN with two workers, measure it on photographs that it has not ' +
-        'seen, and write out/demo/report.json, curves.png and comparison.png. A demo that is there already is replaced.',
+        'seen, and write out/demo/report.json, curves.png and comparison.png. An existing demo is replaced.',
     )
     .option('--quick', 'a minute of training: every step, but no quality', false)
     .action(async ({ quick }: { quick: boolean }) => {

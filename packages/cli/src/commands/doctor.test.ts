@@ -22,7 +22,7 @@ test('--json has a finding for each place that is written to, for memory and for
   expect(details.get('proxies')).toMatch(/set|_proxy/i);
 });
 
-test('what lies in the shard cache is counted, and nothing is left of the look', async () => {
+test('shards in the cache are counted, and the check leaves nothing behind', async () => {
   await inFolder(async (folder) => {
     const cache = join(folder, 'fourfold/shards');
     const look = async () => (await examinePlaces({ XDG_CACHE_HOME: folder })).find(isCache);
@@ -43,9 +43,7 @@ test('what lies in the shard cache is counted, and nothing is left of the look',
 
 test('proxies are named without their values', () => {
   const environment = { http_proxy: 'http://me:secret@proxy:1', NO_PROXY: 'localhost', all_proxy: '', PATH: '/bin' };
-  expect(proxies(environment).detail).toBe(
-    'NO_PROXY, http_proxy: the setup scripts go by them, and nothing of a run does',
-  );
+  expect(proxies(environment).detail).toBe('NO_PROXY, http_proxy: only the setup scripts use them');
   expect(proxies({ ...environment, FOURFOLD_GRPC_PROXY: '1' }).detail).toContain('FOURFOLD_GRPC_PROXY is 1');
   expect(proxies({}).detail).toBe('no variable is set');
 });

@@ -7,10 +7,10 @@ import { jsonOption, printJson } from './arguments.js';
 export function registerDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('say what this machine has for fourfold')
+    .summary('report what this machine has for fourfold')
     .description(
-      'Say what this machine has: Node.js, cores, memory, the backends that were found and why others were not, ' +
-        'WebAssembly, picture formats, fonts, places to write and the room in them, proxies in the environment. Exits non-zero when ' +
+      'Report what this machine has: Node.js, cores, memory, the backends found and why others were not, ' +
+        'WebAssembly, picture formats, fonts, places to write and their free space, proxies in the environment. Exits non-zero when ' +
         'something required is missing.',
     )
     .addOption(jsonOption())

@@ -38,12 +38,12 @@ export function registerEvaluate(program: Command): void {
     .description(
       'Measure 4x upscaling on sets of pictures: each is cropped to multiples of 4, reduced by MATLAB-compatible ' +
         'bicubic, upscaled by the checkpoint or the method, and compared with the original (PSNR and SSIM on Y, without ' +
-        'a 4-pixel border). Beside Set5, Set14 and BSD100 stand the results of the paper, where all of their pictures are ' +
-        'there. What is left out is listed on stderr.',
+        'a 4-pixel border). The paper’s results are shown beside those of Set5, Set14 and BSD100 if the set is complete. ' +
+        'Files left out are listed on stderr.',
     )
     .requiredOption(
       '--images <place>',
-      'folder, zip or tar of pictures, not among those trained on; may be repeated',
+      'folder, zip or tar of pictures that were not trained on; may be repeated',
       collect,
       [],
     )
@@ -57,10 +57,10 @@ export function registerEvaluate(program: Command): void {
       new Option('--method <name...>', 'a baseline; may be repeated').choices(baselineNames).default([], 'none'),
     )
     .addOption(backendOption())
-    .addOption(new Option('--format <name>', 'how the tables are printed').choices(evaluationFormats).default('text'))
-    .option('--figure <file>', 'a PNG: originals, and a crop of each by every method and checkpoint side by side')
+    .addOption(new Option('--format <name>', 'format of the tables').choices(evaluationFormats).default('text'))
+    .option('--figure <file>', 'a PNG: originals, and a crop of each by every method and checkpoint, side by side')
     .addOption(
-      new Option('--figure-pictures <name...>', 'the pictures in it, a row each').default([], 'the first 6 measured'),
+      new Option('--figure-pictures <name...>', 'the pictures in it, one per row').default([], 'the first 6 measured'),
     )
     .option('--crop <x,y,width,height>', 'the crop, in pixels (default: 96x96 where the methods differ most)')
     .addOption(forceOption('a figure'))
@@ -79,7 +79,7 @@ export function registerEvaluate(program: Command): void {
         for (const line of describeOmissions(sets)) console.error(line);
         if (json) printJson(jsonOf(sets));
         else console.log(describeSets(sets, format));
-        // Whatever becomes of the figure, what was measured is told.
+        // The scores are printed even if the figure fails.
         await figure?.write();
       } finally {
         bar.stop();
@@ -87,7 +87,7 @@ export function registerEvaluate(program: Command): void {
     });
 }
 
-/** The figure that is asked for; drawing is loaded only for it. */
+/** The figure, if one is asked for. The drawing code is loaded only then. */
 async function openFigure(options: EvaluateArguments): Promise<Figure | undefined> {
   const { figure: file, figurePictures, crop, images, checkpoint, force } = options;
   if (file === undefined) {
@@ -100,7 +100,7 @@ async function openFigure(options: EvaluateArguments): Promise<Figure | undefine
   return createFigure({ file, force, pictures: figurePictures, ...(crop !== undefined && { crop: parseCrop(crop) }) });
 }
 
-/** One set and one subject stand at the top, as they always did; `sets` is there whatever was asked for. */
+/** A single set and subject are also at the top, as in earlier versions; `sets` is always present. */
 function jsonOf(sets: readonly SetEvaluation[]): object {
   const listed = sets.map(({ set, part, images, subjects, published, left }) => ({
     set,
@@ -148,7 +148,7 @@ async function openSubjects(urls: string[], methods: BaselineName[], choice: Bac
   return subjects;
 }
 
-/** A checkpoint's run and iteration, and its URL where another has the same. */
+/** A checkpoint's run and iteration, and its URL if another has the same. */
 function distinctName(checkpoint: Checkpoint, all: readonly Checkpoint[]): string {
   const nameOf = ({ manifest: { run, iteration } }: Checkpoint) => `${run} at ${iteration}`;
   const name = nameOf(checkpoint);

@@ -3,7 +3,7 @@ import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coord
 import type { OnnxPixels } from '@fourfold/model/export';
 import { sayDamaged } from '../damaged.js';
 import { formatNames, loadFormat, type FormatName } from '../exporting/formats.js';
-import { formatBytes } from '../terminal/table.js';
+import { formatBytes, formatCount } from '../terminal/table.js';
 import { backendOption, jsonOption, printJson, type BackendChoice } from './arguments.js';
 
 interface ExportArguments {
@@ -22,16 +22,16 @@ export function registerExport(program: Command): void {
     .command('export')
     .summary('write a generator in a format that other programs load')
     .description(
-      'Write a checkpoint’s generator for other programs, with a model card, and run what was written: its pixels must be ' +
-        'those of `fourfold upscale` within one grey level, or nothing is left.',
+      'Write a checkpoint’s generator for other programs, with a model card, and run the result: its pixels must equal ' +
+        'those of `fourfold upscale` within one grey level, or nothing is kept.',
     )
     .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
     .addOption(new Option('--format <name>', 'what to write').choices(formatNames).makeOptionMandatory())
-    .requiredOption('--out <dir>', 'folder to make')
+    .requiredOption('--out <dir>', 'folder to create')
     .addOption(
       new Option(
         '--pixels <type>',
-        'what an ONNX model takes and gives: uint8, whole pixels as decoders have them; float, 0 to 1',
+        'input and output of an ONNX model: uint8, whole pixels as decoders give them; float, 0 to 1',
       )
         .choices(['uint8', 'float'])
         .default('uint8'),
@@ -61,7 +61,7 @@ export function registerExport(program: Command): void {
       for (const { name, sizeBytes } of report.files) console.log(`${out}/${name}: ${formatBytes(sizeBytes)}`);
       for (const { runtime, largestDifference } of report.checks) {
         console.log(
-          `run by ${runtime}: pixels differ from fourfold upscale by at most ${largestDifference} grey levels`,
+          `run by ${runtime}: pixels differ from fourfold upscale by at most ${formatCount(largestDifference, 'grey level')}`,
         );
       }
       for (const reason of report.notChecked) console.log(reason);

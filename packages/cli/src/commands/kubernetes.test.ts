@@ -14,11 +14,11 @@ phases: [{ kind: mse, iterations: 1, learningRate: 1e-4 }]
 const long = 'a'.repeat(41);
 const letter = 'Kubernetes it must begin with a letter and not end with a dash';
 
-/** What a command answers on a machine from which no cluster is known. */
+/** A command's answer on a machine that knows no cluster. */
 async function refusalOf(args: readonly string[]): Promise<string> {
   const program = await createProgram(args[0]);
   let said = '';
-  // Options of the program are its commands' own copies.
+  // Commands have their own copies of the program's output settings.
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: (text) => (said += text) });
   const error: unknown = await program.parseAsync([...args], { from: 'user' }).catch((reason: unknown) => reason);
   return said || (error as Error).message;
@@ -39,7 +39,7 @@ test.each([
   [['list', '--namespace', '-a'], "'-a' is invalid"],
   [['submit', 'good.yaml'], 'no cluster is known'],
   [['status', 'good', '--namespace', 'team'], 'no cluster is known'],
-])('%j is told about its name before a cluster is looked for', async (args, reason) => {
+])('%j: the name is checked before a cluster is looked up', async (args, reason) => {
   await inFolder(async (folder) => {
     for (const name of ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST']) vi.stubEnv(name, undefined);
     vi.stubEnv('HOME', folder);

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { Role } from '../kubernetes/manifests.js';
 import { namespaceName, queueName, runName } from '../kubernetes/names.js';
 import { abortOnInterruption } from '../interruption.js';
+import { formatCount } from '../terminal/table.js';
 import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
 
 /*
@@ -33,24 +34,24 @@ const secondsMs = 1000;
 export function registerKubernetes(program: Command): void {
   inCluster(program, 'submit', 'train on a Kubernetes cluster')
     .description(
-      'Apply a run’s objects, those of deploy/k8s, and wait until its parts run. The same command again changes nothing but what ' +
-        'is asked for otherwise, such as --workers. The namespace must be prepared once (docs/kubernetes.md).',
+      'Apply a run’s objects, those of deploy/k8s, and wait until its parts run. Repeated, the command changes only options ' +
+        'that differ, such as --workers. The namespace must be prepared once (docs/kubernetes.md).',
     )
     .argument('<config>', 'the run’s config')
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--workers <n>', 'workers', wholeNumber(1), 2)
     .option('--data-loaders <n>', 'data-loaders, where batches.from is nats', wholeNumber(1), 2)
-    .option('--gpus <n>', 'GPUs a worker: 1, or 0 for CPUs', wholeNumber(0), 0)
-    .option('--queue <name>', 'the Kueue LocalQueue that admits it', queueName)
+    .option('--gpus <n>', 'GPUs per worker: 1, or 0 for CPUs', wholeNumber(0), 0)
+    .option('--queue <name>', 'the Kueue LocalQueue that admits the run', queueName)
     .option('--image <image>', 'the image of all parts (default: that of deploy/k8s/base)')
-    .option('--tls', 'with the certificates in the Secrets fourfold-ROLE-tls', false)
+    .option('--tls', 'use the certificates in the Secrets fourfold-ROLE-tls', false)
     .option('--dry-run', 'print what would be sent, after the server has checked it', false)
     .option('--wait <seconds>', 'how long to wait for its parts to run', wholeNumber(0), 120)
     .addOption(jsonOption())
     .action(submit);
 
-  inCluster(program, 'status', 'how far a run on Kubernetes is, and what its parts do')
-    .argument('<run>', 'its name', runName)
+  inCluster(program, 'status', 'show how far a run on Kubernetes is, and the state of its parts')
+    .argument('<run>', 'the run’s name', runName)
     .option('--watch', 'print each change, until the run has ended', false)
     .addOption(jsonOption())
     .action(async (run: string, { watch, json, ...place }: Place & { watch: boolean; json?: true }) => {
@@ -67,14 +68,14 @@ export function registerKubernetes(program: Command): void {
       if (state === 'failed') throw new FourfoldError('unavailable', `run ${run} has failed: ${problems.join('; ')}`);
     });
 
-  inCluster(program, 'logs', 'what a run’s parts on Kubernetes write')
-    .argument('<run>', 'its name', runName)
+  inCluster(program, 'logs', 'show the logs of a run on Kubernetes')
+    .argument('<run>', 'the run’s name', runName)
     .addOption(
       new Option('--role <role>', 'whose log').choices(['coordinator', 'worker', 'data-loader']).default('coordinator'),
     )
-    .option('--index <n>', 'of which worker; all of them without it', wholeNumber(0))
-    .option('-f, --follow', 'go on as they write, and with those that replace them, until the run ends', false)
-    .option('--tail <n>', 'only so many lines from the end of each', wholeNumber(1))
+    .option('--index <n>', 'number of the worker (default: all)', wholeNumber(0))
+    .option('-f, --follow', 'follow the logs, and those of replacements, until the run ends', false)
+    .option('--tail <n>', 'only the last n lines of each log', wholeNumber(1))
     .action(async (run: string, options: Place & { role: Role; index?: number; follow: boolean; tail?: number }) => {
       const { readLogs } = await import('../kubernetes/run-logs.js');
       const hasSeveral = options.role !== 'coordinator' && options.index === undefined;
@@ -84,31 +85,31 @@ export function registerKubernetes(program: Command): void {
 
   inCluster(program, 'scale', 'give a run on Kubernetes more or fewer workers')
     .description(
-      'Give a run on Kubernetes more or fewer workers, while it runs or waits. Kueue admits those of a run in a queue: the ones that run ' +
-        'go on where its feature gate ElasticJobsViaWorkloadSlices is on; else all stop, and start again when the quota has room.',
+      'Give a run on Kubernetes more or fewer workers, while it runs or waits. In a queue, Kueue has to admit them: running workers ' +
+        'go on if its feature gate ElasticJobsViaWorkloadSlices is on; otherwise all stop, and start again when the quota has room.',
     )
-    .argument('<run>', 'its name', runName)
-    .requiredOption('--workers <n>', 'how many it is to have', wholeNumber(1))
+    .argument('<run>', 'the run’s name', runName)
+    .requiredOption('--workers <n>', 'the new number of workers', wholeNumber(1))
     .action(async (run: string, { workers, ...place }: Place & { workers: number }) => {
       const { scaleRun } = await import('../kubernetes/operate.js');
       const { queue } = await scaleRun(await connect(place), run, workers);
-      const when = queue ? `, as soon as queue ${queue} admits them; \`fourfold status ${run}\` tells` : '';
-      console.log(`run ${run} is to have ${workers} workers${when}`);
+      const when = queue ? `, as soon as queue ${queue} admits them; see \`fourfold status ${run}\`` : '';
+      console.log(`run ${run} is set to ${formatCount(workers, 'worker')}${when}`);
     });
 
   inCluster(program, 'cancel', 'stop a run on Kubernetes and remove its objects')
     .description(
-      'Its coordinator writes a checkpoint. What is in the object store stays: submitted again, the run goes on from there.',
+      'Its coordinator writes a checkpoint. What is in the object store stays: submitted again, the run resumes from there.',
     )
-    .argument('<run>', 'its name', runName)
-    .option('--wait <seconds>', 'how long to wait until its pods are gone', wholeNumber(0), 180)
+    .argument('<run>', 'the run’s name', runName)
+    .option('--wait <seconds>', 'how long to wait for its pods to end', wholeNumber(0), 180)
     .action(async (run: string, { wait, ...place }: Place & { wait: number }) => {
       const { cancelRun } = await import('../kubernetes/operate.js');
       await cancelRun(await connect(place), run, wait * secondsMs);
       console.log(`run ${run} is cancelled; its checkpoints stay`);
     });
 
-  inCluster(program, 'list', 'runs on Kubernetes')
+  inCluster(program, 'list', 'list the runs on Kubernetes')
     .addOption(jsonOption())
     .action(async ({ json, ...place }: Place & { json?: true }) => {
       const { listRuns } = await import('../kubernetes/operate.js');
@@ -159,6 +160,6 @@ async function submit(path: string, options: SubmitOptions): Promise<void> {
   if (json) return printJson(status);
   for (const problem of status.problems) console.log(problem);
   console.log(
-    `run ${config.name} in namespace ${api.namespace} is ${status.state}; \`fourfold status ${config.name}\` tells more`,
+    `run ${config.name} in namespace ${api.namespace} is ${status.state}; \`fourfold status ${config.name}\` shows more`,
   );
 }

@@ -8,6 +8,7 @@ import type { Method } from '../mos/prepare-study.js';
 import { studyFolder, studyInput } from '../mos/study.js';
 import { writeFigure } from '../report/write-figure.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
+import { formatCount } from '../terminal/table.js';
 import { defaultTile } from '../upscaling/tiles.js';
 import {
   backendOption,
@@ -45,26 +46,26 @@ export function registerMos(program: Command): void {
     .command('prepare')
     .summary('make the versions of all pictures')
     .description(
-      `Write a study to a folder: each picture is reduced, and brought back by each method. --method takes ${baselineNames.join(', ')} ` +
-        'and original; other methods are named: --checkpoint srgan=s3://models/runs/srgan/best, --pictures esrgan=out/esrgan. 12 at most.',
+      `Write a study to a folder: each picture is reduced, and upscaled by each method. --method takes ${baselineNames.join(', ')} ` +
+        'and original; other methods get a name: --checkpoint srgan=s3://models/runs/srgan/best, --pictures esrgan=out/esrgan. At most 12 methods.',
     )
-    .requiredOption('--images <place>', 'folder, zip or tar of pictures, not among those trained on')
+    .requiredOption('--images <place>', 'folder, zip or tar of pictures that were not trained on')
     .requiredOption('--out <dir>', 'the folder of the study, on this machine')
     .option('--method <name>', 'may be repeated', collect, [])
     .option('--checkpoint <name=url>', 'may be repeated', collect, [])
     .option(
       '--pictures <name=dir>',
-      'pictures that something else made, with the paths of the originals or their names where these are unique; may be repeated',
+      'pictures made by other software, with the paths of the originals, or their names if unique; may be repeated',
       collect,
       [],
     )
     .option(
       '--calibration <dir>',
-      'pictures whose nearest and original versions show a rater first what a 1 and a 5 are',
+      'pictures whose nearest and original versions first show raters what a 1 and a 5 are',
     )
     .option('--repeats <count>', 'how many versions each rater sees twice', wholeNumber(0), 0)
-    .option('--seed <number>', 'of the orders', wholeNumber(0), 0)
-    .option('--name <name>', 'of the study', 'study')
+    .option('--seed <number>', 'seed of the orders', wholeNumber(0), 0)
+    .option('--name <name>', 'name of the study', 'study')
     .addOption(backendOption())
     .addOption(jsonOption())
     .action(prepare);
@@ -72,15 +73,15 @@ export function registerMos(program: Command): void {
     .command('serve')
     .summary('the page where people rate')
     .description(
-      'Serve the rating page until it is stopped. Ratings are stored at once; who comes back goes on. ' +
-        'A pixel of a picture is a pixel of the display, whatever its scaling and the zoom.',
+      'Serve the rating page until it is stopped. Ratings are stored at once; a rater who comes back continues. ' +
+        'Each picture pixel is one display pixel, whatever the display’s scaling and the zoom.',
     )
     .argument('<study>', 'folder that `mos prepare` wrote')
     .option('--http <host:port>', 'where', '127.0.0.1:8090')
     .action(serve);
   mos
     .command('report')
-    .summary('means with 95% intervals, distributions, and how consistent the raters are')
+    .summary('report means with 95% intervals, distributions, and the raters’ consistency')
     .argument('<study>', 'folder that `mos prepare` wrote')
     .option('--figure <file>', 'the distributions as a PNG')
     .addOption(forceOption('a figure'))
@@ -128,7 +129,7 @@ async function prepare({
     const versions = study.versions.length;
     if (json) return printJson({ study: folder, versions, methods: study.methods });
     console.log(
-      `study ${name}: ${versions} versions by ${study.methods.length} methods; next: fourfold mos serve ${out}`,
+      `study ${name}: ${formatCount(versions, 'version')} by ${formatCount(study.methods.length, 'method')}; next: fourfold mos serve ${out}`,
     );
   } finally {
     bar.stop();

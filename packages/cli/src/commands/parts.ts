@@ -15,7 +15,7 @@ export function registerParts(program: Command): void {
     .option('--listen <host:port>', 'where workers reach it; port 0 takes a free one', anyPort)
     .addOption(advertiseOption())
     .option('--http <host:port>', `where browsers see the status page, besides ${probes}`)
-    .option('--resume', 'continue from the newest whole checkpoint, where there is one', false)
+    .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { resume: boolean }) => {
       const config = await loadRunConfig(path, set);
       await runCoordinator({ config, ...options, signal: abortWithParent() });
@@ -24,7 +24,7 @@ export function registerParts(program: Command): void {
   part(program, 'worker', 'compute gradients for a run until it ends')
     .option('--listen <host:port>', 'where the coordinator pulls gradients; port 0 takes a free one', anyPort)
     .addOption(advertiseOption())
-    .option('--coordinator <host:port>', 'the coordinator; without it the one that holds the run’s newest term')
+    .option('--coordinator <host:port>', 'the coordinator (default: the one that holds the run’s newest term)')
     .option('--http <host:port>', `where it answers ${probes}`)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { coordinator?: string }) => {
       const config = await loadRunConfig(path, set);
@@ -34,7 +34,7 @@ export function registerParts(program: Command): void {
 
   part(program, 'data-loader', 'make a run’s batches for its workers, over NATS, until it is stopped')
     .option('--http <host:port>', `where it answers ${probes}`)
-    .option('--until-finished', 'end when the run has, instead of staying for whoever asks next', false)
+    .option('--until-finished', 'end with the run, instead of waiting for the next one', false)
     .action(async ({ config: path, set, ...options }: PartOptions & { untilFinished: boolean }) => {
       const config = await loadRunConfig(path, set);
       await onThisMachine(runDataLoader({ config, ...options, signal: abortWithParent() }));
@@ -42,8 +42,8 @@ export function registerParts(program: Command): void {
 }
 
 /**
- * What fails on a worker or a data-loader once its arguments and its config are read may be its machine's trouble: it ends with exit
- * code 1, and another machine may do better. Whether all of them say the same, the coordinator knows.
+ * Once a worker or a data-loader has read its arguments and its config, a failure may be its machine's: it ends with exit code
+ * 1, and another machine may do better. The coordinator knows whether all of them fail alike.
  */
 async function onThisMachine(life: Promise<void>): Promise<void> {
   try {
@@ -66,7 +66,7 @@ interface ListeningOptions extends PartOptions {
 }
 
 const advertiseOption = (): Option =>
-  new Option('--advertise <host:port>', 'the address under which peers reach it, where that is another than --listen');
+  new Option('--advertise <host:port>', 'the address at which peers reach it, if not --listen');
 
 const part = (program: Command, name: string, description: string): Command =>
   program

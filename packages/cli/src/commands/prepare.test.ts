@@ -6,7 +6,7 @@ import { cropPicture, downscale, readPicture } from '@fourfold/data-loader';
 import { expect, test } from 'vitest';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 
-/** A folder `photos` with two photographs, one too small and one file that is no picture. */
+/** A folder `photos` with two photographs, one too small and one file that is not a picture. */
 const withPhotographs = (use: (folder: string) => Promise<void>): Promise<void> =>
   inFolder(async (folder) => {
     const photos = join(folder, 'photos');
@@ -20,15 +20,15 @@ const withPhotographs = (use: (folder: string) => Promise<void>): Promise<void> 
     await use(folder);
   });
 
-test('what was taken and what was left is listed, with reasons', async () => {
+test('files taken and files left out are listed, with reasons', async () => {
   await withPhotographs(async (folder) => {
     const { exitCode, stdout } = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
       /^took 2 of 4 files:\n {2}hedgehog\.jpg +240x240 +as it is\n {2}raccoon\.jpg +256x256 +as it is\n/,
     );
-    expect(stdout).toMatch(/left 2:\n {2}red-panda\.jpg +too small: 40x40.*\n {2}text\.png +\S.*\n/);
-    expect(stdout).toMatch(/dataset dataset: 2 samples in 1 shards, .* at file:.*\/dataset\n$/);
+    expect(stdout).toMatch(/left out 2:\n {2}red-panda\.jpg +too small: 40x40.*\n {2}text\.png +\S.*\n/);
+    expect(stdout).toMatch(/dataset dataset: 2 samples in 1 shard, .* at file:.*\/dataset\n$/);
 
     const again = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
     expect(again).toMatchObject({ exitCode: 1, stdout: '' });
@@ -78,7 +78,7 @@ test('nothing usable, no folder, a bad number: one line, exit code 2', async () 
   });
 });
 
-test('--part: the part by name, and what its official LR pictures are; one that is not there is refused', async () => {
+test('--part takes the part by name and compares its official LR pictures; a missing part is refused', async () => {
   await inFolder(async (folder) => {
     for (const [part, id, name] of [
       ['train', '0001', 'hedgehog'],
@@ -102,7 +102,7 @@ test('--part: the part by name, and what its official LR pictures are; one that 
     const [validation, none] = await Promise.all([prepareInto('a', 'validation'), prepareInto('b', 'test')]);
     expect(validation.stdout).toMatch(/^this is DIV2K, its validation part\ntook 2 of 6 files:\n/);
     expect(validation.stdout).toMatch(
-      /\nofficial LR pictures: 1 are ours bit for bit, 1 are not:\n {2}DIV2K_valid_HR\/0802\.png +\S+0802x4\.png +1 of 2688 values differ, by 1 at most\n/,
+      /\nofficial LR pictures: 1 identical to ours bit for bit, 1 different:\n {2}DIV2K_valid_HR\/0802\.png +\S+0802x4\.png +1 of 2688 values differ, by 1 at most\n/,
     );
     expect(none).toMatchObject({ exitCode: 2, stdout: '' });
     expect(none.stderr).toMatch(/^fourfold: .*DIV2K has no test part; name the train or validation part\n$/);

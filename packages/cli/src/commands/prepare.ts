@@ -13,7 +13,7 @@ import {
 import { abortWithParent } from '../interruption.js';
 import { describeLeft } from '../terminal/left-files.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
-import { formatBytes, formatTable } from '../terminal/table.js';
+import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson, wholeNumber } from './arguments.js';
 
 interface PrepareArguments {
@@ -28,7 +28,7 @@ interface PrepareArguments {
   json?: true;
 }
 
-/** Photographs that are listed one by one; --json lists all. */
+/** How many photographs are listed one by one; --json lists all. */
 const listedPictures = 100;
 
 /** `fourfold prepare`. */
@@ -37,13 +37,13 @@ export function registerPrepare(program: Command): void {
     .command('prepare')
     .summary('turn photographs into shards to train on')
     .description(
-      `Turn photographs (${formatsRead}) into WebDataset shards and a manifest. They lie in a folder, with the folders, ` +
-        'zips and tars below it, or in a zip or tar, which is read where it lies. DIV2K, ImageNet, MirFlickr25k, Set5, Set14, ' +
-        'BSD100, BSD300 and BSD500 are known by their names. Files that cannot be used are left out and listed with the reason.',
+      `Turn photographs (${formatsRead}) into WebDataset shards and a manifest. They lie in a folder, its subfolders, ` +
+        'and zips and tars in them, or in a zip or tar, which is read in place. DIV2K, ImageNet, MirFlickr25k, Set5, Set14, ' +
+        'BSD100, BSD300 and BSD500 are recognised by name. Unusable files are left out and listed with the reason.',
     )
     .requiredOption('--images <place>', 'folder of photographs, or a zip, tar or tgz')
     .addOption(
-      new Option('--part <name>', 'of a data set in parts (default: train, where there is one)').choices([
+      new Option('--part <name>', 'part of a data set that has parts (default: train, if there is one)').choices([
         ...parts,
         'all',
       ]),
@@ -51,8 +51,13 @@ export function registerPrepare(program: Command): void {
     .requiredOption('--out <url>', 'where the dataset goes: a folder or s3://BUCKET/PATH')
     .option('--name <name>', "the dataset's name (default: the last part of --out)")
     .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side, a multiple of 4', wholeNumber(1))
-    .option('--sample <count>', 'take so many photographs at random', wholeNumber(1))
-    .option('--seed <number>', 'decides the sample, and the order in the shards', wholeNumber(0), prepareDefaults.seed)
+    .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
+    .option(
+      '--seed <number>',
+      'seed of the sample and of the order in the shards',
+      wholeNumber(0),
+      prepareDefaults.seed,
+    )
     .option(
       '--minimum-side <pixels>',
       'leave smaller photographs out; no crop can be larger than this',
@@ -101,22 +106,22 @@ function describeReport(store: ObjectStore, report: PrepareReport): string {
   const unlisted = taken.length - listedPictures;
   return [
     ...(recognised ? [`this is ${recognised.set}${recognised.part ? `, its ${recognised.part} part` : ''}`] : []),
-    `took ${taken.length} of ${taken.length + left.length + notSampled} files:`,
+    `took ${taken.length} of ${formatCount(taken.length + left.length + notSampled, 'file')}:`,
     formatTable(
       taken
         .slice(0, listedPictures)
         .map(({ file, width, height, storedAs, samples }) => [
           `  ${file}`,
           `${width}x${height}`,
-          storedAs === 'tiles' ? `cut into ${samples} tiles` : storedAsText[storedAs],
+          storedAs === 'tiles' ? `cut into ${formatCount(samples, 'tile')}` : storedAsText[storedAs],
         ]),
       ['left', 'right', 'left'],
     ),
     ...(unlisted > 0 ? [`  and ${unlisted} more; --json lists all`] : []),
-    ...(left.length > 0 ? [`left ${left.length}:`, describeLeft(left)] : []),
+    ...(left.length > 0 ? [`left out ${left.length}:`, describeLeft(left)] : []),
     ...(notSampled > 0 ? [`not needed for the sample: ${notSampled}`] : []),
     ...(pairs ? describePairs(pairs) : []),
-    `dataset ${manifest.name}: ${manifest.samples} samples in ${manifest.shards.length} shards, ${formatBytes(sizeBytes)}, at ${store.url}`,
+    `dataset ${manifest.name}: ${formatCount(manifest.samples, 'sample')} in ${formatCount(manifest.shards.length, 'shard')}, ${formatBytes(sizeBytes)}, at ${store.url}`,
   ].join('\n');
 }
 
@@ -131,7 +136,7 @@ function describePairs({ equal, different }: PairsReport): string[] {
     ]);
   const unlisted = different.length - rows.length;
   return [
-    `official LR pictures: ${equal} are ours bit for bit, ${different.length} are not${rows.length > 0 ? ':' : ''}`,
+    `official LR pictures: ${equal} identical to ours bit for bit, ${different.length} different${rows.length > 0 ? ':' : ''}`,
     ...(rows.length > 0 ? [formatTable(rows, ['left', 'left', 'left'])] : []),
     ...(unlisted > 0 ? [`  and ${unlisted} more; --json lists all`] : []),
   ];

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 
-test('what a run would miss hours in is told before anything is started, and nothing is left behind', async () => {
+test('mistakes that a run would meet hours in are reported before it starts, and nothing is left behind', async () => {
   await inFolder(async (folder) => {
     const store = openStore(join(folder, 'ds'));
     await prepare({ ...prepareDefaults, images: heldOutPhotographs, store, name: 'ds' });

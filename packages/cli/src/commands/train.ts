@@ -31,10 +31,10 @@ interface TrainOptions {
   printConfig: boolean;
 }
 
-/** How long the coordinator may take to stop: as long as an object store that is away is waited for. */
+/** How long the coordinator may take to stop: as long as it waits for an object store that is away. */
 const stopMs = 600_000;
 
-/** How long validation pictures are decoded to see whether they can be, before anything is started; workers look longer. */
+/** How long validation pictures are test-decoded before anything is started; workers check for longer. */
 const lookMs = 10_000;
 
 /** `fourfold train`: a whole run on this machine. */
@@ -44,14 +44,14 @@ export function registerTrain(program: Command): void {
     .description('train on this machine: a coordinator and workers as local processes')
     .argument('<config>', 'the run’s config, a YAML file')
     .option('--workers <n>', 'worker processes', wholeNumber(1))
-    .option('--backend <name>', 'TensorFlow.js backend that computes')
+    .option('--backend <name>', 'TensorFlow.js backend to compute with')
     .option(
       '--http <host:port>',
       'where browsers see the status page, and Prometheus /metrics; port 0 takes a free one',
     )
     .option('--start-from <run>', 'start from the generator of a finished run: its name in the same store, or a URL')
     .option('--scale-schedule <factor>', 'shorten every phase alike, 0.001 to a thousandth')
-    .option('--resume', 'continue from the newest whole checkpoint, where there is one', false)
+    .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
     .action(async (path: string, options: TrainOptions) => {
@@ -76,7 +76,7 @@ export function registerTrain(program: Command): void {
       await mkdir(dirname(logPath), { recursive: true });
       const logFile = createWriteStream(logPath, { flags: 'a' });
       const line = createProgressLine();
-      logFile.once('error', (error) => line.note(`the log ${logPath} is not written any more: ${error.message}`));
+      logFile.once('error', (error) => line.note(`the log ${logPath} is no longer written: ${error.message}`));
       try {
         const configArgs = ['--config', path, ...settings.flatMap((setting) => ['--set', setting])];
         const { resume, http } = options;
@@ -99,6 +99,6 @@ export function registerTrain(program: Command): void {
     });
 }
 
-/** The log lies beside a run's checkpoints where these are in a folder, else below the working directory's `out`. */
+/** The log lies beside a run's checkpoints if these are in a folder, else below `out` in the working directory. */
 const logFolder = (run: ObjectStore, name: string): string =>
   run.url.startsWith('file:') ? fileURLToPath(run.url) : join('out', 'runs', name);

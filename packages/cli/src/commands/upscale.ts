@@ -14,7 +14,7 @@ interface UpscaleArguments {
   backend: BackendChoice;
 }
 
-/** Tiles up to which a picture is done too soon for a progress bar. */
+/** A picture of up to this many tiles is done too soon for a progress bar. */
 const fewTiles = 4;
 
 /** `fourfold upscale`. */
@@ -29,7 +29,7 @@ export function registerUpscale(program: Command): void {
     .argument('<input>', 'a JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG')
     .argument('<output>', 'file to write, in a folder that exists')
     .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
-    .option('--tile <pixels>', 'input pixels a side that are computed at a time', wholeNumber(16), defaultTile)
+    .option('--tile <pixels>', 'side of the tiles computed at a time, in input pixels', wholeNumber(16), defaultTile)
     .addOption(forceOption('an output'))
     .addOption(backendOption())
     .action(async (input: string, output: string, { checkpoint, tile, force, backend }: UpscaleArguments) => {

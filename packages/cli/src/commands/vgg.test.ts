@@ -16,12 +16,12 @@ test('vgg import stores the weights under their hash, and says what to write int
     const [file] = await readdir(join(folder, 'store'));
     const hash = sha256(await readFile(join(folder, 'store', file)));
     expect(file).toBe(`vgg19-${hash}.safetensors`);
-    expect(stdout).toContain('PyTorch state_dict (before 1.6), for RGB less ImageNet’s mean');
+    expect(stdout).toContain('PyTorch state_dict (before 1.6), for RGB minus ImageNet’s mean');
     expect(stdout).toMatch(new RegExp(`\nvgg: file:///.*/store/${file}\n$`));
   });
 });
 
-test('what is no VGG19 leaves nothing behind', async () => {
+test('a file that is not VGG19 leaves nothing behind', async () => {
   await inFolder(async (folder) => {
     await writeFile(join(folder, 'vgg.npy'), 'no weights');
     const { exitCode, stderr } = await fourfold(folder, 'vgg', 'import', 'vgg.npy', '--store', 'store');

@@ -13,12 +13,12 @@ export function registerVgg(program: Command): void {
   const vgg = program.command('vgg').summary('VGG19’s weights, for the content loss').description('VGG19’s weights.');
   vgg
     .command('import')
-    .summary('bring published weights of VGG19 into an object store')
+    .summary('import published weights of VGG19 into an object store')
     .description(
       'Read VGG19’s convolutions from vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s .pth ' +
-        'or safetensors, check every shape, and store them under their SHA-256, with what they expect of their input. ' +
-        'No pickle is run. The files of Keras and torchvision, under the names they were published by, are compared with their ' +
-        'published hashes; of any other, compare the SHA-256 that is printed with what you trust.',
+        'or safetensors, check every shape, and store them under their SHA-256, with the input that they expect. ' +
+        'No pickle is executed. Files of Keras and torchvision, under their published names, are compared with their ' +
+        'published hashes; for any other file, compare the printed SHA-256 with one that you trust.',
     )
     .argument('<file>', 'the weights as they were published')
     .requiredOption('--store <url>', 'where they go: a folder or s3://BUCKET/PATH')
@@ -38,6 +38,6 @@ export function registerVgg(program: Command): void {
 }
 
 const inputs = {
-  imagenet: 'for RGB less ImageNet’s mean, by its deviation',
-  caffe: 'for BGR less the Caffe means, turned around for RGB',
+  imagenet: 'for RGB minus ImageNet’s mean, divided by its deviation',
+  caffe: 'for BGR minus the Caffe means, reordered for RGB',
 };

@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { heldOutPhotographs, inFolder, writeSmallCheckpoint } from '../test-support.js';
 import { clearDemoFolder, datasetIn, demoFiles, storeIn } from './demo-folder.js';
 
-/** What a demo leaves, as far as this is about. */
+/** The files of a demo that matter here. */
 async function writeDemo(folder: string): Promise<void> {
   const images = join(folder, '..', 'images');
   await cp(join(heldOutPhotographs, 'raccoon.jpg'), join(images, 'raccoon.jpg'));
@@ -19,7 +19,7 @@ async function writeDemo(folder: string): Promise<void> {
   await writeSmallCheckpoint(run, 1, { channels: 2, blocks: 1 });
 }
 
-test.each(['with a mark', 'of a version without marks'])('a demo that is there is replaced: one %s', async (kind) => {
+test.each(['with a mark', 'of a version without marks'])('an existing demo is replaced: one %s', async (kind) => {
   await inFolder(async (folder) => {
     const demo = join(folder, 'demo');
     await clearDemoFolder(demo);
@@ -32,7 +32,7 @@ test.each(['with a mark', 'of a version without marks'])('a demo that is there i
   });
 });
 
-test('what the user has put into a demo’s folder outlives it', async () => {
+test('files that the user has put into a demo’s folder outlive it', async () => {
   await inFolder(async (folder) => {
     const demo = join(folder, 'demo');
     await clearDemoFolder(demo);
@@ -49,7 +49,7 @@ test('what the user has put into a demo’s folder outlives it', async () => {
   });
 });
 
-test('a folder that no demo has made is refused as it is', async () => {
+test('a folder that no demo has made is refused unchanged', async () => {
   await inFolder(async (folder) => {
     const demo = join(folder, 'demo');
     await mkdir(join(demo, 'store'), { recursive: true });

@@ -15,7 +15,7 @@ export const demoRun = 'demo';
 const mark: FolderMark = {
   file: 'demo.json',
   format: 'fourfold-demo',
-  // Demos of versions that wrote no mark are known by their config.
+  // Demos of versions that wrote no mark are recognised by their config.
   async isOlder(folder) {
     const text = await readFile(join(folder, 'config.yaml'), 'utf8').catch(() => '');
     const ours = { recipe: z.literal('demo'), name: z.literal(demoRun), store: z.literal(storeIn(folder)) };
@@ -28,8 +28,8 @@ const mark: FolderMark = {
 };
 
 /**
- * Take a folder for a demo, before any work, and remove the demo that is there already; what else lies there stays. Throws
- * `invalid` where it is somebody's.
+ * Claim a folder for a demo, before any work, and remove an existing demo; other files stay. Throws `invalid` if the folder is
+ * not a demo's.
  */
 export async function clearDemoFolder(folder: string): Promise<void> {
   if (!(await claimFolder(folder, mark))) return;

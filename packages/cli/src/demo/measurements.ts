@@ -30,7 +30,7 @@ export async function measureMethods(
     const original = cropToMultiple(await set.decode(photograph), 4);
     const results: Measurement['results'] = [];
     for (const { name, upscale } of methods) {
-      // Computing blocks the thread; between two pictures a signal has its turn.
+      // Computing blocks the thread: signals get a turn between pictures.
       await new Promise(setImmediate);
       signal.throwIfAborted();
       let sr = original;
@@ -53,7 +53,7 @@ export function tablesByMethod(measurements: readonly Measurement[]): Record<str
   );
 }
 
-/** The methods' means as the lines of a table, with what each gains over bicubic. */
+/** The methods' means as a table, with their gains over bicubic. */
 export function describeMeans(tables: Record<string, EvaluationTable>): string {
   const rows = Object.entries(tables).map(([method, { mean }]) => {
     const gain = mean.psnr - tables['bicubic'].mean.psnr;

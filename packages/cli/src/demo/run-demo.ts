@@ -10,7 +10,7 @@ import { readGenerator } from '@fourfold/coordinator';
 import { baselineNames, upscaleBaseline } from '../evaluation-table.js';
 import { drawComparison } from '../report/comparison.js';
 import { drawCurves } from '../report/curves.js';
-import { formatDuration } from '../terminal/table.js';
+import { formatCount, formatDuration } from '../terminal/table.js';
 import { createUpscaler, startBackend } from '../upscaling/generator.js';
 import { defaultTile } from '../upscaling/tiles.js';
 import { clearDemoFolder, datasetIn, demoRun, storeIn, type demoFiles } from './demo-folder.js';
@@ -25,7 +25,7 @@ const heldOutPhotographs = join(photographs, 'held-out');
 const folder = join('out', 'demo');
 const place = (name: (typeof demoFiles)[number]): string => join(folder, name);
 
-/** Shows every step and nothing of the quality. */
+/** Run every step, but too briefly for any quality. */
 const quickSchedule = {
   phases: [
     { kind: 'mse', iterations: 40, learningRate: 2e-3, decay: 'cosine' },
@@ -46,13 +46,13 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
     ...prepareDefaults,
     signal,
   });
-  console.log(`${prepared.taken.length} photographs prepared in ${datasetIn(folder)}`);
+  console.log(`${formatCount(prepared.taken.length, 'photograph')} prepared in ${datasetIn(folder)}`);
 
   const configPath = place('config.yaml');
   await writeFile(configPath, demoConfig(quick));
   const config = await loadRunConfig(configPath);
   const { backend: chosen, detail } = probeBackends().find(({ found }) => found) as BackendProbe;
-  const faster = chosen === 'torch' ? '' : '; npm run setup:torch, once, makes it several times faster';
+  const faster = chosen === 'torch' ? '' : '; npm run setup:torch makes it several times faster';
   console.log(`computing on ${chosen} (${detail})${faster}`);
   console.log(`training as ${configPath} says; fourfold train ${configPath} does the same`);
   const trainingMs = performance.now();
@@ -102,7 +102,7 @@ const comparedMethods = {
   'end of gan': 'fourfold, end of gan',
 };
 
-/** The demo's config file: the recipe, the places, and where it is to be quick, a schedule that is. */
+/** The demo's config file: the recipe, the places, and for a quick demo a short schedule. */
 function demoConfig(quick: boolean): string {
   return stringify({
     recipe: 'demo',

@@ -16,7 +16,7 @@ export async function runTraining(configPath: string, signal: AbortSignal): Prom
   signal.throwIfAborted();
   if (exitCode !== 0) {
     throw new FourfoldError('unavailable', 'the demo’s training did not finish', {
-      hint: 'what it said above tells why',
+      hint: 'see its output above for the reason',
     });
   }
 }

@@ -18,8 +18,8 @@ export function describeSets(sets: readonly SetEvaluation[], format: EvaluationF
 }
 
 /**
- * What of the sets was not measured, why the paper's results are not beside one of its sets, and which means have figures that stand for
- * higher ones; empty where all is as expected.
+ * Notes on which files of the sets were not measured, why the paper's results are missing beside one of its sets, and which
+ * means hold capped values; empty if all is as expected.
  */
 export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
   return sets.flatMap(({ set, part, subjects, published, left }) => {
@@ -37,13 +37,13 @@ export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
         .filter(({ identical }) => identical > 0)
         .map(
           ({ name, identical }) =>
-            `${set}: ${identical} of ${measured} pictures by ${name} are identical to their originals, or next to it; ${highestPsnr} dB stands for their PSNR, which is higher, or infinite`,
+            `${set}: ${identical} of ${measured} pictures by ${name} are identical to their originals, or nearly; their PSNR, higher or infinite, counts as ${highestPsnr} dB`,
         ),
     ];
   });
 }
 
-/** A line a picture and the means, two columns a subject; then what the paper says of the set. */
+/** One line per picture, then the means, two columns per subject; then the paper's results on the set. */
 function tableOf(evaluation: SetEvaluation, titled: boolean, format: 'text' | 'markdown'): string {
   const { set, subjects, published } = evaluation;
   const single = subjects.length === 1;
@@ -89,7 +89,7 @@ function render(rows: string[][], format: 'text' | 'markdown'): string {
   return [line(rows[0]), rule, ...rows.slice(1).map(line)].join('\n');
 }
 
-/** A line a picture and method, the means as pictures named `mean`, the paper's as sources of their own; unrounded. */
+/** One line per picture and method, the means as pictures named `mean`, the paper's results as separate sources; unrounded. */
 function csvOf(sets: readonly SetEvaluation[]): string {
   const lines = [['set', 'picture', 'method', 'psnr_db', 'ssim', 'source']];
   for (const { set, subjects, published } of sets) {
@@ -104,5 +104,5 @@ function csvOf(sets: readonly SetEvaluation[]): string {
   return lines.map((line) => line.map(quoted).join(',')).join('\n');
 }
 
-/** A cell as RFC 4180 has it. */
+/** A cell as in RFC 4180. */
 const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);

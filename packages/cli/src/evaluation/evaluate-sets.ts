@@ -14,33 +14,33 @@ import { publishedPictures, publishedResults, type Published } from './published
 /** A way of upscaling, the name that tables give it, and what else JSON says of it. */
 export interface Subject {
   name: string;
-  /** Of a checkpoint, which of the paper's variants it is; a baseline's name says it. */
+  /** Which of the paper's variants a checkpoint is; a baseline's name says it. */
   variant?: string;
   facts: object;
   upscale: (lr: Picture) => Picture;
 }
 
-/** What a subject reaches on a set. */
+/** A subject's scores on a set. */
 export interface SubjectScores extends EvaluationTable {
   name: string;
   variant?: string;
   facts: object;
 }
 
-/** A set of pictures, what the subjects reach on it in their order, and what the paper says of it, if anything. */
+/** A set of pictures, the subjects' scores on it in their order, and the paper's results, if any. */
 export interface SetEvaluation extends Pick<Chosen, 'part' | 'left'> {
-  /** Its name, with its place where another set has the same. */
+  /** Its name, with its place if another set has the same name. */
   set: string;
   images: string;
   subjects: SubjectScores[];
-  /** Empty, too, where not as many pictures were measured as the paper's means are of. */
+  /** Also empty if the paper's means are of another number of pictures. */
   published: readonly Published[];
 }
 
-/** Who is told of an evaluation while it goes on. */
+/** Watches an evaluation while it runs. */
 export interface Watchers {
   onProgress: (done: number, total: number) => void;
-  /** Is shown what came of the pictures that it wants. */
+  /** Gets the results for the pictures that it wants. */
   figure?: Pick<Figure, 'choose' | 'wants' | 'add'>;
 }
 
@@ -72,7 +72,7 @@ export async function evaluateSets(
         const results: MeasuredPicture['results'] = [];
         for (const [j, { name: subject, upscale }] of subjects.entries()) {
           onProgress(done++, total);
-          // Computing blocks the thread; between two pictures a signal or the progress bar has its turn.
+          // Computing blocks the thread: signals and the progress bar get a turn between pictures.
           await new Promise(setImmediate);
           signal.throwIfAborted();
           let sr = original;

@@ -17,7 +17,7 @@ import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import { evaluateSets } from './evaluate-sets.js';
 import { createFigure, parseCrop, type FigureOptions } from './figure.js';
 
-/** Parts of photographs, which are measured in no time. */
+/** Parts of photographs, which are measured quickly. */
 const parts: Record<string, Rectangle> = {
   coffee: { left: 250, top: 150, width: 190, height: 161 },
   colosseum: { left: 100, top: 90, width: 205, height: 150 },
@@ -34,7 +34,7 @@ async function writeParts(folder: string): Promise<void> {
   }
 }
 
-/** The original of a part as it is measured, and what methods make of it. */
+/** The original of a part as it is measured, and the methods' versions. */
 async function made(folder: string, name: string, methods: readonly BaselineName[]) {
   const original = cropToMultiple(await decodePicture(await readFile(join(folder, `${name}.png`))), 4);
   const lr = downscale(original, 0);
@@ -62,7 +62,7 @@ const pixelsOf = async (file: string): Promise<Picture> => {
   return { data, width: info.width, height: info.height };
 };
 
-/** A region of the figure with each pixel enlarged that often, back at its own size. */
+/** A region of the figure whose pixels are enlarged that often, back at its own size. */
 function reduced(figure: Picture, { left, top, width, height }: Rectangle, enlargement: number): Picture {
   const region = { left, top, width: width * enlargement, height: height * enlargement };
   const { data } = cropPicture(figure, region);
@@ -91,7 +91,7 @@ const cell = (row: number, column: number, width: number, height: number, enlarg
 const isInk = (data: Uint8Array, i: number) => data[i] < 90 && data[i + 1] < 90 && data[i + 2] < 90;
 const countInk = ({ data }: Picture) => data.reduce((sum, _, i) => sum + (i % 3 === 0 && isInk(data, i) ? 1 : 0), 0);
 
-test('a row a picture: the crop as each method made it, pixel for pixel, and the original', async () => {
+test('one row per picture: the crop as each method made it, pixel for pixel, and the original', async () => {
   await inFolder(async (folder) => {
     await writeParts(folder);
     const crop = { left: 24, top: 33, width: 96, height: 72 };
@@ -114,7 +114,7 @@ test('a row a picture: the crop as each method made it, pixel for pixel, and the
   });
 });
 
-test('where no crop is given, it is where the methods differ most; the overview marks it', async () => {
+test('the default crop is where the methods differ most; the overview marks it', async () => {
   await inFolder(async (folder) => {
     await writeParts(folder);
     const figure = await drawn(folder, ['bicubic', 'lanczos']);
@@ -145,7 +145,7 @@ test('the detail of several pictures is where any two differ, the first of equal
   expect(richestDetail(pictures)).toEqual({ left: 128, top: 64, width: 96, height: 96 });
 });
 
-test('names that are not measured, crops that do not lie in a picture or are none: one line', async () => {
+test('names that are not measured, crops outside a picture, malformed crops: one line', async () => {
   await inFolder(async (folder) => {
     await writeParts(folder);
     const refusal = (options: Partial<FigureOptions>) =>
@@ -157,7 +157,7 @@ test('names that are not measured, crops that do not lie in a picture or are non
       /^--crop 100,0,96,96 does not lie in .*coffee\.png; it has 188x160 pixels$/,
     );
     for (const text of ['1,2,3', '0,0,0,10', '-1,0,10,10', '0,0,1001,10', '0,0,10,10,']) {
-      expect(() => parseCrop(text)).toThrow(`--crop ${text} is no crop`);
+      expect(() => parseCrop(text)).toThrow(`--crop ${text} is not a crop`);
     }
     expect(parseCrop('120,40,96,64')).toEqual({ left: 120, top: 40, width: 96, height: 64 });
   });
@@ -174,7 +174,7 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
       evaluate('--crop', '0,0,96,96'),
       evaluate('--figure', 'out/outside.png', '--crop', '100,0,96,96'),
     ]);
-    // What was measured is told all the same.
+    // The scores are printed all the same.
     expect(outside).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/colosseum.*\d\d\.\d\d/) as string });
     expect(outside.stderr).toContain('--crop 100,0,96,96 does not lie in');
     expect(drawn.exitCode).toBe(0);
@@ -187,7 +187,7 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
   });
 });
 
-test('a figure is not drawn over a picture that is measured, nor without --force over another file', async () => {
+test('a figure does not overwrite a measured picture, nor any other file without --force', async () => {
   await inFolder(async (folder) => {
     await mkdir(join(folder, 'photos'));
     await writeParts(join(folder, 'photos'));

@@ -5,19 +5,19 @@ import type { Scores } from '@fourfold/worker';
 import { drawComparison, richestDetail, type ComparisonRow } from '../report/comparison.js';
 import { writeFigure } from '../report/write-figure.js';
 
-/** Pictures in a figure for which none are named. */
+/** How many pictures a figure shows if none are named. */
 export const defaultRows = 6;
-/** A crop may have this many pixels a side, so that a row of them can still be looked at. */
+/** Largest side of a crop in pixels, so that a row of crops stays viewable. */
 const largestCrop = 1000;
 
 export interface FigureOptions {
   /** The PNG. */
   file: string;
-  /** Whether the file may be written over. */
+  /** Whether the file may be overwritten. */
   force: boolean;
   /** Names of pictures, with or without folder and extension; the first `defaultRows` where there are none. */
   pictures: readonly string[];
-  /** In pixels of the originals; the part in which the methods differ most from each other where it is missing. */
+  /** In pixels of the originals; default: the part in which the methods differ most from each other. */
   crop?: Rectangle;
 }
 
@@ -30,19 +30,19 @@ export interface MeasuredPicture {
 
 /** Collects the rows of a figure while pictures are measured. */
 export interface Figure {
-  /** Told the names of all pictures before the first is measured. Throws `invalid` for a wanted one that is not among them. */
+  /** Gets the names of all pictures before the first is measured. Throws `invalid` for a wanted one that is not among them. */
   choose(names: readonly string[]): void;
   /** Whether a picture is to be shown. */
   wants(name: string): boolean;
   add(picture: MeasuredPicture): void;
   /**
-   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` where the crop does not lie in one
-   * of the pictures: not before, as measuring takes long.
+   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` if the crop does not lie in
+   * one of the pictures: not earlier, since measuring takes long.
    */
   write(): Promise<void>;
 }
 
-/** A figure as papers have it: the original with the crop marked, then the crop by each method, PSNR and SSIM below. */
+/** A figure as in papers: the original with the crop marked, then the crop by each method, PSNR and SSIM below. */
 export function createFigure({ file, force, pictures, crop }: FigureOptions): Figure {
   const rows: ComparisonRow[] = [];
   let refusal: Error | undefined;
@@ -66,7 +66,7 @@ export function createFigure({ file, force, pictures, crop }: FigureOptions): Fi
   };
 }
 
-/** The pictures that a name means: those of the whole name, or of the last part of it, or of that without the extension. */
+/** The pictures that a name means: by the whole name, its last part, or that part without the extension. */
 const named = (names: readonly string[]) => (wanted: string) => {
   const found = names.filter((name) => [name, basename(name), basename(name, extname(name))].includes(wanted));
   if (found.length > 0) return found;
@@ -100,7 +100,7 @@ export function parseCrop(text: string): Rectangle {
   const [, ...numbers] = /^(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})$/.exec(text) ?? [];
   const [left, top, width, height] = numbers.map(Number);
   if (numbers.length === 0 || Math.min(width, height) < 1 || Math.max(width, height) > largestCrop) {
-    throw new FourfoldError('invalid', `--crop ${text} is no crop`, {
+    throw new FourfoldError('invalid', `--crop ${text} is not a crop`, {
       hint: `give x,y,width,height in pixels, at most ${largestCrop} wide and high, such as 120,40,96,96`,
     });
   }

@@ -30,7 +30,7 @@ test('each recipe ends as the variant of its name, which the paper measured on S
   }
 });
 
-test('with the first iteration of a gan phase a generator is an SRGAN; beyond the schedule it stays what it was', async () => {
+test('a generator is an SRGAN from the first iteration of a gan phase on; beyond the schedule nothing changes', async () => {
   const variants = await withRecipe('srgan-vgg54', (config) =>
     [0, 1_000_000, 1_000_001, 1_100_001, 9_000_000].map((iteration) => variantOf(config, iteration)),
   );
@@ -38,7 +38,7 @@ test('with the first iteration of a gan phase a generator is an SRGAN; beyond th
   expect(variantOf({ phases: [] }, 1)).toBeUndefined();
 });
 
-test('checkpoints stand beside their variants, several of one variant each in its row, others below', () => {
+test('checkpoints are shown beside their variants, several of one variant in a row each, others below', () => {
   const subject = (name: string, psnr: number, variant?: string): SubjectScores => {
     const scores = { psnr, ssim: 0.5 };
     return { name, variant, facts: {}, pictures: [{ picture: 'a.png', ...scores }], mean: scores, identical: 0 };

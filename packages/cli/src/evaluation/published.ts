@@ -11,9 +11,9 @@ const row = (method: string, psnr: number, ssim: number, mos: number): Published
 
 /*
  * Ledig et al. 2017 by test set. Each number was compared on 2026-11-26 with a transcript of arXiv 1609.04802v5 (25 May 2017)
- * that holds both tables as text. Table 2: nearest to ESPCN, and the variants that it calls SRResNet and SRGAN. Table 1: all five
- * variants, on Set5 and Set14 alone; where the tables overlap they agree. In other hands, too: those who publish implementations
- * quote as the paper's SRResNet and SRGAN on all three sets, bicubic's PSNR, and SRResNet-VGG22 on Set5 and Set14.
+ * that holds both tables as text. Table 2: nearest to ESPCN, and the variants that it calls SRResNet and SRGAN. Table 1: all
+ * five variants, on Set5 and Set14 alone; where the tables overlap they agree. Published implementations quote the same numbers
+ * for the paper's SRResNet and SRGAN on all three sets, bicubic's PSNR, and SRResNet-VGG22 on Set5 and Set14.
  */
 export const publishedResults: Readonly<Record<string, readonly Published[]>> = {
   Set5: [
@@ -56,5 +56,5 @@ export const publishedResults: Readonly<Record<string, readonly Published[]>> = 
 
 export const publishedIn = 'Ledig et al. 2017, tables 1 and 2';
 
-/** Of how many pictures its means are. */
+/** How many pictures its means are of. */
 export const publishedPictures: Readonly<Record<string, number>> = { Set5: 5, Set14: 14, BSD100: 100 };

@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 import { fourfold, inFolder } from '../test-support.js';
 
 /*
- * `fourfold evaluate` against scores that resize-right, PyTorch and scikit-image computed of the same crops of photographs
- * (test/evaluation-reference/make.py), on whatever backend is there.
+ * `fourfold evaluate` against scores that resize-right, PyTorch and scikit-image computed from the same crops of photographs
+ * (test/evaluation-reference/make.py), on the best backend available.
  */
 
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -34,7 +34,7 @@ async function writeCrops(folder: string, { cases }: Reference): Promise<void> {
   }
 }
 
-test('bicubic, Lanczos and a checkpoint score what independent implementations say', async () => {
+test('bicubic, Lanczos and a checkpoint have the scores of independent implementations', async () => {
   const path = join(repository, 'test', 'evaluation-reference', 'expected.json');
   const reference = JSON.parse(await readFile(path, 'utf8')) as Reference;
   await inFolder(async (folder) => {

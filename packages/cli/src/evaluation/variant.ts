@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** What decides the variant in a checkpoint's config, which may be an older version's. */
+/** The keys that decide the variant in a checkpoint's config, which may be an older version's. */
 const schema = z.object({
   phases: z.array(z.object({ kind: z.enum(['mse', 'content', 'gan']), iterations: z.number() })).min(1),
   loss: z.object({ content: z.string() }),
 });
 
 /**
- * Which of the paper's variants, such as `SRGAN-VGG54`, a run's generator is after so many iterations: the loss that it was trained
- * with last decides. Undefined for a config that does not say.
+ * Which of the paper's variants, such as `SRGAN-VGG54`, a run's generator is after a number of iterations: its last loss
+ * decides. Undefined if the config does not say.
  */
 export function variantOf(config: unknown, iteration: number): string | undefined {
   const parsed = schema.safeParse(config);

@@ -7,17 +7,18 @@ import type { Picture } from '@fourfold/data-loader';
 import type { Format } from './format.js';
 import { describeModel, factsOf, type WrittenFile } from './model-card.js';
 import { largestDifference } from './test-picture.js';
+import { formatCount } from '../terminal/table.js';
 
 export interface ExportOptions {
   checkpoint: Checkpoint;
   weights: GeneratorWeights;
   format: Format;
-  /** Folder to make; it must not be there, or be empty, as `checkExportPlace` sees to. */
+  /** Folder to create; it must not exist, or be empty, which `checkExportPlace` checks. */
   out: string;
   licence?: string;
   /** What the written files are run on. */
   pictures: Picture[];
-  /** The pictures as `fourfold upscale` has them. */
+  /** The pictures as `fourfold upscale` makes them. */
   expected: Picture[];
 }
 
@@ -28,12 +29,12 @@ export interface ExportReport {
   notChecked: string[];
 }
 
-/** Grey levels that a pixel may differ by: another order of the same sums may round to the level beside. */
+/** Grey levels that a pixel may differ by: another order of the same sums may round to the next level. */
 const tolerance = 1;
 
 /**
- * Write a generator in a format, run what was written, and compare its pixels with the expected. The folder appears when all of
- * that is done; after any error all is as it was. Throws `mismatch` for pixels that differ by more than a grey level.
+ * Write a generator in a format, run the result, and compare its pixels with the expected ones. The folder appears once all of
+ * that is done; an error leaves nothing changed. Throws `mismatch` for pixels that differ by more than a grey level.
  */
 export async function exportGenerator(options: ExportOptions): Promise<ExportReport> {
   const { checkpoint, weights, format, licence } = options;
@@ -55,7 +56,7 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
     const evaluation = await evaluationOf(checkpoint);
     const card = describeModel({ checkpoint, evaluation, weights, format, licence, files: written, ...checked });
     await writeFile(join(temporary, 'README.md'), card);
-    // An empty folder gives way to it.
+    // It replaces an empty folder.
     await rename(temporary, out);
     return { files: written, ...checked };
   } catch (error) {
@@ -66,7 +67,7 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
   }
 }
 
-/** Run the files of a folder by everything that can. */
+/** Run the files of a folder by every runtime that can. */
 async function check(folder: string, { format, pictures, expected }: ExportOptions) {
   const { runtimes, notChecked } = await format.open(folder);
   const checks: ExportReport['checks'] = [];
@@ -76,9 +77,11 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
       largest = Math.max(largest, largestDifference(await upscale(picture), expected[i]));
     }
     if (!(largest <= tolerance)) {
-      const what = Number.isFinite(largest) ? `differs by up to ${largest} grey levels` : 'gives another size';
+      const what = Number.isFinite(largest)
+        ? `differs by up to ${formatCount(largest, 'grey level')}`
+        : 'differs in size';
       throw new FourfoldError('mismatch', `the written model, run by ${name}, ${what} from fourfold upscale`, {
-        hint: 'nothing was left; please report this with the checkpoint',
+        hint: 'nothing was written; please report this with the checkpoint',
       });
     }
     checks.push({ runtime: name, largestDifference: largest });
@@ -86,7 +89,7 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
   return { checks, notChecked };
 }
 
-/** Throw `invalid` for a folder that holds something, for a file, and for a place that belongs to what is read. */
+/** Throw `invalid` for a folder that is not empty, for a file, and for a place that belongs to what is read. */
 export async function checkExportPlace(asGiven: string, inputs: readonly InputPlace[]): Promise<void> {
   await checkNotRead(asGiven, inputs);
   let files: string[];
@@ -98,6 +101,6 @@ export async function checkExportPlace(asGiven: string, inputs: readonly InputPl
     throw storageError(asGiven, 'read', error);
   }
   if (files.length > 0) {
-    throw new FourfoldError('invalid', `${asGiven} holds something already`, { hint: 'name another folder' });
+    throw new FourfoldError('invalid', `${asGiven} is not empty`, { hint: 'name another folder' });
   }
 }

@@ -6,7 +6,7 @@ import type { Format } from './format.js';
 export const formatNames = ['onnx', 'tfjs', 'safetensors'] as const;
 export type FormatName = (typeof formatNames)[number];
 
-/** The format of a name, for a generator; `pixels` matters to ONNX alone. Loads what that format needs and no other. */
+/** The format of a name, for a generator; `pixels` matters to ONNX alone. Loads only what that format needs. */
 export async function loadFormat(name: FormatName, weights: GeneratorWeights, pixels: OnnxPixels): Promise<Format> {
   switch (name) {
     case 'onnx':

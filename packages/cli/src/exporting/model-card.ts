@@ -2,6 +2,7 @@ import { averageFile, type Checkpoint, type Evaluation, type GeneratorWeights } 
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Format } from './format.js';
+import { formatCount } from '../terminal/table.js';
 
 export interface WrittenFile {
   name: string;
@@ -11,7 +12,7 @@ export interface WrittenFile {
 
 interface CardContent {
   checkpoint: Checkpoint;
-  /** Of this checkpoint's generator, where there was one. */
+  /** Of this checkpoint's generator, if there was one. */
   evaluation: Evaluation | undefined;
   weights: GeneratorWeights;
   format: Format;
@@ -21,7 +22,7 @@ interface CardContent {
   notChecked: string[];
 }
 
-/** Of a run's config, what made the weights. Addresses and places of machines are nobody's business; old configs lack keys. */
+/** The keys of a run's config that shaped the weights. Addresses and paths of machines stay private; old configs lack keys. */
 const trainingConfig = z
   .object({
     seed: z.unknown(),
@@ -35,7 +36,7 @@ const trainingConfig = z
     generatorAverage: z.unknown(),
   })
   .partial();
-/** What else went into the weights, or measured them. */
+/** Other inputs of the weights and of their evaluation. */
 const sources = z
   .object({
     dataset: z.string(),
@@ -48,7 +49,7 @@ const sources = z
   .partial()
   .catch({});
 
-/** The last name of a place, without where it lies. */
+/** The last name in a place's path. */
 const lastName = (place: string) => place.split('/').findLast((part) => part !== '') ?? '';
 
 function datasetOf(config: unknown): string {
@@ -61,7 +62,7 @@ const generatorFile = ({ manifest }: Checkpoint) =>
 
 const licenceOf = (licence: string | undefined) => licence ?? 'not stated';
 
-/** Texts about a model, for formats that have a place for them. */
+/** Facts about a model as text, for formats that have a place for them. */
 export function factsOf(checkpoint: Checkpoint, licence: string | undefined): Record<string, string> {
   const { manifest } = checkpoint;
   return {
@@ -103,7 +104,7 @@ ${describeMetrics(checkpoint, evaluation)}
 
 ## Checks
 
-The written files were run before the export was called done. Largest difference of a pixel from \`fourfold upscale\`, in grey
+The written files were run as part of the export. Largest difference of a pixel from \`fourfold upscale\`, in grey
 levels of 0 to 255:
 
 ${checks.map(({ runtime, largestDifference }) => `- ${runtime}: ${largestDifference}`).join('\n')}
@@ -115,7 +116,7 @@ MATLAB-compatible bicubic.${describeOrigins(manifest.config)}
 
 ## Licence
 
-${licence ?? 'Not stated. Say it with `fourfold export --licence TEXT`; the licences of the photographs may bind the weights.'}
+${licence ?? 'Not stated. State it with `fourfold export --licence TEXT`; the licences of the photographs may apply to the weights.'}
 
 ## Config
 
@@ -130,11 +131,11 @@ ${files.map(({ name, sha256, sizeBytes }) => `- \`${name}\`, ${sizeBytes} bytes:
 `;
 }
 
-/** What the weights have from elsewhere: sentences, each with a space before it. */
+/** Other sources of the weights: sentences, each with a space before it. */
 function describeOrigins(config: unknown): string {
   const { startFrom, vgg, loss, phases } = sources.parse(config);
   const parent =
-    startFrom && ` Training began with the generator of \`${lastName(startFrom)}\`, whose data count here, too.`;
+    startFrom && ` Training began with the generator of \`${lastName(startFrom)}\`, whose data also count here.`;
   const usesVgg = loss?.content !== 'mse' && phases?.some(({ kind }) => kind !== 'mse') && vgg;
   return `${parent ?? ''}${usesVgg ? ` Content loss by the VGG19 of \`${lastName(vgg)}\`.` : ''}`;
 }
@@ -144,7 +145,7 @@ function describeMetrics({ manifest }: Checkpoint, evaluation: Evaluation | unde
   if (!found) return 'The run was not evaluated.';
   const { validation } = sources.parse(manifest.config);
   const set = validation ? ` \`${lastName(validation.images)}\`` : '';
-  const pictures = found.pictures.length > 0 ? `, ${found.pictures.length} pictures` : '';
+  const pictures = found.pictures.length > 0 ? `, ${formatCount(found.pictures.length, 'picture')}` : '';
   const at = found.iteration === manifest.iteration ? '' : `, at iteration ${found.iteration}`;
   const { bicubic } = found;
   const beside = bicubic ? ` (bicubic: ${bicubic.psnr.toFixed(2)} dB, ${bicubic.ssim.toFixed(4)})` : '';

@@ -47,7 +47,7 @@ async function loadOnnxruntime() {
 const usage = (
   pixels: OnnxPixels,
   python: string,
-) => `\`${file}\` is an ONNX model of opset 13, which onnxruntime loads since version 1.6.
+) => `\`${file}\` is an ONNX model of opset 13, for onnxruntime 1.6 or later.
 Batch, height and width are free.
 
 - input \`lr\`: ${onnxPixelForms[pixels].input}

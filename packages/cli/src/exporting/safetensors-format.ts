@@ -51,7 +51,7 @@ Image.fromarray(sr.permute(1, 2, 0).numpy()).save("upscaled.png")
 \`\`\``,
 });
 
-/** What a Python lacks to load the export, in words; undefined where it can. */
+/** Why a Python cannot load the export; undefined if it can. */
 async function missingModules(python: string): Promise<string | undefined> {
   try {
     await promisify(execFile)(python, ['-c', 'import torch, numpy, safetensors.torch'], { timeout: pythonMs });

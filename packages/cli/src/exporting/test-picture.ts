@@ -1,6 +1,6 @@
 import type { Picture } from '@fourfold/data-loader';
 
-/** What exported models are tried on: odd sides, of which none is the other's, so that swapped axes show. */
+/** Size of the picture that exported models are tried on: odd, different sides, so that swapped axes show. */
 const width = 61;
 const height = 43;
 

@@ -5,7 +5,7 @@ import type { Picture } from '@fourfold/data-loader';
 
 const modules: Record<string, string> = { onnx: 'numpy, onnxruntime', safetensors: 'numpy, torch, safetensors' };
 
-/** The Python that FOURFOLD_PYTHON names, where it has what loads a format; undefined otherwise. */
+/** The Python that FOURFOLD_PYTHON names, if it can load a format; undefined otherwise. */
 export function pythonWith(format: string): string | undefined {
   const python = process.env['FOURFOLD_PYTHON'];
   if (!python || !modules[format]) return undefined;
@@ -17,7 +17,7 @@ export function pythonWith(format: string): string | undefined {
   }
 }
 
-/** What loads and runs each kind of export: `lr` is uint8 [height, width, 3], and so should `sr` be. */
+/** Code that loads and runs each kind of export: `lr` is uint8 [height, width, 3], and so must `sr` be. */
 const scripts: Record<string, string> = {
   'onnx-uint8': `
 import onnxruntime

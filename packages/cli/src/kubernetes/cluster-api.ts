@@ -20,15 +20,15 @@ import type { RunObjects } from './problems.js';
 /** A cluster's API server, and the namespace that a command is about. */
 export interface ClusterApi {
   namespace: string;
-  /** Server-side apply; with `dryRun` the server checks everything and changes nothing. Resolves with what it made of it. */
+  /** Server-side apply; with `dryRun` the server checks everything and changes nothing. Resolves with the resulting object. */
   apply(manifest: Manifest, dryRun?: boolean): Promise<KubernetesObject>;
-  /** Make an object; false where one of its name is there. */
+  /** Create an object; false if one of its name exists. */
   create(manifest: Manifest): Promise<boolean>;
   /** Merge a change into an object. */
   change(manifest: Manifest): Promise<void>;
-  /** Remove an object and what it owns; one that is not there is no error. */
+  /** Remove an object and what it owns; a missing one is not an error. */
   remove(manifest: KubernetesObject): Promise<void>;
-  /** The ConfigMap that every run has; undefined where there is none. */
+  /** The ConfigMap that every run has; undefined if there is none. */
   config(run: string): Promise<V1ConfigMap | undefined>;
   /** Jobs and pods of one run, or of all. */
   jobs(run?: string): Promise<V1Job[]>;
@@ -42,8 +42,8 @@ export interface ClusterApi {
 const fieldManager = 'fourfold';
 
 /**
- * The cluster of the user's kubeconfig, or of the pod's service account. Throws `invalid` where there is neither, or a context
- * that does not exist.
+ * The cluster of the user's kubeconfig, or of the pod's service account. Throws `invalid` if there is neither, or if the
+ * context does not exist.
  */
 export function connectToCluster({ namespace, context }: { namespace?: string; context?: string }): ClusterApi {
   const kubeConfig = loadKubeConfig(context);
@@ -64,7 +64,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
         undefined,
         dryRun ? 'All' : undefined,
         fieldManager,
-        // Ours are the fields that we state, whoever has changed them since. A merge has no such say.
+        // Apply takes over the fields that we state, whoever has changed them since. A merge has no such option.
         strategy === PatchStrategy.ServerSideApply ? true : undefined,
         strategy,
       ),
@@ -119,13 +119,13 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
   } catch (cause) {
     throw new FourfoldError('invalid', 'the kubeconfig cannot be read', { cause, hint: 'check KUBECONFIG' });
   }
-  // What the client makes up where it finds nothing.
+  // The client's own default if it finds nothing.
   if (
     kubeConfig.getCurrentContext() === 'loaded-context' &&
     kubeConfig.getCurrentCluster()?.server === 'http://localhost:8080'
   ) {
-    throw new FourfoldError('invalid', 'no cluster is known: there is no kubeconfig, and this is no pod', {
-      hint: 'set KUBECONFIG, or bring ~/.kube/config here',
+    throw new FourfoldError('invalid', 'no cluster is known: there is no kubeconfig, and this is not a pod', {
+      hint: 'set KUBECONFIG, or create ~/.kube/config',
     });
   }
   if (context !== undefined) {
@@ -140,7 +140,7 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
   return kubeConfig;
 }
 
-/** GPUs of all nodes; undefined for those who may not list nodes. */
+/** GPUs of all nodes; undefined without permission to list nodes. */
 async function countGpus(core: CoreV1Api): Promise<number | undefined> {
   try {
     const { items } = await core.listNode();
@@ -160,7 +160,7 @@ const ignoreMissing =
     throw error;
   };
 
-/** What the API server answered, in one line. */
+/** The API server's answer, on one line. */
 function apiError(error: unknown, what: string, server: string): unknown {
   if (error instanceof ApiException) {
     const { message } = bodyOf(error);

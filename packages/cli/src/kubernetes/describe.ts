@@ -22,10 +22,10 @@ export function describeStatus(status: RunStatus): string {
 
 const trainingLine = ({ training, trainingUnknown }: RunStatus): string[] => {
   if (training) return [describeTraining(training)];
-  return trainingUnknown === undefined ? [] : [`how far it is cannot be asked: ${trainingUnknown}`];
+  return trainingUnknown === undefined ? [] : [`progress unknown: ${trainingUnknown}`];
 };
 
-/** A status after another one: only how far the training is, where nothing else has changed. */
+/** A status after another one: only the training's progress if nothing else has changed. */
 export function describeNext(status: RunStatus, before: RunStatus | undefined): string {
   const others = (of: RunStatus | undefined) => JSON.stringify({ ...of, training: undefined });
   return others(status) === others(before) ? trainingLine(status).join('\n') : describeStatus(status);
@@ -44,6 +44,6 @@ export function describeRuns(runs: readonly RunStatus[]): string {
   );
 }
 
-/** How a start goes, on one line. */
+/** The progress of a start, on one line. */
 export const describeStart = ({ state, roles }: RunStatus): string =>
   `${state}: ${roles.map(({ role, running, wanted, done }) => `${role} ${done ? 'done' : `${running}/${wanted}`}`).join(', ')}`;

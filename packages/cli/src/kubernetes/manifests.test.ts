@@ -16,7 +16,7 @@ async function workerResources(threads: number, gpus: number) {
   return job.spec?.template.spec?.containers[0].resources;
 }
 
-test('a worker asks for a CPU a thread, or for one GPU and what feeds it', async () => {
+test('a worker asks for one CPU per thread, or for one GPU and the CPUs that feed it', async () => {
   expect((await workerResources(4, 0))?.requests).toMatchObject({ cpu: '4' });
   const { requests, limits } = (await workerResources(2, 1)) ?? {};
   expect(requests).toMatchObject({ cpu: '4' });

@@ -7,7 +7,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { isTree, mergePatch, type Tree } from './merge-patch.js';
 
 /*
- * The objects of a run. Their one source is deploy/k8s, the folder that Kustomize renders, too: `run` holds the objects, and patches of
+ * The objects of a run. Their only source is deploy/k8s, which Kustomize also renders: `run` holds the objects, and patches of
  * the components are applied to them here as Kustomize would.
  */
 
@@ -21,10 +21,10 @@ export const labels = {
   queue: 'kueue.x-k8s.io/queue-name',
 } as const;
 
-/** By which Kueue lets a Job's running pods be while it scales; where its feature gate is off, it does nothing. */
+/** Makes Kueue leave a Job's running pods alone while it scales; has no effect if its feature gate is off. */
 const elasticJob = { 'kueue.x-k8s.io/elastic-job': 'true' };
 
-/** Selects what belongs to any run, or to one. */
+/** Selects the objects of all runs, or of one. */
 export const selectorOf = (run?: string): string =>
   [`${labels.name}=fourfold`, run === undefined ? labels.run : `${labels.run}=${run}`].join(',');
 
@@ -39,9 +39,9 @@ export interface ManifestOptions {
   config: RunConfig;
   namespace: string;
   workers: number;
-  /** 0 where workers read the shards themselves. */
+  /** 0 if workers read the shards themselves. */
   dataLoaders: number;
-  /** A worker's: 0 or 1. */
+  /** Per worker: 0 or 1. */
   gpus: number;
   image: string;
   /** The name of a Kueue LocalQueue. */
@@ -55,7 +55,7 @@ export type Manifest = KubernetesObject & Tree;
 const folder = new URL('../../../../deploy/k8s/', import.meta.url);
 const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budget'];
 
-/** The image that Kustomize's base names, for whom no other is given. */
+/** The default image, which Kustomize's base names. */
 export async function defaultImage(): Promise<string> {
   const [base] = await readDocuments('base/kustomization.yaml');
   const [{ newName, newTag }] = (base as unknown as { images: { newName: string; newTag: string }[] }).images;
@@ -66,7 +66,7 @@ export async function defaultImage(): Promise<string> {
 export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
   const { dataLoaders } = options;
   if (!existsSync(folder)) {
-    throw new FourfoldError('not-found', `${fileURLToPath(folder)} is not there`, {
+    throw new FourfoldError('not-found', `${fileURLToPath(folder)} is missing`, {
       hint: 'run fourfold from a whole checkout',
     });
   }
@@ -117,14 +117,14 @@ function finishJob(spec: Tree, role: Role, { config, workers, dataLoaders, gpus,
   const pod = (spec['template'] as Tree)['spec'] as { containers: Tree[] };
   const [container] = pod.containers;
   container['image'] = image;
-  // Each thread has a core. On a GPU the CPU only feeds it: what the patch asks for is enough.
+  // Each thread has a core. With a GPU the CPU only feeds it: the patch's request is enough.
   const { requests } = container['resources'] as { requests: Tree };
   if (gpus === 0 && role === 'worker') requests['cpu'] = `${config.workers.threads}`;
 }
 
 export const gpuResource = 'nvidia.com/gpu';
 
-/** The instance's label, and the names of what is referred to, as a run's own. */
+/** Give the instance's label and the names of ConfigMaps a run's name. */
 function renamed(node: unknown, run: string): unknown {
   if (Array.isArray(node)) return node.map((item) => renamed(item, run));
   if (!isTree(node)) return node;

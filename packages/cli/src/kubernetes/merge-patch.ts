@@ -1,4 +1,4 @@
-/** What YAML and JSON can say. */
+/** A value of YAML or JSON. */
 export type Tree = { [key: string]: unknown };
 
 /**
@@ -18,7 +18,7 @@ export function mergePatch(base: unknown, patch: unknown): unknown {
   return patch;
 }
 
-/** Kustomize puts what a patch adds first. */
+/** Kustomize puts a patch's additions first. */
 function mergeNamed(base: readonly Tree[], patch: readonly Tree[], key: string): unknown[] {
   const patchOf = (item: Tree) => patch.find((other) => other[key] === item[key]);
   const added = patch.filter((item) => !base.some((other) => other[key] === item[key]));

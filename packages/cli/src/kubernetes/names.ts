@@ -1,14 +1,14 @@
 import { InvalidArgumentError } from 'commander';
 
 /*
- * What Kubernetes takes as names, known before a cluster is asked.
+ * Names that Kubernetes accepts, checked before a cluster is asked.
  */
 
 /** A Job's name and an index or five random characters must be a pod's name and a label of 63 characters. */
 const longestRun = 40;
 const longestLabel = 63;
 
-/** Why a run on Kubernetes cannot have this name; undefined where it can. */
+/** Why a run on Kubernetes cannot have this name; undefined if it can. */
 export function whyNoRunName(name: string): string | undefined {
   if (!/^[a-z0-9-]*$/.test(name)) return 'for Kubernetes it must be lower-case letters, digits and dashes';
   if (!/^[a-z].*[a-z0-9]$|^[a-z]$/.test(name)) {
@@ -28,7 +28,7 @@ export const namespaceName = (text: string): string =>
       : `for Kubernetes it must be lower-case letters, digits and dashes inside, ${longestLabel} at most`,
   );
 
-/** Of a queue, which stands in a label, too. */
+/** A queue's name, which is also used in a label. */
 export const queueName = (text: string): string =>
   checked(
     text,

@@ -6,6 +6,7 @@ import { namesOf, roles } from './manifests.js';
 import type { RunObjects } from './problems.js';
 import { runStatusOf, type RunStatus } from './run-status.js';
 import { readTraining } from './training-status.js';
+import { formatCount } from '../terminal/table.js';
 
 const pollMs = 1_000;
 
@@ -29,11 +30,11 @@ async function objectsOf(api: ClusterApi, run: string): Promise<RunObjects> {
   return objects;
 }
 
-/** That there is no such run, and which there are. */
+/** The error for a missing run, with the existing ones. */
 export async function noRun(api: ClusterApi, run: string): Promise<FourfoldError> {
   const names = [...new Set((await api.jobs()).map(runOf))].sort();
   return new FourfoldError('not-found', `there is no run ${run} in namespace ${api.namespace}`, {
-    hint: names.length > 0 ? `there are ${names.join(', ')}` : 'there is none at all; --namespace names another one',
+    hint: names.length > 0 ? `its runs: ${names.join(', ')}` : 'it has no runs; --namespace names another',
   });
 }
 
@@ -67,8 +68,8 @@ export async function watchRun(
 }
 
 /**
- * Give a run so many workers, while it runs or waits. Resolves with its state and queue before that. Throws `not-found`, and `invalid`
- * for one that has ended.
+ * Set the number of workers of a run that runs or waits. Resolves with its state and queue before that. Throws `not-found`, and
+ * `invalid` for a run that has ended.
  */
 export async function scaleRun(
   api: ClusterApi,
@@ -79,7 +80,7 @@ export async function scaleRun(
   if (state === 'finished' || state === 'failed') {
     throw new FourfoldError('invalid', `run ${run} has ${state}`, { hint: 'submit it again under another name' });
   }
-  // An Indexed Job's two numbers change together: the highest indexes go first, and come last.
+  // An Indexed Job's two numbers change together: the highest indexes are removed first and added last.
   await api.change({
     ...{
       apiVersion: 'batch/v1',
@@ -92,8 +93,8 @@ export async function scaleRun(
 }
 
 /**
- * Remove a run's objects. Its pods are told to stop, so that the coordinator writes a checkpoint: what is in the object store stays.
- * With `waitMs` resolves when all pods are gone. Throws `not-found`, `unavailable` when pods stay for longer.
+ * Remove a run's objects. Its pods are told to stop, so that the coordinator writes a checkpoint; the object store is left
+ * alone. With `waitMs` it resolves when all pods are gone. Throws `not-found`, and `unavailable` if pods stay for longer.
  */
 export async function cancelRun(api: ClusterApi, run: string, waitMs: number): Promise<void> {
   if (!(await api.config(run)) && (await api.jobs(run)).length === 0) throw await noRun(api, run);
@@ -106,12 +107,12 @@ export async function cancelRun(api: ClusterApi, run: string, waitMs: number): P
   await api.remove(object('policy/v1', 'PodDisruptionBudget', names.budget));
   for (const role of roles) await api.remove(object('batch/v1', 'Job', names.job(role)));
   await api.remove(object('v1', 'Service', names.job('coordinator')));
-  // Last: with it the name is free.
+  // Last: its removal frees the name.
   const deadlineMs = performance.now() + waitMs;
   for (let pods = await api.pods(run); pods.length > 0 && waitMs > 0; pods = await api.pods(run)) {
     if (performance.now() > deadlineMs) {
-      throw new FourfoldError('unavailable', `${pods.length} pods of run ${run} are still stopping`, {
-        hint: 'repeat the command to wait on',
+      throw new FourfoldError('unavailable', `run ${run} still has ${formatCount(pods.length, 'stopping pod')}`, {
+        hint: 'repeat the command to keep waiting',
       });
     }
     await delay(pollMs / 4);

@@ -9,8 +9,8 @@ import { FourfoldError } from '@fourfold/common';
 export type GetFromPod = (pod: V1Pod, path: string, deadlineMs: number) => Promise<unknown>;
 
 /**
- * Asks pods the way `kubectl port-forward` does, through the API server and the pod's kubelet: no NetworkPolicy is in the way, as it
- * would be of the API server's proxy. Rejects with `unavailable` and the reason.
+ * Asks pods the way `kubectl port-forward` does, through the API server and the pod's kubelet: a NetworkPolicy does not block
+ * it, as it would the API server's proxy. Rejects with `unavailable` and the reason.
  */
 export function createGetFromPod(kubeConfig: KubeConfig): GetFromPod {
   const forward = new PortForward(kubeConfig);

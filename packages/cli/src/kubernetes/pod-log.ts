@@ -11,7 +11,7 @@ export function createOpenPodLog(kubeConfig: KubeConfig): OpenPodLog {
   const log = new Log(kubeConfig);
   return async ({ metadata, spec }, options, signal) => {
     const text = new PassThrough();
-    // A pipe hands no errors on.
+    // A pipe does not pass errors on.
     text.once('pipe', (source: Readable) => finished(source, (error) => error && text.destroy(error)));
     const { namespace = '', name = '' } = metadata ?? {};
     const controller = await log.log(namespace, name, spec?.containers[0].name ?? '', text, options);

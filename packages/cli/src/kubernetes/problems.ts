@@ -7,7 +7,7 @@ export interface RunObjects {
   pods: readonly V1Pod[];
   /** Of these jobs and pods. */
   events: readonly CoreV1Event[];
-  /** What all nodes together have of GPUs; undefined where nodes may not be listed. */
+  /** GPUs of all nodes together; undefined without permission to list nodes. */
   clusterGpus?: number;
 }
 
@@ -24,7 +24,7 @@ export interface Problem {
 const imageReasons = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
 const startReasons = ['CreateContainerConfigError', 'CreateContainerError', 'RunContainerError'];
 
-/** What keeps pods from running, each reason once a role; empty where nothing does. */
+/** What keeps pods from running, each reason once per role; empty if nothing does. */
 export function problemsOf(objects: RunObjects): Problem[] {
   const found = [...objects.jobs.flatMap((job) => jobProblems(job, objects)), ...podProblems(objects)];
   const grouped = new Map<string, Problem>();
@@ -101,7 +101,7 @@ const newest = (events: CoreV1Event[]): CoreV1Event | undefined => events.sort((
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
-/** A problem as people read it. */
+/** A problem as text. */
 export function describeProblem({ role, kind, count, reason }: Problem): string {
   if (kind === 'failed') return `the ${role} has failed: ${reason}`;
   const pods = count === 1 ? `1 ${role} waits` : `${count} ${role}s wait`;

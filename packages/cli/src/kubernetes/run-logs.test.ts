@@ -9,7 +9,7 @@ import { labels } from './manifests.js';
 import { createOpenPodLog } from './pod-log.js';
 import { readLogs } from './run-logs.js';
 
-/* What becomes of `logs --follow` when connections break and pods go. The other end is an HTTP server, as the API server would answer. */
+/* `logs --follow` when connections break and pods go. The other end is an HTTP server that answers like the API server. */
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -79,7 +79,7 @@ test('a stream that is cut is opened again, and each line comes once', async () 
     }
     response.write(at('01.5', 'second'));
     if (asked.length === 2) {
-      // As a kubelet that is started anew ends it, while the pod goes on.
+      // As a restarted kubelet ends it, while the pod runs on.
       response.end(at('02.0', 'third'));
       return;
     }
@@ -91,7 +91,7 @@ test('a stream that is cut is opened again, and each line comes once', async () 
   expect(asked.slice(0, 3)).toEqual([null, '2026-01-01T00:00:01.000000000Z', '2026-01-01T00:00:02.000000000Z']);
 });
 
-test('a pod that goes before its log is opened is passed over, and the next one is read', async () => {
+test('a pod that goes before its log is opened is skipped, and the next one is read', async () => {
   const world = { jobs: [jobWith()], pods: [podWith('gone', 'running')] };
   const { lines, done } = await follow(world, (pod, _, response) => {
     if (pod === 'gone') {
@@ -115,13 +115,13 @@ test('a stream that hangs after its pod has ended is read to the end by another 
   expect(lines).toEqual(['a first', 'a last']);
 });
 
-test('who may not read logs is told so', async () => {
+test('a user who may not read logs gets the reason', async () => {
   const world = { jobs: [jobWith()], pods: [podWith('a', 'running')] };
   const { done } = await follow(world, (_, __, response) => response.writeHead(403).end());
   await expect(done).rejects.toThrow('answered with 403');
 });
 
-test('what is open is closed when the reading ends', async () => {
+test('open streams are closed when the reading ends', async () => {
   const world = { jobs: [jobWith()], pods: [podWith('a', 'running'), podWith('b', 'running')] };
   const closed = vi.fn();
   const { done } = await follow(world, (pod, _, response) => {

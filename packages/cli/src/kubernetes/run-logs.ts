@@ -9,13 +9,13 @@ import { runStatusOf } from './run-status.js';
 
 export interface LogsOptions {
   role: Role;
-  /** A worker's; all of them without it. */
+  /** A worker's index; default: all workers. */
   index?: number;
-  /** Go on as the pods write, and with those that replace them, until the run ends. */
+  /** Follow the pods, and those that replace them, until the run ends. */
   follow: boolean;
-  /** Lines from the end of each pod's log; all without it. */
+  /** Lines from the end of each pod's log; default: all. */
   tail?: number;
-  /** Gets each line; `pod` says whose, where there are several. */
+  /** Gets each line; `pod` names its pod, for when there are several. */
   onLine: (line: string, pod: string) => void;
   signal: AbortSignal;
 }
@@ -33,7 +33,10 @@ interface Reading {
   complete: boolean;
 }
 
-/** Read the logs of a run's pods. Throws `not-found` for a run, a role or an index that is not there, `unavailable` where none has begun. */
+/**
+ * Read the logs of a run's pods. Throws `not-found` for a run, a role or an index that does not exist, `unavailable` if no pod
+ * has started.
+ */
 export async function readLogs(api: ClusterApi, run: string, options: LogsOptions): Promise<void> {
   const closing = new AbortController();
   const signal = AbortSignal.any([options.signal, closing.signal]);
@@ -64,7 +67,7 @@ async function readPods(api: ClusterApi, run: string, options: LogsOptions): Pro
       const uid = pod.metadata?.uid as string;
       const reading = readings.get(uid) ?? { complete: false };
       readings.set(uid, reading);
-      // Its stream ends by itself; if the connection hangs, it does not.
+      // Its stream ends now, unless the connection hangs.
       if (hasEnded(pod)) {
         reading.cut?.abort();
         await reading.open;
@@ -85,7 +88,7 @@ async function readPods(api: ClusterApi, run: string, options: LogsOptions): Pro
   }
 }
 
-/** A pod that has just gone, or a connection that broke while the run goes on: it is opened again if the pod is still there. */
+/** A pod that has just gone, or a connection that broke while the run goes on: its log is reopened if the pod still exists. */
 function isPassing(error: Error, isLast: boolean): boolean {
   if (!(error instanceof FourfoldError)) return !isLast;
   return error.code === 'not-found' || (error.code === 'unavailable' && !isLast);
@@ -100,13 +103,15 @@ function checkIndex(run: string, { role, index }: LogsOptions, wanted: number | 
   if (index === undefined) return;
   if (role !== 'worker') throw new FourfoldError('invalid', `${role}s have no index`, { hint: 'leave --index out' });
   if (index >= wanted) {
-    throw new FourfoldError('not-found', `run ${run} has no worker ${index}`, { hint: `they are 0 to ${wanted - 1}` });
+    throw new FourfoldError('not-found', `run ${run} has no worker ${index}`, {
+      hint: wanted === 1 ? 'its only worker is 0' : `its workers are 0 to ${wanted - 1}`,
+    });
   }
 }
 
 function notBegun(run: string, { role, index }: LogsOptions, problems: string[]): FourfoldError {
   const what = index === undefined ? `the ${role} of run ${run}` : `${role} ${index} of run ${run}`;
-  const reason = problems.length > 0 ? problems.join('; ') : 'it is still being started';
+  const reason = problems.length > 0 ? problems.join('; ') : 'it is still starting';
   return new FourfoldError('unavailable', `${what} has no log yet: ${reason}`, { hint: '--follow waits for it' });
 }
 
@@ -117,7 +122,7 @@ const hasBegun = ({ status }: V1Pod): boolean =>
 const hasEnded = ({ status }: V1Pod): boolean =>
   status?.containerStatuses?.every(({ state }) => state?.terminated !== undefined) ?? false;
 
-/** Read what a pod has written since it was last read; where it is followed, also what it goes on to write. */
+/** Read what a pod has written since the last read, and if it is followed also what it writes from now on. */
 async function readPod(api: ClusterApi, pod: V1Pod, reading: Reading, options: LogsOptions): Promise<void> {
   const { tail, onLine } = options;
   const name = pod.metadata?.name as string;
@@ -125,9 +130,9 @@ async function readPod(api: ClusterApi, pod: V1Pod, reading: Reading, options: L
   const follow = options.follow && !hasEnded(pod);
   const from = lastTime !== undefined ? { sinceTime: lastTime } : tail !== undefined ? { tailLines: tail } : {};
   const take = (line: string) => {
-    // What has no time is the kubelet's own word, such as why there is no log.
+    // A line without a time is the kubelet's own, such as why there is no log.
     const [, time, text] = /^(\d{4}-\S+) (.*)$/s.exec(line) ?? [undefined, undefined, line];
-    // The kubelet reads from the beginning of a second on.
+    // The kubelet starts at the beginning of a second.
     if (time !== undefined && lastTime !== undefined && time <= lastTime) return;
     reading.lastTime = time ?? reading.lastTime;
     onLine(text, name);
@@ -149,7 +154,7 @@ async function readPod(api: ClusterApi, pod: V1Pod, reading: Reading, options: L
   } catch (error) {
     if (!cut.signal.aborted) throw error;
   }
-  // What is followed ends in mid-line where it was cut: the whole line is read when it is opened again.
+  // A followed stream that was cut may end mid-line: the whole line is read after reopening.
   if (follow) return;
   if (rest !== '') take(rest);
   reading.complete = true;

@@ -7,7 +7,7 @@ export interface RoleStatus {
   role: Role;
   wanted: number;
   running: number;
-  /** Made, but not running yet. */
+  /** Created, but not running yet. */
   waiting: number;
   /** Pods that were lost and are replaced. */
   failed: number;
@@ -23,15 +23,15 @@ export interface RunStatus {
   /** ISO 8601. */
   submittedAt?: string;
   roles: RoleStatus[];
-  /** Why something does not run, a line each. */
+  /** Why something does not run, one line each. */
   problems: string[];
   /** Where training stands; absent while no coordinator runs. */
   training?: TrainingStatus;
-  /** Why that is not known although one runs. */
+  /** Why that is unknown although one runs. */
   trainingUnknown?: string;
 }
 
-/** What a run's objects say about it. */
+/** A run's status, from its objects. */
 export function runStatusOf(run: string, objects: RunObjects): RunStatus {
   const { jobs, pods } = objects;
   const ofRole = <T extends V1Job | V1Pod>(items: readonly T[], role: Role) =>

@@ -9,12 +9,12 @@ import { describeProblem, problemsOf, type Problem } from './problems.js';
 import { runStatusOf, type RunStatus } from './run-status.js';
 
 const pollMs = 500;
-/** How long a reason must stay before it is told: pods wait for a moment in any cluster. */
+/** How long a reason must last before it is reported: pods wait for a moment in any cluster. */
 const settleMs = 3_000;
 
 /**
- * What no run on a cluster can do without. Throws `invalid` for a name that Kubernetes does not allow, for data on this machine's disk, for more GPUs than a worker uses, and for a
- * number of threads that each node would choose by itself.
+ * Check a run for a cluster. Throws `invalid` for a name that Kubernetes does not allow, for data on this machine's disk, for
+ * more GPUs than a worker uses, and for a number of threads that each node would choose for itself.
  */
 export function checkForCluster(config: RunConfig, gpus: number): void {
   const reason = whyNoRunName(config.name);
@@ -49,7 +49,7 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
   }
 }
 
-/** Throws `conflict` where the name is another run's: one with another config. The same config again is the same run. */
+/** Throws `conflict` if the name is taken by a run with another config. The same config again is the same run. */
 async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void> {
   const there = await api.config(config.name);
   if (!there || isDeepStrictEqual(configIn(there), plain(config))) return;
@@ -68,8 +68,8 @@ async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void
 const plain = (config: RunConfig): unknown => JSON.parse(JSON.stringify(config));
 
 /**
- * Have the server check all objects, then send them; with `dryRun` only the first. Resolves with what the server made of them. Throws
- * `conflict` where the name is another run's.
+ * Have the server check all objects, then send them; with `dryRun` only check. Resolves with the resulting objects. Throws
+ * `conflict` if the name is another run's.
  */
 export async function applyRun(
   api: ClusterApi,
@@ -82,7 +82,7 @@ export async function applyRun(
   for (const manifest of manifests) checked.push(await api.apply(manifest, true));
   for (const manifest of dryRun ? [] : manifests) {
     if (manifest.kind !== 'ConfigMap') await api.apply(manifest);
-    // The first of them all. It is made, not changed: of two who submit one name at the same time, one gets it.
+    // The first of all objects. It is created, not changed: of two users who submit one name at the same time, one gets it.
     else if (!(await api.create(manifest))) await checkNameIsFree(api, config);
   }
   return checked.map(withoutBookkeeping);
@@ -105,8 +105,8 @@ export interface Outcome {
 }
 
 /**
- * Wait until all parts run, or something has kept one from it for some seconds, or the run is queued, or `waitMs` are over. Rejects with
- * the reason where a part does not run at all.
+ * Wait until all parts run, or something has kept one from running for some seconds, or the run is queued, or `waitMs` have
+ * passed. Rejects with the reason if a part does not run at all.
  */
 export async function waitForStart(
   api: ClusterApi,
@@ -146,6 +146,6 @@ function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Prob
     hint:
       stuck.kind === 'failed'
         ? `it is not tried again: fix that, then \`fourfold cancel ${run}\`, and submit it again`
-        : `it starts as soon as that is fixed; \`fourfold cancel ${run}\` takes it away`,
+        : `it starts as soon as that is fixed; \`fourfold cancel ${run}\` removes it`,
   });
 }

@@ -6,7 +6,7 @@ import type { GetFromPod } from './pod-http.js';
 
 const deadlineMs = 3_000;
 
-/** Of a coordinator's `/status.json` what is told here. A figure that is NaN or infinite is null there. */
+/** The keys of a coordinator's `/status.json` that are shown here. A NaN or infinite figure is null there. */
 const snapshot = z.object({
   now: z.object({
     state: z.string(),
@@ -21,7 +21,7 @@ const snapshot = z.object({
   history: z.object({ evaluations: z.array(z.object({ iteration: z.number(), psnr: z.number().nullable() })) }),
 });
 
-/** Where training stands, as the coordinator's status page has it. Rejects with `unavailable`, after some seconds at the latest. */
+/** Where training stands, from the coordinator's status page. Rejects with `unavailable`, after some seconds at the latest. */
 export async function readTraining(getFromPod: GetFromPod, coordinator: V1Pod): Promise<TrainingStatus> {
   const { data, error } = snapshot.safeParse(await getFromPod(coordinator, '/status.json', deadlineMs));
   if (error) throw new FourfoldError('unavailable', 'its status page is of another version', { cause: error });

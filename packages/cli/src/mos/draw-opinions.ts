@@ -8,7 +8,7 @@ const size = { width: 1200, rowHeight: 56, margin: 140 };
 /** From bad to excellent. */
 const colours = ['#a63b32', '#d98a4e', '#d9cf9a', '#8fb8a8', '#2f7d6d'];
 
-/** How each method's ratings are distributed, a bar of shares each with its mean, as a PNG. */
+/** How each method's ratings are distributed, one bar of shares per method with its mean, as a PNG. */
 export function drawOpinions(opinions: readonly Opinion[]): Buffer {
   registerFonts();
   Chart.register(...registerables);

@@ -15,7 +15,7 @@ test('a version is found by its path, whatever its extension', () => {
   ]);
 });
 
-test('else by its name, where nothing else has it', () => {
+test('otherwise by its name, if that is unique', () => {
   expect(pair(['Set5/baby.png', 'Set5/v1.0.png'], ['v1.0.webp', 'baby.png'])).toEqual([
     ['Set5/baby.png', 'baby.png'],
     ['Set5/v1.0.png', 'v1.0.webp'],

@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
 
 /**
- * Each original's version among the pictures that something else made, all of them by their keys: the one of the same path
- * without its extension, else of the same name in another folder. Throws `not-found` for an original that has none, and `invalid`
- * where more than one could be meant. `place` is where the versions are.
+ * Find each original's version among pictures made by other software, all given by their keys: the one with the same path apart
+ * from the extension, else with the same name in another folder. Throws `not-found` for an original without a version, and
+ * `invalid` if several could be meant. `place` is where the versions are.
  */
 export function pairPictures(
   originals: readonly string[],
@@ -21,9 +21,9 @@ function versionOf(original: string, originals: readonly string[], versions: rea
     if (found.length === 0) continue;
     const claimants = originals.filter(hasLabel);
     if (found.length === 1 && claimants.length === 1) return found[0];
-    // Nobody who rates would notice a wrong one.
+    // Raters would not notice a wrong one.
     throw new FourfoldError('invalid', `${original}: ${oneOf(found)} in ${place} could be of ${oneOf(claimants)}`, {
-      hint: "give versions their originals' paths, folders included, and let no two differ by the extension alone",
+      hint: "give versions their originals' paths, folders included; no two may differ only in the extension",
     });
   }
   throw new FourfoldError('not-found', `${place} has no version of ${original}`);

@@ -7,7 +7,7 @@ import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import { openStudyPlace, original, prepareStudy, readyPictures, type Method } from './prepare-study.js';
 import { pictureKey, studyFolder } from './study.js';
 
-test('ids are of the pixels, too: what a browser kept of another study is not shown', async () => {
+test('ids depend on the pixels, too: a browser does not show cached pictures of another study', async () => {
   await inFolder(async (folder) => {
     await mkdir(join(folder, 'images'));
     const idsOf = async (photograph: string, study: string) => {
@@ -25,7 +25,7 @@ test('ids are of the pixels, too: what a browser kept of another study is not sh
   });
 });
 
-test('pictures of the same name in two folders are not taken for each other', async () => {
+test('pictures of the same name in two folders are not confused', async () => {
   await inFolder(async (folder) => {
     for (const [set, photograph] of [
       ['first', 'hawa-mahal.jpg'],
@@ -52,7 +52,7 @@ test('pictures of the same name in two folders are not taken for each other', as
   });
 });
 
-test('a study is not written among somebody’s files, nor among the pictures that it is of', async () => {
+test('a study is not written among a user’s files, nor among its own originals', async () => {
   await inFolder(async (folder) => {
     const images = join(folder, 'images');
     await cp(join(heldOutPhotographs, 'raccoon.jpg'), join(folder, 'images', 'raccoon.jpg'));
@@ -62,7 +62,7 @@ test('a study is not written among somebody’s files, nor among the pictures th
     await cp(join(folder, 'thesis.docx'), join(folder, 'mine', 'pictures', 'thesis.docx'));
     await expect(refused('mine')).rejects.toThrow('holds pictures/thesis.docx, which fourfold has not made');
 
-    // What was interrupted is gone on with by the same command.
+    // The same command resumes an interrupted one.
     const plan = { name: 'study', seed: 0, repeats: 0, images, onProgress: () => undefined };
     const fails = { name: 'fails', make: () => Promise.reject(new Error('interrupted')) };
     const prepareIn = async (methods: Method[]) => prepareStudy({ ...plan, methods, out: await refused('study') });
@@ -80,7 +80,7 @@ test('a study is a folder of this machine, by path or URL', () => {
   expect(() => studyFolder('s3://models/study')).toThrow('s3://models/study: a study is a folder on this machine');
 });
 
-test('a report’s figure is not drawn over what it reads, nor without --force over another file', async () => {
+test('a report’s figure does not overwrite its inputs, nor any other file without --force', async () => {
   await inFolder(async (folder) => {
     for (const name of ['opinions.png', 'study.json', 'ratings/ada.jsonl']) {
       await mkdir(join(folder, name, '..'), { recursive: true });

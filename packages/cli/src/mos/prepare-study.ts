@@ -48,7 +48,7 @@ export interface StudyPlan {
 export const original: Method = { name: 'original', make: (_, hr) => hr };
 export const baseline = (name: BaselineName): Method => ({ name, make: (lr) => upscaleBaseline(name, lr) });
 
-/** A method's pictures as somebody made them, one of each of `images`. Throws as `pairPictures` does. */
+/** A method whose pictures were made by other software, one for each of `images`. Throws as `pairPictures` does. */
 export async function readyPictures(name: string, url: string, images: string): Promise<Method> {
   const store = openStore(url);
   const originals = await openMeasuredSet(images);
@@ -71,8 +71,8 @@ export async function readyPictures(name: string, url: string, images: string): 
 }
 
 /**
- * Take a folder for a study, before any work. Throws `invalid` where it holds one already, or anything else but what an
- * interrupted `mos prepare` has left, and where it lies among the inputs.
+ * Claim a folder for a study, before any work. Throws `invalid` if it holds a study already, or anything but the leftovers of
+ * an interrupted `mos prepare`, and if it lies among the inputs.
  */
 export async function openStudyPlace(store: ObjectStore, inputs: readonly InputPlace[]): Promise<OutputFolder> {
   if ((await store.list(studyFile)).some(({ key }) => key === studyFile)) {
@@ -81,7 +81,9 @@ export async function openStudyPlace(store: ObjectStore, inputs: readonly InputP
   return openOutputFolder(store, { inputs });
 }
 
-/** Make every version of every picture, and write the study. Throws `invalid` where there are too many methods or two of a name. */
+/**
+ * Make every version of every picture, and write the study. Throws `invalid` for too many methods, or two with the same name.
+ */
 export async function prepareStudy(plan: StudyPlan): Promise<Study> {
   const { images, calibration, methods } = plan;
   checkMethods(methods.map(({ name }) => name));
@@ -103,7 +105,7 @@ async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: Mea
   const versions = originals.photographs.length * methods.length;
   const total = versions + 2 * (shown?.photographs.length ?? 0);
   if (repeats > Math.ceil(versions / 2)) {
-    throw new FourfoldError('invalid', `${repeats} repeats are more than half of the versions`);
+    throw new FourfoldError('invalid', `--repeats ${repeats} is more than half of the versions`);
   }
   let done = 0;
   const make = async (set: MeasuredSet, place: string, photograph: SourceFile, method: Method): Promise<Version> => {
@@ -112,7 +114,7 @@ async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: Mea
     const hr = cropToMultiple(await set.decode(photograph), 4);
     const made = await withName(set.title(photograph), Promise.resolve(method.make(downscale(hr, 0), hr, picture)));
     const png = await encodePng(made);
-    // Browsers keep pictures by their ids: other pixels must have another.
+    // Browsers cache pictures by their ids: other pixels need another id.
     const facts = [seed, absoluteStoreUrl(place), picture, method.name, sha256(png)];
     const id = sha256(JSON.stringify(facts)).slice(0, 16);
     await out.put(pictureKey(id), png);
@@ -137,7 +139,7 @@ async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: Mea
     }
   }
   onProgress(total, total);
-  // Last: a folder without it is no study.
+  // Last: a folder without it is not a study.
   await out.finish(studyFile, JSON.stringify(study, null, 1));
   return study;
 }

@@ -24,7 +24,7 @@ test('ratings come back in order, by rater', async () => {
   expect(await readRatings(study, 'eve')).toEqual([]);
 });
 
-test('half a line that a crash left counts for nothing, and the next rating takes its place', async () => {
+test('half a line left by a crash is ignored, and the next rating replaces it', async () => {
   await appendRating(study, 'ada', { version: 'a', kind: 'rating' }, { score: 4 });
   await appendFile(file('ada'), '{"version":"b","kind":"rat');
   expect(await readRatings(study, 'ada')).toHaveLength(1);
@@ -33,16 +33,16 @@ test('half a line that a crash left counts for nothing, and the next rating take
   expect(await readFile(file('ada'), 'utf8')).toMatch(/^\{.*\}\n\{.*\}\n$/);
 });
 
-test('a line that is no rating is named', async () => {
+test('a line that is not a rating is named', async () => {
   await mkdir(join(study, 'ratings'));
   await writeFile(file('ada'), '{"version":"a","kind":"rating","score":6,"at":""}\n');
   await expect(readRatings(study, 'ada')).rejects.toMatchObject({
     code: 'corrupt',
-    message: expect.stringMatching(/ada\.jsonl, line 1 is no rating/) as string,
+    message: expect.stringMatching(/ada\.jsonl, line 1 is not a rating/) as string,
   });
 });
 
-test('ratings of before the pixel ratio was asked for are read; a ratio that no display has is named', async () => {
+test('ratings from before the pixel ratio was recorded are read; an impossible ratio is named', async () => {
   await mkdir(join(study, 'ratings'));
   const older = '{"version":"a","kind":"rating","score":4,"at":"2026-01-01T00:00:00.000Z"';
   await writeFile(file('ada'), `${older}}\n`);

@@ -5,18 +5,18 @@ import { z } from 'zod';
 import type { Trial } from './trial-order.js';
 
 /*
- * A rater's ratings: a file of JSON lines, the n-th of the rater's n-th trial. A line counts when its end is there; what a crash
- * left of one is cut off by the next.
+ * A rater's ratings: a file of JSON lines, the n-th of the rater's n-th trial. A line counts once it is complete; the next
+ * rating cuts off a partial line that a crash has left.
  */
 
-/** How many pixels of the display one of CSS is wide, by the display's scaling and the browser's zoom. */
+/** Display pixels per CSS pixel, from the display's scaling and the browser's zoom. */
 export const pixelRatioSchema = z.number().min(0.1).max(20);
 
 const ratingSchema = z.strictObject({
   version: z.string(),
   kind: z.enum(['calibration', 'rating', 'repeat']),
   score: z.int().min(1).max(5),
-  /** Ratings of before it was asked for have none. */
+  /** Ratings from before it was recorded have none. */
   pixelRatio: pixelRatioSchema.optional(),
   /** When it was given (ISO 8601). */
   at: z.string(),
@@ -24,7 +24,7 @@ const ratingSchema = z.strictObject({
 
 export type Rating = z.infer<typeof ratingSchema>;
 
-/** What a rater may be called: it is a file's name, too. */
+/** A rater's name, which is also a file name. */
 export const raterPattern = /^[a-z0-9][a-z0-9-]{0,39}$/;
 
 const folderOf = (study: string) => join(study, 'ratings');
@@ -45,7 +45,7 @@ export async function readAllRatings(study: string): Promise<Map<string, Rating[
   return new Map(all);
 }
 
-/** Append a rating; it is on the disk when this resolves. One call at a time for a rater. */
+/** Append a rating; it is on the disk when this resolves. One call at a time per rater. */
 export async function appendRating(
   study: string,
   rater: string,
@@ -83,6 +83,6 @@ function parse(line: string, what: string): Rating {
   try {
     return ratingSchema.parse(JSON.parse(line));
   } catch (cause) {
-    throw new FourfoldError('corrupt', `${what} is no rating`, { cause });
+    throw new FourfoldError('corrupt', `${what} is not a rating`, { cause });
   }
 }

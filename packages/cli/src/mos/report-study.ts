@@ -10,7 +10,7 @@ export interface StudyReport {
   raters: RaterReport[];
 }
 
-/** What the raters of the study in a folder have said so far. */
+/** The ratings so far of the study in a folder. */
 export async function reportStudy(folder: string): Promise<StudyReport> {
   const study = await readStudy(openStore(folder));
   const ratings = await readAllRatings(folder);

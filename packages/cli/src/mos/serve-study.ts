@@ -6,7 +6,7 @@ import { appendRating, pixelRatioSchema, raterPattern, readRatings } from './rat
 import { pictureKey, readStudy, type Study } from './study.js';
 import { trialsOf } from './trial-order.js';
 
-/** The page's files: seen from src and dist they lie in the same place. */
+/** The page's files, at the same relative path from src and dist. */
 const pageFolder = new URL('../../src/mos/page/', import.meta.url);
 const pageFiles = {
   '/': ['index.html', 'text/html; charset=utf-8'],
@@ -30,7 +30,7 @@ const answerSchema = z.strictObject({
   pixelRatio: pixelRatioSchema,
 });
 
-/** Where a rater is; `next` is the picture after this one, to load ahead. */
+/** A rater's position; `next` is the picture after this one, to preload. */
 interface Progress {
   done: number;
   total: number;
@@ -39,8 +39,8 @@ interface Progress {
 }
 
 /**
- * Serve the rating page of the study in a folder. A rating is stored before it is answered; a rater who comes back goes on
- * where the last one was stored. Throws `not-found` or `corrupt` for a folder that is none, `unavailable` where the port is taken.
+ * Serve the rating page of the study in a folder. A rating is stored before it is answered; a rater who comes back continues
+ * after the last stored one. Throws `not-found` or `corrupt` for a folder without a study, `unavailable` if the port is taken.
  */
 export async function serveStudy(folder: string, listen: string, onError: (path: string, error: unknown) => void) {
   const store = openStore(folder);
@@ -79,12 +79,12 @@ export async function serveStudy(folder: string, listen: string, onError: (path:
     posts: {
       async '/rating'(request, response) {
         const answer = answerSchema.safeParse(await readJson(request)).data;
-        if (!answer) return endWith(response, 400, 'that is no rating');
+        if (!answer) return endWith(response, 400, 'that is not a rating');
         const { rater, position, ...given } = answer;
         const progress = await oneByOne(rater, async () => {
           const done = (await readRatings(folder, rater)).length;
           const trial = trialsOf(study, rater).at(position);
-          // One that comes again was answered, and the answer lost.
+          // A repeated rating was answered, but the answer was lost.
           if (!trial || position !== done) return progressOf(study, rater, done);
           await appendRating(folder, rater, trial, given);
           return progressOf(study, rater, done + 1);
@@ -124,7 +124,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** Run what belongs to one key one after the other. */
+/** Run the tasks of one key one after another. */
 function createQueues() {
   const last = new Map<string, Promise<unknown>>();
   return <T>(key: string, act: () => Promise<T>): Promise<T> => {

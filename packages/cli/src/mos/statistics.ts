@@ -2,7 +2,7 @@ import jstat from 'jstat';
 import type { Rating } from './ratings.js';
 import { scores, type Study } from './study.js';
 
-/** What was said of a method. */
+/** The ratings of a method. */
 export interface Opinion {
   method: string;
   ratings: number;
@@ -14,18 +14,18 @@ export interface Opinion {
   distribution: number[];
 }
 
-/** How far a rater can be trusted. */
+/** How consistent a rater is. */
 export interface RaterReport {
   rater: string;
   /** Of all trials. */
   done: number;
-  /** Of what was shown twice: how much the two scores differ on average, and the share that is equal. */
+  /** Versions shown twice: how much the two scores differ on average, and the share of equal ones. */
   repeats: number;
   meanDifference?: number;
   equalShare?: number;
-  /** Of the displays that the pictures were rated on, in ascending order; empty where nothing says so. */
+  /** Of the displays used, in ascending order; empty if unknown. */
   pixelRatios: number[];
-  /** How far from what was expected the calibration was rated, on average. */
+  /** Mean distance of the calibration's scores from the expected ones. */
   calibrationError?: number;
 }
 

@@ -21,7 +21,7 @@ export const studySchema = z.strictObject({
   repeats: z.int().min(0),
   methods: z.array(z.string()).min(1),
   versions: z.array(versionSchema).min(1),
-  /** What raters see first, and what they are told that it is: the worst and the best. */
+  /** What raters see first, with the expected score: the worst and the best. */
   calibration: z.array(versionSchema.extend({ expected: z.literal([1, 5]) })),
 });
 
@@ -35,24 +35,24 @@ export const scores = [1, 2, 3, 4, 5] as const;
 export const studyFile = 'study.json';
 export const pictureKey = (id: string): string => `pictures/${id}.png`;
 
-/** The folder of a study, from a path or a `file:` URL. Throws `invalid` for what is no folder of this machine. */
+/** The folder of a study, from a path or a `file:` URL. Throws `invalid` if it is not a folder on this machine. */
 export function studyFolder(place: string): string {
   const folder = place.startsWith('s3:') ? undefined : openStore(place).filePath?.('');
   if (folder === undefined) throw new FourfoldError('invalid', `${place}: a study is a folder on this machine`);
   return folder;
 }
 
-/** What a study consists of: a figure may lie beside it. */
+/** The files of a study: a figure may lie beside them. */
 export const studyInput = (folder: string): InputPlace => ({
   place: folder,
   reads: (key) => /^(study\.json|(pictures|ratings)(\/.*)?)$/is.test(key),
 });
 
-/** Read a study. Throws `not-found` where the folder holds none, `corrupt` where it is not one. */
+/** Read a study. Throws `not-found` if the folder holds none, `corrupt` if the study is damaged. */
 export async function readStudy(store: ObjectStore): Promise<Study> {
   const parsed = studySchema.safeParse(await getJson(store, studyFile));
   if (parsed.success) return parsed.data;
-  throw new FourfoldError('corrupt', `${store.url}/${studyFile} is no study`, {
+  throw new FourfoldError('corrupt', `${store.url}/${studyFile} is not a study`, {
     cause: parsed.error,
     hint: 'name a folder that `fourfold mos prepare` wrote',
   });

@@ -34,7 +34,7 @@ test('calibration first, then every version once, and repeats of the first half 
   }
 });
 
-test('the same for a rater each time, another for another rater or seed', () => {
+test('a rater’s order is the same each time; another rater or seed gives another', () => {
   const order = (rater: string, seed = 3) => trialsOf({ ...study, seed }, rater).map(({ version }) => version);
   expect(order('ada')).toEqual(order('ada'));
   expect(order('ada')).not.toEqual(order('bob'));

@@ -5,16 +5,16 @@ import type { Study } from './study.js';
 export interface Trial {
   version: string;
   /**
-   * `calibration`: the rater is told that it is `expected`; `repeat`: it was shown before, to see whether the rater says the same.
-   * Neither counts in a mean.
+   * `calibration`: the rater is told the `expected` score; `repeat`: it was shown before, to see whether the rater gives the
+   * same score. Neither counts in a mean.
    */
   kind: 'calibration' | 'rating' | 'repeat';
   expected?: 1 | 5;
 }
 
 /**
- * What a rater sees, in order: calibration, pair by pair; then all versions in an order of the rater's own, those of the
- * first half that are repeated once more in the second. A pure function of the study and the rater.
+ * What a rater sees, in order: calibration, pair by pair; then all versions in the rater's own order, with repeats of the first
+ * half in the second. A pure function of the study and the rater.
  */
 export function trialsOf(study: Study, rater: string): Trial[] {
   const random = randomStream('mos', study.seed, rater);

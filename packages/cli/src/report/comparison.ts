@@ -12,7 +12,7 @@ export interface ComparisonColumn {
   scores?: Scores;
 }
 
-/** A picture and what came of it; `shown` is where the details lie in it. */
+/** A picture and its versions; `shown` is where the details lie in it. */
 export interface ComparisonRow {
   name: string;
   /** A second line under the name, below the picture. */
@@ -22,9 +22,9 @@ export interface ComparisonRow {
   columns: ComparisonColumn[];
 }
 
-/** Side of the enlarged part in HR pixels, unless told otherwise. */
+/** Default side of the enlarged part in HR pixels. */
 export const detailSide = 96;
-/** Sides of the cells in pixels of the PNG, about: an HR pixel is a whole number of them. */
+/** Approximate sides of the cells in pixels of the PNG: an HR pixel is a whole number of them. */
 const cellSide = 288;
 
 const space = { gap: 10, titleHeight: 40, captionHeight: 54 };
@@ -94,8 +94,8 @@ export function richestDetail(pictures: readonly Picture[]): Rectangle {
 }
 
 /**
- * For every corner between pixels, the sum of what the pictures differ by above and to the left of it: of squared differences of
- * all pairs. They are whole numbers, so that equal parts have equal sums.
+ * For every corner between pixels, the sum of the squared differences of all pairs of pictures above and to the left of it.
+ * Sums are whole numbers, so that equal parts have equal sums.
  */
 function summedDifferences(pictures: readonly Picture[]): Float64Array {
   const [{ width, height }] = pictures;
@@ -158,7 +158,7 @@ function drawDetail(
   write(context, grid, `SSIM ${scores.ssim.toFixed(4)}`, left, top + grid.height + 42, '14px', faint);
 }
 
-/** Centred in the cell that starts at `left`; what is longer than the cell is condensed. */
+/** Centred in the cell that starts at `left`; text longer than the cell is condensed. */
 function write(
   context: SKRSContext2D,
   { width }: Grid,

@@ -2,12 +2,12 @@ import { createRequire } from 'node:module';
 import { GlobalFonts } from '@napi-rs/canvas';
 import { FourfoldError } from '@fourfold/common';
 
-/** The family that charts are lettered in. */
+/** The font family of the charts. */
 export const fontFamily = 'DejaVu Sans';
 
 /**
- * Make the shipped font known to the canvas, since a machine may have none, and return its family. Throws `not-found`
- * where the font's package is damaged.
+ * Make the shipped font known to the canvas, since a machine may have none, and return its family. Throws `not-found` if the
+ * font's package is damaged.
  */
 export function registerFonts(): string {
   if (GlobalFonts.has(fontFamily)) return fontFamily;

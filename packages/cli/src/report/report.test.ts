@@ -25,7 +25,7 @@ async function countColour(png: Buffer, top: number, height: number, [red, green
   return count;
 }
 
-test('curves: a panel each for PSNR and content, one for the adversarial losses of a gan phase', async () => {
+test('curves: one panel each for PSNR and content, one for the adversarial losses of a gan phase', async () => {
   const both = drawCurves({ history, phases: [mse, gan], bicubicPsnr: 22 });
   expect(await sharp(both).metadata()).toMatchObject({ format: 'png', width: 1200, height: 1200 });
   const blueLine = [0x1f, 0x6f, 0xb4];
@@ -45,7 +45,7 @@ const flat = (width: number, height: number, level: number) => ({
   height,
 });
 
-test('comparison: a row a picture, a column a method, the detail enlarged', async () => {
+test('comparison: one row per picture, one column per method, the detail enlarged', async () => {
   const original = flat(200, 120, 90);
   const columns = [
     { title: 'ours', detail: flat(96, 96, 200), scores: { psnr: 25.125, ssim: 0.75 } },

@@ -1,10 +1,10 @@
 import type { Chosen } from '@fourfold/data-loader';
 import { formatTable } from './table.js';
 
-/** Files left out for one reason that are listed one by one. */
+/** How many files left out for one reason are listed one by one. */
 const listedAReason = 20;
 
-/** What was left out, each with its reason; where many have the same, a line for all of them. */
+/** Files left out, each with its reason; many with the same reason share a line. */
 export function describeLeft(left: Chosen['left']): string {
   const count = new Map<string, number>();
   for (const { reason } of left) count.set(reason, (count.get(reason) ?? 0) + 1);

@@ -1,11 +1,11 @@
 import cliProgress from 'cli-progress';
 import { formatDuration } from './table.js';
 
-/** Shows how far a task of known length is. */
+/** Shows the progress of a task of known length. */
 export interface ProgressBar {
   /** `done` of the task's units are done; `detail` stands at the end of the line. */
   update(done: number, total: number, detail: string): void;
-  /** Leave the terminal as it should be for what is printed next. */
+  /** Leave the terminal ready for further output. */
   stop(): void;
 }
 

@@ -15,6 +15,9 @@ export function formatTable(rows: readonly string[][], alignments: readonly Alig
     .join('\n');
 }
 
+/** A count and its noun, whose plural ends in s: `1 shard`, `2 shards`. */
+export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** Bytes as people read them: `512 B`, `1.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { expect, test } from 'vitest';
 import { startPart } from './child.js';
 
-test('a part says why it ends to who started it', async () => {
+test('a part reports why it ends to the process that started it', async () => {
   const logFile = createWriteStream('/dev/null');
   const { exit } = startPart('worker', ['--config', '/nowhere/run.yaml'], {}, logFile, () => undefined);
   expect(await exit).toMatchObject({

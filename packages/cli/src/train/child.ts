@@ -6,12 +6,12 @@ import { readLeaving, type Leaving } from './leaving.js';
 
 const cliPath = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
 
-/** What V8, libstdc++ and libtorch say of an allocation that failed. */
+/** Messages of V8, libstdc++ and libtorch about a failed allocation. */
 const noMemory = /heap out of memory|std::bad_alloc|not enough memory|out of memory|cannot allocate memory/i;
-/** What a shell makes of SIGKILL. */
+/** A shell's exit code for SIGKILL. */
 const killedExitCode = 137;
 
-/** What a part says in its log. */
+/** A line of a part's log. */
 export interface LogLine {
   level: number;
   role: string;
@@ -24,9 +24,9 @@ export interface LogLine {
 export interface PartExit {
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** Why it ended, as it said itself; missing where it could not. */
+  /** Why it ended, in its own words; missing if it could not say. */
   leaving?: Leaving;
-  /** It was killed for want of memory, as far as can be told, or said that an allocation failed. */
+  /** It was probably killed for lack of memory, or reported a failed allocation. */
   lackedMemory: boolean;
 }
 
@@ -36,9 +36,9 @@ export interface Part {
 }
 
 /**
- * Start `fourfold ROLE ARGS` as a child process in a group of its own, so that a Ctrl-C in the terminal reaches the parent
- * alone, with `environment` on top of this process's. Its log lines go to `logFile` and to `onLog`; it stops by itself when
- * this process is gone.
+ * Start `fourfold ROLE ARGS` as a child process in its own group, so that a Ctrl-C in the terminal reaches only the parent,
+ * with `environment` on top of this process's. Its log lines go to `logFile` and to `onLog`; it stops when this process is
+ * gone.
  */
 export function startPart(
   role: string,

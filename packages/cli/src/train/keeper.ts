@@ -5,15 +5,15 @@ import { describeEnd } from './part-end.js';
 import { createRestarts } from './restarts.js';
 
 const pinoWarn = 40;
-/** A pause that is shorter is not worth a word. */
+/** Shorter pauses are not mentioned. */
 const sayMs = 3_000;
 
 export type PartRole = 'coordinator' | 'worker' | 'data-loader';
 
-/** A part that is to live as long as the run. */
+/** A part that must live as long as the run. */
 export interface PartPlan {
   role: PartRole;
-  /** What people call it. */
+  /** Its name in messages. */
   name: string;
   /** Its arguments at its next start. */
   args: () => string[];
@@ -24,27 +24,27 @@ export interface PartPlan {
 
 export interface KeeperOptions {
   logFile: WriteStream;
-  /** Say something to whoever looks on. */
+  /** Show a message to the user. */
   note: (text: string) => void;
-  /** A part has been started, or started again. */
+  /** A part has been started or restarted. */
   onStarted?: (plan: PartPlan, pid: number) => void;
-  /** Aborted when parts that end are not to be started again. */
+  /** Aborted when parts that end must not be restarted. */
   signal: AbortSignal;
 }
 
 /**
- * Keeps parts alive as child processes. A part that is killed or that fails is started again, after longer and longer pauses, until
- * it is clear that no other process would do better.
+ * Keeps parts alive as child processes. A part that is killed or fails is restarted, after growing pauses, until it is clear
+ * that no other process would do better.
  */
 export interface Keeper {
   /**
    * Start a part and keep it alive. Resolves when it has done its work, stays out while others of its role do well, or all are
-   * stopped; rejects with what it failed with.
+   * stopped; rejects with its error.
    */
   keep(plan: PartPlan): Promise<void>;
-  /** The run got on: deaths before this count no more. */
+  /** The run made progress: earlier deaths no longer count. */
   progressed: () => void;
-  /** Tell the parts of a role, or all, to stop; those that have not after so long are killed. */
+  /** Tell the parts of a role, or all, to stop; those that still run after `limitMs` are killed. */
   stop(limitMs: number, role?: PartRole): void;
   /** Stop all parts for good, in the same way; resolves when they are gone. */
   end(limitMs: number): Promise<void>;
@@ -70,25 +70,25 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
     return part;
   };
 
-  /** After how long a part that ended this way is started again; undefined where it is not. Throws what it failed with. */
+  /** The pause before a part that ended this way is restarted; undefined if it is not. Throws the error that ends the run. */
   const restartInMs = (plan: PartPlan, end: PartExit): number | undefined => {
     if (over || signal.aborted || end.code === 0) return undefined;
     const next = restarts.ended(plan, end);
     if ('ends' in next) throw next.ends;
     const reason = `${plan.name}: ${describeEnd(end)}`;
     if ('isOut' in next) {
-      note(`${reason}; it is not started again, the others go on`);
+      note(`${reason}; it is not restarted, the others go on`);
       return undefined;
     }
     const { restartInMs } = next;
-    note(`${reason}; it is started again${restartInMs < sayMs ? '' : ` in ${Math.round(restartInMs / 1000)} s`}`);
+    note(`${reason}; it is restarted${restartInMs < sayMs ? '' : ` in ${Math.round(restartInMs / 1000)} s`}`);
     return restartInMs;
   };
 
   const stop = (limitMs: number, role?: PartRole): void => {
     const stopped = [...parts].filter(([, of]) => !role || of === role).map(([part]) => part);
     for (const { process } of stopped) process.kill('SIGTERM');
-    // A frozen process dies by SIGKILL alone.
+    // Only SIGKILL ends a frozen process.
     const kill = () => stopped.forEach(({ process }) => process.kill('SIGKILL'));
     cutOffs.add(setTimeout(kill, limitMs));
   };

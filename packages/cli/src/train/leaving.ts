@@ -2,7 +2,8 @@ import { describeError, failureCode, failureCodes, type FailureCode } from '@fou
 import { z } from 'zod';
 
 /*
- * A part says to the process that started it why it ends, over the channel between the two. Its last line on stderr may be anybody's.
+ * A part reports why it ends to the process that started it, over the channel between the two. Its last line on stderr may come
+ * from anything.
  */
 
 const leavingSchema = z.object({
@@ -16,13 +17,13 @@ export interface Leaving {
   reason: string;
 }
 
-/** What a message of a child says of its end, if it is about that. */
+/** The reason in a child's message, if it is about its end. */
 export const readLeaving = (message: unknown): Leaving | undefined => leavingSchema.safeParse(message).data?.leaving;
 
-/** Tell the parent, where there is one that listens, why this process ends; resolves when that is on its way. */
+/** Tell the parent, if one listens, why this process ends; resolves when the message is on its way. */
 export async function tellParent(error: unknown): Promise<void> {
   if (!process.send || !process.connected) return;
   const leaving: Leaving = { code: failureCode(error), reason: describeError(error) };
-  // Whatever becomes of the message, the process ends.
+  // The process ends even if the message is lost.
   await new Promise<void>((resolve) => process.send?.({ leaving }, undefined, undefined, () => resolve()));
 }

@@ -1,6 +1,6 @@
 import type { RunStatus__Output } from '@fourfold/common';
 import cliProgress from 'cli-progress';
-import { formatDuration } from '../terminal/table.js';
+import { formatCount, formatDuration } from '../terminal/table.js';
 
 /** How often a line is written where no terminal shows a bar. */
 const plainIntervalMs = 10_000;
@@ -12,7 +12,7 @@ export interface ProgressLine {
   stop(): void;
 }
 
-/** What a line about a run tells. */
+/** What a line about a run shows. */
 export type TrainingStatus = Pick<
   RunStatus__Output,
   | 'state'
@@ -38,7 +38,7 @@ export function describeStatus(status: TrainingStatus): string {
     `${iteration}/${iterations}`,
     `${iterationsPerSecond.toPrecision(3)} it/s${left}`,
     ...terms,
-    `${workers} worker${workers === 1 ? '' : 's'}`,
+    formatCount(workers, 'worker'),
     ...(psnr === undefined ? [] : [`PSNR ${psnr.toFixed(2)} dB at ${status.evaluatedIteration}`]),
   ].join(' · ');
 }

@@ -26,7 +26,7 @@ const says = (code: FailureCode, exitCode = 1): PartExit => ({
 const killed: PartExit = { code: null, signal: 'SIGKILL', lackedMemory: true };
 const crashed: PartExit = { code: 134, signal: null, lackedMemory: false };
 
-/** A part lives for `livedMs`, and ends so. */
+/** A part lives for `livedMs`, and ends this way. */
 function lives(slot: Slot, end: PartExit, livedMs = 1_000): Next {
   restarts.started(slot);
   nowMs += livedMs;
@@ -36,7 +36,7 @@ function lives(slot: Slot, end: PartExit, livedMs = 1_000): Next {
 }
 const isRestarted = { restartInMs: expect.any(Number) as number };
 
-test('what a worker lacks is looked for by a fresh process; when that says the same, the run ends with its reason', () => {
+test('a worker that lacks something is retried by a fresh process; if that says the same, the run ends with its reason', () => {
   expect(lives(first, says('not-found'))).toEqual(isRestarted);
   expect(lives(first, says('not-found'))).toMatchObject({ ends: { code: 'not-found', message: 'not-found, it said' } });
 });
@@ -46,14 +46,14 @@ test('a damaged object is a person’s to fix', () => {
   expect(lives(first, says('corrupt'))).toMatchObject({ ends: { code: 'invalid' } });
 });
 
-test('iterations between the two: it was not that', () => {
+test('iterations between two failures: the first no longer counts', () => {
   for (let i = 0; i < 20; i++) {
     expect(lives(first, says('no-space'))).toEqual(isRestarted);
     restarts.progressed();
   }
 });
 
-test('a worker that fails again and again beside a good one comes again after longer and longer pauses', () => {
+test('a worker that fails again and again beside a good one is restarted after growing pauses', () => {
   restarts.started(second);
   const pauses = Array.from({ length: 12 }, () => lives(first, says('fault')) as { restartInMs: number });
   for (const [i, { restartInMs }] of pauses.entries()) {
@@ -67,7 +67,7 @@ test('a worker that fails again and again beside a good one comes again after lo
   expect(lives(first, says('fault'))).toMatchObject({ ends: { message: 'fault, it said' } });
 });
 
-test('one that lived for long begins with a short pause', () => {
+test('a part that lived for long begins with a short pause', () => {
   restarts.started(second);
   for (let i = 0; i < 8; i++) lives(first, killed);
   expect((lives(first, killed, 60_000) as { restartInMs: number }).restartInMs).toBeLessThanOrEqual(500);
@@ -87,16 +87,16 @@ test('a worker that is refused for good stays out, and the others go on; the las
   expect(restarts.ended(second, says('mismatch'))).toMatchObject({ ends: { code: 'mismatch' } });
 });
 
-test('whatever a coordinator gives up for ends the run; one that is killed is started again', () => {
+test('a coordinator that gives up ends the run; one that is killed is restarted', () => {
   expect(lives(coordinator, killed)).toEqual(isRestarted);
   expect(lives(coordinator, says('unavailable'))).toMatchObject({ ends: { message: 'unavailable, it said' } });
 });
 
 test.each<[string, PartExit, RegExp, boolean]>([
-  ['killed', killed, /^worker 1 died 6 times in a row, last: it died by SIGKILL$/, true],
+  ['killed', killed, /^worker 1 died 6 times in a row, last: it was killed by SIGKILL$/, true],
   ['aborted', crashed, /^worker 1 died 6 times in a row, last: it ended with code 134$/, false],
 ])(
-  '%s again and again without a word: the run ends, and memory is named where it may be that',
+  '%s again and again without a reason: the run ends, and memory is named if it may be the cause',
   (_, end, says, memory) => {
     for (let i = 0; i < 5; i++) expect(lives(first, end)).toEqual(isRestarted);
     const { ends } = lives(first, end) as { ends: Error & { options: { hint: string } } };

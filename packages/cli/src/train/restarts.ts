@@ -2,15 +2,15 @@ import { FourfoldError, growingPauseMs, judge, runError, type Failure } from '@f
 import type { PartExit } from './child.js';
 import { describeEnd, endError } from './part-end.js';
 
-/** A part that dies this often without a word and without an iteration between is not started again. */
+/** A part that dies this often without a reason and without an iteration in between is not restarted. */
 const maxDeathsInARow = 5;
 const pauses = { firstMs: 500, longestMs: 60_000 };
-/** A part that lived for so long was fit. */
+/** A part that lived this long was healthy. */
 const steadyMs = 60_000;
-/** What a shell makes of signals. */
+/** A shell's exit codes for signals. */
 const signalExitCode = 128;
 
-/** What becomes of a part that has ended. */
+/** What happens to a part that has ended. */
 export type Next = { restartInMs: number } | { isOut: true } | { ends: FourfoldError };
 
 /** A part that is kept alive, however often it is started. */
@@ -21,24 +21,24 @@ export interface Slot {
 
 interface Lives {
   isRunning: boolean;
-  /** It is not started again. */
+  /** It is not restarted. */
   isOut: boolean;
   begunMs: number;
-  /** Ends since the run got on. */
+  /** Ends since the run last made progress. */
   ends: number;
-  /** Of them, those without a word. */
+  /** Of them, those without a reason. */
   deaths: number;
   /** Ends since it last lived for long. */
   inARow: number;
 }
 
 /**
- * Which parts of a run on one machine are started again, and when: the policy of all failures, where each end of a process is one of
- * the machine's only. A part stays out, or comes again after longer and longer pauses, while another of its role does well.
+ * Decides which parts of a run on one machine are restarted, and when: the general failure policy, applied to one machine.
+ * While another part of its role does well, a part stays out or is restarted after growing pauses.
  */
 export function createRestarts(nowMs = () => performance.now()) {
   const slots = new Map<Slot, Lives>();
-  /** What processes ended for since the run got on, by role. */
+  /** Why processes ended since the run last made progress, by role. */
   const standing = new Map<string, Failure[]>();
   let processes = 0;
 
@@ -66,7 +66,7 @@ export function createRestarts(nowMs = () => performance.now()) {
     if (++lives.deaths <= maxDeathsInARow) return undefined;
     const message = `${slot.name} died ${lives.deaths} times in a row, last: ${describeEnd(end)}`;
     return new FourfoldError('unavailable', message, {
-      hint: lackedMemory ? 'look at the run’s log; too little memory is a usual reason' : 'look at the run’s log',
+      hint: lackedMemory ? 'see the run’s log; too little memory is a common cause' : 'see the run’s log',
     });
   }
 
@@ -74,7 +74,7 @@ export function createRestarts(nowMs = () => performance.now()) {
     started(slot: Slot): void {
       Object.assign(livesOf(slot), { isRunning: true, begunMs: nowMs() });
     },
-    /** A part has ended by itself, and not well. */
+    /** A part has failed. */
     ended(slot: Slot, end: PartExit): Next {
       const lives = livesOf(slot);
       lives.isRunning = false;
@@ -89,7 +89,7 @@ export function createRestarts(nowMs = () => performance.now()) {
       if (ends && !othersDoWell(slot)) return { ends };
       return { restartInMs: growingPauseMs(lives.inARow, pauses) };
     },
-    /** The run got on: what ended before counts no more. */
+    /** The run made progress: earlier ends no longer count. */
     progressed: (): void => {
       standing.clear();
       for (const [{ role }, lives] of slots) {
@@ -105,8 +105,8 @@ export type Restarts = ReturnType<typeof createRestarts>;
 const wasStopped = ({ code, signal }: PartExit): boolean => signal !== null || (code ?? 0) > signalExitCode;
 
 /**
- * Whether a fresh process would do no better: a user's mistake, a peer that refuses what this one is, and whatever makes a
- * coordinator give up.
+ * Whether a fresh process would not do better: after a user's mistake, a peer's refusal of what this one is, and anything that
+ * makes a coordinator give up.
  */
 const isFinal = ({ role }: Slot, { code, leaving }: PartExit): boolean =>
   code !== null && (role === 'coordinator' || code === 2 || leaving?.code === 'mismatch');

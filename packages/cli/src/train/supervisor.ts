@@ -9,7 +9,7 @@ const helperStopMs = 60_000;
 /** A part besides the coordinator. */
 export interface Helper {
   role: Exclude<PartRole, 'coordinator'>;
-  /** What people call it. */
+  /** Its name in messages. */
   name: string;
   /** Its arguments besides those of all parts. */
   args: string[];
@@ -19,27 +19,27 @@ export interface LocalRun {
   /** Arguments that every part gets: the config and its overrides. */
   configArgs: string[];
   helpers: Helper[];
-  /** What a part of that role finds in its environment on top of this process's; `local` is this process itself. */
+  /** The environment of a part of that role, on top of this process's; `local` is this process itself. */
   environment: (role: PartRole | 'local') => Record<string, string>;
   resume: boolean;
   /** host:port of the status page; without it there is none. */
   http?: string;
   logFile: WriteStream;
   line: ProgressLine;
-  /** A part has been started, or started again. */
+  /** A part has been started or restarted. */
   onStarted?: (part: { role: PartRole; name: string }, pid: number) => void;
-  /** The coordinator listens, at first or again; `page` is where its status page is (host:port). */
+  /** The coordinator listens, for the first time or again; `page` is its status page (host:port). */
   onListening?: (page?: string) => void;
-  /** How long the coordinator may take to stop, which writes a checkpoint. */
+  /** How long the coordinator may take to write a checkpoint and stop. */
   stopMs: number;
   /** Aborted to stop early. */
   signal: AbortSignal;
 }
 
 /**
- * Coordinator, workers and data-loaders as child processes, until the run ends. A part that is killed is started again, the
- * coordinator from its newest checkpoint; one that fails again and again, while none of its role does better, ends the run with its reason. Rejects with the signal's reason
- * after an early stop, once the coordinator has written its checkpoint.
+ * Run coordinator, workers and data-loaders as child processes, until the run ends. A part that is killed is restarted, the
+ * coordinator from its newest checkpoint; one that fails repeatedly while none of its role does better ends the run with its
+ * reason. Rejects with the signal's reason after an early stop, once the coordinator has written its checkpoint.
  */
 export async function superviseLocally(run: LocalRun): Promise<void> {
   const { configArgs, helpers, environment, logFile, line, onStarted, stopMs, signal } = run;
@@ -52,7 +52,7 @@ export async function superviseLocally(run: LocalRun): Promise<void> {
     const others = helpers.map(({ role, name, args }) =>
       keeper.keep({ role, name, args: () => [...configArgs, ...args], environment: environment(role) }),
     );
-    // One that fails for good ends the run, though the coordinator would wait for another.
+    // A part that fails for good ends the run, although the coordinator would wait for another.
     const failure = Promise.all(others).then(() => new Promise<never>(() => undefined));
     failure.catch(() => undefined);
     await Promise.race([coordinator, failure]);
@@ -63,7 +63,7 @@ export async function superviseLocally(run: LocalRun): Promise<void> {
   }
 }
 
-/** A coordinator that keeps its ports over restarts, and goes on from its newest checkpoint; `close` ends the watching of it. */
+/** A coordinator that keeps its ports over restarts, and resumes from its newest checkpoint; `close` stops watching it. */
 function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPlan; close: () => void } {
   const { configArgs, environment, line, onListening } = run;
   const security = readRpcSecurity({ ...process.env, ...environment('local') });
@@ -108,7 +108,7 @@ function watchRun(
   const call = client.Watch({});
   let iteration: number | undefined;
   call.on('data', (status: RunStatus__Output) => {
-    // What a coordinator begins with, and how it goes on waiting, is no progress.
+    // A coordinator's first status and its waiting are not progress.
     if (iteration !== undefined && status.iteration > iteration) onIteration();
     if (status.iteration !== iteration || status.state !== 'training') onStatus(status);
     iteration = status.iteration;

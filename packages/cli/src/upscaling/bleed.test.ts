@@ -10,7 +10,7 @@ const layer = (width: number, height: number, colourAt: (x: number, y: number) =
   };
 };
 
-test('what is transparent takes the colours of the visible nearby, to the farthest corner; the visible stays', () => {
+test('transparent pixels take the colours of visible ones nearby, to the farthest corner; visible ones stay', () => {
   // Red at the left, faint green at the right, 40 columns of black that nobody sees in between; 9 rows, an odd number.
   const picture = layer(47, 9, (x) => (x < 3 ? [200, 0, 0, 255] : x > 44 ? [0, 90, 0, 1] : [0, 0, 7, 0]));
   const before = picture.rgb.slice();
@@ -25,7 +25,7 @@ test('what is transparent takes the colours of the visible nearby, to the farthe
   }
 });
 
-test('a picture of which nothing, or everything, is visible stays as it is', () => {
+test('a fully transparent or fully visible picture stays as it is', () => {
   for (const opacity of [0, 255]) {
     const picture = layer(5, 3, (x, y) => [x, y, 9, opacity]);
     const before = picture.rgb.slice();

@@ -7,15 +7,15 @@ interface Layer {
 }
 
 /**
- * Give the pixels that are wholly transparent the colours of the visible ones around them, in place: whatever looks at neighbours,
- * as bicubic and networks do, would otherwise mix colours that nobody sees into those at the edge. Visible pixels stay as they are.
+ * Give fully transparent pixels the colours of the visible ones around them, in place: bicubic and networks look at neighbours,
+ * and would otherwise mix invisible colours into those at the edge. Visible pixels stay as they are.
  */
 export function bleedColours(layer: Layer): void {
   const { alpha } = layer;
   if (alpha.includes(0) && alpha.some((opacity) => opacity > 0)) fill(layer);
 }
 
-/** Fill what is transparent from a layer of half the size, which is filled first. Something is visible. */
+/** Fill transparent pixels from a layer of half the size, which is filled first. At least one pixel is visible. */
 function fill(layer: Layer): void {
   const { rgb, alpha, width, height } = layer;
   if (!alpha.includes(0)) return;

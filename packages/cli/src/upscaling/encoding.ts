@@ -4,7 +4,7 @@ import { FourfoldError } from '@fourfold/common';
 
 interface Encoding {
   name: string;
-  /** Largest side in pixels that the format can say. */
+  /** Largest side in pixels that the format can hold. */
   largestSide: number;
   hasAlpha: boolean;
   encode: (picture: Sharp, sizeBytes: number) => Sharp;
@@ -54,21 +54,21 @@ const encodings: Record<string, Encoding> = {
 };
 
 /**
- * How a picture goes into the file that `path` names, by its extension. Throws `invalid` for one that is not known, and
- * for a picture whose longer side is more than the format can hold.
+ * The encoding of the file that `path` names, by its extension. Throws `invalid` for an unknown one, and for a picture whose
+ * longer side is more than the format can hold.
  */
 export function encodingOf(path: string, longerSide: number): Encoding {
   const extension = extname(path).toLowerCase();
   const encoding = encodings[extension];
   if (!encoding) {
-    throw new FourfoldError('invalid', `${path}: ${extension || 'no extension'} is no format to write`, {
+    throw new FourfoldError('invalid', `${path}: cannot write ${extension || 'a file without an extension'}`, {
       hint: `end its name in ${Object.keys(encodings).join(', ')}`,
     });
   }
   if (longerSide > encoding.largestSide) {
     throw new FourfoldError(
       'invalid',
-      `${path}: a side of ${longerSide} pixels is more than ${encoding.name} holds, ${encoding.largestSide}`,
+      `${path}: a side of ${longerSide} pixels exceeds the limit of ${encoding.name}, ${encoding.largestSide}`,
       { hint: 'write a .png or .tiff' },
     );
   }

@@ -13,13 +13,13 @@ import type { BackendChoice } from '../commands/arguments.js';
 
 /** A generator on this thread's backend, where it stays until the process ends. */
 export interface Upscaler {
-  /** Pixels around a tile that it is to see, so that no seam shows. */
+  /** Pixels around a tile that it must see, so that no seam shows. */
   overlap: number;
-  /** An LR picture to its SR of 4 times the width and height, `tile` LR pixels a side at a time; blocks the thread. */
+  /** Upscale an LR picture to 4 times its width and height, `tile` LR pixels a side at a time; blocks the thread. */
   upscale: (lr: Picture, tile: number) => Picture;
 }
 
-/** Let a backend compute in this thread with all of the machine's cores. Throws `invalid` where it is not there. */
+/** Start a backend in this thread, with all of the machine's cores. Throws `invalid` if it is not available. */
 export const startBackend = (choice: BackendChoice): Promise<BackendInfo> =>
   selectBackend({ backend: choice, device: 'auto', precision: 'f32', threads: availableParallelism() });
 

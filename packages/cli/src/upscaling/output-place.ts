@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { checkOutputFile, FourfoldError, storageError, systemErrorCode, type OutputFileRules } from '@fourfold/common';
 
-/** Check that an output may be written, in a folder that is there. Throws `not-found` and `invalid`, before any work. */
+/** Check that an output may be written, in a folder that exists. Throws `not-found` and `invalid`, before any work. */
 export async function checkOutputPlace(output: string, rules: OutputFileRules): Promise<void> {
   const folder = dirname(output);
   try {

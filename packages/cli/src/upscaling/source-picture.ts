@@ -7,7 +7,7 @@ import { bleedColours } from './bleed.js';
 export interface SourcePicture {
   width: number;
   height: number;
-  /** 8-bit RGB rows. What is wholly transparent has the colours of the visible around it. */
+  /** 8-bit RGB rows. Fully transparent pixels have the colours of the visible ones around them. */
   rgb: Uint8Array;
   /** 8-bit opacity rows, where the picture has any. */
   alpha?: Uint8Array;
@@ -15,13 +15,13 @@ export interface SourcePicture {
   grey: boolean;
   /** One pixel of the picture, with its ICC profile, EXIF and XMP. */
   metadataCarrier: Sharp;
-  /** What the result will not keep, in words. */
+  /** What the result will not keep, as text. */
   losses: string[];
 }
 
 /**
- * Read any picture that sharp reads. Grey, CMYK and other colour spaces become sRGB through their profile; pages behind
- * the first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the file.
+ * Read any picture that sharp reads. Grey, CMYK and other colour spaces become sRGB through their profile; pages after the
+ * first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the file.
  */
 export async function readSourcePicture(path: string): Promise<SourcePicture> {
   const bytes = await readGivenFile(path);
@@ -47,7 +47,7 @@ async function decode(bytes: Buffer): Promise<SourcePicture> {
   const metadata = await sharp(bytes).metadata();
   const isRgb = ['srgb', 'rgb', 'rgb16'].includes(metadata.space ?? '');
   // RGB stays as it is and keeps its profile; what becomes sRGB here has its profile applied, and needs none any more.
-  // What its decoder only warns of, such as a stray byte, is no reason not to upscale a picture.
+  // A mere warning of the decoder, such as of a stray byte, does not stop the upscaling.
   const open = () => sharp(bytes, { failOn: 'error', ignoreIcc: isRgb }).toColourspace('srgb');
   const { data, info } = await open().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
@@ -80,7 +80,7 @@ function splitChannels(data: Buffer, channels: number): { rgb: Uint8Array; alpha
 function lossesOf({ depth, pages = 1, space }: Metadata): string[] {
   return [
     ...(depth && depth !== 'uchar' ? ['its samples have more than 8 bits; the result has 8'] : []),
-    ...(pages > 1 ? [`it has ${pages} pages; the first is taken`] : []),
+    ...(pages > 1 ? [`it has ${pages} pages; the first is used`] : []),
     ...(space === 'cmyk' ? ['it is CMYK; the result is sRGB'] : []),
   ];
 }

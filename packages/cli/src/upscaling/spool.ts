@@ -3,14 +3,14 @@ import { open, readFile } from 'node:fs/promises';
 import type { Sharp } from 'sharp';
 
 /*
- * An upscaled picture on its way to be encoded, in a file, so that no size is too large for memory: libvips' own format
- * (`.v`), which is a header, the pixels and the metadata as XML, and which sharp reads piece by piece. Header and XML
- * are what sharp writes for one pixel of the source; the header's size is set here.
+ * An upscaled picture that waits to be encoded, in a file, so that memory does not limit its size: libvips' own format (`.v`),
+ * which is a header, the pixels and the metadata as XML, and which sharp reads piece by piece. Header and XML are what sharp
+ * writes for one pixel of the source; the header's size is set here.
  */
 
 const headerBytes = 64;
 const magic = 0x08f2a6b6;
-/** Places in the header, which consists of 32-bit little-endian numbers, and what 8-bit sRGB has there. */
+/** Offsets in the header, which consists of 32-bit little-endian numbers, and the values for 8-bit sRGB. */
 const fields = { width: 4, height: 8, channels: 12, bits: 16, sample: 20, coding: 24, interpretation: 28 };
 const unsigned8Bit = { bits: 8, sample: 0, coding: 0, interpretation: 22 };
 
@@ -19,7 +19,7 @@ export interface Spool {
   write(rows: Uint8Array): Promise<void>;
   /** All rows are there; the file can be read. */
   finish(): Promise<void>;
-  /** Nothing is written any more, whether it was finished or not; the file stays. */
+  /** Stop writing, whether it is finished or not; the file stays. */
   close(): Promise<void>;
 }
 

@@ -4,11 +4,11 @@ import type { Rectangle } from '@fourfold/data-loader';
 export interface Tile {
   /** What the tile contributes; cores do not overlap and cover the picture. */
   core: Rectangle;
-  /** What the generator is to see for that: the core and the margin around it, as far as the picture goes. */
+  /** What the generator must see for that: the core and the margin around it, as far as the picture goes. */
   read: Rectangle;
 }
 
-/** LR pixels a side that are computed at a time unless told otherwise; at paper size this takes about 1 GB. */
+/** LR pixels a side that are computed at a time by default; at paper size this takes about 1 GB. */
 export const defaultTile = 128;
 
 /** Tiles whose cores are at most `tile` pixels a side, in bands from the top, each from the left. */

@@ -133,7 +133,7 @@ test('opacity is kept, upscaled smoothly; a JPEG is put on white and says so', a
   expect((await pixels('half-up.jpg')).data[0]).toBeGreaterThan(250);
 });
 
-test('grey stays grey, 16 bit and CMYK are taken and said', async () => {
+test('grey stays grey; 16 bit and CMYK are converted and reported', async () => {
   await photograph().toColourspace('b-w').png().toFile(join(folder, 'grey.png'));
   await photograph().toColourspace('rgb16').png().toFile(join(folder, 'deep.png'));
   await photograph().toColourspace('cmyk').jpeg().toFile(join(folder, 'cmyk.jpg'));
@@ -181,7 +181,7 @@ test('an AVIF that begins as HEIC files do is read', async () => {
   expect((await upscale('mif1.avif', 'mif1.png')).from).toEqual({ width, height });
 });
 
-test('what cannot be done is refused in one line, and nothing is left behind', async () => {
+test('impossible requests are refused in one line, and nothing is left behind', async () => {
   await writeFile(join(folder, 'note.png'), 'no picture at all');
   await photograph().toFile(join(folder, 'good.png'));
   await writeFile(join(folder, 'empty.png'), '');
@@ -194,7 +194,7 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
     ['empty.png', 'x.png', /^fourfold: empty\.png: it is empty: 0 bytes\n$/],
     ['scan.jpg', 'x.png', /^fourfold: scan\.jpg: it is BMP, which is not read: convert it to JPEG or PNG first\n$/],
     ['good.png', 'nowhere/x.png', /^fourfold: nowhere\/x\.png: folder nowhere does not exist\n$/],
-    ['good.png', 'x.bmp', /^fourfold: x\.bmp: \.bmp is no format to write; end its name in \.jpg, .*\n$/],
+    ['good.png', 'x.bmp', /^fourfold: x\.bmp: cannot write \.bmp; end its name in \.jpg, .*\n$/],
     ['good.png', './good.png', /^fourfold: \.\/good\.png is good\.png, which is read; name another file\n$/],
     ['good.png', 'link.png', /^fourfold: link\.png is good\.png, which is read; name another file\n$/],
     [
@@ -216,7 +216,7 @@ test('what cannot be done is refused in one line, and nothing is left behind', a
   await rm(join(folder, 'mine.png'));
 });
 
-test('a file that comes while a picture is upscaled is not written over, nor is a checkpoint’s name taken', async () => {
+test('a file that appears while a picture is upscaled is not overwritten, nor is a checkpoint’s name taken', async () => {
   await photograph().toFile(join(folder, 'good.png'));
   const onProgress = () => void writeFileSync(join(folder, 'z.png'), 'mine');
   await expect(upscale('good.png', 'z.png', 32, { force: false, onProgress })).rejects.toMatchObject({
@@ -232,7 +232,7 @@ test('a file that comes while a picture is upscaled is not written over, nor is 
   });
 });
 
-test('a backend that fails is no failure to write; a full disk is; neither leaves anything', async () => {
+test('a failing backend is not reported as a write error, a full disk is; neither leaves anything', async () => {
   await photograph().toFile(join(folder, 'good.png'));
   const outOfMemory = () => {
     throw new RangeError('WebAssembly.Memory.grow(): Maximum memory size exceeded');

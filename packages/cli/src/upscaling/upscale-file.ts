@@ -10,9 +10,9 @@ import { cropPixels, planBands, type Tile } from './tiles.js';
 
 export interface UpscaleFileOptions {
   input: string;
-  /** Its extension says the format. Written as `writeOutputFile` does. */
+  /** Its extension decides the format. Written as `writeOutputFile` does. */
   output: string;
-  /** Whether the output may be written over. */
+  /** Whether the output may be overwritten. */
   force: boolean;
   /** Largest side of a tile's core in LR pixels. */
   tile: number;
@@ -24,7 +24,7 @@ export interface UpscaleFileOptions {
   signal: AbortSignal;
 }
 
-/** Sizes in pixels, and what of the input the output does not have, in words. */
+/** Sizes in pixels, and what the output does not keep of the input, as text. */
 export interface UpscaleReport {
   from: { width: number; height: number };
   to: { width: number; height: number };
@@ -32,9 +32,10 @@ export interface UpscaleReport {
 }
 
 /**
- * Upscale a picture file, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is
- * upscaled by bicubic, and what is transparent takes no part in the colours of what is not; ICC profile, EXIF (with its orientation: the pixels stay as they are stored) and XMP go along.
- * Throws `invalid` and `not-found` for an input or output that cannot be, before any work; `no-space`.
+ * Upscale a picture file, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is upscaled
+ * by bicubic, and transparent pixels do not affect visible colours; ICC profile, EXIF (with its orientation: the pixels stay as
+ * they are stored) and XMP are kept. Throws `invalid` and `not-found` for an unusable input or output, before any work;
+ * `no-space`.
  */
 export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
   const { input, output, force } = options;
@@ -80,7 +81,7 @@ async function* upscaledBands(
     const rows = new Uint8Array(16 * source.width * band[0].core.height * channels);
     for (const place of band) {
       onProgress(done++, total);
-      // Computing blocks the thread; between two tiles a signal or the progress bar has its turn.
+      // Computing blocks the thread: signals and the progress bar get a turn between tiles.
       await new Promise(setImmediate);
       signal.throwIfAborted();
       const { width, height } = place.read;
@@ -95,7 +96,7 @@ async function* upscaledBands(
   onProgress(total, total);
 }
 
-/** What a tile becomes. Backends fail in words of their own, most of all for want of memory. */
+/** Upscale a tile. Backends fail with their own messages, mostly for lack of memory. */
 function upscaleTile(input: string, lr: Picture, upscale: UpscaleFileOptions['upscale']): Picture {
   try {
     return upscale(lr);
@@ -105,7 +106,7 @@ function upscaleTile(input: string, lr: Picture, upscale: UpscaleFileOptions['up
       'unavailable',
       `${input}: a tile of ${lr.width}x${lr.height} pixels could not be upscaled`,
       {
-        hint: 'where memory ran out, give a smaller --tile',
+        hint: 'if memory ran out, give a smaller --tile',
         cause,
       },
     );
@@ -134,9 +135,9 @@ function putCore(rows: Uint8Array, rowPixels: number, { core, read }: Tile, colo
   }
 }
 
-/** What stood in the way of writing the output. */
+/** The error for an output that could not be written. */
 function writeError(output: string, cause: unknown): FourfoldError {
-  // libvips says it in words alone.
+  // libvips reports it only as text.
   if (!/No space left|File too large/.test(describeError(cause))) return storageError(output, 'written', cause);
   return new FourfoldError('no-space', `${output} could not be written: the disk is full`, {
     hint: 'free some space',

@@ -11,7 +11,10 @@ const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url))
 const width = 901;
 const height = 603;
 
-/** Peak resident memory of an upscaling in a process of its own, in bytes; it says the kilobytes that Node.js knows as it exits. */
+/**
+ * Peak resident memory of an upscaling in a process of its own, in bytes; it prints the kilobytes that Node.js reports at its
+ * exit.
+ */
 async function peakBytes(folder: string): Promise<number> {
   const tell = `process.on('exit', () => console.error('peak ' + process.resourceUsage().maxRSS))`;
   const { stderr } = await promisify(execFile)(

@@ -61,17 +61,17 @@ for (const [i, word] of words.entries()) {
 }
 setTrial(undefined);
 document.addEventListener('keydown', ({ key, repeat, ctrlKey, metaKey, altKey }) => {
-  // With one of these a digit is the browser's: it changes to another tab.
+  // With one of these keys a digit is the browser's: it switches tabs.
   if (repeat || ctrlKey || metaKey || altKey) return;
   if (/^[1-5]$/.test(key)) rate(Number(key));
 });
 
-/** A pixel of the picture is one of the display: what is resampled is blurred, and that is what is judged. */
+/** Each picture pixel is one display pixel: resampling would blur what is judged. */
 function fitPicture() {
   page.picture.style.width = `${page.picture.naturalWidth / devicePixelRatio}px`;
 }
 
-/** The ratio changes with the browser's zoom, and where the window is moved to another display. */
+/** The ratio changes with the browser's zoom, and when the window moves to another display. */
 function watchPixelRatio() {
   const changed = () => {
     fitPicture();
@@ -107,7 +107,7 @@ function askTrial(use) {
 }
 
 /**
- * Ask the server, and show what it says; false where it did not answer.
+ * Ask the server, and show its answer; false if it did not answer.
  *
  * @template T
  * @param {string} path
@@ -132,10 +132,10 @@ function showStudy({ hasCalibration }) {
   page.calibration.hidden = !hasCalibration;
 }
 
-/** A name that has rated may be somebody else's: it is not gone on with unasked. @param {Progress} progress */
+/** A name that has rated may be somebody else's: ask before continuing. @param {Progress} progress */
 async function showResumed(progress) {
   if (progress.done === 0) return show(progress);
-  page.rated.textContent = `${rater} has rated ${progress.done} of ${progress.total}. Go on, or take another name.`;
+  page.rated.textContent = `${rater} has rated ${progress.done} of ${progress.total}. Continue, or use another name.`;
   page.enter.hidden = true;
   page.resume.hidden = false;
   page.goOn.focus();
@@ -156,7 +156,7 @@ async function show({ done, total, trial: shown, next }) {
   page.picture.hidden = true;
   page.picture.src = picture;
   page.view.scrollTo(0, 0);
-  // It is rated when it is seen, not before.
+  // It can be rated once it is seen, not before.
   await page.picture.decode();
   fitPicture();
   page.picture.hidden = false;
