@@ -36,12 +36,12 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { name: 'node:child_process', message: 'What scripts/child-processes.mjs starts ends with its script.' },
+        { name: 'node:child_process', message: 'Use scripts/child-processes.mjs: its children end with the script.' },
       ],
     },
   },
   {
-    // What these packages compute decides a run's bits, or the figures by which its best checkpoint is chosen.
+    // The arithmetic of these packages decides a run's bits, or the figures that choose its best checkpoint.
     files: ['packages/{common,coordinator,data-loader,model,worker}/src/**/*.ts'],
     ignores: ['**/*.test.ts', '**/test-*.ts'],
     rules: {
@@ -53,20 +53,20 @@ export default tseslint.config(
         ].map((property) => ({
           object: 'Math',
           property,
-          message: 'Engines differ in its last bit: see common/src/exact-math.ts.',
+          message: 'JavaScript engines differ in its last bit: see common/src/exact-math.ts.',
         })),
       ],
       'no-restricted-syntax': [
         'error',
         {
           selector: "BinaryExpression[operator='**'][left.value!=2]",
-          message: 'Engines differ in the last bit of **: multiply.',
+          message: 'JavaScript engines differ in the last bit of **: multiply instead.',
         },
       ],
     },
   },
   {
-    // TypeScript knows the browser's names, and checks these files.
+    // TypeScript checks these files and knows the browser's globals.
     files: ['packages/coordinator/src/status-page/*.js', 'packages/cli/src/mos/page/*.js'],
     rules: { 'no-undef': 'off' },
   },

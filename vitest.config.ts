@@ -4,11 +4,11 @@ const common = {
   pool: 'forks' as const,
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  // A machine may be busier than a wait allows for: once more, which the report says. What is wrong in any other way fails at once.
+  // A busy machine may exceed a test's wait: retry once, which the report shows. Any other failure counts at once.
   retry: { count: 1, condition: /timed out|Timeout \d+ms exceeded/ },
 };
 
-/** Tests of what happens in time, or that look at all of the machine: nothing runs beside them. */
+/** Tests that depend on timing or observe the whole machine: nothing runs beside them. */
 const alone = ['batch-service', 'chaos', 'exchange', 'memory', 'soak', 'zombies'].map((name) => `test/${name}.test.ts`);
 
 export default defineConfig({
@@ -19,7 +19,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'deploy/*/src/**/*.test.ts'],
-          // vitest leaves one core alone: of two, half of the machine.
+          // By default vitest leaves one core free: of two, half of the machine.
           maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
@@ -30,7 +30,7 @@ export default defineConfig({
           name: 'processes',
           include: ['test/**/*.test.ts'],
           exclude: alone,
-          // Each starts several processes and waits for them most of the time.
+          // Each test starts several processes and mostly waits for them.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -1,4 +1,4 @@
-// How long workers wait for their batches in steady state, and what each process takes of memory and CPU: coordinator, two workers
+// Measures how long workers wait for batches in steady state, and each process's memory and CPU time: coordinator, two workers
 // on torch and two data-loaders, one process each, over NATS and MinIO with certificates, on the demo's networks.
 // node bench/batch-waits.mjs [--iterations 300] [--images FOLDER] [--tile 480] [--set key=value ...]
 import { once } from 'node:events';
@@ -40,10 +40,10 @@ const config = ['--config', here('configs/demo.yaml'), ...settings.flatMap((sett
 const servers = await startClusterServers();
 const folder = await mkdtemp(join(tmpdir(), 'fourfold-waits-'));
 const running = new Set();
-/** By role, its processes: what each has taken so far. */
+/** For each role, the memory and CPU time of its processes so far. */
 const taken = {};
 
-/** Look at what a process has taken until it ends: the most memory, and CPU time. */
+/** Track a process's peak memory and CPU time until it ends. */
 async function watch(role, pid) {
   const process = {};
   (taken[role] ??= []).push(process);
@@ -53,7 +53,7 @@ async function watch(role, pid) {
     );
     const peakKib = /VmHWM:\s*(\d+)/.exec(status)?.[1];
     if (peakKib === undefined) return;
-    // After the name in parentheses: state is the first, utime and stime the 12th and 13th, in hundredths of a second.
+    // After the name in parentheses, state is the first field, utime and stime the 12th and 13th, in hundredths of a second.
     const [utime, stime] = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')
@@ -66,7 +66,7 @@ async function watch(role, pid) {
   }
 }
 
-/** A part of the run; `on` hears of its log's events. */
+/** Start a part of the run; `on` is called with its log's events. */
 function start(role, args, on = () => undefined) {
   const env = { ...process.env, XDG_CACHE_HOME: folder, ...servers.environment(role), FOURFOLD_LOG: 'debug' };
   const child = startChild(process.execPath, [here('../packages/cli/bin/fourfold.js'), ...args], {
@@ -85,7 +85,7 @@ function start(role, args, on = () => undefined) {
   });
 }
 
-/** A worker's seconds of waiting for batches so far, and its leases that needed one. */
+/** How many seconds a worker has waited for batches so far, and how many leases needed one. */
 async function waitsOf(address) {
   const text = await (await fetch(`http://${address}/metrics`)).text();
   const value = (name) =>

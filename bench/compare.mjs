@@ -1,4 +1,4 @@
-// Ours beside the peers of bench/peers on this machine, in turns, medians over the rounds. See bench/README.md.
+// Compares ours with the peers of bench/peers on this machine, alternating, with medians over the rounds. See bench/README.md.
 import { appendFile, cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** What a program says on stdout; rejects where it fails. */
+/** A program's stdout; rejects if it fails. */
 async function run(program, args) {
   const { code, signal, stdout, stderr } = await runChild(program, args);
   if (code === 0) return stdout;
@@ -45,7 +45,7 @@ const timing = ({ medianMs, minMs, peakMemoryBytes, parts }) => ({
 const peerTiming = ({ median_ms, min_ms, peak_mib }) => ({ value: median_ms, best: min_ms, peakMiB: peak_mib });
 const rate = (value) => ({ value, best: value });
 
-/** Paper size but for the blocks and the batch, which wasm would take minutes for. */
+/** Paper size except for blocks and batch, with which wasm would take minutes. */
 const stepSize = ['--blocks', '2', '--batch', '4'];
 
 function stepComparison(phase, repeats) {
@@ -77,13 +77,13 @@ function stepComparison(phase, repeats) {
   };
 }
 
-/** On libtorch; the peer as its flags say. Its fp32 is TF32 on CUDA. */
+/** Ours on libtorch; the peer according to its flags. Its fp32 is TF32 on CUDA. */
 function torchComparison(phase, dtype, repeats, mode = { name: '', ours: [], peer: ['--malloc'] }) {
   const { device, blocks, batch } = options;
   const same = ['--device', device, '--blocks', blocks, '--batch', batch, '--phase', phase, ...repeats];
   const ours = ['--size', 'paper', '--backend', 'torch', '--dtype', dtype, ...same, ...mode.ours];
   const theirs = ['--dtype', dtype === 'tf32' ? 'fp32' : dtype, ...same, '--channels-last', ...mode.peer];
-  // Of the host's memory and the device's: no comparison.
+  // One reports the host's memory and the other the device's, so they cannot be compared.
   const withoutMemory = (result) => (device === 'cpu' ? result : { ...result, peakMiB: undefined });
   return {
     name: `torch on ${device}, ${blocks} blocks, batch ${batch}, ${phase}, ${dtype}${mode.name}`,
@@ -93,7 +93,7 @@ function torchComparison(phase, dtype, repeats, mode = { name: '', ours: [], pee
   };
 }
 
-/** On CUDA: ours with graphs beside each way of the peer's, and without beside the peer that has none. */
+/** On CUDA: ours with graphs against each mode of the peer, and ours without graphs against the eager peer. */
 const cudaModes = [
   { name: ', graphs, peer with CUDA graphs', ours: [], peer: ['--cudagraph'] },
   { name: ', graphs, peer compiled', ours: [], peer: ['--compile'] },
@@ -115,7 +115,7 @@ const torchComparisons = () =>
         ),
       );
 
-/** The synchronous update at paper size; the peer rounds gradients too where ours does. */
+/** The synchronous update at paper size; the peer rounds gradients if ours does. */
 function updateComparison(workers, exchange, format) {
   const isRounded = format !== 'float32';
   const rounding = isRounded ? ['--gradients', 'bf16', '--parameters', 'bf16'] : [];
@@ -136,14 +136,14 @@ const updateComparisons = [2, 4].flatMap((workers) =>
   ),
 );
 
-/** Two datasets in `folder`: one whose decoded pictures all stay in the cache, and one that is far too large for that. */
+/** Two datasets in `folder`: one whose decoded pictures all fit in the cache, and one far too large for it. */
 async function loaderComparisons(folder) {
   const copies = join(folder, 'copies');
   for (let copy = 0; copy < 30; copy++) {
     for (const file of await readdir(photographs)) {
       const target = join(copies, `${copy}-${file}`);
       await cp(join(photographs, file), target);
-      // Bytes behind the end of the picture: another file, the same work.
+      // Bytes after the end of the picture: a different file, the same work.
       await appendFile(target, `copy ${copy}`);
     }
   }
@@ -166,7 +166,7 @@ async function loaderComparisons(folder) {
     );
   return [
     {
-      name: 'loader, pictures decoded anew',
+      name: 'loader, pictures decoded each time',
       unit: 'crops/s',
       ours: await ours(copies, 'large', '150'),
       peer: decoding,
@@ -199,7 +199,7 @@ async function measure({ name, unit, ours, peer: theirs }, rounds) {
     peakMiB: list[0].peakMiB && Math.max(...list.map((result) => result.peakMiB)),
   });
   const [ourSummary, peerSummary] = [summary(results.ours), summary(results.peer)];
-  // Of runs next to each other: what else the machine did changes less between them.
+  // Pairs of adjacent runs: the machine's other load differs less between them.
   const pairs = results.ours.map((our, i) =>
     unit === 'ms' ? results.peer[i].value / our.value : our.value / results.peer[i].value,
   );
@@ -238,7 +238,7 @@ async function main() {
     ];
     const asked = comparisons.filter(({ name }) => name.includes(options.match));
     if (asked.length === 0) {
-      console.error(`no comparison of --only ${options.only} is named like --match ${options.match}`);
+      console.error(`no comparison of --only ${options.only} has a name that contains --match ${options.match}`);
       process.exitCode = 2;
       return;
     }
@@ -246,7 +246,7 @@ async function main() {
     for (const comparison of asked) {
       try {
         results.push(await measure(comparison, Number(options.rounds)));
-        // Those that come after may take longer than there is time.
+        // Printed at once, in case there is no time for the rest.
         console.error(JSON.stringify(results.at(-1)));
       } catch (error) {
         if (endingSignal()) throw error;
@@ -287,7 +287,7 @@ function report(results) {
   }
 }
 
-/** The part of ours that takes longest, of the median over the rounds. */
+/** The part of ours that takes longest, by its median over the rounds. */
 function slowestPart(rounds) {
   if (!rounds[0].parts) return '-';
   const medians = Object.keys(rounds[0].parts).map((part) => [part, median(rounds.map(({ parts }) => parts[part]))]);

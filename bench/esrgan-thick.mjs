@@ -1,6 +1,6 @@
-// The shipped generator beside UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: the same pictures, backend and thread.
+// Compares the shipped generator with UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: same pictures, backend and thread.
 //   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--figure FILE.png --figure-picture NAME ... --force] PICTURES ...
-// The npm package (115 MB) is fetched once, below out/, and its file run by TensorFlow.js's own loader.
+// The npm package (115 MB) is fetched once, below out/, and TensorFlow.js's own loader loads its model.
 import { Buffer } from 'node:buffer';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** The npm packages' folder. TensorFlow.js's core is left out: it is to be ours, which has the backends. */
+/** The npm packages' folder. TensorFlow.js's core is not installed there: ours, which has the backends, must be used. */
 async function installed() {
   const folder = inRepository('out/esrgan-thick');
   const modules = join(folder, 'node_modules');
@@ -40,7 +40,7 @@ async function installed() {
   const options = ['--prefix', folder, '--legacy-peer-deps', '--no-audit', '--no-fund'];
   const stdio = ['ignore', 'inherit', 'inherit'];
   const { code } = await runChild('npm', ['install', ...options, ...packages], { stdio });
-  if (code !== 0) throw new Error('npm install failed: what it said above tells why');
+  if (code !== 0) throw new Error('npm install failed: see its output above');
   return modules;
 }
 
@@ -74,7 +74,7 @@ async function loadThick(modules) {
   return { upscale, sizeBytes: paths.reduce((sum, path) => sum + statSync(path).size, 0) };
 }
 
-/** A subject of `evaluate` that adds up the time it takes, but for its first picture. */
+/** A subject of `evaluate` that adds up its time, after a warm-up on the first picture. */
 function timed(name, sizeBytes, upscale) {
   const spent = { ms: 0, pixels: 0 };
   let isWarm = false;

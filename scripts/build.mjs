@@ -1,8 +1,8 @@
-// Builds everything that is older than its sources: types of the wire from proto/, the WebAssembly modules, all TypeScript projects.
+// Builds everything that is older than its sources: types from proto/, the WebAssembly modules, all TypeScript projects.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { runChild } from './child-processes.mjs';
 
-/** npm writes it when it has installed another version of anything. */
+/** npm writes this file whenever it changes an installed version. */
 const installed = 'node_modules/.package-lock.json';
 
 const proto = 'proto/fourfold/v1/fourfold.proto';
@@ -20,7 +20,7 @@ if (isOlder(`${types}/fourfold.ts`, [proto])) {
   ]);
 }
 const modules = { 'packages/common': 'bf16', 'packages/coordinator': 'update' };
-// They import each other's.
+// The modules import each other's sources.
 const sources = Object.keys(modules).flatMap((folder) =>
   readdirSync(`${folder}/assembly`).map((file) => `${folder}/assembly/${file}`),
 );

@@ -1,8 +1,8 @@
-// The chaos test for longer than CI runs it: npm run chaos -- --minutes 30 [--seed 2].
+// Runs the chaos test for longer than CI does: npm run chaos -- --minutes 30 [--seed 2].
 import { parseArgs } from 'node:util';
 import { runTest } from './run-test.mjs';
 
-/** What a fault takes, with what it leads to, on two cores. */
+/** Time per fault, including its consequences, on two cores. */
 const secondsAFault = 6;
 
 const { values } = parseArgs({
@@ -20,9 +20,9 @@ if (values.help || !Number.isInteger(faults) || faults < 1 || !Number.isInteger(
   console.log(`npm run chaos -- [--minutes N | --faults N] [--seed S] [--only TEXT]
 
 Trains a small run on real servers while workers, data-loaders, the coordinator, nats-server and MinIO are killed and frozen, workers
-join and leave, the network slows and breaks, machines have no pictures, no disk or no way to be reached, and the store refuses or ignores
-what it is asked: so many faults, in an order that the seed decides, with --only those whose names hold a text. Then compares the
-weights with those of an undisturbed run. Needs npm run setup:servers.`);
+join and leave, the network slows and breaks, machines lack pictures or disk space or cannot be reached, and the store refuses or ignores
+requests. The seed decides the order of the faults; --only selects those whose names contain TEXT. Then compares the weights with
+those of an undisturbed run. Needs npm run setup:servers.`);
   process.exit(values.help ? 0 : 2);
 }
 process.exitCode = await runTest('test/chaos.test.ts', {

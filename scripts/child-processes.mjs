@@ -1,41 +1,41 @@
-// Programs that scripts start, which do not outlive them. Every script of this repository starts its programs here; the linter sees
-// to it. Uses Node.js alone: what installs the packages needs it, too.
+// Starts programs that do not outlive the script. Every script in this repository starts its programs here; the linter enforces
+// it. Uses only Node.js, because the script that installs the packages needs it too.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers';
 
 const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-/** How long what was asked to end may take, and how long after that this process itself. */
+/** How long children may take to end after SIGTERM, and then this process itself. */
 const graceMs = 5_000;
-/** Only a group of its own is ended whole, and Windows has none. */
+/** A child's own process group can be ended as a whole; Windows has no groups. */
 const hasGroups = process.platform !== 'win32';
 
 const running = new Set();
 let endedBy;
 
 /**
- * Start a program as `spawn` does, in a group of its own. A signal that ends this process ends the group, first by SIGTERM, after
- * some seconds by SIGKILL; so does any other end of this process. From a signal on nothing is started any more: it throws, so that
- * the caller unwinds, and this process ends with the signal's exit code at the latest when the group is gone.
+ * Start a program as `spawn` does, in its own process group. A signal that ends this process ends the group, first with SIGTERM,
+ * after some seconds with SIGKILL; so does any other end of this process. After a signal this function throws, so that the caller
+ * unwinds, and this process ends with the signal's exit code, at the latest when the group has ended.
  */
 export function startChild(program, args, options = {}) {
-  if (endedBy) throw new Error(`${program} is not started: this process is being ended by ${endedBy}`);
-  // Before there is anything to end.
+  if (endedBy) throw new Error(`${program} is not started: ${endedBy} is ending this process`);
+  // Before the first child exists.
   if (running.size === 0) handle(true);
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, detached: hasGroups });
   running.add(child);
   child.once('close', () => {
     running.delete(child);
     if (running.size === 0 && !endedBy) handle(false);
-    // Others of its group may go on without it.
+    // Others in its group may still run.
     if (endedBy && child.pid !== undefined) signalGroup(child, 'SIGKILL');
   });
   return child;
 }
 
 /**
- * Run a program to its end; rejects only where it does not start. `output` is both streams as they came; `onLine` hears each line of
- * stderr meanwhile.
+ * Run a program to its end; rejects only if it does not start. `output` is both streams interleaved; `onLine` is called with each
+ * line of stderr meanwhile.
  */
 export function runChild(program, args, { onLine, ...options } = {}) {
   return new Promise((resolve, reject) => {
@@ -53,10 +53,10 @@ export function runChild(program, args, { onLine, ...options } = {}) {
   });
 }
 
-/** The signal that ends this process, where one does. */
+/** The signal that is ending this process, if any. */
 export const endingSignal = () => endedBy;
 
-/** A process has these only while it has children: otherwise a signal ends it as ever. */
+/** The handlers are installed only while children exist: otherwise a signal has its default effect. */
 function handle(on) {
   const change = on ? 'on' : 'off';
   for (const signal of Object.keys(signals)) process[change](signal, end);
@@ -74,7 +74,7 @@ function end(signal) {
   }, graceMs).unref();
 }
 
-/** SIGTERM and not SIGKILL: a child that is such a script has children of its own to end. */
+/** SIGTERM, not SIGKILL: a child that is itself such a script has to end its own children. */
 function endRunning() {
   for (const child of running) signalGroup(child, 'SIGTERM');
 }
@@ -84,6 +84,6 @@ function signalGroup(child, signal) {
     if (hasGroups) process.kill(-child.pid, signal);
     else child.kill(signal);
   } catch {
-    // Nobody of the group is left.
+    // The group has already ended.
   }
 }

@@ -1,4 +1,4 @@
-// Installs tfjs-node into the cache folder, with the addon that its authors built or one compiled here: `npm run setup:tensorflow`.
+// Installs tfjs-node into the cache folder, with its prebuilt addon or one compiled here: `npm run setup:tensorflow`.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +6,13 @@ import { parseArgs } from 'node:util';
 import { runChild } from './child-processes.mjs';
 import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-addon.mjs';
 
-/** Of the same release as this repository's tfjs-core. */
+/** The same release as this repository's tfjs-core. */
 const packageVersion = '4.22.0';
 
-/** Whoever runs this with `npm run --silent` would not be told why npm failed. */
+/** Without the log level `npm run --silent` would hide why npm failed. */
 const npmFlags = ['--no-audit', '--no-fund', '--loglevel=error'];
 
-/** The authors' library comes from a server of its own, at whatever pace that has. */
+/** The prebuilt library comes from its own server, which may be slow. */
 const downloadTimeoutMs = 180_000;
 
 const { values: options } = parseArgs({
@@ -32,10 +32,10 @@ async function main() {
   if (options.help) {
     console.log(`npm run setup:tensorflow -- [--cuda] [--compile] [--version X.Y.Z]
 
-Installs @tensorflow/tfjs-node, or with --cuda or an NVIDIA driver at hand @tensorflow/tfjs-node-gpu, into the cache folder;
-package.json stays as it is. The addon and the TensorFlow library that its authors built are taken where they can be had; with
---compile, for CUDA (theirs is 11.2) and where they cannot, the addon is compiled from its sources against the library
-in TensorFlow's wheel from PyPI, of the version that --version names.`);
+Installs @tensorflow/tfjs-node, or with --cuda or an NVIDIA driver @tensorflow/tfjs-node-gpu, into the cache folder;
+package.json does not change. The prebuilt addon and TensorFlow library are used if they can be downloaded. Otherwise, with
+--compile, and for CUDA (the prebuilt one needs 11.2), the addon is compiled from its sources against the library in
+TensorFlow's wheel from PyPI, in the version that --version names.`);
     return;
   }
   const startMs = Date.now();
@@ -44,7 +44,7 @@ in TensorFlow's wheel from PyPI, of the version that --version names.`);
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
   const madeOf = { package: `${name}@${packageVersion}`, compile: options.compile, version: options.version };
   const ready = await readyVersion(cache, madeOf);
-  if (ready) return say(`${join(cache, 'node_modules', name)} is there, with TensorFlow ${ready}`);
+  if (ready) return say(`${join(cache, 'node_modules', name)} exists, with TensorFlow ${ready}`);
   mkdirSync(cache, { recursive: true });
   rmSync(join(cache, 'build.json'), { force: true });
 
@@ -59,7 +59,7 @@ in TensorFlow's wheel from PyPI, of the version that --version names.`);
   say(`ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s, with TensorFlow ${version}`);
 }
 
-/** TensorFlow's version where an earlier run was asked for the same, and its addon loads. */
+/** TensorFlow's version if an earlier run had the same options and its addon loads. */
 async function readyVersion(cache, madeOf) {
   try {
     const record = JSON.parse(readFileSync(join(cache, 'build.json'), 'utf8'));
@@ -70,12 +70,12 @@ async function readyVersion(cache, madeOf) {
   }
 }
 
-/** Install the npm package without its install script; its folder. */
+/** Install the npm package without its install script; returns its folder. */
 async function installPackage(cache, name) {
   const manifest = {
     private: true,
     dependencies: { [name]: packageVersion, '@tensorflow/tfjs-core': packageVersion },
-    // It asks for the union package; the backend loads it over tfjs-core alone (packages/model/src/tensorflow-backend.ts).
+    // It depends on the union package; the backend loads it with tfjs-core alone (packages/model/src/tensorflow-backend.ts).
     overrides: { '@tensorflow/tfjs': `npm:@tensorflow/tfjs-core@${packageVersion}` },
   };
   writeFileSync(join(cache, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -83,44 +83,44 @@ async function installPackage(cache, name) {
   return join(cache, 'node_modules', name);
 }
 
-/** Let the package's install script fetch the authors' addon and library; TensorFlow's version, undefined where that fails. */
+/** Let the package's install script fetch the prebuilt addon and library. Returns TensorFlow's version, undefined if that fails. */
 async function takeAuthorsAddon(cache, name, folder) {
-  say('trying its own download (TensorFlow 2.9; --compile goes without it) ...');
+  say('trying its prebuilt addon (TensorFlow 2.9; --compile skips it) ...');
   try {
     await run('npm', ['rebuild', name, ...npmFlags], { cwd: cache, timeout: downloadTimeoutMs });
     return await tryAddon(folder);
   } catch (error) {
     const reason = error.message.split('\n').find((line) => /Error:/.test(line)) ?? error.message.split('\n')[0];
-    say(`its own download cannot be used (${reason.replace(/^npm error\s*/, '')})`);
+    say(`its prebuilt addon cannot be used (${reason.replace(/^npm error\s*/, '')})`);
     return undefined;
   }
 }
 
-/** Compile the addon against TensorFlow's wheel; TensorFlow's version. */
+/** Compile the addon against TensorFlow's wheel; returns TensorFlow's version. */
 async function compile(cache, folder, cuda) {
   if (!['linux', 'darwin'].includes(process.platform)) {
-    throw new SetupError(`the addon is compiled on Linux and macOS only, and this is ${process.platform}`);
+    throw new SetupError(`the addon can be compiled only on Linux and macOS, but this is ${process.platform}`);
   }
   const python = process.env.PYTHON ?? 'python3';
   const compiler = process.env.CXX ?? 'c++';
   await needs(compiler, ['--version'], 'a C++ compiler', 'apt-get install g++ (or name yours in CXX)');
   await needs(python, ['-m', 'pip', '--version'], 'pip, which gets TensorFlow from PyPI,', 'install Python 3 with pip');
   const wheel = wheelOf(cuda, options.version);
-  say(`taking the library of ${wheel} from PyPI ...`);
+  say(`installing the library of ${wheel} from PyPI ...`);
   const library = await installLibrary({ cache, wheel, cuda, python, run });
   say('compiling the addon ...');
   await compileAddon({ folder, library, compiler, run });
   return tryAddon(folder);
 }
 
-/** Load the addon in a process of its own; TensorFlow's version. */
+/** Load the addon in its own process; returns TensorFlow's version. */
 async function tryAddon(folder) {
   const script = `console.log('TensorFlow=' + require(${JSON.stringify(join(folder, addonPath))}).TF_Version)`;
   const output = await run(process.execPath, ['-e', script]);
   return /TensorFlow=(.*)/.exec(output)[1];
 }
 
-/** Run a program to its end, or for so long; its output, which is shown if it fails. */
+/** Run a program to its end or until `options.timeout`; returns its output, which is also shown if it fails. */
 async function run(program, args, options) {
   const { code, signal, output } = await runChild(program, args, options);
   if (code === 0) return output;
@@ -132,7 +132,7 @@ async function needs(program, args, what, hint) {
   try {
     await run(program, args);
   } catch (error) {
-    throw new SetupError(`${what} is needed, and ${program} does not run: ${hint}`, { cause: error });
+    throw new SetupError(`${what} is needed, but ${program} does not run: ${hint}`, { cause: error });
   }
 }
 

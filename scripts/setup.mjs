@@ -1,4 +1,4 @@
-// Brings a fresh clone to where its commands run: installs the npm packages, if the lock file asks for it, and builds.
+// Prepares a fresh clone: installs the npm packages, if the lock file has changed, and builds.
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';

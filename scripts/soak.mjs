@@ -1,4 +1,4 @@
-// A run on the demo's networks with faults, and what its processes hold: npm run soak -- --minutes 30 [--every 10] [--seed 2].
+// Watches the resources of a run with faults on the demo's networks: npm run soak -- --minutes 30 [--every 10] [--seed 2].
 import { parseArgs } from 'node:util';
 import { runTest } from './run-test.mjs';
 
@@ -14,9 +14,9 @@ const [minutes, every, seed] = [values.minutes, values.every, values.seed].map(N
 if (values.help || !(minutes > 0) || !(every > 0) || !Number.isInteger(seed)) {
   console.log(`npm run soak -- [--minutes N] [--every SECONDS] [--seed S]
 
-Trains the demo's networks on real servers, with a fault each so many seconds, and looks each ten seconds at what coordinators,
-workers, data-loaders and the keeper of a fourfold train hold: memory, descriptors, threads, and what tensors are left. Tells at the end
-whether that is flat (from ten minutes on); out/soak.json has all that was seen. Needs npm run setup:servers.`);
+Trains the demo's networks on real servers, with a fault every SECONDS, and samples every ten seconds what the coordinators, workers,
+data-loaders and the keeper of a fourfold train hold: memory, descriptors, threads and tensors. Reports at the end whether that stayed
+flat (for runs of ten minutes or more); out/soak.json has all samples. Needs npm run setup:servers.`);
   process.exit(values.help ? 0 : 2);
 }
 process.exitCode = await runTest('test/soak.test.ts', {

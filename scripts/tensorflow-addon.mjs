@@ -1,24 +1,24 @@
-// TensorFlow's C library out of its wheel, and tfjs-node's addon compiled against it.
+// Extracts TensorFlow's C library from its wheel and compiles tfjs-node's addon against it.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** The wheel's version where nobody names one. */
+/** The wheel's default version. */
 const newestVersion = '2.21.0';
 
-/** The library is the same in the wheels for every Python, and which Python is here does not matter. */
+/** The library is the same in the wheels for every Python, so the installed Python's version does not matter. */
 const wheelPython = '3.12';
 
-/** Where tfjs-node has its addon under every Node.js from 20 on. */
+/** Path of tfjs-node's addon on Node.js 20 and later. */
 export const addonPath = join('lib', 'napi-v8', 'tfjs_binding.node');
 
-/** The wheel to take, as pip names it. The one without CUDA is for x86-64 Linux alone; elsewhere `tensorflow` is that. */
+/** pip's name of the wheel. `tensorflow-cpu` exists only for x86-64 Linux; elsewhere `tensorflow` has no CUDA. */
 export function wheelOf(cuda, version = newestVersion) {
   const small = !cuda && process.platform === 'linux' && process.arch === 'x64';
   return `${small ? 'tensorflow-cpu' : 'tensorflow'}==${version}`;
 }
 
-/** Install TensorFlow's library and headers (and NVIDIA's libraries beside them) unless they are there; their folder. */
+/** Install TensorFlow's library and headers (and NVIDIA's libraries beside them) unless they exist; returns their folder. */
 export async function installLibrary({ cache, wheel, cuda, python, run }) {
   const site = join(cache, `${wheel.replace('==', '-')}${cuda ? '-cuda' : ''}`);
   const folder = join(site, 'tensorflow');
@@ -43,7 +43,7 @@ export async function installLibrary({ cache, wheel, cuda, python, run }) {
   return folder;
 }
 
-/** NVIDIA's packages that the installed wheel names for CUDA; TensorFlow looks for them in the folder beside its own. */
+/** NVIDIA packages that the installed wheel names for CUDA; TensorFlow looks for them in the folder beside its own. */
 function cudaRequirements(site) {
   const metadata = readdirSync(site).find((name) => /^tensorflow-.*\.dist-info$/.test(name));
   const lines = readFileSync(join(site, metadata, 'METADATA'), 'utf8').split('\n');
@@ -51,8 +51,8 @@ function cudaRequirements(site) {
 }
 
 /**
- * Compile the npm package's binding/*.cc against the library. c++ alone: node-gyp would want Node.js's own headers from
- * a server, and its recipe a libtensorflow.so of the package's folder.
+ * Compile the npm package's binding/*.cc against the library. Uses c++ directly: node-gyp would download Node.js's headers,
+ * and its recipe needs a libtensorflow.so in the package's folder.
  */
 export async function compileAddon({ folder, library, compiler, run }) {
   const addon = join(folder, addonPath);
@@ -62,7 +62,7 @@ export async function compileAddon({ folder, library, compiler, run }) {
   ).include_dir;
   const mac = process.platform === 'darwin';
   const shared = (name) => join(library, mac ? `${name}.2.dylib` : `${name}.so.2`);
-  // A process that has the old one loaded keeps it.
+  // A process that has the old addon loaded keeps it.
   const made = `${addon}.${process.pid}`;
   try {
     await run(compiler, [

@@ -23,12 +23,8 @@ async function expectRefusal(args: string[], reason: RegExp, wrapper: string[] =
 }
 
 test.each([
-  [
-    'bf16 on wasm',
-    ['--backend', 'wasm', '--dtype', 'bf16'],
-    /^fourfold: backend wasm: precision bf16 is for the torch/,
-  ],
-  ['cuda on wasm', ['--backend', 'wasm', '--device', 'cuda'], /^fourfold: backend wasm: device cuda is for the torch/],
+  ['bf16 on wasm', ['--backend', 'wasm', '--dtype', 'bf16'], /^fourfold: backend wasm: precision bf16 needs the torch/],
+  ['cuda on wasm', ['--backend', 'wasm', '--device', 'cuda'], /^fourfold: backend wasm: device cuda needs the torch/],
   [
     'an unknown device',
     ['--device', 'tpu'],
@@ -42,7 +38,7 @@ test('cuda on a libtorch, or a machine, without it', async ({ skip }) => {
   skip(!torch.found, torch.detail);
   skip(torch.detail.includes('with CUDA'), 'this libtorch has CUDA');
   const args = [...oneStep, '--backend', 'torch', '--device', 'cuda'];
-  await expectRefusal(args, /^fourfold: backend torch: cuda was asked for, and there is none: /);
+  await expectRefusal(args, /^fourfold: backend torch: cuda was requested, but no CUDA device was found: /);
 });
 
 describe('torch with a set-up that cannot be used', () => {
@@ -90,12 +86,12 @@ describe('torch with a set-up that cannot be used', () => {
   const refused = (reason: RegExp, code = 2) =>
     expectRefusal([...oneStep, '--backend', 'torch'], reason, wrapper, code);
 
-  test('never set up', () => refused(/^fourfold: backend torch: it was not set up: run npm run setup:torch$/));
+  test('never set up', () => refused(/^fourfold: backend torch: it is not set up: run npm run setup:torch$/));
 
   test('the addon of another platform', async () => {
     await setUp('plan9-mips');
     await refused(
-      new RegExp(`^fourfold: backend torch: the addon was built for plan9-mips, and this is ${here}: run npm`),
+      new RegExp(`^fourfold: backend torch: the addon was built for plan9-mips, but this is ${here}: run npm`),
     );
   });
 
@@ -110,7 +106,7 @@ describe('torch with a set-up that cannot be used', () => {
     await setUp();
     await libtorch('2.10.0');
     await refused(
-      /^fourfold: backend torch: the addon was built for libtorch 2\.9\.1, and .* now has 2\.10\.0: run npm/,
+      /^fourfold: backend torch: the addon was built for libtorch 2\.9\.1, but .* now has 2\.10\.0: run npm/,
     );
   });
 
@@ -129,7 +125,7 @@ describe('torch with a set-up that cannot be used', () => {
   test('doctor says so, and auto takes another backend', async () => {
     const doctor = startFourfold(['doctor'], wrapper);
     expect(await doctor.exit).toEqual({ code: 0, signal: null });
-    expect(doctor.output()).toMatch(/backend torch +it was not set up: run npm run setup:torch/);
+    expect(doctor.output()).toMatch(/backend torch +it is not set up: run npm run setup:torch/);
     const bench = startFourfold([...oneStep, '--json'], wrapper);
     expect(await bench.exit, bench.errors.join('\n')).toEqual({ code: 0, signal: null });
     expect(JSON.parse(bench.output())).not.toMatchObject({ kind: { backend: 'torch' } });

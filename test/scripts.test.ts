@@ -89,7 +89,7 @@ test.each(['chaos', 'soak'])('npm run %s finds its test, and fails where that is
   expect(await exit, output()).toEqual([2, null]);
   expect(output()).toMatch(/Tests .*1 skipped/);
   expect(output()).toContain(
-    `test/${name}.test.ts: a test was skipped: nats-server and MinIO are not there; run npm run setup:servers`,
+    `test/${name}.test.ts: a test was skipped: nats-server and MinIO are missing; run npm run setup:servers`,
   );
 });
 

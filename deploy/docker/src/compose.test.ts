@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 
 /*
- * The compose files have never been run by an engine: here is what can be known of them without one.
+ * No engine has ever run the compose files: these tests check what can be checked without one.
  */
 
 interface Service {
@@ -31,9 +31,9 @@ const read = (name: string) => parse(readFileSync(join(folder, name), 'utf8'), {
 const files = ['compose.yaml', 'compose.gpu.yaml'].map((name): [string, Compose] => [name, read(name)]);
 const all = files.flatMap(([, { services }]) => Object.entries(services));
 
-test.each(files)('%s is what the Compose specification allows', (_, compose) => {
+test.each(files)('%s conforms to the Compose specification', (_, compose) => {
   const ajv = new Ajv2019({ strict: false, logger: false, allErrors: true });
-  // Draft 2019-09 has neither its own address under this name, nor `id`.
+  // Draft 2019-09 knows neither the schema's `$schema` address nor `id`.
   const schema = JSON.stringify(composeSchema).replaceAll(/"(\$schema|id)":"[^"]*",/g, '');
   const validate = ajv.compile(JSON.parse(schema) as object);
   // `name` is newer than the package's copy of the schema.
@@ -55,14 +55,14 @@ test.each(all.filter(([, { image }]) => image.startsWith('fourfold:')))(
   },
 );
 
-test('run.yaml is a config, of what the parts of compose.yaml can reach', async () => {
+test('run.yaml is a valid config, with addresses that the parts of compose.yaml can reach', async () => {
   expect(await loadRunConfig(join(folder, 'run.yaml'), [])).toMatchObject({
     ...{ dataset: 's3://fourfold/dataset', store: 's3://fourfold/store', batches: { from: 'nats' } },
   });
 });
 
 test.each(all)(
-  '%s: what it mounts, builds from and waits for is there',
+  '%s: everything it mounts, builds from and waits for exists',
   (_, { volumes = [], build, depends_on = [] }) => {
     const [{ services, volumes: named = {} }] = files.map(([, compose]) => compose);
     for (const volume of volumes) {

@@ -9,8 +9,8 @@ import { expect, test } from 'vitest';
 import { parseDockerfile, stepsOf } from './dockerfile.js';
 
 /*
- * No engine builds the images here. What each step needs is checked to be there; with FOURFOLD_TEST_DOCKERFILE=1 the steps of the stage
- * `build` run in a clean folder, for some minutes.
+ * No engine builds the images here. These tests check that everything a step needs exists; with FOURFOLD_TEST_DOCKERFILE=1 the
+ * steps of the stage `build` run in a clean folder, which takes some minutes.
  */
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -26,7 +26,7 @@ const { workspaces, scripts } = JSON.parse(readFileSync(join(root, 'package.json
 };
 const run = promisify(execFile);
 
-test('every file that is copied is there, and npm gets the package.json of every workspace', () => {
+test('every copied file exists, and npm gets the package.json of every workspace', () => {
   for (const source of copies.flatMap(({ sources }) => sources))
     expect(existsSync(join(root, source)), source).toBe(true);
   const before = stepsOf(stages, 'packages').filter(({ instruction }) => instruction === 'COPY');
@@ -35,7 +35,7 @@ test('every file that is copied is there, and npm gets the package.json of every
   }
 });
 
-test('every script that a step runs is there', () => {
+test('every script that a step runs exists', () => {
   const npm = commands.flatMap((command) => [...command.matchAll(/npm run (?:--\S+ )*(\S+)/g)].map(([, name]) => name));
   const node = commands.flatMap((command) => [...command.matchAll(/node (\S+\.m?js)/g)].map(([, path]) => path));
   expect(npm.length).toBeGreaterThan(0);
@@ -44,12 +44,12 @@ test('every script that a step runs is there', () => {
   for (const path of node) expect(existsSync(join(root, path)), path).toBe(true);
 });
 
-test('no image takes GPUs by itself: one is for all parts', () => {
+test('no image requests GPUs: it serves all parts', () => {
   expect(stages.map(({ name }) => name)).toContain('cuda');
   for (const { text } of steps) expect(text).not.toContain('NVIDIA_VISIBLE_DEVICES');
 });
 
-test('every stage that another one begins with or copies from comes before it', () => {
+test('every stage comes after those that it begins with or copies from', () => {
   const names = stages.map(({ name }) => name);
   for (const [i, { from, steps }] of stages.entries()) {
     const used = steps.flatMap(({ text }) => /^--from=(\S+)/.exec(text)?.[1] ?? []);
@@ -73,7 +73,7 @@ test('the entrypoint runs from the folder of the image, through its link and fro
 });
 
 test.runIf(process.env['FOURFOLD_TEST_DOCKERFILE'])(
-  'the steps of the stage build leave what runs',
+  'the steps of the stage build leave everything that runs',
   async () => {
     const app = await mkdtemp(join(tmpdir(), 'fourfold-build-'));
     try {

@@ -1,17 +1,17 @@
-/** A step of a Dockerfile, such as `RUN` with its command or `COPY` with its words. */
+/** A step of a Dockerfile, such as `RUN` with its command or `COPY` with its arguments. */
 export interface Step {
   instruction: string;
   text: string;
 }
 
-/** A stage: its name, what it begins with (a stage or an image), and its steps. */
+/** A stage: its name, the stage or image it begins with, and its steps. */
 export interface Stage {
   name: string;
   from: string;
   steps: Step[];
 }
 
-/** The stages of a Dockerfile; comments are left out, lines that are continued are joined. */
+/** The stages of a Dockerfile; comments are removed, continued lines are joined. */
 export function parseDockerfile(text: string): Stage[] {
   const lines = text
     .replaceAll(/^#.*\n/gm, '')

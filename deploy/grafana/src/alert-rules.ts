@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 const source = new URL('../../prometheus/alerts.yaml', import.meta.url);
-const head = `# Made of deploy/prometheus/alerts.yaml by \`npm run dashboards\`.
+const head = `# Generated from deploy/prometheus/alerts.yaml by \`npm run dashboards\`.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -10,7 +10,7 @@ metadata:
 spec:
 `;
 
-/** The alert rules as the Prometheus operator takes them: text of the file in deploy/k8s. */
+/** The alert rules in the Prometheus operator's form: contents of the file in deploy/k8s. */
 export const prometheusRule = (): string => head + readFileSync(source, 'utf8').replaceAll(/^(?=.)/gm, '  ');
 
 export const prometheusRulePath = new URL('../../k8s/components/monitoring/alert-rules.yaml', import.meta.url);

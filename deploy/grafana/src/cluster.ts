@@ -1,17 +1,18 @@
 import { chosen, type DashboardOptions } from './panel.js';
 
-/** What the machines do: workers, leases, the time of updates, bytes, memory. */
+/** The machines: workers, leases, time per update, bytes, memory. */
 export const cluster: DashboardOptions = {
   name: 'cluster',
   title: 'fourfold: cluster',
-  description: 'Who works, where an update’s time goes, what crosses the network, and what memory it takes.',
+  description: 'Workers, where an update’s time goes, bytes exchanged, and memory.',
   rows: [
     {
       title: 'Workers',
       panels: [
         {
           title: 'Workers',
-          description: 'Those that have a seat. Idle ones while updates wait: there are more workers than replicas.',
+          description:
+            'Workers with a seat. If some are idle while updates wait, there are more workers than replicas.',
           unit: 'short',
           stacked: true,
           queries: [{ expr: `sum by (state) (fourfold_workers{${chosen}})`, legend: '{{state}}' }],
@@ -19,7 +20,7 @@ export const cluster: DashboardOptions = {
         {
           title: 'Leases moved',
           description:
-            'Moved: a worker was lost, or its result was of no use. Straggling: given to an idle worker, too, since the first is slow.',
+            'Moved: a worker was lost, or its result was rejected. Straggling: also given to an idle worker because the first is slow.',
           unit: 'short',
           queries: [
             { expr: `increase(fourfold_leases_moved_total{${chosen}}[$__rate_interval])`, legend: 'moved' },
@@ -28,7 +29,7 @@ export const cluster: DashboardOptions = {
         },
         {
           title: 'Results of no use',
-          description: 'Refused: too late, the token was no longer valid. Rejected: damaged, or lost on the way.',
+          description: 'Refused: too late, the token was no longer valid. Rejected: damaged or lost in transit.',
           unit: 'short',
           queries: [
             { expr: `increase(fourfold_results_refused_total{${chosen}}[$__rate_interval])`, legend: 'refused' },
@@ -37,7 +38,7 @@ export const cluster: DashboardOptions = {
         },
         {
           title: 'Workers that came and went',
-          description: 'Totals of this term’s coordinator.',
+          description: 'Totals of the current term’s coordinator.',
           unit: 'short',
           queries: [
             { expr: `fourfold_workers_joined_total{${chosen}}`, legend: 'joined' },
@@ -52,8 +53,7 @@ export const cluster: DashboardOptions = {
       panels: [
         {
           title: 'Where the coordinator’s time goes',
-          description:
-            'Seconds of each second, by part of an update: waiting for workers, transferring, reducing, applying.',
+          description: 'Share of time, by part of an update: waiting for workers, transferring, reducing, applying.',
           unit: 'percentunit',
           stacked: true,
           queries: [
@@ -66,7 +66,7 @@ export const cluster: DashboardOptions = {
         {
           title: 'Where the workers’ time goes',
           description:
-            'Mean over workers of seconds of each second, by part of a lease: waiting for its batch, transferring, computing.',
+            'Share of time, mean over workers, by part of a lease: waiting for its batch, transferring, computing.',
           unit: 'percentunit',
           stacked: true,
           queries: [
@@ -78,7 +78,7 @@ export const cluster: DashboardOptions = {
         },
         {
           title: 'Waiting for data',
-          description: 'Share of its time in which a worker waits for a batch. Above a few percent: more data-loaders.',
+          description: 'Share of time that a worker waits for batches. Above a few percent, add data-loaders.',
           unit: 'percentunit',
           queries: [
             {
@@ -90,7 +90,7 @@ export const cluster: DashboardOptions = {
         {
           title: 'Time of a checkpoint',
           description:
-            'Copying holds updates up, writing goes on beside them. Mean over this coordinator’s checkpoints.',
+            'Copying delays updates; writing runs in parallel with them. Mean over this coordinator’s checkpoints.',
           unit: 's',
           queries: [
             {
@@ -106,7 +106,7 @@ export const cluster: DashboardOptions = {
       panels: [
         {
           title: 'Parameters and gradients',
-          description: 'By direction, kind and process; what goes through shared memory is among them.',
+          description: 'By direction, kind and process; includes shared memory.',
           unit: 'Bps',
           queries: [
             {
@@ -133,20 +133,20 @@ export const cluster: DashboardOptions = {
       panels: [
         {
           title: 'Processes',
-          description: 'Resident memory of each.',
+          description: 'Resident memory of each process.',
           unit: 'bytes',
           queries: [{ expr: `process_resident_memory_bytes{${chosen}}`, legend: '{{job}} {{instance}}' }],
         },
         {
           title: 'Tensors',
-          description: 'Memory of the device in tensors of each worker. It stays level; if it grows, tensors are lost.',
+          description: 'Device memory in each worker’s tensors. It should stay level; if it grows, tensors leak.',
           unit: 'bytes',
           queries: [{ expr: `fourfold_device_memory_tensor_bytes{${chosen}}`, legend: '{{instance}}' }],
         },
         {
           title: 'Devices',
           description:
-            'Share of a device’s memory that all processes have taken: of each worker’s GPU, else of its machine or container.',
+            'Share of a device’s memory used by all processes: of each worker’s GPU, else of its machine or container.',
           unit: 'percentunit',
           queries: [
             {

@@ -5,16 +5,16 @@ import { dashboardFiles } from './dashboards.js';
 
 const folder = new URL('../dashboards/', import.meta.url);
 
-test('the JSON that is checked in is that of the sources (npm run dashboards writes it)', () => {
+test('the JSON matches the sources (npm run dashboards writes it)', () => {
   expect(readdirSync(folder).sort()).toEqual([...dashboardFiles.keys()].sort());
   for (const [name, text] of dashboardFiles) expect(readFileSync(new URL(name, folder), 'utf8')).toBe(text);
 });
 
-test('the alerts for Kubernetes are those for Prometheus (npm run dashboards writes them)', () => {
+test('the alerts for Kubernetes match those for Prometheus (npm run dashboards writes them)', () => {
   expect(readFileSync(prometheusRulePath, 'utf8')).toBe(prometheusRule());
 });
 
-test('every panel says what it shows, and asks for the chosen run of the chosen namespace alone', () => {
+test('every panel has a description, and queries only the chosen run of the chosen namespace', () => {
   for (const text of dashboardFiles.values()) {
     const { panels } = JSON.parse(text) as {
       panels: { type: string; title: string; description?: string; targets: { expr: string }[] }[];

@@ -3,7 +3,7 @@ import { data } from './data.js';
 import { toDashboard } from './panel.js';
 import { training } from './training.js';
 
-/** Text of each dashboard's file, by the file's name. */
+/** Contents of each dashboard's file, by file name. */
 export const dashboardFiles: ReadonlyMap<string, string> = new Map(
   [training, cluster, data].map((options) => [
     `${options.name}.json`,

@@ -1,17 +1,17 @@
 import { chosen, type DashboardOptions } from './panel.js';
 
-/** What becomes of the photographs: decoded, left out, cached, made into batches. */
+/** The data path: pictures decoded, left out and cached, and batches. */
 export const data: DashboardOptions = {
   name: 'data',
   title: 'fourfold: data',
-  description: 'Pictures decoded, left out and cached, and the batches made of them.',
+  description: 'Pictures decoded, left out and cached, and the batches made from them.',
   rows: [
     {
       title: 'Dataset',
       panels: [
         {
           title: 'Photographs',
-          description: 'What prepare took into the dataset, and left out.',
+          description: 'Photographs that prepare stored in the dataset or left out.',
           unit: 'short',
           stat: true,
           columns: 8,
@@ -19,7 +19,7 @@ export const data: DashboardOptions = {
         },
         {
           title: 'Stored pictures',
-          description: 'Tiles count each.',
+          description: 'Each tile counts as one.',
           unit: 'short',
           stat: true,
           columns: 8,
@@ -27,7 +27,7 @@ export const data: DashboardOptions = {
         },
         {
           title: 'Damaged',
-          description: 'Pictures that could not be read or decoded. Anything but 0: the shards are damaged.',
+          description: 'Pictures that could not be read or decoded. If it is not 0, shards are damaged.',
           unit: 'short',
           stat: true,
           columns: 8,
@@ -40,7 +40,7 @@ export const data: DashboardOptions = {
       panels: [
         {
           title: 'Pictures a second',
-          description: 'Decoded, and at hand decoded.',
+          description: 'Decoded, and found decoded in the cache.',
           unit: 'short',
           queries: [
             { expr: `sum(rate(fourfold_pictures_decoded_total{${chosen}}[$__rate_interval]))`, legend: 'decoded' },
@@ -49,7 +49,7 @@ export const data: DashboardOptions = {
         },
         {
           title: 'Decoded pictures kept',
-          description: 'Memory of each data-loader’s cache, and of a worker that makes its own batches.',
+          description: 'Memory of the cache of each data-loader, and of each worker that makes its own batches.',
           unit: 'bytes',
           queries: [{ expr: `fourfold_picture_cache_bytes{${chosen}}`, legend: '{{instance}}' }],
         },
@@ -72,7 +72,7 @@ export const data: DashboardOptions = {
       panels: [
         {
           title: 'Answers a second',
-          description: 'Busy: the data-loader had enough to do, and the worker asked another.',
+          description: 'Busy: the data-loader was at its limit, and the worker asked another one.',
           unit: 'short',
           queries: [
             {
@@ -83,13 +83,13 @@ export const data: DashboardOptions = {
         },
         {
           title: 'Requests that wait',
-          description: 'At each data-loader, those being answered included.',
+          description: 'At each data-loader, including those being answered.',
           unit: 'short',
           queries: [{ expr: `fourfold_batch_requests_waiting{${chosen}}`, legend: '{{instance}}' }],
         },
         {
           title: 'Requests that were not answered in time',
-          description: 'Late: the data-loader did not answer. Moved: another one was asked than before.',
+          description: 'Late: the data-loader did not answer. Moved: the worker switched to another one.',
           unit: 'short',
           queries: [
             {

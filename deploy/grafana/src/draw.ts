@@ -1,4 +1,4 @@
-// Draws the dashboards from a Prometheus, about as Grafana shows them, where there is no Grafana:
+// Draws the dashboards from a Prometheus, roughly as Grafana shows them, without Grafana:
 // npm run dashboards:draw -- --prometheus http://127.0.0.1:9090 --run NAME [--namespace NAME]
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
     minutes: { type: 'string', default: '60' },
     until: { type: 'string', default: new Date().toISOString() },
     rate: { type: 'string', default: '1m' },
-    // Without it the pictures of the docs are drawn anew.
+    // By default the pictures of the docs are replaced.
     out: { type: 'string' },
   },
 });
@@ -40,7 +40,7 @@ for (const [name, text] of dashboardFiles) {
     ...{ url: prometheus, namespace, run, range, rateInterval: rate, family },
   });
   const png = await sharp(picture).png({ palette: true, colours: 64 }).toBuffer();
-  // In a folder of the user's nothing is written over.
+  // Files in the user's folder are never overwritten.
   writeFileSync(path, png, { flag: options.out === undefined ? 'w' : 'wx' });
   console.log(path);
 }

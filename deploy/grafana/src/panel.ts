@@ -14,7 +14,7 @@ import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 
-/** A PromQL expression, and how its series are called: `{{label}}` stands for a label's value. */
+/** A PromQL expression, and the name of its series: `{{label}}` stands for a label's value. */
 export interface Query {
   expr: string;
   legend: string;
@@ -27,16 +27,16 @@ export interface PanelOptions {
   /** Grafana's name of a unit: `s`, `bytes`, `Bps`, `percentunit`, `short` and others. */
   unit: string;
   queries: readonly Query[];
-  /** The newest value in large letters, in place of lines over time. */
+  /** Show the newest value in large letters instead of lines over time. */
   stat?: true;
-  /** Series that add up to a whole lie on top of each other. */
+  /** Stack the series, which add up to a whole. */
   stacked?: true;
-  /** Of the 24 columns; 12 unless told, a stat 4. */
+  /** Width in columns, of 24; by default 12, for a stat 4. */
   columns?: number;
 }
 
 export interface DashboardOptions {
-  /** Part of its address and of its file's name. */
+  /** Part of its URL and of its file name. */
   name: string;
   title: string;
   description: string;
@@ -47,12 +47,12 @@ export interface DashboardOptions {
 const dataSource = { type: 'prometheus', uid: '${datasource}' };
 
 /**
- * Label matchers of the run that was chosen on top: names are unique within a namespace. Where a Prometheus knows no
- * namespaces the choice is empty, which matches series without the label.
+ * Label matchers of the chosen run: names are unique within a namespace. In a Prometheus without namespaces the choice is
+ * empty, which matches series without the label.
  */
 export const chosen = 'namespace=~"$namespace", run=~"$run"';
 
-/** A dashboard as Grafana reads it, with three choices on top: the data source, the namespace, and the run. */
+/** A dashboard in Grafana's format, with three variables: the data source, the namespace and the run. */
 export function toDashboard({ name, title, description, annotations = [], rows }: DashboardOptions): Dashboard {
   const dashboard = new DashboardBuilder(title)
     .uid(`fourfold-${name}`)
@@ -91,7 +91,7 @@ const choice = (name: string, label: string, query: string): QueryVariableBuilde
 
 function toStat({ title, description, unit, queries, columns = 4 }: PanelOptions): StatBuilder {
   const panel = new StatBuilder().title(title).description(description).datasource(dataSource);
-  // Without thresholds of its own a value above 80 is red.
+  // By default Grafana shows values above 80 in red.
   const plain = new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([{ value: null, color: 'text' }]);
   return panel.unit(unit).thresholds(plain).span(columns).height(4).targets(toTargets(queries));
 }

@@ -4,11 +4,11 @@ const stat = (title: string, expr: string, unit: string, description: string): P
   ...{ title, description, unit, stat: true, queries: [{ expr, legend: title }] },
 });
 
-/** What the run learns: losses, quality, pace. */
+/** Progress of the run: losses, quality, pace. */
 export const training: DashboardOptions = {
   name: 'training',
   title: 'fourfold: training',
-  description: 'Where a run stands, how fast it goes, and how good its generator is.',
+  description: 'A run’s position in its schedule, its pace, and the quality of its generator.',
   annotations: [
     {
       name: 'Phase',
@@ -17,7 +17,7 @@ export const training: DashboardOptions = {
       color: 'blue',
     },
     {
-      // Steps: a rate that falls from iteration to iteration would be a line at each.
+      // Only steps: a rate that falls at every iteration would give a line at each.
       name: 'Learning rate',
       expr: `count_values by (namespace, run) ("rate", fourfold_learning_rate{${chosen}}) and on (namespace, run) changes(fourfold_learning_rate{${chosen}}[1m]) > 0 unless on (namespace, run) changes(fourfold_learning_rate{${chosen}}[5m]) > 1`,
       title: 'learning rate {{rate}}',
@@ -28,21 +28,21 @@ export const training: DashboardOptions = {
     {
       title: 'Where it stands',
       panels: [
-        stat('Iteration', `fourfold_iteration{${chosen}}`, 'short', 'Iterations that are done, over all phases.'),
+        stat('Iteration', `fourfold_iteration{${chosen}}`, 'short', 'Iterations done, over all phases.'),
         stat(
           'Done',
           `fourfold_iteration{${chosen}} / fourfold_schedule_iterations{${chosen}}`,
           'percentunit',
           'Share of the schedule.',
         ),
-        stat('Time left', `fourfold_remaining_seconds{${chosen}}`, 's', 'At the pace of the newest fifty iterations.'),
-        stat('Phase', `fourfold_phase{${chosen}}`, 'short', 'Phase of the schedule, from 0.'),
+        stat('Time left', `fourfold_remaining_seconds{${chosen}}`, 's', 'At the pace of the last fifty iterations.'),
+        stat('Phase', `fourfold_phase{${chosen}}`, 'short', 'Phase of the schedule, counted from 0.'),
         stat('Learning rate', `fourfold_learning_rate{${chosen}}`, 'sci', 'Of the next update.'),
         stat(
           'Checkpoint age',
           `fourfold_checkpoint_age_seconds{${chosen}}`,
           's',
-          'What a loss of the coordinator would cost.',
+          'The time that losing the coordinator would cost.',
         ),
       ],
     },
@@ -51,7 +51,7 @@ export const training: DashboardOptions = {
       panels: [
         {
           title: 'PSNR',
-          description: 'Of the newest evaluation, of the best one and of bicubic, on Y, mean over the set.',
+          description: 'Newest evaluation, best evaluation and bicubic, on Y, mean over the set.',
           unit: 'dB',
           queries: [
             { expr: `fourfold_validation_psnr_decibels{${chosen}}`, legend: '{{set}}' },
@@ -61,7 +61,7 @@ export const training: DashboardOptions = {
         },
         {
           title: 'SSIM',
-          description: 'Of the newest evaluation and of bicubic, on Y, mean over the set.',
+          description: 'Newest evaluation and bicubic, on Y, mean over the set.',
           unit: 'short',
           queries: [
             { expr: `fourfold_validation_ssim_ratio{${chosen}}`, legend: '{{set}}' },
@@ -75,7 +75,7 @@ export const training: DashboardOptions = {
       panels: [
         {
           title: 'Generator',
-          description: 'By term, of the newest update, mean over replicas.',
+          description: 'By term, at the newest update, mean over replicas.',
           unit: 'short',
           queries: [{ expr: `fourfold_loss{${chosen}, network="generator"}`, legend: '{{term}}' }],
         },

@@ -1,4 +1,4 @@
-// Writes what is made of other files and checked in, the dashboards and the alerts for Kubernetes: `npm run dashboards`.
+// Writes the generated files, the dashboards and the alerts for Kubernetes: `npm run dashboards`.
 import { writeFileSync } from 'node:fs';
 import { prometheusRule, prometheusRulePath } from './alert-rules.js';
 import { dashboardFiles } from './dashboards.js';

@@ -1,6 +1,6 @@
 /*
- * The model as UpscalerJS (npm `upscaler`) takes it. It takes and gives 0 to 1, as the model does; what it gives is rounded to whole
- * levels, since UpscalerJS cuts fractions off.
+ * The model in the form that UpscalerJS (npm `upscaler`) expects. Input and output are in 0 to 1, as in the model itself; the output is
+ * rounded to whole levels because UpscalerJS truncates fractions.
  *
  *   import Upscaler from 'upscaler';
  *   import { fourfoldModel } from './upscaler-model.js';

@@ -1,6 +1,6 @@
 /* global __filename */
-// A thread of TF.js's wasm backend. Emscripten's own script for it, a text in the package, expects a page's Worker and gets
-// its program as a Blob; here it runs in Node's worker_threads with the program from its file.
+// A thread of TF.js's wasm backend. Emscripten's own script for it, a string in the package, expects a browser's Worker and
+// loads its program from a Blob; here it runs in Node's worker_threads and loads the program from its file.
 const { parentPort } = require('node:worker_threads');
 
 const program = require.resolve('@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js');
@@ -10,5 +10,5 @@ const on = parentPort.on.bind(parentPort);
 parentPort.on = (event, listener) =>
   on(event, (message) => listener(message?.cmd === 'load' ? { ...message, urlOrBlob: program } : message));
 
-// The text stands in a template literal, which has taken one backslash from each of its line-end escapes.
+// The script is in a template literal, which removed one backslash from each of its line-end escapes.
 new Function('require', '__filename', wasmWorkerContents.replace(/\n/g, '\\n'))(require, __filename);

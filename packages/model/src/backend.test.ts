@@ -30,14 +30,14 @@ async function compute(threads: number, where: 'main' | 'worker'): Promise<{ thr
   return JSON.parse(stdout) as { threads: number; sum: number };
 }
 
-test('wasm computes with the threads it is asked for, anywhere, and its process ends by itself', async () => {
+test('wasm uses the requested number of threads, on any thread, and its process exits', async () => {
   const [alone, two, inWorker] = [await compute(1, 'main'), await compute(2, 'main'), await compute(2, 'worker')];
   expect([alone.threads, two.threads, inWorker.threads]).toEqual([1, 2, 2]);
   expect(two.sum / alone.sum).toBeCloseTo(1, 6);
   expect(inWorker.sum).toBe(two.sum);
 });
 
-test('every backend is found or says why not', async () => {
+test('every backend is found or says why it is not', async () => {
   const probes = probeBackends();
   expect(probes.map(({ backend }) => backend)).toEqual(['torch', 'tensorflow', 'wasm', 'cpu']);
   expect(probes.filter(({ found }) => found).map(({ backend }) => backend)).toEqual(
@@ -57,15 +57,13 @@ test.skipIf(!probeBackends().some(({ backend, found }) => backend === 'torch' &&
   },
 );
 
-test('a precision or a device that a backend has not is refused', async () => {
+test('a precision or a device that a backend does not support is refused', async () => {
   const wasm = onOneThread('wasm');
-  await expect(selectBackend({ ...wasm, precision: 'bf16' })).rejects.toThrow(
-    'precision bf16 is for the torch backend',
-  );
-  await expect(selectBackend({ ...wasm, device: 'cuda:1' })).rejects.toThrow('device cuda:1 is for the torch backend');
+  await expect(selectBackend({ ...wasm, precision: 'bf16' })).rejects.toThrow('precision bf16 needs the torch backend');
+  await expect(selectBackend({ ...wasm, device: 'cuda:1' })).rejects.toThrow('device cuda:1 needs the torch backend');
 });
 
-test('auto takes the best there is', async () => {
+test('auto takes the best available backend', async () => {
   const best = probeBackends().find(({ found }) => found)?.backend;
   expect(await selectBackend(onOneThread('auto'))).toMatchObject({ backend: best, threads: 1, precision: 'f32' });
 });

@@ -6,11 +6,11 @@ import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { probeTorch, startTorch } from './torch-backend.js';
 import { startWasm, wasmInstructionSet, wasmVersion } from './wasm-backend.js';
 
-/** What computes; workers of one run agree on it to the last bit of their results. */
+/** A started backend. Workers for which these are equal get bit-identical results. */
 export interface BackendInfo {
   backend: BackendName;
   version: string;
-  /** The model of the device. */
+  /** Model name of the device. */
   device: string;
   instructionSet: string;
   threads: number;
@@ -21,7 +21,7 @@ export interface BackendInfo {
 export interface BackendProbe {
   backend: BackendName;
   found: boolean;
-  /** What was found, or why nothing was and what to do about it. */
+  /** What was found, or why the backend cannot be used and what to do about it. */
   detail: string;
 }
 
@@ -31,7 +31,7 @@ interface Backend {
   start: (choice: BackendChoice) => Promise<BackendInfo>;
 }
 
-/** Which backend is to compute, and how. */
+/** Which backend to use, and how. */
 export type BackendChoice = Pick<WorkersConfig, 'backend' | 'device' | 'precision' | 'threads'>;
 
 const device = () => cpus()[0]?.model.trim() ?? process.arch;
@@ -43,7 +43,7 @@ const backends: Backend[] = [
     name: 'tensorflow',
     probe: probeTensorflow,
     start: async ({ device: asked, threads }) => {
-      // Without this the GPU's package takes the GPU, whatever is asked for.
+      // Without this tfjs-node-gpu takes the GPU regardless.
       if (asked === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = '';
       const { version, device } = await startTensorflow(threads);
       return { backend: 'tensorflow', version, device, instructionSet: process.arch, threads, precision: 'f32' };
@@ -78,14 +78,14 @@ const backends: Backend[] = [
   },
 ];
 
-/** Every backend, best first: found, or why not. Starts nothing. */
+/** Every backend, best first: whether it was found, or why not. Starts nothing. */
 export function probeBackends(): BackendProbe[] {
   return backends.map(({ name, probe }) => ({ backend: name, ...probe() }));
 }
 
 /**
- * Let a backend compute in this thread; `auto` takes the best that is found. A thread's choice is for good: wasm does not
- * change its number of threads. Throws `invalid` where the backend is not there, or cannot do what is asked for.
+ * Start a backend in this thread; `auto` takes the best that is found. The choice is final for the thread: wasm cannot
+ * change its number of threads. Throws `invalid` if the backend is missing or does not support the choice.
  */
 export async function selectBackend(choice: BackendChoice): Promise<BackendInfo> {
   const { backend: name, precision, device } = choice;
@@ -93,7 +93,7 @@ export async function selectBackend(choice: BackendChoice): Promise<BackendInfo>
   if (!backend) throw new FourfoldError('invalid', `backend ${name} does not exist`);
   if (backend.name !== 'torch' && (precision !== 'f32' || device.startsWith('cuda'))) {
     const asked = precision === 'f32' ? `device ${device}` : `precision ${precision}`;
-    throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} is for the torch backend alone`, {
+    throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} needs the torch backend`, {
       hint: 'run npm run setup:torch, or leave it out',
     });
   }

@@ -2,24 +2,24 @@ import { totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { cudaMemory, torchBackend } from '@fourfold/tfjs-torch';
 
-/** Memory of the device that computes, in bytes: a GPU's, else that of the machine, or of the container where its limit is less. */
+/** Memory of the device that computes, in bytes: a GPU's, else the machine's or, where its limit is lower, the container's. */
 export interface DeviceMemory {
   /** In this thread's tensors. */
   tensors: number;
-  /** Of a GPU: what this process has taken, for tensors that are there or will be. */
+  /** GPU only: what this process has allocated, for present and future tensors. */
   reserved?: number;
-  /** What all processes have taken. */
+  /** By all processes. */
   used: number;
   size: number;
 }
 
-/** What the chosen backend's device has in memory now. A backend must have been selected. */
+/** Current memory of the chosen backend's device. A backend must have been selected. */
 export function deviceMemory(): DeviceMemory {
   if (tf.getBackend() === 'torch' && torchBackend().device !== 'cpu') {
     const { allocated, reserved, free, total } = cudaMemory();
     return { tensors: allocated, reserved, used: total - free, size: total };
   }
-  // Where nothing is limited Node.js tells 0 or more than there is.
+  // Without a limit Node.js reports 0 or more than the machine has.
   const size = Math.min(process.constrainedMemory() || Infinity, totalmem());
   return { tensors: tf.memory().numBytes, used: size - process.availableMemory(), size };
 }

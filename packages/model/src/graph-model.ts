@@ -5,11 +5,11 @@ import type { ModelJSON } from '@tensorflow/tfjs-core/dist/io/types.js';
 /** A GraphModel that was loaded on this thread's backend. */
 export interface RunningGraphModel {
   backend: string;
-  /** Values [batch, height, width, channels] through the model of one input and one output. */
+  /** Run a model of one input and one output on values [batch, height, width, channels]. */
   run: (values: Float32Array, shape: [number, number, number, number]) => Promise<Float32Array>;
 }
 
-/** Load a GraphModel's `model.json`, its shards by `read`, with TensorFlow.js's own loader. */
+/** Load a GraphModel's `model.json` with TensorFlow.js's own loader; `read` reads its shards. */
 export async function runGraphModel(
   modelJson: Uint8Array,
   read: (name: string) => Promise<Uint8Array<ArrayBuffer>>,

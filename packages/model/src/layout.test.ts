@@ -17,32 +17,29 @@ test('the paper’s networks have the known numbers of parameters', () => {
   expect(vggLayout('vgg22').length).toBe(260_160);
 });
 
-test.each(Object.values(paper))(
-  '$network: tensors follow each other, parameters first, under unique names',
-  (layout) => {
-    let end = 0;
-    for (const { offset, sizeElements, shape, kind } of layout.tensors) {
-      expect(offset).toBe(end);
-      expect(sizeElements).toBe(shape.reduce((product, side) => product * side, 1));
-      expect(kind).toBe(offset < layout.parameterCount ? 'parameter' : 'statistic');
-      end += sizeElements;
-    }
-    expect(end).toBe(layout.length);
-    expect(layout.length).toBe(layout.parameterCount + layout.statisticCount);
-    expect(new Set(layout.tensors.map(({ name }) => name)).size).toBe(layout.tensors.length);
-  },
-);
+test.each(Object.values(paper))('$network: tensors are contiguous, parameters first, under unique names', (layout) => {
+  let end = 0;
+  for (const { offset, sizeElements, shape, kind } of layout.tensors) {
+    expect(offset).toBe(end);
+    expect(sizeElements).toBe(shape.reduce((product, side) => product * side, 1));
+    expect(kind).toBe(offset < layout.parameterCount ? 'parameter' : 'statistic');
+    end += sizeElements;
+  }
+  expect(end).toBe(layout.length);
+  expect(layout.length).toBe(layout.parameterCount + layout.statisticCount);
+  expect(new Set(layout.tensors.map(({ name }) => name)).size).toBe(layout.tensors.length);
+});
 
 const bytes = ({ buffer }: Float32Array<ArrayBuffer>) => new Uint8Array(buffer);
 
-test('initial weights are these bits, for ever', () => {
+test('initial weights never change by a bit', () => {
   const small = initialVector(generatorLayout({ channels: 8, blocks: 2 }), 7);
   expect(sha256(bytes(small))).toBe('a3af00909e04ed25dd86053b056a1541fbb6daf6b97f5ee102a622580d58d148');
   const discriminator = initialVector(discriminatorLayout({ channels: 4, dense: 16 }, 32), 7);
   expect(sha256(bytes(discriminator))).toBe('ef9914f743d48f55bebae53f4bf7552e2584039b924a4abe0de7920ee7b79126');
 });
 
-test('initial weights depend on seed and name alone, within their bounds', () => {
+test('initial weights depend only on seed and name, and stay within their bounds', () => {
   const [shallow, deep] = [1, 3].map((blocks) => generatorLayout({ channels: 8, blocks }));
   const [first, second] = [initialVector(shallow, 3), initialVector(deep, 3)];
   const of = (layout: typeof shallow, vector: Float32Array, wanted: string) => {

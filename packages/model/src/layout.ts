@@ -80,7 +80,7 @@ export function discriminatorLayout(config: DiscriminatorConfig, crop: number): 
 }
 
 /**
- * A layout with a dense weight's factors in its place, as tensors `weight`/inputs [rows, inputs] and `weight`/outputGradients
+ * A layout in which factors replace a dense weight, as tensors `weight`/inputs [rows, inputs] and `weight`/outputGradients
  * [rows, outputs].
  */
 export function factoredLayout({ network, tensors }: Layout, weights: ReadonlySet<string>, rows: number): Layout {
@@ -96,7 +96,7 @@ export function factoredLayout({ network, tensors }: Layout, weights: ReadonlySe
   return place(network, entries);
 }
 
-/** Dense weights whose gradients are rather kept as factors: nine tenths of the discriminator at paper size. */
+/** Dense weights whose gradients can be kept as factors: nine tenths of the discriminator at paper size. */
 export const wideWeights: ReadonlySet<string> = new Set(['dense1/weight']);
 
 /** The names of a dense weight's factors among gradients. */
@@ -105,7 +105,7 @@ export const factorNames = (weight: string) => ({
   outputGradients: `${weight}/outputGradients`,
 });
 
-/** VGG19's five groups of convolutions (Simonyan and Zisserman 2015, table 1, E): how many, and their width. */
+/** VGG19's five groups of convolutions (Simonyan and Zisserman 2015, table 1, E): their number and width. */
 export const vggGroups = [
   { convolutions: 2, width: 64 },
   { convolutions: 2, width: 128 },
@@ -114,7 +114,7 @@ export const vggGroups = [
   { convolutions: 4, width: 512 },
 ];
 
-/** The groups that the features of a depth need. */
+/** The groups that features of this depth need. */
 export const vggGroupsUpTo = (depth: VggDepth, groups = vggGroups) => groups.slice(0, depth === 'vgg22' ? 2 : 5);
 
 /** VGG19's tensors up to conv2_2 or conv5_4; `groups` of other widths are for tests. */

@@ -4,15 +4,15 @@ import { kernels } from './kernels/kernels.js';
 import type { Network } from './networks.js';
 
 /**
- * A loss and its gradient by what it was computed from; both belong to the caller. Values stay on the backend until a
- * step's end: reading one waits for everything before it.
+ * A loss and its gradient with respect to its input; both belong to the caller. Values stay on the backend until the end
+ * of a step: reading one waits for everything before it.
  */
 export interface Loss {
   value: tf.Scalar;
   gradient: tf.Tensor4D;
 }
 
-/** Mean of (sr - hr)^2 over everything, in the range of the pictures; its gradient by SR. */
+/** Mean of (sr - hr)^2 over all elements, in the range of the pictures; its gradient with respect to SR. */
 export function meanSquaredError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
   return squaredDistance(hr, sr, 1 / sr.size);
 }
@@ -21,8 +21,8 @@ export function meanSquaredError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
 const featureScale = 1 / 12.75;
 
 /**
- * Squared Euclidean distance of scaled features, averaged over width, height and batch (paper, equation 5); summed over
- * channels, or averaged over them too. Its gradient by SR. HR's features save nothing.
+ * Squared Euclidean distance of scaled features, averaged over width, height and batch (paper, equation 5) and summed over
+ * channels, or averaged over them too; its gradient with respect to SR. The pass over HR saves nothing.
  */
 export function featureLoss(
   { layer, parameters }: Network,
@@ -42,8 +42,8 @@ export function featureLoss(
 
 /**
  * Anisotropic total variation: the sum of absolute differences of vertical and of horizontal neighbours over a picture's
- * pixels and channels, averaged over the batch (tf.image.total_variation); its gradient by SR. A sum, because the paper's
- * weight of 2e-8 would vanish beside the content loss if it weighed a mean.
+ * pixels and channels, averaged over the batch (tf.image.total_variation); its gradient with respect to SR. It is a sum
+ * because the paper's weight of 2e-8 would make a mean vanish beside the content loss.
  */
 export function totalVariation(sr: tf.Tensor4D): Loss {
   const [batch, height, width, channels] = sr.shape;
@@ -71,12 +71,12 @@ export function totalVariation(sr: tf.Tensor4D): Loss {
   return { value, gradient };
 }
 
-/** Mean softplus(-logits), the cost of not calling pictures real; its gradient by the logits. */
+/** Mean softplus(-logits), the cost of not calling pictures real; its gradient with respect to the logits. */
 export function realLoss(logits: tf.Tensor4D): Loss {
   return softplusLoss(logits, -1);
 }
 
-/** Mean softplus(logits), the cost of not calling pictures fake; its gradient by the logits. */
+/** Mean softplus(logits), the cost of not calling pictures fake; its gradient with respect to the logits. */
 export function fakeLoss(logits: tf.Tensor4D): Loss {
   return softplusLoss(logits, 1);
 }
@@ -90,7 +90,7 @@ function softplusLoss(logits: tf.Tensor4D, sign: 1 | -1): Loss {
   return { value, gradient };
 }
 
-/** weight * sum of (b - a)^2; its gradient by b. */
+/** weight * sum of (b - a)^2; its gradient with respect to b. */
 function squaredDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
   const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
     const difference: tf.Tensor4D = tf.sub(b, a);
@@ -99,5 +99,5 @@ function squaredDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
   return { value, gradient };
 }
 
-/** Sum over everything. */
+/** Sum over all elements. */
 const total = (x: tf.Tensor4D): tf.Scalar => tf.sum(kernels().channelSums(x));

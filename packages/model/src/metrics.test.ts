@@ -11,7 +11,7 @@ test('PSNR and SSIM equal scikit-image’s', () => {
   expect(Math.abs(ssimY(a, b, width, height) - reference.get('ssim').data[0])).toBeLessThan(1e-4);
 });
 
-test('identical pictures have the highest PSNR that is told, of which means can be taken', () => {
+test('identical pictures have the highest PSNR reported, which can be averaged', () => {
   expect(psnrY(a, a, width, height)).toBe(highestPsnr);
   const black = new Uint8Array(3 * 20 * 20);
   expect(psnrY(black, black, 20, 20)).toBe(highestPsnr);
@@ -19,11 +19,11 @@ test('identical pictures have the highest PSNR that is told, of which means can 
   expect(ssimY(a, a, width, height)).toBeCloseTo(1, 12);
 });
 
-test('Y runs from 16 to 235', () => {
+test('Y ranges from 16 to 235', () => {
   expect([...luma(Uint8Array.of(0, 0, 0, 255, 255, 255))]).toEqual([16, 235]);
 });
 
-test('the border does not count', () => {
+test('the border is ignored', () => {
   const framed = Uint8Array.from(a);
   for (let at = 0; at < framed.length; at++) {
     const [row, column] = [Math.floor(at / 3 / width), Math.floor(at / 3) % width];

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { exactExp, exactLog10 } from '@fourfold/common';
 
 /*
- * PSNR and SSIM as super-resolution papers report them: on unrounded Y of YCbCr in 16..235, a border of 4 pixels
- * removed. This follows BasicSR's `test_y_channel`; MATLAB's rgb2ycbcr of uint8 pictures rounds Y besides.
+ * PSNR and SSIM as super-resolution papers report them: on unrounded Y of YCbCr in 16..235, with a border of 4 pixels
+ * removed. This follows BasicSR's `test_y_channel`; MATLAB's rgb2ycbcr of uint8 pictures also rounds Y.
  */
 
 const borderPixels = 4;
@@ -17,10 +17,10 @@ export function luma(rgb: Uint8Array): Float64Array {
   return y;
 }
 
-/** The highest PSNR that is told, in dB: identical pictures have an infinite one, of which no mean can be taken. */
+/** The highest PSNR reported, in dB: identical pictures have an infinite one, which cannot be averaged. */
 export const highestPsnr = 100;
 
-/** PSNR in dB of two 8-bit RGB pictures, over Y without its border, for a peak of 255; `highestPsnr` at most. */
+/** PSNR in dB of two 8-bit RGB pictures, over Y without its border, for a peak of 255; at most `highestPsnr`. */
 export function psnrY(a: Uint8Array, b: Uint8Array, width: number, height: number): number {
   const [first, second] = [innerLuma(a, width, height), innerLuma(b, width, height)];
   let sum = 0;
@@ -32,8 +32,8 @@ export function psnrY(a: Uint8Array, b: Uint8Array, width: number, height: numbe
 }
 
 /**
- * SSIM of two 8-bit RGB pictures (Wang et al. 2004) over Y without its border: 11x11 Gaussian window of sigma 1.5, the
- * mean over all places where the window lies inside, K1 0.01, K2 0.03, range 255. At least 19 x 19 pixels.
+ * SSIM of two 8-bit RGB pictures (Wang et al. 2004) over Y without its border: 11x11 Gaussian window of sigma 1.5, mean
+ * over all positions where the window fits, K1 0.01, K2 0.03, range 255. Pictures need at least 19 x 19 pixels.
  */
 export function ssimY(a: Uint8Array, b: Uint8Array, width: number, height: number): number {
   const first = innerLuma(a, width, height);
@@ -86,7 +86,7 @@ function filterRow(first: Float64Array, second: Float64Array, start: number, [a,
   }
 }
 
-/** Weigh the rows of the ring, the oldest of which lies at `oldest` modulo its length. */
+/** Weighted sum of the ring's rows, the oldest of which is at `oldest` modulo its length. */
 function filterColumns(ring: Moments[], oldest: number, window: Moments): void {
   for (const [moment, target] of window.entries()) {
     target.fill(0);

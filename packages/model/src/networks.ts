@@ -26,7 +26,7 @@ export interface Network {
   parameters: NamedTensors;
 }
 
-/** Batch norms by the batch's statistics, or by running averages. */
+/** Whether batch norms use the batch's statistics or running averages. */
 export type Mode = 'training' | 'inference';
 
 /**
@@ -63,7 +63,7 @@ export function createGenerator({ blocks }: GeneratorConfig, mode: Mode): Layer 
   );
 }
 
-/** The discriminator, always by the batch's statistics: HR or SR in [-1, 1] to logits [batch, 1, 1, 1], high for HR. */
+/** The discriminator, always with the batch's statistics: HR or SR in [-1, 1] to logits [batch, 1, 1, 1], high for HR. */
 export function createDiscriminator(config: DiscriminatorConfig): Layer {
   const stages = discriminatorStages(config).flatMap(({ stride }, i) => [
     conv2d(`conv${i + 1}`, { stride, bias: i === 0 }),
@@ -74,8 +74,8 @@ export function createDiscriminator(config: DiscriminatorConfig): Layer {
 }
 
 /**
- * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], brought to what the
- * weights expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512]. `groups` of other widths are for tests.
+ * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], scaled as the weights
+ * expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512]. `groups` of other widths are for tests.
  */
 export function createVgg(
   depth: VggDepth,

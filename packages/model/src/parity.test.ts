@@ -6,8 +6,8 @@ import { smallIteration, type IterationResult } from './test-iteration.js';
 import { onOneThread, relativeError } from './test-support.js';
 
 /*
- * Backends agree: the same iteration from the same seed, on each that is there. wasm is the reference, which is there
- * always; plain JavaScript agrees with it to 1e-6 and takes half a minute.
+ * Backends agree: the same iteration from the same seed, on each available backend. wasm is the reference because it is
+ * always available; plain JavaScript agrees with it to 1e-6 and takes half a minute.
  */
 
 const run = promisify(execFile);
@@ -15,8 +15,8 @@ const [torch, tensorflow] = probeBackends();
 
 const f32 = { losses: 1e-4, generator: 1e-4, discriminator: 1e-4 };
 /**
- * What rounding to 8 bits leaves of gradients depends on what cancels out: real and fake pictures pull a discriminator's
- * weights in opposite directions, and PyTorch's autocast misses its float32 gradient by a tenth, too.
+ * The effect of rounding to 8 bits on gradients depends on cancellation: real and fake pictures pull a discriminator's
+ * weights in opposite directions, and PyTorch's autocast is also a tenth off its float32 gradient.
  */
 const bf16 = { losses: 1e-2, generator: 2e-2, discriminator: 0.25 };
 
@@ -30,7 +30,7 @@ test.for([
   { probe: torch, precision: 'f32', limits: f32 },
   { probe: torch, precision: 'bf16', limits: bf16 },
   { probe: tensorflow, precision: 'f32', limits: f32 },
-] as const)('a gan iteration on $probe.backend in $precision is that on wasm', async (kind, { skip }) => {
+] as const)('a gan iteration on $probe.backend in $precision equals that on wasm', async (kind, { skip }) => {
   const { probe, precision, limits } = kind;
   skip(!probe.found, probe.detail);
   await selectBackend({ ...onOneThread(probe.backend), precision });
@@ -44,7 +44,7 @@ test.for([
   }
 });
 
-/** SHA-256 of both networks' gradients and the losses of an iteration done twice in a process of its own. */
+/** SHA-256 of both networks' gradients and the losses of an iteration run twice in its own process. */
 async function hashes(choice: BackendChoice): Promise<string[]> {
   const program = `
     import { createHash } from 'node:crypto';

@@ -91,7 +91,7 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     disposeTensors(discriminator);
   });
 
-  test('inference by running averages after one update', () => {
+  test('inference with running averages after one update', () => {
     const { generator } = layouts;
     const vector = iteration.vector('generator', generator);
     const batch = iteration.vector('generator-gradient', generator);

@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
 import { floatsOf } from './floats.js';
 
-/** A named float32 tensor; `data` holds its elements, last axis fastest. */
+/** A named float32 tensor; `data` holds its elements in C order. */
 export interface NamedArray {
   name: string;
   shape: number[];
@@ -24,8 +24,8 @@ const lengthBytes = 8;
 const maxHeaderBytes = 100_000_000;
 
 /**
- * Tensors as the bytes of a safetensors file, in the order given; the data starts at a multiple of 8 bytes. They are written
- * into `memory` where it has the file's size.
+ * Encode tensors as a safetensors file, in the order given; the data starts at a multiple of 8 bytes. The file is written
+ * into `memory` if that has its size.
  */
 export function encodeSafetensors(
   tensors: NamedArray[],
@@ -54,14 +54,14 @@ export function encodeSafetensors(
 }
 
 /**
- * The tensors of a safetensors file in the order of their data. They are views of `bytes` where its alignment allows.
- * `what` names the file in errors. Throws `corrupt` for bytes that are no such file, `invalid` for other types than F32.
+ * The tensors of a safetensors file in the order of their data, as views of `bytes` if its alignment allows. `what` names
+ * the file in errors. Throws `corrupt` for bytes that are not such a file, `invalid` for types other than F32.
  */
 export function decodeSafetensors(bytes: Uint8Array, what: string): SafetensorsFile {
   const { header, dataStart } = parseHeader(bytes, what);
   const metadata = header.__metadata__ ?? {};
   if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
-    throw corrupt(what, '__metadata__ is no map of texts');
+    throw corrupt(what, '__metadata__ is not a map of strings');
   }
   const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
@@ -74,7 +74,7 @@ export function decodeSafetensors(bytes: Uint8Array, what: string): SafetensorsF
   }
   const dataBytes = bytes.length - dataStart;
   if (position !== dataBytes) {
-    throw corrupt(what, `its header announces ${position} bytes of data, there are ${dataBytes}`);
+    throw corrupt(what, `its header announces ${position} bytes of data, but it has ${dataBytes}`);
   }
   const tensors = entries.map(({ name, shape, data_offsets: [begin, end] }) => ({
     name,
@@ -96,7 +96,7 @@ function parseHeader(bytes: Uint8Array, what: string): { header: Record<string, 
   } catch (cause) {
     throw corrupt(what, 'its header is not JSON', cause);
   }
-  if (!isRecord(header)) throw corrupt(what, 'its header is no map of tensors');
+  if (!isRecord(header)) throw corrupt(what, 'its header is not a map of tensors');
   return { header, dataStart };
 }
 
@@ -104,16 +104,16 @@ function checkEntry(name: string, entry: unknown, what: string): HeaderEntry {
   if (!isRecord(entry)) throw corrupt(what, `${name} has no description`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
-    throw corrupt(what, `the shape or the place of ${name} is malformed`);
+    throw corrupt(what, `the shape or the offsets of ${name} are malformed`);
   }
   if (dtype !== 'F32') {
-    throw new FourfoldError('invalid', `${what}: ${name} is of type ${String(dtype)}, only F32 is supported`, {
+    throw new FourfoldError('invalid', `${what}: ${name} is of type ${String(dtype)}; only F32 is supported`, {
       hint: 'convert the file to 32-bit floats',
     });
   }
   const wanted = 4 * shape.reduce((product, side) => product * side, 1);
   if (offsets[1] - offsets[0] !== wanted) {
-    throw corrupt(what, `${name} takes ${offsets[1] - offsets[0]} bytes, its shape needs ${wanted}`);
+    throw corrupt(what, `${name} takes ${offsets[1] - offsets[0]} bytes, but its shape needs ${wanted}`);
   }
   return { dtype, shape, data_offsets: [offsets[0], offsets[1]] };
 }
@@ -125,7 +125,7 @@ const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 
 function corrupt(what: string, reason: string, cause?: unknown): FourfoldError {
-  return new FourfoldError('corrupt', `${what} is not a whole safetensors file: ${reason}`, {
+  return new FourfoldError('corrupt', `${what} is not a valid safetensors file: ${reason}`, {
     hint: 'fetch or write the file again',
     cause,
   });

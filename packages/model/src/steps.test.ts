@@ -81,7 +81,7 @@ test('a dense weight’s gradient is the product of its factors, real rows first
   const largest = tf.tidy(() => tf.max(tf.abs(expected)).dataSync()[0]);
   const error = tf.tidy(() => tf.max(tf.abs(tf.sub(product, expected))).dataSync()[0]);
   expect(error).toBeLessThan(1e-5 * largest);
-  // The rest is the same bits.
+  // All others are bit-identical.
   for (const [name, tensor] of parts.gradients) {
     const other = whole.gradients.get(name);
     if (other) expect([...tensor.dataSync()]).toEqual([...other.dataSync()]);
@@ -110,7 +110,7 @@ test('steps repeat bit for bit and leave nothing behind', () => {
   expect(memory()).toEqual(before);
 });
 
-test('a pass that is dropped between the halves leaves nothing behind', () => {
+test('a pass that is disposed between the halves leaves nothing behind', () => {
   const before = memory();
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
@@ -121,7 +121,7 @@ test('a pass that is dropped between the halves leaves nothing behind', () => {
   expect(memory()).toEqual(before);
 });
 
-test('losses: what a phase’s kind and the config ask for', () => {
+test('the losses are those of the phase’s kind and the config', () => {
   const { hr, lr } = uploadBatch(batch);
   const run = (kind: 'mse' | 'content' | 'gan', config: LossConfig) => {
     const pass = runGenerator(generator, lr);
@@ -161,7 +161,7 @@ test('gradient descent on them lowers the loss', () => {
   tf.dispose([hr, lr]);
 });
 
-test('pictures become [-1, 1] and [0, 1]', () => {
+test('pictures are scaled to [-1, 1] and [0, 1]', () => {
   const levels = Uint8Array.from({ length: 3 * 16 * 16 }, (_, i) => i % 256);
   const { hr, lr } = uploadBatch({ hr: levels, lr: levels.subarray(0, 48), count: 1, crop: 16 });
   expect(hr.dataSync()[0]).toBe(-1);

@@ -9,16 +9,16 @@ import type { Network } from './networks.js';
 import { disposeTensors } from './transfer.js';
 
 /*
- * One replica's share of an iteration. A `gan` iteration goes runGenerator, discriminatorStep, (exchange) contentStep,
- * generatorStep; the others runGenerator, contentStep, generatorStep. Every function leaves behind what it returns and
- * nothing else.
+ * One replica's share of an iteration. A `gan` iteration calls runGenerator, discriminatorStep, (exchange) contentStep,
+ * generatorStep; the others call runGenerator, contentStep, generatorStep. No function leaves tensors behind other than
+ * its result.
  */
 
 /** The generator's forward pass, shared by both halves of an iteration. */
 export interface GeneratorPass {
-  /** SR in [-1, 1]; the pass's own. */
+  /** SR in [-1, 1]; belongs to the pass. */
   sr: tf.Tensor4D;
-  /** From dSR to the parameters' gradients and the batch's statistics, by name; once. The pass is then over. */
+  /** Map dSR to the parameters' gradients and the batch's statistics, by name. May be called once and ends the pass. */
   pullback(dSr: tf.Tensor4D): NamedTensors;
   /** Free the pass; no effect after its pullback. */
   dispose(): void;
@@ -27,23 +27,23 @@ export interface GeneratorPass {
 /** Losses by name, on the backend. */
 export type LossTensors = Record<string, tf.Scalar>;
 
-/** What a discriminator update needs. Losses: discriminatorReal and discriminatorFake. */
+/** Input of a discriminator update. Losses: discriminatorReal and discriminatorFake. */
 export interface DiscriminatorResult {
   losses: LossTensors;
   gradients: NamedTensors;
 }
 
-/** The part of the generator's loss that no discriminator decides. */
+/** The part of the generator's loss that does not depend on the discriminator. */
 export interface ContentResult {
-  /** content, and totalVariation where it counts; not weighted. */
+  /** content, and totalVariation if its weight is not 0; not weighted. */
   losses: LossTensors;
   /** content + weighted total variation. */
   value: tf.Scalar;
-  /** Gradient of `value` by SR. generatorStep takes the whole result over. */
+  /** Gradient of `value` with respect to SR. generatorStep takes ownership of the whole result. */
   dSr: tf.Tensor4D;
 }
 
-/** What a generator update needs. */
+/** Input of a generator update. */
 export interface GeneratorResult {
   /** `total` is content + weighted total variation + weighted adversarial loss; the others are not weighted. */
   losses: LossTensors;
@@ -51,7 +51,7 @@ export interface GeneratorResult {
   gradients: NamedTensors;
 }
 
-/** Run the generator (training mode) on LR in [0, 1]; its parameters must stay until the pass is over. */
+/** Run the generator (training mode) on LR in [0, 1]; its parameters must live until the pass has ended. */
 export function runGenerator({ layer, parameters }: Network, lr: tf.Tensor4D): GeneratorPass {
   const statistics: NamedTensors = new Map();
   const [sr, pullback] = layer(parameters, lr, { saves: true, statistics });
@@ -96,15 +96,15 @@ export function discriminatorStep(
     discriminatorReal: half(hr, realLoss),
     discriminatorFake: half(sr, fakeLoss),
   };
-  // One product for both passes: 75 MB at paper size are written once, not for each pass and for their sum.
+  // One product for both passes: 75 MB at paper size are written once, not once per pass and again for the sum.
   for (const weight of wideWeights) if (!factored.has(weight)) multiplyFactors(gradients, weight);
   return { losses, gradients };
 }
 
 /**
- * Content loss of a phase: `mse` phases have the mean squared error alone, the others the configured loss and total
- * variation. `vgg` is there where the configured loss needs it. This does not depend on the discriminator and can overlap
- * its exchange.
+ * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss and total variation in the
+ * others. `vgg` is given if the configured loss needs it. This does not depend on the discriminator and can overlap its
+ * exchange.
  */
 export function contentStep(
   kind: PhaseConfig['kind'],
@@ -131,13 +131,13 @@ function contentLoss(loss: LossConfig, vgg: Network | undefined, hr: tf.Tensor4D
   return featureLoss(vgg, loss.vggReduction, hr, sr);
 }
 
-/** Free a content step's result that no generatorStep takes over. */
+/** Free a content step's result that is not passed to generatorStep. */
 export const disposeContent = ({ losses, value, dSr }: ContentResult): void =>
   tf.dispose([value, dSr, ...Object.values(losses)]);
 
 /**
- * Losses and gradients of the generator's update, against the (updated) discriminator where there is one. Ends the pass and
- * takes the content over. The discriminator's input gradient costs no gradients of its weights.
+ * Losses and gradients of the generator's update, against the (updated) discriminator if given. Ends the pass and takes
+ * ownership of the content. The discriminator's weight gradients are not computed.
  */
 export function generatorStep(
   pass: GeneratorPass,
@@ -158,7 +158,7 @@ export function generatorStep(
   return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
 }
 
-/** The numbers of losses, which stay; `read` copies one's to a vector of length 1. */
+/** The values of losses, which are not freed; `read` copies one to a vector of length 1. */
 export function peekLosses(
   losses: LossTensors,
   read = (loss: tf.Tensor, value: Float32Array) => kernels().download(loss, value),
@@ -171,14 +171,14 @@ export function peekLosses(
   return Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, numberOf(loss)]));
 }
 
-/** The numbers of losses, which are freed. */
+/** The values of losses, which are freed. */
 export function readLosses(losses: LossTensors): Record<string, number> {
   const numbers = peekLosses(losses);
   tf.dispose(Object.values(losses));
   return numbers;
 }
 
-/** Mean softplus(-D(SR)) and its gradient by SR. */
+/** Mean softplus(-D(SR)) and its gradient with respect to SR. */
 function adversarialLoss({ layer, parameters }: Network, sr: tf.Tensor4D): Loss {
   const [logits, pullback] = layer(parameters, sr, { saves: true });
   const { value, gradient } = realLoss(logits);

@@ -33,7 +33,7 @@ function pixels(size: number, key: string): Uint8Array {
   return Uint8Array.from({ length: size }, () => random.below(256));
 }
 
-/** Losses and both networks' gradients of a gan iteration on the backend that is set, which keeps nothing of it. */
+/** Losses and both networks' gradients of a gan iteration on the current backend, which keeps no tensor of it. */
 function iterate() {
   const [ofGenerator, ofDiscriminator, ofVgg] = layouts.map((layout) =>
     uploadParameters(layout, initialVector(layout, 1)),
@@ -59,7 +59,7 @@ function iterate() {
   return { losses, gradients };
 }
 
-test('an iteration on tensorflow: what plain JavaScript computes, twice the same bits, nothing left behind', async ({
+test('an iteration on tensorflow equals plain JavaScript, repeats bit for bit and leaves nothing behind', async ({
   skip,
 }) => {
   skip(!here.found, here.detail);
@@ -80,7 +80,7 @@ test('an iteration on tensorflow: what plain JavaScript computes, twice the same
   }
 });
 
-/** The sum of a convolution on tensorflow in a process of its own, and how many threads Linux counts more after it. */
+/** The sum of a convolution on tensorflow in its own process, and how many threads Linux counts in addition after it. */
 async function compute(threads: number, where: 'main' | 'SHARE_ENV' | 'undefined') {
   const program = `
     import { existsSync, readdirSync } from 'node:fs';
@@ -102,7 +102,9 @@ async function compute(threads: number, where: 'main' | 'SHARE_ENV' | 'undefined
   return JSON.parse(stdout) as { sum: number; more: number };
 }
 
-test('tensorflow has the threads it is asked for, in a thread that shares its environment too', async ({ skip }) => {
+test('tensorflow uses the requested number of threads, also in a thread that shares its environment', async ({
+  skip,
+}) => {
   skip(!here.found, here.detail);
   const three = await compute(3, 'main');
   if (process.platform === 'linux') expect(three.more - (await compute(1, 'main')).more).toBe(2);
@@ -110,7 +112,7 @@ test('tensorflow has the threads it is asked for, in a thread that shares its en
   await expect(compute(3, 'undefined')).rejects.toThrow('SHARE_ENV');
 });
 
-describe('a set-up that cannot be used', () => {
+describe('an unusable set-up', () => {
   const cache = mkdtempSync(join(tmpdir(), 'fourfold-'));
   beforeEach(({ skip }) => {
     vi.stubEnv('XDG_CACHE_HOME', cache);
@@ -122,7 +124,7 @@ describe('a set-up that cannot be used', () => {
     rmSync(cache, { recursive: true, force: true });
   });
 
-  /** What the probe says of a cache folder with a record of a package, and of this version where there is one. */
+  /** The probe's answer for a cache folder with a record of a package, of this version if given. */
   function probeWith(version?: string, platform = `${process.platform}-${process.arch}`) {
     const folder = join(cache, 'fourfold', 'tensorflow');
     mkdirSync(folder, { recursive: true });
@@ -134,7 +136,7 @@ describe('a set-up that cannot be used', () => {
 
   test.for([
     ['gone', undefined, /is no longer in/],
-    ['of another version', '4.10.0', /is version 4\.10\.0, and 4\.22\.0 is needed/],
+    ['of another version', '4.10.0', /is version 4\.10\.0, but 4\.22\.0 is needed/],
     ['without an addon', '4.22.0', /has no addon/],
   ] as const)('%s', ([, version, words]) => {
     const { found, detail } = probeWith(version);
@@ -143,7 +145,7 @@ describe('a set-up that cannot be used', () => {
     expect(detail).toContain('npm run setup:tensorflow');
   });
 
-  test('of another platform: as if there were none', async () => {
+  test('of another platform: ignored', async () => {
     expect(probeWith('4.22.0', 'plan9-mips').detail).toMatch(/not installed/);
     await expect(startTensorflow(1)).rejects.toThrow('backend tensorflow: tfjs-node is not installed');
   });

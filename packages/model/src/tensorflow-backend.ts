@@ -8,7 +8,7 @@ import { isMainThread } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import { FourfoldError } from '@fourfold/common';
 
-/** What the backend needs of tfjs-node's addon. */
+/** The part of tfjs-node's addon that the backend uses. */
 interface Binding {
   TF_Version: string;
   isUsingGpuDevice(): boolean;
@@ -19,14 +19,14 @@ interface KernelBackendModule {
   NodeJSKernelBackend: new (binding: Binding, packageName: string) => tf.KernelBackend;
 }
 
-/** Where a tfjs-node is, or why it cannot be used. */
+/** Location of a tfjs-node, or why it cannot be used. */
 type Place = { folder: string; name: string } | { problem: string };
 
 const require = createRequire(import.meta.url);
 const addonPath = join('lib', 'napi-v8', 'tfjs_binding.node');
 const setUp = 'run npm run setup:tensorflow';
 
-/** The addon, once this thread has it. */
+/** The addon, once this thread has loaded it. */
 let loaded: Binding | undefined;
 
 /** Whether a tfjs-node is installed here, by the user or by `npm run setup:tensorflow`. Loads nothing. */
@@ -37,10 +37,10 @@ export function probeTensorflow(): { found: boolean; detail: string } {
 }
 
 /**
- * Start TensorFlow in this thread, with so many threads for an operation; a worker_threads thread must share its
- * environment (`env: SHARE_ENV`), where TensorFlow reads that number. The number is the process's for good. `version` is
- * tfjs-node's and TensorFlow's, `device` the model of the GPU, or of the processor. Throws `invalid` where there is no
- * tfjs-node, or it does not load.
+ * Start TensorFlow in this thread, with `threads` threads per operation; a worker_threads thread must share its
+ * environment (`env: SHARE_ENV`), where TensorFlow reads that number. It is final for the process. `version` is
+ * tfjs-node's and TensorFlow's, `device` the model of the GPU or the processor. Throws `invalid` if tfjs-node is missing
+ * or does not load.
  */
 export async function startTensorflow(threads: number): Promise<{ version: string; device: string }> {
   const place = findPackage();
@@ -60,7 +60,7 @@ export async function startTensorflow(threads: number): Promise<{ version: strin
   }
 }
 
-/** The tfjs-node to use: the user's own, GPU first, else that of the cache folder. */
+/** The tfjs-node to use: the user's own, GPU first, else the one in the cache folder. */
 function findPackage(): Place {
   const installed = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'].flatMap((name) => {
     const manifest = (require.resolve.paths(name) ?? [])
@@ -73,7 +73,7 @@ function findPackage(): Place {
   return usable ?? places[0] ?? { problem: `tfjs-node is not installed: ${setUp}` };
 }
 
-/** Where `npm run setup:tensorflow` put the package: none or one. */
+/** Where `npm run setup:tensorflow` put the package: one folder or none. */
 function setUpFolder(): string[] {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
   const record = readJson<{ package: string; platform: string }>(join(cache, 'build.json'));
@@ -84,20 +84,20 @@ function examine(folder: string): Place {
   const manifest = readJson<{ name: string; version: string }>(join(folder, 'package.json'));
   if (!manifest) return { problem: `tfjs-node is no longer in ${folder}: ${setUp} again` };
   if (manifest.version !== tf.version_core) {
-    return { problem: `${folder} is version ${manifest.version}, and ${tf.version_core} is needed: ${setUp}` };
+    return { problem: `${folder} is version ${manifest.version}, but ${tf.version_core} is needed: ${setUp}` };
   }
   if (!existsSync(join(folder, addonPath))) return { problem: `${folder} has no addon: ${setUp}` };
   return { folder, name: manifest.name };
 }
 
-/** Set what TensorFlow reads once, when its addon is loaded; what the user set about GPUs and its log stays. */
+/** Set the variables that TensorFlow reads once, when its addon is loaded; the user's own for GPUs and the log win. */
 function setEnvironment(threads: number): void {
   const fixed = {
     TF_NUM_INTRAOP_THREADS: String(threads),
     TF_NUM_INTEROP_THREADS: '1',
     TF_DETERMINISTIC_OPS: '1',
   };
-  // In a GPU's float32, TensorFlow would round factors to 10 bits; and the first process would take all of its memory.
+  // By default TensorFlow rounds factors to 10 bits in a GPU's float32, and the first process takes all of its memory.
   const usual = { NVIDIA_TF32_OVERRIDE: '0', TF_FORCE_GPU_ALLOW_GROWTH: 'true', TF_CPP_MIN_LOG_LEVEL: '2' };
   Object.assign(process.env, { ...usual, ...process.env, ...fixed });
   if (isMainThread) return;
@@ -108,8 +108,8 @@ function setEnvironment(threads: number): void {
 
 /**
  * Register tfjs-node's kernels and backend with our tfjs-core. Its index would load the union package, with another
- * tfjs-core or with every other backend and their warnings; its kernels need tfjs-core alone, so that is what
- * they get by the names of both.
+ * tfjs-core or with every other backend and their warnings; its kernels need only tfjs-core, so both package names
+ * resolve to ours.
  */
 function load({ folder, name }: { folder: string; name: string }): Binding {
   const requireThere = createRequire(join(folder, 'package.json'));

@@ -7,7 +7,7 @@ import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator
 import { disposeTensors, downloadGradients, uploadBatch, uploadParameters, type CropBatch } from './transfer.js';
 
 /*
- * One gan iteration of small networks, whole depth of VGG19, on the backend that computes: what backends are compared by.
+ * One gan iteration of small networks, with the whole depth of VGG19, on the current backend, to compare backends by.
  */
 
 const generatorConfig = { channels: 16, blocks: 2 };
@@ -25,7 +25,7 @@ const loss: LossConfig = { content: 'vgg54', vggReduction: 'sum', adversarialWei
 
 export interface IterationResult {
   losses: Record<string, number>;
-  /** In the layout's order, the batch's statistics behind them. */
+  /** In the layout's order, followed by the batch's statistics. */
   gradients: Record<'generator' | 'discriminator', Float32Array>;
 }
 
@@ -69,5 +69,5 @@ function smallBatch(): CropBatch {
   return { hr: pixels(crop, 'hr'), lr: pixels(crop / 4, 'lr'), count, crop };
 }
 
-/** Random weights under which features keep their size through sixteen layers, as trained ones do (He et al. 2015). */
+/** Random weights with which features keep their magnitude through sixteen layers, as with trained ones (He et al. 2015). */
 const vggLikeVector = (): Float32Array => initialVector(layouts.vgg, 1).map((value) => value * Math.sqrt(6));

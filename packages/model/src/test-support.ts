@@ -15,12 +15,12 @@ export const onOneThread = (backend: BackendName | 'auto'): BackendChoice => ({
   threads: 1,
 });
 
-/** The backends that layers and steps are tested on: those that are there. */
+/** The available backends that layers and steps are tested on. */
 export const testedBackends = (['wasm', 'cpu', 'torch', 'tensorflow'] as const).filter(
   (name) => probeBackends().find(({ backend }) => backend === name)?.found,
 );
 
-/** Reference tensors that test/reference/make_reference.py wrote, by name, and what its settings were. */
+/** Reference tensors that test/reference/make_reference.py wrote, by name, and its settings. */
 export interface Reference {
   get(name: string): NamedArray;
   tensor(name: string): tf.Tensor4D;

@@ -28,10 +28,10 @@ function exitCode(found: Probe, device: string): Promise<number> {
 }
 
 test.each<[what: string, found: Probe, device: string, code: number]>([
-  ['a machine without the GPU, or a failing one', setUp(true), 'cuda', 1],
+  ['a machine without a GPU, or with a failing one', setUp(true), 'cuda', 1],
   ['a second GPU that this machine lacks', setUp(true), 'cuda:1', 1],
   ['a driver that fails while GPUs are counted', setUp(true), 'auto', 1],
-  ['cuda from a set-up that has none', setUp(false), 'cuda', 2],
+  ['cuda with a set-up that has none', setUp(false), 'cuda', 2],
   ['a processor', setUp(true), 'cpu', 2],
   ['no set-up', { found: false, reason: 'why' }, 'cuda', 2],
 ])('%s: exit code', async (_, found, device, code) => {

@@ -12,10 +12,10 @@ export function probeTorch(): { found: boolean; detail: string } {
   return { found: true, detail: `libtorch ${version}${cuda ? ' with CUDA' : ''}, ${libtorch}` };
 }
 
-/** Whether what computes now can capture work as graphs: torch on a CUDA device. */
+/** Whether the current backend can capture work as graphs: torch on a CUDA device. */
 export const canCaptureGraphs = (): boolean => tf.getBackend() === 'torch' && torchBackend().device !== 'cpu';
 
-/** Let a device copy to and from a vector at full speed until `unpinVectors`, where that helps. */
+/** Let a CUDA device copy to and from a vector at full speed until `unpinVectors`; no effect on other devices. */
 export function pinVector(vector: Float32Array): void {
   if (canCaptureGraphs()) torchBackend().pin(vector);
 }
@@ -24,7 +24,7 @@ export function unpinVectors(): void {
   if (canCaptureGraphs()) torchBackend().unpin();
 }
 
-/** A GPU where there is one. An addon that was built for one does not go without in silence. */
+/** A GPU if one exists. Warns if an addon built for a GPU finds none. */
 function bestDevice(): 'cuda' | 'cpu' {
   if (cudaDevices().length > 0) return 'cuda';
   const result = probe();
@@ -35,8 +35,8 @@ function bestDevice(): 'cuda' | 'cpu' {
 }
 
 /**
- * Start the torch backend in this thread. Throws `invalid` where it is not set up for the device, `unavailable` where the
- * device is not there, or fails.
+ * Start the torch backend in this thread. Throws `invalid` if it is not set up for the device, `unavailable` if the device
+ * is missing or fails.
  */
 export async function startTorch({ device, precision, threads }: BackendChoice): Promise<BackendInfo> {
   try {
@@ -46,7 +46,7 @@ export async function startTorch({ device, precision, threads }: BackendChoice):
       precision: precision === 'bf16' ? 'bf16' : 'f32',
       threads,
       tf32: precision !== 'f32',
-      // What computes here is a process of ours that does nothing else.
+      // This process is ours and does nothing else.
       keepFreedMemory: true,
     });
     if (!info.keepsFreedMemory) {
@@ -67,7 +67,7 @@ export async function startTorch({ device, precision, threads }: BackendChoice):
   }
 }
 
-/** What is set up without CUDA never has a GPU. What is set up with it lacks one on this machine, or at this time. */
+/** A set-up without CUDA can never use a GPU; one with CUDA lacks it only on this machine, or at this time. */
 function failureCode(device: string): ErrorCode {
   const found = probe();
   return found.found && found.build.cuda && device !== 'cpu' ? 'unavailable' : 'invalid';

@@ -16,7 +16,7 @@ test.for(['f32', 'bf16'] as const)('60 iterations on torch in %s leave no tensor
     ofLibtorch: tensorCount(),
   });
   smallIteration();
-  // What the backend keeps for good is there now.
+  // By now the backend has allocated what it keeps.
   const before = counts();
   for (let i = 0; i < 60; i++) smallIteration();
   expect(counts()).toEqual(before);

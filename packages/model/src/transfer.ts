@@ -4,7 +4,7 @@ import { kernels } from './kernels/kernels.js';
 import { named, type NamedTensors } from './layers/index.js';
 import type { Layout } from './layout.js';
 
-/** A network's tensors from its flat vector, which is copied. */
+/** A network's tensors with a copy of its flat vector. */
 export function uploadParameters(layout: Layout, vector: Float32Array): NamedTensors {
   assert.equal(vector.length, layout.length, `a vector of the ${layout.network}’s layout`);
   return new Map(
@@ -15,7 +15,7 @@ export function uploadParameters(layout: Layout, vector: Float32Array): NamedTen
   );
 }
 
-/** A network's tensors with another vector's values: the same ones where the backend can, else new ones for old. */
+/** Give a network's tensors another vector's values: overwritten if the backend can, else replaced by new ones. */
 export function replaceParameters(layout: Layout, tensors: NamedTensors, vector: Float32Array): NamedTensors {
   const { overwrite } = kernels();
   if (!overwrite) {
@@ -28,7 +28,7 @@ export function replaceParameters(layout: Layout, tensors: NamedTensors, vector:
   return tensors;
 }
 
-/** Gradients, and statistics in their places, as one vector of the layout on the backend: one copy to the host, not many. */
+/** Gradients and statistics as one vector of the layout on the backend: one copy to the host instead of many. */
 export const packGradients = (layout: Layout, tensors: NamedTensors): tf.Tensor1D =>
   tf.tidy(() => tf.concat1d(layout.tensors.map(({ name }) => tf.reshape<tf.Rank.R1>(named(tensors, name), [-1]))));
 
@@ -41,12 +41,12 @@ export function disposeTensors(tensors: NamedTensors): void {
   tensors.clear();
 }
 
-/** How many tensors there are, of whatever use: what tells a leak. */
+/** The number of existing tensors of any kind, which shows leaks. */
 export const tensorCount = (): number => tf.memory().numTensors;
 
 /**
  * Write gradients, and the batch's statistics in the statistics' places, to a flat vector of the layout's length, which may
- * lie on shared memory. The tensors stay the caller's.
+ * be in shared memory. The tensors stay the caller's.
  */
 export function downloadGradients(layout: Layout, tensors: NamedTensors, target: Float32Array): void {
   assert.equal(target.length, layout.length, `a vector of the ${layout.network}’s layout`);
@@ -70,7 +70,7 @@ export interface BatchTensors {
   lr: tf.Tensor4D;
 }
 
-/** Pictures of HR in [-1, 1] and of LR in [0, 1], from 8-bit levels. */
+/** From 8-bit levels to HR in [-1, 1] and LR in [0, 1]. */
 const ranges = { hr: { scale: 1 / 127.5, shift: -1 }, lr: { scale: 1 / 255, shift: 0 } };
 
 /** A batch's pictures as tensors. */
@@ -85,10 +85,10 @@ export function uploadBatch({ hr, lr, count, crop }: CropBatch): BatchTensors {
 export const uploadLr = (levels: Uint8Array, shape: tf.Tensor4D['shape']): tf.Tensor4D =>
   kernels().uploadPictures(levels, shape, ranges.lr.scale, ranges.lr.shift);
 
-/** Put another batch of the same size in the place of one, on a backend whose tensors change. */
+/** Overwrite a batch with another one of the same size, on a backend whose tensors are mutable. */
 export function overwriteBatch(tensors: BatchTensors, { hr, lr }: CropBatch): void {
   const { overwritePictures } = kernels();
-  assert(overwritePictures, 'this backend’s tensors do not change');
+  assert(overwritePictures, 'this backend’s tensors are immutable');
   overwritePictures(tensors.hr, hr, ranges.hr.scale, ranges.hr.shift);
   overwritePictures(tensors.lr, lr, ranges.lr.scale, ranges.lr.shift);
 }

@@ -51,7 +51,7 @@ test('tiles of a generator of few blocks equal the whole picture', () => {
   expect([whole.width, whole.height, whole.data.length]).toEqual([300, 164, 3 * 300 * 164]);
   const before = tf.memory().numTensors;
   const tiled = upscalePicture(network, input, { tile: 16, overlap: tileOverlap(config) });
-  // Another tile size sums in another order: a value on the edge of two levels may round the other way.
+  // Another tile size sums in another order: a value halfway between two levels may round the other way.
   expect(largestDifference(whole, tiled)).toBeLessThanOrEqual(1);
   expect(tf.memory().numTensors).toBe(before);
   expect(largestDifference(whole, upscalePicture(network, input, { tile: 16, overlap: 0 }))).toBeGreaterThan(3);

@@ -10,30 +10,30 @@ export interface Picture {
   height: number;
 }
 
-/** How a picture is cut for upscaling, in pixels of the picture that is upscaled. */
+/** How a picture is cut for upscaling, in pixels of the input picture. */
 export interface Tiling {
   /** Side of the squares that are upscaled one after the other; bounds the memory. */
   tile: number;
-  /** Margin of neighbouring pixels that a tile is computed with and that is cut off afterwards. */
+  /** Margin of neighbouring pixels that a tile is computed with; it is cut off afterwards. */
   overlap: number;
 }
 
 /**
- * Pixels farther away than this do not count. Measured with 16 blocks of 64 channels over noise, batch norms by its
- * statistics: without them the largest change of SR is 9 grey levels at 12 pixels, 0.6 at 16, 0.02 at 20, 0.001 at 24. With the
- * trained generator of examples/srresnet-mse (16 blocks, which see 40 pixels), on three photographs in tiles of 64: at 8 pixels up to 3
- * grey levels, from 12 on 1; at 24, 10 of 1,179,648 values at most, as rounding alone may do: at 40, 1.
+ * Pixels farther away than this have no visible effect. Measured with 16 blocks of 64 channels on noise, with its statistics in the
+ * batch norms: without them SR changes by at most 9 grey levels at 12 pixels, 0.6 at 16, 0.02 at 20, 0.001 at 24. With the trained
+ * generator of examples/srresnet-mse (16 blocks, which see 40 pixels), on three photographs in tiles of 64: by up to 3 grey levels at
+ * 8 pixels and 1 from 12 on; at 24 in at most 10 of 1,179,648 values, which may be rounding alone: at 40 it is 1 value.
  */
 const influencePixels = 24;
 
 /**
- * Overlap with which no seam shows. A generator of up to 8 blocks sees no farther than this, and its tiles equal the whole:
- * 4 pixels with the first convolution, 2 a block, 4 with the rest.
+ * Overlap at which no seam shows. A generator of up to 8 blocks sees no farther than this, and its tiles equal the whole
+ * picture: 4 pixels for the first convolution, 2 per block, 4 for the rest.
  */
 export const tileOverlap = ({ blocks }: GeneratorConfig): number => Math.min(4 + 2 * blocks + 4, influencePixels);
 
 /**
- * A picture of four times the width and height, 8-bit RGB. The generator is in inference mode: batch norms take the running
+ * Upscale to four times the width and height, 8-bit RGB. The generator is in inference mode: batch norms use the running
  * averages.
  */
 export function upscalePicture(generator: Network, picture: Picture, tiling: Tiling): Picture {

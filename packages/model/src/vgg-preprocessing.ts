@@ -1,11 +1,11 @@
 /*
- * What VGG19's published weights expect of their input. Filters are for RGB always: an import turns those for BGR around.
+ * The input that VGG19's published weights expect. Filters are always for RGB: an import reverses those for BGR.
  */
 
-/** `imagenet`: [0, 1] less ImageNet's mean, by its deviation (torchvision). `caffe`: [0, 255] less the Caffe means (Simonyan and Zisserman). */
+/** `imagenet`: ([0, 1] - ImageNet's mean) / its deviation (torchvision). `caffe`: [0, 255] - the Caffe means (Simonyan and Zisserman). */
 export type VggPreprocessing = 'imagenet' | 'caffe';
 
-/** The key in a safetensors file's metadata that names it. */
+/** The metadata key that names it in a safetensors file. */
 export const preprocessingKey = 'preprocessing';
 
 const imageNetMean = [0.485, 0.456, 0.406];

@@ -14,11 +14,11 @@ interface ThreadPool {
 }
 
 /**
- * Start TF.js's wasm backend in this thread with so many threads, this one included; how many it got (it has a limit of
- * its own). Its helpers do not keep the process alive.
+ * Start TF.js's wasm backend in this thread with `threads` threads, this one included. Returns how many it got: the backend
+ * has its own limit. Its helper threads do not keep the process alive.
  */
 export async function startWasm(threads: number): Promise<number> {
-  // TF.js turns threads off in Node, where its own way of starting them fails.
+  // TF.js disables threads in Node, where its own way of starting them fails.
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', threads > 1);
   if (threads === 1) {
     await tf.setBackend('wasm');
@@ -29,14 +29,14 @@ export async function startWasm(threads: number): Promise<number> {
   const { wasm } = tf.backend() as BackendWasm;
   const { PThread: pool } = wasm as typeof wasm & { PThread: ThreadPool };
   for (const worker of pool.runningWorkers) worker.unref();
-  // Emscripten starts eight, whatever is asked for; each costs megabytes.
+  // Emscripten always starts eight; each costs megabytes.
   await Promise.all(pool.unusedWorkers.splice(0).map((worker) => worker.terminate()));
   return getThreadsCount();
 }
 
 /**
- * While `start` runs, give it what it needs for threads in Node: a script that worker_threads can load in place of the Blob
- * URL it makes for its own, and twice the cores, of which it takes half at most.
+ * While `start` runs, patch Node so that it can start threads: a script that worker_threads can load replaces the Blob URL it
+ * creates, and the machine appears to have twice the cores, because it uses at most half of them.
  */
 async function withThreadStart<T>(threads: number, start: () => Promise<T>): Promise<T> {
   const createObjectURL = URL.createObjectURL.bind(URL);

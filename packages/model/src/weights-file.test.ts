@@ -38,14 +38,14 @@ test.each<[string, Uint8Array, string]>([
   ['nothing', new Uint8Array(0), 'it has only 0 bytes'],
   ['a cut header', file.subarray(0, 100), 'does not fit'],
   ['cut data', file.subarray(0, -4), 'announces'],
-  ['data too many', fileOf({ a: entry(0, 8) }, 12), 'announces'],
+  ['too much data', fileOf({ a: entry(0, 8) }, 12), 'announces'],
   ['a huge header', Buffer.from('ffffffffffffff7f', 'hex'), 'does not fit'],
-  ['no JSON', fileOf('{', 0), 'its header is not JSON'],
-  ['a list', fileOf([], 0), 'no map of tensors'],
+  ['not JSON', fileOf('{', 0), 'its header is not JSON'],
+  ['a list', fileOf([], 0), 'not a map of tensors'],
   ['an overlap', fileOf({ a: entry(0, 8), b: entry(4, 12) }, 12), 'b does not start where'],
   ['a gap', fileOf({ a: entry(0, 4), b: entry(8, 12) }, 12), 'b does not start where'],
-  ['the same place', fileOf({ a: entry(0, 4), b: entry(0, 4) }, 4), 'b does not start where'],
-  ['another size', fileOf({ a: entry(0, 8, [3]) }, 8), 'a takes 8 bytes, its shape needs 12'],
+  ['the same offsets', fileOf({ a: entry(0, 4), b: entry(0, 4) }, 4), 'b does not start where'],
+  ['another size', fileOf({ a: entry(0, 8, [3]) }, 8), 'a takes 8 bytes, but its shape needs 12'],
   ['a negative shape', fileOf({ a: entry(0, 8, [-2]) }, 8), 'malformed'],
   ['turned offsets', fileOf({ a: { ...entry(0, 8), data_offsets: [8, 0] } }, 8), 'malformed'],
   ['no offsets', fileOf({ a: { dtype: 'F32', shape: [1] } }, 4), 'malformed'],
@@ -55,12 +55,12 @@ test.each<[string, Uint8Array, string]>([
   expect(() => decodeSafetensors(bytes, 'weights')).toThrow(expect.objectContaining({ code: 'corrupt' }));
 });
 
-test('refuses other types than F32 as invalid', () => {
+test('refuses types other than F32 as invalid', () => {
   const bytes = fileOf({ a: { ...entry(0, 8), dtype: 'BF16', shape: [4] } }, 8);
-  expect(() => decodeSafetensors(bytes, 'weights')).toThrow('weights: a is of type BF16, only F32 is supported');
+  expect(() => decodeSafetensors(bytes, 'weights')).toThrow('weights: a is of type BF16; only F32 is supported');
 });
 
-test('weights of another network are refused by the first tensor that differs', () => {
+test('weights of another network are refused, naming the first tensor that differs', () => {
   const refusal = (other: { channels: number; blocks: number }) => () =>
     vectorFromSafetensors(generatorLayout(other), file, 'g.safetensors');
   expect(refusal({ channels: 3, blocks: 1 })).toThrow(
@@ -70,7 +70,7 @@ test('weights of another network are refused by the first tensor that differs', 
   expect(refusal({ channels: 2, blocks: 0 })).toThrow('it holds block1/conv1/filter, which the configured generator');
 });
 
-test('VGG19 comes from torchvision’s names and OIHW, or from ours', () => {
+test('VGG19 is read with torchvision’s names and OIHW, or with ours', () => {
   const { tensors } = vggLayout('vgg22');
   const indices: Record<string, number> = { conv1_1: 0, conv1_2: 2, conv2_1: 5, conv2_2: 7 };
   const value = (o: number, i: number, y: number, x: number) => Math.fround(o + i / 200 + y / 7 + x / 50);

@@ -4,7 +4,7 @@ import { vggGroups, vggLayout, type Layout, type TensorPlace, type VggDepth } fr
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
 import { preprocessingKey, type VggPreprocessing } from './vgg-preprocessing.js';
 
-/** A network's flat vector, statistics included, as a safetensors file; in `memory` where that has the file's size. */
+/** A network's flat vector, statistics included, as a safetensors file; in `memory` if that has the file's size. */
 export function safetensorsFromVector(
   layout: Layout,
   vector: Float32Array,
@@ -36,15 +36,15 @@ export function vectorFromSafetensors(layout: Layout, bytes: Uint8Array, what: s
   return vector;
 }
 
-/** VGG19's features up to a depth, as a safetensors file holds them. */
+/** VGG19's features up to a depth, as in a safetensors file. */
 export interface VggWeights {
   vector: Float32Array<ArrayBuffer>;
   preprocessing: VggPreprocessing;
 }
 
 /**
- * VGG19's features up to `depth` from a safetensors file: what `fourfold vgg import` wrote, or one with torchvision's names (as
- * torchvision's and timm's vgg19). Throws `invalid` naming the first tensor that is missing or has another shape.
+ * VGG19's features up to `depth` from a safetensors file that `fourfold vgg import` wrote, or one with torchvision's names (such
+ * as torchvision's and timm's vgg19). Throws `invalid` naming the first tensor that is missing or has another shape.
  */
 export function vggWeights(depth: VggDepth, bytes: Uint8Array, what: string): VggWeights {
   const { tensors, metadata } = decodeSafetensors(bytes, what);
@@ -54,7 +54,7 @@ export function vggWeights(depth: VggDepth, bytes: Uint8Array, what: string): Vg
 
 /**
  * VGG19's features up to `depth` as a flat vector, from tensors with torchvision's names and OIHW filters (`features.0.weight`) or
- * with this package's. Tensors of deeper layers are passed over. Throws `invalid` naming the first tensor that is missing or has
+ * with this package's. Tensors of deeper layers are ignored. Throws `invalid` naming the first tensor that is missing or has
  * another shape.
  */
 export function vggFromTensors(depth: VggDepth, tensors: NamedArray[], what: string): Float32Array<ArrayBuffer> {
@@ -75,7 +75,7 @@ export function vggFromTensors(depth: VggDepth, tensors: NamedArray[], what: str
   return vector;
 }
 
-/** What torchvision calls a tensor of VGG19's: `conv1_2/filter` is `features.2.weight`; a ReLU follows each convolution, a pooling each group. */
+/** Torchvision's name of a VGG19 tensor: `conv1_2/filter` is `features.2.weight`; a ReLU follows each convolution, a pooling each group. */
 export function torchvisionName(name: string): string {
   const [, group, convolution, part] = /^conv(\d)_(\d)\/(.*)$/.exec(name) ?? [];
   const before = vggGroups.slice(0, Number(group) - 1).reduce((sum, { convolutions }) => sum + 2 * convolutions + 1, 0);
@@ -98,7 +98,7 @@ function expectTensor(
   }
   const wanted = shape.reduce((product, side) => product * side, 1);
   if (tensor.data.length !== wanted) {
-    throw mismatch(layout, what, `${name} has ${tensor.data.length} numbers, its shape needs ${wanted}`);
+    throw mismatch(layout, what, `${name} has ${tensor.data.length} numbers, but its shape needs ${wanted}`);
   }
   return tensor.data;
 }
@@ -106,10 +106,10 @@ function expectTensor(
 function mismatch(layout: Layout, what: string, reason: string): FourfoldError {
   if (layout.network === 'vgg') {
     return new FourfoldError('invalid', `${what} is not VGG19: ${reason}`, {
-      hint: 'give the weights as they were published; fourfold vgg import --help names the files',
+      hint: 'use the weights as published; fourfold vgg import --help lists the files',
     });
   }
   return new FourfoldError('invalid', `${what} does not fit the configured ${layout.network}: ${reason}`, {
-    hint: 'use the weights of a run with the same network sizes, or configure these',
+    hint: 'use the weights of a run with the same network sizes, or configure the same sizes',
   });
 }

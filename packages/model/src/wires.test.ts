@@ -16,7 +16,7 @@ const runOf = (exchange: object, replicas = 1) =>
   );
 const megabytes = (bytes: number) => Math.round(bytes / 1e5) / 10;
 
-test('at paper size the formats take these bytes', () => {
+test('sizes of the formats in bytes at paper size', () => {
   const sizes = (exchange: object) => {
     const { generator, discriminator } = networkWires(runOf(exchange, 2));
     return [generator, discriminator].map(({ parameters, gradients }) => [
@@ -38,7 +38,7 @@ test('at paper size the formats take these bytes', () => {
   ]);
 });
 
-test('factors have a row for each real and each generated crop of a replica; nothing else is left out', () => {
+test('factors have a row for each real and each generated crop of a replica; the rest is unchanged', () => {
   const { discriminator } = networkWires(runOf({ denseGradient: 'factors' }, 4));
   const { gradients, gradientLayout, parameters } = discriminator;
   expect(gradients.sections.map(({ encoding }) => encoding)).toEqual(['f32', 'factors', 'f32']);

@@ -1,7 +1,7 @@
 import { createWireLayout, type RunConfig, type WireLayout, type WirePart } from '@fourfold/common';
 import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
-/** What crosses of a network. */
+/** How a network's vectors cross the wire. */
 export interface NetworkWires {
   /** Its parameters and running averages. */
   parameters: WireLayout;
@@ -15,7 +15,7 @@ export interface NetworkWires {
 export const factoredWeights = ({ exchange }: Pick<RunConfig, 'exchange'>): ReadonlySet<string> =>
   exchange.denseGradient === 'factors' ? wideWeights : new Set();
 
-/** How the networks of a run cross: what a worker and its coordinator must agree on, from the config alone. */
+/** How the networks of a run cross the wire, on which a worker and its coordinator must agree: a function of the config. */
 export function networkWires(config: RunConfig): Record<'generator' | 'discriminator', NetworkWires> {
   const { exchange, data } = config;
   const generator = generatorLayout(config.generator);
@@ -39,7 +39,7 @@ function wiresOf(
   const parts = (encoding: 'f32' | 'bf16', isFactored: (name: string) => boolean) =>
     layout.tensors.map(({ name, kind, shape, sizeElements }): WirePart => {
       if (isFactored(name)) return { encoding: 'factors', factors: { rows, inputs: shape[0], outputs: shape[1] } };
-      // Averages and variances are few, and small differences of them matter.
+      // Averages and variances are few, and small differences in them matter.
       return { encoding: kind === 'statistic' ? 'f32' : encoding, count: sizeElements };
     });
   return {

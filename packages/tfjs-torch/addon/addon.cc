@@ -1,5 +1,5 @@
-// libtorch for JavaScript: tensors by number, and any operator by its name. What the operators are used for is
-// TypeScript's business.
+// libtorch for JavaScript: tensors by number, and any operator by its name. Kernels built from the operators are in
+// TypeScript.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -24,7 +24,7 @@ struct Operator {
   std::vector<c10::Argument> arguments;
 };
 
-/// What one thread of JavaScript has.
+/// The state of one JavaScript thread.
 struct State {
   TensorTable tensors;
   std::vector<Operator> operators;
@@ -40,7 +40,7 @@ void throwError(napi_env env, const char* code, const char* message) {
   if (!pending) napi_throw_error(env, code, message);
 }
 
-/// Runs one function of the addon: without autograd, and with C++ exceptions as JavaScript's.
+/// Runs one function of the addon, without autograd, and turns C++ exceptions into JavaScript's.
 template <Function function>
 napi_value entry(napi_env env, napi_callback_info info) {
   constexpr size_t most = 32;
@@ -57,7 +57,7 @@ napi_value entry(napi_env env, napi_callback_info info) {
     throwError(env, "OUT_OF_MEMORY", error.what_without_backtrace());
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
-    // The CPU's allocator has no error of its own.
+    // The CPU's allocator has no error type of its own.
     const bool allocator = message.find("DefaultCPUAllocator") != std::string::npos;
     throwError(env, allocator ? "OUT_OF_MEMORY" : "TORCH", message.c_str());
   } catch (const std::bad_alloc& error) {
@@ -76,7 +76,7 @@ napi_value find(napi_env env, State& state, const Arguments& arguments) {
   return toNumber(env, static_cast<double>(state.operators.size() - 1));
 }
 
-/// call(operator, ...arguments): the result, or an array of several. Arguments left out at the end take their defaults.
+/// call(operator, ...arguments): the result, or an array of several. Omitted trailing arguments take their defaults.
 napi_value call(napi_env env, State& state, const Arguments& arguments) {
   const Operator& op = state.operators.at(integerOf(env, arguments.at(0)));
   torch::jit::Stack stack;
@@ -124,7 +124,7 @@ at::ScalarType scalarTypeOf(napi_typedarray_type type) {
   }
 }
 
-/// A tensor over an array's memory, for as long as this call lasts: a vector, or in a shape.
+/// A tensor over an array's memory, a vector or in a shape, valid during this call.
 at::Tensor over(napi_env env, napi_value array, std::optional<at::IntArrayRef> given = std::nullopt) {
   napi_typedarray_type type;
   size_t length = 0;
@@ -147,14 +147,14 @@ napi_value write(napi_env env, State& state, const Arguments& arguments) {
   return toNumber(env, static_cast<double>(state.tensors.add(device.is_cpu() ? source.clone() : source.to(device))));
 }
 
-/// overwrite(tensor, array): the tensor's elements, in the order of its shape, from the array's.
+/// overwrite(tensor, array): copies the array's elements to the tensor, in the order of its shape.
 napi_value overwrite(napi_env env, State& state, const Arguments& arguments) {
   const at::Tensor& tensor = state.tensors.get(integerOf(env, arguments.at(0)));
   tensor.copy_(over(env, arguments.at(1), tensor.sizes()));
   return nullptr;
 }
 
-/// read(tensor, array): the tensor's elements, in the order of its shape, to the array, as its type.
+/// read(tensor, array): copies the tensor's elements, in the order of its shape, to the array, converted to its type.
 napi_value read(napi_env env, State& state, const Arguments& arguments) {
   const at::Tensor& tensor = state.tensors.get(integerOf(env, arguments.at(0)));
   over(env, arguments.at(1), tensor.sizes()).copy_(tensor);
@@ -175,7 +175,7 @@ napi_value tensorCount(napi_env env, State& state, const Arguments&) {
   return toNumber(env, static_cast<double>(state.tensors.size()));
 }
 
-/// setThreads(threads): how many are used now. 0 leaves them as libtorch chose.
+/// setThreads(threads): returns the number now in use. 0 keeps libtorch's choice.
 napi_value setThreads(napi_env env, State&, const Arguments& arguments) {
   const int threads = smallIntegerOf(env, arguments.at(0));
   if (threads > 0) at::set_num_threads(threads);
@@ -187,14 +187,14 @@ napi_value setSeed(napi_env env, State&, const Arguments& arguments) {
   return nullptr;
 }
 
-/// setDeterministic(on): operators that have no deterministic algorithm throw.
+/// setDeterministic(on): whether operators without a deterministic algorithm throw.
 napi_value setDeterministic(napi_env env, State&, const Arguments& arguments) {
   const bool on = booleanOf(env, arguments.at(0));
-  // What cuBLAS needs to repeat its results. A thread of Node.js may have a copy of the environment, which cuBLAS would not see.
+  // cuBLAS needs this to repeat its results. Set here because a Node.js thread may have a copy of the environment, which cuBLAS does not see.
   if (on) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
   at::globalContext().setDeterministicAlgorithms(on, false);
   at::globalContext().setDeterministicCuDNN(on);
-  // Nothing here reads memory that it did not write.
+  // No kernel here reads uninitialised memory.
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   return nullptr;
 }
@@ -207,10 +207,10 @@ napi_value setTf32(napi_env env, State&, const Arguments& arguments) {
   return nullptr;
 }
 
-/// Whether malloc keeps what is freed from now on, in all of the process; where there is no glibc it does as it likes.
+/// Makes malloc keep freed memory from now on, in the whole process; returns whether it does. Needs glibc.
 bool mallocKeeps() {
 #ifdef __GLIBC__
-  // glibc before 2.35 takes no more than half of a heap. The others without this one would leave it where malloc begins, at 128 KiB.
+  // glibc before 2.35 accepts at most half of a heap. Setting only the others would leave this threshold at its initial 128 KiB.
   if (!mallopt(M_MMAP_THRESHOLD, 1 << 30) && !mallopt(M_MMAP_THRESHOLD, 32 << 20)) return false;
   return mallopt(M_TRIM_THRESHOLD, 2147483647) && mallopt(M_TOP_PAD, 256 << 20);
 #else
@@ -218,8 +218,8 @@ bool mallocKeeps() {
 #endif
 }
 
-/// keepFreedMemory(): freed memory stays the process's. Giving it back and faulting it in again costs 1.1x to 1.6x. Whether
-/// malloc keeps it, too: large blocks are kept in any case.
+/// keepFreedMemory(): keeps freed memory in the process. Giving it back and faulting it in again costs 1.1x to 1.6x. Returns
+/// whether malloc keeps it too; large blocks are kept in any case.
 napi_value keepFreedMemory(napi_env env, State&, const Arguments&) {
   const bool kept = mallocKeeps();
   c10::SetCPUAllocator(&KeptBlocks::instance());
@@ -233,7 +233,7 @@ napi_value cudaDevices(napi_env env, State&, const Arguments&) {
   return toArray(env, cudaDeviceNames(), toText);
 }
 
-/// whyNoCuda(): empty where there is a device.
+/// whyNoCuda(): empty if a device exists.
 napi_value reasonOfNoCuda(napi_env env, State&, const Arguments&) { return toText(env, whyNoCuda()); }
 
 napi_value useDevice(napi_env env, State& state, const Arguments& arguments) {
@@ -279,13 +279,13 @@ napi_value onCopyStream(napi_env env, State& state, const Arguments& arguments) 
   return nullptr;
 }
 
-/// pin(array): whether its memory is pinned now and was not before. It must live until `unpin`.
+/// pin(array): returns whether its memory has become pinned. It must live until `unpin`.
 napi_value pin(napi_env env, State& state, const Arguments& arguments) {
   const at::Tensor bytes = over(env, arguments.at(0));
   return toBoolean(env, state.cuda.pin(bytes.data_ptr(), bytes.nbytes()));
 }
 
-/// unpin(): everything that `pin` has pinned.
+/// unpin(): unpins everything that `pin` has pinned.
 napi_value unpin(napi_env, State& state, const Arguments&) {
   state.cuda.unpin();
   return nullptr;

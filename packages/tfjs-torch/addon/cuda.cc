@@ -29,13 +29,13 @@ struct CudaState {
   at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
 
   ~CudaState() {
-    // Its memory is freed next, and may be pinned by another thread where it lies then.
+    // The memory is freed next; another thread may get the same addresses and pin them.
     if (pinned.empty()) return;
     try {
       const c10::cuda::CUDAGuard guard(device);
       for (void* data : pinned) cudaHostUnregister(data);
     } catch (const c10::Error&) {
-      // The driver has ended before this thread.
+      // The driver has shut down before this thread.
     }
   }
 };
@@ -47,12 +47,12 @@ CudaState& used(const Cuda& cuda) {
   return *cuda.state;
 }
 
-/// A pool whose last graph is gone takes no other.
+/// A pool cannot be reused once its last graph is freed.
 void renewPool(CudaState& cuda) {
   if (cuda.graphs.empty()) cuda.pool = at::cuda::graph_pool_handle();
 }
 
-/// Pinned memory belongs to pools, too, in newer ones of libtorch.
+/// In newer libtorch versions pinned memory belongs to pools too.
 template <typename Allocator>
 void endHostPool(Allocator* allocator, at::cuda::MempoolId_t pool) {
   if constexpr (requires { allocator->end_allocate_to_pool(pool); }) {
@@ -61,15 +61,15 @@ void endHostPool(Allocator* allocator, at::cuda::MempoolId_t pool) {
   }
 }
 
-/// After a capture that failed at its beginning or end: libtorch's allocators may go on as if it were capturing, and free nothing
-/// any more. They ask the graph what it captures: it has to live until here.
+/// Cleans up after a capture that failed at its beginning or end: libtorch's allocators may otherwise continue as if it were
+/// capturing and never free anything. They query the graph, so it has to live until here.
 void abandonPool(CudaState& cuda) {
   const auto device = static_cast<c10::DeviceIndex>(cuda.device);
   const auto attempt = [](auto end) {
     try {
       end();
     } catch (const c10::Error&) {
-      // It had ended that by itself.
+      // It had already ended.
     }
   };
   attempt([&] {
@@ -93,7 +93,7 @@ void Cuda::synchronize() {
 }
 
 std::vector<int64_t> Cuda::memory() const {
-  // The allocator begins with the first tensor.
+  // The first tensor initialises the allocator.
   if (!state || !c10::cuda::CUDACachingAllocator::get()->initialized()) return {0, 0, 0, 0};
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(state->device);
   size_t free = 0, total = 0;
@@ -104,7 +104,7 @@ std::vector<int64_t> Cuda::memory() const {
 
 void Cuda::beginGraph() {
   CudaState& cuda = used(*this);
-  // A graph takes its memory from the device: what kernels before it have left in the cache is of no use to it.
+  // A graph allocates from the device: it cannot use what earlier kernels left in the cache.
   c10::cuda::CUDACachingAllocator::emptyCache();
   cuda.capturing = std::make_unique<at::cuda::CUDAGraph>();
   try {
@@ -154,7 +154,7 @@ bool Cuda::pin(void* data, size_t sizeBytes) {
   std::set<void*>& pinned = used(*this).pinned;
   if (pinned.count(data)) return false;
   if (cudaHostRegister(data, sizeBytes, cudaHostRegisterDefault) != cudaSuccess) {
-    // Or the next kernel would find the error.
+    // Otherwise the next kernel would report the error.
     cudaGetLastError();
     return false;
   }
@@ -180,7 +180,7 @@ StreamGuard::StreamGuard(const Cuda& cuda) {
 std::vector<std::string> cudaDeviceNames() {
   std::vector<std::string> names;
   int count = 0;
-  // Why not is whyNoCuda's to say.
+  // whyNoCuda reports the reason.
   if (cudaGetDeviceCount(&count) != cudaSuccess) cudaGetLastError();
   for (int device = 0; device < count; device++) names.emplace_back(at::cuda::getDeviceProperties(device)->name);
   return names;

@@ -1,4 +1,4 @@
-// CUDA: a device, its streams, its graphs. Without TFJS_TORCH_CUDA everything here says that there is none.
+// CUDA: a device, its streams, its graphs. Without TFJS_TORCH_CUDA every function here reports that no device exists.
 #pragma once
 
 #include <cstdint>
@@ -8,36 +8,36 @@
 
 struct CudaState;
 
-/// The CUDA device of one thread of JavaScript.
+/// The CUDA device of one JavaScript thread.
 class Cuda {
  public:
   Cuda();
   ~Cuda();
-  /// Compute on this device from now on, on a stream of its own.
+  /// Compute on this device from now on, on a separate stream.
   void use(int device);
   void synchronize();
-  /// Bytes in tensors, bytes taken from the device, bytes free there, bytes there in all.
+  /// Bytes in tensors, bytes reserved on the device, free bytes of the device, total bytes of the device.
   std::vector<int64_t> memory() const;
-  /// From here to endGraph everything is captured, nothing runs.
+  /// From here to endGraph kernels are captured instead of run.
   void beginGraph();
   int64_t endGraph();
   void replayGraph(int64_t graph);
   void freeGraph(int64_t graph);
-  /// Copies asked for from now on start after what has been asked of the computation so far. As `onCopyStream` nothing where no
-  /// device is in use: a CPU computes and copies in order.
+  /// Copies queued from now on start after the computation queued so far. Like `onCopyStream` it has no effect if no device
+  /// is in use: a CPU computes and copies in order.
   void copiesAwaitComputation();
-  /// Whether what follows runs on the copies' stream, beside the computation.
+  /// Whether later work runs on the copy stream, in parallel with the computation.
   void onCopyStream(bool on);
   /// Pin a range of host memory, which must not be freed before `unpin`: copies to and from it run at full speed. Returns
-  /// whether that was new, and possible; where it is not, copies are slower.
+  /// whether it has become pinned: it may have been already, or pinning may fail, which only makes copies slower.
   bool pin(void* data, size_t sizeBytes);
-  /// Everything that is pinned.
+  /// Unpin everything.
   void unpin();
 
   std::unique_ptr<CudaState> state;
 };
 
-/// Puts this thread on the device's stream for as long as it lives.
+/// Puts this thread on the device's stream during its lifetime.
 class StreamGuard {
  public:
   explicit StreamGuard(const Cuda& cuda);
@@ -48,8 +48,8 @@ class StreamGuard {
   std::unique_ptr<Guard> guard_;
 };
 
-/// Names of the devices; empty where there is none, or no CUDA in the build.
+/// Names of the devices; empty if none exists or the build has no CUDA.
 std::vector<std::string> cudaDeviceNames();
 
-/// Why there is no device; empty where there is one.
+/// Why no device can be used; empty if one can.
 std::string whyNoCuda();

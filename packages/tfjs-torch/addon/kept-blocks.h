@@ -1,4 +1,4 @@
-// Large blocks of the CPU's memory, kept when tensors leave them.
+// Large blocks of CPU memory, kept when tensors are freed.
 #pragma once
 
 #include <c10/core/CPUAllocator.h>
@@ -8,8 +8,8 @@
 #include <mutex>
 #include <unordered_map>
 
-/// Keeps large blocks for the next tensor of about their size. A thread's heap in glibc has no block over 64 MB, and below that
-/// wastes what two blocks leave: such memory would be mapped and faulted in again each time.
+/// Keeps large blocks for the next tensor of about their size. A thread's heap in glibc has no blocks over 64 MB, and wastes the
+/// rest of a heap for smaller ones: such memory would be mapped and faulted in again each time.
 class KeptBlocks final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t size) override {
@@ -21,7 +21,7 @@ class KeptBlocks final : public c10::Allocator {
     return {block.data, block.data, &KeptBlocks::leave, c10::Device(c10::DeviceType::CPU)};
   }
 
-  /// oneDNN's scratch memory is taken and given back by its address alone.
+  /// oneDNN allocates and frees its scratch memory by address only.
   c10::DeleterFnPtr raw_deleter() const override { return &KeptBlocks::leave; }
 
   void copy_data(void* to, const void* from, size_t size) const override { default_copy_data(to, from, size); }
@@ -41,7 +41,7 @@ class KeptBlocks final : public c10::Allocator {
   static constexpr size_t smallest = size_t{16} << 20;
   static constexpr size_t mostKept = size_t{1} << 30;
 
-  /// The kept block that wastes least, taken out; none where none fits.
+  /// Removes and returns the kept block that wastes least; a null block if none fits.
   Block takeKept(size_t size) {
     const std::lock_guard<std::mutex> lock(mutex);
     auto best = kept.end();
@@ -56,7 +56,7 @@ class KeptBlocks final : public c10::Allocator {
     return block;
   }
 
-  /// What `make` allocates; where there is no memory for it, once more without the blocks that no tensor has.
+  /// Allocates with `make`; if memory is out, frees the kept blocks and tries once more.
   template <typename Make>
   auto withRoom(Make make) -> decltype(make()) {
     try {
@@ -82,13 +82,13 @@ class KeptBlocks final : public c10::Allocator {
     self.kept.push_back({data, found->second});
     self.keptBytes += found->second;
     self.sizes.erase(found);
-    // Those that nobody has taken for longest go first.
+    // The least recently used are freed first.
     while (self.keptBytes > mostKept) self.giveBackOldest();
   }
 
   std::mutex mutex;
   std::list<Block> kept;
   size_t keptBytes = 0;
-  /// Of the blocks that tensors have.
+  /// Sizes of the blocks that tensors use.
   std::unordered_map<void*, size_t> sizes;
 };

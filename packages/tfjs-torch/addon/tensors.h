@@ -7,10 +7,10 @@
 #include <stdexcept>
 #include <vector>
 
-/// A table of tensors. A number names a tensor until it is freed; 0 names none. Numbers are used again.
+/// A table of tensors. A number refers to a tensor until it is freed; 0 refers to none. Numbers are reused.
 class TensorTable {
  public:
-  /// Take a tensor in; it counts as temporary until a `release` keeps it.
+  /// Add a tensor; it is temporary until a `release` keeps it.
   int64_t add(at::Tensor tensor) {
     if (!tensor.defined()) return 0;
     int64_t handle;
@@ -35,17 +35,17 @@ class TensorTable {
     return handle > 0 && handle < static_cast<int64_t>(slots_.size()) && slots_[handle].defined();
   }
 
-  /// Free a tensor; no effect where it is not there any more.
+  /// Free a tensor; no effect if it was freed already.
   void free(int64_t handle) {
     if (!holds(handle)) return;
     slots_[handle].reset();
     free_.push_back(handle);
   }
 
-  /// What `release` takes to free everything added from now on.
+  /// A mark with which `release` frees everything added from now on.
   size_t mark() const { return temporaries_.size(); }
 
-  /// Free what was added since `mark`, but for `kept`.
+  /// Free the temporaries added since `mark`, except `kept`.
   void release(size_t mark, const std::vector<int64_t>& kept) {
     while (temporaries_.size() > mark) {
       const int64_t handle = temporaries_.back();

@@ -1,4 +1,4 @@
-// JavaScript values to and from the values that ATen's operators take and give.
+// Conversion between JavaScript values and the arguments and results of ATen's operators.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -23,7 +23,7 @@ inline double numberOf(napi_env env, napi_value value) {
   return number;
 }
 
-/// Whether an int64_t can hold it; a cast of any other number, NaN among them, does not have to give anything.
+/// Whether an int64_t can hold it; casting any other number, including NaN, is undefined behaviour.
 inline bool fitsInteger(double number) { return number >= -0x1p63 && number < 0x1p63; }
 
 inline int64_t integerOf(napi_env env, napi_value value) {
@@ -34,7 +34,7 @@ inline int64_t integerOf(napi_env env, napi_value value) {
   return static_cast<int64_t>(number);
 }
 
-/// For what is 32 bits wide: a number of threads, a device.
+/// A 32-bit integer: a number of threads, a device.
 inline int smallIntegerOf(napi_env env, napi_value value) {
   const int64_t integer = integerOf(env, value);
   if (integer < std::numeric_limits<int>::min() || integer > std::numeric_limits<int>::max()) {
@@ -104,18 +104,18 @@ napi_value toArray(napi_env env, const Items& items, ToItem toItem) {
   return array;
 }
 
-/// A number as ATen's Scalar: whole numbers are integers, which do not make a float of an integer tensor.
+/// A number as ATen's Scalar: whole numbers become integers, so that an integer tensor stays one.
 inline c10::IValue scalarOf(napi_env env, napi_value value) {
   napi_valuetype type;
   napi_typeof(env, value, &type);
   if (type == napi_boolean) return booleanOf(env, value);
   const double number = numberOf(env, value);
-  // Of larger ones not every one is a double.
+  // Not every larger integer is a double.
   const bool whole = std::abs(number) < 9e15 && number == std::trunc(number);
   return whole ? c10::IValue(static_cast<int64_t>(number)) : c10::IValue(number);
 }
 
-/// An argument of the type that the operator's schema asks for. Tensors are given by their number.
+/// An argument of the type in the operator's schema. Tensors are given by their number.
 inline c10::IValue argumentOf(napi_env env, napi_value value, const c10::TypePtr& type, const TensorTable& tensors) {
   switch (type->kind()) {
     case c10::TypeKind::OptionalType: {

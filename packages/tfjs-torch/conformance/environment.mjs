@@ -4,12 +4,12 @@ import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util.js';
 import { registerTorch } from '../src/index.ts';
 
 // TensorFlow.js's tests take jasmine's functions from the global object, and the backends when they are loaded: this
-// module comes before them.
+// module must come before them.
 
 const jasmine = jasmineRequire.core(jasmineRequire);
 jasmine.DEFAULT_TIMEOUT_INTERVAL = 20_000;
 
-/** Jasmine's environment, in which the tests describe themselves. */
+/** Jasmine's environment, in which the tests register themselves. */
 export const jasmineEnv = jasmine.getEnv();
 
 Object.assign(globalThis, jasmineRequire.interface(jasmine, jasmineEnv));

@@ -15,7 +15,7 @@ const { values: options } = parseArgs({
 });
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-// In dist, so that the addon is where the sources look for it.
+// In dist, so that the sources find the addon.
 const bundle = path('../dist/conformance.mjs');
 const reportFile = path('../out/conformance.json');
 
@@ -25,9 +25,9 @@ await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
-  // The tests' own files, so that they and the backend share one TensorFlow.js.
+  // The tests' ES modules, so that they and the backend share one TensorFlow.js.
   mainFields: ['module', 'main'],
-  // Their package says that importing them has no effects.
+  // Their package claims that imports have no side effects.
   ignoreAnnotations: true,
   banner: {
     js: "import { createRequire as forRequire } from 'node:module'; const require = forRequire(import.meta.url);",
@@ -37,7 +37,7 @@ await build({
 
 mkdirSync(path('../out'), { recursive: true });
 rmSync(reportFile, { force: true });
-// What the tests print goes to the other stream: standard output is the report's.
+// The tests' output goes to standard error: standard output is for the report.
 const { code, signal } = await runChild(process.execPath, [bundle], {
   stdio: ['ignore', 2, 2],
   env: {
@@ -62,7 +62,7 @@ else {
   console.log(`${passed} passed, ${failed.length} failed, ${pending} pending; messages: ${reportFile}`);
 }
 if (passed + failed.length === 0) {
-  console.error(`conformance: no test ran: none is named like --filter ${options.filter}`);
+  console.error(`conformance: no test ran: no name contains --filter ${options.filter}`);
   process.exit(2);
 }
 process.exit(failed.length === 0 ? 0 : 1);

@@ -1,5 +1,5 @@
 // The bundle's entry: TensorFlow.js's own tests on the backend `torch`. The environment variable CONFORMANCE_FILTER
-// chooses those whose name contains it, CONFORMANCE_DEVICE is where they compute, and CONFORMANCE_REPORT is the file that the report goes to, as JSON:
+// selects those whose name contains it, CONFORMANCE_DEVICE is the device, and CONFORMANCE_REPORT is the file for the report, as JSON:
 // {passed, pending, failed: [{name, messages}]}.
 import { writeFileSync } from 'node:fs';
 import { jasmineEnv } from './environment.mjs';
@@ -19,7 +19,7 @@ jasmineEnv.addReporter({
     else if (result.status === 'pending') report.pending++;
     else if (result.status === 'failed') fail(result);
   },
-  // What fails before or after the specs of a suite, and outside of all.
+  // Failures before or after the specs of a suite, or outside of all suites.
   suiteDone: failIfAny,
   jasmineDone: failIfAny,
 });

@@ -1,18 +1,18 @@
-// Where libtorch is on this machine, and how to get it from PyPI.
+// Finds libtorch on this machine, or installs it from PyPI.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runChild } from '../../../scripts/child-processes.mjs';
 
-/** What the person who sets up can act on: said on one line, or with what a program said. */
+/** An error that the user can act on: printed on one line, or with a program's output. */
 export class SetupError extends Error {}
 
-/** The wheel's version where nobody names one. */
+/** The wheel's default version. */
 const wheelVersion = '2.15.0';
 
 const python = process.env.PYTHON ?? 'python3';
 
-/** Describe the libtorch in a folder: version, C++ ABI, its CUDA if it has one; undefined where there is none. */
+/** Describe the libtorch in a folder: version, C++ ABI, its CUDA if it has one; undefined if the folder has no libtorch. */
 export function describeLibtorch(folder) {
   const header = ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']
     .map((path) => join(folder, path))
@@ -25,7 +25,7 @@ export function describeLibtorch(folder) {
   return { folder, version: version.join('.'), cxx11Abi, cuda: cudaOf(folder, version.join('.')) };
 }
 
-/** Headers of NVIDIA's that CUDA code of libtorch's includes, and what has them, as CUDA's toolkit calls it. */
+/** NVIDIA headers that libtorch's CUDA code includes, and the toolkit component that contains each. */
 const cudaHeaders = {
   'cuda_runtime_api.h': 'cudart',
   'crt/host_defines.h': 'crt',
@@ -35,8 +35,8 @@ const cudaHeaders = {
 };
 
 /**
- * The CUDA of a libtorch: folders with headers, of a toolkit or of the packages that PyTorch's wheel depends on, and the headers
- * that are in none of them; undefined where libtorch has none.
+ * The CUDA of a libtorch: folders with headers, from a toolkit or from the packages that PyTorch's wheel depends on, and the
+ * headers missing from all of them; undefined if libtorch has no CUDA.
  */
 function cudaOf(folder, version) {
   if (!existsSync(join(folder, 'lib/libtorch_cuda.so'))) return undefined;
@@ -49,18 +49,18 @@ function cudaOf(folder, version) {
     .map((path) => join(path, 'include'));
   const missingIn = (includes) =>
     Object.keys(cudaHeaders).filter((header) => !includes.some((path) => existsSync(join(path, header))));
-  // Each alone rather than both, which may be of two versions.
+  // Prefer one source alone: the two may be of different versions.
   const both = [...inPackages, ...toolkits];
   const includes = [toolkits, inPackages].find((folders) => missingIn(folders).length === 0) ?? both;
   return { includes: includes.filter((path) => existsSync(path)), missing: missingIn(includes) };
 }
 
-/** libtorch in a named folder, else the machine's PyTorch, else what an earlier set-up installed. */
+/** libtorch in a named folder, else the machine's PyTorch, else the one that an earlier set-up installed. */
 export async function findLibtorch({ folder, version }) {
   if (folder) {
     const described = describeLibtorch(folder);
     if (!described) {
-      throw new SetupError(`${folder} holds no libtorch: name the folder that has its lib and include folders`);
+      throw new SetupError(`${folder} does not contain libtorch: name the folder that has its lib and include folders`);
     }
     return described;
   }
@@ -72,7 +72,7 @@ export async function findLibtorch({ folder, version }) {
   return undefined;
 }
 
-/** The folder of the PyTorch that python3 would import; importing it would take seconds. */
+/** The folder of the PyTorch that python3 would import, without importing it, which takes seconds. */
 async function pythonTorch() {
   const script =
     'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
@@ -86,13 +86,13 @@ const cacheFolder = (version) => join(siteFolder(version), 'torch');
 /** Headers for a libtorch that this set-up did not install. */
 const headersFolder = (version) => join(cacheRoot(), 'tfjs-torch', `cuda-headers-${version}`);
 
-/** Install PyTorch's wheel into the cache folder: without its Python dependencies, and without CUDA's libraries where not wanted. */
+/** Install PyTorch's wheel into the cache folder, without its Python dependencies, and without CUDA's libraries unless wanted. */
 export async function installLibtorch({ version = wheelVersion, wantsCuda, run, needs }) {
   const site = siteFolder(version);
   await installInto(site, `libtorch ${version}`, { run, needs }, async (pip, unfinished) => {
     console.error(`tfjs-torch: installing libtorch ${version} from PyPI into ${site} ...`);
     await pip('--no-deps', `torch==${version}`);
-    // Without these even its CPU part does not load.
+    // Even its CPU part does not load without these.
     const libraries = requirements(unfinished, wantsCuda ? undefined : ['cupti', 'cudart']);
     if (libraries.length > 0) await pip(...libraries);
   });
@@ -100,12 +100,12 @@ export async function installLibtorch({ version = wheelVersion, wantsCuda, run, 
 }
 
 /**
- * The libtorch with all headers of CUDA: those that are missing are installed from PyPI. Throws where it has no CUDA, or nobody
- * knows which packages have them.
+ * The libtorch with all CUDA headers: missing ones are installed from PyPI. Throws if it has no CUDA, or if it is unknown
+ * which packages have the headers.
  */
 export async function completeCuda({ folder, version, cuda }, { run, needs }) {
   if (!cuda)
-    throw new SetupError(`the libtorch in ${folder} has no CUDA: name one that has in LIBTORCH, or a --version`);
+    throw new SetupError(`the libtorch in ${folder} has no CUDA: name one with CUDA in LIBTORCH, or a --version`);
   if (cuda.missing.length === 0) return describeLibtorch(folder);
   const site = dirname(folder);
   const isHere = folder === cacheFolder(version);
@@ -113,13 +113,13 @@ export async function completeCuda({ folder, version, cuda }, { run, needs }) {
     const what = `${cuda.missing.join(', ')} of CUDA ${cuda.missing.length > 1 ? 'are' : 'is'} missing beside ${folder}`;
     throw new SetupError(`${what}: install CUDA's toolkit, and name its folder in CUDA_HOME`);
   }
-  // Beside our own wheel the libraries are missing, too, where it was installed for the CPU.
+  // If our own wheel was installed for the CPU, the libraries are missing too.
   const into = isHere ? join(site, 'nvidia') : headersFolder(version);
   await installInto(into, "CUDA's headers", { run, needs }, async (pip, unfinished) => {
-    console.error(`tfjs-torch: installing what is missing of CUDA from PyPI: ${cuda.missing.join(', ')} ...`);
+    console.error(`tfjs-torch: installing missing parts of CUDA from PyPI: ${cuda.missing.join(', ')} ...`);
     await pip(...requirements(site, isHere ? undefined : cuda.missing.map((header) => cudaHeaders[header])));
     if (!isHere) return;
-    // pip would not add to the folder that is there.
+    // pip would not add to an existing folder.
     for (const name of readdirSync(join(unfinished, 'nvidia'))) {
       renameSync(join(unfinished, 'nvidia', name), join(unfinished, name));
     }
@@ -127,7 +127,7 @@ export async function completeCuda({ folder, version, cuda }, { run, needs }) {
   return describeLibtorch(folder);
 }
 
-/** Install packages by pip into a folder that is there whole or not at all. */
+/** Install packages with pip into a folder, completely or not at all. */
 async function installInto(site, what, { run, needs }, install) {
   await needs(
     python,
@@ -156,7 +156,7 @@ async function installInto(site, what, { run, needs }, install) {
   }
 }
 
-/** NVIDIA's packages that an installed wheel asks for: all, or only some, as CUDA's toolkit calls them. None of what is no wheel. */
+/** NVIDIA packages that an installed wheel requires: all, or only some toolkit components. Empty for other installations. */
 function requirements(site, only) {
   const metadata = readdirSync(site).find((name) => /^torch-.*\.dist-info$/.test(name));
   if (!metadata) return [];
@@ -166,7 +166,7 @@ function requirements(site, only) {
   const nvidia = wanted.filter((name) => name.startsWith('nvidia-') && isWanted(nameInToolkit(name)));
   const toolkit = /^cuda-toolkit\[(.*)\](==[\d.]+)/.exec(wanted.find((name) => name.startsWith('cuda-toolkit')));
   if (!toolkit) return nvidia;
-  // Since 2.10 a package of packages names most of them. The runtime's headers include the compiler's, which none of them has.
+  // Since 2.10 a meta-package names most of them. The runtime's headers include the compiler's (crt), which none of them has.
   const [, extras, version] = toolkit;
   const named = [...extras.split(','), 'crt'].filter(isWanted);
   return [...nvidia, ...(named.length > 0 ? [`cuda-toolkit[${named.join()}]${version}`] : [])];

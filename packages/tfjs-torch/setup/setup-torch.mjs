@@ -18,8 +18,8 @@ async function main() {
 
 Compiles the addon of the torch backend against the first of: --libtorch FOLDER (with lib/ and include/ in it), the
 environment variable LIBTORCH, the PyTorch of python3 (or of the environment variable PYTHON), the wheel from PyPI, which
-it installs into the cache folder. --version takes the wheel of that version. --cuda builds for CUDA where no NVIDIA driver
-is at hand now, or says why it cannot.`);
+it installs into the cache folder. --version uses the wheel of that version. --cuda builds for CUDA even without an NVIDIA
+driver, or says why it cannot.`);
     return;
   }
   const startMs = Date.now();
@@ -38,7 +38,7 @@ is at hand now, or says why it cannot.`);
   );
   const made = await compile(compiler, libtorch, cuda);
   await run(process.execPath, ['-e', `require(${JSON.stringify(made)})`]);
-  // What was there before serves until here, and stays where this one fails; a process that has it loaded keeps it.
+  // The old addon is replaced only now, so it stays if this build fails; a process that has it loaded keeps it.
   rmSync(join(buildFolder, 'build.json'), { force: true });
   renameSync(made, join(buildFolder, 'torch.node'));
   const record = {
@@ -51,13 +51,13 @@ is at hand now, or says why it cannot.`);
   console.error(`tfjs-torch: ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
 }
 
-/** The libtorch ready for CUDA; where it cannot be, and nobody has asked for it, for the CPU. */
+/** The libtorch, ready for CUDA; if that fails and --cuda was not given, for the CPU. */
 async function withCuda(libtorch, isAsked) {
   try {
     return { libtorch: await completeCuda(libtorch, { run, needs }), cuda: true };
   } catch (error) {
     if (isAsked || !(error instanceof SetupError)) throw error;
-    console.error(`tfjs-torch: building for the CPU alone, and this machine has a GPU. ${error.message}`);
+    console.error(`tfjs-torch: building only for the CPU, although this machine has a GPU. ${error.message}`);
     return { libtorch, cuda: false };
   }
 }
@@ -76,11 +76,11 @@ function readOptions() {
     }
     return values;
   } catch (error) {
-    throw new SetupError(`${error.message.split('. ')[0]}; --help tells the options`, { cause: error });
+    throw new SetupError(`${error.message.split('. ')[0]}; --help lists the options`, { cause: error });
   }
 }
 
-/** Compile the addon; returns its file, which is not yet in its place. */
+/** Compile the addon; returns its file, which is not installed yet. */
 async function compile(compiler, libtorch, cuda) {
   const { folder, cxx11Abi } = libtorch;
   mkdirSync(buildFolder, { recursive: true });
@@ -98,7 +98,7 @@ async function compile(compiler, libtorch, cuda) {
       return object;
     }),
   );
-  // CUDA's runtime comes with torch_cuda.
+  // torch_cuda brings CUDA's runtime.
   const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda'] : [])];
   const lib = join(folder, 'lib');
   const made = join(buildFolder, 'torch.new.node');
@@ -123,14 +123,14 @@ async function needs(program, args, what, hint) {
   try {
     await run(program, args);
   } catch (error) {
-    throw new SetupError(`${what} is needed, and ${program} does not run: ${hint}`, { cause: error });
+    throw new SetupError(`${what} is needed, but ${program} does not run: ${hint}`, { cause: error });
   }
 }
 
-/** Throws where libtorch is too old; `place` says which. */
+/** Throws if libtorch is too old; `place` begins the message. */
 function checkVersion(version, place) {
   if (compareVersions(version, oldestVersion) >= 0) return;
-  throw new SetupError(`${place} libtorch ${version}, and ${oldestVersion} or later is needed`);
+  throw new SetupError(`${place} libtorch ${version}, but ${oldestVersion} or later is needed`);
 }
 
 function compareVersions(a, b) {
@@ -141,7 +141,7 @@ function compareVersions(a, b) {
 try {
   await main();
 } catch (error) {
-  // What the system refuses, such as a folder that cannot be written, has a code.
+  // Errors of the system, such as a folder that cannot be written, have a code.
   console.error(error instanceof SetupError || error.code ? `tfjs-torch: ${error.message}` : error);
   process.exitCode = 2;
 }

@@ -2,13 +2,13 @@ import type { DataType } from '@tensorflow/tfjs-core';
 import { loadNative, withMemory, type Argument, type Handle } from './native.js';
 
 /**
- * ATen's operators by name: `aten.relu(x)`, `aten['add.Tensor'](a, b)`; arguments are those of the operator's schema, in
- * its order, and those left out take their defaults. The result counts as temporary: it is freed when the kernel that
- * asked for it returns, unless the kernel returns it.
+ * ATen's operators by name: `aten.relu(x)`, `aten['add.Tensor'](a, b)`. Arguments are those of the operator's schema, in
+ * its order; omitted ones take their defaults. The result is temporary: it is freed when the kernel that created it
+ * returns, unless the kernel returns it.
  */
 export const aten = operators<Handle>();
 
-/** The same operators, for those that return several tensors. */
+/** The same for operators that return several tensors. */
 export const atenTuple = operators<Handle[]>();
 
 /** Numbers of c10::ScalarType. */
@@ -23,7 +23,7 @@ export const scalarType = {
   bfloat16: 15,
 } as const;
 
-/** libtorch's scalar type of a dtype of TensorFlow.js. */
+/** libtorch's scalar type for a dtype of TensorFlow.js. */
 export const scalarTypeOf: Record<Exclude<DataType, 'string'>, number> & Record<string, number> = {
   float32: scalarType.float32,
   int32: scalarType.int32,

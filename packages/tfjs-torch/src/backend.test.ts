@@ -24,7 +24,7 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     tf.dispose([matrix, clone]);
   });
 
-  it('reads into shared memory, in the order of the shape whatever lies in memory', () => {
+  it('reads into shared memory, in the order of the shape whatever the layout in memory', () => {
     const target = new Float32Array(new SharedArrayBuffer(24));
     readInto(tf.transpose(tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3])), target);
     expect([...target]).toEqual([1, 4, 2, 5, 3, 6]);
@@ -33,7 +33,7 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
       [2, 2, 3, 2],
     );
     tf.conv2d(tf.ones<tf.Rank.R4>([1, 4, 4, 3]), filter, 1, 'valid');
-    // The convolution has laid the filter's data out anew.
+    // The convolution has rearranged the filter's data.
     expect([...filter.dataSync()]).toEqual(Array.from({ length: 24 }, (_, i) => i));
   });
 
@@ -48,17 +48,17 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     expect(tf.zeros([0, 3]).dataSync()).toEqual(new Float32Array(0));
   });
 
-  it('lives on after memory that there is not', () => {
+  it('survives a failed allocation', () => {
     const before = loadNative().tensorCount();
-    // TensorFlow.js makes zeros itself, and libtorch fills.
+    // TensorFlow.js makes the zeros itself; libtorch does the fill.
     expect(() => tf.zeros([2 ** 45])).toThrow(String(2 ** 45));
     expect(() => tf.fill([2 ** 45], 1)).toThrow(`${4 * 2 ** 45} bytes`);
     expect(loadNative().tensorCount()).toBe(before);
     expect([...tf.fill([2], 1).dataSync()]).toEqual([1, 1]);
   });
 
-  it.runIf(process.platform === 'linux')('gives kept memory back before it says that there is none', () => {
-    // The limit leaves the second tensor no room but the first one's, which is too large to be taken as it is.
+  it.runIf(process.platform === 'linux')('gives kept memory back before it reports that memory is out', () => {
+    // The limit leaves the second tensor only the first one's room, which is too large to be reused as it is.
     const script = `
       import { execFileSync } from 'node:child_process';
       import { readFileSync } from 'node:fs';
@@ -78,14 +78,12 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     `;
     const stdout = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     expect(JSON.parse(stdout)).toMatchObject({ code: 'OUT_OF_MEMORY', left: 0 });
-    expect(stdout).toMatch(/upload: out of memory: \d+ bytes were asked for, and \d+ are free/);
+    expect(stdout).toMatch(/upload: out of memory: \d+ bytes were requested, \d+ are free/);
   });
 
-  it.runIf(process.platform === 'linux')(
-    'keeps freed memory where it was asked for, and is the host’s guest else',
-    () => {
-      // Blocks too small for the addon's own keeping: malloc has them.
-      const script = (options: object) => `
+  it.runIf(process.platform === 'linux')('keeps freed memory only on request', () => {
+    // Blocks too small for the addon to keep: malloc holds them.
+    const script = (options: object) => `
       import { readFileSync } from 'node:fs';
       import { registerTorch } from '${new URL('../dist/index.js', import.meta.url).href}';
       import { loadNative } from '${new URL('../dist/native.js', import.meta.url).href}';
@@ -97,27 +95,26 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
       for (const handle of handles) loadNative().free(handle);
       console.log(JSON.stringify({ keepsFreedMemory, givenBackMib: beforeMib - takenMib() }));
     `;
-      const run = (options: object) =>
-        JSON.parse(
-          execFileSync(process.execPath, ['--input-type=module', '-e', script(options)], { encoding: 'utf8' }),
-        ) as { keepsFreedMemory: boolean; givenBackMib: number };
-      const guest = run({});
-      expect(guest.keepsFreedMemory).toBe(false);
-      expect(guest.givenBackMib).toBeGreaterThan(350);
-      const owner = run({ keepFreedMemory: true });
-      const isGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header;
-      expect(owner.keepsFreedMemory).toBe(isGlibc);
-      if (isGlibc) expect(owner.givenBackMib).toBeLessThan(50);
-    },
-  );
+    const run = (options: object) =>
+      JSON.parse(
+        execFileSync(process.execPath, ['--input-type=module', '-e', script(options)], { encoding: 'utf8' }),
+      ) as { keepsFreedMemory: boolean; givenBackMib: number };
+    const guest = run({});
+    expect(guest.keepsFreedMemory).toBe(false);
+    expect(guest.givenBackMib).toBeGreaterThan(350);
+    const owner = run({ keepFreedMemory: true });
+    const isGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header;
+    expect(owner.keepsFreedMemory).toBe(isGlibc);
+    if (isGlibc) expect(owner.givenBackMib).toBeLessThan(50);
+  });
 
-  it('refuses devices that are not there', () => {
+  it('refuses devices that do not exist', () => {
     expect(() => registerTorch({ device: 'tpu' })).toThrow('torch: tpu is not a device: choose cpu, cuda or cuda:N');
     const devices = loadNative().cudaDevices().length;
     const reason =
       devices === 0
-        ? `cuda:99 was asked for, and there is none: ${loadNative().whyNoCuda()}`
-        : `there are ${devices} CUDA devices`;
+        ? `cuda:99 was requested, but no CUDA device was found: ${loadNative().whyNoCuda()}`
+        : `cuda:99 was requested, but the last CUDA device is cuda:${devices - 1}`;
     expect(() => registerTorch({ device: 'cuda:99' })).toThrow(reason);
   });
 });
@@ -134,7 +131,7 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
       const x = tf.fill<tf.Rank.R4>([1, 16, 16, 1], 1 + 2 ** -10);
       const y = tf.conv2d(x, tf.ones([1, 1, 1, 1]), 1, 'valid');
       expect(y.dtype).toBe('float32');
-      // bfloat16 has 8 bits of mantissa, and 256 of them added up in it would have stopped at 256.
+      // bfloat16 has 8 bits of mantissa: a sum in it would have stopped at 256.
       expect(y.dataSync()[0]).toBe(1);
       expect(tf.sum(tf.add(y, 1)).dataSync()[0]).toBe(512);
       expect(tf.sum(x).dataSync()[0]).toBeCloseTo(256.25, 4);
@@ -142,9 +139,9 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
     expect(loadNative().tensorCount()).toBe(before);
   });
 
-  it('lays a filter’s copy out as it lays the filter out', () => {
+  it('gives a filter’s copy the filter’s layout', () => {
     const filter = tf.ones<tf.Rank.R4>([3, 3, 4, 5]);
-    // A convolution's inputs become bfloat16 before it knows which of them is the filter.
+    // A convolution's inputs become bfloat16 before it knows which one is the filter.
     tf.dispose(tf.conv2d(tf.ones<tf.Rank.R4>([1, 4, 4, 4]), filter, 1, 'same'));
     const strideOf = aten['stride.int'];
     const [handle, inputAxis] = [torchBackend().filterHandleOf(filter), 1];
@@ -152,7 +149,7 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
     filter.dispose();
   });
 
-  it('multiplies a dense weight’s gradient out in float32', () => {
+  it('computes a dense weight’s gradient in float32', () => {
     tf.tidy(() => {
       const x = tf.tensor2d([1 + 2 ** -10, 2, 3, 4], [2, 2]);
       const dy = tf.tensor2d([1, 0, 10, 1], [2, 2]);
@@ -161,7 +158,7 @@ describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:t
     });
   });
 
-  it('takes new values for weights that it has a copy of', () => {
+  it('updates its copies of weights with new values', () => {
     const weights = tf.variable(tf.ones([2, 2]));
     const product = () => tf.tidy(() => tf.matMul(tf.ones([1, 2]), weights as tf.Tensor2D).dataSync()[0]);
     expect(product()).toBe(2);

@@ -15,16 +15,16 @@ import { arrayFor, dtypes, narrowed, toFloat32, toInt32, toUint8 } from './value
 
 type DataId = TensorInfo['dataId'];
 
-/** How numbers are computed: float32, or convolutions and matrix products in bfloat16 with activations kept as bfloat16. */
+/** float32, or convolutions and matrix products in bfloat16 with activations kept as bfloat16. */
 export type Precision = 'f32' | 'bf16';
 
-/** The handle of no tensor. */
+/** The handle that refers to no tensor. */
 const none: Handle = 0;
 
-/** What the backend holds of one dataId. */
+/** The backend's data for one dataId. */
 interface Entry {
   handle: Handle;
-  /** Of the handle; TensorFlow.js may look at the same data in other shapes. */
+  /** Shape of the handle's tensor; TensorFlow.js may view the same data in other shapes. */
   shape: number[];
   dtype: DataType;
   refCount: number;
@@ -32,18 +32,18 @@ interface Entry {
   strings?: Uint8Array[];
   /** A bfloat16 copy for convolutions and matrix products. */
   low?: Handle;
-  /** Whether the data lie as a convolution's filter: physically output, height, width, input. */
+  /** Whether the data have a convolution filter's layout: physically output, height, width, input. */
   isFilter?: boolean;
-  /** Where new values of tensors that are overwritten together arrive, at the first of them. */
+  /** Receives the new values of tensors that are overwritten together; held by the first of them. */
   staging?: Staging;
 }
 
-/** TensorFlow.js's storage on libtorch. Every dataId is one tensor of the addon's. */
+/** TensorFlow.js's storage on libtorch. Every dataId is one tensor of the addon. */
 export class TorchBackend extends KernelBackend {
   private readonly native = loadNative();
   private readonly entries = new DataStorage<Entry>(this, engine());
   private readonly constants = new Map<string, Handle>();
-  /** Memory that is pinned: its addresses must not become another array's. */
+  /** Pinned memory, kept alive so that its addresses are not reused. */
   private readonly pinned: ArrayBufferLike[] = [];
 
   /** `device` is cpu or cuda:N. */
@@ -54,7 +54,7 @@ export class TorchBackend extends KernelBackend {
     super();
   }
 
-  /** A kernel's result: takes the handle over. */
+  /** A kernel's result: takes ownership of the handle. */
   output(handle: Handle): TensorInfo {
     const type = this.native.scalarType(handle);
     const kept = type in narrowed ? aten['to.dtype'](handle, narrowed[type]) : handle;
@@ -65,7 +65,7 @@ export class TorchBackend extends KernelBackend {
     return { dataId, shape, dtype };
   }
 
-  /** A result that needs no more than one scope of temporaries. */
+  /** The result of `make`, whose temporaries are freed. */
   outputOf(make: () => Handle): TensorInfo {
     return this.output(keep(make));
   }
@@ -75,7 +75,7 @@ export class TorchBackend extends KernelBackend {
     return this.outputOf(() => this.uploadLevels(levels, shape, scale, shift));
   }
 
-  /** Put new 8-bit levels in the place of a tensor that `fromLevels` made. */
+  /** Overwrite a tensor that `fromLevels` made with new 8-bit levels. */
   overwriteLevels({ dataId, shape }: TensorInfo, levels: Uint8Array, scale: number, shift: number): void {
     const { handle } = this.entries.get(dataId);
     scope(() => aten.copy_(handle, this.uploadLevels(levels, shape, scale, shift)));
@@ -91,16 +91,16 @@ export class TorchBackend extends KernelBackend {
     return this.entries.get(dataId).handle;
   }
 
-  /** Another look at a tensor's data, in another shape of the same size. */
+  /** A view of a tensor's data, in another shape of the same size. */
   view({ dataId, dtype }: TensorInfo, shape: number[]): TensorInfo {
     this.incRef(dataId);
     return { dataId, shape, dtype };
   }
 
-  /** A tensor's handle, in its shape, as libtorch has it: float32 may be bfloat16. It stays the backend's. */
+  /** A tensor's handle, in its shape, as stored: float32 may be bfloat16. It stays the backend's. */
   handleOf({ dataId, shape }: TensorInfo): Handle {
     const entry = this.entries.get(dataId);
-    if (entry.strings) throw new Error('a tensor of strings is not for this kernel');
+    if (entry.strings) throw new Error('this kernel does not take tensors of strings');
     return util.arraysEqual(entry.shape, shape) ? entry.handle : aten.reshape(entry.handle, shape);
   }
 
@@ -111,7 +111,7 @@ export class TorchBackend extends KernelBackend {
     return aten['to.dtype'](handle, scalarTypeOf[info.dtype]);
   }
 
-  /** A tensor's handle, in its shape, as convolutions and matrix products take it under the precision. */
+  /** A tensor's handle, in its shape, in the precision of convolutions and matrix products. */
   computeHandleOf(info: TensorInfo): Handle {
     const handle = this.handleOf(info);
     if (this.precision === 'f32' || info.dtype !== 'float32') return handle;
@@ -123,7 +123,7 @@ export class TorchBackend extends KernelBackend {
 
   /**
    * A filter [height, width, input, output] as convolutions take it: logically [output, input, height, width], physically
-   * channels last. The first use as a filter lays its data so; to other kernels nothing changes.
+   * channels last. The first use as a filter rearranges its data; other kernels see no change.
    */
   filterHandleOf(info: TensorInfo): Handle {
     const entry = this.entries.get(info.dataId);
@@ -132,7 +132,7 @@ export class TorchBackend extends KernelBackend {
       const before = entry.handle;
       entry.handle = keep(() => aten.permute(aten.contiguous(aten.permute(before, [3, 0, 1, 2])), [1, 2, 3, 0]));
       this.native.free(before);
-      // Of the layout before: oneDNN would bring it into its own, two to three times slower, at every use.
+      // It has the old layout: oneDNN would reorder it at every use, two to three times slower.
       if (entry.low) this.native.free(entry.low);
       entry.low = undefined;
     }
@@ -156,7 +156,7 @@ export class TorchBackend extends KernelBackend {
 
   private upload(values: BackendValues, shape: number[], dtype: DataType): Handle {
     if (values.length === 1 && dtype !== 'complex64') {
-      // A kernel's argument rather than a copy from the host, which no graph can hold.
+      // A kernel's argument instead of a copy from the host, which a graph cannot hold.
       return aten.full(shape, Number(values[0]), scalarTypeOf[dtype], undefined, this.device);
     }
     if (dtype === 'complex64') {
@@ -181,14 +181,14 @@ export class TorchBackend extends KernelBackend {
     return this.readSync(dataId);
   }
 
-  /** Copy a tensor's elements to `target`, which may lie on shared memory. */
+  /** Copy a tensor's elements to `target`, which may be in shared memory. */
   readInto({ dataId, shape }: TensorInfo, target: NumericArray): void {
     scope(() => this.native.read(this.handleOf({ dataId, shape, dtype: 'float32' }), target));
   }
 
   /**
-   * Put a vector's elements in tensors' places, one tensor after the other; on CUDA beside the computation. Results computed
-   * from the tensors are not touched.
+   * Overwrite tensors with a vector's elements, one tensor after the other; on CUDA in parallel with the computation. Results
+   * already computed from the tensors do not change.
    */
   overwrite(tensors: TensorInfo[], vector: NumericArray): void {
     const entries = tensors.map(({ dataId }) => this.entries.get(dataId));
@@ -204,22 +204,22 @@ export class TorchBackend extends KernelBackend {
       scope(() => overwriteBeside(entries[0].staging as Staging, handles, vector));
     }
     for (const { handle, low } of entries) {
-      // In its place: a captured graph reads it there.
+      // In place: a captured graph reads it there.
       if (low) scope(() => aten.copy_(low, handle));
     }
   }
 
-  /** Copy a tensor's elements to `target` as soon as what was asked for before `copiesAwaitComputation` is computed. */
+  /** Copy a tensor's elements to `target` as soon as the work queued before `copiesAwaitComputation` is done. */
   readBeside(info: TensorInfo, target: NumericArray): void {
     beside(() => this.readInto(info, target));
   }
 
-  /** Let a CUDA device copy to and from an array's whole buffer at full speed, until `unpin`; it is kept as long. */
+  /** Let a CUDA device copy to and from an array's whole buffer at full speed, until `unpin`, which also releases it. */
   pin({ buffer }: NumericArray): void {
     if (this.device !== 'cpu' && this.native.pin(new Uint8Array(buffer))) this.pinned.push(buffer);
   }
 
-  /** Every array is as it was before it was pinned. */
+  /** Unpin every array. */
   unpin(): void {
     if (this.device !== 'cpu') this.native.unpin();
     this.pinned.length = 0;
@@ -274,12 +274,12 @@ export class TorchBackend extends KernelBackend {
   }
 
   override dispose(): void {
-    // Tensors that still live are moved to another backend by whoever uses them next.
+    // TensorFlow.js moves tensors that still exist to another backend at their next use.
     for (const handle of this.constants.values()) this.native.free(handle);
     this.constants.clear();
   }
 
-  /** A constant vector on the device, made once. It stays the backend's. */
+  /** A constant vector on the device, created once. It stays the backend's. */
   constant(values: number[]): Handle {
     const key = values.join();
     let handle = this.constants.get(key);
@@ -290,11 +290,11 @@ export class TorchBackend extends KernelBackend {
     return handle;
   }
 
-  /** Make a tensor of values. */
+  /** Create a tensor with these values. */
   make(values: BackendValues, shape: number[], dtype: DataType): TensorInfo {
     return { dataId: this.write(values, shape, dtype), shape, dtype };
   }
 }
 
-/** The TorchBackend that computes now. */
+/** The current backend, which must be a TorchBackend. */
 export const torchBackend = (): TorchBackend => engine().backend as TorchBackend;

@@ -4,8 +4,8 @@ import { beside, createStaging, freeStaging, overwriteBeside } from './beside.js
 import { loadNative, probe, type Handle } from './native.js';
 import { scope } from './temporaries.js';
 
-describe.skipIf(!probe().found)('values that arrive beside the computation (after npm run setup:torch)', () => {
-  it('go to tensors of any layout in memory, and leave nothing when their room is freed', () => {
+describe.skipIf(!probe().found)('values copied in parallel with the computation (after npm run setup:torch)', () => {
+  it('go to tensors of any memory layout, and leave nothing behind when their staging is freed', () => {
     const native = loadNative();
     const before = native.tensorCount();
     const read = (handle: Handle, length: number) => {

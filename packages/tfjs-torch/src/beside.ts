@@ -8,7 +8,7 @@ export interface Staging {
   parts: Handle[];
 }
 
-/** Copy beside a CUDA device's computation: what `run` copies waits for copies alone. On a CPU nothing runs beside another. */
+/** Copy in parallel with a CUDA device's computation: the copies of `run` wait only for other copies. On a CPU all is in order. */
 export function beside(run: () => void): void {
   const native = loadNative();
   native.onCopyStream(true);
@@ -19,7 +19,7 @@ export function beside(run: () => void): void {
   }
 }
 
-/** Room on a device for a vector of tensors of these shapes. */
+/** Allocate a vector on a device for tensors of these shapes. */
 export function createStaging(shapes: number[][], device: string): Staging {
   const sizes = shapes.map((shape) => shape.reduce((product, side) => product * side, 1));
   const length = sizes.reduce((sum, size) => sum + size, 0);
@@ -28,20 +28,20 @@ export function createStaging(shapes: number[][], device: string): Staging {
     const pieces = atenTuple.split_with_sizes(room, sizes);
     return [room, ...pieces.map((piece, i) => aten.view(piece, shapes[i]))];
   });
-  // Zeros are computed, too.
+  // The zeros are a computation too.
   loadNative().copiesAwaitComputation();
   return { vector, parts };
 }
 
 /**
- * Put values in the places of a staging's tensors: in one copy to the device, which waits for no kernel, and from there after
- * the kernels asked for before.
+ * Overwrite tensors through a staging: one copy to the device, which waits for no kernel, then copies on the device, after
+ * the kernels queued before.
  */
 export function overwriteBeside({ vector, parts }: Staging, places: Handle[], values: NumericArray): void {
   const native = loadNative();
   beside(() => native.overwrite(vector, values));
   for (const [i, place] of places.entries()) aten.copy_(place, parts[i]);
-  // The next values may not come before.
+  // The next values must not arrive before that.
   native.copiesAwaitComputation();
 }
 

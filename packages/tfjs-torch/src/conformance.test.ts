@@ -17,11 +17,11 @@ describe.skipIf(!probe().found)('on the torch backend (after npm run setup:torch
       encoding: 'utf8',
       maxBuffer: 2 ** 28,
     });
-    if (!stdout) throw new Error(`the suite gave no report: ${stderr.slice(-2000)}`);
+    if (!stdout) throw new Error(`the suite wrote no report: ${stderr.slice(-2000)}`);
     const { passed, pending, failed } = JSON.parse(stdout) as Report;
     expect(failed).toEqual([]);
     expect(passed).toBeGreaterThanOrEqual(4225);
-    // Those that TensorFlow.js itself leaves out.
+    // TensorFlow.js itself skips these.
     expect(pending).toBe(5);
   });
 });

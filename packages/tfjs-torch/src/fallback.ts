@@ -12,8 +12,8 @@ import type { TorchBackend } from './backend.js';
 let cpuBackend: MathBackendCPU | undefined;
 
 /**
- * Run a kernel of TensorFlow.js's plain JavaScript backend: its inputs cross to JavaScript, and its results back. Throws
- * an Error where that backend does not have it either.
+ * Run a kernel of TensorFlow.js's plain JavaScript backend: inputs are copied to JavaScript, and results back. Throws an
+ * Error if that backend does not have it either.
  */
 export const runOnCpu = (
   kernelName: string,
@@ -35,15 +35,15 @@ export const runOnCpu = (
     lent.push(...[outputs].flat());
     return Array.isArray(outputs) ? outputs.map(take) : take(outputs);
   } finally {
-    // A result may be an input, and is freed once.
+    // A result may be an input, which must be freed only once.
     for (const dataId of new Set(lent.map((info) => info.dataId))) cpu.disposeData(dataId, true);
   }
 };
 
-/** The JavaScript backend. Its advice to install a faster one, which it gives at its first use, is not for those who have one. */
+/** The JavaScript backend, without the advice to install a faster one that it logs at its first use. */
 const createCpu = (): MathBackendCPU => Object.assign(new MathBackendCPU(), { firstUse: false });
 
-/** Copy of a tensor on the JavaScript backend. Some of its kernels ask for the rank, which tensors have and infos do not. */
+/** Copy of a tensor on the JavaScript backend. Some of its kernels read the rank, which tensors have and infos do not. */
 function write(
   cpu: MathBackendCPU,
   values: BackendValues,

@@ -10,7 +10,7 @@ describe.skipIf(!probe().found)('all or nothing (after npm run setup:torch)', ()
     await tf.setBackend('torch');
   });
 
-  it('keeps what was made, and leaves nothing where it throws', () => {
+  it('keeps the new tensors, and leaves none if it throws', () => {
     const before = loadNative().tensorCount();
     const made = allOrNothing(() => {
       const x = tf.tensor1d([1, 2]);

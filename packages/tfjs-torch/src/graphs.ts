@@ -1,19 +1,19 @@
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
 import { loadNative } from './native.js';
 
-/** Kernels that were asked for once and run again by one call. */
+/** Captured kernels that one call runs again. */
 export interface Graph {
-  /** Run everything again, on what lies in the same tensors now. Results lie where they lay at the capture. */
+  /** Run the kernels again on the current values of the same tensors. Results are written to the tensors of the capture. */
   replay(): void;
 }
 
-/** Capture what `run` asks of the device as a graph; nothing runs before its first replay. */
+/** Capture the device work of `run` as a graph; nothing runs before its first replay. */
 export type Capture = <Result>(run: () => Result) => { graph: Graph; result: Result };
 
 /**
- * Capture CUDA graphs: `make` calls `capture` for each, which may use tensors of those before it. What is captured may make and
- * dispose tensors; it must not read any, nor write any from the host. What it leaves undisposed is the graphs' memory. Throws
- * libtorch's error where an operator cannot be captured, or there is not enough memory; nothing stays of any graph then.
+ * Capture CUDA graphs: `make` calls `capture` for each, which may use tensors of earlier graphs. Captured code may create and
+ * dispose tensors; it must not read any, nor write any from the host. Tensors it does not dispose are the graphs' memory. Throws
+ * libtorch's error if an operator cannot be captured or memory runs out; then every graph is freed.
  */
 export function captureGraphs<Result>(make: (capture: Capture) => Result): Result {
   const native = loadNative();
@@ -39,7 +39,7 @@ export function captureGraphs<Result>(make: (capture: Capture) => Result): Resul
   }
 }
 
-/** What `run` makes is the caller's, as without a scope; where it throws, it leaves no tensor behind. */
+/** Tensors that `run` makes belong to the caller, as without a scope; if it throws, none is left behind. */
 export function allOrNothing<Result>(run: () => Result): Result {
   engine().startScope('all or nothing');
   try {
@@ -52,15 +52,15 @@ export function allOrNothing<Result>(run: () => Result): Result {
   }
 }
 
-/** What `readBeside` copies from now on has been asked of the computation before this. */
+/** Make later `readBeside` copies wait for the computation queued so far. */
 export const copiesAwaitComputation = (): void => loadNative().copiesAwaitComputation();
 
-/** End a capture that failed; the first error tells why, not this one's. */
+/** End a capture that failed. Any error here is ignored: the first one says why. */
 function abandonCapture(): void {
   const native = loadNative();
   try {
     native.freeGraph(native.endGraph());
   } catch {
-    // The capture had ended by its own error.
+    // The failure had already ended the capture.
   }
 }

@@ -14,37 +14,37 @@ export interface TorchOptions {
   /** cpu, cuda, or cuda:N. */
   device?: string;
   precision?: Precision;
-  /** Threads that a kernel uses on the CPU; as many as libtorch likes where left out. */
+  /** Threads that a kernel uses on the CPU; libtorch's default if omitted. */
   threads?: number;
-  /** Only algorithms that give the same bits every time. */
+  /** Use only algorithms that give the same bits every time. */
   deterministic?: boolean;
   /** float32 convolutions and matrix products on CUDA may round to TF32. */
   tf32?: boolean;
   /**
-   * Memory that is freed stays this process's, of whatever libtorch and malloc hold in any thread: on the CPU that is up to 1.6x
-   * faster, and the process takes more. For processes that do little else.
+   * Keep freed memory in this process: all that libtorch and malloc free, in any thread. On the CPU this is up to 1.6x faster, but
+   * the process takes more memory. For processes that do little else.
    */
   keepFreedMemory?: boolean;
 }
 
-/** What computes. */
+/** Properties of the registered backend. */
 export interface TorchInfo {
   /** libtorch's version. */
   version: string;
   /** cpu, or the CUDA device's name. */
   device: string;
-  /** What kernels on the CPU use of the processor: DEFAULT, AVX2, AVX512, ... */
+  /** Instruction set of the CPU kernels: DEFAULT, AVX2, AVX512, ... */
   cpuCapability: string;
   threads: number;
-  /** Whether freed memory is kept; false where it was asked for, and malloc has not taken it. */
+  /** Whether freed memory is kept; false also if it was requested but malloc refused. */
   keepsFreedMemory: boolean;
 }
 
 let kernelsDefined = false;
 
 /**
- * Register the backend `torch` with TensorFlow.js, in this thread; `tf.setBackend('torch')` then takes it. The last call's
- * options count. Throws an Error of one line where the addon is not there, or the device is not.
+ * Register the backend `torch` with TensorFlow.js in this thread; `tf.setBackend('torch')` then selects it. The last call's
+ * options apply. Throws a one-line Error if the addon or the device is missing.
  */
 export function registerTorch(options: TorchOptions = {}): TorchInfo {
   const { device = 'cpu', precision = 'f32', deterministic = true, tf32 = false, keepFreedMemory = false } = options;
@@ -60,38 +60,38 @@ export function registerTorch(options: TorchOptions = {}): TorchInfo {
     kernelsDefined = true;
   }
   if (findBackendFactory(backendName)) removeBackend(backendName);
-  // The best there is, in TensorFlow.js's own order of choice.
+  // Higher than every other backend in TensorFlow.js's order of choice.
   registerBackend(backendName, () => new TorchBackend(device === 'cuda' ? 'cuda:0' : device, precision), 4);
   return { version: native.version, device: name, cpuCapability: native.cpuCapability(), threads, keepsFreedMemory };
 }
 
-/** Names of the CUDA devices that the addon can use; empty where it was built without CUDA or there is none. */
+/** Names of the CUDA devices that the addon can use; empty if it was built without CUDA or none exists. */
 export const cudaDevices = (): string[] => loadNative().cudaDevices();
 
-/** Why `cudaDevices` names none, in the words of CUDA. */
+/** Why `cudaDevices` is empty, as reported by CUDA. */
 export const whyNoCuda = (): string => loadNative().whyNoCuda();
 
-/** Bytes on a CUDA device. */
+/** Memory of a CUDA device in bytes. */
 export interface CudaMemory {
   /** In tensors of this process. */
   allocated: number;
-  /** Taken from the device by this process's tensors, and kept for others. */
+  /** Allocated by this process, for present and future tensors. */
   reserved: number;
-  /** Free for anybody, and all there are. */
+  /** Free for any process, of the total. */
   free: number;
   total: number;
 }
 
-/** Memory of the CUDA device in use; all 0 where there is none. Waits for nothing on the device. */
+/** Memory of the CUDA device in use; all 0 if none is. Does not wait for the device. */
 export function cudaMemory(): CudaMemory {
   const [allocated, reserved, free, total] = loadNative().deviceMemory();
   return { allocated, reserved, free, total };
 }
 
-/** How many tensors of libtorch's this thread holds, of whatever use: what tells a leak. */
+/** The number of libtorch tensors of any kind that this thread holds, which shows leaks. */
 export const tensorCount = (): number => loadNative().tensorCount();
 
-/** Take a CUDA device; returns its name. */
+/** Use a CUDA device; returns its name. */
 function useCuda(device: string): string {
   const native = loadNative();
   const match = /^cuda(?::(\d+))?$/.exec(device);
@@ -100,13 +100,11 @@ function useCuda(device: string): string {
   const index = Number(match[1] ?? 0);
   if (devices.length === 0) {
     throw new Error(
-      `torch: ${device} was asked for, and there is none: ${native.whyNoCuda()}; choose cpu, or run npm run setup:torch where there is a GPU`,
+      `torch: ${device} was requested, but no CUDA device was found: ${native.whyNoCuda()}; choose cpu, or run npm run setup:torch on a machine with a GPU`,
     );
   }
   if (index >= devices.length) {
-    throw new Error(
-      `torch: ${device} was asked for, and there are ${devices.length} CUDA devices: the last is cuda:${devices.length - 1}`,
-    );
+    throw new Error(`torch: ${device} was requested, but the last CUDA device is cuda:${devices.length - 1}`);
   }
   native.useDevice(index);
   return devices[index];

@@ -14,7 +14,7 @@ describe.skipIf(!probe().found)('kernels (after npm run setup:torch)', () => {
   const run = (name: string, inputs: Record<string, tf.Tensor>) =>
     tf.engine().runKernel(name, inputs) as unknown as tf.Tensor;
 
-  it('leave one tensor of libtorch for each result', () => {
+  it('leave one libtorch tensor for each result', () => {
     const image = tf.ones<tf.Rank.R4>([1, 5, 5, 3]);
     const filter = tf.ones<tf.Rank.R4>([3, 3, 3, 4]);
     const before = loadNative().tensorCount();
@@ -27,11 +27,11 @@ describe.skipIf(!probe().found)('kernels (after npm run setup:torch)', () => {
       tf.topk(image, 2).indices,
       tf.batchNorm(image, tf.zeros([3]), tf.ones([3])),
     ];
-    // top-k has values, too, and the batch norm's two arguments stay.
+    // top-k returns values too, and the batch norm's two arguments stay.
     expect(loadNative().tensorCount()).toBe(before + results.length + 3);
   });
 
-  it('leave nothing after tidy', () => {
+  it('leave nothing behind after tidy', () => {
     const attributes = { strides: 1, pad: 'same', dataFormat: 'NHWC', filterShape: [3, 3, 3, 2] };
     const step = () =>
       tf.tidy(() => {
@@ -59,7 +59,7 @@ describe.skipIf(!probe().found)('kernels (after npm run setup:torch)', () => {
     expect(loadNative().tensorCount()).toBe(before);
   });
 
-  it('may give an input back: the result is freed by itself', () => {
+  it('may return an input: the result is freed separately', () => {
     define<{ x: tf.TensorInfo }>('NothingForTheTest', ({ x }) => x);
     const x = tf.tensor1d([1, 2]);
     const y = run('NothingForTheTest', { x });
@@ -67,7 +67,7 @@ describe.skipIf(!probe().found)('kernels (after npm run setup:torch)', () => {
     expect([...y.dataSync()]).toEqual([1, 2]);
   });
 
-  it('of strings and ragged tensors are those of plain JavaScript', () => {
+  it('for strings and ragged tensors are those of plain JavaScript', () => {
     const words = tf.concat([tf.tensor1d(['a', 'b']), tf.tensor1d(['ü'])]);
     expect(words.dataSync()).toEqual(['a', 'b', 'ü']);
     expect([...tf.equal(words, tf.tensor1d(['a', 'x', 'ü'])).dataSync()]).toEqual([1, 0, 1]);

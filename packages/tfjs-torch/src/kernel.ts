@@ -7,19 +7,19 @@ import { loadNative, type Handle } from './native.js';
 export const backendName = 'torch';
 
 /**
- * A kernel's inputs as handles; a list where TensorFlow.js gives a list. TensorFlow.js's types do not tell which are
+ * A kernel's inputs as handles; a list if TensorFlow.js passes a list. TensorFlow.js's types do not show which are
  * optional: biases and the weights of fused activations may be undefined.
  */
 type Handles<Inputs> = { [Name in keyof Inputs]-?: Handle };
 
-/** What a kernel is told besides its inputs' handles. */
+/** A kernel's arguments besides its inputs' handles and attributes. */
 export interface Context<Inputs> {
   backend: TorchBackend;
-  /** The inputs as TensorFlow.js has them: their shapes and dtypes. */
+  /** TensorFlow.js's description of the inputs: their shapes and dtypes. */
   infos: { [Name in keyof Inputs]-?: NonNullable<Inputs[Name]> };
 }
 
-/** Compute a kernel's result from handles: one, or several. What it makes and does not return is freed after it. */
+/** Compute a kernel's result, or several, from handles. Handles that it creates but does not return are freed afterwards. */
 type Run<Inputs, Attributes> = (
   inputs: Handles<Inputs>,
   attributes: Attributes,
@@ -27,8 +27,8 @@ type Run<Inputs, Attributes> = (
 ) => Handle | Handle[];
 
 /**
- * Which form inputs take: `full` has no bfloat16, `stored` has what is in memory, `compute` has what convolutions and
- * matrix products take.
+ * Form of the inputs: `full` has no bfloat16, `stored` is as in memory, `compute` has the precision of convolutions and
+ * matrix products.
  */
 export type Form = 'full' | 'stored' | 'compute';
 
@@ -37,7 +37,7 @@ const registered = new Set<string>();
 /** The names of the kernels that run on libtorch. */
 export const registeredKernels = (): ReadonlySet<string> => registered;
 
-/** Register a kernel that computes with handles. Strings, which libtorch does not know, are TensorFlow.js's own kernel's. */
+/** Register a kernel that computes with handles. Strings, which libtorch lacks, go to TensorFlow.js's own kernel. */
 export function define<Inputs, Attributes = object>(
   name: string,
   run: Run<Inputs, Attributes>,
@@ -57,7 +57,7 @@ export function define<Inputs, Attributes = object>(
       const infos = inputs as unknown as Context<Inputs>['infos'];
       const result = run(handles as Handles<Inputs>, attrs as Attributes, { backend, infos });
       const given = Object.values<Handle>(handles as Record<string, Handle>);
-      // A kernel with nothing to do may give an input back, which belongs to another tensor.
+      // A kernel with nothing to do may return an input, which belongs to another tensor.
       const own = (handle: Handle) => (given.includes(handle) ? aten.alias(handle) : handle);
       const outputs = (Array.isArray(result) ? result : [result]).map((handle) => backend.output(own(handle)));
       kept.push(...outputs.map((info) => backend.ownedHandleOf(info)));
@@ -68,7 +68,7 @@ export function define<Inputs, Attributes = object>(
   });
 }
 
-/** Register a kernel of libtorch's that takes and gives TensorFlow.js's own descriptions of tensors. */
+/** Register a libtorch kernel that takes and returns TensorFlow.js's descriptions of tensors. */
 export function defineRaw(name: string, kernelFunc: KernelFunc): void {
   registered.add(name);
   registerKernel({ kernelName: name, backendName, kernelFunc });

@@ -13,14 +13,14 @@ describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
     loadNative().free(x);
   });
 
-  it('refuses integers that are none', () => {
+  it('refuses numbers that are not integers', () => {
     const native = loadNative();
     const x = native.write(new Float32Array(4), [4], 'cpu');
     for (const side of [NaN, Infinity, -Infinity, 2 ** 63, -(2 ** 63) - 2048, 0.5])
       expect(() => aten.reshape(x, [side]), String(side)).toThrow(
         'aten::reshape: shape: expected a whole number of 64 bits',
       );
-    // Refused by the operator itself: it is an integer.
+    // It is an integer: the operator itself refuses it.
     for (const side of [2 ** 62, -(2 ** 62)])
       expect(() => aten.reshape(x, [side]), String(side)).toThrow(/invalid shape|shape '/);
     expect(() => native.shape(NaN)).toThrow('expected a whole number of 64 bits, and this is nan');
@@ -28,7 +28,7 @@ describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
     native.free(x);
   });
 
-  it('takes any number where an operator does', () => {
+  it('accepts any number where an operator does', () => {
     const native = loadNative();
     for (const scalar of [NaN, Infinity, -Infinity, 1e300, -0.5, 2 ** 40]) {
       const mark = native.mark();
@@ -40,7 +40,7 @@ describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
     }
   });
 
-  it('gives a freed number no tensor', () => {
+  it('finds no tensor for a freed number', () => {
     const native = loadNative();
     const x = native.write(Float32Array.of(1), [1], 'cpu');
     native.free(x);
@@ -57,7 +57,7 @@ describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
     native.free(x);
   });
 
-  it('frees what was made since a mark, but for what is kept', () => {
+  it('frees tensors made since a mark, except those that are kept', () => {
     const native = loadNative();
     const before = native.tensorCount();
     const mark = native.mark();
@@ -74,7 +74,7 @@ describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
 });
 
 describe('without the addon', () => {
-  it('the probe says why, or finds it', () => {
+  it('the probe says why it is missing', () => {
     const result = probe();
     if (result.found) expect(result.build.version).toMatch(/^\d+\.\d+\.\d+$/);
     else expect(result.reason).toContain('run npm run setup:torch');
@@ -82,7 +82,7 @@ describe('without the addon', () => {
 });
 
 describe('crowded machines', () => {
-  it('are those with more work than their cores can do, and some more', () => {
+  it('have clearly more work than cores', () => {
     expect(isCrowded(2.9, 2)).toBe(false);
     expect(isCrowded(10, 2)).toBe(true);
   });

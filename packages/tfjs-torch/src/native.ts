@@ -4,10 +4,10 @@ import { cpus, freemem, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Number of a tensor of the addon's; 0 is none. */
+/** Number of a tensor in the addon; 0 is none. */
 export type Handle = number;
 
-/** What operators take: tensors by their handles, numbers, booleans, strings, lists; undefined for a default or none. */
+/** An operator's argument: a tensor's handle, a number, boolean, string or list; undefined for a default or none. */
 export type Argument = number | boolean | string | undefined | (number | boolean)[];
 
 export type NumericArray = Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -48,11 +48,11 @@ export interface Native {
   unpin(): void;
 }
 
-/** What `npm run setup:torch` wrote about the addon that it compiled. */
+/** Written by `npm run setup:torch` about the addon that it compiled. */
 export interface BuildRecord {
   /** libtorch's version. */
   version: string;
-  /** The folder of libtorch: lib and include are in it. */
+  /** The folder of libtorch, with lib and include. */
   libtorch: string;
   cuda: boolean;
   /** Platform and architecture of Node.js. */
@@ -65,15 +65,15 @@ export type Probe = { found: true; build: BuildRecord } | { found: false; reason
 const buildFolder = fileURLToPath(new URL('../build/', import.meta.url));
 const setUp = 'run npm run setup:torch';
 
-/** Look, without loading anything, whether the addon is there and still belongs to the libtorch that it was compiled for. */
+/** Check, without loading anything, that the addon exists and still matches the libtorch that it was compiled for. */
 export function probe(): Probe {
   const build = readJson<BuildRecord>(join(buildFolder, 'build.json'));
-  if (!build) return { found: false, reason: `it was not set up: ${setUp}` };
+  if (!build) return { found: false, reason: `it is not set up: ${setUp}` };
   const platform = `${process.platform}-${process.arch}`;
   if (build.platform !== platform) {
     return {
       found: false,
-      reason: `the addon was built for ${build.platform}, and this is ${platform}: ${setUp} again`,
+      reason: `the addon was built for ${build.platform}, but this is ${platform}: ${setUp} again`,
     };
   }
   const version = libtorchVersion(build.libtorch);
@@ -81,39 +81,39 @@ export function probe(): Probe {
     return { found: false, reason: `libtorch ${build.version} is no longer in ${build.libtorch}: ${setUp} again` };
   }
   if (version !== build.version) {
-    const reason = `the addon was built for libtorch ${build.version}, and ${build.libtorch} now has ${version}: ${setUp} again`;
+    const reason = `the addon was built for libtorch ${build.version}, but ${build.libtorch} now has ${version}: ${setUp} again`;
     return { found: false, reason };
   }
   return { found: true, build };
 }
 
 /**
- * Whether OpenMP's threads should fall asleep soon when they wait. By default they spin for many milliseconds: where other
- * work has taken one of them off its core, that makes an iteration twenty times as long. On a free machine falling asleep
- * between two kernels costs up to a third.
+ * Whether OpenMP's waiting threads should fall asleep soon. By default they spin for many milliseconds: if other work has
+ * taken a core from one of them, an iteration takes twenty times as long. On an idle machine falling asleep between two
+ * kernels costs up to a third.
  */
 export const isCrowded = (loadAverage: number, cores: number): boolean => loadAverage > 1.5 * cores;
 
-/** The CPU's allocator says what was asked for in the middle of its own words, and not what is free. */
+/** Rewrite the CPU allocator's error: it buries the requested size in its message and does not say how much is free. */
 export function withMemory<Result>(what: string, run: () => Result): Result {
   try {
     return run();
   } catch (error) {
     const asked = /DefaultCPUAllocator.*tried to allocate (\d+) bytes/s.exec((error as Error).message)?.[1];
     if (asked === undefined) throw error;
-    const message = `${what}: out of memory: ${asked} bytes were asked for, and ${freemem()} are free`;
+    const message = `${what}: out of memory: ${asked} bytes were requested, ${freemem()} are free`;
     throw Object.assign(new Error(message, { cause: error }), { code: 'OUT_OF_MEMORY' });
   }
 }
 
 let loaded: Native | undefined;
 
-/** Load the addon, once a thread. Throws an Error of one line where `probe` finds none, or loading fails. */
+/** Load the addon, once per thread. Throws a one-line Error if `probe` does not find it or loading fails. */
 export function loadNative(): Native {
   if (loaded) return loaded;
   const result = probe();
   if (!result.found) throw new Error(`torch: ${result.reason}`);
-  // libgomp reads it when it is loaded.
+  // libgomp reads this when it is loaded.
   if (isCrowded(loadavg()[0], cpus().length) && !process.env['OMP_WAIT_POLICY'])
     process.env['GOMP_SPINCOUNT'] ??= '1000';
   try {
@@ -126,7 +126,7 @@ export function loadNative(): Native {
   return loaded;
 }
 
-/** The version of the libtorch in a folder, from its headers; undefined where there is none. */
+/** The version of the libtorch in a folder, from its headers; undefined if it has none. */
 function libtorchVersion(folder: string): string | undefined {
   for (const header of ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']) {
     try {

@@ -9,16 +9,16 @@ const script = fileURLToPath(new URL('../setup/setup-torch.mjs', import.meta.url
 const folder = mkdtempSync(join(tmpdir(), 'tfjs-torch-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Nothing of these is found, nothing is compiled: what is set up already stays. */
+/** Does not exist, so nothing is compiled and an existing set-up stays. */
 const nowhere = join(folder, 'nowhere');
 
 test.each([
-  ['a folder without libtorch', ['--libtorch', nowhere], {}, `${nowhere} holds no libtorch`],
-  ['LIBTORCH without libtorch', [], { LIBTORCH: nowhere }, `${nowhere} holds no libtorch`],
-  ['no compiler', [], { CXX: nowhere }, `a C++ compiler is needed, and ${nowhere} does not run`],
-  ['neither libtorch nor Python', [], { PYTHON: nowhere, LIBTORCH: undefined }, `and ${nowhere} does not run: install`],
-  ['a version that is too old', ['--version', '2.3.1'], {}, '--version asks for libtorch 2.3.1, and 2.4.0 or later'],
-  ['no version', ['--version', 'newest'], {}, '--version newest does not look like'],
+  ['a folder without libtorch', ['--libtorch', nowhere], {}, `${nowhere} does not contain libtorch`],
+  ['LIBTORCH without libtorch', [], { LIBTORCH: nowhere }, `${nowhere} does not contain libtorch`],
+  ['no compiler', [], { CXX: nowhere }, `a C++ compiler is needed, but ${nowhere} does not run`],
+  ['neither libtorch nor Python', [], { PYTHON: nowhere, LIBTORCH: undefined }, `but ${nowhere} does not run: install`],
+  ['a version that is too old', ['--version', '2.3.1'], {}, '--version asks for libtorch 2.3.1, but 2.4.0 or later'],
+  ['not a version', ['--version', 'newest'], {}, '--version newest does not look like'],
   ['an unknown option', ['--fast'], {}, "Unknown option '--fast'; --help"],
 ])('set-up refuses on one line: %s', (_, args, environment, reason) => {
   const { status, stdout, stderr } = setUp(args, environment);
@@ -30,12 +30,12 @@ test.each([
 function setUp(args: string[], environment: NodeJS.ProcessEnv) {
   return spawnSync(process.execPath, [script, ...args], {
     encoding: 'utf8',
-    // No libtorch of the cache folder, and a compiler that is there.
+    // A cache folder without libtorch, and a compiler that runs.
     env: { ...process.env, XDG_CACHE_HOME: folder, CXX: process.execPath, ...environment },
   });
 }
 
-/** Files with these texts, by their paths below a folder. */
+/** Write files by their paths below a folder. */
 function write(root: string, files: Record<string, string>): void {
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -43,7 +43,7 @@ function write(root: string, files: Record<string, string>): void {
   }
 }
 
-/** The site-packages of a PyTorch, but for what set-up does not look at; returns libtorch's folder. */
+/** Create the parts of a PyTorch's site-packages that set-up reads; returns libtorch's folder. */
 function createTorch(name: string, files: Record<string, string>): string {
   const version = ['MAJOR 2', 'MINOR 15', 'PATCH 0'].map((part) => `#define TORCH_VERSION_${part}\n`).join('');
   write(join(folder, name), {
@@ -54,21 +54,21 @@ function createTorch(name: string, files: Record<string, string>): string {
   return join(folder, name, 'torch');
 }
 
-/** What a GPU machine's own toolkit has need not be installed. */
+/** A GPU machine's own toolkit, whose headers need not be installed. */
 const hasToolkit = existsSync('/usr/local/cuda/include/cusparse.h');
 const noToolkit = { CUDA_HOME: undefined, CUDA_PATH: undefined };
 const cudaLibrary = { 'torch/lib/libtorch_cuda.so': '' };
 
-test('--cuda is refused where libtorch has no CUDA', () => {
+test('--cuda is refused if libtorch has no CUDA', () => {
   const libtorch = createTorch('cpu', {});
   const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
   expect({ status, stderr }).toEqual({
     status: 2,
-    stderr: `tfjs-torch: the libtorch in ${libtorch} has no CUDA: name one that has in LIBTORCH, or a --version\n`,
+    stderr: `tfjs-torch: the libtorch in ${libtorch} has no CUDA: name one with CUDA in LIBTORCH, or a --version\n`,
   });
 });
 
-test.skipIf(hasToolkit)('--cuda is refused where headers are missing and no package is known to have them', () => {
+test.skipIf(hasToolkit)('--cuda is refused if headers are missing and no package is known to have them', () => {
   const libtorch = createTorch('no-wheel', cudaLibrary);
   const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
   expect(status).toBe(2);
@@ -84,7 +84,7 @@ test.skipIf(hasToolkit)('headers that a PyTorch lacks are installed beside it', 
     ...Object.fromEntries(headers.map((header) => [`nvidia/cu13/include/${header}`, ''])),
     'torch-2.15.0.dist-info/METADATA': 'Requires-Dist: cuda-toolkit[cublas,cudart]==13.2.1; platform_system == "Linux"',
   });
-  // pip, as far as set-up asks it: the last of the arguments are a folder and what to install there.
+  // A fake pip: its last arguments are a folder and the packages to install there.
   const pip = join(folder, 'pip');
   const include = '"$8/nvidia/cu13/include/crt"';
   write(folder, {
@@ -93,7 +93,7 @@ test.skipIf(hasToolkit)('headers that a PyTorch lacks are installed beside it', 
   chmodSync(pip, 0o755);
   const { stderr } = setUp(['--cuda', '--libtorch', libtorch], { ...noToolkit, PYTHON: pip });
   const [first, second] = stderr.split('\n');
-  expect(first).toBe('tfjs-torch: installing what is missing of CUDA from PyPI: crt/host_defines.h ...');
+  expect(first).toBe('tfjs-torch: installing missing parts of CUDA from PyPI: crt/host_defines.h ...');
   expect(second).toBe(`tfjs-torch: compiling for libtorch 2.15.0 in ${libtorch}, with CUDA ...`);
   const installed = join(folder, 'tfjs-torch/cuda-headers-2.15.0/nvidia/cu13/include/crt/host_defines.h');
   expect(readFileSync(installed, 'utf8')).toMatch(/--target \S+ cuda-toolkit\[crt\]==13\.2\.1\n$/);

@@ -1,6 +1,6 @@
 import { loadNative, type Handle } from './native.js';
 
-/** Make tensors in a new scope for temporaries: what `make` returns alone outlives it. */
+/** Make tensors in a new scope for temporaries: only the result of `make` outlives it. */
 export function keep<Made extends Handle | Handle[]>(make: () => Made): Made {
   const native = loadNative();
   const mark = native.mark();
@@ -14,7 +14,7 @@ export function keep<Made extends Handle | Handle[]>(make: () => Made): Made {
   }
 }
 
-/** Free what `run` makes. */
+/** Free all tensors that `run` makes. */
 export function scope(run: () => void): void {
   keep(() => {
     run();

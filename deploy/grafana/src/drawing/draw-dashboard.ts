@@ -4,15 +4,15 @@ import { colors, drawPanel, type Line, type Mark, type Place } from './draw-pane
 import { queryRange, type TimeRange } from './prometheus.js';
 
 export interface DrawOptions {
-  /** Where Prometheus is. */
+  /** URL of Prometheus. */
   url: string;
-  /** What would be chosen on top. */
+  /** Values of the dashboard's variables. */
   namespace: string;
   run: string;
   range: TimeRange;
   /** The window of rates, such as `1m`. */
   rateInterval: string;
-  /** A font that is registered. */
+  /** A registered font. */
   family: string;
 }
 
@@ -20,7 +20,7 @@ const width = 1400;
 const unitHeight = 30;
 const gap = 6;
 
-/** A dashboard about as Grafana shows it, as a PNG: each panel's expressions are asked of Prometheus. */
+/** Draw a dashboard as a PNG, roughly as Grafana shows it, with each panel's expressions queried from Prometheus. */
 export async function drawDashboard(dashboard: DashboardJson, options: DrawOptions): Promise<Buffer> {
   const { panels } = dashboard;
   const bottom = Math.max(...panels.map(({ gridPos: { y, h } }) => y + h));
@@ -63,7 +63,7 @@ async function readLines({ targets = [] }: PanelJson, options: DrawOptions): Pro
   return (await Promise.all(read)).flat();
 }
 
-/** Each stretch in which an annotation's expression has a value is one mark, at its beginning. */
+/** One mark at the beginning of each interval in which an annotation's expression has a value. */
 async function readMarks({ annotations }: DashboardJson, options: DrawOptions): Promise<Mark[]> {
   const read = (annotations?.list ?? []).map(async ({ expr, titleFormat = '', iconColor = 'grey' }) => {
     const series = expr ? await queryRange(options.url, filled(expr, options), options.range) : [];

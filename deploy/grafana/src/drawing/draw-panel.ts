@@ -3,7 +3,7 @@ import { Chart, registerables, type ChartConfiguration, type Plugin } from 'char
 import type { PanelJson } from './dashboard-json.js';
 import { inUnit } from './units.js';
 
-/** Where a panel lies on the picture, in pixels. */
+/** Position and size of a panel on the picture, in pixels. */
 export interface Place {
   x: number;
   y: number;
@@ -11,13 +11,13 @@ export interface Place {
   height: number;
 }
 
-/** A line of a panel, with the name that the legend has. */
+/** A line of a panel, with its name in the legend. */
 export interface Line {
   name: string;
   points: { x: number; y: number }[];
 }
 
-/** Something that happened: a time in ms, and what it was. */
+/** An event: its time in ms, and its title. */
 export interface Mark {
   x: number;
   title: string;
@@ -54,7 +54,7 @@ const lineColors = [
 ];
 const titleHeight = 30;
 
-/** Draw a panel with its border and title, in the font that is registered as `family`. */
+/** Draw a panel with its border and title, in the font registered as `family`. */
 export function drawPanel(
   target: SKRSContext2D,
   place: Place,
@@ -82,7 +82,7 @@ function drawNothing(target: SKRSContext2D, { x, y, width, height }: Place, fami
   target.fillText('No data', x + width / 2 - target.measureText('No data').width / 2, y + height / 2);
 }
 
-/** The newest value of each series, side by side; with its name where there are several. */
+/** The newest value of each series, side by side; with names if there are several. */
 function drawStat(target: SKRSContext2D, place: Place, panel: PanelJson, { lines }: PanelData, family: string): void {
   const width = place.width / lines.length;
   for (const [i, { name, points }] of lines.entries()) {
@@ -139,7 +139,7 @@ function drawLines(target: SKRSContext2D, place: Place, panel: PanelJson, data: 
   };
   const chart = new Chart(canvas.getContext('2d') as unknown as CanvasRenderingContext2D, config);
   target.drawImage(canvas, place.x, place.y);
-  // This clears the canvas, too.
+  // This also clears the canvas.
   chart.destroy();
 }
 

@@ -1,10 +1,10 @@
-/** A series of a range query: its labels, and what it was at each time (ms). */
+/** A series of a range query: its labels, and its value at each time (ms). */
 export interface Series {
   labels: Record<string, string>;
   points: { x: number; y: number }[];
 }
 
-/** A stretch of time in seconds since 1970, and how far apart values are asked for. */
+/** A time range in seconds since 1970, and the step between values in seconds. */
 export interface TimeRange {
   start: number;
   end: number;
@@ -17,7 +17,7 @@ interface Answer {
   data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
 }
 
-/** Ask a Prometheus for an expression over a time. Rejects with its own words. */
+/** Query an expression over a time range. Rejects with Prometheus's own message. */
 export async function queryRange(url: string, expression: string, { start, end, step }: TimeRange): Promise<Series[]> {
   const asked = new URL('/api/v1/query_range', url);
   asked.search = new URLSearchParams({

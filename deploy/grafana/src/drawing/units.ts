@@ -12,7 +12,7 @@ const seconds = (value: number): string => {
   return Math.abs(value) < 3600 ? `${digits(value / 60)} min` : `${digits(value / 3600)} hours`;
 };
 
-/** A value in one of Grafana's units, about as Grafana writes it. */
+/** A value in one of Grafana's units, roughly as Grafana formats it. */
 export function inUnit(value: number, unit: string): string {
   switch (unit) {
     case 's':

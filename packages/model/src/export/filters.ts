@@ -1,4 +1,4 @@
-/** A filter [height, width, inputs, outputs], as TensorFlow has it, as [outputs, inputs, height, width], as PyTorch and ONNX do. */
+/** TensorFlow's filter [height, width, inputs, outputs] as [outputs, inputs, height, width], the layout of PyTorch and ONNX. */
 export function hwioToOihw(
   filter: Float32Array,
   [height, width, inputs, outputs]: number[],
@@ -15,7 +15,7 @@ export function hwioToOihw(
   return oihw;
 }
 
-/** The inverse: a filter [outputs, inputs, height, width] as `[height, width, inputs, outputs]`, which is given. */
+/** The inverse: a filter [outputs, inputs, height, width] as `[height, width, inputs, outputs]`, the shape that is given. */
 export function oihwToHwio(oihw: Float32Array, [height, width, inputs, outputs]: number[]): Float32Array<ArrayBuffer> {
   const area = height * width;
   const filter = new Float32Array(oihw.length);

@@ -9,7 +9,7 @@ export interface GeneratorTensors {
   vector: Float32Array;
 }
 
-/** A convolution with bias, 'same' padding and stride 1, with what follows it. */
+/** A convolution with bias, 'same' padding and stride 1, and the operations after it. */
 export interface FoldedConvolution {
   /** Unique in the generator: `head`, `block1/conv1`, `trunk`, `up1`, `tail`. */
   name: string;
@@ -22,7 +22,7 @@ export interface FoldedConvolution {
   bias: Float32Array;
 }
 
-/** A step of the generator at inference, for writers of graphs: each takes the tensor that the one before it made. */
+/** A step of the generator at inference, for writers of graphs. Each takes the output of the step before it. */
 export type FoldedStep =
   | { kind: 'convolution'; convolution: FoldedConvolution }
   | { kind: 'prelu'; name: string; slope: Float32Array }
@@ -31,16 +31,16 @@ export type FoldedStep =
   | { kind: 'keep'; name: string }
   | { kind: 'add'; name: string };
 
-/** Ranges of the pixels that go in and come out; black and white. */
+/** Ranges of input and output pixels, from black to white. */
 export interface PixelRanges {
   input: [black: 0, white: number];
   output: [black: 0, white: number];
 }
 
 /**
- * The generator as steps, its batch norms folded into the convolutions before them: they stand at inference for one scale and
- * shift a channel. The head takes pixels of the input range instead of [0, 1], the tail gives those of the output range instead of [-1, 1],
- * both by their filters; values beyond the range are not clipped.
+ * The generator as steps, its batch norms folded into the convolutions before them: at inference a batch norm is one scale and
+ * shift per channel. The filters of the head and the tail are rescaled so that the head takes pixels of the input range instead of
+ * [0, 1] and the tail gives those of the output range instead of [-1, 1]; values beyond the range are not clipped.
  */
 export function foldGenerator(
   { config: { blocks }, layout, vector }: GeneratorTensors,
@@ -49,7 +49,7 @@ export function foldGenerator(
   const places = new Map(layout.tensors.map((place) => [place.name, place]));
   const tensor = (name: string) => {
     const place = places.get(name);
-    if (!place) throw new Error(`no tensor ${name} in the generator`);
+    if (!place) throw new Error(`the generator has no tensor ${name}`);
     return { shape: place.shape, data: vector.subarray(place.offset, place.offset + place.sizeElements) };
   };
   const convolution = (name: string, conv: string, { scale, shift }: ChannelAffine, inputScale = 1): FoldedStep => {
@@ -87,7 +87,7 @@ export function foldGenerator(
   ];
   const toOutput: ChannelAffine = { scale: () => output[1] / 2, shift: () => output[1] / 2 };
   return [
-    // By the filter alone: the bias does not depend on the pixels' range, and the padding is black in every one.
+    // Only the filter changes: the bias does not depend on the pixels' range, and the padding is black in every range.
     convolution('head', 'head/conv', same, 1 / input[1]),
     prelu('head/prelu'),
     { kind: 'keep', name: 'trunk/add' },
@@ -100,7 +100,7 @@ export function foldGenerator(
   ];
 }
 
-/** y = x * scale + shift, a channel. */
+/** y = x * scale + shift, per channel. */
 interface ChannelAffine {
   scale: (channel: number) => number;
   shift: (channel: number) => number;

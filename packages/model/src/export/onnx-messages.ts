@@ -1,8 +1,8 @@
 import protobuf from 'protobufjs';
 
 /*
- * The part of ONNX's messages that a generator needs, with the field numbers of onnx.proto3 (onnx/onnx, version 1.16 or any
- * other: they never change).
+ * The part of ONNX's messages that a generator needs, with the field numbers of onnx.proto3 (onnx/onnx, 1.16; they never
+ * change).
  */
 
 /** TensorProto.DataType. */
@@ -10,7 +10,7 @@ export const dataTypes = { float: 1, uint8: 2 } as const;
 
 const attributeTypes = { int: 2, string: 3, ints: 7 } as const;
 
-/** One operation of a graph, by the names of its tensors. */
+/** One operation of a graph; tensors are referred to by name. */
 export interface OnnxNode {
   opType: string;
   input: string[];
@@ -32,7 +32,7 @@ export interface OnnxTensor {
   rawData: Uint8Array;
 }
 
-/** A tensor that goes in or out; a side that is a name may be any size. */
+/** An input or output tensor; a dimension given by a name may have any size. */
 export interface OnnxValue {
   name: string;
   docString: string;
@@ -129,5 +129,5 @@ const root = protobuf.Root.fromJSON({
 });
 const modelType = root.lookupType('Model');
 
-/** A model as the bytes of an .onnx file. */
+/** Encode a model as the bytes of an .onnx file. */
 export const encodeOnnx = (model: OnnxModel): Uint8Array => modelType.encode(modelType.create(model)).finish();

@@ -12,21 +12,21 @@ import {
   type OnnxValue,
 } from './onnx-messages.js';
 
-/** What an exported ONNX model takes and gives: whole pixels as decoders have them, or what networks usually take. */
+/** Pixels of an exported ONNX model: 8-bit as decoders produce them, or float32 as networks usually take them. */
 export type OnnxPixels = 'uint8' | 'float';
 
-/** Opset 13 of December 2020 has all that is needed: onnxruntime 1.6 and every later one loads it. */
+/** Opset 13 of December 2020 has every operation needed; onnxruntime 1.6 and later load it. */
 const opset = 13;
 const irVersion = 7;
 
 interface PixelForm {
   ranges: PixelRanges;
-  /** What the tensors are, in words. */
+  /** Descriptions of the tensors. */
   input: string;
   output: string;
 }
 
-/** The form of the pixels of each kind of model; channels are red, green, blue. */
+/** Pixel format of each kind of model; channels are red, green, blue. */
 export const onnxPixelForms: Record<OnnxPixels, PixelForm> = {
   uint8: {
     ranges: { input: [0, 255], output: [0, 255] },
@@ -41,8 +41,8 @@ export const onnxPixelForms: Record<OnnxPixels, PixelForm> = {
 };
 
 /**
- * A generator as an ONNX model with the input `lr` and the output `sr`; batch, height and width are free. `metadata` goes into the
- * file beside the layouts and ranges.
+ * A generator as an ONNX model with the input `lr` and the output `sr`; batch, height and width are free. `metadata` is added to
+ * the layouts and ranges in the file.
  */
 export function encodeOnnxGenerator(
   generator: GeneratorTensors,
@@ -65,7 +65,7 @@ export function encodeOnnxGenerator(
       const slope = graph.constant(`${step.name}/slope`, [step.slope.length, 1, 1], step.slope);
       x = graph.add('PRelu', step.name, [x, slope]);
     } else {
-      // DCR is TensorFlow's order of channels; CRD is that of torch's pixel_shuffle.
+      // DCR is TensorFlow's channel order; CRD is that of torch's pixel_shuffle.
       x = graph.add('DepthToSpace', step.name, [x], [intAttribute('blocksize', 2), textAttribute('mode', 'DCR')]);
     }
   }
@@ -97,7 +97,7 @@ function startGraph() {
   return {
     nodes,
     constants,
-    /** Add an operation whose only output has its name; the name. */
+    /** Add an operation whose only output has its name; returns the name. */
     add(opType: string, name: string, input: string[], attribute: OnnxAttribute[] = []): string {
       nodes.push({ opType, name, input, output: [name], attribute });
       return name;
@@ -123,7 +123,7 @@ function addConvolution(graph: Graph, x: string, convolution: FoldedConvolution)
   );
 }
 
-/** Clip to the range; whole pixels are rounded half up before that, as `upscalePicture` does. */
+/** Clip to the range; 8-bit pixels are first rounded half up, as in `upscalePicture`. */
 function finishPixels(graph: Graph, x: string, pixels: OnnxPixels): void {
   const [black, white] = onnxPixelForms[pixels].ranges.output;
   const range = [

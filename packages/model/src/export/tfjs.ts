@@ -1,8 +1,8 @@
 import { foldGenerator, type FoldedStep, type GeneratorTensors } from './folded-generator.js';
 
 /*
- * A TensorFlow.js GraphModel, as tensorflowjs_converter writes it: model.json with a TensorFlow GraphDef in JSON, where texts are
- * base64, and the weights in shards.
+ * A TensorFlow.js GraphModel, as tensorflowjs_converter writes it: model.json with a TensorFlow GraphDef in JSON, where strings
+ * are base64, and the weights in shards.
  */
 
 interface Node {
@@ -18,18 +18,18 @@ interface Weight {
   data: Float32Array;
 }
 
-/** What it takes and gives; pixels are RGB. */
+/** Its input and output; pixels are RGB. */
 export const tfjsPixels = {
   input: 'float32 [batch, height, width, 3], RGB, 0 to 1',
   output: 'float32 [batch, 4 height, 4 width, 3], RGB, about 0 to 1, not clipped',
 };
 
-/** Shards of this size are cached by browsers one by one. */
+/** Browsers cache shards of this size one by one. */
 const shardBytes = 4 << 20;
 
 /**
  * A generator as a GraphModel's files by name, with the input `lr` and the output `sr`; batch, height and width are free. `facts`
- * are texts about it.
+ * are strings that describe it.
  */
 export function encodeGraphModel(
   generator: GeneratorTensors,
@@ -61,7 +61,7 @@ export function encodeGraphModel(
   };
 }
 
-/** Sides that may be anything are -1. */
+/** Free dimensions are -1. */
 const pixelShape = { dim: [-1, -1, -1, 3].map((size) => ({ size: String(size) })) };
 const tensorInfo = { dtype: 'DT_FLOAT', tensorShape: pixelShape };
 const floats = { type: 'DT_FLOAT' };
@@ -69,7 +69,7 @@ const text = (value: string) => ({ s: Buffer.from(value).toString('base64') });
 const ints = (values: number[]) => ({ list: { i: values.map(String) } });
 const stepOne = ints([1, 1, 1, 1]);
 
-/** The graph's nodes, and the values of its constants in their order. */
+/** The graph's nodes, and the values of its constants in the same order. */
 function graphOf(steps: FoldedStep[]): { nodes: Node[]; weights: Weight[] } {
   const nodes: Node[] = [{ name: 'lr', op: 'Placeholder', attr: { dtype: floats, shape: { shape: pixelShape } } }];
   const weights: Weight[] = [];

@@ -5,8 +5,8 @@ import { hwioToOihw, oihwToHwio } from './filters.js';
 import type { GeneratorTensors } from './folded-generator.js';
 
 /*
- * The generator as PyTorch's modules of assets/generator.py name and lay out its tensors: filters are OIHW, and the
- * convolutions before a pixel_shuffle have their channels in its order.
+ * The generator with the names and layouts of the PyTorch modules in assets/generator.py: filters are OIHW, and the channels
+ * of convolutions before a pixel_shuffle are in its order.
  */
 
 const moduleNames: Record<string, string> = {
@@ -31,14 +31,14 @@ const partNames: Record<string, string> = {
   variance: 'running_var',
 };
 
-/** What PyTorch calls a tensor of the generator: `block1/conv1/filter` is `blocks.0.conv1.weight`. */
+/** PyTorch's name of a generator tensor: `block1/conv1/filter` is `blocks.0.conv1.weight`. */
 export function torchName(name: string): string {
   const [, module, part] = /^(.*)\/([^/]+)$/.exec(name) ?? [];
   const [, block, inside] = /^block(\d+)\/(.*)$/.exec(module) ?? [];
   return `${block ? `blocks.${Number(block) - 1}.${inside}` : moduleNames[module]}.${partNames[part]}`;
 }
 
-/** A generator as a safetensors file with PyTorch's names and layouts. */
+/** Encode a generator as a safetensors file with PyTorch's names and layouts. */
 export function encodeTorchGenerator(
   { layout, vector }: GeneratorTensors,
   metadata: Record<string, string>,
@@ -54,7 +54,7 @@ export function encodeTorchGenerator(
 }
 
 /**
- * The flat vector back from such a file. `what` names it in errors. Throws `corrupt` and `invalid` as
+ * Decode such a file to the flat vector. `what` names it in errors. Throws `corrupt` and `invalid` as
  * `vectorFromSafetensors` does.
  */
 export function decodeTorchGenerator(
@@ -75,7 +75,7 @@ export function decodeTorchGenerator(
 }
 
 /**
- * The last axis of a convolution before an upsampling, in the other order: TensorFlow's depth-to-space has channels as (row,
+ * The last axis of a convolution before an upsampling, in the other order: TensorFlow's depth-to-space orders channels as (row,
  * column, c), torch's pixel_shuffle as (c, row, column).
  */
 function reorderShuffled(

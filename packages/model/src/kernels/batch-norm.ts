@@ -10,8 +10,8 @@ type Normalised = [
 ];
 
 /**
- * Training batch norm from per-channel sums and scaling, for backends without a kernel of their own. It saves the centred
- * x and 1 / sqrt(variance + epsilon).
+ * Training batch norm from per-channel sums and scaling, for backends without such a kernel. It saves the centred x and
+ * 1 / sqrt(variance + epsilon).
  */
 export function createBatchNorm({
   channelSums,
@@ -26,12 +26,12 @@ export function createBatchNorm({
       const [y, mean, variance, centred, inverse] = tf.tidy((): Normalised => {
         const mean = channelMeans(x);
         const centred = scaleShift(x, tf.onesLike(mean), tf.neg(mean));
-        // Two passes: the mean of squares less the square of the mean cancels badly in float32.
+        // Two passes: the mean of squares minus the square of the mean cancels badly in float32.
         const variance = channelMeans(tf.square(centred));
         const inverse: tf.Tensor1D = tf.rsqrt(tf.add(variance, epsilon));
         const y = scaleShift(centred, tf.mul(gamma, inverse), beta);
         const count = x.size / gamma.size;
-        // A single value a channel has no unbiased variance; its biased one, 0, stands in.
+        // With a single value per channel the unbiased variance is undefined: use the biased one, 0.
         const unbiased: tf.Tensor1D = tf.mul(variance, count > 1 ? count / (count - 1) : 1);
         return [y, mean, unbiased, centred, inverse];
       });

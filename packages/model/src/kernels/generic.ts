@@ -17,7 +17,7 @@ const convolutionAttributes = (stride: number) => ({
 const run = (kernel: string, inputs: tf.NamedTensorMap, attributes: tf.NamedAttrMap): tf.Tensor4D =>
   tf.engine().runKernel(kernel, inputs, attributes);
 
-/** level * scale + shift of every 8-bit level. */
+/** level * scale + shift for every 8-bit level. */
 function scaled(levels: Uint8Array, scale: number, shift: number): Float32Array {
   const table = Float32Array.from({ length: 256 }, (_, level) => level * scale + shift);
   const values = new Float32Array(levels.length);
@@ -25,7 +25,7 @@ function scaled(levels: Uint8Array, scale: number, shift: number): Float32Array 
   return values;
 }
 
-/** PReLU's gradients from per-channel sums and scaling, for backends without a kernel of their own. */
+/** PReLU's gradients from per-channel sums and scaling, for backends without such a kernel. */
 export const createPreluGradient = ({
   channelSums,
   scaleShift,
@@ -48,7 +48,7 @@ export const genericKernels: Kernels = {
   denseWeightGradient: (x, dy) => tf.matMul(x, dy, true, false),
   ...createBatchNorm({ channelSums, scaleShift }),
   leakyRelu: (x, slope) => {
-    // PReLU with equal slopes: wasm's own LeakyRelu takes nine times as long.
+    // PReLU with equal slopes: wasm's LeakyRelu takes nine times as long.
     if (slope === 0) return tf.relu(x);
     return tf.tidy(() => tf.prelu<tf.Tensor>(x, tf.fill([x.shape[3]], slope)) as tf.Tensor4D);
   },

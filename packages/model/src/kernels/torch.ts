@@ -9,7 +9,7 @@ const run = <T extends tf.Tensor | tf.Tensor[]>(
   attributes: tf.NamedAttrMap = {},
 ): T => tf.engine().runKernel(kernel, inputs, attributes);
 
-/** Kernels for the torch backend: it has gradients of whole layers in one kernel each. */
+/** Kernels for the torch backend, which computes the gradient of a whole layer in one kernel. */
 export const torchKernels: Kernels = {
   ...genericKernels,
   denseWeightGradient: (x, dy) => run('DenseWeightGrad', { x, dy }),

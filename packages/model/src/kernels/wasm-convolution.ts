@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { rearranged } from './wasm-memory.js';
 
 /*
- * Convolution and its gradients from forward convolutions, the one thing that is fast in TF.js's wasm backend. Its
- * innermost loops run over input channels and over blocks of eight output channels; where a convolution has few of
+ * Convolution and its gradients from forward convolutions, the only operation that is fast in TF.js's wasm backend. Its
+ * innermost loops run over input channels and over blocks of eight output channels; if a convolution has few of
  * these, neighbouring pixels are folded into channels.
  */
 
@@ -17,7 +17,7 @@ export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, bias: tf.Tensor1D | 
   if (stride !== 1 || outputs > 4 || side % 2 === 0 || width % 2 !== 0) {
     return tf.fused.conv2d({ x, filter, bias, strides: stride, pad: 'same' });
   }
-  // Two neighbouring output pixels at once, by a filter that is one column wider, at stride 2.
+  // Two neighbouring output pixels at once, with a filter one column wider at stride 2.
   return tf.tidy(() => {
     const pair = tf.concat([padColumns(filter, 0, 1), padColumns(filter, 1, 0)], 3);
     const pairBias = bias && tf.concat([bias, bias]);
@@ -26,14 +26,14 @@ export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, bias: tf.Tensor1D | 
   });
 }
 
-/** Gradient by the input of a convolution with an odd side, at stride 2 of side 3 over an even height and width. */
+/** Input gradient of a convolution with an odd side; stride 2 needs side 3 and an even height and width. */
 export function conv2dInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Shape4, stride: 1 | 2): tf.Tensor4D {
   assert(filter.shape[0] % 2 === 1, 'filters have an odd side');
   if (stride === 2) return inputGradientOfStride2(dy, filter, xShape);
   return tf.tidy(() => conv2dPairs(dy, tf.transpose(flipped(filter), [0, 1, 3, 2])));
 }
 
-/** Stride 1; folds pairs of input pixels into channels where the input has few. */
+/** Stride 1; folds pairs of input pixels into channels if the input has few. */
 function conv2dPairs(x: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D {
   const [side, , inputs, outputs] = filter.shape;
   const [batch, height, width] = x.shape;
@@ -50,8 +50,8 @@ function conv2dPairs(x: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D {
 }
 
 /**
- * With 'same' padding (0, 1), x[2i] met the taps 0 of y[i] and 2 of y[i-1], x[2i+1] tap 1 of y[i]: a 2 x 2 convolution over
- * dy whose output channels are the four pixels of a block.
+ * With 'same' padding (0, 1), x[2i] is multiplied by tap 0 for y[i] and tap 2 for y[i-1], x[2i+1] by tap 1 for y[i]: a 2 x 2
+ * convolution over dy whose output channels are the four pixels of a block.
  */
 function inputGradientOfStride2(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Shape4): tf.Tensor4D {
   const [batch, height, width, inputs] = xShape;
@@ -61,7 +61,7 @@ function inputGradientOfStride2(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Sh
     const taps = tf.transpose(filter, [0, 1, 3, 2]);
     const blocks = rearranged<tf.Rank.R4>(taps, [2, 2, outputs, 4 * inputs], (from, to) => {
       to.fill(0);
-      // Along each axis dy[i - 1 + near] meets, for the pixel 2i + phase, the tap 2 * (1 - near) + phase if there is one.
+      // Along each axis, for pixel 2i + phase, dy[i - 1 + near] is multiplied by tap 2 * (1 - near) + phase if it exists.
       for (let place = 0; place < 16; place++) {
         const [nearRow, nearColumn, rowPhase, columnPhase] = [
           place >> 3,
@@ -89,7 +89,7 @@ function inputGradientOfStride2(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Sh
   });
 }
 
-/** Gradient by the filter: a convolution with the batch as channels and the stride as dilation. */
+/** Filter gradient: a convolution with the batch as channels and the stride as dilation. */
 export function conv2dFilterGradient(
   x: tf.Tensor4D,
   dy: tf.Tensor4D,
@@ -101,19 +101,19 @@ export function conv2dFilterGradient(
     return Math.floor(total / 2);
   }) as [number, number];
   if (stride === 1 && outputs <= 4 && inputs > outputs) {
-    // Few outputs would leave most of a block of eight idle: slide dy over x instead, which gives the filter flipped.
+    // Few outputs would leave most of a block of eight idle: slide dy over x instead, which gives the flipped filter.
     const after = before.map((pad) => side - 1 - pad) as [number, number];
     return tf.tidy(() => tf.transpose(flipped(correlation(dy, x, side, after, 1)), [0, 1, 3, 2]));
   }
   return correlation(x, dy, side, before, stride);
 }
 
-/** Batch times strips of rows that make good channels; fewer leave the innermost loop short. */
+/** Target for batch times strips, which become channels; with fewer the innermost loop is too short. */
 const goodChannels = 16;
 
 /**
  * c[i, j, p, q] = sum over b, u, v of image[b, u * stride + i - top, v * stride + j - left, p] * mask[b, u, v, q], for i and j
- * below `side`. Pictures are cut into strips of rows, which are batch elements of their own.
+ * below `side`. Pictures are cut into strips of rows, each a batch element.
  */
 function correlation(
   image: tf.Tensor4D,
@@ -147,14 +147,14 @@ function correlation(
   });
 }
 
-/** Into how many equal strips of at least `minimum` rows to cut. */
+/** The number of equal strips of at least `minimum` rows to cut a picture into. */
 function stripCount(batch: number, rows: number, minimum: number): number {
   let count = Math.ceil(goodChannels / batch);
   while (count > 1 && (rows % count !== 0 || rows / count < minimum)) count--;
   return count;
 }
 
-/** x cut into strips of rows along the batch, each with rows of its neighbours above and below, zeros beyond the picture. */
+/** x cut into strips of rows along the batch, each with its neighbours' rows above and below, zeros beyond the picture. */
 function stripsWithNeighbours(x: tf.Tensor4D, count: number, above: number, below: number): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
   const rows = height / count;

@@ -3,12 +3,12 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 
 const backend = () => tf.backend() as BackendWasm;
 
-/** A tensor's elements where they lie in wasm's memory. A view lasts until the next allocation, which may move the memory. */
+/** A view of a tensor's elements in wasm's memory, valid until the next allocation, which may move the memory. */
 export const elements = (tensor: tf.Tensor): Float32Array => backend().typedArrayFromHeap(tensor) as Float32Array;
 
 /**
- * A tensor of `shape` whose elements, at first undefined, `fill` copies from those of x. For rearrangements of long runs:
- * TF.js's Slice on wasm copies the whole of its input first, Reverse and Gather take 0.1 us an element.
+ * A tensor of `shape`, initially uninitialised, which `fill` fills from the elements of x. For rearrangements of long runs:
+ * TF.js's Slice on wasm copies its whole input first, Reverse and Gather take 0.1 us per element.
  */
 export function rearranged<R extends tf.Rank>(
   x: tf.Tensor,

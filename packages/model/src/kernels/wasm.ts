@@ -5,10 +5,10 @@ import type { Kernels } from './kernels.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './wasm-convolution.js';
 import { elements } from './wasm-memory.js';
 
-/** The mean over a whole axis pair by pooling; TF.js's sum over the leading axes transposes everything first. */
+/** Mean over an axis pair by pooling; TF.js's sum over the leading axes transposes everything first. */
 const pooled = (x: tf.Tensor4D, window: [number, number]): tf.Tensor4D => tf.avgPool(x, window, 1, 'valid');
 
-/** Rows first, then the rows' means: fewer terms to a sum round better than one long one. */
+/** Rows first, then the rows' means: short sums round better than one long sum. */
 function channelSums(x: tf.Tensor4D): tf.Tensor1D {
   const [batch, height, width, channels] = x.shape;
   const rows = batch * height;
@@ -26,13 +26,13 @@ const scaleShift = (x: tf.Tensor4D, scale: tf.Tensor1D, shift: tf.Tensor1D): tf.
     return tf.fused.depthwiseConv2d({ x, filter, bias: shift, strides: 1, pad: 'same' });
   });
 
-/** Kernels for TF.js's wasm backend: XNNPACK's are fast, the rest of it is plain loops and slow transposes. */
+/** Kernels for TF.js's wasm backend: XNNPACK's are fast, the others are plain loops and slow transposes. */
 export const wasmKernels: Kernels = {
   ...genericKernels,
   conv2d,
   conv2dInputGradient,
   conv2dFilterGradient,
-  // matMul packs its second factor and only knows factors that are not transposed: let the small one be the second.
+  // matMul packs its second factor and does not support transposed ones: make the small one the second.
   denseInputGradient: (dy, weight) => tf.tidy(() => tf.transpose(tf.matMul(weight, tf.transpose(dy)))),
   denseWeightGradient: (x, dy) => tf.tidy(() => tf.matMul(tf.transpose(x), dy)),
   conv2dRelu: (x, filter, bias) => tf.tidy(() => tf.relu(conv2d(x, filter, bias, 1))),

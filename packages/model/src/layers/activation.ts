@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
 import { addGradient, named, savingPullback, type Layer } from './layer.js';
 
-/** max(x, 0) + slope * min(x, 0) with one slope a channel, `name`/slope (He et al. 2015). The slope at 0 counts as negative side. */
+/** max(x, 0) + slope * min(x, 0) with one slope per channel, `name`/slope (He et al. 2015). 0 counts as the negative side. */
 export function prelu(name: string): Layer {
   return (parameters, x, forward) => {
     const slope = named<tf.Tensor1D>(parameters, `${name}/slope`);
@@ -14,12 +14,12 @@ export function prelu(name: string): Layer {
       dx.dispose();
       return undefined;
     });
-    // TF.js's types ask for equal ranks; the slopes broadcast.
+    // TF.js's types require equal ranks; the slopes broadcast.
     return [tf.prelu<tf.Tensor>(x, slope) as tf.Tensor4D, pullback];
   };
 }
 
-/** max(x, 0) + slope * min(x, 0) with one fixed slope, from 0 on. Saves its result, which the next layer saves too. */
+/** max(x, 0) + slope * min(x, 0) with one fixed slope >= 0. Saves its result, which the next layer saves too. */
 export function leakyRelu(slope: number): Layer {
   return (_parameters, x, forward) => {
     const y = kernels().leakyRelu(x, slope);

@@ -6,8 +6,8 @@ import { addGradient, named, savingPullback, type Layer } from './layer.js';
 export const batchNormEpsilon = 1e-5;
 
 /**
- * Batch normalisation in training (Ioffe and Szegedy 2015): by the mean and biased variance of the batch, times
- * `name`/gamma plus /beta. Puts the batch's mean and unbiased variance into the pass's statistics.
+ * Batch normalisation in training (Ioffe and Szegedy 2015): with the mean and biased variance of the batch, times
+ * `name`/gamma plus /beta. Adds the batch's mean and unbiased variance to the pass's statistics.
  */
 export function batchNorm(name: string): Layer {
   return (parameters, x, forward) => {
@@ -38,8 +38,8 @@ export function batchNorm(name: string): Layer {
 }
 
 /**
- * Batch normalisation by the running averages `name`/mean and /variance, for evaluation and upscaling. Saves nothing;
- * its pullback does not run.
+ * Batch normalisation with the running averages `name`/mean and /variance, for evaluation and upscaling. Saves nothing;
+ * its pullback cannot run.
  */
 export function batchNormInference(name: string): Layer {
   return (parameters, x, forward) => {

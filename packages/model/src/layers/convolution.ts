@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
 import { addGradient, named, savingPullback, type Layer } from './layer.js';
 
-/** Two-dimensional convolution, 'same' padding of TensorFlow; its tensors are `name`/filter and, with a bias, /bias. */
+/** Two-dimensional convolution with TensorFlow's 'same' padding; its tensors are `name`/filter and, with a bias, /bias. */
 export function conv2d(name: string, { stride, bias }: { stride: 1 | 2; bias: boolean }): Layer {
   return (parameters, x, forward) => {
     const filter = named<tf.Tensor4D>(parameters, `${name}/filter`);
@@ -21,7 +21,7 @@ export function conv2d(name: string, { stride, bias }: { stride: 1 | 2; bias: bo
 
 /**
  * max(convolution, 0) with stride 1 and a bias, `name`/filter and /bias, for networks whose parameters are fixed: it saves
- * its result alone, and has no gradients of its parameters.
+ * only its result, and computes no parameter gradients.
  */
 export function fixedConv2dRelu(name: string): Layer {
   return (parameters, x, forward) => {

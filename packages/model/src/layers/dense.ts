@@ -34,7 +34,7 @@ export function dense(name: string): Layer {
   };
 }
 
-/** Put a dense weight's gradient in the place of its factors. */
+/** Replace a dense weight's factors by its gradient, their product. */
 export function multiplyFactors(gradients: NamedTensors, weight: string): void {
   const names = factorNames(weight);
   const inputs = named<tf.Tensor2D>(gradients, names.inputs);

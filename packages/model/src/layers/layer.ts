@@ -2,42 +2,42 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 
 /*
- * Layers with explicit pullbacks. Activations are [batch, height, width, channels] throughout; a vector is 1 x 1.
- * Ownership: a layer never disposes its arguments; what it returns belongs to the caller; what it saved belongs to its
- * pullback, which frees it when it has run, or when it is disposed.
+ * Layers with explicit pullbacks. Activations are always [batch, height, width, channels]; a vector is 1 x 1.
+ * Ownership: a layer never disposes its arguments; its results belong to the caller; the tensors it saves belong to its
+ * pullback, which frees them when it has run or is disposed.
  */
 
-/** Tensors by the names that the network's layout gives them. */
+/** Tensors by their names in the network's layout. */
 export type NamedTensors = Map<string, tf.Tensor>;
 
-/** What a forward pass leaves behind besides its output. */
+/** What a forward pass keeps besides its output. */
 export interface Forward {
-  /** Save what pullbacks need; without it the pullbacks cannot run. */
+  /** Whether to save what pullbacks need; otherwise they cannot run. */
   saves: boolean;
-  /** Where batch norms put their batch's mean and unbiased variance; undefined where nobody wants them. */
+  /** Where batch norms put their batch's mean and unbiased variance; undefined if not wanted. */
   statistics?: NamedTensors;
 }
 
-/** What a pullback is to compute. */
+/** What a pullback should compute. */
 export interface Wanted {
   input: boolean;
-  /** Where parameters' gradients are added; undefined where they are not wanted. */
+  /** Where parameters' gradients are added; undefined if not wanted. */
   gradients?: NamedTensors;
-  /** Dense weights whose gradients are left as factors: a row for each crop, those of several passes one behind the other. */
+  /** Dense weights whose gradients are left as factors: a row for each crop, several passes' rows one after the other. */
   factored?: ReadonlySet<string>;
 }
 
 export interface Pullback {
   /**
-   * From the gradient by the output to the gradient by the input (undefined where not wanted), once. `parameters` of
-   * the forward pass must still be there; `dy` stays the caller's.
+   * Map the output gradient to the input gradient (undefined if not wanted); may be called once. The forward pass's
+   * `parameters` must still exist; `dy` stays the caller's.
    */
   run(dy: tf.Tensor4D, wanted: Wanted): tf.Tensor4D | undefined;
   /** Free what was saved without running; no effect after a run. */
   dispose(): void;
 }
 
-/** From (parameters, x) to the output and the way back. */
+/** Maps (parameters, x) to the output and the pullback. */
 export type Layer = (
   parameters: NamedTensors,
   x: tf.Tensor4D,
@@ -47,7 +47,7 @@ export type Layer = (
 /** A second handle on a tensor's memory; it keeps the memory until both are disposed. */
 export const alias = <T extends tf.Tensor>(tensor: T): T => tf.reshape(tensor, tensor.shape) as T;
 
-/** A pullback that saves aliases of `tensors`, if the forward pass saves anything, and hands them to `run`. */
+/** A pullback that saves aliases of `tensors`, if the forward pass saves anything, and passes them to `run`. */
 export function savingPullback<T extends tf.Tensor[]>(
   forward: Forward,
   tensors: [...T],
@@ -69,21 +69,21 @@ export function savingPullback<T extends tf.Tensor[]>(
   };
 }
 
-/** The parameter or statistic of that name; that it is there is an invariant of layouts and networks. */
+/** The parameter or statistic of that name, which layouts and networks guarantee to exist. */
 export function named<T extends tf.Tensor>(tensors: NamedTensors, name: string): T {
   const tensor = tensors.get(name);
   assert(tensor, `${name} is not among the network’s tensors`);
   return tensor as T;
 }
 
-/** Add a parameter's gradient, taking ownership of it, to what other passes through the same network have left. */
+/** Add a parameter's gradient, taking ownership of it, to those of other passes through the same network. */
 export function addGradient(gradients: NamedTensors, name: string, gradient: tf.Tensor): void {
   const sum = gradients.get(name);
   gradients.set(name, sum ? tf.add(sum, gradient) : gradient);
   if (sum) tf.dispose([sum, gradient]);
 }
 
-/** Put the rows of a factor, taking ownership of them, behind those that other passes through the same network have left. */
+/** Append the rows of a factor, taking ownership of them, to those of other passes through the same network. */
 export function appendRows(gradients: NamedTensors, name: string, rows: tf.Tensor2D): void {
   const before = gradients.get(name) as tf.Tensor2D | undefined;
   gradients.set(name, before ? tf.concat2d([before, rows], 0) : rows);

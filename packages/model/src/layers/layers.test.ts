@@ -27,7 +27,7 @@ interface Case {
   layer: Layer;
   x: number[];
   parameters: Record<string, number[]>;
-  /** The same function of TF.js operations. */
+  /** The same function in TF.js operations. */
   oracle: (x: tf.Tensor4D, parameters: Record<string, tf.Tensor>) => tf.Tensor;
 }
 
@@ -76,7 +76,7 @@ const cases: Record<string, Case> = {
     layer: depthToSpace,
     x: [2, 4, 5, 8],
     parameters: {},
-    // By its definition: TF.js has no gradient for its own.
+    // Written out: TF.js's own operation has no gradient.
     oracle: (x) => tf.reshape(tf.transpose(tf.reshape(x, [2, 4, 5, 2, 2, 2]), [0, 1, 3, 2, 4, 5]), [2, 8, 10, 2]),
   },
   flatten: { layer: flatten, x: [2, 4, 5, 6], parameters: {}, oracle: (x) => tf.reshape(x, [2, 1, 1, 120]) },
@@ -152,26 +152,29 @@ describe.each(testedBackends)('on %s', (backend) => {
     tf.dispose([x, dy, ...actual.values(), ...parameters.values()]);
   });
 
-  test.each(Object.entries(cases))('%s frees everything, whatever is wanted', async (name, { layer, ...example }) => {
-    await selectBackend(onOneThread(backend));
-    const parameters: NamedTensors = new Map(
-      Object.entries(example.parameters).map(([key, shape]) => [key, random(shape, name, key)]),
-    );
-    const x = random(example.x, name) as tf.Tensor4D;
-    const atStart = tf.memory().numTensors;
-    for (const way of ['unsaved', 'disposed', 'nothing', 'input'] as const) {
-      const [y, pullback] = layer(parameters, x, { saves: way !== 'unsaved' });
-      if (way === 'unsaved') expect(tf.memory().numTensors).toBe(atStart + 1);
-      if (way === 'nothing') expect(pullback.run(y, { input: false })).toBeUndefined();
-      if (way === 'input') pullback.run(y, { input: true })!.dispose();
-      pullback.dispose();
-      y.dispose();
-      expect(tf.memory().numTensors, way).toBe(atStart);
-    }
-    tf.dispose([x, ...parameters.values()]);
-  });
+  test.each(Object.entries(cases))(
+    '%s frees everything, whichever gradients are wanted',
+    async (name, { layer, ...example }) => {
+      await selectBackend(onOneThread(backend));
+      const parameters: NamedTensors = new Map(
+        Object.entries(example.parameters).map(([key, shape]) => [key, random(shape, name, key)]),
+      );
+      const x = random(example.x, name) as tf.Tensor4D;
+      const atStart = tf.memory().numTensors;
+      for (const way of ['unsaved', 'disposed', 'nothing', 'input'] as const) {
+        const [y, pullback] = layer(parameters, x, { saves: way !== 'unsaved' });
+        if (way === 'unsaved') expect(tf.memory().numTensors).toBe(atStart + 1);
+        if (way === 'nothing') expect(pullback.run(y, { input: false })).toBeUndefined();
+        if (way === 'input') pullback.run(y, { input: true })!.dispose();
+        pullback.dispose();
+        y.dispose();
+        expect(tf.memory().numTensors, way).toBe(atStart);
+      }
+      tf.dispose([x, ...parameters.values()]);
+    },
+  );
 
-  test('a pullback runs once, and only where the pass saved', async () => {
+  test('a pullback runs once, and only if the pass saved', async () => {
     await selectBackend(onOneThread(backend));
     const x = random([1, 2, 2, 1], 'once') as tf.Tensor4D;
     const [y, pullback] = relu(new Map(), x, { saves: true });
@@ -182,7 +185,7 @@ describe.each(testedBackends)('on %s', (backend) => {
     tf.dispose([x, y, unsaved]);
   });
 
-  test('batch norm: statistics of the batch, and inference by given ones', async () => {
+  test('batch norm: statistics of the batch, and inference with given ones', async () => {
     await selectBackend(onOneThread(backend));
     const x = random([2, 3, 4, 5], 'statistics') as tf.Tensor4D;
     const parameters: NamedTensors = new Map([

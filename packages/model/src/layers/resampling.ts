@@ -3,8 +3,8 @@ import { kernels } from '../kernels/kernels.js';
 import { savingPullback, type Layer } from './layer.js';
 
 /**
- * [batch, h, w, 4c] to [batch, 2h, 2w, c] in TensorFlow's order: channels (row, column, c) of a pixel become its 2 x 2
- * block of pixels.
+ * [batch, h, w, 4c] to [batch, 2h, 2w, c] in TensorFlow's order: a pixel's channels (row, column, c) become a 2 x 2 block
+ * of pixels.
  */
 export const depthToSpace: Layer = (_parameters, x) => {
   const [batch, height, width, channels] = x.shape;
@@ -22,7 +22,7 @@ export function spaceToDepth(x: tf.Tensor4D): tf.Tensor4D {
 type Shape = tf.Tensor4D['shape'];
 
 /**
- * Read x as `from`, swap the two middle axes, read the result as `to`. TF.js's own DepthToSpace is a transpose of six
+ * Reshape x to `from`, swap the two middle axes, reshape the result to `to`. TF.js's DepthToSpace is a transpose of six
  * axes, which takes wasm a hundred times as long as this one of four.
  */
 const swapMiddle = (x: tf.Tensor4D, from: Shape, to: Shape): tf.Tensor4D =>

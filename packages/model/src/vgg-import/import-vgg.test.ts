@@ -18,8 +18,8 @@ import { vggWeights } from '../weights-file.js';
 import { importVgg } from './import-vgg.js';
 
 /*
- * Files that the frameworks wrote, or, where today's no longer do, that their older versions would have (make.py), and the
- * features that they compute.
+ * Files that the frameworks wrote or, for formats they no longer write, that their older versions would have (make.py), and
+ * the features that they compute.
  */
 
 const reference = fileURLToPath(new URL('../../../../test/vgg-reference', import.meta.url));
@@ -75,7 +75,7 @@ describe.each([
     expect(featureError('vgg54', framework, imported.safetensors)).toBeLessThan(1e-4);
   });
 
-  test('cut off, it is refused in one line', async () => {
+  test('truncated, it is refused in one line', async () => {
     const whole = await readFile(await published(name));
     for (const part of [0.999, 0.5, 100 / whole.length]) {
       const path = await place(`cut-${name}`, whole.subarray(0, Math.floor(part * whole.length)));
@@ -90,7 +90,7 @@ describe.each([
   });
 });
 
-test('what was imported can be imported', async () => {
+test('an imported file can be imported again', async () => {
   const { safetensors } = await importVgg(await published('numpy2.npy'));
   const again = await importVgg(await place('again.safetensors', safetensors));
   expect(again).toMatchObject({ format: 'safetensors', preprocessing: 'caffe' });
@@ -109,7 +109,7 @@ describe('other files', () => {
       'latin1',
     );
 
-  /** Lists in lists, each twice in the next: as a text, longer than any memory. */
+  /** Lists in lists, each twice in the next: as a string, longer than any memory. */
   const nested = `]${'q\x00h\x00\x86'.repeat(100)}`;
   /** The dictionary that a pickle makes, as NumPy wraps it. */
   const objects = (dictionary: string) =>
@@ -129,28 +129,32 @@ describe('other files', () => {
     ['system.pth', legacy('\x80\x02cos\nsystem\n(U\x05touchtR.'), /its pickle wants os\.system/],
     ['stack.npy', npy('\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.'), /its pickle wants builtins\.eval/],
     ['prototype.npy', npy('\x80\x02cconstructor\nprototype\n.'), /its pickle wants constructor\.prototype/],
-    ['mentioned.npy', npy('\x80\x02cnumpy\nndarray\n)R.'), /calls something that is no function of the list/],
-    ['called.npy', npy('\x80\x02K\x01)R.'), /calls something that is no function of the list/],
-    ['state.npy', npy('\x80\x02K\x01}b.'), /gives a state to something that has none/],
+    ['mentioned.npy', npy('\x80\x02cnumpy\nndarray\n)R.'), /calls something other than the allowed functions/],
+    ['called.npy', npy('\x80\x02K\x01)R.'), /calls something other than the allowed functions/],
+    ['state.npy', npy('\x80\x02K\x01}b.'), /sets the state of something that has none/],
     ['long.npy', npy('\x80\x02\x8b\xff\xff\xff\x7f'), /holds a number of 2147483647 bytes/],
-    ['empty.npy', npy('\x80\x02R.'), /takes from an empty stack/],
-    ['memo.npy', npy('\x80\x02h\x07.'), /recalls what it has not memorized/],
+    ['empty.npy', npy('\x80\x02R.'), /pops from an empty stack/],
+    ['memo.npy', npy('\x80\x02h\x07.'), /recalls an item that it has not memorized/],
     ['instance.npy', npy('\x80\x02(i__main__\nC\n.'), /operation 0x69, which weights do not need/],
-    ['list.npy', npy('\x80\x02].'), /holds no dictionary of layers/],
+    ['list.npy', npy('\x80\x02].'), /does not hold a dictionary of layers/],
     [
       'table.npy',
       Buffer.from("\x93NUMPY\x01\x00\x3a\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }    \n", 'latin1'),
       /not one of a dictionary of layers/,
     ],
-    ['picture.png', Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1'), /is no file of VGG19’s weights/],
-    ['nothing', Buffer.alloc(0), /is no file of VGG19’s weights/],
+    ['picture.png', Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1'), /is not a file of VGG19 weights/],
+    ['nothing', Buffer.alloc(0), /is not a file of VGG19 weights/],
     ['vgg19-dcbb9e9d.pth', legacy('\x80\x02}.'), /its name says dcbb9e9d/],
     [
       'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5',
       Buffer.from('\x89HDF\r\n\x1a\n'),
       /its MD5 is not that of Keras/,
     ],
-    ['nested-name.npy', npy(`\x80\x04${nested}\x8c\x04eval\x93.`), /names a function by what is no text/],
+    [
+      'nested-name.npy',
+      npy(`\x80\x04${nested}\x8c\x04eval\x93.`),
+      /names a function with something other than a string/,
+    ],
     ['nested-layer.npy', npy(objects(`}${nested}]s`)), /one of its layers has no name/],
     ['nested-type.npy', npy(`\x80\x02cnumpy\ndtype\n(${nested}tR.`), /a type has no name/],
     [
@@ -159,14 +163,14 @@ describe('other files', () => {
       /the name of a storage/,
     ],
     ['twice.pth', legacy(twice), /one of the storages is missing/],
-  ])('%s is refused, with the reason', async (name, bytes, reason) => {
+  ])('%s is refused with the reason', async (name, bytes, reason) => {
     const path = await place(name, bytes);
     const error = await importVgg(path).catch((error: unknown) => error as Error);
     expect(error).toMatchObject({ message: expect.stringMatching(reason) as string });
     expect((error as Error).message).toContain(path);
   });
 
-  test('arrays of objects in the place of filters are no zeros', async () => {
+  test('arrays of objects in the place of filters are not read as zeros', async () => {
     const shapes = vggLayout('vgg54').tensors.map(({ name, shape }) => [name.split('/'), shape] as const);
     const number = (value: number) =>
       value < 256 ? `K${String.fromCharCode(value)}` : `M\x00${String.fromCharCode(value / 256)}`;
@@ -180,10 +184,10 @@ describe('other files', () => {
       )
       .join('');
     const path = await place('objects.npy', npy(objects(`}(${layers}u`)));
-    await expect(importVgg(path)).rejects.toThrow(/conv1_1\/filter has 0 numbers, its shape needs 1728/);
+    await expect(importVgg(path)).rejects.toThrow(/conv1_1\/filter has 0 numbers, but its shape needs 1728/);
   });
 
-  test('a zip that unpacks to more than it is, is not unpacked', async () => {
+  test('a zip that would unpack to more than its size is not unpacked', async () => {
     const zip = new ZipFile();
     zip.addBuffer(Buffer.alloc(50_000_000), 'archive/data.pkl');
     zip.end();
@@ -191,7 +195,7 @@ describe('other files', () => {
     await expect(importVgg(path)).rejects.toThrow(`${path} is refused: archive/data.pkl is compressed`);
   });
 
-  test('a changed byte of a weight: the zip’s checksum sees it, and so does a published hash', async () => {
+  test('a changed byte of a weight is found by the zip’s checksum and by a published hash', async () => {
     const bytes = await readFile(await published('zip.pth'));
     bytes[bytes.length >> 1] ^= 1;
     await expect(importVgg(await place('changed.pth', bytes))).rejects.toThrow(
@@ -202,7 +206,7 @@ describe('other files', () => {
     await importVgg(await place(name, legacyBytes));
     legacyBytes[legacyBytes.length >> 1] ^= 1;
     await expect(importVgg(await place(name, legacyBytes))).rejects.toThrow(/is damaged: its SHA-256 begins with/);
-    // Where there is no checksum, another number is another number: what is stored says what it came from.
+    // Without a checksum a changed number goes unnoticed; the imported file records the hash of its source.
     const other = await place('changed-legacy.pth', legacyBytes);
     expect((await importVgg(other)).sourceSha256).toBe(sha256(legacyBytes));
   });

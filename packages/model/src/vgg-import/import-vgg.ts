@@ -9,12 +9,12 @@ import { isHdf5File, readKerasFile } from './keras-file.js';
 import { isNpyFile, readNpyFile } from './npy-file.js';
 import { isTorchLegacy, isTorchZip, readTorchLegacy, readTorchZip } from './torch-file.js';
 
-/** What a file of VGG19's weights was, and what became of it. */
+/** An imported file of VGG19 weights. */
 export interface ImportedVgg {
-  /** The kind of file, in words. */
+  /** Description of the file's format. */
   format: string;
   preprocessing: VggPreprocessing;
-  /** SHA-256 of the file that was read. */
+  /** SHA-256 of the source file. */
   sourceSha256: string;
   /** The convolutions as safetensors, with this package's names, filters HWIO, for RGB. */
   safetensors: Uint8Array<ArrayBuffer>;
@@ -34,9 +34,9 @@ const layers = new Set(layout.tensors.map(({ name }) => name.split('/')[0]));
 const torchvisionNames = new Set(layout.tensors.map(({ name }) => torchvisionName(name)));
 
 /**
- * VGG19's convolutions from a file as people have them: `vgg19.npy`, Keras's HDF5, torchvision's `.pth` of any age, safetensors.
- * No pickle is run. Throws `invalid` for what is none of these, or not VGG19, naming the first tensor that differs; `corrupt` for
- * a damaged file.
+ * Read VGG19's convolutions from one of the common files: `vgg19.npy`, Keras's HDF5, torchvision's `.pth` of any age, safetensors.
+ * No pickle is executed. Throws `invalid` for any other file, or for another network, naming the first tensor that differs;
+ * `corrupt` for a damaged file.
  */
 export async function importVgg(path: string): Promise<ImportedVgg> {
   const bytes = await readGivenFile(path);
@@ -77,24 +77,24 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
     const preprocessing = metadata[preprocessingKey] === 'caffe' ? 'caffe' : 'imagenet';
     return { format: 'safetensors', preprocessing, tensors, isBgr: false };
   }
-  throw new FourfoldError('invalid', `${path} is no file of VGG19’s weights that fourfold knows`, {
-    hint: 'give vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s vgg19-dcbb9e9d.pth or safetensors',
+  throw new FourfoldError('invalid', `${path} is not a file of VGG19 weights in a known format`, {
+    hint: 'use vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s vgg19-dcbb9e9d.pth or safetensors',
   });
 }
 
-/** `block1_conv2`, as in every version of Keras. */
+/** `block1_conv2`: the same in every version of Keras. */
 const kerasLayer = /^block(\d)_conv(\d)/;
 
 /** A header's length, and a brace. */
 const looksLikeSafetensors = (bytes: Buffer): boolean => bytes.length > 9 && bytes[8] === 0x7b;
 
-/** What Keras compares its own download with (`keras/src/applications/vgg19.py`). */
+/** Name and MD5 of Keras's own download (`keras/src/applications/vgg19.py`). */
 const kerasFile = 'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5';
 const kerasMd5 = '253f8cb515780f3b799900260a226db6';
 
 /**
- * Two of the published files say by their names what they hash to: PyTorch's carry the beginning of their SHA-256, and Keras's is
- * known. None of the formats but the zip has checksums of its own. Throws `corrupt` where the hash differs.
+ * The hashes of two published files follow from their names: PyTorch's contain the beginning of their SHA-256, and Keras's MD5 is
+ * known. Of the formats only the zip has its own checksums. Throws `corrupt` if the hash differs.
  */
 function checkPublishedHash(path: string, bytes: Buffer, hash: string): void {
   const inName = /-([0-9a-f]{8})\.pth$/.exec(path)?.[1];
@@ -104,14 +104,14 @@ function checkPublishedHash(path: string, bytes: Buffer, hash: string): void {
       : inName !== undefined && !hash.startsWith(inName);
   if (!isOther) return;
   const reason = inName
-    ? `its SHA-256 begins with ${hash.slice(0, 8)}, its name says ${inName}`
+    ? `its SHA-256 begins with ${hash.slice(0, 8)}, but its name says ${inName}`
     : 'its MD5 is not that of Keras’s file';
   throw new FourfoldError('corrupt', `${path} is damaged: ${reason}`, {
-    hint: 'fetch the file again, or rename it where it is not the published one',
+    hint: 'fetch the file again, or rename it if it is not the published one',
   });
 }
 
-/** BGR to RGB, in place: a filter HWIO with three inputs. */
+/** BGR to RGB, in place, for a HWIO filter with three inputs. */
 function reverseInputChannels(
   vector: Float32Array,
   { offset, sizeElements, shape: [, , inputs, outputs] }: TensorPlace,

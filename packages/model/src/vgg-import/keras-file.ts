@@ -3,23 +3,23 @@ import type { Dataset, Group } from 'h5wasm/node';
 import type { NamedArray } from '../safetensors.js';
 
 /*
- * Keras's HDF5 weights: kernel HWIO first, then bias. Until Keras 2 (keras/src/legacy/saving/legacy_h5_format.py) a group a layer,
- * named in the attribute `layer_names`, and in it the arrays that its attribute `weight_names` names; Keras 3
- * (keras/src/saving/saving_lib.py) has groups `layers/ANY/vars` with the layer's name as an attribute, and `0`, `1` in them.
+ * Keras's HDF5 weights: kernel HWIO first, then bias. Up to Keras 2 (keras/src/legacy/saving/legacy_h5_format.py) the file has a
+ * group per layer, listed in the attribute `layer_names`, with the arrays listed in its attribute `weight_names`. Keras 3
+ * (keras/src/saving/saving_lib.py) has groups `layers/ANY/vars` with the layer's name as an attribute and arrays `0` and `1`.
  */
 
 const magic = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 
 export const isHdf5File = (bytes: Buffer): boolean => bytes.subarray(0, magic.length).equals(magic);
 
-/** The arrays of the layers that are `wanted` as `LAYER/filter` and `LAYER/bias`. Throws `invalid`, `corrupt`. */
+/** The arrays of the `wanted` layers as `LAYER/filter` and `LAYER/bias`. Throws `invalid`, `corrupt`. */
 export async function readKerasFile(
   path: string,
   what: string,
   wanted: (layer: string) => boolean,
 ): Promise<NamedArray[]> {
   const { default: hdf5 } = await import('h5wasm/node');
-  // Else it prints what it finds wrong, and goes on.
+  // Otherwise it prints errors and continues.
   (await hdf5.ready).activate_throwing_error_handler();
   const damaged = (cause: unknown) =>
     new FourfoldError('corrupt', `${what} is damaged: it cannot be read as HDF5`, {
@@ -50,9 +50,9 @@ interface KerasLayer {
   weights: string[];
 }
 
-/** The layers of either kind of file; undefined for another kind. */
+/** The layers of either kind of file; undefined for any other. */
 function layersOf(file: Group): KerasLayer[] | undefined {
-  // A whole model keeps its weights a level deeper.
+  // A whole model has its weights one level deeper.
   const root = 'layer_names' in file.attrs ? file : file.get('model_weights');
   if (isGroup(root) && 'layer_names' in root.attrs) {
     return textsOf(root, 'layer_names').flatMap((name) => {
@@ -69,18 +69,18 @@ function layersOf(file: Group): KerasLayer[] | undefined {
 }
 
 function arraysOf({ name, group, weights }: KerasLayer, what: string): NamedArray[] {
-  if (weights.length !== 2) throw new FourfoldError('invalid', `${what}: ${name} is no pair of kernel and bias`);
+  if (weights.length !== 2) throw new FourfoldError('invalid', `${what}: ${name} is not a pair of kernel and bias`);
   return ['filter', 'bias'].map((part, i) => {
     const dataset = group.get(weights[i]);
     const value = isDataset(dataset) ? dataset.value : undefined;
     if (!isDataset(dataset) || !(value instanceof Float32Array)) {
-      throw new FourfoldError('invalid', `${what}: ${weights[i]} of ${name} is no array of float32`);
+      throw new FourfoldError('invalid', `${what}: ${weights[i]} of ${name} is not an array of float32`);
     }
     return { name: `${name}/${part}`, shape: dataset.shape ?? [], data: value };
   });
 }
 
-/** An attribute that is a text, or several. */
+/** An attribute that is a string or a list of strings. */
 const textsOf = (group: Group, attribute: string): string[] => {
   const value: unknown = group.attrs[attribute]?.value;
   return [value].flat().map(String);

@@ -1,11 +1,11 @@
 import { FourfoldError } from '@fourfold/common';
 import type { Buildable, PickleGlobal } from './pickle.js';
 
-/** An array of NumPy's as a pickle holds it: float32, or objects. */
+/** A pickled NumPy array: float32, or objects. */
 export interface NumpyArray extends Buildable {
   kind: 'numpy array';
   shape: number[];
-  /** Little-endian float32, in C's order unless `isFortran`; empty for arrays of objects. */
+  /** Little-endian float32, in C order unless `isFortran`; empty for arrays of objects. */
   data: Buffer;
   /** The first index runs fastest: how NumPy stores a transposed matrix. */
   isFortran: boolean;
@@ -24,7 +24,7 @@ const isNumpyType = (value: unknown): value is NumpyType => kindOf(value) === 'n
 const kindOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
 
-/** What pickled arrays of NumPy 1 and 2, written by Python 2 or 3, need of Python. `what` names the file in errors. */
+/** The globals that pickled arrays of NumPy 1 and 2, written by Python 2 or 3, need. `what` names the file in errors. */
 export function numpyGlobals(what: string): Record<string, PickleGlobal> {
   const refuse = (reason: string) => new FourfoldError('invalid', `${what} is refused: ${reason}`);
   const bytesOf = (value: unknown): Buffer => {
@@ -38,12 +38,12 @@ export function numpyGlobals(what: string): Record<string, PickleGlobal> {
     if (!isShape(shape) || !isNumpyType(type)) throw refuse('an array has no shape or no type');
     array.shape = shape;
     if (type.code.startsWith('O')) {
-      if (!Array.isArray(data)) throw refuse('an array of objects holds no list');
+      if (!Array.isArray(data)) throw refuse('an array of objects does not hold a list');
       array.objects = data;
       return array;
     }
     if (type.code !== 'f4' || type.byteOrder === '>') {
-      throw refuse(`an array is of type ${type.byteOrder}${type.code}, only little-endian float32 is known`);
+      throw refuse(`an array is of type ${type.byteOrder}${type.code}, but only little-endian float32 is supported`);
     }
     array.isFortran = Boolean(isFortran) && shape.length > 1;
     array.data = bytesOf(data);
@@ -89,7 +89,7 @@ export function numpyGlobals(what: string): Record<string, PickleGlobal> {
     'numpy._core.numeric _frombuffer': fromBuffer,
     'numpy ndarray': {},
     'numpy dtype': { call: type },
-    // How Python 3 writes bytes for Python 2.
+    // Python 3 writes bytes for Python 2 this way.
     '_codecs encode': { call: ([text, codec]) => encode(text, codec, refuse) },
   };
 }

@@ -1,17 +1,17 @@
 import { FourfoldError } from '@fourfold/common';
 
 /*
- * Reads Python's pickles (protocols 2 to 5, pickletools.py) without running anything: a pickle is a program that may name any function
- * of Python, here it may name those of a list that stands in for them, and everything else ends the reading.
+ * Reads Python's pickles (protocols 2 to 5, pickletools.py) without running anything. A pickle is a program that may name any Python
+ * function; here it may name only those in a list of stand-ins, and anything else ends the reading.
  */
 
-/** What stands in for one of Python's functions or classes. */
+/** A stand-in for a Python function or class. */
 export interface PickleGlobal {
-  /** Called with the arguments; without it, the global may only be mentioned. */
+  /** Called with the arguments; without it the global may only be mentioned. */
   call?: (args: unknown[]) => unknown;
 }
 
-/** An object that takes its state after it was made (`__setstate__`). */
+/** An object whose state is set after it was created (`__setstate__`). */
 export interface Buildable {
   setState(state: unknown): void;
 }
@@ -21,11 +21,11 @@ export interface PickleOptions {
   what: string;
   /** By `module name`. */
   globals: Readonly<Record<string, PickleGlobal>>;
-  /** Objects that lie outside the pickle, by what it calls them. */
+  /** Resolves the pickle's references to objects outside it (persistent ids). */
   persistent?: (id: unknown) => unknown;
 }
 
-/** What was read, and where the bytes behind it begin. */
+/** The value, and where the bytes after it begin. */
 export interface Unpickled {
   value: unknown;
   end: number;
@@ -37,7 +37,7 @@ const maxLongBytes = 64;
 /**
  * The value of the pickle that begins at `begin`: dict as Map, list and tuple as arrays, str as string, bytes and Python 2's long
  * str as views of `bytes`, int as number or bigint. Throws `invalid` for a global that is not in the list, naming it, and for
- * operations that weights do not need; `corrupt` for bytes that are no pickle.
+ * operations that weights do not need; `corrupt` for bytes that are not a pickle.
  */
 export function readPickle(bytes: Buffer, begin: number, { what, globals, persistent }: PickleOptions): Unpickled {
   let at = begin;
@@ -48,10 +48,10 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
     new FourfoldError('corrupt', `${what} is damaged: its pickle ${reason}`, { hint: 'fetch the file again' });
   const refuse = (reason: string) =>
     new FourfoldError('invalid', `${what} is refused: its pickle ${reason}`, {
-      hint: 'nothing of it was run; take the file from where the weights were published',
+      hint: 'nothing in it was run; get the file from where the weights were published',
     });
   const take = (sizeBytes: number): Buffer => {
-    if (sizeBytes > bytes.length - at) throw corrupt('is cut off');
+    if (sizeBytes > bytes.length - at) throw corrupt('is truncated');
     at += sizeBytes;
     return bytes.subarray(at - sizeBytes, at);
   };
@@ -60,7 +60,7 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
   const u64 = () => Number(take(8).readBigUInt64LE());
   const line = (): string => {
     const end = bytes.indexOf(0x0a, at);
-    if (end < 0) throw corrupt('is cut off');
+    if (end < 0) throw corrupt('is truncated');
     const text = bytes.toString('latin1', at, end);
     at = end + 1;
     return text;
@@ -72,11 +72,11 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
     return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
   };
   const pop = (): unknown => {
-    if (stack.length === 0 || stack.at(-1) === mark) throw corrupt('takes from an empty stack');
+    if (stack.length === 0 || stack.at(-1) === mark) throw corrupt('pops from an empty stack');
     return stack.pop();
   };
   const top = (): unknown => {
-    if (stack.length === 0 || stack.at(-1) === mark) throw corrupt('takes from an empty stack');
+    if (stack.length === 0 || stack.at(-1) === mark) throw corrupt('pops from an empty stack');
     return stack.at(-1);
   };
   const popToMark = (): unknown[] => {
@@ -98,34 +98,34 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
   };
   const call = (callee: unknown, args: unknown[]): unknown => {
     const known = Object.values(globals).find((candidate) => candidate === callee);
-    if (!known?.call) throw refuse('calls something that is no function of the list');
+    if (!known?.call) throw refuse('calls something other than the allowed functions');
     return known.call(args);
   };
   const setItems = (target: unknown, items: unknown[]): void => {
-    if (!(target instanceof Map) || items.length % 2 !== 0) throw corrupt('sets items of what is no dict');
+    if (!(target instanceof Map) || items.length % 2 !== 0) throw corrupt('sets items of something other than a dict');
     for (let i = 0; i < items.length; i += 2) target.set(items[i], items[i + 1]);
   };
   const append = (target: unknown, items: unknown[]): void => {
-    if (!Array.isArray(target)) throw corrupt('appends to what is no list');
+    if (!Array.isArray(target)) throw corrupt('appends to something other than a list');
     for (const item of items) target.push(item);
   };
   const build = (): void => {
     const state = pop();
     const target = top();
     if (isBuildable(target)) target.setState(state);
-    // A dict's attributes, such as the versions in a state_dict, say nothing of the weights.
-    else if (!(target instanceof Map)) throw refuse('gives a state to something that has none');
+    // A dict's attributes, such as the versions in a state_dict, do not matter to the weights.
+    else if (!(target instanceof Map)) throw refuse('sets the state of something that has none');
   };
   const persist = (id: unknown): unknown => {
-    if (!persistent) throw refuse('refers to objects outside');
+    if (!persistent) throw refuse('refers to objects outside the pickle');
     return persistent(id);
   };
   const recall = (index: number): unknown => {
-    if (!memo.has(index)) throw corrupt('recalls what it has not memorized');
+    if (!memo.has(index)) throw corrupt('recalls an item that it has not memorized');
     return memo.get(index);
   };
 
-  /** Operations by their code: what is pushed, if anything. */
+  /** Operations by their code. */
   const operations: Record<string, () => void> = {
     '\x80': () => void u8(),
     '\x95': () => void u64(),
@@ -183,7 +183,8 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
     c: () => stack.push(global(line(), line())),
     '\x93': () => {
       const [module, name] = popMany(2);
-      if (typeof module !== 'string' || typeof name !== 'string') throw corrupt('names a function by what is no text');
+      if (typeof module !== 'string' || typeof name !== 'string')
+        throw corrupt('names a function with something other than a string');
       stack.push(global(module, name));
     },
     R: () => {

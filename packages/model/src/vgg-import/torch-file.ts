@@ -6,8 +6,8 @@ import { readPickle } from './pickle.js';
 import { isTorchTensor, storageOf, torchGlobals, type TorchStorage, type TorchTensor } from './torch-globals.js';
 
 /*
- * What torch.save makes of a state_dict: since PyTorch 1.6 a zip (torch/csrc/api serialization: `NAME/data.pkl`, `NAME/data/KEY`),
- * before it, as the published vgg19-dcbb9e9d.pth is, a row of pickles with the storages behind them (torch/serialization.py,
+ * A state_dict as written by torch.save: since PyTorch 1.6 a zip (torch/csrc/api serialization: `NAME/data.pkl`, `NAME/data/KEY`);
+ * before that, as in the published vgg19-dcbb9e9d.pth, a sequence of pickles followed by the storages (torch/serialization.py,
  * _legacy_save).
  */
 
@@ -18,10 +18,10 @@ const legacyMagic = Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex');
 export const isTorchZip = (bytes: Buffer): boolean => bytes.subarray(0, zipMagic.length).equals(zipMagic);
 export const isTorchLegacy = (bytes: Buffer): boolean => bytes.subarray(0, legacyMagic.length).equals(legacyMagic);
 
-/** Which tensors are read; the others' data is not touched. */
+/** Which tensors to read; the data of the others is not touched. */
 export type Wanted = (name: string) => boolean;
 
-/** The wanted tensors of a zip file of torch.save. Throws `invalid` for other contents, `corrupt` for a broken file. */
+/** The wanted tensors of a zip file of torch.save. Throws `invalid` for other contents, `corrupt` for a damaged file. */
 export async function readTorchZip(bytes: Buffer, what: string, wanted: Wanted): Promise<NamedArray[]> {
   const entries = await readZip(bytes, what);
   const [[folder, pickle] = []] = [...entries].flatMap(([name, entry]) => {
@@ -44,9 +44,9 @@ export async function readTorchZip(bytes: Buffer, what: string, wanted: Wanted):
   return found;
 }
 
-/** The same of the older kind of file. */
+/** The same for the older format. */
 export function readTorchLegacy(bytes: Buffer, what: string, wanted: Wanted): NamedArray[] {
-  // Magic number, protocol version, facts on the machine.
+  // Magic number, protocol version, facts about the machine.
   let at = 0;
   for (let i = 0; i < 3; i++) at = readPickle(bytes, at, { what, globals: {} }).end;
   const { tensors, end } = stateDict(bytes, at, what);
@@ -65,7 +65,7 @@ export function readTorchLegacy(bytes: Buffer, what: string, wanted: Wanted): Na
     }
     places.set(key, bytes.subarray(begin, at));
   }
-  // One that is listed twice leaves another out.
+  // If one is listed twice, another is missing.
   if (places.size !== sizes.size) throw truncated(what, 'one of the storages');
   return [...tensors]
     .filter(([name]) => wanted(name))
@@ -81,7 +81,7 @@ function stateDict(bytes: Buffer, begin: number, what: string): { tensors: Map<s
     return known;
   };
   const { value, end } = readPickle(bytes, begin, { what, globals: torchGlobals(what), persistent });
-  if (!(value instanceof Map)) throw new FourfoldError('invalid', `${what} holds no state_dict`);
+  if (!(value instanceof Map)) throw new FourfoldError('invalid', `${what} does not hold a state_dict`);
   const tensors = [...(value as Map<unknown, unknown>)].filter((entry): entry is [string, TorchTensor] =>
     isTorchTensor(entry[1]),
   );

@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
 import type { PickleGlobal } from './pickle.js';
 
-/** Where a tensor's elements lie: in the storage of a key, from `offset` on, in C order. Numbers count elements. */
+/** Location of a tensor's elements: in the storage of a key, from `offset` on, in C order. Sizes and offsets count elements. */
 export interface TorchTensor {
   kind: 'torch tensor';
   storage: TorchStorage;
@@ -20,15 +20,15 @@ export const isTorchTensor = (value: unknown): value is TorchTensor =>
 
 const floatStorage: PickleGlobal = {};
 
-/** What a `state_dict` of float32 tensors needs of Python. `what` names the file in errors. */
+/** The globals that a `state_dict` of float32 tensors needs. `what` names the file in errors. */
 export function torchGlobals(what: string): Record<string, PickleGlobal> {
   const tensor: PickleGlobal = {
     call: ([storage, offset, shape, stride]) => {
       if (!isStorage(storage) || !isCount(offset) || !isCounts(shape) || !isCounts(stride)) {
         throw refused(what, 'one of its tensors is malformed');
       }
-      if (!isContiguous(shape, stride)) throw refused(what, 'one of its tensors is no contiguous one');
-      if (offset + sizeOf(shape) > storage.sizeElements) throw refused(what, 'a tensor leads out of its storage');
+      if (!isContiguous(shape, stride)) throw refused(what, 'one of its tensors is not contiguous');
+      if (offset + sizeOf(shape) > storage.sizeElements) throw refused(what, 'a tensor extends beyond its storage');
       return { kind: 'torch tensor', storage, offset, shape } satisfies TorchTensor;
     },
   };
@@ -41,13 +41,13 @@ export function torchGlobals(what: string): Record<string, PickleGlobal> {
   };
 }
 
-/** The storage that a pickle refers to by ('storage', type, key, location, size, ...). Throws `invalid` for other types than float32. */
+/** The storage that a pickle refers to by ('storage', type, key, location, size, ...). Throws `invalid` for types other than float32. */
 export function storageOf(id: unknown, what: string): TorchStorage {
   if (!Array.isArray(id) || id[0] !== 'storage' || typeof id[2] !== 'string' || !isCount(id[4])) {
-    throw refused(what, 'it refers to something that is no storage');
+    throw refused(what, 'it refers to something other than a storage');
   }
-  if (id[1] !== floatStorage) throw refused(what, 'its storages are not of float32');
-  // A legacy file's views of a storage begin somewhere in it; weights never are such.
+  if (id[1] !== floatStorage) throw refused(what, 'its storages are not float32');
+  // Legacy files can hold views that begin inside a storage; weights never are views.
   if (id[5] !== undefined && id[5] !== null) throw refused(what, 'its storages are views of others');
   return { kind: 'torch storage', key: id[2], sizeElements: id[4] };
 }

@@ -5,13 +5,13 @@ import { fromBufferPromise } from 'yauzl';
 
 export interface ZipEntry {
   sizeBytes: number;
-  /** The entry's bytes, compared with its checksum. Throws `corrupt`, and `invalid` for a compressed one. */
+  /** The entry's bytes, after checking their checksum. Throws `corrupt`, and `invalid` for a compressed entry. */
   read(): Promise<Buffer>;
 }
 
 /**
- * The entries of a zip file as torch.save writes it: nothing in it is compressed, so that it cannot unpack to more than it is.
- * `what` names it in errors. Throws `corrupt` for a file that is none, or is cut off.
+ * The entries of a zip file as torch.save writes it: none is compressed, so it cannot unpack to more than its size.
+ * `what` names it in errors. Throws `corrupt` for a file that is not a zip or is truncated.
  */
 export async function readZip(bytes: Buffer, what: string): Promise<Map<string, ZipEntry>> {
   const corrupt = (part: string) => (cause: unknown) => {
@@ -28,7 +28,7 @@ export async function readZip(bytes: Buffer, what: string): Promise<Map<string, 
       const read = async (): Promise<Buffer> => {
         if (entry.compressionMethod !== 0) {
           throw new FourfoldError('invalid', `${what} is refused: ${entry.fileName} is compressed`, {
-            hint: 'give the file as torch.save wrote it, which compresses nothing',
+            hint: 'use the file as torch.save wrote it, without compression',
           });
         }
         const body = await buffer(await zip.openReadStreamPromise(entry));

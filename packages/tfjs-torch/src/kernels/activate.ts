@@ -26,17 +26,17 @@ export function activate(x: Handle, { activation, leakyreluAlpha }: Activation, 
     case 'prelu':
       return prelu(x, preluWeights as Handle);
     default:
-      throw new Error(`the activation ${String(activation)} is not known`);
+      throw new Error(`unknown activation ${String(activation)}`);
   }
 }
 
-/** max(x, 0) + slope * min(x, 0), the slope of any shape that broadcasts. */
+/** max(x, 0) + slope * min(x, 0), where the slope has any shape that broadcasts. */
 export function prelu(x: Handle, slope: Handle): Handle {
   const native = loadNative();
   const sameType = aten['to.dtype'](slope, native.scalarType(x));
   const [rank, slopeShape, shape] = [native.shape(x).length, native.shape(slope), native.shape(x)];
   if (rank === 4 && slopeShape.at(-1) === shape[3] && slopeShape.slice(0, -1).every((side) => side === 1)) {
-    // libtorch's channels are the second axis, and it takes them there without a copy.
+    // libtorch's channels are the second axis; moving them there needs no copy.
     const first = aten.permute(x, [0, 3, 1, 2]);
     return aten.permute(aten._prelu_kernel(first, aten.reshape(sameType, [1, -1, 1, 1])), [0, 2, 3, 1]);
   }

@@ -47,7 +47,7 @@ export function defineActivations(): void {
   define<{ logits: TensorInfo }, LogSoftmaxAttrs>(LogSoftmax, ({ logits }, { axis }) =>
     aten._log_softmax(logits, axis, false),
   );
-  // 1 above 0, alpha elsewhere, and NaN stays NaN.
+  // 1 above 0, alpha elsewhere; NaN stays NaN.
   define<ReluInputs, StepAttrs>(Step, ({ x }, { alpha }) => {
     const steps = aten['where.Scalar'](aten['gt.Scalar'](x, 0), 1, alpha);
     const sameType = aten['to.dtype'](steps, loadNative().scalarType(x));
@@ -55,8 +55,8 @@ export function defineActivations(): void {
   });
 
   /*
-   * Beyond TensorFlow.js: gradients in one kernel. LeakyReluGrad {dy, y}: by the result's sign, for slopes from 0 on.
-   * PreluGrad {dy, x, alpha}: [dx, dAlpha], one slope a channel.
+   * Beyond TensorFlow.js: gradients in one kernel. LeakyReluGrad {dy, y}: from the result's sign, for slopes >= 0.
+   * PreluGrad {dy, x, alpha}: [dx, dAlpha], one slope per channel.
    */
   define<{ dy: TensorInfo; y: TensorInfo }, { alpha: number }>(
     'LeakyReluGrad',
@@ -72,7 +72,7 @@ export function defineActivations(): void {
   );
 }
 
-/** [dx, dAlpha] of PReLU with one slope a channel: libtorch's kernel, and a sum over all but the channels. */
+/** [dx, dAlpha] of PReLU with one slope per channel: libtorch's kernel, and a sum over all other axes. */
 function preluGradient(dy: Handle, x: Handle, alpha: Handle): Handle[] {
   const slope = aten.reshape(aten['to.dtype'](alpha, loadNative().scalarType(x)), [1, -1, 1, 1]);
   const first = [0, 3, 1, 2];
@@ -80,7 +80,7 @@ function preluGradient(dy: Handle, x: Handle, alpha: Handle): Handle[] {
   return [aten.permute(dx, [0, 2, 3, 1]), sumByChannel(dAlpha, [0, 2, 3])];
 }
 
-/** The same on the CPU, where libtorch's kernel takes one element after the other: half its time, with kernels that take eight. */
+/** The same on the CPU in half the time, with vectorised kernels: libtorch's takes one element after the other. */
 function preluGradientInVectors(dy: Handle, x: Handle, alpha: Handle): Handle[] {
   const slope = aten['to.dtype'](alpha, loadNative().scalarType(x));
   const positive = aten.threshold_backward(dy, x, 0);

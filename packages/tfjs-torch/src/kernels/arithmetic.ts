@@ -62,7 +62,7 @@ import {
 import { aten, scalarType } from '../aten.js';
 import { define } from '../kernel.js';
 
-/** Kernels of one tensor by libtorch's operator. */
+/** Kernels with one input, by libtorch's operator. */
 const unary: Record<string, string> = {
   [Abs]: 'abs',
   [Acos]: 'acos',
@@ -97,7 +97,7 @@ const unary: Record<string, string> = {
   [Tan]: 'tan',
 };
 
-/** Kernels of two tensors that broadcast, by libtorch's operator. */
+/** Kernels with two broadcasting inputs, by libtorch's operator. */
 const binary: Record<string, string> = {
   [Atan2]: 'atan2',
   [BitwiseAnd]: 'bitwise_and.Tensor',
@@ -137,7 +137,7 @@ export function defineArithmetic(): void {
   );
   define<SelectInputs>(Select, ({ condition, t, e }, _, { infos }) => {
     const mask = aten['to.dtype'](condition, scalarType.bool);
-    // A vector of conditions chooses whole rows.
+    // A vector of conditions selects whole rows.
     const rank = infos.t.shape.length;
     const rows = infos.condition.shape.length === 1 && rank > 1;
     const shape = [infos.condition.shape[0], ...Array.from({ length: rank - 1 }, () => 1)];

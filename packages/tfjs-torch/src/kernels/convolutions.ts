@@ -26,17 +26,17 @@ const filterBack = [2, 3, 1, 0];
 
 const filterOf = (info: TensorInfo): Handle => torchBackend().filterHandleOf(info);
 
-/** Whether a bias is one number a channel, which convolutions take; any other that broadcasts is added. */
+/** Whether a bias is one number per channel, which convolutions take; any other is added by broadcasting. */
 const isVector = (bias: TensorInfo | undefined, channels: number): boolean =>
   bias === undefined || (bias.shape.length === 1 && bias.shape[0] === channels);
 
-/** Slopes of PReLU: a vector of them is the channels', wherever those are. */
+/** Slopes of PReLU: a vector has one per channel, in either data format. */
 function slopesOf(slopes: Handle, info: TensorInfo | undefined, dataFormat: string): Handle {
   const isChannels = dataFormat === 'NCHW' && info?.shape.length === 1 && info.shape[0] !== 1;
   return isChannels ? aten.reshape(slopes, [-1, 1, 1]) : slopes;
 }
 
-/** A transposed convolution may be given more than the convolution's outputs: TensorFlow.js leaves the rest unread. */
+/** A transposed convolution's input may be larger than the convolution's output: TensorFlow.js ignores the rest. */
 function outputsOf(dy: Handle, shape: number[], { dataFormat, outputSizes }: Geometry): Handle {
   const first = dataFormat === 'NHWC' ? 1 : 2;
   return outputSizes.reduce(
@@ -45,7 +45,7 @@ function outputsOf(dy: Handle, shape: number[], { dataFormat, outputSizes }: Geo
   );
 }
 
-/** Convolutions of pictures. */
+/** Define convolutions of pictures. */
 export function defineConvolutions(): void {
   define<Conv2DInputs, Conv2DAttrs>(
     Conv2D,

@@ -5,7 +5,7 @@ import { loadNative, type Handle } from '../native.js';
 import { convolveByColumns, isNarrow } from './narrow-convolution.js';
 import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, symmetric, type Padding } from './layout.js';
 
-/** A convolution's sizes as libtorch wants them, two or three spatial axes. */
+/** A convolution's sizes in libtorch's form, with two or three spatial axes. */
 export interface Geometry {
   rank: 4 | 5;
   dataFormat: string;
@@ -65,14 +65,14 @@ export function geometry2d(
   };
 }
 
-/** The input with channels first, padded where the padding differs between the sides, and what padding is left. */
+/** The input with channels first, padded here if the padding is asymmetric, and the remaining padding. */
 function prepared(x: Handle, { rank, dataFormat, padding }: Geometry): { x: Handle; padding: number[] } {
   const first = channelsFirst(x, rank, dataFormat);
   const same = symmetric(padding);
   return same ? { x: first, padding: same } : { x: padSpatial(first, padding, 0), padding: padding.map(() => 0) };
 }
 
-/** Convolve; `filter` is [output, input / groups, ...]. `relu`: one kernel for all where there is one. */
+/** Convolve; `filter` is [output, input / groups, ...]. `relu`: apply it too, in one kernel if possible. */
 export function convolve(
   x: Handle,
   filter: Handle,
@@ -94,7 +94,7 @@ export function convolve(
   return channelsBack(relu && !fused ? aten.relu_(y) : y, rank, dataFormat);
 }
 
-/** oneDNN's convolution with a ReLU at its end: builds for other processors lack it, and bfloat16 wants AVX-512. */
+/** oneDNN's convolution with a fused ReLU: builds for other processors lack it, and bfloat16 needs AVX-512. */
 interface FusedRelu {
   exists: boolean;
   takesBfloat16: boolean;
@@ -115,7 +115,7 @@ function hasFusedRelu(x: Handle): boolean {
   return fusedRelu.exists && (fusedRelu.takesBfloat16 || loadNative().scalarType(x) !== scalarType.bfloat16);
 }
 
-/** Gradient by the input, with channels where TensorFlow.js has them. */
+/** Gradient with respect to the input, in TensorFlow.js's data format. */
 export function inputGradient(dy: Handle, filter: Handle, geometry: Geometry): Handle {
   const { rank, dataFormat, padding, inputShape, strides, dilations, groups } = geometry;
   const same = symmetric(padding);
@@ -138,7 +138,7 @@ export function inputGradient(dy: Handle, filter: Handle, geometry: Geometry): H
   return channelsBack(same ? dx : cropSpatial(dx, padding, sizes), rank, dataFormat);
 }
 
-/** Gradient by the filter, [output, input / groups, ...], in float32. */
+/** Gradient with respect to the filter, [output, input / groups, ...], in float32. */
 export function filterGradient(x: Handle, dy: Handle, filterShape: number[], geometry: Geometry): Handle {
   const { x: input, padding } = prepared(x, geometry);
   const { rank, dataFormat, strides, dilations, groups } = geometry;

@@ -27,7 +27,7 @@ export function defineCreation(): void {
   defineLike(ZerosLike, 0);
   defineLike(OnesLike, 1);
   define<object, RangeAttrs>(Range, (_, { start, stop, step, dtype }, { backend }) => {
-    // A step of 1 goes down where the range does.
+    // A step of 1 means -1 for a descending range.
     const towards = step === 1 && stop < start ? -1 : step;
     const length = Math.max(0, Math.ceil((stop - start) / towards));
     const indices = aten.arange(length, scalarType.float64, undefined, backend.device);
@@ -39,7 +39,7 @@ export function defineCreation(): void {
   );
 }
 
-/** A tensor of one value in another's shape; strings are their own 0. */
+/** A tensor of one value in another's shape; for strings 0 is the empty string. */
 function defineLike(kernel: string, value: 0 | 1): void {
   defineRaw(kernel, ({ inputs, backend }) => {
     const torch = backend as TorchBackend;

@@ -25,7 +25,7 @@ const depthwiseFilter = (filter: Handle, [height, width, inputs, multiplier]: nu
 const depthwiseBack = (gradient: Handle, [height, width, inputs, multiplier]: number[]): Handle =>
   aten.permute(aten.reshape(gradient, [inputs, multiplier, height, width]), [2, 3, 0, 1]);
 
-/** Convolutions of pictures, channel by channel. */
+/** Define depthwise convolutions of pictures. */
 export function defineDepthwise(): void {
   define<DepthwiseConv2dNativeInputs, DepthwiseConv2dNativeAttrs>(
     DepthwiseConv2dNative,

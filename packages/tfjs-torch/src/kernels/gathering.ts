@@ -29,14 +29,14 @@ import { loadNative, type Handle } from '../native.js';
 
 const asLong = (indices: Handle): Handle => aten['to.dtype'](indices, scalarType.int64);
 
-/** Indices of several axes [rows, axes] as indices into what those axes are when read as one. */
+/** Indices of several axes [rows, axes] as indices into those axes flattened to one. */
 function flatIndices(indices: Handle, rows: number, strides: number[], device: string): Handle {
   const weights = asLong(loadNative().write(Int32Array.from(strides), [strides.length], device));
   const weighted = aten['mul.Tensor'](aten.reshape(asLong(indices), [rows, strides.length]), weights);
   return aten['sum.dim_IntList'](weighted, [1]);
 }
 
-/** On CUDA nobody waits for the indices: there the device itself stops at one that is not the axis's. */
+/** Not called on CUDA, to avoid waiting for the indices: there the device itself fails on one out of range. */
 function assertWithin(indices: BackendValues, size: number): void {
   const wrong = (indices as Int32Array).find((index) => index < 0 || index >= size);
   util.assert(wrong === undefined, () => `GatherV2: the index value ${wrong} is not in [0, ${size - 1}]`);
@@ -44,7 +44,7 @@ function assertWithin(indices: BackendValues, size: number): void {
 
 const product = (sides: number[]) => sides.reduce((all, side) => all * side, 1);
 
-/** Add or copy updates to the slices of `shape` that indices name; `onto` makes what they go to, one slice a row. */
+/** Add or copy updates to the slices of `shape` at the indices; `onto` makes the target, one slice per row. */
 function scatter(
   operator: 'index_add' | 'index_copy',
   onto: (rows: number[]) => Handle,
@@ -99,7 +99,7 @@ export function defineGathering(): void {
       const rows = infos.segmentIds.shape[0];
       const rest = infos.x.shape.slice(1);
       const sums = aten.new_zeros(x, [numSegments + 1, ...rest]);
-      // Negative ids are left out: they go to a row that is cut off.
+      // Negative ids are dropped: they go to a row that is cut off.
       const ids = asLong(segmentIds);
       const kept = aten['where.ScalarOther'](aten['ge.Scalar'](ids, 0), ids, numSegments);
       const added = aten.index_add(sums, 0, kept, aten.reshape(x, [rows, ...rest]));
@@ -112,7 +112,7 @@ export function defineGathering(): void {
     const hot = aten['where.Scalar'](aten['eq.Tensor'](column, classes), onValue, offValue);
     return aten['to.dtype'](hot, scalarTypeOf[dtype]);
   });
-  // A stable sort: of equal values the first comes first.
+  // A stable sort: equal values stay in order.
   define<UnaryInputs, TopKAttrs>(TopK, ({ x }, { k }) =>
     atenTuple['sort.stable'](x, true, -1, true).map((sorted) => aten.clone(aten.narrow(sorted, -1, 0, k))),
   );

@@ -16,7 +16,7 @@ describe.skipIf(!probe().found)("resizing's gradients (after npm run setup:torch
   ];
   const dot = (a: tf.Tensor, b: tf.Tensor) => tf.sum(tf.mul(a, b)).dataSync()[0];
 
-  // TensorFlow.js's own tests have no half pixels.
+  // TensorFlow.js's own tests do not cover half pixels.
   it.each(ways.flatMap((way) => ['ResizeBilinear', 'ResizeNearestNeighbor'].map((kernel) => ({ kernel, ...way }))))(
     'are adjoint to resizing: $kernel, corners aligned $alignCorners, half pixels $halfPixelCenters',
     ({ kernel, ...way }) => {

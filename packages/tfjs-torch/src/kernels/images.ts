@@ -14,7 +14,7 @@ import { torchBackend } from '../backend.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
 
-/** TensorFlow's three ways to lay an output's axis over the input's. */
+/** TensorFlow's three ways to align an output axis with the input's. */
 type Way = Pick<ResizeBilinearAttrs, 'alignCorners' | 'halfPixelCenters'>;
 
 /** The axes of a batch of pictures that are resized. */
@@ -23,7 +23,7 @@ const axes = [1, 2] as const;
 const scaleOf = (input: number, output: number, alignCorners: boolean): number =>
   alignCorners && output > 1 ? (input - 1) / (output - 1) : input / output;
 
-/** What each output place of an axis reads of the input: two rows, and the second one's share. */
+/** For each output position of an axis: the two input rows it reads, and the second one's share. */
 function linearPlaces(input: number, output: number, { alignCorners, halfPixelCenters }: Way) {
   const scale = scaleOf(input, output, alignCorners);
   const places = Array.from({ length: output }, (_, i) =>
@@ -34,7 +34,7 @@ function linearPlaces(input: number, output: number, { alignCorners, halfPixelCe
   return { below, above, shares: places.map((place, i) => place - below[i]) };
 }
 
-/** The row of the input that each output place of an axis reads. */
+/** The input row that each output position of an axis reads. */
 function nearestPlaces(input: number, output: number, { alignCorners, halfPixelCenters }: Way): number[] {
   const scale = scaleOf(input, output, alignCorners);
   return Array.from({ length: output }, (_, i) => {
@@ -46,7 +46,7 @@ function nearestPlaces(input: number, output: number, { alignCorners, halfPixelC
 const indicesOf = (rows: number[]): Handle =>
   loadNative().write(Int32Array.from(rows), [rows.length], torchBackend().device);
 
-/** Shares of an axis, so that they broadcast over [batch, height, width, channels]. */
+/** Shares along an axis, shaped to broadcast over [batch, height, width, channels]. */
 const sharesOf = (shares: number[], axis: 1 | 2): Handle =>
   loadNative().write(
     Float32Array.from(shares),
@@ -56,11 +56,11 @@ const sharesOf = (shares: number[], axis: 1 | 2): Handle =>
 
 const rows = (x: Handle, axis: number, indices: number[]): Handle => aten.index_select(x, axis, indicesOf(indices));
 
-/** The sum of rows by where they were read: the gradient of `rows`. */
+/** Sum the rows at the positions they were read from: the gradient of `rows`. */
 const rowSums = (dy: Handle, axis: number, indices: number[], sums: Handle): Handle =>
   aten.index_add(sums, axis, indicesOf(indices), dy);
 
-/** Zeros of a gradient's shape, but of `size` on an axis. */
+/** Zeros in a gradient's shape, but with `size` on an axis. */
 const zerosBefore = (dy: Handle, axis: number, size: number): Handle =>
   aten.new_zeros(dy, loadNative().shape(dy).with(axis, size));
 

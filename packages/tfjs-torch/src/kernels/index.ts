@@ -35,7 +35,7 @@ export function defineKernels(): void {
 }
 
 /**
- * Register what TensorFlow.js's plain JavaScript backend has and libtorch has not: ragged and sparse tensors, texts,
+ * Register kernels of TensorFlow.js's plain JavaScript backend that libtorch lacks: ragged and sparse tensors, strings,
  * non-maximum suppression and the like.
  */
 export function defineFallbacks(): void {

@@ -2,8 +2,8 @@ import { aten } from '../aten.js';
 import type { Handle } from '../native.js';
 
 /*
- * libtorch's convolutions and pools take channels before positions. A channels-last tensor of TensorFlow.js read with its
- * axes in that order is what libtorch calls channels_last: no copy.
+ * libtorch's convolutions and pools take channels before positions. A channels-last tensor of TensorFlow.js with its axes
+ * permuted to that order is what libtorch calls channels_last: no copy.
  */
 
 /** Spatial axes of a picture or a volume. */
@@ -18,14 +18,14 @@ const isChannelsLast = (dataFormat: string) => dataFormat === 'NHWC' || dataForm
 export const channelsFirst = (x: Handle, rank: Rank, dataFormat = 'NHWC'): Handle =>
   isChannelsLast(dataFormat) ? aten.permute(x, toFirst[rank]) : x;
 
-/** The way back. */
+/** The inverse. */
 export const channelsBack = (x: Handle, rank: Rank, dataFormat = 'NHWC'): Handle =>
   isChannelsLast(dataFormat) ? aten.permute(x, toLast[rank]) : x;
 
 /** Padding before and after each spatial axis. */
 export type Padding = [before: number, after: number][];
 
-/** The padding where it is the same on both sides, which libtorch does itself. */
+/** The padding if it is the same on both sides, which libtorch supports itself. */
 export const symmetric = (padding: Padding): number[] | undefined =>
   padding.every(([before, after]) => before === after) ? padding.map(([before]) => before) : undefined;
 
@@ -33,12 +33,12 @@ export const symmetric = (padding: Padding): number[] | undefined =>
 export const padSpatial = (x: Handle, padding: Padding, value: number): Handle =>
   aten.constant_pad_nd(x, padding.toReversed().flat(), value);
 
-/** Cut a padding off again. */
+/** Remove a padding. */
 export function cropSpatial(x: Handle, padding: Padding, sizes: number[]): Handle {
   return padding.reduce((cut, [before], i) => aten.narrow(cut, i + 2, before, sizes[i]), x);
 }
 
-/** An uninitialised channels-last tensor, for operators that read nothing of it but its shape. */
+/** An uninitialised channels-last tensor, for operators that read only its shape. */
 export const emptyLike = (of: Handle, shape: number[]): Handle =>
   shape.length === 4
     ? aten.permute(aten.new_empty(of, [shape[0], shape[2], shape[3], shape[1]]), [0, 3, 1, 2])

@@ -31,7 +31,7 @@ type Factors = Context<BatchMatMulInputs>['infos'];
 
 function product(a: Handle, b: Handle, infos: Factors, { transposeA, transposeB }: Transposition): Handle {
   const isMatrix = ({ shape }: TensorInfo) => shape.length >= 2;
-  util.assert(isMatrix(infos.a) && isMatrix(infos.b), () => 'matMul takes matrices, and has a tensor of lower rank');
+  util.assert(isMatrix(infos.a) && isMatrix(infos.b), () => 'matMul takes matrices, but got a tensor of lower rank');
   return aten.matmul(transposeA ? aten.mT(a) : a, transposeB ? aten.mT(b) : b);
 }
 
@@ -50,12 +50,12 @@ export function defineMatrices(): void {
     'compute',
   );
   /*
-   * Beyond TensorFlow.js: DenseWeightGrad {x, dy}, [rows, inputs] and [rows, outputs] to [inputs, outputs]. With few rows
-   * writing is what costs: float32 under every precision, since bfloat16 would be written first and then turned into it.
+   * Beyond TensorFlow.js: DenseWeightGrad {x, dy}, [rows, inputs] and [rows, outputs] to [inputs, outputs]. With few rows the
+   * cost is writing: float32 in every precision, because bfloat16 would be written first and then converted.
    */
   define<{ x: TensorInfo; dy: TensorInfo }>('DenseWeightGrad', ({ x, dy }) => aten.mm(aten.mT(x), dy));
   define<TensorInfo[], EinsumAttrs>(Einsum, (inputs, { equation }, { infos }) => {
-    // libtorch knows more equations than TensorFlow.js allows.
+    // libtorch supports more equations than TensorFlow.js allows.
     const { allDims, idDims } = backend_util.decodeEinsumEquation(equation, infos.length);
     backend_util.checkEinsumDimSizes(allDims.length, idDims, infos as unknown as Tensor[]);
     return aten.contiguous(aten.einsum(equation, inputs));

@@ -14,7 +14,7 @@ describe.skipIf(!probe().found)('a wide convolution to few channels (after npm r
     ['padded', 'same', [2, 12, 17, 16]],
     ['not padded', 'valid', [2, 12, 17, 16]],
     ['narrower than its filter', 'same', [1, 3, 2, 20]],
-  ])('%s, it is the first channels of one to many', (_, padding, shape) => {
+  ])('%s, it equals the first channels of a convolution to many', (_, padding, shape) => {
     const x = tf.randomUniform<tf.Rank.R4>(shape as [number, number, number, number], -1, 1, 'float32', 1);
     const filter = tf.randomUniform<tf.Rank.R4>([9, 9, shape[3], 3], -1, 1, 'float32', 2);
     const more = tf.randomUniform<tf.Rank.R4>([9, 9, shape[3], 9], -1, 1, 'float32', 3);

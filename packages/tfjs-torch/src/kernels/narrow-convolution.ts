@@ -6,11 +6,11 @@ import { channelsBack } from './layout.js';
 
 /*
  * A wide convolution to few channels, such as the generator's last one, 9x9 to three, leaves most lanes of a processor's
- * vectors empty. As a convolution of the filter's columns, each an output channel of its own, it fills them; the columns'
- * results, shifted by their places, are then added up. 81 ms become 34 (16x96x96x64, two cores).
+ * vectors empty. As a convolution in which each of the filter's columns is an output channel it fills them; the columns'
+ * results, shifted by their positions, are then added up. 81 ms become 34 (16x96x96x64, two cores).
  */
 
-/** Output channels fill whole vectors when they come in this many. */
+/** Multiples of this many output channels fill whole vectors. */
 const lanes = 32;
 
 /** Whether `convolveByColumns` computes this convolution faster than oneDNN does. */
@@ -25,8 +25,8 @@ export function isNarrow(filter: Handle, { rank, dataFormat, strides, dilations,
 }
 
 /**
- * The convolution of x [batch, inputs, height, width] with a filter [outputs, inputs, height, width], padded alike on both
- * sides, plus a bias; [batch, height, width, outputs].
+ * The convolution of x [batch, inputs, height, width] with a filter [outputs, inputs, height, width], padded equally on both
+ * sides, plus a bias; returns [batch, height, width, outputs].
  */
 export function convolveByColumns(x: Handle, filter: Handle, bias: Handle | undefined, padding: number[]): Handle {
   const native = loadNative();

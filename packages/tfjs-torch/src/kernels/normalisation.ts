@@ -19,17 +19,17 @@ export function defineNormalisation(): void {
   );
 
   /*
-   * Beyond TensorFlow.js: batch norm in training. BatchNormTraining {x, gamma, beta}: [y, mean, unbiased variance, what
-   * the gradient needs: mean, 1 / deviation]. BatchNormTrainingGrad {dy, x, gamma, mean, inverse}: [dx, dGamma, dBeta].
+   * Beyond TensorFlow.js: batch norm in training. BatchNormTraining {x, gamma, beta}: [y, mean, unbiased variance, then for
+   * the gradient: mean, 1 / deviation]. BatchNormTrainingGrad {dy, x, gamma, mean, inverse}: [dx, dGamma, dBeta].
    */
   define<{ x: TensorInfo; gamma: TensorInfo; beta: TensorInfo }, { epsilon: number }>(
     'BatchNormTraining',
     ({ x, gamma, beta }, { epsilon }, { infos }) => {
-      // Averages that move by the whole way are the batch's own statistics.
+      // With a momentum of 1 the running averages are the batch's statistics.
       const [mean, variance] = [aten.zeros_like(gamma), aten.zeros_like(gamma)];
       const first = aten.permute(x, [0, 3, 1, 2]);
       const [y, ...saved] = atenTuple.native_batch_norm(first, gamma, beta, mean, variance, true, 1, epsilon);
-      // A single value a channel has no unbiased variance; its biased one, 0, stands in.
+      // With a single value per channel the unbiased variance is undefined: use the biased one, 0.
       const [batch, height, width] = infos.x.shape;
       const unbiased = batch * height * width > 1 ? variance : aten.zeros_like(gamma);
       return [aten.permute(y, [0, 2, 3, 1]), mean, unbiased, ...saved];
@@ -49,7 +49,7 @@ export function defineNormalisation(): void {
         mean,
         inverse,
         true,
-        // Only where statistics are computed again, which they are not.
+        // Used only if the statistics were recomputed, which they are not.
         0,
         [true, true, true],
       );
@@ -58,7 +58,7 @@ export function defineNormalisation(): void {
     'stored',
   );
 
-  // ChannelAffine {x}: x * scale + shift, constants, one of each a channel.
+  // ChannelAffine {x}: x * scale + shift, constants, one of each per channel.
   define<{ x: TensorInfo }, { scale: number[]; shift: number[] }>(
     'ChannelAffine',
     ({ x }, { scale, shift }, { backend }) => aten.addcmul(backend.constant(shift), x, backend.constant(scale)),

@@ -23,7 +23,7 @@ import { define } from '../kernel.js';
 import type { Handle } from '../native.js';
 import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, type Padding } from './layout.js';
 
-/** A pool's sizes as libtorch wants them, two or three spatial axes. */
+/** A pool's sizes in libtorch's form, with two or three spatial axes. */
 interface Pool {
   rank: 4 | 5;
   size: number[];
@@ -34,7 +34,7 @@ interface Pool {
   outputSizes: number[];
 }
 
-/** The padding, with what a window that TensorFlow.js lets reach beyond it needs: its sizes may be rounded up. */
+/** The padding, extended for windows that reach beyond it: TensorFlow.js may round output sizes up. */
 const reaching = (pool: Pool): Pool => ({
   ...pool,
   padding: pool.padding.map(([before, after], i) => {
@@ -119,7 +119,7 @@ function maxGradient(dy: Handle, x: Handle, indices: Handle, pool: Pool): Handle
   return aten[name](first, x, pool.size, pool.strides, none(pool), once(pool), false, indices);
 }
 
-/** Greatest of each window, and where it lies. NaN is never the greatest. */
+/** Maximum of each window, and its index. NaN is never the maximum. */
 const maxima = (x: Handle, pool: Pool): Handle[] => withIndices(maximaInput(x, pool), pool);
 
 const maximaInput = (x: Handle, pool: Pool): Handle =>
@@ -130,7 +130,7 @@ function maximaGradient(dy: Handle, x: Handle, pool: Pool): Handle {
   return unpadded(maxGradient(dy, input, withIndices(input, pool)[1], pool), pool);
 }
 
-/** Sums over the windows by how many of their elements are the picture's: TensorFlow's mean leaves the padding out. */
+/** Window sums divided by how many elements are inside the picture: TensorFlow's mean excludes the padding. */
 function average(x: Handle, pool: Pool): Handle {
   const sums = windowSums(padded(x, pool, 0), pool);
   return back(aten['div.Tensor'](sums, windowCounts(x, pool)), pool);
@@ -140,13 +140,13 @@ function average(x: Handle, pool: Pool): Handle {
 const windowSums = (x: Handle, pool: Pool): Handle =>
   aten[pool.rank === 4 ? 'avg_pool2d' : 'avg_pool3d'](x, pool.size, pool.strides, none(pool), false, true, 1);
 
-/** How many elements of each window are the picture's, as floats; 1 where none is. */
+/** How many elements of each window are inside the picture, as floats; at least 1. */
 function windowCounts(like: Handle, pool: Pool): Handle {
   const ones = aten.new_ones(like, [1, 1, ...pool.inputSizes], scalarType.float32);
   return aten.clamp(windowSums(padSpatial(ones, pool.padding, 0), pool), 1);
 }
 
-/** TensorFlow.js's gradient shares by the whole window, its padding too, though the mean leaves the padding out. */
+/** TensorFlow.js's gradient divides by the whole window, including its padding, although the mean excludes the padding. */
 function averageGradient(dy: Handle, inputShape: number[], pool: Pool): Handle {
   const sizes = pool.inputSizes.map((size, i) => size + pool.padding[i][0] + pool.padding[i][1]);
   const shape = [inputShape[0], inputShape[inputShape.length - 1], ...sizes];
@@ -156,7 +156,7 @@ function averageGradient(dy: Handle, inputShape: number[], pool: Pool): Handle {
   return unpadded(dx, pool);
 }
 
-/** Pool, but where nothing comes out, and where TensorFlow.js takes the pool for nothing whatever its padding. */
+/** Pool, unless the output is empty or TensorFlow.js treats the pool as the identity whatever its padding. */
 function pooled(x: Handle, { shape }: TensorInfo, pool: Pool, run: (x: Handle, pool: Pool) => Handle): Handle {
   if (pool.outputSizes.some((size) => size <= 0)) {
     return aten.new_empty(x, [shape[0], ...pool.outputSizes, shape[shape.length - 1]]);
@@ -195,8 +195,8 @@ export function definePooling(): void {
   );
 
   /*
-   * Beyond TensorFlow.js: maxima of 2 x 2 blocks with what their gradient needs. MaxPoolIndexed {x}: [y, indices];
-   * MaxPoolIndexedGrad {dy, indices} with x's shape.
+   * Beyond TensorFlow.js: maxima of 2 x 2 blocks with their indices for the gradient. MaxPoolIndexed {x}: [y, indices];
+   * MaxPoolIndexedGrad {dy, indices}: dx in x's shape.
    */
   define<{ x: TensorInfo }>(
     'MaxPoolIndexed',
@@ -220,8 +220,8 @@ export function definePooling(): void {
 }
 
 /**
- * Gradient of maxima of 2 x 2 blocks by comparing places: libtorch's own adds up in any order on CUDA, and is refused there
- * where results must repeat.
+ * Gradient of maxima of 2 x 2 blocks by comparing indices: libtorch's own sums in any order on CUDA, and refuses to run there
+ * in deterministic mode.
  */
 function blockGradient(
   dy: Handle,
@@ -238,7 +238,7 @@ function blockGradient(
   const all = aten.reshape(aten.arange(height * width, scalarType.int64, undefined, device), [1, height, width, 1]);
   const places = aten.narrow(aten.narrow(all, 1, 0, 2 * rows), 2, 0, 2 * columns);
   const dx = aten['mul.Tensor'](spread(dy), aten['eq.Tensor'](spread(indices), places));
-  // A last odd row or column is in no block.
+  // A last odd row or column is not in any block.
   return aten.constant_pad_nd(dx, [0, 0, 0, width - 2 * columns, 0, height - 2 * rows], 0);
 }
 

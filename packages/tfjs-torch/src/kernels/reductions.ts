@@ -24,12 +24,12 @@ import { loadNative, type Handle } from '../native.js';
 
 type Reduce = (x: Handle, axes: number[], keepDims: boolean, info: TensorInfo) => Handle;
 
-/** Register a kernel that reduces axes; none at all is a copy, which libtorch would take for all of them. */
+/** Register a kernel that reduces axes. An empty list of axes is a copy, but libtorch would reduce all of them. */
 function defineReduction(kernel: string, reduce: Reduce, form: 'full' | 'stored' = 'full'): void {
   define<UnaryInputs, SumAttrs & Partial<MaxAttrs>>(
     kernel,
     ({ x }, { axis, reductionIndices, keepDims }, { infos }) => {
-      // The maximum alone has its axes under another name.
+      // Only the maximum has its axes under another name.
       const axes = util.parseAxisParam(reductionIndices ?? axis, infos.x.shape);
       return axes.length === 0 && infos.x.shape.length > 0
         ? aten.clone(x)
@@ -53,7 +53,7 @@ function defineCumulative(kernel: string, operator: string, neutral: number): vo
     const turn = (values: Handle) => (reverse ? aten.flip(values, [axis]) : values);
     const running = aten[operator](turn(x), axis, loadNative().scalarType(x));
     if (!exclusive) return turn(running);
-    // Everything moves on by one place.
+    // Shift everything by one.
     const rank = infos.x.shape.length;
     const pads = Array.from({ length: 2 * (rank - axis) }, (_, i) => (i === 2 * (rank - axis) - 2 ? 1 : 0));
     const moved = aten.constant_pad_nd(aten.narrow(running, axis, 0, infos.x.shape[axis] - 1), pads, neutral);
@@ -62,7 +62,7 @@ function defineCumulative(kernel: string, operator: string, neutral: number): vo
 }
 
 export function defineReductions(): void {
-  // bfloat16 sums in float32, without a float32 copy of what it sums.
+  // bfloat16 is summed in float32, without a float32 copy of the input.
   defineReduction(
     Sum,
     (x, axes, keepDims, { dtype }) =>
@@ -77,7 +77,7 @@ export function defineReductions(): void {
   defineReduction(Prod, oneByOne('prod.dim_int'));
   defineReduction(All, oneByOne('all.dim'));
   defineReduction(Any, oneByOne('any.dim'));
-  // To libtorch NaN is the greatest and the least, to TensorFlow.js neither; and libtorch does not compare booleans.
+  // In libtorch NaN is both maximum and minimum, in TensorFlow.js neither; and libtorch does not compare booleans.
   const comparable = (x: Handle, { dtype }: TensorInfo, nan: number) =>
     dtype === 'bool' ? aten['to.dtype'](x, scalarType.int32) : aten.nan_to_num(x, nan, Infinity, -Infinity);
   define<UnaryInputs, ArgMaxAttrs>(ArgMax, ({ x }, { axis }, { infos }) =>

@@ -46,11 +46,11 @@ import type { TorchBackend } from '../backend.js';
 import { define, defineRaw } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
 
-/** Transposed, and laid out so at once: a view would be copied by everyone who reads it. */
+/** Transposed and made contiguous at once: every reader would copy a view. */
 const transposed = (x: Handle, axes: number[]): Handle => aten.contiguous(aten.permute(x, axes));
 
 export function defineShapes(): void {
-  // Views: the same data, counted once more.
+  // Views: the same data, with one more reference.
   const defineView = (kernel: string, shapeOf: (x: TensorInfo, attributes: never) => number[]) =>
     defineRaw(kernel, ({ inputs, attrs, backend }) => {
       const x = (inputs.x ?? inputs.input) as TensorInfo;
@@ -62,7 +62,7 @@ export function defineShapes(): void {
     const rank = shape.length;
     util.assert(
       dim >= -(rank + 1),
-      () => `the axis of expandDims must be in [${-(rank + 1)}, ${rank}], and it is ${dim}`,
+      () => `the axis of expandDims must be in [${-(rank + 1)}, ${rank}], but it is ${dim}`,
     );
     return shape.toSpliced(dim < 0 ? dim + rank + 1 : dim, 0, 1);
   });

@@ -10,7 +10,7 @@ import { aten } from '../aten.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
 
-/** A box of a tensor. A copy: a view would keep the whole tensor's memory. */
+/** A box of a tensor, copied: a view would keep the whole tensor's memory. */
 const box = (x: Handle, begin: number[], size: number[]): Handle =>
   copied(begin.reduce((cut, start, axis) => aten.narrow(cut, axis, start, size[axis]), x));
 

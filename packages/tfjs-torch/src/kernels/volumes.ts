@@ -51,7 +51,7 @@ function geometry3d(
   };
 }
 
-/** Convolutions of volumes. */
+/** Define convolutions of volumes. */
 export function defineVolumes(): void {
   define<Conv3DInputs, Conv3DAttrs>(Conv3D, ({ x, filter }, { strides, pad, dilations }, { infos }) =>
     convolve(
