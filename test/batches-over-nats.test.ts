@@ -121,7 +121,7 @@ describe.skipIf(!findProgram('nats-server'))('batches over NATS (after npm run s
     expect(waiting).toMatchObject({
       iteration: 0,
       loaders: 0,
-      reason: 'no data-loader is there; start one with `fourfold data-loader`',
+      reason: 'no data-loader is running; start one with `fourfold data-loader`',
     });
     startLoader(run);
     await toEnd(coordinator, workers);

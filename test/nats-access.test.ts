@@ -99,7 +99,7 @@ describe.skipIf(!findProgram('nats-server'))('who may use NATS (after npm run se
     const loader = startFourfold(['data-loader', '--config', bed.configPath]);
     expect(await loader.exit).toEqual({ code: 1, signal: null });
     expect(loader.errors).toEqual([
-      expect.stringMatching(/NATS refuses this user a (publish|subscri).* fourfold\.batches/),
+      expect.stringMatching(/NATS denies this user (publish|subscri)\S* permission for fourfold\.batches/),
     ]);
     const { source } = await bed.connectClient(environment);
     await expect(source.batch(0, 0)).rejects.toMatchObject({ code: 'refused' });

@@ -13,7 +13,7 @@ const cacheOf = (limit: number) => {
   return { loads, disposed, cache: createAsyncCache({ load, sizeOf: (value) => value.length, limit, dispose }) };
 };
 
-it('keeps within its limit and forgets what was used least recently', async () => {
+it('keeps within its limit and forgets the least recently used values', async () => {
   const { loads, cache } = cacheOf(6);
   for (const key of ['aa', 'bb', 'cc', 'aa', 'dd']) expect(await cache.get(key)).toBe(key);
   expect(cache.stats()).toEqual({ loads: 4, failed: 0, hits: 1, held: 6 });
@@ -22,7 +22,7 @@ it('keeps within its limit and forgets what was used least recently', async () =
   expect(loads).toEqual(['aa', 'bb', 'cc', 'dd', 'bb']);
 });
 
-it('gives out a value larger than its limit, and holds nothing beside it', async () => {
+it('returns a value larger than its limit, and holds nothing beside it', async () => {
   const { cache } = cacheOf(3);
   await cache.get('a');
   expect(await cache.get('large')).toBe('large');
@@ -37,7 +37,7 @@ it('shares loads under way and tries failed ones again', async () => {
   expect(loads).toEqual(['aa', 'bad', 'bad']);
 });
 
-it('disposes of what it forgets, once, and of what is used when nobody uses it any more', async () => {
+it('disposes of forgotten values once, and of values in use after their last use', async () => {
   const { disposed, cache } = cacheOf(4);
   const uses: (() => void)[] = [];
   const use = (key: string) => cache.use(key, () => new Promise<void>((resolve) => uses.push(resolve)));
@@ -55,7 +55,7 @@ it('disposes of what it forgets, once, and of what is used when nobody uses it a
   expect(cache.stats().held).toBe(0);
 });
 
-it('disposes of what is still being loaded when it is cleared', async () => {
+it('when cleared, also disposes of values that are still loading', async () => {
   const { disposed, cache } = cacheOf(4);
   const used = cache.use('aa', (value) => Promise.resolve(value));
   const bad = cache.get('bad');

@@ -1,8 +1,8 @@
 /** A bounded cache of values that are loaded on demand. */
 export interface AsyncCache<V> {
-  /** The value of a key; whoever asks while it is being loaded shares the load. A failed load is not remembered. */
+  /** The value of a key. Concurrent calls share one load. A failed load is not remembered. */
   get(key: string): Promise<V>;
-  /** Do something with the value of a key, which is not disposed of meanwhile. */
+  /** Act on the value of a key. It is not disposed of meanwhile. */
   use<T>(key: string, act: (value: V) => Promise<T>): Promise<T>;
   clear(): void;
   stats(): CacheStats;
@@ -10,31 +10,31 @@ export interface AsyncCache<V> {
 
 export interface CacheStats {
   loads: number;
-  /** Of the loads. */
+  /** Loads that failed. */
   failed: number;
   hits: number;
-  /** Sum of the sizes of what is held. */
+  /** Total size of the values held. */
   held: number;
 }
 
 export interface AsyncCacheOptions<V> {
   load: (key: string) => Promise<V>;
   sizeOf: (value: V) => number;
-  /** What is held stays within this, or is the one value asked for last. */
+  /** Largest total size of the values held. The newest value is held even if it alone is larger. */
   limit: number;
-  /** What to do with a value that is neither held nor used any more. */
+  /** Called with a value that is no longer held or used. */
   dispose?: (value: V) => void;
 }
 
 interface Entry<V> {
   value: Promise<V>;
-  /** 0 until the value is there. */
+  /** 0 until the value is loaded. */
   size: number;
   users: number;
   isForgotten: boolean;
 }
 
-/** A cache that forgets what was asked for least recently. */
+/** A cache that forgets the least recently used values. */
 export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCacheOptions<V>): AsyncCache<V> {
   /** In order of last use. */
   const entries = new Map<string, Entry<V>>();

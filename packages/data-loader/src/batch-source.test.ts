@@ -66,7 +66,7 @@ describe('batches', () => {
     expect([count, crop, hr.length, lr.length]).toEqual([2, 64, 2 * 64 * 64 * 3, 2 * 16 * 16 * 3]);
   });
 
-  it('are the same whoever asks, in whatever order, and however often', async () => {
+  it('are the same whoever requests them, in whatever order, and however often', async () => {
     const data = {
       globalBatch: 10,
       replicas: 5,
@@ -129,7 +129,7 @@ describe('batches', () => {
     expect(source.stats().shards.held).toBe(0);
   });
 
-  it('fetch each shard once an epoch, too, when batches are asked for ahead, across the borders of windows', async () => {
+  it('fetch each shard once an epoch also when batches are requested ahead, across the borders of windows', async () => {
     for (const windowPictures of [3, 8, 20]) {
       const source = sourceOf(tiled, { globalBatch: 4, windowPictures });
       const iterations = Math.floor(tiled.manifest.samples / 4);
@@ -168,7 +168,7 @@ describe('batches', () => {
   });
 });
 
-it('refuses what the dataset cannot give', () => {
+it('refuses a config that asks for what the dataset cannot give', () => {
   expect(() => sourceOf(whole, { crop: 112 })).toThrow(/crops of 112 pixels do not fit pictures of 96/);
   expect(readMargin(1.5)).toBe(12);
   expect(() => sourceOf(tiled, { blurSigma: 1.5 })).toThrow(/data.blurSigma 1.5 reads 12 pixels/);

@@ -18,7 +18,7 @@ export interface Batch {
   lr: Uint8Array;
 }
 
-/** Makes batches; what it holds is a cache. */
+/** Makes batches. Everything it holds is a cache. */
 export interface BatchSource {
   /**
    * The batch of a replica (from 0) at an iteration (from 0): a pure function of the seed, the manifest and the data
@@ -26,33 +26,34 @@ export interface BatchSource {
    */
   batch(iteration: number, replica: number, signal?: AbortSignal): Promise<Batch>;
   stats(): BatchSourceStats;
-  /** Let go of everything held. */
+  /** Release everything held. */
   close(): void;
 }
 
 export interface BatchSourceStats {
-  /** Shards opened, requests served by one at hand, and shards held open. */
+  /** Shards opened, requests served by an open shard, and shards held open. */
   shards: CacheStats;
-  /** Pictures decoded, requests served by one at hand, and decoded bytes held. */
+  /** Pictures decoded, requests served from the cache, and decoded bytes held. */
   pictures: CacheStats;
   /** Training pairs made. */
   crops: number;
 }
 
 export interface BatchSourceOptions {
-  /** The dataset's place. */
+  /** Where the dataset is. */
   store: ObjectStore;
   manifest: DatasetManifest;
   data: DataConfig;
   seed: number;
 }
 
-/** Decoded pictures that are kept, in bytes; a window of 500 pictures of 400x400 fits. */
+/** Limit of the cache of decoded pictures, in bytes; a window of 500 pictures of 400x400 fits. */
 const pictureCacheBytes = 256 * 2 ** 20;
 
 /**
- * Batches from the shards of a dataset. Shards are files, those of an object store in a local cache; they are opened in the
- * order in which they are needed, and as many are held open as a window can touch and one more. In memory are pictures alone. Throws `invalid` where the data config asks for what the dataset cannot give.
+ * Batches from the shards of a dataset. Shards are files; those of an object store are in a local cache. They are opened in
+ * the order in which they are needed, and at most one more is held open than a window can touch. Memory holds only decoded
+ * pictures. Throws `invalid` if the data config asks for what the dataset cannot give.
  */
 export function createBatchSource({ store, manifest, data, seed }: BatchSourceOptions): BatchSource {
   checkDataset(store, manifest, data);
@@ -114,7 +115,7 @@ function checkDataset(store: ObjectStore, manifest: DatasetManifest, data: DataC
   }
   const margin = readMargin(data.blurSigma);
   if (tile && margin > tile.margin) {
-    const reason = `data.blurSigma ${data.blurSigma} reads ${margin} pixels around a crop, its tiles carry ${tile.margin}`;
+    const reason = `data.blurSigma ${data.blurSigma} reads ${margin} pixels around a crop, but its tiles carry ${tile.margin}`;
     const hint = 'set data.blurSigma to at most 1, or prepare the dataset without --tile';
     throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint });
   }

@@ -7,7 +7,7 @@ import { makeRoom, shardPath } from './cache-folder.js';
 import { tryShardCache } from './cache-trial.js';
 import { dataConfig } from './test-pictures.js';
 
-/** How the file system fails: files that may not be removed, a disk that is full once a file is made. */
+/** How the file system fails: files that may not be removed, a disk that is full once a file is created. */
 const failing = vi.hoisted(() => ({ removing: '', isFull: false }));
 const systemError = (code: string) => Object.assign(new Error(code), { code });
 vi.mock('node:fs/promises', async (original) => {
@@ -32,7 +32,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('a shard that may not be removed stays, does not count and is told of once; others make room', async () => {
+test('a shard that may not be removed stays, does not count and is reported once; others make room', async () => {
   const paths: string[] = [];
   for (const text of ['first', 'other', 'third']) {
     paths.push(shardPath(folder, sha256(Buffer.from(text))));
@@ -45,7 +45,7 @@ test('a shard that may not be removed stays, does not count and is told of once;
   expect(onForeign.mock.calls).toEqual([[failing.removing, expect.objectContaining({ code: 'EPERM' })]]);
 });
 
-test('a try on a full disk leaves nothing behind', async () => {
+test('a check on a full disk leaves nothing', async () => {
   failing.isFull = true;
   const data = dataConfig({ cacheFolder: folder });
   await expect(tryShardCache({ data, dataset: 's3://far/dataset' })).rejects.toMatchObject({ code: 'no-space' });

@@ -5,25 +5,25 @@ import type { Environment } from '@fourfold/common';
 import { hashFile } from './shard-file.js';
 
 /*
- * What lies in a shard cache's folder: SHA256.tar, and SHA256.partial-UUID while it is fetched. Whatever has another name, is no plain
- * file, or has other bytes than its name says is somebody's: it does not count, and it stays.
+ * A shard cache's folder holds SHA256.tar, and SHA256.partial-UUID while a shard is fetched. Anything else (another name, not a plain
+ * file, or content that does not match the name) belongs to somebody else: it does not count and is never removed.
  */
 
 export interface CacheFile {
   path: string;
-  /** Of the shard, by the name. */
+  /** The shard's, from the name. */
   sha256: string;
-  /** It is still being fetched, or was when its process was killed. */
+  /** Still being fetched, or left by a killed process. */
   isPartial: boolean;
   sizeBytes: number;
   modifiedMs: number;
 }
 
 const cacheName = /^([0-9a-f]{64})\.(tar|partial-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
-/** What a killed process has left is removed after this; a time so far ahead is of no fetch that goes on, either. */
+/** Partial files of killed processes are removed after this. A file whose time is this far in the future is not being fetched either. */
 const abandonedMs = 3_600_000;
 
-/** The cache's folder where a config names none. */
+/** The cache's folder if a config names none. */
 export const userCacheFolder = (environment: Environment): string =>
   join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'fourfold', 'shards');
 
@@ -31,7 +31,7 @@ export const shardPath = (folder: string, sha256: string): string => join(folder
 export const partialPath = (folder: string, sha256: string, id: string): string =>
   join(folder, `${sha256}.partial-${id}`);
 
-/** The files of a cache by their names, those used least recently first. */
+/** The files of a cache, recognised by name, least recently used first. */
 export async function listCache(folder: string): Promise<CacheFile[]> {
   const names = await readdir(folder);
   const files = names.map(async (name): Promise<CacheFile[]> => {
@@ -46,12 +46,12 @@ export async function listCache(folder: string): Promise<CacheFile[]> {
   return (await Promise.all(files)).flat().sort((a, b) => a.modifiedMs - b.modifiedMs);
 }
 
-/** Files that have turned out not to be what their names say, or that this user may not remove. */
+/** Files whose content does not match their names, or that this user may not remove. */
 const foreign = new Set<string>();
 
 /**
- * Remove what was used least recently, until `limitBytes` are left at most, and what killed processes have left. `onForeign` hears
- * once of a file that stays and does not count: one that has a shard's name and other bytes, or that could not be removed for a cause.
+ * Remove the least recently used files until at most `limitBytes` are left, and the partial files of killed processes. `onForeign` is
+ * called once for a file that stays and does not count: its content does not match its name, or it could not be removed (`cause`).
  */
 export async function makeRoom(
   folder: string,
@@ -69,7 +69,7 @@ export async function makeRoom(
       foreign.add(path);
       onForeign(path, cause);
     };
-    // In a folder of several users each may remove but what is theirs.
+    // In a folder of several users, each may remove only their own files.
     if (isPartial || (await hasHash(path, sha256))) await rm(path, { force: true }).catch(leave);
     else leave();
   }

@@ -5,8 +5,8 @@ import { FourfoldError, parseS3Url, storageError, type RunConfig } from '@fourfo
 import { userCacheFolder } from './cache-folder.js';
 
 /**
- * Try whether shards can be cached on this machine, where a config has them come from an object store and be read here. Throws
- * `no-space`, or `invalid` for a folder that cannot be written.
+ * Check that shards can be cached on this machine, if the dataset is in an object store. Throws `no-space`, or `invalid` for a
+ * folder that cannot be written.
  */
 export async function tryShardCache({ data, dataset }: Pick<RunConfig, 'data' | 'dataset'>): Promise<void> {
   if (!parseS3Url(dataset)) return;
@@ -18,7 +18,7 @@ export async function tryShardCache({ data, dataset }: Pick<RunConfig, 'data' | 
   } catch (cause) {
     const isFull = storageError(folder, 'written', cause).code === 'no-space';
     throw new FourfoldError(isFull ? 'no-space' : 'invalid', `the shard cache ${folder} cannot be written`, {
-      hint: 'set data.cacheFolder to a folder with room, which this user may write',
+      hint: 'set data.cacheFolder to a folder with room that this user may write to',
       cause,
     });
   } finally {

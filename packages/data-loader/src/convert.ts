@@ -7,7 +7,7 @@ import { cutTiles } from './tiles.js';
 /** How a photograph is stored: its own bytes, losslessly as PNG, or as several lossless tiles. */
 export type StoredAs = 'original' | 'png' | 'tiles';
 
-/** A photograph made ready to be stored; its samples have no keys yet. */
+/** A photograph ready to be stored; its samples have no keys yet. */
 export interface Converted {
   width: number;
   height: number;
@@ -22,8 +22,8 @@ export interface ConvertOptions {
 }
 
 /**
- * Turn a picture file into samples. JPEGs and PNGs that are 8-bit RGB as they stand keep their bytes; everything else,
- * and tiles, are stored losslessly. Throws `invalid` with the reason for a file that cannot be used.
+ * Turn a picture file into samples. JPEGs and PNGs that are already 8-bit RGB keep their bytes; everything else, including
+ * tiles, is stored losslessly. Throws `invalid` with the reason for a file that cannot be used.
  */
 export async function convert(source: string, bytes: Buffer, options: ConvertOptions): Promise<Converted> {
   const { tile, minimumSide } = options;

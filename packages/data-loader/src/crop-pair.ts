@@ -14,7 +14,7 @@ export interface CropPlace {
   quarterTurns: number;
 }
 
-/** An HR crop and its LR crop of a quarter of the side. */
+/** An HR crop and its LR crop, a quarter of its side. */
 export interface CropPair {
   hr: Picture;
   lr: Picture;

@@ -20,20 +20,20 @@ import { batchesDigest, batchSubjects } from './nats/protocol.js';
 
 export interface DataLoaderOptions {
   config: RunConfig;
-  /** host:port of `/healthz`, `/readyz` and `/metrics`; none without it. */
+  /** host:port that serves `/healthz`, `/readyz` and `/metrics`; not served if omitted. */
   http?: string;
-  /** End when the run has, instead of staying for whoever asks next. */
+  /** End with the run instead of staying for later requests. */
   untilFinished?: boolean;
-  /** Aborted to stop: what has been asked is still answered, then `runDataLoader` rejects with the reason. */
+  /** Aborted to stop: pending requests are still answered, then `runDataLoader` rejects with the reason. */
   signal: AbortSignal;
 }
 
-/** How often a data-loader looks whether its run has ended. */
+/** How often a data-loader checks whether its run has ended. */
 const endCheckMs = 5_000;
 
 /**
- * A data-loader's whole life: open the dataset, connect to NATS, make batches for whoever asks until it is stopped, or with
- * `untilFinished` until the run has ended. Rejects with `refused` where NATS refuses it, and as `createBatchSource` does.
+ * A data-loader's whole life: open the dataset, connect to NATS, make batches on request until it is stopped, or with
+ * `untilFinished` until the run has ended. Rejects with `refused` if NATS refuses it, and as `createBatchSource` does.
  */
 export async function runDataLoader({ config, http, untilFinished, signal }: DataLoaderOptions): Promise<void> {
   const { name, data, seed, timing, batches } = config;
@@ -44,7 +44,7 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
   await tryShardCache(config);
   await withResources(async (own) => {
     const source = own(createBatchSource({ store, manifest, data, seed }), (source) => source.close());
-    /** As far as it has come. */
+    /** Filled in as it starts. */
     const reached: { link?: NatsLink; service?: BatchService } = {};
     const metrics = createMetrics(name);
     addBatchSourceMetrics(metrics, manifest, () => source.stats());
@@ -78,7 +78,7 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
 
 function whyNotReady({ link, service }: { link?: NatsLink; service?: BatchService }): string | undefined {
   if (!link || !service) return 'NATS has not been reached yet';
-  if (service.isDraining()) return 'it drains';
+  if (service.isDraining()) return 'it is draining';
   const reason = link.whyDown();
   return reason && `NATS cannot be reached: ${reason}`;
 }

@@ -139,7 +139,7 @@ function resizeRows({ data, width }: Picture, { taps, indices, weights }: Contri
   return { data: out, width, height };
 }
 
-/** Four rows a pass over the sums take half the time of one; the order of the additions stays that of the taps. */
+/** Four rows per pass over the sums take half the time of one; the additions stay in the order of the taps. */
 function addFourRows(sums: Float64Array, [a, b, c, d]: Uint8Array[], [wa, wb, wc, wd]: Float64Array): void {
   for (let i = 0; i < sums.length; i++) sums[i] = sums[i] + wa * a[i] + wb * b[i] + wc * c[i] + wd * d[i];
 }

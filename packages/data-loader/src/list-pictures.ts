@@ -4,8 +4,8 @@ import { beginTrail, FourfoldError, systemErrorCode, trailInto, type ObjectStore
 import { isPictureName } from './picture-formats.js';
 
 /**
- * Paths of all files below a folder, relative to it, with slashes, in ascending order; links to folders are followed, hidden files
- * and folders are not looked at. Throws `not-found` where there is no such folder.
+ * Paths of all files below a folder, relative to it, with slashes, in ascending order. Links to folders are followed, hidden files
+ * and folders are skipped. Throws `not-found` if the folder does not exist.
  */
 export async function listFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
@@ -28,7 +28,7 @@ export async function listFiles(folder: string): Promise<string[]> {
   return files.sort((a, b) => (a < b ? -1 : 1));
 }
 
-/** Keys of a store's objects that are named like pictures, in ascending order; hidden ones are not looked at. */
+/** Keys of a store's objects that are named like pictures, in ascending order; hidden ones are skipped. */
 export async function listPictures(store: ObjectStore): Promise<string[]> {
   const keys = (await store.list('')).map(({ key }) => key);
   return keys.filter((key) => isPictureName(key) && !/(^|\/)\./.test(key));

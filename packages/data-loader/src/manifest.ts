@@ -21,26 +21,26 @@ const manifestSchema = z.strictObject({
   name: z.string(),
   /** Photographs taken. */
   pictures: z.int().min(1),
-  /** Files that were looked at and left out; datasets of earlier versions do not say. */
+  /** Files that were left out; datasets of earlier versions do not say. */
   leftOut: count.optional(),
   /** Stored pictures: a tiled photograph gives several. */
   samples: z.int().min(1),
   /** Width and height of every sample's core are at least this, in pixels. */
   minimumSide: z.int().min(1),
-  /** How large pictures were cut: the largest core side, and the pixels of neighbours around a core; null for not at all. */
+  /** How large pictures were cut: the largest core side, and the pixels of neighbours around a core; null if they were not cut. */
   tile: z.strictObject({ size: count, margin: count }).nullable(),
   shards: z.array(shardSchema).min(1),
 });
 
 const rectangleSchema = z.strictObject({ left: count, top: count, width: count, height: count });
 
-/** What a sample's JSON member says beside its picture. */
+/** A sample's JSON member, beside its picture. */
 export const sampleInfoSchema = z.strictObject({
   /** The original, relative to the folder that was prepared. */
   source: z.string(),
   /** Where the stored picture lies in the original (after EXIF rotation). */
   place: rectangleSchema,
-  /** The part of the stored picture that crops are taken from; what lies around it is only read by the down-sampling. */
+  /** The part of the stored picture that crops are taken from; the pixels around it are read only by the down-sampling. */
   core: rectangleSchema,
 });
 
@@ -58,8 +58,8 @@ export async function isDatasetManifest(path: string): Promise<boolean> {
 }
 
 /**
- * Read a dataset's manifest. Throws `not-found` where no dataset was finished, `mismatch` for one of another format and
- * `corrupt` for one that says something impossible.
+ * Read a dataset's manifest. Throws `not-found` if there is no finished dataset, `mismatch` for one of another format and
+ * `corrupt` for one that is inconsistent.
  */
 export async function readDatasetManifest(store: ObjectStore): Promise<DatasetManifest> {
   const hint = 'write it with `fourfold prepare`';
@@ -69,7 +69,7 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
   });
   const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
   if (!head.success)
-    throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is no dataset manifest`, { hint });
+    throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is not a dataset manifest`, { hint });
   if (head.data.version !== 1) {
     throw new FourfoldError(
       'mismatch',
@@ -86,7 +86,7 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
   throw new FourfoldError('corrupt', `${store.url}/${manifestKey}: ${reason}`, { hint });
 }
 
-/** SHA-256 of what decides a dataset's batches: two manifests with the same one give the same batches. */
+/** SHA-256 of everything in a dataset that decides its batches: manifests with equal digests give equal batches. */
 export function datasetDigest(manifest: DatasetManifest): string {
   return sha256(JSON.stringify(manifest.shards.map((shard) => [shard.sha256, shard.samples])));
 }

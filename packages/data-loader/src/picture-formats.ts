@@ -1,20 +1,20 @@
 /*
- * Which picture formats are read, and which others people have, by the endings of names and by what files begin with.
+ * The picture formats that are read, and others that people have, recognised by the endings of names and by the first bytes of files.
  */
 
 /** The formats that are read, in words. */
 export const formatsRead = 'JPEG, PNG, WebP, TIFF, AVIF and GIF';
 
-/** What sharp calls them. Of HEIF, AVIF alone is read: see `otherFormat`. */
+/** Sharp's names for them. Of HEIF, only AVIF is read: see `otherFormat`. */
 export const sharpFormats = ['jpeg', 'png', 'webp', 'tiff', 'heif', 'gif'] as const;
 
-/** Whether a file's name says that it is a picture of a format that is read. */
+/** Whether a file is named like a picture of a format that is read. */
 export const isPictureName = (name: string): boolean => /\.(jpe?g|jpe|jfif|png|webp|tiff?|avif|gif)$/i.test(name);
 
 interface Format {
   name: string;
   endings: RegExp;
-  /** What a file of it begins with, a character a byte. */
+  /** What its files begin with, one character per byte. */
   beginning?: RegExp;
 }
 
@@ -29,19 +29,19 @@ const others: Format[] = [
   { name: 'camera raw', endings: /\.(dng|cr2|cr3|nef|arw|orf|rw2|raf)$/i },
 ];
 
-/** Why a file is left out whose name is not one of a picture that is read. */
+/** Why a file is left out that is not named like a picture of a format that is read. */
 export function whyNoPicture(name: string): string {
   const format = others.find(({ endings }) => endings.test(name));
   return format ? notRead(format.name) : 'not named like a picture';
 }
 
-/** Why these bytes, which no decoder knows, are of no use, where they are known to be of another format. */
+/** Why these bytes, which no decoder knows, cannot be used, if they are recognised as another format. */
 export function otherFormat(bytes: Uint8Array): string | undefined {
   const first = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
   const format = others.find(({ beginning }) => beginning?.test(first));
   return format && notRead(format.name);
 }
 
-/** That a picture of this format is not read, and what to do. */
+/** The reason for a picture of another format, with what to do. */
 export const notRead = (format: string): string =>
-  `it is ${format}, which is not read: convert it to JPEG or PNG first`;
+  `it is ${format}, which is not supported: convert it to JPEG or PNG first`;

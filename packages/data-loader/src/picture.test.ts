@@ -9,7 +9,7 @@ const raw = (data: Uint8Array | Uint16Array, width: number, height: number, chan
 const pixels = async (bytes: Buffer) => [...(await decodePicture(bytes)).data];
 
 describe('decoding', () => {
-  it('gives back what a lossless file holds', async () => {
+  it('returns the pixels of a lossless file', async () => {
     const picture = await photographCorner('train/chelsea.png', 40, 30);
     const { data, width, height } = picture;
     const files = [
@@ -70,7 +70,7 @@ describe('decoding', () => {
     expect(data[1]).toBeLessThan(90);
   });
 
-  it('refuses what is not a whole picture, with a reason', async () => {
+  it('refuses a file that is not a whole picture, with a reason', async () => {
     const { data, width, height } = await photographCorner('train/chelsea.png', 200, 100);
     const jpeg = await raw(data, width, height, 3).jpeg().toBuffer();
     const webp = await raw(data, width, height, 3).webp().toBuffer();
@@ -82,17 +82,19 @@ describe('decoding', () => {
     await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow(
       'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF',
     );
-    await expect(decodePicture(floatTiff())).rejects.toThrow('its samples are of type float; 8 and 16 bit are read');
+    await expect(decodePicture(floatTiff())).rejects.toThrow(
+      'its samples are of type float; only 8 and 16 bit are supported',
+    );
   });
 
-  it('refuses an empty file in the promise, whoever asks', async () => {
+  it('rejects for an empty file, whichever function reads it', async () => {
     const refusal = { code: 'invalid', message: 'it is empty: 0 bytes' };
     for (const read of [decodePicture, decodePlain, readHeader]) {
       await expect(read(Buffer.alloc(0))).rejects.toMatchObject(refusal);
     }
   });
 
-  it('reads what phones and browsers write: AVIF, also of 10 bit, and the first frame of a GIF', async () => {
+  it('reads AVIF, also of 10 bit, and the first frame of a GIF', async () => {
     const grey = raw(new Uint8Array(32 * 16 * 3).fill(200), 32, 16, 3);
     const frames = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i < 32 * 16 * 3 ? 200 : 9));
     const animation = sharp(frames, { raw: { width: 32, height: 32, channels: 3, pageHeight: 16 } });
@@ -108,7 +110,7 @@ describe('decoding', () => {
     }
   });
 
-  it('says what else a file is, whatever it is called, and what to do', async () => {
+  it('names another format, whatever the file is called, and says what to do', async () => {
     const heic = await raw(new Uint8Array(16 * 16 * 3), 16, 16, 3)
       .avif()
       .toBuffer();
@@ -120,7 +122,7 @@ describe('decoding', () => {
       Photoshop: Buffer.from('8BPS\0\x01'),
     };
     for (const [format, bytes] of Object.entries(beginnings)) {
-      const message = `it is ${format}, which is not read: convert it to JPEG or PNG first`;
+      const message = `it is ${format}, which is not supported: convert it to JPEG or PNG first`;
       await expect(decodePicture(bytes)).rejects.toMatchObject({ code: 'invalid', message });
     }
   });
@@ -134,7 +136,7 @@ describe('decoding', () => {
   });
 });
 
-it('knows which files are 8-bit RGB as they stand', async () => {
+it('knows which files are already 8-bit RGB', async () => {
   const { data, width, height } = await photographCorner('train/chelsea.png', 32, 16);
   const rgb = raw(data, width, height, 3);
   const keeps = async (file: Sharp) => (await readHeader(await file.toBuffer())).keepsBytes;

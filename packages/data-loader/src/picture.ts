@@ -18,18 +18,18 @@ export interface Rectangle {
 }
 
 /*
- * Pixels are taken as they are stored, as PyTorch's and BasicSR's loaders take them: RGB profiles are neither applied nor
- * undone. Any warning of a decoder is an error, so that a truncated file is refused and not filled up with grey.
+ * Pixels are taken as they are stored, as PyTorch's and BasicSR's loaders do: RGB profiles are neither applied nor undone. Any
+ * decoder warning is an error, so that a truncated file is refused instead of filled with grey.
  */
 const decoding: SharpOptions = { failOn: 'warning', ignoreIcc: true };
 
-/** What a file holds, and whether its pixels are 8-bit RGB as they stand, so that a dataset can keep its bytes. */
+/** A file's format, and whether its pixels are already 8-bit RGB, so that a dataset can keep its bytes. */
 export interface PictureHeader {
   format: (typeof sharpFormats)[number];
   keepsBytes: boolean;
 }
 
-/** Look at a file's header. Throws `invalid` with the reason alone for what is no picture of a format that is read. */
+/** Read a file's header. Throws `invalid` with only the reason for anything but a picture of a format that is read. */
 export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
   const metadata = await readMetadata(bytes);
   return { format: formatOf(metadata), keepsBytes: isPlainRgb(metadata) };
@@ -38,13 +38,13 @@ export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
 /**
  * Decode a picture (of several pages or frames, the first) to 8-bit RGB. EXIF rotation is applied; grey becomes three equal
  * channels; CMYK is converted through its embedded profile or a standard one; 16-bit samples become round(v / 257); alpha is
- * composited on white, as a page would show it. Throws `invalid` with the reason alone.
+ * composited on white, as on a web page. Throws `invalid` with only the reason.
  */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   const metadata = await readMetadata(bytes);
   formatOf(metadata);
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort') {
-    throw new FourfoldError('invalid', `its samples are of type ${metadata.depth}; 8 and 16 bit are read`);
+    throw new FourfoldError('invalid', `its samples are of type ${metadata.depth}; only 8 and 16 bit are supported`);
   }
   const deep = metadata.depth === 'ushort';
   const options = { ...decoding, ignoreIcc: metadata.space !== 'cmyk' };
@@ -72,7 +72,7 @@ export async function readPicture(store: ObjectStore, key: string): Promise<Pict
   return withName(`${store.url}/${key}`, decodePicture(await store.get(key)));
 }
 
-/** What is done with one picture; a FourfoldError of it is thrown with the picture's name in front of its reason. */
+/** Await work on one picture; a FourfoldError is rethrown with the picture's name before its reason. */
 export async function withName<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -130,8 +130,8 @@ function formatOf({ format, compression }: Metadata): PictureHeader['format'] {
 const readMetadata = (bytes: Uint8Array) => decoded(bytes, decoding, (file) => file.metadata());
 
 /**
- * What sharp makes of a file's bytes; the one place that gives it any. It refuses some at once and others later: both become
- * `invalid` with the reason. Its own words are only the cause: concurrent decodings share its buffer for them, so that they may be
+ * What sharp makes of a file's bytes; the only place that passes it any. It refuses some at once and others later: both become
+ * `invalid` with the reason. Its own message is only the cause: concurrent decodings share its message buffer, so the message may be
  * missing or another file's.
  */
 async function decoded<T>(bytes: Uint8Array, options: SharpOptions, use: (file: Sharp) => Promise<T>): Promise<T> {
@@ -145,10 +145,10 @@ async function decoded<T>(bytes: Uint8Array, options: SharpOptions, use: (file: 
   }
 }
 
-/** That a picture's file holds nothing. */
+/** The reason for an empty file. */
 export const emptyFile = 'it is empty: 0 bytes';
 
-/** That a picture has more pixels than sharp decodes. */
+/** The reason for a picture with more pixels than sharp decodes. */
 export const tooLargeToDecode = 'too large: more than 268 million pixels';
 
 /** Whether sharp refused a picture for its size. */

@@ -15,7 +15,7 @@ import { writeTar } from './sources/test-archives.js';
 import { photographCorner, photographPath } from './test-pictures.js';
 
 let folder: string;
-/** Where datasets go that are not among the photographs. */
+/** Where datasets go, outside the photographs. */
 let elsewhere: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-prepare-'));
@@ -74,7 +74,7 @@ async function writeAwkwardPictures(): Promise<void> {
 }
 
 describe('prepare', () => {
-  it('lists what it took and what it left, with reasons', async () => {
+  it('lists the files that it took, and those left out with reasons', async () => {
     await writeAwkwardPictures();
     const chosen = options({});
     const { taken, left, manifest } = await prepare(chosen);
@@ -99,7 +99,7 @@ describe('prepare', () => {
       [
         { file: duplicate, reason: `duplicate of ${kept}` },
         { file: 'empty.jpg', reason: 'it is empty: 0 bytes' },
-        { file: 'phone.HEIC', reason: 'it is HEIC, which is not read: convert it to JPEG or PNG first' },
+        { file: 'phone.HEIC', reason: 'it is HEIC, which is not supported: convert it to JPEG or PNG first' },
         { file: 'small.png', reason: 'too small: 40x40, both sides must be at least 96' },
         { file: 'text.png', reason: 'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
         {
@@ -114,7 +114,7 @@ describe('prepare', () => {
     expect(Buffer.compare(original!.bytes, await readFile(join(folder, kept)))).toBe(0);
   });
 
-  it('ends with one line where nothing is usable, and leaves no dataset', async () => {
+  it('ends with one line if nothing is usable, and leaves no dataset', async () => {
     await writeFile(join(folder, 'text.png'), 'no picture');
     await writeFile(join(folder, 'notes.txt'), 'no picture');
     const chosen = options({});
@@ -163,7 +163,7 @@ describe('prepare', () => {
     await expect(prepare(chosen)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('clears away what an interrupted run has left, and takes it for no photographs meanwhile', async () => {
+  it('clears away the remains of an interrupted run, and does not take them for photographs', async () => {
     const store = openStore(join(folder, 'dataset'));
     const small = { store, images: photographPath('train'), shardSizeBytes: 2 ** 20 };
     const stop = new AbortController();
@@ -173,14 +173,14 @@ describe('prepare', () => {
     const report = await prepare(options({ images: folder, store: openStore(join(elsewhere, 'dataset')) })).catch(
       String,
     );
-    expect(report).toContain('dataset: what fourfold has begun to write, no photographs');
+    expect(report).toContain('dataset: unfinished output of fourfold, not photographs');
 
     const { manifest } = await prepare(options({ store, images: photographPath('held-out') }));
     expect(await keysOf(store)).toEqual(['manifest.json', ...manifest.shards.map(({ file }) => file)]);
   });
 
   it.each(['in place', 'from elsewhere'])(
-    'leaves the user’s files alone that are named like shards, %s',
+    'leaves alone files of the user’s that are named like shards, %s',
     async (how) => {
       const wds = join(folder, 'wds');
       const tar = join(wds, 'shard-000000.tar');
@@ -198,7 +198,7 @@ describe('prepare', () => {
     },
   );
 
-  it('does not write among the photographs that it reads, which could then never be prepared again', async () => {
+  it('does not write among the photographs that it reads, which could never be prepared again', async () => {
     await writeAwkwardPictures();
     const files = await readdir(folder);
     for (const store of [openStore(folder), openStore(join(folder, 'deep/dataset'))]) {
@@ -208,7 +208,7 @@ describe('prepare', () => {
     await prepare(options({}));
   });
 
-  it('stops when told to, without a dataset', async () => {
+  it('stops when aborted, without a dataset', async () => {
     const stop = new AbortController();
     const chosen = options({
       images: photographPath('held-out'),
@@ -219,14 +219,14 @@ describe('prepare', () => {
     await expect(readDatasetManifest(chosen.store)).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('refuses tiles that crops do not fit into', async () => {
+  it('refuses tiles that are too small for crops', async () => {
     await expect(prepare(options({ tile: 196 }))).rejects.toThrow(
       /--tile 196: must be a multiple of 4 and at least 200/,
     );
     await expect(prepare(options({ tile: 482 }))).rejects.toThrow(/multiple of 4/);
   });
 
-  it('says that the disk is full, and leaves no manifest', async () => {
+  it('reports a full disk, and leaves no manifest', async () => {
     // A limit on the size of a file, which any user may set, stands for the disk's end; it needs the built package.
     const script = `
       import { describeError, openStore } from '@fourfold/common';

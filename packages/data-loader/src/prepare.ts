@@ -15,20 +15,20 @@ import { createShardWriter } from './shard-writer.js';
 import { choosePhotographs, parts, type Chosen, type Part } from './sources/layouts.js';
 import { openSource } from './sources/open-source.js';
 import { comparePair, type PairDifference } from './sources/pairs.js';
-import type { OnListing, Source, SourceFile } from './sources/source.js';
+import { fileCount, type OnListing, type Source, type SourceFile } from './sources/source.js';
 import { smallestTile, tileMargin } from './tiles.js';
 
 export interface PrepareOptions {
-  /** Photographs: a folder, searched with the folders and archives below it, or a zip or tar, which is read where it lies. */
+  /** Photographs: a folder, searched with the folders and archives below it, or a zip or tar, which is read in place. */
   images: string;
-  /** Which part of a data set that comes in several, such as DIV2K's: `train` where it is missing. */
+  /** Which part of a data set that comes in parts, such as DIV2K; by default `train`, or the first that exists. */
   part?: Part | 'all';
-  /** The dataset's place. */
+  /** Where the dataset is written. */
   store: ObjectStore;
   name: string;
-  /** Largest side in pixels before a picture is cut into tiles; a multiple of 4. Nothing is cut where it is missing. */
+  /** Largest side in pixels before a picture is cut into tiles; a multiple of 4. Nothing is cut if omitted. */
   tile?: number;
-  /** How many photographs to take at random. All where it is missing. */
+  /** How many photographs to take at random; all if omitted. */
   sample?: number;
   /** Decides the sample and the order of the photographs in the shards. */
   seed: number;
@@ -36,12 +36,12 @@ export interface PrepareOptions {
   minimumSide: number;
   shardSizeBytes: number;
   onProgress?: (progress: PrepareProgress) => void;
-  /** Told while archives are listed. */
+  /** Called while archives are listed. */
   onListing?: OnListing;
   signal?: AbortSignal;
 }
 
-/** Photographs looked at so far, of how many, and how many of them were taken. */
+/** Photographs processed so far, of how many, and how many of them were taken. */
 export interface PrepareProgress {
   seen: number;
   total: number;
@@ -49,15 +49,15 @@ export interface PrepareProgress {
   shards: number;
 }
 
-/** What a dataset was made of: every file that was looked at is in `taken` or in `left`. */
+/** What a dataset was made of: every file processed is in `taken` or in `left`. */
 export interface PrepareReport {
   taken: { file: string; width: number; height: number; storedAs: StoredAs; samples: number }[];
   left: { file: string; reason: string }[];
-  /** Files that a sample had no need of. */
+  /** Files that a sample did not need. */
   notSampled: number;
-  /** The data set and its part, where the names are those of one. */
+  /** The data set and its part, if the names are recognised. */
   recognised?: { set: string; part?: Part };
-  /** Where official LR pictures lie beside the photographs taken: how many are bit for bit ours, and which are not. */
+  /** If official LR pictures lie beside the photographs taken: how many equal ours bit for bit, and which do not. */
   pairs?: PairsReport;
   manifest: DatasetManifest;
 }
@@ -67,16 +67,16 @@ export interface PairsReport {
   different: ({ file: string; lr: string } & PairDifference)[];
 }
 
-/** What `fourfold prepare` does where nothing else is asked for. */
+/** Defaults of `fourfold prepare`. */
 export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 2 ** 20 };
 
 /**
- * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted one leaves no dataset. The
+ * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset. The
  * photographs lie in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
  * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
- * left out and reported. Throws before any work `conflict` where a dataset is already, and `invalid` where the place holds anything
- * but what an interrupted `prepare` has left, or is one with the photographs'; later `invalid` where no photograph can be used,
- * `corrupt` for a damaged archive, `no-space` where the disk is full.
+ * left out and reported. Before any work, throws `conflict` if a dataset already exists, and `invalid` if the place holds anything
+ * but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no photograph can be used,
+ * `corrupt` for a damaged archive, `no-space` if the disk is full.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
   checkTile(options.tile, options.minimumSide);
@@ -146,7 +146,7 @@ type Outcome =
   | { file: string; converted: Converted; pair?: Pair; reason?: undefined }
   | { file: string; converted?: undefined; pair?: undefined; reason: string };
 
-/** Convert files, several at a time, and give them out in their order. Of files with the same bytes the first counts. */
+/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts. */
 async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: PrepareOptions): AsyncGenerator<Outcome> {
   const firstWith = new Map<string, string>();
   const together = availableParallelism();
@@ -176,7 +176,7 @@ async function pairOf(photograph: Buffer, lr: SourceFile | undefined): Promise<P
   return { lr: lr.name, values: 0, of: 0, largest: 0, reason: difference };
 }
 
-/** What becomes of a file, or why it cannot be used. */
+/** The result, or why the file cannot be used. */
 async function resultOrReason<T>(work: Promise<T>): Promise<T | string> {
   try {
     return await work;
@@ -193,10 +193,10 @@ function checkTile(tile: number | undefined, minimumSide: number): void {
   throw new FourfoldError('invalid', `--tile ${tile}: ${reason}`);
 }
 
-/** Take the place that the dataset is going to be in. */
+/** Open the place that the dataset is written to. */
 async function openPlace(store: ObjectStore, images: string): Promise<OutputFolder> {
   if ((await store.list(manifestKey)).some(({ key }) => key === manifestKey)) {
-    throw new FourfoldError('conflict', `${store.url} holds a dataset already`, {
+    throw new FourfoldError('conflict', `${store.url} already holds a dataset`, {
       hint: 'remove it or prepare into another folder',
     });
   }
@@ -205,7 +205,11 @@ async function openPlace(store: ObjectStore, images: string): Promise<OutputFold
 
 function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {
   const first = left.length > 0 ? `; the first: ${left[0].file}: ${left[0].reason}` : '';
-  return new FourfoldError('invalid', `${title} has no usable photograph (${left.length} files left out${first})`, {
-    hint: `name a folder of photographs: ${formatsRead} are read`,
-  });
+  return new FourfoldError(
+    'invalid',
+    `${title} has no usable photograph (${fileCount(left.length)} left out${first})`,
+    {
+      hint: `name a folder of photographs: ${formatsRead} are supported`,
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import { FourfoldError, readUnfinished, unfinishedKey, type ObjectStore } from '@fourfold/common';
 import { manifestKey, readDatasetManifest } from './manifest.js';
 
-/** Remove a dataset, or what an interrupted `prepare` has left of one: what its manifest or its mark names, and nothing else. */
+/** Remove a dataset, or the remains of an interrupted `prepare`: the files that its manifest or its mark names, and nothing else. */
 export async function removeDataset(store: ObjectStore): Promise<void> {
   const manifest = await readDatasetManifest(store).catch((error: unknown) => {
     if (!(error instanceof FourfoldError) || error.code === 'unavailable') throw error;

@@ -27,8 +27,8 @@ export interface SampleOrderOptions {
 /**
  * The order of crops: a pure function of its options and the position. In every epoch the shards are shuffled and their
  * samples laid end to end; each window of `windowPictures` of them is shuffled together with its repeats, so that every
- * sample comes `cropsPerPicture` times an epoch and only a window's shards are in use at a time. Nothing is held but the
- * orders of the epochs and windows asked for last.
+ * sample comes `cropsPerPicture` times an epoch and only a window's shards are in use at a time. Only the orders of the epochs
+ * and windows used last are held.
  */
 export function createSampleOrder(options: SampleOrderOptions): SampleOrder {
   const { seed, shardSamples, windowPictures, cropsPerPicture } = options;
@@ -94,10 +94,10 @@ function firstAbove(ends: Float64Array, place: number): number {
   return low;
 }
 
-/** Enough for batches asked for ahead across a border and for a replica that is computed again. */
+/** Enough for batches requested ahead across a border and for a replica that is recomputed. */
 const kept = 4;
 
-/** Remember the values of the few keys asked for last. */
+/** Remember the values of the few keys used last. */
 function keepLast<V>(make: (key: number) => V): (key: number) => V {
   const values = new Map<number, V>();
   return (key) => {

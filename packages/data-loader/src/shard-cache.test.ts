@@ -13,7 +13,7 @@ const anotherId = '0b5a1f2e-1111-4222-8333-444455556666';
 let folder: string;
 let cacheFolder: string;
 let manifest: DatasetManifest;
-/** The dataset as in an object store far away: no files of this machine. */
+/** The dataset as in a remote object store: not files of this machine. */
 let far: ObjectStore;
 let local: ObjectStore;
 const reads: string[] = [];
@@ -46,7 +46,7 @@ const cached = async () => (await readdir(cacheFolder)).sort();
 const nameOf = ({ sha256 }: DatasetShard) => `${sha256}.tar`;
 /** What another process has fetched of a shard so far. */
 const partialOf = ({ sha256 }: DatasetShard) => join(cacheFolder, `${sha256}.partial-${anotherId}`);
-/** Fetch a shard and say that it was last used so many seconds ago. */
+/** Fetch a shard and set its last use to this many seconds ago. */
 async function fetchOld(shard: DatasetShard, secondsAgo: number, cacheBytes = 2 ** 30): Promise<void> {
   const file = await createShardCache({ cacheFolder, cacheBytes }).open(far, shard);
   await file.close();
@@ -54,7 +54,7 @@ async function fetchOld(shard: DatasetShard, secondsAgo: number, cacheBytes = 2 
   await utimes(join(cacheFolder, nameOf(shard)), time, time);
 }
 
-describe('batches from a store that is no folder', () => {
+describe('batches from a store that is not a folder', () => {
   const sourceOf = (store: ObjectStore) =>
     createBatchSource({
       store,
@@ -63,7 +63,7 @@ describe('batches from a store that is no folder', () => {
       seed: 1,
     });
 
-  it('have the bits of those from a folder, and each shard is fetched once', async () => {
+  it('equal those from a folder bit for bit, and each shard is fetched once', async () => {
     const sources = [sourceOf(far), sourceOf(local)];
     for (let iteration = 0; iteration < Math.floor(manifest.samples / 8); iteration++) {
       const [there, here] = await Promise.all(sources.map((source) => source.batch(iteration, 0)));
@@ -75,7 +75,7 @@ describe('batches from a store that is no folder', () => {
     for (const source of sources) source.close();
   });
 
-  it('come from the cache to the next process', async () => {
+  it('come from the cache in the next process', async () => {
     const batches = [];
     for (let time = 0; time < 2; time++) {
       const source = sourceOf(far);
@@ -88,7 +88,7 @@ describe('batches from a store that is no folder', () => {
 });
 
 describe('the cache', () => {
-  it('removes what was used least recently, so that the next one fits', async () => {
+  it('removes the least recently used shard, so that the next one fits', async () => {
     const [first, second, third] = manifest.shards;
     await fetchOld(first, 30);
     await fetchOld(second, 20);
@@ -98,7 +98,7 @@ describe('the cache', () => {
     expect(await cached()).toEqual([first, third].map(nameOf).sort());
   });
 
-  it('removes nothing that is in use, though it be more than the limit', async () => {
+  it('removes nothing that is in use, even above the limit', async () => {
     const [first, second, third] = manifest.shards;
     const cache = createShardCache({ cacheFolder, cacheBytes: 1 });
     const held = await cache.open(far, first);
@@ -110,7 +110,7 @@ describe('the cache', () => {
     expect(await cached()).toEqual([nameOf(second)]);
   });
 
-  it('takes nothing from who reads a file that another process removes', async () => {
+  it('still reads a file that another process has removed', async () => {
     const [shard] = manifest.shards;
     const file = await createShardCache({ cacheFolder, cacheBytes: 1 }).open(far, shard);
     await rm(join(cacheFolder, nameOf(shard)));
@@ -132,7 +132,7 @@ describe('the cache', () => {
     expect(Buffer.compare(await readFile(path), await local.get(shard.file))).toBe(0);
   });
 
-  it('keeps nothing of a shard that comes damaged, and names it', async () => {
+  it('keeps nothing of a shard that arrives damaged, and names it', async () => {
     const [shard] = manifest.shards;
     const body = await local.get(shard.file);
     body[body.length >> 1] ^= 1;
@@ -144,7 +144,7 @@ describe('the cache', () => {
     expect(await cached()).toEqual([]);
   });
 
-  it('waits for a shard that another process fetches, unless that gives up', async () => {
+  it('waits for a shard that another process is fetching, unless that gives up', async () => {
     const [shard, other] = manifest.shards;
     await mkdir(cacheFolder);
     await writeFile(partialOf(shard), 'begun');
@@ -195,7 +195,7 @@ describe('the cache', () => {
       await utimes(join(cacheFolder, name), old, old);
     }
     const before = await cached();
-    // There is room for one shard: both are fetched, and the first goes.
+    // There is room for one shard: both are fetched, and the first is removed.
     for (const shard of [first, second]) await fetchOld(shard, 60, second.sizeBytes);
     expect(await cached()).toEqual([...before, nameOf(second)].sort());
     for (const [name, text] of Object.entries(foreign)) {
@@ -203,16 +203,16 @@ describe('the cache', () => {
     }
   });
 
-  it('says so where a folder has the name of a shard', async () => {
+  it('refuses a folder that has the name of a shard', async () => {
     const [shard] = manifest.shards;
     await mkdir(join(cacheFolder, nameOf(shard)), { recursive: true });
     await expect(fetchOld(shard, 0)).rejects.toMatchObject({
       code: 'invalid',
-      message: `${join(cacheFolder, nameOf(shard))} is no file, and has the name of a shard in the cache`,
+      message: `${join(cacheFolder, nameOf(shard))} has the name of a cached shard but is not a file`,
     });
   });
 
-  it('removes in the end what killed processes have left', async () => {
+  it('eventually removes the partial files of killed processes', async () => {
     const [shard] = manifest.shards;
     await mkdir(cacheFolder);
     const left = join(cacheFolder, `${'0'.repeat(64)}.partial-${anotherId}`);

@@ -19,8 +19,8 @@ import type { DatasetShard } from './manifest.js';
 import { hashFile, type HeldFile } from './shard-file.js';
 
 /*
- * Shards of object stores on this machine's disk, in a folder that all processes and runs share (cache-folder.ts). A file of a shard
- * appears whole, by a rename. Whoever opens one keeps it open, so that its removal by another process takes nothing away.
+ * Shards of object stores on this machine's disk, in a folder that all processes and runs share (cache-folder.ts). A shard's file
+ * appears complete, by a rename. A reader keeps it open, so that its removal by another process does no harm.
  */
 
 export interface ShardCache {
@@ -31,7 +31,7 @@ export interface ShardCache {
 const pollMs = 200;
 const usualPatience: FetchPatience = { silenceMs: 10_000, longestMs: 600_000 };
 
-/** How many in this process use a file, by its path: it is not removed, though it be the oldest. */
+/** Users of a file in this process, by its path: a file in use is not removed, even if it is the oldest. */
 const users = new Map<string, number>();
 
 function hold(path: string, handle: FileHandle): HeldFile {
@@ -47,7 +47,7 @@ function hold(path: string, handle: FileHandle): HeldFile {
   };
 }
 
-/** The cache in `cacheFolder` (or the user's) of at most `cacheBytes`, or of what is in use where that is more. */
+/** The cache in `cacheFolder` (or the user's): at most `cacheBytes`, or the files in use if those are more. */
 export function createShardCache(
   { cacheFolder, cacheBytes }: Pick<DataConfig, 'cacheFolder' | 'cacheBytes'>,
   patience = usualPatience,
@@ -63,20 +63,20 @@ export function createShardCache(
           { hint: 'set data.cacheFolder to a folder with room, or data.cacheBytes to fewer bytes', cause },
         );
 
-  /** The cached file; undefined when there is none, or none any more because it was damaged. */
+  /** The cached file; undefined if there is none, or if it was damaged and is now removed. */
   const openCached = async (path: string, sha256: string): Promise<HeldFile | undefined> => {
     const found = await stat(path).catch(ignoreMissing);
     if (found && !found.isFile()) {
-      throw new FourfoldError('invalid', `${path} is no file, and has the name of a shard in the cache`, {
+      throw new FourfoldError('invalid', `${path} has the name of a cached shard but is not a file`, {
         hint: 'remove it, or set data.cacheFolder to another folder',
       });
     }
     const handle = found && (await open(path).catch(ignoreMissing));
     if (!handle) return undefined;
     const file = hold(path, handle);
-    // What cannot be read is as good as damaged.
+    // An unreadable file counts as damaged.
     if ((await hashFile(handle).catch(() => undefined)) === sha256) {
-      // The time of the last use decides what is removed first. Only its owner may set it.
+      // The time of the last use decides what is removed first. Only the file's owner may set it.
       await handle.utimes(new Date(), new Date()).catch(() => undefined);
       return file;
     }
@@ -86,7 +86,7 @@ export function createShardCache(
     return undefined;
   };
 
-  /** Wait while another process fetches a shard; resolves when there is a file to look at, or nothing to wait for any more. */
+  /** Wait while another process fetches a shard; resolves when the file exists or there is nothing left to wait for. */
   const awaitOthers = ({ file, sha256 }: DatasetShard): Promise<void> => {
     const watch = createFetchWatch(patience);
     let path: string | undefined;
@@ -108,8 +108,8 @@ export function createShardCache(
       log.warn(
         { event: 'cache-foreign-file', path, ...(cause !== undefined && { error: describeError(cause) }) },
         cause === undefined
-          ? 'a file has the name of a cached shard and other bytes: it stays'
-          : 'a cached shard could not be removed: it stays, and does not count',
+          ? 'a file has the name of a cached shard but other content: it stays'
+          : 'a cached shard could not be removed: it stays and does not count',
       ),
     );
     const temporary = partialPath(folder, sha256, randomUUID());

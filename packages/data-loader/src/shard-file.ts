@@ -5,14 +5,14 @@ import type { DatasetShard } from './manifest.js';
 import { indexShard, type StoredSample } from './shard.js';
 import type { ShardCache } from './shard-cache.js';
 
-/** A shard whose file is open. What was verified is what is read: a file that replaces it, or its removal, changes nothing. */
+/** A shard whose file is open. It reads the bytes that were verified, even if the file is replaced or removed. */
 export interface OpenShard {
-  /** A sample, from 0 on. */
+  /** A sample by its index, from 0. */
   read(index: number): Promise<StoredSample>;
   close(): Promise<void>;
 }
 
-/** An open file, whose user says when it is of no use any more. */
+/** An open file, which its user closes. */
 export interface HeldFile {
   handle: FileHandle;
   close(): Promise<void>;
@@ -21,8 +21,8 @@ export interface HeldFile {
 const readBytes = 1 << 20;
 
 /**
- * Open a shard that was checked against its SHA-256: where it lies if the store is a folder, else from the cache. Throws
- * `not-found`, and `corrupt` naming the shard.
+ * Open a shard and check it against its SHA-256: in place if the store is a folder, else from the cache. Throws `not-found`,
+ * and `corrupt` naming the shard.
  */
 export async function openShard(store: ObjectStore, shard: DatasetShard, cache: ShardCache): Promise<OpenShard> {
   const name = `${store.url}/${shard.file}`;
@@ -42,7 +42,7 @@ export async function openShard(store: ObjectStore, shard: DatasetShard, cache: 
         const { bytesRead } = await file.handle.read(bytes, 0, sizeBytes, offset).catch((cause: unknown) => {
           throw storageError(name, 'read', cause);
         });
-        if (bytesRead !== sizeBytes) throw new FourfoldError('corrupt', `${name}: it was cut short while it was used`);
+        if (bytesRead !== sizeBytes) throw new FourfoldError('corrupt', `${name}: it was truncated while in use`);
         return { ...sample, bytes };
       },
       close: () => file.close(),
@@ -71,7 +71,7 @@ async function openInPlace(path: string, name: string, sha256: string): Promise<
 const readFrom = (handle: FileHandle) =>
   handle.createReadStream({ start: 0, autoClose: false, highWaterMark: readBytes });
 
-/** Lower-case hexadecimal SHA-256 of all that a file holds. */
+/** Lower-case hexadecimal SHA-256 of a file's content. */
 export async function hashFile(handle: FileHandle): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of readFrom(handle)) hash.update(chunk as Buffer);

@@ -5,12 +5,12 @@ import { packShard, sizeInShard, type StoredSample } from './shard.js';
 /** Gathers samples into shards of bounded size; holds one shard at a time. */
 export interface ShardWriter {
   add(sample: Omit<StoredSample, 'key'>): Promise<void>;
-  /** Write what is left; the shards in order. */
+  /** Write the samples that are left; returns the shards in order. */
   finish(): Promise<DatasetShard[]>;
   shardCount(): number;
 }
 
-/** Shards `shard-000000.tar` and on, each of at most `shardSizeBytes` or a single larger sample. */
+/** Writes `shard-000000.tar` and so on, each of at most `shardSizeBytes` or a single larger sample. */
 export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes: number): ShardWriter {
   const shards: DatasetShard[] = [];
   let waiting: StoredSample[] = [];

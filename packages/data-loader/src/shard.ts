@@ -13,7 +13,7 @@ export interface StoredSample {
 
 const tarBlock = 512;
 
-/** What a sample takes in a tar: two members, each with a header and filled up to whole blocks. */
+/** Bytes of a sample in a tar: two members, each with a header and padded to whole blocks. */
 export function sizeInShard({ bytes, info }: StoredSample): number {
   const filled = (size: number) => tarBlock * Math.ceil(size / tarBlock);
   return 2 * tarBlock + filled(bytes.length) + filled(Buffer.byteLength(JSON.stringify(info)));
@@ -38,7 +38,7 @@ export interface SamplePlace extends Omit<StoredSample, 'bytes'> {
   sizeBytes: number;
 }
 
-/** Where the samples of a tar lie, in its order. `body` is all of it, piece by piece. */
+/** Where the samples of a tar lie, in its order. `body` streams all of it. */
 export async function indexShard(body: Readable): Promise<SamplePlace[]> {
   const extract = tar.extract();
   body.pipe(extract as unknown as Writable);

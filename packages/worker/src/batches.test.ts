@@ -5,7 +5,7 @@ import { createBatchQueue } from './batches.js';
 beforeEach(() => vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => vi.useRealTimers());
 
-test('time that a lease waits for its batch counts while it waits, and once', async () => {
+test('time that a lease waits for its batch counts while it waits, and only once', async () => {
   const batch = {} as Batch;
   let arrive: (batch: Batch) => void = () => undefined;
   const source = { batch: () => new Promise<Batch>((resolve) => (arrive = resolve)) };
@@ -19,7 +19,7 @@ test('time that a lease waits for its batch counts while it waits, and once', as
   expect(await waiting).toBe(batch);
   vi.advanceTimersByTime(5_000);
   expect(queue.stats()).toEqual({ batches: 1, waits: 1, waitedSeconds: 60 });
-  // It is there.
+  // It has arrived.
   await queue.get(0, 0);
   expect(queue.stats()).toEqual({ batches: 2, waits: 1, waitedSeconds: 60 });
 });

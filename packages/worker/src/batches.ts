@@ -1,7 +1,7 @@
 import type { Batch, BatchSource } from '@fourfold/data-loader';
 
 export interface BatchQueueOptions {
-  /** For how many iterations after one that is done its replica's batches are asked for. */
+  /** For how many iterations after a finished one its replica's batches are requested. */
   ahead: number;
   /** How many iterations the run has. */
   iterations: number;
@@ -11,19 +11,19 @@ export interface BatchQueueOptions {
 export interface BatchWaits {
   /** Leases that needed one. */
   batches: number;
-  /** Of them, those that were not there yet when they were needed. */
+  /** Of them, those whose batch had not arrived when it was needed. */
   waits: number;
-  /** Those that wait now included: a wait without end must be seen. */
+  /** Includes current waits: an endless wait must show. */
   waitedSeconds: number;
 }
 
-/** Batches ahead of need: each is asked for as soon as it is likely to be wanted, and kept while it may be. */
+/** Batches ahead of need: each is requested as soon as it is likely to be needed, and kept while it may be. */
 export interface BatchQueue {
-  /** The batch for a lease that is computed now. */
+  /** The batch of a lease that is computed now. */
   get(iteration: number, replica: number): Promise<Batch>;
-  /** Begin to load the batch of a lease that waits. */
+  /** Start loading the batch of a waiting lease. */
   prepare(iteration: number, replica: number): void;
-  /** A replica's iteration is done: begin to load what comes after it. */
+  /** A replica's iteration is done: start loading its next batches. */
   done(iteration: number, replica: number): void;
   stats(): BatchWaits;
 }
@@ -32,7 +32,7 @@ export function createBatchQueue(
   source: Pick<BatchSource, 'batch'>,
   { ahead, iterations }: BatchQueueOptions,
 ): BatchQueue {
-  const asked = new Map<string, { iteration: number; batch: Promise<Batch>; isThere: boolean; drop: () => void }>();
+  const asked = new Map<string, { iteration: number; batch: Promise<Batch>; hasArrived: boolean; drop: () => void }>();
   const stats: BatchWaits = { batches: 0, waits: 0, waitedSeconds: 0 };
   /** Waits that have not ended. */
   const waits = new Set<{ begunMs: number }>();
@@ -44,16 +44,16 @@ export function createBatchQueue(
     if (found) return found;
     const unwanted = new AbortController();
     const batch = source.batch(iteration, replica, unwanted.signal);
-    const entry = { iteration, batch, isThere: false, drop: () => unwanted.abort(new Error('nobody wants it')) };
-    // Whoever awaits the batch hears of its failure; a batch that nobody awaits fails silently.
+    const entry = { iteration, batch, hasArrived: false, drop: () => unwanted.abort(new Error('nobody needs it')) };
+    // A failure reaches those who await the batch; a batch that nobody awaits fails silently.
     batch.then(
-      () => (entry.isThere = true),
+      () => (entry.hasArrived = true),
       () => asked.get(key) === entry && asked.delete(key),
     );
     asked.set(key, entry);
     return entry;
   };
-  /** Forget what a worker at this iteration cannot need soon. The iterations of a resumed run begin anew. */
+  /** Drop batches that a worker at this iteration cannot need soon. A resumed run may repeat iterations. */
   const keepNear = (iteration: number) => {
     for (const [key, { iteration: other, drop }] of asked) {
       if (other >= iteration - 1 && other <= iteration + ahead + 1) continue;
@@ -65,7 +65,7 @@ export function createBatchQueue(
     async get(iteration, replica) {
       const entry = ask(iteration, replica);
       stats.batches++;
-      if (entry.isThere) return entry.batch;
+      if (entry.hasArrived) return entry.batch;
       stats.waits++;
       const wait = { begunMs: performance.now() };
       waits.add(wait);

@@ -37,14 +37,14 @@ import { shownPicture, type ShownPicture } from './shown-pictures.js';
 import { answerCalls } from './thread-rpc.js';
 
 /*
- * The thread that owns TensorFlow.js. The process's other thread stays free for the wire meanwhile, which is what lets
- * the exchange of one half overlap the computation of the other.
+ * The thread that owns TensorFlow.js. The process's other thread stays free for the wire, so that the exchange of one half
+ * overlaps the computation of the other.
  */
 
 /** Side of the LR tiles of an evaluation: bounds its memory. */
 const evaluationTilePixels = 96;
 
-/** PSNR and SSIM on a picture, what bicubic reaches on it, and what to show of it, where that is wanted. */
+/** PSNR and SSIM on a picture, those of bicubic, and what to show of the picture, if wanted. */
 export type MeasuredPicture = Scores & { bicubic: Scores; shown?: ShownPicture };
 
 let config: RunConfig;
@@ -54,7 +54,7 @@ let halves: Halves | undefined;
 let evaluated: Network | undefined;
 /** The picture that the generator under evaluation is measured on now. */
 let measuring: Generator<void, MeasuredPicture> | undefined;
-/** By validation picture: they stay the same. */
+/** By validation picture: they never change. */
 const bicubicScores = new Map<string, Scores>();
 
 const methods = {
@@ -79,7 +79,7 @@ const methods = {
     return info;
   },
 
-  /** Forget what was computed for another coordinator, and its vectors; returns how many tensors are left, those of parameters. */
+  /** Forget the work for another coordinator, and its vectors; returns how many tensors are left, which are those of parameters. */
   reset(): number {
     halves?.reset();
     methods.endEvaluation();
@@ -87,10 +87,10 @@ const methods = {
     return tensorCount();
   },
 
-  /** Undefined before `start`: to ask a backend would choose one. */
+  /** Undefined before `start`: asking a backend would choose one. */
   memory: (): DeviceMemory | undefined => halves && deviceMemory(),
 
-  /** Take over a network's parameters. */
+  /** Load a network's parameters. */
   setParameters(name: 'generator' | 'discriminator', vector: Float32Array): void {
     // Passes of the generator's older version need its tensors as they were.
     if (name === 'generator') halves?.reset();
@@ -113,7 +113,7 @@ const methods = {
     return started().generator(place, batch, target);
   },
 
-  /** Take over the generator's vector, running averages included, to measure it. */
+  /** Load the generator's vector, running averages included, to measure it. */
   startEvaluation(vector: Float32Array): void {
     methods.endEvaluation();
     evaluated = {
@@ -122,14 +122,14 @@ const methods = {
     };
   },
 
-  /** Take a picture file to measure the generator under evaluation on, and whether it is shown. */
+  /** Start to measure the generator under evaluation on a picture file, and say whether the picture is shown. */
   async startPicture(name: string, file: Uint8Array, show: { references: boolean } | false): Promise<void> {
     const decoded = await decodePicture(file);
     assert(evaluated, 'startEvaluation comes first');
     measuring = measure(evaluated, name, decoded, show);
   },
 
-  /** Go on by a tile, so that halves are computed in between; the picture's scores after the last one. */
+  /** Process one tile, so that halves are computed in between; returns the picture's scores after the last one. */
   continuePicture(): MeasuredPicture | undefined {
     assert(measuring, 'startPicture comes first');
     const { done, value } = measuring.next();
@@ -173,7 +173,7 @@ function started(): Halves {
 const layerOf = (name: 'generator' | 'discriminator') =>
   name === 'generator' ? createGenerator(config.generator, 'training') : createDiscriminator(config.discriminator);
 
-/** VGG19 from the file that the config names, where its content loss needs it. */
+/** VGG19 from the file that the config names, if its content loss needs it. */
 function vggOf(bytes: Uint8Array | undefined): Network | undefined {
   const depth = config.loss.content;
   if (!bytes || depth === 'mse') return undefined;

@@ -9,9 +9,9 @@ export type Compute = Remote<ComputeMethods>;
 /** Longer than any kernel of an evaluation picture takes. */
 const endMs = 20_000;
 
-/** Start a compute thread. `close` ends it, whatever it is doing; where a kernel hangs, the whole process. */
+/** Start a compute thread. `close` ends it, whatever it is doing; if a kernel hangs, it ends the whole process. */
 export function startComputeThread(): { compute: Compute; close: () => Promise<void> } {
-  // TensorFlow reads its settings from the process's environment, which a thread otherwise only has a copy of.
+  // TensorFlow reads its settings from the process's environment, of which a thread otherwise has only a copy.
   const thread = new Thread(new URL('compute-thread.js', import.meta.url), { env: SHARE_ENV });
   return {
     compute: callThread<ComputeMethods>(thread),

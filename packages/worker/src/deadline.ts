@@ -1,4 +1,4 @@
-/** Await a promise for `ms` at most; rejects with an Error that says `why` when they are over. */
+/** Await a promise for at most `ms`; after that, rejects with an Error that says `why`. */
 export async function withDeadline<T>(promise: Promise<T>, ms: number, why: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -23,7 +23,7 @@ import { shownPicture } from './shown-pictures.js';
 import type { Remote } from './thread-rpc.js';
 
 /*
- * An evaluation whose generator is perfect: it gives the original back.
+ * An evaluation whose generator is perfect: it returns the original.
  */
 
 const heldOut = fileURLToPath(new URL('../../../examples/photographs/held-out/', import.meta.url));
@@ -48,7 +48,7 @@ afterEach(() => rm(folder, { recursive: true }));
 const asked: string[] = [];
 let tiles = 1;
 let leaseMs: number;
-/** What this process knows of its pictures, and what it is to find. */
+/** What this process knows about its pictures, and what it should find. */
 let known: { sha256?: string } = {};
 let expectedSha256: string;
 let measuring: { tiles: number; measured: MeasuredPicture };
@@ -131,7 +131,7 @@ test('all pictures are measured, the first ones written, losslessly', async () =
   expect(Buffer.from(stored.data).equals(cropPicture(original, region).data)).toBe(true);
 });
 
-test('of a data set the photographs alone are measured, from a folder as from an archive', async () => {
+test('only the photographs of a data set are measured, from a folder as from an archive', async () => {
   const set = join(folder, 'Set5');
   for (const part of ['original', 'GTmod12', 'LRbicx4']) {
     await mkdir(join(set, part), { recursive: true });
@@ -154,7 +154,7 @@ test('references are written once by a worker, and with 0 pictures nothing is', 
   expect((await written()).map((key) => key.split('/')[2])).toEqual(['00000002.webp']);
 });
 
-test('each picture’s scores are told at once, and a large picture’s progress now and then', async () => {
+test('each picture’s scores are reported at once, and a large picture’s progress now and then', async () => {
   tiles = 40;
   const begunMs = performance.now();
   const scores = await evaluate(0, 7);
@@ -165,7 +165,7 @@ test('each picture’s scores are told at once, and a large picture’s progress
   expect(asked).toEqual(['start', 'a <b>&.png', 'coffee.png', 'raccoon.jpg', 'end']);
 });
 
-test('tiles take longer than a heartbeat: each is told', async () => {
+test('tiles take longer than a heartbeat: each is reported', async () => {
   tiles = 3;
   const slow = vi.spyOn(perfect, 'continuePicture').mockImplementation(async () => {
     await new Promise((resolve) => setTimeout(resolve, 15));
@@ -182,7 +182,7 @@ test('what another worker has measured is not measured again', async () => {
   expect(await evaluate(2, 7, undefined, images, ['coffee.png', 'a <b>&.png', 'raccoon.jpg'])).toEqual([]);
 });
 
-test('a picture that cannot be read fails the evaluation by its name, and leaves nothing in the compute thread', async () => {
+test('a picture that cannot be read fails the evaluation, is named, and leaves nothing in the compute thread', async () => {
   await writeFile(join(images, 'broken.png'), 'no picture');
   await expect(evaluate(1, 1)).rejects.toMatchObject({
     code: 'invalid',
@@ -201,7 +201,7 @@ test('after a session’s end the compute thread is not touched: it may be at an
   expect(asked).not.toContain('end');
 });
 
-test('pictures that cannot be written are left out, which is said now and then; the scores count', async () => {
+test('pictures that cannot be written are left out, which is logged now and then; the scores count', async () => {
   const warn = vi.spyOn(log, 'warn');
   const full = new FourfoldError('no-space', 'the disk is full');
   const writer = createPictureWriter({ put: () => Promise.reject(full) }, log);
@@ -215,7 +215,7 @@ test('pictures that cannot be written are left out, which is said now and then; 
   vi.restoreAllMocks();
 });
 
-test('a store that takes no picture holds up the scores for a lease’s time at most', async () => {
+test('a store that accepts no picture holds up the scores for a lease’s time at most', async () => {
   leaseMs = 10;
   const hanging = { put: () => new Promise<void>(() => undefined) };
   expect(await evaluate(1, 1, createPictureWriter(hanging, log))).toHaveLength(3);
@@ -228,7 +228,7 @@ test('a picture that cannot be encoded is left out, and the scores count', async
   expect(await written()).toEqual([]);
 });
 
-test('other pictures than those of the machine before are not measured: it is said which machines, and where', async () => {
+test('pictures that differ from those measured first are not measured: the error names both machines and the place', async () => {
   await evaluate(0, 1);
   const before = known.sha256 ?? '';
   expect(before).toMatch(/^[0-9a-f]{64}$/);
@@ -238,7 +238,7 @@ test('other pictures than those of the machine before are not measured: it is sa
   await cp(join(heldOut, 'raccoon.jpg'), join(images, 'coffee.png'));
   asked.length = 0;
   const message = new RegExp(
-    `images on machine [0-9a-f]{32} holds other pictures than those that machine the other machine measured`,
+    `images on machine [0-9a-f]{32} holds different pictures from those that machine the other machine measured`,
   );
   await expect(evaluate(0, 3)).rejects.toMatchObject({
     code: 'invalid',

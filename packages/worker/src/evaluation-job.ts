@@ -21,15 +21,15 @@ export interface EvaluationParts {
   writer: PictureWriter;
   /** Elements of the generator's vector. */
   vectorLength: number;
-  /** Hears each picture's scores at once, the digest of all pictures with them, and now and then that a large one goes on. */
+  /** Called at once with each picture's scores and the digest of all pictures, and now and then without scores during a large one. */
   onProgress: (scores: PictureScore__Output[], picturesSha256: string) => void;
   /** The digest of this process's pictures, once it is known. */
   pictures: { sha256?: string };
 }
 
 /**
- * Measure a version of the generator on the validation pictures that nobody has measured yet, tile by tile, so that replicas' leases
- * are computed in between. Pictures to show are written meanwhile.
+ * Measure a version of the generator on the validation pictures that have not been measured yet, tile by tile, so that replicas'
+ * leases are computed in between. Pictures to show are written meanwhile.
  */
 export async function runEvaluation(
   parts: EvaluationParts,
@@ -46,7 +46,7 @@ export async function runEvaluation(
     await compute.startEvaluation(vector);
     return await measureAll(parts, work, images, validation.pictures, signal);
   } finally {
-    // After a session's end the compute thread has been reset, and may be at another evaluation.
+    // After a session's end the compute thread has been reset, and may be busy with another evaluation.
     if (!signal.aborted) await compute.endEvaluation().catch(() => undefined);
     await images.close();
   }
@@ -64,13 +64,13 @@ async function measureAll(
   const isMeasured = new Set(measured);
   const all: PictureScore__Output[] = [];
   const writes: Promise<void>[] = [];
-  let toldMs = performance.now();
-  const tell = (scores: PictureScore__Output[]) => {
-    toldMs = performance.now();
+  let reportedMs = performance.now();
+  const report = (scores: PictureScore__Output[]) => {
+    reportedMs = performance.now();
     onProgress(scores, pictures.sha256 ?? '');
   };
   const onTile = () => {
-    if (performance.now() - toldMs >= heartbeatMs) tell([]);
+    if (performance.now() - reportedMs >= heartbeatMs) report([]);
     signal.throwIfAborted();
   };
   pictures.sha256 ??= await digestOf(images, onTile);
@@ -79,17 +79,17 @@ async function measureAll(
     const { name: picture } = photograph;
     if (isMeasured.has(picture)) continue;
     const bytes = await images.read(photograph);
-    // The compute thread may be at another session's evaluation by now.
+    // The compute thread may be busy with another session's evaluation by now.
     signal.throwIfAborted();
     const show = index < shownPictures && { references: writer.wantsReferences(picture) };
     const measuring = measurePicture(compute, picture, bytes, show, onTile);
     const { psnr, ssim, bicubic, shown } = await withName(images.title(photograph), measuring);
     const scores = { picture, psnr, ssim, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim };
     all.push(scores);
-    tell([scores]);
+    report([scores]);
     if (shown) writes.push(writer.write(picture, iteration, shown));
   }
-  // The figures do not wait for long for what is only shown.
+  // Scores do not wait long for pictures that are only shown.
   await withDeadline(Promise.all(writes), leaseMs, () => 'the pictures are late').catch(() => undefined);
   return all;
 }
@@ -106,11 +106,11 @@ async function measurePicture(
   }
 }
 
-/** Figures of other pictures are no figures of this run. */
+/** Scores of other pictures do not belong to this run. */
 function checkSamePictures(images: string, sha256: string, work: EvaluationWork__Output): void {
   if (!work.picturesSha256 || work.picturesSha256 === sha256) return;
-  const there = `those that machine ${work.picturesMachine} measured first`;
-  throw new FourfoldError('invalid', `${images} on machine ${machineId()} holds other pictures than ${there}`, {
+  const first = `those that machine ${work.picturesMachine} measured first`;
+  throw new FourfoldError('invalid', `${images} on machine ${machineId()} holds different pictures from ${first}`, {
     hint: 'put the same pictures there on all machines, or name another place in validation.images',
   });
 }

@@ -11,14 +11,14 @@ export interface Scores {
 /** An original must be this large, in pixels a side, for SSIM's window to fit inside the border. */
 const smallestSide = 20;
 
-/** Throw `invalid` with the reason alone for a picture that is too small to measure on. */
+/** Throw `invalid` with only the reason for a picture that is too small to measure on. */
 export function checkMeasurable({ width, height }: Pick<Picture, 'width' | 'height'>): void {
   if (Math.min(width, height) >= smallestSide) return;
   const sizes = `${width}x${height}, both sides must be at least ${smallestSide}`;
   throw new FourfoldError('invalid', `too small to measure: ${sizes}`);
 }
 
-/** What an original is measured by: its crop to multiples of 4, and that one's LR. Throws `invalid` for a picture too small. */
+/** What an original is measured with: its crop to multiples of 4, and the crop's LR. Throws `invalid` for a picture too small. */
 export function lrAndHr(original: Picture): { lr: Picture; hr: Picture } {
   checkMeasurable(original);
   const hr = cropToMultiple(original, 4);
@@ -27,7 +27,7 @@ export function lrAndHr(original: Picture): { lr: Picture; hr: Picture } {
 
 /**
  * Crop an original to multiples of 4, make its LR picture, let `upscale` bring that back to 4 times its size, and
- * measure against the crop `hr` (design, section 4). Throws `invalid` with the reason alone for a picture too small.
+ * measure against the crop `hr` (design, section 4). Throws `invalid` with only the reason for a picture too small.
  */
 export async function evaluatePicture(
   original: Picture,

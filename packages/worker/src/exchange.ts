@@ -21,7 +21,7 @@ import { createGradientStore, type GradientStore } from './gradient-store.js';
 import { createSharedGradients } from './shared-gradients.js';
 
 /*
- * How parameters and gradients cross between this worker and its coordinator. Nothing else in the worker knows.
+ * How parameters and gradients cross between this worker and its coordinator. No other part of the worker knows.
  */
 
 export type NetworkName = 'generator' | 'discriminator';
@@ -29,8 +29,8 @@ export type NetworkName = 'generator' | 'discriminator';
 /** Where parameters come from: a coordinator in its term. */
 export interface ParameterSource {
   /**
-   * Fetch a network's parameters at a stated version into `target`, and decode them. Rejects with FAILED_PRECONDITION where
-   * the coordinator does not have them any more.
+   * Fetch a network's parameters at a stated version into `target`, and decode them. Rejects with FAILED_PRECONDITION if the
+   * coordinator no longer has them.
    */
   fetch(network: NetworkName, version: number, target: WireVector): Promise<void>;
   /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
@@ -41,13 +41,13 @@ export interface ParameterSource {
 export interface WorkerExchange {
   /** What the coordinator asks of a worker. */
   readonly handlers: WorkerHandlers;
-  /** What Register tells the coordinator about it. */
+  /** What Register says to the coordinator about the exchange. */
   readonly register: Pick<Register, 'hostCheck' | 'hostSecret' | 'formats'>;
   /** Gradients on their way to the coordinator. */
   readonly gradients: GradientStore;
   /** Bytes so far: parameters received, gradients sent. */
   readonly traffic: Readonly<Traffic>;
-  /** The coordinator behind `client` has answered: exchange with it in the way that it says. */
+  /** The coordinator of `client` has answered: exchange with it as `welcome` says. */
   welcomed(
     welcome: Welcome__Output,
     client: CoordinatorClient,
@@ -57,8 +57,8 @@ export interface WorkerExchange {
 }
 
 /**
- * A worker's side of the exchange, for its whole life. Where there is no shared memory it has streams alone; throws
- * `unavailable` when the config insists on it.
+ * A worker's side of the exchange, for its whole life. Without shared memory it uses only streams; throws `unavailable` if the
+ * config insists on shared memory.
  */
 export async function createWorkerExchange(config: ExchangeConfig, log: Logger): Promise<WorkerExchange> {
   const traffic = createTraffic();
@@ -77,7 +77,7 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
       shared.use(sharedMemory);
       const files = openParameters(parameters, log);
 
-      /** Whether the vector was there. */
+      /** Whether the vector was in shared memory. */
       const read = async (network: NetworkName, number: number, target: Uint8Array): Promise<boolean> => {
         const file = (await files).get(network);
         const stamp = { term, number };
@@ -87,7 +87,7 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
           traffic.parameters['shared-memory'] += target.byteLength;
         } catch (error) {
           if (signal.aborted) throw error;
-          // The coordinator has moved on meanwhile; it says so when it is asked.
+          // The coordinator has moved on meanwhile; it will say so when asked.
           return false;
         }
         return true;
@@ -121,7 +121,7 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
 
 const wireNames = { generator: 'GENERATOR', discriminator: 'DISCRIMINATOR' } as const;
 
-/** A file by which a coordinator of this host recognises that it is one. */
+/** A file by which a coordinator recognises that it is on this host. */
 async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logger) {
   if (transport === 'grpc') return undefined;
   try {
@@ -135,7 +135,7 @@ async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logge
   }
 }
 
-/** The coordinator's files by network; what cannot be opened is pulled. */
+/** The coordinator's files by network; a network whose file cannot be opened is pulled. */
 async function openParameters(
   parameters: Welcome__Output['parameters'],
   log: Logger,

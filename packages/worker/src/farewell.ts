@@ -9,20 +9,20 @@ import {
   type RunConfig,
 } from '@fourfold/common';
 
-/** It is a courtesy: who ends does not wait for long. */
-const tellMs = 3_000;
+/** A courtesy: a worker that ends does not wait long for it. */
+const reportMs = 3_000;
 
-/** Tell the run's coordinator why this worker ends before it has joined, where there is one. */
-export async function tellWhyNotStarted(
+/** Report to the run's coordinator, if there is one, why this worker ends before it has joined. */
+export async function reportWhyNotStarted(
   { config, coordinator }: { config: RunConfig; coordinator?: string },
   error: unknown,
 ): Promise<void> {
-  await Promise.race([tell(config, coordinator, error).catch(() => undefined), late()]);
+  await Promise.race([report(config, coordinator, error).catch(() => undefined), late()]);
 }
 
-const late = () => new Promise<void>((resolve) => setTimeout(resolve, tellMs).unref());
+const late = () => new Promise<void>((resolve) => setTimeout(resolve, reportMs).unref());
 
-async function tell(config: RunConfig, coordinator: string | undefined, error: unknown): Promise<void> {
+async function report(config: RunConfig, coordinator: string | undefined, error: unknown): Promise<void> {
   const address = coordinator ?? (await newestTerm(runStore(config)))?.address;
   if (!address) return;
   const client = createCoordinatorClient(address, 'control');

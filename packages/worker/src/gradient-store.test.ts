@@ -60,7 +60,7 @@ async function pull(of: { term: number; number: number }, length: number, from =
   return values;
 }
 
-test('a gradient is pulled by its token, as often as wanted, from any element on', async () => {
+test('a gradient is pulled by its token, any number of times, from any element on', async () => {
   await store.offer(token(1), held(six, 1));
   await store.offer(token(2), held(six, 2));
   expect(await pull(token(2), 6)).toEqual([2]);
@@ -71,13 +71,13 @@ test('a gradient is pulled by its token, as often as wanted, from any element on
 test.each([
   ['of another number', token(3), 0],
   ['of another term', token(1, 2), 0],
-  ['behind the end', token(1), 7],
+  ['after the end', token(1), 7],
 ])('a pull %s is answered with NOT_FOUND', async (_, of, begin) => {
   await store.offer(token(1), held(six, 1));
   await expect(pull(of, 8, begin)).rejects.toMatchObject({ code: status.NOT_FOUND });
 });
 
-test('a released gradient is gone, and its buffer is used again for the same length', async () => {
+test('a released gradient is gone, and its buffer is reused for the same length', async () => {
   const buffer = held(six, 1);
   await store.offer(token(1), buffer);
   expect(store.take(six)).not.toBe(buffer);
@@ -95,7 +95,7 @@ test('a buffer that was not offered comes back', () => {
   expect(store.take(six)).toBe(buffer);
 });
 
-test('a gradient that cannot be offered gives its buffer back, and its token stands for nothing', async () => {
+test('a gradient that cannot be offered gives its buffer back, and its token is unknown', async () => {
   const buffer = held(six, 1);
   buffer.encode = () => {
     throw new TypeError('no such section');
@@ -133,7 +133,7 @@ test('buffers are on shared memory, for the compute thread', () => {
   expect(store.take(three).vector.buffer).toBeInstanceOf(SharedArrayBuffer);
 });
 
-test('a gradient is rounded when it is offered, and what leaves is counted', async () => {
+test('a gradient is rounded when it is offered, and sent bytes are counted', async () => {
   const rounded = createWireLayout([{ encoding: 'bf16', count: 4 }]);
   const buffer = store.take(rounded);
   buffer.vector.set([1, 1 + 2 ** -9, -2.5, 1e-3]);
@@ -183,7 +183,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     await expect(pull(token(1), 3)).rejects.toMatchObject({ code: status.NOT_FOUND });
   });
 
-  test('a released gradient’s file is used again, and is not mistaken for the earlier one', async () => {
+  test('a released gradient’s file is reused, and is not mistaken for the earlier one', async () => {
     shared.use(true);
     const first = await store.offer(token(1), held(three, 1));
     const second = await store.offer(token(2), held(three, 2));

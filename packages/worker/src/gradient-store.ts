@@ -22,8 +22,8 @@ export interface OfferedGradient {
 }
 
 /**
- * The gradients that this worker has computed and the coordinator has not taken over yet, by token; and the service from
- * which the coordinator pulls those that are not in shared memory. Buffers are used again. `traffic` counts what leaves.
+ * The gradients that this worker has computed and the coordinator has not fetched yet, by token; and the service from which
+ * the coordinator pulls those that are not in shared memory. Buffers are reused. `traffic` counts the bytes sent.
  */
 export function createGradientStore(shared: SharedGradients, traffic: Traffic['gradients']) {
   /** Tokens that were offered and not released. */
@@ -52,18 +52,18 @@ export function createGradientStore(shared: SharedGradients, traffic: Traffic['g
 
   return {
     handlers,
-    /** A buffer on shared memory, to whose vector the compute thread may write a gradient that crosses as `layout` says. */
+    /** A buffer on shared memory: the compute thread may write a gradient to its vector, which crosses as `layout` says. */
     take(layout: WireLayout): WireVector {
       const index = free.findIndex((buffer) => buffer.layout === layout);
       return index < 0 ? createWireVector(layout) : free.splice(index, 1)[0];
     },
-    /** Give a buffer back that was not offered. */
+    /** Give back a buffer that was not offered. */
     giveBack(buffer: WireVector): void {
       free.push(buffer);
     },
     /**
-     * Encode a gradient and make it available to the coordinator. Resolves with where it is, or with nothing when its token was released
-     * meanwhile.
+     * Encode a gradient and make it available to the coordinator. Resolves with where it is, or with undefined if its token was
+     * released meanwhile.
      */
     async offer(token: Token__Output, gradient: WireVector): Promise<OfferedGradient | undefined> {
       const name = tokenName(token);

@@ -20,7 +20,7 @@ import { createHalves, type HalvesParts } from './halves.js';
 
 const isSetUp = probeBackends().some(({ backend, found }) => backend === 'torch' && found);
 
-describe.skipIf(!isSetUp)('graphs on a device that captures none (after npm run setup:torch)', () => {
+describe.skipIf(!isSetUp)('graphs on a device that cannot capture them (after npm run setup:torch)', () => {
   let folder: string;
   let config: RunConfig;
   beforeAll(async () => {

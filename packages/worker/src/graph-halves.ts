@@ -34,7 +34,7 @@ interface Captured {
 /** An iteration of one kind of phase as graphs over tensors that stay where they are. */
 interface Recording {
   batch: BatchTensors;
-  /** The discriminator's half with the generator's forward pass; in other phases than `gan` the forward pass alone. */
+  /** The discriminator's half with the generator's forward pass; in phases other than `gan`, only the forward pass. */
   first: { graph: Graph; result: Captured | undefined };
   content: Graph;
   generator: Captured;
@@ -42,9 +42,9 @@ interface Recording {
 
 /**
  * Halves as CUDA graphs: each is captured once and replayed, so that in the steady state no kernel is launched from
- * JavaScript. The first iteration of a kind of phase runs kernel by kernel, which is what libraries set themselves up in.
- * One pass is kept; a worker with several replicas computes the others' passes again. Where graphs cannot be captured, every
- * iteration runs kernel by kernel, to the same bits.
+ * JavaScript. The first iteration of a kind of phase runs kernel by kernel, so that libraries initialise themselves. One pass
+ * is kept; a worker with several replicas recomputes the others' passes. If graphs cannot be captured, every iteration runs
+ * kernel by kernel, to the same bits.
  */
 export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
   const { config, gradientLayouts, factored, network, vgg } = parts;
@@ -59,13 +59,13 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
   const isHeld = ({ iteration, replica }: Place) =>
     held?.place.iteration === iteration && held.place.replica === replica;
 
-  /** The recording with the first half replayed; none where the iteration is the eager halves' to compute. */
+  /** The recording with the first half replayed; undefined if the eager halves compute the iteration. */
   function begin(place: Place, batch: CropBatch): Recording | undefined {
     const recording = recordingOf(kindOf(place), batch);
     if (!recording) return undefined;
     recording.first.graph.replay();
     copiesAwaitComputation();
-    // While the discriminator's gradient goes to the host.
+    // This runs while the discriminator's gradient goes to the host.
     recording.content.replay();
     held = { recording, place };
     return recording;
@@ -82,10 +82,10 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
       return made;
     } catch (error) {
       canCapture = false;
-      // Freeing what failed may have taken memory that they share.
+      // Freeing the failed one may have freed memory that they share.
       recordings.clear();
       held = undefined;
-      const what = `the ${kind} phase’s graphs cannot be captured: it computes without, slower; workers.graphs: false does not try`;
+      const what = `the ${kind} phase’s graphs cannot be captured: it runs without them, slower; workers.graphs: false skips the attempt`;
       log.warn({ event: 'no-graphs', reason: describeError(error) }, what);
       return undefined;
     }
@@ -138,7 +138,7 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
       return peekLosses(result.losses, readBeside);
     },
     content(place) {
-      // The graph of the content loss follows the first half's by itself.
+      // The graph of the content loss has been replayed right after the first half's.
       if (!recordings.has(kindOf(place))) eager.content(place);
     },
     generator(place, batch, target) {

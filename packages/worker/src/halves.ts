@@ -27,13 +27,13 @@ export interface Place {
   phase: number;
 }
 
-/** What the halves of an iteration are computed from. Networks change between iterations, their tensors need not. */
+/** What the halves of an iteration are computed from. Networks change between iterations, but their tensors need not. */
 export interface HalvesParts {
   config: RunConfig;
   /** The tensors of a gradient vector: factors in the place of the weights in `factored`. */
   gradientLayouts: { generator: Layout; discriminator: Layout };
   factored: ReadonlySet<string>;
-  /** The network's newest parameters; throws where they have not come. */
+  /** The network's newest parameters; throws if none have arrived. */
   network: (name: 'generator' | 'discriminator') => Network;
   vgg: Network | undefined;
 }
@@ -46,7 +46,7 @@ export interface Halves {
   content(place: Place): void;
   /** The generator's gradient into `target`; its losses. Ends the replica's pass. */
   generator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
-  /** Forget the passes that are kept: the generator's parameters are about to change. */
+  /** Forget the kept passes: the generator's parameters are about to change. */
   reset(): void;
 }
 
@@ -57,7 +57,7 @@ interface KeptPass {
   content?: ContentResult;
 }
 
-/** Halves that ask the backend for one kernel after the other, on any backend. What they keep is a cache. */
+/** Halves that run kernel by kernel, on any backend. Everything they keep is a cache. */
 export function createHalves({ config, gradientLayouts, factored, network, vgg }: HalvesParts): Halves {
   /** By replica; all of the same iteration. */
   const kept = new Map<number, KeptPass>();
@@ -77,7 +77,7 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     for (const replica of [...kept.keys()]) drop(replica);
   }
 
-  /** The replica's pass: the kept one, else computed again. */
+  /** The replica's pass: the kept one, or a recomputed one. */
   function passOf({ iteration, replica }: Place, batch: CropBatch): KeptPass {
     if (iteration !== keptIteration) reset();
     keptIteration = iteration;
@@ -97,7 +97,7 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     return replica.content;
   }
 
-  /** A half that throws may have used up a part of what is kept: all of it is forgotten, and computed again. */
+  /** A half that throws may have used up part of a kept pass: all are forgotten, and recomputed. */
   function orReset<T>(half: () => T): T {
     try {
       return half();
@@ -143,8 +143,8 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
   };
 }
 
-/** Assert that a network's parameters have come before its work. */
+/** Assert that a network's parameters have arrived before its work. */
 export function present(network: Network | undefined, name: string): Network {
-  assert(network, `the ${name}'s parameters are there before its work`);
+  assert(network, `the ${name}'s parameters must arrive before its work`);
   return network;
 }

@@ -4,7 +4,7 @@ import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './lease
 import type { Session } from './session.js';
 
 /*
- * Leases without a wire and without a device: what becomes of a gradient's buffer when its half throws.
+ * Leases without a wire and without a device: what happens to a gradient's buffer when its half throws.
  */
 
 const config = parseRunConfig(
@@ -46,7 +46,7 @@ function createLoop(half: () => Promise<Record<string, number>>) {
   return { loop, out, sent, fail };
 }
 
-test('a half that throws gives its buffer back, whatever becomes of the worker', async () => {
+test('a half that throws gives its buffer back, whatever happens to the worker', async () => {
   for (const error of [new FourfoldError('unavailable', 'gone'), new TypeError('no kernel')]) {
     const { loop, out, sent, fail } = createLoop(() => Promise.reject(error));
     loop.add(lease(1));
@@ -65,7 +65,7 @@ test('a half that is late keeps its buffer until it has ended: it still writes t
   await expect.poll(() => out.size).toBe(0);
 });
 
-test('a lease that is not wanted any more gives its buffer back', async () => {
+test('a lease that is no longer wanted gives its buffer back', async () => {
   let end: (losses: Record<string, number>) => void = () => undefined;
   const { loop, out, sent } = createLoop(() => new Promise((resolve) => (end = resolve)));
   loop.add(lease(1));

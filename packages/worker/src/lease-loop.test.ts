@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './lease-loop.js';
 
 /*
- * What a worker takes the failure of a lease for.
+ * How a worker judges the failure of a lease.
  */
 
 const token = { term: 1, number: 1 };
 const work = { network: 'GENERATOR', iteration: 0, replica: 0, phase: 0, generatorVersion: 0, discriminatorVersion: 0 };
 
-/** Take a lease on whose batch cannot be had. */
+/** Accept a lease whose batch is not available. */
 async function fail(error: Error) {
   const sent: WorkerMessage[] = [];
   const failed: { error: Error; token?: Token__Output }[] = [];
@@ -30,7 +30,7 @@ async function fail(error: Error) {
   return { sent, failed };
 }
 
-test('the coordinator has moved on: nothing is said', async () => {
+test('the coordinator has moved on: nothing is reported', async () => {
   const stale = Object.assign(new Error('version 3 is not there'), { code: status.FAILED_PRECONDITION });
   expect(await fail(stale)).toEqual({ sent: [], failed: [] });
 });

@@ -26,10 +26,10 @@ export interface ReplicaLease {
   source: ParameterSource;
 }
 
-/** Where the time of a lease goes. Those of leases that follow each other may overlap. */
+/** The parts of a lease's time. Those of successive leases may overlap. */
 export const leaseParts = ['waiting', 'transferring', 'computing'] as const;
 
-/** A lease that has been computed, and is no secret any more to the coordinator. */
+/** A lease that has been computed, and whose gradient has been offered. */
 export interface ComputedLease {
   network: NetworkName;
   seconds: Record<(typeof leaseParts)[number], number>;
@@ -48,8 +48,7 @@ export interface LeaseLoopParts {
 
 /**
  * Compute a session's replica leases one after another. While none waits, the kept passes' content losses are computed
- * ahead: that is the work which overlaps the discriminator's exchange. What makes this worker unfit
- * ends the session.
+ * ahead: that work overlaps the discriminator's exchange. An error that makes this worker unfit ends the session.
  */
 export function createLeaseLoop(
   { config, compute, parameters, batches, gradients, layouts, onComputed }: LeaseLoopParts,
@@ -71,7 +70,7 @@ export function createLeaseLoop(
     if (!current?.wanted) return;
     const gradient = gradients.take(layouts[network]);
     const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
-    // Whenever it throws, nothing is written to the buffer any more.
+    // Once it has thrown, it no longer writes to the buffer.
     const computing = half(work, batch, gradient.vector).catch((error: unknown) => {
       gradients.giveBack(gradient);
       throw error;
@@ -91,7 +90,7 @@ export function createLeaseLoop(
       waiting: (readyMs - fetchedMs) / 1000,
       computing: (performance.now() - readyMs) / 1000,
     };
-    // The next lease need not wait until it is there.
+    // The next lease need not wait for the delivery.
     deliver(token, losses, gradient, { network, seconds }).catch((error: unknown) => failed(token, error));
     if (network === 'discriminator') halfDone.push(work);
     else batches.done(work.iteration, work.replica);
@@ -149,13 +148,13 @@ export function createLeaseLoop(
   }
 
   return {
-    /** What could not be computed: it is reported, and ends this lease alone, or the session. */
+    /** Report why a lease could not be computed; this ends the lease alone, or the session. */
     failed,
-    /** Take a lease on; it is computed when its turn comes. */
+    /** Accept a lease; it is computed when its turn comes. */
     add(lease: ReplicaLease): void {
       const { work } = lease;
       batches.prepare(work.iteration, work.replica);
-      // What is left of the other iterations' halves is of no use any more.
+      // Halves of other iterations are stale.
       const ofThisOne = halfDone.filter(
         ({ iteration, replica }) => iteration === work.iteration && replica !== work.replica,
       );
@@ -170,7 +169,7 @@ export function createLeaseLoop(
       else if (current?.name === tokenName(token)) current.wanted = false;
       gradients.release(token);
     },
-    /** No lease is computed any more. */
+    /** Compute no more leases. */
     stop(): void {
       waiting.length = 0;
       halfDone.length = 0;
@@ -179,7 +178,7 @@ export function createLeaseLoop(
   };
 }
 
-/** What a worker takes its own failure for, the first time; how often it has failed at what is the coordinator's to know. */
+/** How a worker judges its own failure, as if it were the first; only the coordinator knows how often it has failed. */
 function judgeHere(error: unknown) {
   const nobody = { machine: '', process: '', begunMs: 0, failedMs: 0 };
   const once = { times: 1, inARow: 1, earlier: [], machines: new Set<string>() };

@@ -36,21 +36,23 @@ const look = (changes: object, more: Partial<LookOptions> = {}) =>
     { ...options, ...more },
   );
 
-/** A reason's code and words. */
+/** A reason's code and message. */
 const refusal = (changes: object) =>
   look(changes).then(
     () => 'nothing',
     (error: unknown) => (error instanceof FourfoldError ? `${error.code}: ${error.message}` : error),
   );
 
-test('validation pictures that are not there, or are none', async () => {
+test('validation pictures that are missing, or are not pictures', async () => {
   expect(await refusal({ validation: { images: join(folder, 'nowhere') } })).toMatch(/^not-found: folder .*nowhere/);
   expect(await refusal({})).toMatch(/^invalid: folder .*images holds no pictures to measure on$/);
   await writeFile(join(images, 'phone.heic'), 'no matter what');
-  expect(await refusal({})).toMatch(/; the first of 1 files, phone\.heic: it is HEIC, which is not read: convert/);
+  expect(await refusal({})).toMatch(
+    / \(1 file left out; the first: phone\.heic: it is HEIC, which is not supported: convert/,
+  );
 });
 
-test('a validation picture that cannot be used, by its name', async () => {
+test('a validation picture that cannot be used is named', async () => {
   await cp(join(heldOut, 'raccoon.jpg'), join(images, 'a.jpg'));
   const jpeg = await readFile(join(heldOut, 'hedgehog.jpg'));
   const bad: [bytes: Buffer, reason: string][] = [
@@ -67,7 +69,7 @@ test('a validation picture that cannot be used, by its name', async () => {
   }
 });
 
-test('what is good is said, and how much of it there was time to decode', async () => {
+test('the log says how many pictures are usable, and how many there was time to decode', async () => {
   for (const name of ['a.jpg', 'b.jpg']) await cp(join(heldOut, 'raccoon.jpg'), join(images, name));
   await writeFile(join(images, 'notes.txt'), 'text');
   const log = createLogger('test');
@@ -82,7 +84,7 @@ test('what is good is said, and how much of it there was time to decode', async 
   await expect(look({}, { signal: stop })).rejects.toThrow('told to stop');
 });
 
-test('weights of the feature network that are not there, damaged, or of something else', async () => {
+test('weights of the feature network that are missing, damaged, or of something else', async () => {
   const vgg = (file: string) => ({ vgg: join(folder, file), loss: { content: 'vgg22' }, validation: undefined });
   expect(await refusal(vgg('vgg.safetensors'))).toMatch(/^not-found: .*vgg\.safetensors does not exist/);
   const hashed = `${'0'.repeat(64)}.safetensors`;
@@ -92,7 +94,7 @@ test('weights of the feature network that are not there, damaged, or of somethin
   expect(await refusal(vgg('vgg.safetensors'))).toMatch(/^(invalid|corrupt): .*vgg\.safetensors/);
 });
 
-test('a shard cache that cannot be written matters where shards are cached, and there alone', async () => {
+test('a shard cache that cannot be written matters only where shards are cached', async () => {
   const cacheFolder = join(folder, 'cache');
   await writeFile(cacheFolder, 'a file in its place');
   const cached = { data: { cacheFolder }, dataset: 's3://bucket/dataset', validation: undefined };

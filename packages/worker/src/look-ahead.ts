@@ -6,24 +6,24 @@ import { openValidation } from './validation.js';
 import { readVggFile } from './vgg-file.js';
 
 /*
- * What a run will need of a machine that computes for it is looked at before it starts, so that nothing of it ends a run hours in.
+ * Checks, before a run starts, everything that it will need on a machine that computes for it, so that none of it ends the run hours in.
  */
 
 export interface LookOptions {
-  /** Pictures are decoded for so long; what is behind has been listed. */
+  /** How long to decode pictures; the rest are only listed. */
   decodeMs: number;
   signal: AbortSignal;
   log?: Logger;
 }
 
-/** What was read on the way and will be used. */
+/** What the check has read and the run will use. */
 export interface Findings {
   vggBytes?: Buffer;
 }
 
 /**
- * Look at the shard cache, the weights of the feature network and the validation pictures that a config names: that each is there,
- * is of use, and can be written where that will be needed. Throws what stands in the way: `invalid`, `not-found`, `corrupt`, `no-space`.
+ * Check the shard cache, the weights of the feature network and the validation pictures that a config names: each must exist, be
+ * usable and, where needed, writable. Throws `invalid`, `not-found`, `corrupt` or `no-space`.
  */
 export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: LookOptions): Promise<Findings> {
   if (config.batches.from === 'shards') await tryShardCache(config);
@@ -37,7 +37,7 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
     const { images } = config.validation;
     log?.info(
       { event: 'validation', images, ...counts, leftOut: left.slice(0, mostListed) },
-      'validation pictures were looked at',
+      'validation pictures checked',
     );
   } finally {
     await set.close();
@@ -47,10 +47,10 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
 
 /** Files left out that the log lists with their reasons. */
 const mostListed = 20;
-/** Decoded pictures that memory holds at once. */
+/** Decoded pictures in memory at once. */
 const mostAtOnce = 4;
 
-/** Decode pictures, several at a time; how many there was time for. */
+/** Decode pictures, several at a time; returns how many there was time for. */
 async function decodeWithin(set: MeasuredSet, decodeMs: number, signal: AbortSignal): Promise<number> {
   const { photographs } = set;
   const together = Math.min(mostAtOnce, availableParallelism());

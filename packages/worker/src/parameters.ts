@@ -7,12 +7,12 @@ import type { Remote } from './thread-rpc.js';
 export const sharedVector = (length: number): Float32Array =>
   new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
 
-/** The versions of the parameters that the compute thread has. What it has is a cache. */
+/** The versions of the parameters in the compute thread, which are a cache. */
 export function createParameterCache(compute: Remote<ComputeMethods>, layouts: Record<NetworkName, WireLayout>) {
   const buffers = new Map<NetworkName, WireVector>();
   const versions = new Map<NetworkName, number>();
   return {
-    /** See to it that the compute thread has this version. Rejects as `ParameterSource.fetch` does. */
+    /** Ensure that the compute thread has this version. Rejects as `ParameterSource.fetch` does. */
     async ensure(source: ParameterSource, network: NetworkName, version: number): Promise<void> {
       if (versions.get(network) === version) return;
       versions.delete(network);

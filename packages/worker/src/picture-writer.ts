@@ -12,7 +12,7 @@ import type { ShownPicture } from './shown-pictures.js';
 export interface PictureWriter {
   /** Whether this worker has not written a picture's references yet. */
   wantsReferences(picture: string): boolean;
-  /** Write what is shown of a picture after an iteration. Never rejects: the scores are what counts, and a run goes on without. */
+  /** Write what is shown of a picture after an iteration. Never rejects: only the scores count, and a run continues without it. */
   write(picture: string, iteration: number, shown: ShownPicture): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export function createPictureWriter(run: Pick<ObjectStore, 'put'>, log: Logger):
 
   const repeats = createRepeats();
 
-  /** Whether the picture is there. */
+  /** Whether the picture was written. */
   async function put(name: string, view: ValidationView, picture: Picture): Promise<boolean> {
     try {
       await run.put(validationKey(name, view), await encodeWebp(picture));

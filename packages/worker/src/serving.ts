@@ -36,13 +36,13 @@ export interface ServingParts {
   address: string;
   log: Logger;
   onComputed?: (lease: ComputedLease) => void;
-  /** This worker has joined a coordinator of a term, or is with none any more. */
+  /** This worker has joined a coordinator of this term, or has left it. */
   onTerm?: (term: number | undefined) => void;
 }
 
 /**
  * A function that serves one coordinator, from joining it to its loss or the run's end. It rejects with `mismatch` when
- * refused, and with what makes this worker unfit. A coordinator of an older term than one seen before is left at once.
+ * refused, and with the error that makes this worker unfit. A coordinator of an older term than one seen before is left at once.
  */
 export function createServing(parts: ServingParts) {
   const { config, compute, exchange, batches, kind, datasetSha256, address, log, onComputed, onTerm } = parts;
@@ -139,7 +139,7 @@ export function createServing(parts: ServingParts) {
       bulk.close();
       logAbout({ worker: undefined, term: undefined });
     }
-    // What still computes is waited for; a worker that leaves for good, by an error or when told to stop, does not come here.
+    // Wait for running work. A worker that leaves for good, by an error or a stop, does not get here.
     const { leaseMs } = config.timing;
     const tensors = await withDeadline(compute.reset(), leaseMs, () => `a kernel has not returned for ${leaseMs} ms`);
     log.debug({ event: 'left', coordinator, tensors }, 'left');

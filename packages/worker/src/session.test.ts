@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { joinCoordinator, type SessionEvents } from './session.js';
 
 /*
- * A session on a control stream that the test plays, by a clock that it moves.
+ * A session on a control stream that the test plays, on a clock that it moves.
  */
 
 const timing = { heartbeatMs: 1_000, silenceMs: 10_000 } as Parameters<typeof joinCoordinator>[2];
@@ -37,7 +37,7 @@ function join() {
   return { session, stream, said: () => said.slice(1) };
 }
 
-test('a worker that is not fit says at which lease and why, before it ends', async () => {
+test('an unfit worker reports at which lease and why, before it ends', async () => {
   const { session, stream, said } = join();
   session.fail(new FourfoldError('no-space', 'the cache is full', { hint: 'free some space' }), token);
   const reason = 'the cache is full; free some space';
@@ -49,7 +49,7 @@ test('a worker that is not fit says at which lease and why, before it ends', asy
   await expect(session.end).rejects.toMatchObject({ code: 'no-space' });
 });
 
-test('a coordinator that does not answer keeps nobody', async () => {
+test('a coordinator that does not answer does not keep a worker', async () => {
   const { session } = join();
   session.fail(new Error('a kernel hangs'));
   vi.advanceTimersByTime(timing.heartbeatMs);
@@ -64,7 +64,7 @@ test('a worker that is dismissed ends with the coordinator’s reason', async ()
   await expect(session.end).rejects.toMatchObject({ code: 'unavailable', message: 'nobody reaches 10.0.0.7:7001' });
 });
 
-test('what happens after the end is of no consequence', async () => {
+test('events after the end have no effect', async () => {
   const { session, stream, said } = join();
   stream.emit('data', { runEnded: { reason: 'the run is finished' } });
   stream.emit('end');

@@ -20,24 +20,24 @@ import {
   type WorkerMessage,
 } from '@fourfold/common';
 
-/** What the coordinator says on a control stream; a session's owner acts on it. */
+/** Messages from the coordinator on a control stream; a session's owner acts on them. */
 export interface SessionEvents {
   welcome(welcome: Welcome__Output): void;
   lease(lease: Lease__Output, token: Token__Output): void;
   leaseEnded(token: Token__Output): void;
 }
 
-/** How a session came to its end: the run did, or the coordinator was lost. */
+/** How a session ended: the run ended, or the coordinator was lost. */
 export type SessionEnd =
   | { ended: true; reason: string }
   | {
       ended: false;
       reason: string;
-      /** No connection came about, or it broke. */
+      /** The connection could not be made, or it broke. */
       isUnreachable?: boolean;
     };
 
-/** What a coordinator answers to a worker that is not one of the run's, however often it asks. */
+/** A coordinator's answers to a worker that is not one of the run's; asking again does not help. */
 const refusals = [
   status.FAILED_PRECONDITION,
   status.UNAUTHENTICATED,
@@ -47,15 +47,15 @@ const refusals = [
 
 export interface Session {
   send(message: WorkerMessage): void;
-  /** Resolves at the session's end; rejects with `mismatch` when the coordinator refused this worker, and with why it dismissed it. */
+  /** Resolves at the session's end; rejects with `mismatch` if the coordinator refused this worker, and with the reason if it dismissed it. */
   readonly end: Promise<SessionEnd>;
   leave: () => void;
-  /** End the session with what makes this worker unfit, at the lease of `token` if at one: the coordinator hears of it, and `end` rejects. */
+  /** End the session with the error that makes this worker unfit, at the lease of `token` if at one: reports it, and `end` rejects. */
   fail: (error: Error, token?: Token__Output) => void;
 }
 
 /**
- * Join a coordinator: register, keep the stream alive with heartbeats, pass on what comes. A coordinator that is silent
+ * Join a coordinator: register, keep the stream alive with heartbeats, pass on messages. A coordinator that is silent
  * for `timing.silenceMs` counts as lost.
  */
 export function joinCoordinator(
@@ -97,7 +97,7 @@ export function joinCoordinator(
 
   let failure: Error | undefined;
   let isOver = false;
-  /** Leave the coordinator: what was sent arrives, then the stream ends, on this side alone where no answer comes. */
+  /** Leave the coordinator: sent messages arrive, then the stream ends, or is cancelled if no answer comes. */
   const leave = () => {
     clearInterval(timer);
     stream.end();

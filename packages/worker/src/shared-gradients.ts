@@ -10,16 +10,16 @@ import {
   type Token__Output,
 } from '@fourfold/common';
 
-/** Gradients in shared memory, by token. Files are used again for the same length, so that their memory is there. */
+/** Gradients in shared memory, by token. Files are reused for the same length, so that their memory is already allocated. */
 export interface SharedGradients {
-  /** From now on the coordinator in office reads shared memory, or does not. */
+  /** Whether the coordinator reads shared memory from now on. */
   use(isShared: boolean): void;
   /**
-   * Write a gradient's wire vector; resolves with where it is, or with nothing where it has to cross in another way. Throws `invalid`
-   * where the config insists on shared memory, and it is full or no file of it can be opened.
+   * Write a gradient's wire vector; resolves with where it is, or with undefined if it has to cross in another way. Throws `invalid`
+   * if the config insists on shared memory, and it is full or no file of it can be opened.
    */
   put(token: Token__Output, gradient: Uint8Array): Promise<SharedFile__Output | undefined>;
-  /** The gradient, if there is one, is of no use any more. */
+  /** The gradient, if there is one, is no longer needed. */
   release(token: Token__Output): void;
   clear(): void;
   close(): Promise<void>;
@@ -39,7 +39,7 @@ export function createSharedGradients(
   let isUsed = false;
   let isFull = false;
 
-  /** A slot with the gradient in it; none where it has to cross in another way. */
+  /** A slot with the gradient in it; undefined if it has to cross in another way. */
   async function write(kept: Slot | undefined, token: Token__Output, gradient: Uint8Array): Promise<Slot | undefined> {
     let file = kept?.file;
     try {
@@ -50,11 +50,11 @@ export function createSharedGradients(
       await file?.close();
       const isExpected = error instanceof FourfoldError && ['no-space', 'unavailable'].includes(error.code);
       if (!isExpected) throw error;
-      // All workers of a run that insists on it are on one host: none has more.
+      // All workers of a run that insists on shared memory are on one host: none has more.
       if (transport === 'shared-memory')
         throw new FourfoldError('invalid', error.message, { ...error.options, cause: error });
       isFull = true;
-      log.warn({ event: 'no-shared-memory', reason: describeError(error) }, 'gradients beyond it cross by gRPC');
+      log.warn({ event: 'no-shared-memory', reason: describeError(error) }, 'further gradients cross by gRPC');
       return undefined;
     }
   }

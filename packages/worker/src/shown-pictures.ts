@@ -1,12 +1,12 @@
 import { cropPicture, resizeBy, type Picture } from '@fourfold/data-loader';
 
-/** Sides of what is shown of a picture are at most this, in HR pixels, so that pages stay light. */
+/** Longest side of what is shown of a picture, in HR pixels, so that pages stay light. */
 const windowPixels = 512;
 
 /** The same region of a validation picture: SR, and what to compare it with. */
 export interface ShownPicture {
   sr: Picture;
-  /** Asked for once, since they stay the same. */
+  /** Requested once, since they never change. */
   references?: { original: Picture; bicubic: Picture };
 }
 

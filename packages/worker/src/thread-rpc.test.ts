@@ -6,7 +6,7 @@ import { callThread, endThread, type Remote } from './thread-rpc.js';
 
 const builtUrl = (path: string) => new URL(path, import.meta.url).href;
 
-/** What the thread answers: each call notes its number, also when it takes its time. */
+/** What the thread answers: each call notes its number, even when it takes its time. */
 const methods = `
   import { parentPort } from 'node:worker_threads';
   import { setTimeout as delay } from 'node:timers/promises';
@@ -20,7 +20,7 @@ const methods = `
     fill(vector, value) { vector.fill(value); },
     refuse() { throw new FourfoldError('invalid', 'picture a.jpg: too small', { hint: 'leave it out' }); },
     fault() { throw new TypeError('x is not a function'); },
-    odd() { throw 'a text'; },
+    odd() { throw 'a string'; },
     uncloneable: () => () => 1,
     exhaust() { throw Object.assign(new Error('4 GiB were asked for, 1 GiB is free'), { code: 'OUT_OF_MEMORY' }); },
     hang() { spawnSync('sleep', ['2']); },
@@ -75,7 +75,7 @@ test('a fault keeps its message and the thread’s stack, and later calls are an
   expect(error).not.toBeInstanceOf(FourfoldError);
   expect(error.message).toBe('x is not a function');
   expect(error.stack).toContain('fault');
-  await expect(remote.odd()).rejects.toThrow('a text');
+  await expect(remote.odd()).rejects.toThrow('a string');
   await expect(remote.uncloneable()).rejects.toThrow('could not be cloned');
   expect(await remote.slow(0)).toBe(1);
 });

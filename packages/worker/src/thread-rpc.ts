@@ -56,7 +56,7 @@ export function callThread<M extends Methods>(thread: Worker): Remote<M> {
 
 /**
  * End a thread, whatever it is doing; resolves with whether it has ended within `patienceMs`. JavaScript is interrupted; a native call
- * that hangs goes with the process alone.
+ * that hangs ends only with the process.
  */
 export async function endThread(thread: Worker, patienceMs: number): Promise<boolean> {
   const given = new AbortController();
@@ -88,7 +88,7 @@ function fromError(error: unknown) {
   return { message: error.message, stack: error.stack, ...(forUsers(error) ?? {}) };
 }
 
-/** What a person can act on: an error of ours, or a backend's that memory has run out. */
+/** Errors that a person can act on: ours, and a backend's when memory has run out. */
 function forUsers(error: Error): { code: ErrorCode; hint?: string } | undefined {
   if (error instanceof FourfoldError) return { code: error.code, hint: error.options.hint };
   if (!('code' in error) || error.code !== 'OUT_OF_MEMORY') return undefined;

@@ -1,11 +1,11 @@
 import { FourfoldError, maxScores } from '@fourfold/common';
 import { openMeasuredSet, type MeasuredSet } from '@fourfold/data-loader';
 
-/** A run's validation pictures. Throws `invalid` where there are none, or more than one evaluation measures. */
+/** A run's validation pictures. Throws `invalid` if there are none, or more than one evaluation can measure. */
 export async function openValidation(images: string): Promise<MeasuredSet> {
   const set = await openMeasuredSet(images);
   const { length } = set.photographs;
   if (length <= maxScores) return set;
   await set.close();
-  throw new FourfoldError('invalid', `${images} holds ${length} pictures, ${maxScores} at most can be measured on`);
+  throw new FourfoldError('invalid', `${images} holds ${length} pictures; at most ${maxScores} can be measured`);
 }

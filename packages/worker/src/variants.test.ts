@@ -68,7 +68,7 @@ async function configOf(variant: string): Promise<RunConfig> {
   return loadRunConfig(path);
 }
 
-/** The first batch of a run on two of the photographs; of the kind that is decoded alike everywhere. */
+/** The first batch of a run on two of the photographs; of a format that decodes alike everywhere. */
 async function firstBatch({ data, seed }: RunConfig): Promise<Batch> {
   const images = join(folder, 'images');
   await mkdir(images);
@@ -83,7 +83,7 @@ async function firstBatch({ data, seed }: RunConfig): Promise<Batch> {
   }
 }
 
-/** VGG19 whose weights are a hash of their place, so that no file of 80 MB need be at hand. */
+/** VGG19 whose weights are a hash of their place, so that no file of 80 MB is needed. */
 function hashedVgg(salt: number): Float32Array {
   const layout = vggLayout('vgg54');
   const vector = new Float32Array(layout.length);

@@ -2,8 +2,8 @@ import { FourfoldError, openStore, sha256, type RunConfig } from '@fourfold/comm
 import { vggWeights } from '@fourfold/model/weights-file';
 
 /**
- * The file of VGG19's weights that a config names, where its content loss needs it; it was looked into. Throws `not-found`, `invalid`
- * for one that does not hold them, and `corrupt` where its name says another SHA-256.
+ * The file of VGG19's weights that a config names, if its content loss needs it. Its content is checked. Throws `not-found`, `invalid`
+ * for one that does not hold them, and `corrupt` if its name says another SHA-256.
  */
 export async function readVggFile({ vgg, loss }: Pick<RunConfig, 'vgg' | 'loss'>): Promise<Buffer | undefined> {
   if (vgg === undefined || loss.content === 'mse') return undefined;

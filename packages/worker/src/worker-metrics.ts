@@ -4,7 +4,7 @@ import type { DeviceMemory } from '@fourfold/model';
 import type { BatchWaits } from './batches.js';
 import { leaseParts, type ComputedLease } from './lease-loop.js';
 
-/** What a worker knows at any time. */
+/** Figures that a worker has at any time. */
 export interface WorkerFigures {
   run: string;
   /** Of the coordinator that it has joined. */
@@ -17,10 +17,10 @@ export interface WorkerMetrics extends Metrics {
   computed: (lease: ComputedLease) => void;
 }
 
-/** How long a scrape waits for a compute thread that is in the middle of something; the figures are those of before, then. */
+/** How long a scrape waits for a busy compute thread; after that it shows the previous figures. */
 const memoryMs = 500;
 
-/** What a worker shows Prometheus. */
+/** A worker's metrics for Prometheus. */
 export function createWorkerMetrics({ run, term, memory }: WorkerFigures): WorkerMetrics {
   const metrics = createMetrics(run);
   const { gauge, seconds } = metrics;
@@ -46,8 +46,8 @@ export function createWorkerMetrics({ run, term, memory }: WorkerFigures): Worke
 export function addBatchWaitMetrics({ counter }: Metrics, batches: () => BatchWaits): void {
   const counts: [name: string, help: string, read: () => number][] = [
     ['batches', 'Leases that needed a batch.', () => batches().batches],
-    ['batch_waits', 'Of them, those that had to wait for it.', () => batches().waits],
-    ['batch_wait_seconds', 'Time in which a lease waited for its batch.', () => batches().waitedSeconds],
+    ['batch_waits', 'Leases that had to wait for their batch.', () => batches().waits],
+    ['batch_wait_seconds', 'Time that leases waited for their batches.', () => batches().waitedSeconds],
   ];
   for (const [name, help, read] of counts) counter(`fourfold_worker_${name}_total`, help, [], read);
 }

@@ -35,20 +35,20 @@ import {
 import { createBatchQueue } from './batches.js';
 import { startComputeThread, type Compute } from './compute.js';
 import { createWorkerExchange } from './exchange.js';
-import { tellWhyNotStarted } from './farewell.js';
+import { reportWhyNotStarted } from './farewell.js';
 import { lookAhead } from './look-ahead.js';
 import { createServing } from './serving.js';
 import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './worker-metrics.js';
 
 export interface WorkerOptions {
   config: RunConfig;
-  /** Where the coordinator is; without it, where the run's newest term says. */
+  /** The coordinator's address; by default, that of the run's newest term. */
   coordinator?: string;
   /** host:port from which gradients are pulled; port 0 takes a free one. */
   listen: string;
-  /** Where the coordinator finds it, if that is not where it listens. */
+  /** Where the coordinator reaches it, if that is not where it listens. */
   advertise?: string;
-  /** host:port of `/healthz`, `/readyz` and `/metrics`; none without it. */
+  /** host:port that serves `/healthz`, `/readyz` and `/metrics`; not served if omitted. */
   http?: string;
   /** Aborted to stop early: the worker leaves at once and `runWorker` rejects with the reason. */
   signal: AbortSignal;
@@ -57,9 +57,9 @@ export interface WorkerOptions {
 const retryMs = { first: 100, longest: 2_000 };
 
 /**
- * A worker's whole life: start the compute thread, then serve one coordinator after the other until the run ends.
- * Rejects with `mismatch` when refused, `unavailable` when no coordinator is found for `timing.patienceMs`, and with what makes this
- * worker unfit, which the coordinator has heard.
+ * A worker's whole life: start the compute thread, then serve one coordinator after another until the run ends. Rejects with
+ * `mismatch` when refused, `unavailable` when no coordinator is found for `timing.patienceMs`, and with the error that makes this
+ * worker unfit, which has been reported to the coordinator.
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { config, http } = options;
@@ -70,14 +70,14 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     let term: number | undefined;
     const onTerm = (joined: number | undefined) => (term = joined);
     const metrics = createWorkerMetrics({ run: config.name, term: () => term, memory: () => compute.memory() });
-    const whyNotReady = () => (term === undefined ? 'it has joined no coordinator' : undefined);
+    const whyNotReady = () => (term === undefined ? 'it has not joined a coordinator' : undefined);
     own(await openPartServer(http, log), (server) => server.close()).show({ metrics, whyNotReady });
     let hasStarted = false;
     try {
       await work({ ...options, own, compute, metrics, onTerm, log, onStarted: () => (hasStarted = true) });
     } catch (error) {
-      // Once it has joined, its session tells.
-      if (!hasStarted && !options.signal.aborted) await tellWhyNotStarted(options, error);
+      // Once it has joined, its session reports the error.
+      if (!hasStarted && !options.signal.aborted) await reportWhyNotStarted(options, error);
       throw error;
     }
   });
@@ -88,7 +88,7 @@ interface WorkParts extends WorkerOptions {
   compute: Compute;
   metrics: WorkerMetrics;
   onTerm: (term: number | undefined) => void;
-  /** It has what it needs, and looks for a coordinator from now on. */
+  /** It has what it needs and now looks for a coordinator. */
   onStarted: () => void;
   log: Logger;
 }
@@ -125,16 +125,16 @@ async function work(parts: WorkParts): Promise<void> {
     onTerm,
   });
   const find = async () => coordinator ?? (await orStopped(newestTerm(runStore(config))))?.address;
-  // It may have come too late to hear of the end.
+  // It may have started too late to hear of the end.
   const isOver = () => orStopped(isRunOver(runStore(config), config));
   await serveUntilOver({ run: config.name, patienceMs: config.timing.patienceMs, find, serveOne, isOver, signal, log });
 }
 
 interface Coordinators {
   run: string;
-  /** For so long none may be found. */
+  /** How long none may be found. */
   patienceMs: number;
-  /** The newest coordinator's address, where there is one. */
+  /** The newest coordinator's address, if there is one. */
   find: () => Promise<string | undefined>;
   serveOne: ReturnType<typeof createServing>;
   isOver: () => Promise<boolean>;
@@ -142,7 +142,7 @@ interface Coordinators {
   log: Logger;
 }
 
-/** Serve one coordinator after the other until the run is over. Throws `unavailable` when none is found for too long. */
+/** Serve one coordinator after another until the run is over. Throws `unavailable` when none is found for too long. */
 async function serveUntilOver(coordinators: Coordinators): Promise<void> {
   const { run, patienceMs, find, serveOne, isOver, signal, log } = coordinators;
   let aloneSinceMs = performance.now();
@@ -154,7 +154,7 @@ async function serveUntilOver(coordinators: Coordinators): Promise<void> {
       if (ended) return;
       log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
       if (joined) aloneSinceMs = performance.now();
-      // One that takes it in and loses it at once is not asked all the time.
+      // A coordinator that accepts it and loses it at once is not retried without pause.
       if (joined && aloneSinceMs - triedMs > retryMs.longest) waitMs = retryMs.first;
       if (await isOver()) return;
     }

@@ -32,7 +32,7 @@ test('files taken and files left out are listed, with reasons', async () => {
 
     const again = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
     expect(again).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(again.stderr).toMatch(/^fourfold: .*dataset holds a dataset already; .*\n$/);
+    expect(again.stderr).toMatch(/^fourfold: .*dataset already holds a dataset; .*\n$/);
   });
 });
 

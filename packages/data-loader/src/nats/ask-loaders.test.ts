@@ -7,7 +7,7 @@ import { followLoaders } from './loader-directory.js';
 import { batchProtocolVersion, batchSubjects, encodeMessage, type BatchPlace } from './protocol.js';
 
 /*
- * Data-loaders that refuse, are busy or silent, by a clock that the test moves.
+ * Data-loaders that refuse, are busy or silent, on a clock that the test moves.
  */
 
 const place = { iteration: 7, replica: 0 };
@@ -70,7 +70,7 @@ function startLoaders(answers: Record<string, (times: number) => Answer>) {
   return { asked, stop, ask: (at: BatchPlace = place) => askLoaders(parts, at, [stop.signal]) };
 }
 
-/** What becomes of a batch that is asked for. */
+/** The outcome of a request for a batch. */
 async function outcome(loaders: ReturnType<typeof startLoaders>, withinMs: number) {
   const result = loaders.ask().then(
     () => 'a batch',
@@ -90,7 +90,7 @@ describe('a data-loader that refuses', () => {
 
   test.each<Refusal['code']>(['invalid', 'not-found', 'corrupt'])('%s on two machines is the answer', async (code) => {
     const loaders = startLoaders({ a: () => code, b: () => code, c: () => 'batch' });
-    // Whichever is asked first: only where both of them come before the third.
+    // Whichever is asked first: only if both of them come before the third.
     const result = await outcome(loaders, 1_000);
     const before = loaders.asked.map(({ loader }) => loader);
     if (before.includes('c')) expect(result).toBe('a batch');
@@ -100,7 +100,7 @@ describe('a data-loader that refuses', () => {
     expect(both.asked).toHaveLength(2);
   });
 
-  test('the only one is asked again; what it says twice is the answer', async () => {
+  test('the only one is asked again; the same refusal twice is the answer', async () => {
     const once = startLoaders({ a: (times) => (times === 1 ? 'corrupt' : 'batch') });
     expect(await outcome(once, 1_000)).toBe('a batch');
     const twice = startLoaders({ a: () => 'corrupt' });
@@ -108,13 +108,13 @@ describe('a data-loader that refuses', () => {
     expect(twice.asked).toHaveLength(2);
   });
 
-  test('one that says so, beside one that is silent: the silent one may have it', async () => {
+  test('one that says so and one that is silent: the silent one may have it', async () => {
     const loaders = startLoaders({ a: () => 'not-found', b: () => undefined });
     expect(await outcome(loaders, 60_000)).toBe('nothing yet');
     expect(loaders.asked.length).toBeLessThan(60);
   });
 
-  test('all have trouble of their own: five rounds with growing pauses, then the reason', async () => {
+  test('all have their own trouble: five rounds with growing pauses, then the reason', async () => {
     const loaders = startLoaders({ a: () => 'no-space', b: () => 'failed' });
     expect(await outcome(loaders, 30_000)).toMatchObject({
       code: 'unavailable',

@@ -8,15 +8,15 @@ import { encodeMessage, type BatchPlace, type BatchSubjects } from './protocol.j
 
 /** Counts of a worker's requests for batches. */
 export interface BatchRequestStats {
-  /** Batches that came. */
+  /** Batches received. */
   received: number;
   /** Bytes of all answers. */
   bytes: number;
-  /** Requests that went to another data-loader than the one before. */
+  /** Requests moved to another data-loader. */
   moved: number;
-  /** Requests to a data-loader that then answered nothing, neither this request nor another one, for `lateMs`. */
+  /** Requests to a data-loader that then answered neither this nor any other request for `lateMs`. */
   late: number;
-  /** Answers that were none, or none to the request. */
+  /** Answers that were invalid, or not to the request. */
   refusedReplies: number;
 }
 
@@ -28,17 +28,17 @@ export interface AskParts {
   shape: Pick<Batch, 'count' | 'crop'>;
   lateMs: number;
   stats: BatchRequestStats;
-  /** Whether a refusal that comes again and again is worth a line. */
+  /** How often a refusal has come, if that is worth a line in the log. */
   repeats: (name: string) => number | undefined;
   log: Logger;
 }
 
-/** One request to one data-loader. Its answer counts whenever it comes. */
+/** One request to one data-loader. Its answer counts even if it is late. */
 interface Attempt {
   loader: string;
   receiver: BatchReceiver;
   askedMs: number;
-  /** Nothing good is expected of it any more. */
+  /** No batch is expected from it any longer. */
   spent: boolean;
   wasRefused?: boolean;
 }
@@ -47,14 +47,14 @@ const pollMs = 100;
 const longestPauseMs = 30_000;
 /** Between rounds in which all data-loaders refuse. */
 const refusedPauses = { firstMs: 250, longestMs: longestPauseMs };
-/** Refusals that say something of the batch, if they are not the machine's. The others say something of the data-loader. */
+/** Refusals that may be about the batch rather than the machine. The others are about the data-loader. */
 const batchCodes = ['invalid', 'not-found', 'corrupt'] as const;
 
 /**
- * Get a batch: ask the first data-loader of the replica's order, and the next one, too, when it is silent, gone or refuses; the
- * first whole answer counts. After the last the first is asked again, at growing intervals, until one of the signals is aborted.
- * Throws `invalid`, `not-found` and `corrupt` where data-loaders of two machines say so, or those of the only one twice, and
- * `unavailable` where all of them refuse again and again.
+ * Get a batch: ask the first data-loader of the replica's order, and also the next one if it is silent, gone or refuses; the first
+ * complete answer counts. After the last, the first is asked again, at growing intervals, until one of the signals is aborted.
+ * Throws `invalid`, `not-found` and `corrupt` if data-loaders of two machines say so, or those of the only machine twice, and
+ * `unavailable` if all of them keep refusing.
  */
 export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSignal[]): Promise<Batch> {
   const { link, directory, subjects, shape, lateMs, stats, repeats, log } = parts;
@@ -62,9 +62,9 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
     for (const signal of signals) signal.throwIfAborted();
     const inbox = createInbox();
     const attempts: Attempt[] = [];
-    /** Asked since the order was begun. */
+    /** Asked since the order was last begun. */
     const asked = new Set<string>();
-    /** What was refused, and by whom; each attempt is a fresh look. */
+    /** Refusals so far, and their machines; each attempt counts as a process of its own. */
     const refusals: Failure[] = [];
     let rounds = 0;
     let refusedRounds = 0;
@@ -104,7 +104,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       const unasked = directory.inOrder(place.replica).filter((id) => !asked.has(id));
       const free = unasked.find((id) => directory.restsUntilMs(id) <= nowMs);
       if (free !== undefined || asked.size === 0) return free;
-      // All that are free have been asked. Who works on it should not be asked at once again.
+      // All that are free have been asked. One that works on the batch should not be asked again at once.
       if (pauseEndsMs === 0) {
         const isOpen = attempts.some(({ spent }) => !spent);
         const openPauseMs = () => Math.min(longestPauseMs, lateMs * 2 ** rounds++);
@@ -117,19 +117,19 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       asked.clear();
       pauseEndsMs = 0;
     };
-    // If this process was itself held up or frozen, answers have come meanwhile that are only read now.
+    // If this process itself was held up or frozen, answers that came meanwhile are read only now.
     const onSilence = (attempt: Attempt) => {
       timer = setTimeout(() => onLate(attempt), pollMs);
     };
     const onLate = (attempt: Attempt) => {
       const { loader } = attempt;
-      // One that answers others of our requests is at work.
+      // A data-loader that answers our other requests is working.
       const silentMs = performance.now() - directory.heardMs(loader);
       if (silentMs < lateMs) {
         timer = setTimeout(() => onSilence(attempt), lateMs - silentMs);
         return;
       }
-      // While NATS is away nobody can answer.
+      // While NATS is down, nobody can answer.
       if (link.whyDown() === undefined) {
         stats.late++;
         directory.avoid(loader);
@@ -162,7 +162,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
         stats.refusedReplies++;
         if (attempt.spent) return;
         const reason = (error as Error).message;
-        log.warn({ event: 'reply-refused', loader, ...place, reason }, 'an answer of a data-loader is refused');
+        log.warn({ event: 'reply-refused', loader, ...place, reason }, 'an answer from a data-loader is refused');
         directory.avoid(loader);
         give(attempt);
       }
@@ -177,7 +177,7 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
       const said = repeats(`${loader} ${message}`);
       if (said) log.warn({ event: 'loader-refuses', loader, ...place, code, reason: message, times: said }, 'refused');
       directory.avoid(loader);
-      // Whatever a data-loader's own trouble is, it may pass, and another may be without.
+      // A data-loader's own trouble may pass, and another may not have it.
       const seen = batchCodes.find((other) => other === code) ?? ('unavailable' as const);
       const machine = directory.machineOf(loader) ?? loader;
       const [begunMs, failedMs] = [attempt.askedMs, performance.now()];
@@ -194,12 +194,12 @@ export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSig
 
     const subscription = link.connection.subscribe(`${inbox}.*`, {
       callback(error, message) {
-        // A subscription that NATS refuses is the link's failure.
+        // If NATS refuses the subscription, the link fails.
         const attempt = error ? undefined : attempts[Number(message.subject.slice(inbox.length + 1))];
         if (attempt) receive(attempt, message);
       },
     });
-    // Whatever was on its way is lost.
+    // Messages in transit are lost.
     const stopListening = link.onReconnect(() => {
       for (const attempt of attempts) attempt.spent = true;
       beginAnew();

@@ -26,7 +26,7 @@ function receive(messages: Uint8Array[]) {
   const { take } = receiver();
   return messages.map(take).at(-1);
 }
-/** The messages with one changed. */
+/** The messages, one of them changed. */
 const changed = (messages: Uint8Array[], index: number, change: (message: Uint8Array) => Uint8Array | void) =>
   messages.map((message, i) => (i === index ? (change(message) ?? message) : message));
 
@@ -56,10 +56,10 @@ describe('a batch over NATS', () => {
 
   const flip = (at: number) => (message: Uint8Array) => void (message[at] ^= 1);
   test.each<[string, (messages: Uint8Array[]) => Uint8Array[], RegExp]>([
-    ['an empty message', () => [new Uint8Array()], /no answer/],
-    ['other bytes', () => [Buffer.from('HTTP/1.1 200 OK')], /no answer/],
-    ['a header without a body', ([first]) => [first.subarray(0, 32)], /holds nothing/],
-    ['a kind that does not exist', (all) => changed(all, 0, flip(2)), /holds nothing/],
+    ['an empty message', () => [new Uint8Array()], /not an answer/],
+    ['other bytes', () => [Buffer.from('HTTP/1.1 200 OK')], /not an answer/],
+    ['a header without a body', ([first]) => [first.subarray(0, 32)], /neither a batch nor/],
+    ['a kind that does not exist', (all) => changed(all, 0, flip(2)), /neither a batch nor/],
     ['another version', (all) => changed(all, 0, flip(3)), /version 2, this program 3/],
     ['another iteration', () => encodeBatch({ ...place, iteration: 70_001 }, batch, 4096), /batch 70001\.3/],
     ['another replica', () => encodeBatch({ ...place, replica: 2 }, batch, 4096), /batch 70000\.2/],
@@ -72,7 +72,7 @@ describe('a batch over NATS', () => {
     ['more bytes', () => encodeBatch(place, { ...batch, hr: Buffer.concat([batch.hr, batch.lr]) }, 4096), /more than/],
     ['a flipped bit', (all) => changed(all, 2, flip(999)), /checksum/],
     [
-      'a refusal that is no JSON',
+      'a refusal that is not JSON',
       () => [encodeRefusal({ code: 'busy', message: 'x' }).subarray(0, -2)],
       /cannot be read/,
     ],
@@ -99,7 +99,7 @@ describe('a batch over NATS', () => {
     expect(messages.map(take).at(-1)).toEqual({ batch });
   });
 
-  test('refusals cross with their code and hint', () => {
+  test('refusals keep their code and hint', () => {
     const refusal = { code: 'corrupt' as const, message: 'shard-000000.tar is damaged', hint: 'restore it' };
     expect(receive([encodeRefusal(refusal)])).toEqual({ refusal });
     const long = receive([encodeRefusal({ code: 'failed', message: 'x'.repeat(100_000) })]);

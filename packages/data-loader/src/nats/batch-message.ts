@@ -7,7 +7,7 @@ import { batchProtocolVersion, type BatchPlace } from './protocol.js';
 /*
  * An answer to a request for a batch: numbered parts that fit NATS's messages, or one refusal. All numbers are
  * little-endian. A part: `FB`, kind 1 and version, a byte each; iteration, replica, count, crop, part, parts and the CRC-32 of
- * the whole body as uint32; then its share of the body, which is HR behind LR. A refusal: `FB`, kind 2 and version, then JSON.
+ * the whole body as uint32; then its share of the body, which is LR, then HR. A refusal: `FB`, kind 2 and version, then JSON.
  */
 
 const mark = [0x46, 0x42];
@@ -17,10 +17,11 @@ const markBytes = 4;
 const headerBytes = 32;
 const largestRefusalBytes = 4096;
 
-/** Split a batch into messages of at most `maxPayloadBytes`. Throws `invalid` where that leaves no room for pixels. */
+/** Split a batch into messages of at most `maxPayloadBytes`. Throws `invalid` if that leaves no room for pixels. */
 export function encodeBatch(place: BatchPlace, { count, crop, hr, lr }: Batch, maxPayloadBytes: number): Uint8Array[] {
   const share = maxPayloadBytes - headerBytes;
-  if (share < 1) throw new FourfoldError('invalid', `NATS’s max_payload of ${maxPayloadBytes} bytes holds no batch`);
+  if (share < 1)
+    throw new FourfoldError('invalid', `NATS’s max_payload of ${maxPayloadBytes} bytes is too small for a batch`);
   const bodyBytes = lr.length + hr.length;
   const parts = Math.ceil(bodyBytes / share);
   const crc = crc32(hr, crc32(lr));
@@ -58,12 +59,12 @@ export function encodeRefusal({ code, message, hint }: Refusal): Uint8Array {
   return Buffer.concat([Uint8Array.of(...mark, refusalKind, batchProtocolVersion), Buffer.from(text)]);
 }
 
-/** What the messages received so far make. */
+/** What the messages received so far add up to. */
 export type Received = { batch: Batch } | { refusal: Refusal } | undefined;
 
-/** Puts one answer together; what it takes in is checked here and nowhere else. */
+/** Puts one answer together. Messages are checked here and nowhere else. */
 export interface BatchReceiver {
-  /** Take the next message. Throws `mismatch` with the reason for one that does not belong; parts then begin anew. */
+  /** Take the next message. Throws `mismatch` with the reason for one that does not belong; the parts then start over. */
   take(this: void, message: Uint8Array): Received;
 }
 
@@ -108,9 +109,12 @@ export function createBatchReceiver(place: BatchPlace, shape: Pick<Batch, 'count
 
 function kindOf(message: Uint8Array): number {
   const [first, second, kind, version] = message;
-  check(message.length >= markBytes && first === mark[0] && second === mark[1], 'it is no answer to a request');
+  check(message.length >= markBytes && first === mark[0] && second === mark[1], 'it is not an answer to a request');
   check(version === batchProtocolVersion, `it speaks version ${version}, this program ${batchProtocolVersion}`);
-  check(kind === refusalKind || (kind === partKind && message.length > headerBytes), 'it holds nothing');
+  check(
+    kind === refusalKind || (kind === partKind && message.length > headerBytes),
+    'it holds neither a batch nor a refusal',
+  );
   return kind;
 }
 

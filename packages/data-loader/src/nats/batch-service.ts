@@ -13,21 +13,21 @@ export interface BatchServiceOptions {
   subjects: BatchSubjects;
   source: Pick<BatchSource, 'batch'>;
   announceMs: number;
-  /** A batch was made in so many seconds. */
+  /** Called with the seconds in which a batch was made. */
   onMade?: (seconds: number) => void;
   log: Logger;
 }
 
 export interface BatchServiceStats {
-  /** Requests that came. */
+  /** Requests received. */
   requests: number;
-  /** Of them, answered with a batch, told to ask another, and answered with an error. */
+  /** Of them, answered with a batch, with `busy`, and with an error. */
   answered: number;
   busy: number;
   failed: number;
   /** Bytes of batches sent. */
   bytes: number;
-  /** Requests that wait, or are being answered. */
+  /** Requests waiting or being answered. */
   waiting: number;
 }
 
@@ -36,20 +36,20 @@ export interface BatchService {
   id: string;
   stats(): BatchServiceStats;
   isDraining(): boolean;
-  /** Take no more requests, say so, and answer those that have come; resolves then, or after ten seconds. */
+  /** Accept no more requests, announce that, and answer those received; resolves then, or after ten seconds. */
   drain(): Promise<void>;
 }
 
-/** Batches that are made at once; decoding takes libuv's four threads. */
+/** Batches made at the same time; decoding uses libuv's four threads. */
 const concurrency = 4;
 const longestQueue = 64;
-/** Batches that are kept for whoever asks again, or were made ahead of a request. */
+/** Batches kept in case they are asked for again, or made ahead of a request. */
 const keptBytes = 64 * 2 ** 20;
 const drainMs = 10_000;
 
 /**
- * Announce a data-loader and answer requests: in their order, some at once, with `busy` beyond the longest queue. While
- * there is nothing to answer, the batch after each answered one is made.
+ * Announce a data-loader and answer requests: in their order, several at a time, with `busy` beyond the longest queue. While
+ * there is nothing to answer, make the batch after each answered one.
  */
 export function startBatchService(options: BatchServiceOptions): BatchService {
   const { link, subjects, source, announceMs, onMade, log } = options;
@@ -85,7 +85,7 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
   const answer = async (message: Msg, place: BatchPlace): Promise<void> => {
     try {
       const batch = await batches.get(keyOf(place));
-      // Nobody waits for what was asked before the connection broke.
+      // Nobody waits for requests from before the connection broke.
       if (link.whyDown() !== undefined || !connection.info) return;
       for (const part of encodeBatch(place, batch, connection.info.max_payload)) {
         message.respond(part);
@@ -101,7 +101,7 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
     }
   };
   const makeAhead = async (place: BatchPlace): Promise<void> => {
-    // Whoever asks for it hears of its failure.
+    // A request for it reports its failure.
     await batches.get(keyOf(place)).catch(() => undefined);
   };
   const work = (): void => {
@@ -118,14 +118,14 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
 
   const subscription = connection.subscribe(subjects.batchesOf(id), {
     callback(error, message) {
-      // A subscription that NATS refuses is the link's failure.
+      // If NATS refuses the subscription, the link fails.
       if (error) return;
       stats.requests++;
       const place = parseRequest(message.data);
-      if (!place) return refuse(message, { code: 'mismatch', message: 'this is no request for a batch' });
+      if (!place) return refuse(message, { code: 'mismatch', message: 'this is not a request for a batch' });
       if (requests.length >= longestQueue) {
         stats.busy++;
-        return refuse(message, { code: 'busy', message: `${requests.length} requests wait` });
+        return refuse(message, { code: 'busy', message: `${requests.length} requests are waiting` });
       }
       requests.push(() => answer(message, place));
       work();
@@ -159,7 +159,7 @@ function refusalOf(error: unknown): Refusal {
   return { code: error.code, message, ...(error.options.hint && { hint: error.options.hint }) };
 }
 
-/** The error and its causes, without the hint, which a refusal holds beside it. */
+/** The error and its causes, without the hint, which a refusal carries separately. */
 const describeMessage = (error: unknown): string =>
   error instanceof FourfoldError
     ? describeError(new Error(error.message, { cause: error.cause }))

@@ -4,21 +4,21 @@ import { connectPatiently } from './first-connection.js';
 import { permissionRefusal } from './failures.js';
 import { readNatsSettings, serverNames } from './settings.js';
 
-/** A connection to NATS that comes back by itself, for as long as it is wanted. */
+/** A connection to NATS that reconnects until it is closed. */
 export interface NatsLink {
   connection: NatsConnection;
-  /** Why NATS cannot be used at the moment; undefined where it can. */
+  /** Why NATS cannot be used at the moment; undefined if it can. */
   whyDown(): string | undefined;
-  /** Call a function each time that the connection is back; what was on its way is lost then. Returns its undoing. */
+  /** Call a function after each reconnect; messages in transit are lost then. Returns a function that removes it. */
   onReconnect(listener: () => void): () => void;
-  /** Aborted, with the reason, when NATS does not let this user do what it must. */
+  /** Aborted, with the reason, when NATS denies this user a permission that it needs. */
   readonly failed: AbortSignal;
   close(): Promise<void>;
 }
 
 export interface NatsLinkOptions {
   environment: Environment;
-  /** How this process is called in NATS's monitoring. */
+  /** This process's name in NATS's monitoring. */
   name: string;
   /** How long to wait for a server at the start. */
   patienceMs: number;
@@ -27,8 +27,7 @@ export interface NatsLinkOptions {
 }
 
 /**
- * Connect to the server that the environment names. What takes long says so in the log. Throws as
- * `connectPatiently` does.
+ * Connect to the server that the environment names. Long waits are logged. Throws as `connectPatiently` does.
  */
 export async function connectToNats({
   environment,
@@ -52,7 +51,7 @@ export async function connectToNats({
       if (status.type === 'disconnect') {
         down ??= { reason: 'the connection is lost', stopReports: startWaitReports(say) };
       } else if (status.type === 'reconnect') {
-        log.info({ event: 'nats-back', server: status.server }, 'NATS is there again');
+        log.info({ event: 'nats-back', server: status.server }, 'NATS is back');
         down?.stopReports();
         down = undefined;
         for (const listener of listeners) listener();

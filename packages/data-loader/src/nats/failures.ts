@@ -5,8 +5,8 @@ const checkUrl = 'check nats:// or tls:// in FOURFOLD_NATS_URL';
 const checkIdentity = 'check FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY';
 
 /**
- * What a failed attempt to connect means, with the variable to look at: `refused` where NATS, or this process, refuses the
- * other, `invalid` where the address cannot be right; undefined where NATS is away and may come.
+ * What a failed attempt to connect means, with the variable to check: `refused` if NATS or this process refuses the other,
+ * `invalid` if the address cannot be right; undefined if NATS is down and may come up.
  */
 export function refusalOf(error: unknown): FourfoldError | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -18,7 +18,7 @@ export function refusalOf(error: unknown): FourfoldError | undefined {
   if (error.message.includes("server does not support 'tls'"))
     return failure('invalid', 'does not speak TLS', checkUrl);
   if (error.message === 'unexpected response from server') {
-    return failure('invalid', 'is not what answers there', 'check FOURFOLD_NATS_URL');
+    return failure('invalid', 'is not the server at this address', 'check FOURFOLD_NATS_URL');
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO/.test(systemErrorCode(error) ?? '')) {
     return failure('refused', 'and this process do not trust each other', `${checkIdentity}, and ${checkUrl}`);
@@ -26,9 +26,9 @@ export function refusalOf(error: unknown): FourfoldError | undefined {
   return undefined;
 }
 
-/** NATS does not let this user do what batches need. */
+/** The error for a permission that batches need and NATS denies this user. */
 export function permissionRefusal(error: InstanceType<typeof errors.PermissionViolationError>): FourfoldError {
-  return new FourfoldError('refused', `NATS refuses this user a ${error.operation} of ${error.subject}`, {
+  return new FourfoldError('refused', `NATS denies this user ${error.operation} permission for ${error.subject}`, {
     hint: 'let the user of FOURFOLD_NATS_USER publish and subscribe to fourfold.> and _INBOX.>',
     cause: error,
   });

@@ -8,7 +8,7 @@ import { tlsAlert } from './tls-alert.js';
 
 export interface FirstConnectionOptions {
   settings: NatsSettings;
-  /** How this process is called in NATS's monitoring. */
+  /** This process's name in NATS's monitoring. */
   name: string;
   patienceMs: number;
   log: Logger;
@@ -17,12 +17,12 @@ export interface FirstConnectionOptions {
 
 const retryMs = 250;
 const handshakeMs = 5_000;
-/** A server that has not answered two pings is lost. */
+/** A server that has not answered two pings counts as lost. */
 const pingMs = 2_000;
 
 /**
- * Connect, as soon as one of the servers is there; the connection then comes back by itself for ever. Throws what
- * `refusalOf` finds, `unavailable` where there is none within the patience.
+ * Connect as soon as one of the servers answers; the connection then reconnects without limit. Throws what `refusalOf` finds,
+ * and `unavailable` if no server answers within `patienceMs`.
  */
 export async function connectPatiently(options: FirstConnectionOptions): Promise<NatsConnection> {
   const { settings, patienceMs, log } = options;
@@ -71,7 +71,7 @@ function connectionOptions(settings: NatsSettings): ConnectionOptions {
     reconnectTimeWait: retryMs,
     reconnectJitter: retryMs,
     reconnectJitterTLS: retryMs,
-    // A password that is being changed is refused for a while; a run does not end by it.
+    // A password that is being changed is refused for a while; that must not end a run.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
   };
@@ -80,7 +80,7 @@ function connectionOptions(settings: NatsSettings): ConnectionOptions {
 function tlsOptions({ servers, identity }: NatsSettings) {
   return {
     ...(identity && { ca: identity.authority, cert: identity.certificate, key: identity.key }),
-    // The client does not pass on an address that is no name. Any server that the URL names may answer.
+    // The client does not pass on an IP address. Any server that the URL names may answer.
     checkServerIdentity(_: string, certificate: PeerCertificate): Error | undefined {
       const problems = servers.map(({ host }) => checkServerIdentity(host, certificate));
       return problems.includes(undefined) ? undefined : problems[0];

@@ -17,16 +17,16 @@ const order = (loaders: KnownLoader[], replica: number, count = replicas.length)
 const firsts = (loaders: KnownLoader[]) => replicas.map((replica) => order(loaders, replica)[0]);
 
 describe('which data-loader a replica asks', () => {
-  test('none where none is known', () => {
+  test('none if none is known', () => {
     expect(order([], 0)).toEqual([]);
   });
 
-  test('the same whatever the order in which they were heard of', () => {
+  test('the same whatever the order in which they were found', () => {
     const loaders = ['a', 'b', 'c'].map((id) => loader(id));
     expect(firsts(loaders)).toEqual(firsts(loaders.toReversed()));
   });
 
-  test.each([2, 3, 7, 60])('all of them have as many of %i replicas, but for one', (count) => {
+  test.each([2, 3, 7, 60])('none has more than an even share of %i replicas, rounded up', (count) => {
     for (const loaders of [2, 3, 5].map((n) => Array.from({ length: n }, (_, i) => loader(`${n}-${i}`)))) {
       const chosen = replicas.slice(0, count).map((replica) => order(loaders, replica, count)[0]);
       const shares = loaders.map(({ id }) => chosen.filter((other) => other === id).length);
@@ -48,12 +48,12 @@ describe('which data-loader a replica asks', () => {
     for (const replica of replicas) expect(order(loaders, replica)).toEqual(['b']);
   });
 
-  test('one that drains is not asked', () => {
+  test('a draining one is not asked', () => {
     const loaders = [loader('a', { draining: true }), loader('b')];
     for (const replica of replicas) expect(order(loaders, replica)).toEqual(['b']);
   });
 
-  test('one that was late comes last, until that is forgotten', () => {
+  test('a late one comes last, until that is forgotten', () => {
     const others = [loader('a'), loader('b')];
     const late = [...others, loader('c', { avoidedUntilMs: nowMs + 1 })];
     for (const replica of replicas) expect(order(late, replica)).toEqual([...order(others, replica), 'c']);

@@ -1,11 +1,11 @@
-/** What a worker knows of a data-loader. */
+/** What a worker knows about a data-loader. */
 export interface KnownLoader {
   id: string;
   /** When it last announced itself. */
   seenMs: number;
-  /** It takes no more requests. */
+  /** It accepts no more requests. */
   draining: boolean;
-  /** Until when others are asked first, since it was late or answered nonsense. */
+  /** Others are asked first until then, since it was late or sent a bad answer. */
   avoidedUntilMs: number;
   /** Its host. */
   machine: string;
@@ -16,10 +16,10 @@ export const isLive = ({ seenMs, draining }: KnownLoader, nowMs: number, silence
 
 /**
  * The live data-loaders in the order in which they are asked for the batches of one of a run's replicas. The first is its own: each
- * replica in turn takes the highest of the hashes of (replica, data-loader) among those that are not full, which is with as many
- * replicas as an even share, rounded up (consistent hashing with bounded loads, Mirrokni et al. 2018). So a replica stays with its
- * data-loader while that lives, all have work, and workers need not agree. The others follow by their hashes, those that are
- * avoided last.
+ * replica in turn takes the data-loader with the highest hash of (replica, data-loader) among those that are not full. One is full
+ * with an even share of the replicas, rounded up (consistent hashing with bounded loads, Mirrokni et al. 2018). So a replica stays
+ * with its data-loader while that lives, all have work, and workers need not agree. The others follow by their hashes, avoided ones
+ * last.
  */
 export function loadersInOrder(
   loaders: KnownLoader[],
@@ -53,7 +53,7 @@ const byHash = (ids: string[], replica: number): string[] =>
     .sort((a, b) => (a.hash < b.hash ? 1 : -1))
     .map(({ id }) => id);
 
-/** A hash of 32 bits (FNV-1a, and MurmurHash3's last mixing): a request computes one for every pair of replica and data-loader. */
+/** A hash of 32 bits (FNV-1a with MurmurHash3's finaliser): a request computes one for every pair of replica and data-loader. */
 function hashOf(replica: number, id: string): number {
   let hash = 0x811c9dc5;
   for (const character of `${replica}/${id}`) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);

@@ -7,25 +7,25 @@ import { batchProtocolVersion, parseAnnouncement, type BatchSubjects } from './p
 export interface LoaderDirectory {
   /** Live ones, in the order in which they are asked for a replica. */
   inOrder(replica: number): string[];
-  /** It has answered a request just now. */
+  /** It has just answered a request. */
   heard(loader: string): void;
   /** When it last answered a request; 0 for never. */
   heardMs(loader: string): number;
   /** Ask others first, for longer each time. */
   avoid(loader: string): void;
-  /** It has too many requests: nobody asks it for a while, which is longer each time. */
+  /** It has too many requests: do not ask it for a while, longer each time. */
   rest(loader: string): void;
-  /** Until when nobody asks it. */
+  /** When it may be asked again. */
   restsUntilMs(loader: string): number;
-  /** It has made a batch: what was wrong is over. */
+  /** It has made a batch: its trouble is over. */
   served(loader: string): void;
-  /** Its host; undefined for one that is not known any more. */
+  /** Its host; undefined if it is no longer known. */
   machineOf(loader: string): string | undefined;
   /** The hosts of the live ones. */
   machines(): Set<string>;
   /** It is gone, until it announces itself again. */
   forget(loader: string): void;
-  /** How many live ones there are, and how many that serve a run of this name from other batches. */
+  /** Numbers of live ones, and of those that serve other batches to a run of this name. */
   counts(): { live: number; foreign: number };
 }
 
@@ -33,7 +33,7 @@ const silentAnnouncements = 3;
 const busyPauses = { firstMs: 100, longestMs: 5_000 };
 const longestAvoidMs = 600_000;
 
-/** What a data-loader that does not serve has in a row. */
+/** Failures of a data-loader in a row. */
 interface Trouble {
   avoided: number;
   busy: number;
@@ -92,7 +92,7 @@ export function followLoaders(
     },
     rest(loader) {
       const trouble = troubleOf(loader);
-      // Those who asked it at once hear it at once.
+      // Requests sent together are refused together, which counts once.
       if (trouble.restsUntilMs > performance.now()) return;
       trouble.restsUntilMs = performance.now() + growingPauseMs(++trouble.busy, busyPauses);
     },

@@ -9,7 +9,7 @@ import { batchesDigest, batchSubjects } from './protocol.js';
 
 /** Batches that data-loaders make. */
 export interface NatsBatchSource {
-  /** The batch of a replica (from 0) at an iteration (from 0). Waits while no data-loader is there; throws what is wrong with the dataset. */
+  /** The batch of a replica (from 0) at an iteration (from 0). Waits while no data-loader runs; throws what is wrong with the dataset. */
   batch(iteration: number, replica: number, signal?: AbortSignal): Promise<Batch>;
   stats(): BatchRequestStats;
   close(): Promise<void>;
@@ -29,12 +29,12 @@ interface Waiting {
   sinceMs: number;
 }
 
-/** For so many times `lateMs` others are asked before a data-loader that was late. */
+/** After a data-loader was late, others are asked first for this many times `lateMs`. */
 const avoidFactor = 5;
 
 /**
- * A source that asks the data-loaders of the same run, dataset, seed and data config. The log
- * says which batch is waited for for long. Throws as `connectToNats`.
+ * A source that asks the data-loaders of the same run, dataset, seed and data config. Long waits for a batch are logged. Throws
+ * as `connectToNats` does.
  */
 export async function connectBatchSource({
   config,
@@ -58,7 +58,7 @@ export async function connectBatchSource({
   const stats: BatchRequestStats = { received: 0, bytes: 0, moved: 0, late: 0, refusedReplies: 0 };
   const repeats = createRepeats();
   const closed = new AbortController();
-  // Each batch that is waited for listens.
+  // Each pending batch listens.
   setMaxListeners(0, closed.signal, link.failed);
   const waiting = new Set<Waiting>();
 
@@ -69,14 +69,14 @@ export async function connectBatchSource({
     const fields = { iteration, replica, waitedMs, batches: waiting.size, loaders: live, foreign, reason };
     log.warn({ event: 'batches-waiting', ...fields }, `waiting for the batch ${iteration}.${replica}`);
   };
-  /** The one that is spoken of: the oldest, for as long as it is that. */
-  let spoken: Waiting | undefined;
+  /** The wait that the log reports: always the oldest. */
+  let reported: Waiting | undefined;
   let stopReports = () => undefined as void;
   const followOldest = () => {
     const [oldest] = waiting;
-    if (oldest === spoken) return;
+    if (oldest === reported) return;
     stopReports();
-    spoken = oldest;
+    reported = oldest;
     if (oldest) stopReports = startWaitReports(() => say(oldest));
   };
   return {
@@ -105,6 +105,6 @@ export async function connectBatchSource({
 function reasonOf(live: number, foreign: number): string {
   if (live > 0) return 'no data-loader has answered yet';
   return foreign > 0
-    ? 'no data-loader is there but of another dataset, seed, data config or program version'
-    : 'no data-loader is there; start one with `fourfold data-loader`';
+    ? 'all data-loaders are of another dataset, seed, data config or program version'
+    : 'no data-loader is running; start one with `fourfold data-loader`';
 }

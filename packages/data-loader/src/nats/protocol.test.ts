@@ -10,12 +10,12 @@ const digest = (settings: object, decoder?: string) => {
 const base = { loss: { content: 'mse' }, phases: [{ kind: 'mse', iterations: 1, learningRate: 1 }] };
 const manifest = { shards: [], samples: 3 } as unknown as DatasetManifest;
 
-test('those who cache otherwise make the same batches, those who crop otherwise do not', () => {
+test('other cache settings make the same batches, other crop settings do not', () => {
   expect(digest({ cacheFolder: '/cache', cacheBytes: 1 << 20 })).toBe(digest({}));
   expect(digest({ crop: 32 })).not.toBe(digest({}));
 });
 
-test('those who decode with other libraries may make other batches', () => {
+test('other decoding libraries may make other batches', () => {
   expect(digest({}, 'vips 8.17.0')).toBe(digest({}, 'vips 8.17.0'));
   expect(digest({}, 'vips 8.17.0')).not.toBe(digest({}, 'vips 8.18.0'));
   expect(digest({})).not.toBe(digest({}, ''));

@@ -4,8 +4,8 @@ import { decoderVersion } from '../decoder-version.js';
 import { datasetDigest, type DatasetManifest } from '../manifest.js';
 
 /*
- * What data-loaders and workers say to each other over NATS. A data-loader announces itself on `loaders`; a worker asks it
- * on a subject of its own, and gets a batch (batch-message.ts) or a refusal.
+ * Messages between data-loaders and workers over NATS. A data-loader announces itself on `loaders`; a worker asks it on the
+ * data-loader's own subject, and gets a batch (batch-message.ts) or a refusal.
  */
 
 /** Grows with every change that an older program would not understand. */
@@ -20,7 +20,7 @@ export interface BatchSubjects {
   batchesOf(loader: string): string;
 }
 
-/** Subjects that hold what decides the batches, so that a data-loader of anything else is never asked. */
+/** Subjects with the digest of everything that decides the batches, so that a data-loader of other batches is never asked. */
 export function batchSubjects(run: string, digest: string): BatchSubjects {
   const prefix = `fourfold.${run}.${digest.slice(0, 12)}`;
   return {
@@ -30,14 +30,14 @@ export function batchSubjects(run: string, digest: string): BatchSubjects {
   };
 }
 
-/** SHA-256 of all that the batch of (iteration, replica) is a function of, and nothing else. */
+/** SHA-256 of everything that decides the batch of (iteration, replica), and nothing else. */
 export function batchesDigest(
   manifest: DatasetManifest,
   data: DataConfig,
   seed: number,
   decoder = decoderVersion,
 ): string {
-  // How a machine caches shards is its own affair.
+  // How a machine caches shards does not matter to the batches.
   const decisive = Object.entries(data).filter(([key]) => key !== 'cacheFolder' && key !== 'cacheBytes');
   return sha256(JSON.stringify([datasetDigest(manifest), seed, decoder, decisive.sort()]));
 }
@@ -45,9 +45,9 @@ export function batchesDigest(
 const announcementSchema = z.object({
   version: z.int().min(1),
   id: z.string().regex(/^[a-z0-9]{1,32}$/),
-  /** It takes no more requests. */
+  /** It accepts no more requests. */
   draining: z.boolean(),
-  /** Its host, by the host's own proof. */
+  /** Its host's `machineId`. */
   machine: z.string().regex(/^[0-9a-f]{32}$/),
 });
 export type Announcement = z.infer<typeof announcementSchema>;
@@ -58,10 +58,10 @@ export type BatchPlace = z.infer<typeof requestSchema>;
 
 export const encodeMessage = (message: Announcement | BatchPlace): string => JSON.stringify(message);
 
-/** An announcement, or undefined for bytes that are none. */
+/** An announcement, or undefined for other bytes. */
 export const parseAnnouncement = (bytes: Uint8Array): Announcement | undefined => parse(announcementSchema, bytes);
 
-/** A request for a batch, or undefined for bytes that are none. */
+/** A request for a batch, or undefined for other bytes. */
 export const parseRequest = (bytes: Uint8Array): BatchPlace | undefined => parse(requestSchema, bytes);
 
 const largestMessageBytes = 4096;

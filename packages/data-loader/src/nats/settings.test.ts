@@ -28,8 +28,8 @@ test('the password from a file', async () => {
 
 test.each<[string, Record<string, string>, string]>([
   ['nothing', {}, 'FOURFOLD_NATS_URL is not set'],
-  ['a bare host', { FOURFOLD_NATS_URL: 'nats.example:4222' }, 'FOURFOLD_NATS_URL is no URL of a NATS server'],
-  ['http', { FOURFOLD_NATS_URL: 'http://nats.example' }, 'FOURFOLD_NATS_URL is no URL of a NATS server'],
+  ['a bare host', { FOURFOLD_NATS_URL: 'nats.example:4222' }, 'FOURFOLD_NATS_URL is not a URL of a NATS server'],
+  ['http', { FOURFOLD_NATS_URL: 'http://nats.example' }, 'FOURFOLD_NATS_URL is not a URL of a NATS server'],
   ['both kinds', { FOURFOLD_NATS_URL: 'nats://a,tls://b' }, 'FOURFOLD_NATS_URL mixes nats:// and tls://'],
   ['credentials in it', { FOURFOLD_NATS_URL: 'nats://ada:hush@a' }, 'FOURFOLD_NATS_URL holds credentials'],
   ['a user alone', { ...url, FOURFOLD_NATS_USER: 'ada' }, 'FOURFOLD_NATS_PASSWORD is not set'],

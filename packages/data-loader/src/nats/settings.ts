@@ -1,11 +1,11 @@
 import { FourfoldError, readSecret, readTlsIdentity, type Environment, type TlsIdentity } from '@fourfold/common';
 
-/** How to reach NATS. Nothing of this is ever part of a config, and no secret of it of a log line or an error. */
+/** How to reach NATS. None of this is ever part of a config, and none of its secrets part of a log line or an error. */
 export interface NatsSettings {
   servers: { host: string; port: number }[];
   isSecure: boolean;
   credentials?: { user: string; password: string };
-  /** What is shown to the server and what its certificate is checked against; the machine's authorities without it. */
+  /** What is shown to the server and what its certificate is checked against; the machine's authorities if omitted. */
   identity?: TlsIdentity;
 }
 
@@ -25,7 +25,7 @@ export function readNatsSettings(environment: Environment): NatsSettings {
   if (!user !== (password === undefined)) {
     const [missing, other] = user ? [variables.password, variables.user] : [variables.user, variables.password];
     throw new FourfoldError('invalid', `${missing} is not set, though ${other} is`, {
-      hint: 'set both, or none for a server that asks for none',
+      hint: 'set both, or neither if the server asks for none',
     });
   }
   const isSecure = urls[0].protocol === 'tls:';
@@ -46,13 +46,13 @@ export const serverNames = ({ servers }: NatsSettings): string[] =>
   servers.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
 
 function parseUrls(text: string | undefined): URL[] {
-  const hint = 'set it to nats://HOST:PORT or tls://HOST:PORT, or several of one kind with commas in between';
+  const hint = 'set it to nats://HOST:PORT or tls://HOST:PORT, or several of one kind separated by commas';
   const refuse = (problem: string) => new FourfoldError('invalid', `${variables.url} ${problem}`, { hint });
   if (!text) throw refuse('is not set');
   const urls = text.split(',').map((part) => {
     const url = URL.canParse(part.trim()) ? new URL(part.trim()) : undefined;
     if (!url || !/^(nats|tls):$/.test(url.protocol) || !url.hostname || !/^\/?$/.test(url.pathname) || url.search) {
-      throw refuse('is no URL of a NATS server');
+      throw refuse('is not a URL of a NATS server');
     }
     if (url.username || url.password) {
       throw new FourfoldError('invalid', `${variables.url} holds credentials`, {

@@ -6,13 +6,13 @@ const patienceMs = 3_000;
 
 /**
  * Why a server ends TLS connections: the alert that it sends. In TLS 1.3 it refuses a client's certificate after the
- * handshake, which the NATS client takes for silence. Undefined where the server (host, port) sends none.
+ * handshake, which the NATS client takes for silence. Undefined if the server (host, port) sends none.
  */
 export async function tlsAlert(host: string, port: number, options: ConnectionOptions): Promise<Error | undefined> {
   const signal = AbortSignal.timeout(patienceMs);
   const socket = connectTcp(port, host);
   try {
-    // Its greeting, which is in clear.
+    // Its greeting, which is in clear text.
     await once(socket, 'data', { signal });
     const secure = connectTls({ ...options, socket });
     secure.resume();

@@ -1,32 +1,32 @@
-/** What becomes of a file by its name alone. */
+/** What a file's name alone decides about it. */
 export type EntryName = { name: string } | { refused: string; shown: string } | 'hidden';
 
-/** Names stand in messages between processes, which are not longer. */
+/** Messages between processes carry names up to this length. */
 const longestName = 1024;
 
 /**
  * The name of a file of a source, relative, with slashes: the same rules for folders, archives and object stores, so that a picture
- * has one name however it is packed. Nothing is ever written by such a name; one that leads out or could not be printed is refused
- * all the same, since somebody made it on purpose. Hidden files, and those that macOS adds, are not looked at.
+ * has one name however it is packed. No file is ever written under such a name; one that points outside or cannot be printed is still
+ * refused, since somebody made it on purpose. Hidden files, and those that macOS adds, are skipped.
  */
 export function entryName(stored: string): EntryName {
-  // `tar -C FOLDER .` begins each name with `./`, which in a tar of tars comes to lie in the middle.
+  // `tar -C FOLDER .` begins each name with `./`, which ends up in the middle in a tar of tars.
   const name = stored.replaceAll(/(^|\/)(?:\.\/+)+/g, '$1');
   const shown = name.slice(0, longestName).replaceAll(unprintable, '?');
   const parts = name.split('/');
-  // What was no UTF-8 has become this: a folder's file cannot be opened by such a name.
+  // Bytes that are not UTF-8 have become this character: a folder's file cannot be opened by such a name.
   if (name.includes('\ufffd')) return { refused: 'its name is not UTF-8', shown };
   if (name.length > longestName) return { refused: `its name is longer than ${longestName} characters`, shown };
   if (shown !== name) return { refused: 'its name has control characters', shown };
   if (name.startsWith('/') || /^[a-z]:[\\/]/i.test(name) || parts.includes('..')) {
-    return { refused: 'its name leads out of where it lies', shown };
+    return { refused: 'its name points outside the folder or archive', shown };
   }
   if (parts.some((part) => part.startsWith('.') || part === '__MACOSX')) return 'hidden';
   return { name };
 }
 
 /*
- * Controls, and the marks that turn the direction of writing of all that follows. Joiners, soft hyphens and a letter's own marks are
+ * Control characters, and marks that change the writing direction of all that follows. Joiners, soft hyphens and combining marks are
  * parts of words and emoji.
  */
 const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;

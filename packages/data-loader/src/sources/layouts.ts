@@ -3,11 +3,11 @@ import { isPictureName, whyNoPicture } from '../picture-formats.js';
 import type { Source, SourceFile } from './source.js';
 
 /*
- * How the data sets of the paper and of its successors lie on disk, told from their names alone. Pictures that no rule knows are
- * photographs like any others.
+ * The data sets of the paper and of its successors, recognised by the names of their files alone. Pictures that match no rule are
+ * ordinary photographs.
  */
 
-/** What a data set is divided into by its makers. */
+/** The parts into which its makers divide a data set. */
 export type Part = 'train' | 'validation' | 'test';
 export const parts: readonly Part[] = ['train', 'validation', 'test'];
 
@@ -17,10 +17,10 @@ export interface Known {
   part?: Part;
   /**
    * `derived`: made from another picture of the set: small, or upscaled by somebody. `cropped`: a photograph with its edges cut off,
-   * which counts where the set's whole ones are not there.
+   * which counts only if the set's whole ones are missing.
    */
   role: 'photograph' | 'derived' | 'cropped';
-  /** The same for a photograph and for its official LR picture at a quarter of its size. */
+  /** Equal for a photograph and its official LR picture at a quarter of its size. */
   pair?: string;
 }
 
@@ -34,7 +34,7 @@ const benchmarkNames: Record<string, string> = {
   urban100: 'Urban100',
   manga109: 'Manga109',
 };
-/** BSD100, B100 and BSDS100 are one: the test part of BSD300. */
+/** BSD100, B100 and BSDS100 are the same: the test part of BSD300. */
 const benchmarkOf = (name: string): string => benchmarkNames[name.toLowerCase()] ?? 'BSD100';
 
 /** The first that matches counts. Names begin with the folders that lead to the source. */
@@ -57,7 +57,7 @@ const rules: Rule[] = [
     ([, part]) => ({ set: 'ImageNet', part: partOf(part), role: 'photograph' }),
   ],
   [/(?:^|\/)mirflickr(?:25k)?\/(?:.*\/)?im\d+\.jpg$/i, () => ({ set: 'MirFlickr25k', role: 'photograph' })],
-  // Of the benchmarks, what others publish beside the originals: SelfExSR's, EDSR's and BasicSR's archives.
+  // What others publish beside the originals of the benchmarks: SelfExSR's, EDSR's and BasicSR's archives.
   [
     /(?:^|\/)(set5|set14|bsds?100|b100|urban100|manga109)\/(?:.*\/)?(?:image_SRF_[^4]\/|LR|[^/]*bicubic|[^/]*_SRF_\d+_(?!HR\b))/i,
     ([, name]) => ({ set: benchmarkOf(name), part: 'test', role: 'derived' }),
@@ -87,7 +87,7 @@ const div2k = (part: string, id: string, role: Known['role']): Known => ({
   pair: `${part.toLowerCase()}/${id}`,
 });
 
-/** What is known of a picture by its name with the folders that lead to it. */
+/** What a picture's name, with the folders that lead to it, says. */
 export function recognise(path: string): Known | undefined {
   for (const [pattern, known] of rules) {
     const match = pattern.exec(path);
@@ -96,11 +96,11 @@ export function recognise(path: string): Known | undefined {
   return undefined;
 }
 
-/** A source's photographs, and why its other files are none. */
+/** A source's photographs, and why its other files are left out. */
 export interface Chosen {
-  /** The data set that all of the photographs belong to, as the paper calls it, if its names are known. */
+  /** The data set that all of the photographs belong to, as the paper calls it, if the names are recognised. */
   set?: string;
-  /** The part that was chosen where there are several. */
+  /** The part that was chosen, if there are several. */
   part?: Part;
   /** In ascending order of name. */
   photographs: SourceFile[];
@@ -110,8 +110,8 @@ export interface Chosen {
 }
 
 /**
- * The photographs of a source. Of a data set that comes in several parts one is chosen: `wanted`, or the first that is there in the
- * order of `preference`. Throws `invalid` where no photograph is known to be of the wanted part.
+ * The photographs of a source. Of a data set that comes in several parts, one is chosen: `wanted`, or the first that exists in the
+ * order of `preference`. Throws `invalid` if no photograph is recognised as one of the wanted part.
  */
 export function choosePhotographs(source: Source, preference: readonly Part[], wanted?: Part | 'all'): Chosen {
   const left = [...source.unusable];
@@ -132,10 +132,10 @@ export function choosePhotographs(source: Source, preference: readonly Part[], w
     left.push({ file: file.name, reason: madeFrom(known) });
     return false;
   });
-  const there = new Set(pictures.map(({ known }) => known?.part));
-  const first = preference.find((part) => there.has(part));
+  const existing = new Set(pictures.map(({ known }) => known?.part));
+  const first = preference.find((part) => existing.has(part));
   const part = wanted === 'all' ? undefined : (wanted ?? first);
-  if (part !== undefined && !there.has(part)) throw noSuchPart(source, part, there);
+  if (part !== undefined && !existing.has(part)) throw noSuchPart(source, part, existing);
   const taken = pictures.filter(({ file, known }) => {
     if (part === undefined || known?.part === undefined || known.part === part) return true;
     left.push({ file: file.name, reason: `of the ${known.part} part` });
@@ -151,11 +151,11 @@ export function choosePhotographs(source: Source, preference: readonly Part[], w
   return { set: sets.size === 1 ? [...sets][0] : undefined, part, photographs, lr, left };
 }
 
-const madeFrom = ({ set }: Known): string => `made from a photograph of ${set}, not one`;
+const madeFrom = ({ set }: Known): string => `made from a photograph of ${set}`;
 
-function noSuchPart({ title }: Source, wanted: Part, there: ReadonlySet<Part | undefined>): FourfoldError {
-  const others = parts.filter((part) => there.has(part));
+function noSuchPart({ title }: Source, wanted: Part, existing: ReadonlySet<Part | undefined>): FourfoldError {
+  const others = parts.filter((part) => existing.has(part));
   const hint =
-    others.length > 0 ? `name the ${others.join(' or ')} part` : 'leave --part out: no parts are known of these names';
+    others.length > 0 ? `name the ${others.join(' or ')} part` : 'omit --part: these names are not of a known part';
   return new FourfoldError('invalid', `${title} has no ${wanted} part`, { hint });
 }

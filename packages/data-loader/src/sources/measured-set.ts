@@ -5,15 +5,15 @@ import { decodePicture, withName, type Picture } from '../picture.js';
 import { formatsRead } from '../picture-formats.js';
 import { choosePhotographs, type Chosen, type Part } from './layouts.js';
 import { openSource } from './open-source.js';
-import type { SourceFile } from './source.js';
+import { fileCount, type SourceFile } from './source.js';
 
-/** Pictures to measure on, and what else lies there. */
+/** Pictures to measure on, and the files left out. */
 export interface MeasuredSet extends Pick<Chosen, 'set' | 'part' | 'photographs' | 'left'> {
-  /** What people call it: the data set, or its folder or archive. */
+  /** Its usual name: that of the data set, or of its folder or archive. */
   name: string;
-  /** What errors call one of its pictures. */
+  /** A picture's name in errors. */
   title: (photograph: SourceFile) => string;
-  /** A photograph's bytes. Throws `invalid`, or what the store does, withName it. */
+  /** A photograph's bytes. Throws `invalid`, or what the store does, naming it. */
   read: (photograph: SourceFile) => Promise<Buffer>;
   /** A photograph, decoded; throws as `read` does. */
   decode: (photograph: SourceFile) => Promise<Picture>;
@@ -24,17 +24,18 @@ export interface MeasuredSet extends Pick<Chosen, 'set' | 'part' | 'photographs'
 const partsInOrder: readonly Part[] = ['test', 'validation', 'train'];
 
 /**
- * The pictures of a folder, zip, tar or `s3:` URL that are measured: by this one rule for `evaluate`, opinion tests and validation
- * during training, so that their figures are of the same pictures. Throws `invalid` where there are none, and as `openSource` does.
+ * The pictures of a folder, zip, tar or `s3:` URL that are measured. `evaluate`, opinion tests and validation during training share
+ * this rule, so that their figures are of the same pictures. Throws `invalid` if there are none, and as `openSource` does.
  */
 export async function openMeasuredSet(place: string): Promise<MeasuredSet> {
   const source = await openSource(place);
   const { set, part, photographs, left } = choosePhotographs(source, partsInOrder);
   if (photographs.length === 0) {
     await source.close();
-    const why = left.length > 0 ? `; the first of ${left.length} files, ${left[0].file}: ${left[0].reason}` : '';
+    const why =
+      left.length > 0 ? ` (${fileCount(left.length)} left out; the first: ${left[0].file}: ${left[0].reason})` : '';
     throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${why}`, {
-      hint: `name a folder, zip or tar of pictures: ${formatsRead} are read`,
+      hint: `name a folder, zip or tar of pictures: ${formatsRead} are supported`,
     });
   }
   const title = (photograph: SourceFile) => `${source.title}/${photograph.name}`;

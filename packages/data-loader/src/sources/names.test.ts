@@ -41,7 +41,7 @@ test('a folder, a zip and a tar give the same names and refuse the same, with th
     'soft\u00adhyphen.jpg',
   ].sort();
   const bad: [name: string, shown: string, reason: string][] = [
-    ['C:\\out.jpg', 'C:\\out.jpg', 'its name leads out of where it lies'],
+    ['C:\\out.jpg', 'C:\\out.jpg', 'its name points outside the folder or archive'],
     ['line\nbreak.jpg', 'line?break.jpg', 'its name has control characters'],
     ['turned\u202egpj.exe.jpg', 'turned?gpj.exe.jpg', 'its name has control characters'],
     ['\ufffd.jpg', '\ufffd.jpg', 'its name is not UTF-8'],
@@ -64,7 +64,7 @@ test('a folder, a zip and a tar give the same names and refuse the same, with th
   }
 });
 
-test('names that are no UTF-8: CP437 in a zip without the flag, refused everywhere else', async () => {
+test('names that are not UTF-8: CP437 in a zip without the flag, refused everywhere else', async () => {
   const latin = Buffer.from('caf\xe9.jpg', 'latin1');
   const left = [['caf\ufffd.jpg', 'its name is not UTF-8']];
   const inFolder = join(folder, 'photos');
@@ -73,7 +73,7 @@ test('names that are no UTF-8: CP437 in a zip without the flag, refused everywhe
   expect(await listed(inFolder)).toEqual({ names: ['good.jpg'], left });
   const tar = await tarOf({ 'cafe.jpg': bytes });
   latin.copy(tar, tar.indexOf('cafe.jpg'));
-  // The header's checksum, of all its bytes: of this one there is more.
+  // The header's checksum is the sum of its bytes: correct it for the changed one.
   const sum = parseInt(tar.toString('latin1', 148, 154), 8) + 0xe9 - 'e'.charCodeAt(0);
   tar.write(sum.toString(8).padStart(6, '0'), 148);
   await writeFile(join(folder, 'photos.tar'), tar);
@@ -82,13 +82,13 @@ test('names that are no UTF-8: CP437 in a zip without the flag, refused everywhe
   expect((await listed(await writeRawZip(join(folder, 'dos.zip'), dos, bytes))).names).toEqual(['caf\u00e9.jpg']);
 });
 
-test('backslashes are slashes in zips of Windows; two files of one name count once, wherever they lie', async () => {
+test('backslashes are slashes in zips of Windows; two files with one name count once, wherever they lie', async () => {
   const windows = ['dir\\a.jpg', 'b.jpg'].map((name) => ({ name, isFlagged: true, host: 0 as const }));
   await writeRawZip(join(folder, 'photos.zip'), windows, bytes);
   expect((await listed(join(folder, 'photos.zip'))).names).toEqual(['b.jpg', 'dir/a.jpg']);
   await writeFolder(join(folder, 'photos'), filesOf(['dir/a.jpg', 'c.jpg']));
   expect(await listed(folder)).toEqual({
     names: ['photos/b.jpg', 'photos/c.jpg', 'photos/dir/a.jpg'],
-    left: [['photos/dir/a.jpg', 'a second entry of this name']],
+    left: [['photos/dir/a.jpg', 'a second entry with this name']],
   });
 });

@@ -13,8 +13,8 @@ import { openZipSource } from './zip-source.js';
 const archiveName = /\.(zip|tar|tgz|tar\.gz)$/i;
 
 /**
- * The files of a folder (with those of archives that lie in it), of a zip, tar or tgz, or of an `s3:` URL. Nothing is unpacked.
- * Throws `not-found`, `invalid` for a file that is none of these, `corrupt` for a damaged archive.
+ * The files of a folder (with those of archives in it), of a zip, tar or tgz, or of an `s3:` URL. Nothing is unpacked. Throws
+ * `not-found`, `invalid` for any other file, `corrupt` for a damaged archive.
  */
 export async function openSource(place: string, onListing?: OnListing): Promise<Source> {
   if (parseS3Url(place)) return openStoreSource(place);
@@ -36,7 +36,7 @@ export async function openSource(place: string, onListing?: OnListing): Promise<
 const openArchive = (path: string, title: string, onListing?: OnListing): Promise<Source> =>
   /\.zip$/i.test(path) ? openZipSource(path, title, onListing) : openTarSource(path, title, onListing);
 
-/** A folder's files; an archive in it counts as a folder of its name. */
+/** A folder's files; an archive in it counts as a folder of the same name. */
 async function openFolderSource(folder: string, onListing?: OnListing): Promise<Source> {
   const listing = createListing();
   const archives: Source[] = [];
@@ -47,11 +47,11 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
     const names = await listFiles(folder);
     const prepared = await preparedDatasets(folder, names);
     listing.unusable.push(
-      ...prepared.map((file) => ({ file, reason: 'a dataset that fourfold has prepared, no photographs' })),
+      ...prepared.map((file) => ({ file, reason: 'a dataset prepared by fourfold, not photographs' })),
     );
     const unfinished = await unfinishedFolders(folder, names);
     listing.unusable.push(
-      ...unfinished.map((file) => ({ file, reason: 'what fourfold has begun to write, no photographs' })),
+      ...unfinished.map((file) => ({ file, reason: 'unfinished output of fourfold, not photographs' })),
     );
     const left = new Set([...prepared, ...unfinished]);
     for (const name of names) {
@@ -76,7 +76,7 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
   return { title: `folder ${folder}`, context: basename(resolve(folder)), files: listing.files(), unusable, close };
 }
 
-/** The folders among these files' that hold a prepared dataset: its tiles are parts of photographs, and may be of these here. */
+/** The folders of these files that hold a prepared dataset: its tiles are parts of photographs, perhaps of these. */
 async function preparedDatasets(folder: string, names: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const name of names.filter((name) => basename(name) === manifestKey)) {
@@ -85,7 +85,7 @@ async function preparedDatasets(folder: string, names: readonly string[]): Promi
   return found;
 }
 
-/** The folders that a command of ours was interrupted in: what it has left are not pictures of the user's. */
+/** The folders in which a command of ours was interrupted: its files are not the user's pictures. */
 async function unfinishedFolders(folder: string, names: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const name of names.filter((name) => basename(name) === unfinishedKey)) {
@@ -101,7 +101,7 @@ const readOrReason = (path: string): Promise<Buffer> =>
 
 async function openStoreSource(url: string): Promise<Source> {
   if (archiveName.test(url)) {
-    throw new FourfoldError('invalid', `${url}: archives are read from the disks of this machine alone`, {
+    throw new FourfoldError('invalid', `${url}: archives are read only from this machine's disks`, {
       hint: 'download it, or store its pictures one by one',
     });
   }

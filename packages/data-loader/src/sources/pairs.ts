@@ -3,7 +3,7 @@ import { decodePicture } from '../picture.js';
 
 /** How an official LR picture differs from ours. */
 export interface PairDifference {
-  /** Values (a channel of a pixel) that differ, of how many; all of them where the sizes do. */
+  /** Values (channels of pixels) that differ, of how many; all of them if the sizes differ. */
   values: number;
   of: number;
   /** In grey levels. */

@@ -10,7 +10,7 @@ import type { Part } from './layouts.js';
 import { pngOf, realPicture, realPictures, writeFolder, writeTar, writeZip, type Files } from './test-archives.js';
 
 /*
- * `--part`: of a data set that comes in several parts one is prepared, whatever it lies in.
+ * `--part`: of a data set that comes in several parts, one is prepared, from folders as from archives.
  */
 
 let folder: string;
@@ -54,7 +54,7 @@ async function div2k(change: (id: string, lr: Picture) => Picture | Buffer): Pro
     files[`DIV2K_${part}_HR/${id}.png`] = await pngOf(hr);
     const encoded = Buffer.isBuffer(lr) ? lr : await pngOf(lr);
     files[`DIV2K_${part}_LR_bicubic/X4/${id}x4.png`] = encoded;
-    // LR of other sizes and of unknown kernels are no pairs of ours.
+    // LR of other sizes and of unknown kernels are not pairs.
     files[`DIV2K_${part}_LR_bicubic/X2/${id}x2.png`] = encoded;
     files[`DIV2K_${part}_LR_unknown/X4/${id}x4.png`] = encoded;
   }
@@ -89,7 +89,7 @@ describe.each(places)('DIV2K in a %s', (_kind, write) => {
       pairs: { equal: 3, different: [] },
     });
     expect(validation.left).toContainEqual({ file: 'DIV2K_train_HR/0001.png', reason: 'of the train part' });
-    const derived = validation.left.filter(({ reason }) => reason === 'made from a photograph of DIV2K, not one');
+    const derived = validation.left.filter(({ reason }) => reason === 'made from a photograph of DIV2K');
     expect(derived).toHaveLength(3 * divided.length);
 
     expect(await prepared(place, 'all')).toMatchObject({
@@ -101,7 +101,7 @@ describe.each(places)('DIV2K in a %s', (_kind, write) => {
 });
 
 describe('DIV2K', () => {
-  it('of the validation pairs, those that are not ours are listed with what is wrong', async () => {
+  it('validation pairs that differ from ours are listed with what is wrong', async () => {
     const place = await writeFolder(join(folder, 'DIV2K'), await div2k(spoiled));
     const [first, second] = await Promise.all([realPicture(2), realPicture(3)]);
     const lrOf = (id: number) => `DIV2K_valid_LR_bicubic/X4/0${id}x4.png`;
@@ -135,7 +135,7 @@ describe('DIV2K', () => {
     expect((await prepared(place)).pairs).toEqual({ equal: 2, different: [] });
   });
 
-  it('where only the validation part lies, it is taken unless another is asked for, which is not there', async () => {
+  it('if only the validation part exists, it is taken; another one is refused', async () => {
     const whole = Object.entries(await div2k(unchanged));
     const zips = ['DIV2K_valid_HR', 'DIV2K_valid_LR_bicubic'];
     for (const name of zips) {
@@ -173,7 +173,7 @@ describe.each(places)('ImageNet in a %s', (_kind, write) => {
     expect((await prepared(place, 'all')).taken).toHaveLength(8);
   });
 
-  it('the validation pictures alone, as the official tar has them, and in a folder a class', async () => {
+  it('only the validation pictures, as the official tar has them, and in one folder per class', async () => {
     const flat = imageNet.validation.map((name) => name.replace('val/', ''));
     const pictures = await realPictures(flat);
     const report = await prepared(await write('ILSVRC2012_img_val', pictures));
@@ -186,11 +186,11 @@ describe.each(places)('ImageNet in a %s', (_kind, write) => {
 });
 
 describe('other sets', () => {
-  it('a part is refused where the names tell of none', async () => {
+  it('a part is refused if the names are of none', async () => {
     const files = await realPictures(['mirflickr/im1.jpg', 'mirflickr/im2.jpg']);
     const place = await writeZip(join(folder, 'mirflickr25k.zip'), files);
     expect(await refusal(place, 'validation')).toMatch(
-      /mirflickr25k\.zip has no validation part; leave --part out: no/,
+      /mirflickr25k\.zip has no validation part; omit --part: these names/,
     );
     expect((await prepared(place, 'all')).taken).toHaveLength(2);
   });

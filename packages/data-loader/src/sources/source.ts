@@ -4,37 +4,40 @@ import { FourfoldError } from '@fourfold/common';
 export interface SourceFile {
   name: string;
   sizeBytes: number;
-  /** The file's bytes. Throws `invalid` with the reason alone. */
+  /** The file's bytes. Throws `invalid` with only the reason. */
   read(): Promise<Buffer>;
 }
 
-/** Files that are read where they lie: of a folder, of a zip, of a tar. */
+/** Files of a folder, a zip or a tar that are read in place. */
 export interface Source {
-  /** What errors call it. */
+  /** Its name in errors. */
   title: string;
-  /** Folders that lead to it, as far as their names may say what it is: the archive's or the folder's own, and the one folder in it. */
+  /** The folder names that may say what it is: the archive's or the folder's own, and that of the only folder in it. */
   context: string;
   /** In ascending order of name. */
   files: SourceFile[];
-  /** What can be seen to be of no use without reading it, with the reason. */
+  /** Files that are known to be unusable without reading them, with the reason. */
   unusable: { file: string; reason: string }[];
   close(): Promise<void>;
 }
 
-/** Bytes of archives that were looked at, of how many. */
+/** How much of an archive has been listed, of how much: bytes of a tar, entries of a zip. */
 export type OnListing = (done: number, total: number) => void;
 
-/** The largest file that is taken out of an archive: it is held in memory. */
+/** The largest file that is read from an archive: it is held in memory. */
 export const largestEntryBytes = 256 * 2 ** 20;
 
-/** Why an entry of this size is not read, if so. */
+/** Why an entry of this size is not read; undefined if it is. */
 export const tooLarge = (sizeBytes: number): string | undefined =>
   sizeBytes > largestEntryBytes
     ? `too large: ${sizeBytes} bytes, at most ${largestEntryBytes} are read from an archive`
     : undefined;
 
-/** That an archive cannot be used; `where` says which of its entries, and what is wrong there. */
+/** The error for an archive that cannot be used; `where` names the entry and what is wrong with it. */
 export const damagedArchive = (title: string, where: string, cause?: unknown): FourfoldError =>
   new FourfoldError('corrupt', `${title} is damaged: ${where}`, { hint: 'fetch the archive again', cause });
+
+/** `1 file`, `2 files`. */
+export const fileCount = (count: number): string => `${count} ${count === 1 ? 'file' : 'files'}`;
 
 export const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);

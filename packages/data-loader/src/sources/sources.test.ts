@@ -98,7 +98,7 @@ describe('DIV2K', () => {
     return join(folder, 'DIV2K');
   }
 
-  it('is read from its zips; official LR pictures are compared bit for bit, and not trained on', async () => {
+  it('is read from its zips; official LR pictures are compared bit for bit, but not trained on', async () => {
     const place = await writeDiv2k((lr) => {
       lr[5] ^= 2;
       lr[300] += lr[300] > 200 ? -3 : 3;
@@ -118,7 +118,7 @@ describe('DIV2K', () => {
         },
       ],
     });
-    const derived = 'made from a photograph of DIV2K, not one';
+    const derived = 'made from a photograph of DIV2K';
     expect(left).toEqual([
       { file: 'DIV2K_train_LR_bicubic_X4/X4/0001x4.png', reason: derived },
       { file: 'DIV2K_train_LR_bicubic_X4/X4/0002x4.png', reason: derived },
@@ -129,7 +129,7 @@ describe('DIV2K', () => {
     ]);
   });
 
-  it('gives the same shards unpacked; the other part when asked for', async () => {
+  it('gives the same shards unpacked, and the other part on request', async () => {
     const place = await writeDiv2k(() => undefined);
     const fromZips = await prepared(place);
     const fromFolders = await prepared(join(folder, 'unpacked'));
@@ -197,14 +197,14 @@ describe('other data sets', () => {
     await writeFolder(folder, await realPictures([...names, 'Set14/GTmod12/zebra.png']));
     const whole = ['original/baby.png', 'original/bird.png'];
     expect(await chosen(join(folder, 'Set5'))).toEqual({ set: 'Set5', part: 'test', names: whole });
-    // Of another set the whole ones are not there.
+    // Of another set, the whole ones are missing.
     const inBoth = ['Set14/GTmod12/zebra.png', ...whole.map((name) => `Set5/${name}`)];
     expect((await chosen(folder)).names).toEqual(inBoth);
   });
 });
 
-describe('archives that nobody should trust', () => {
-  it('a tar that is cut off, in an entry, in one of a tar in it, or between two, is refused by that entry', async () => {
+describe('untrusted archives', () => {
+  it('a tar that is cut off in an entry, in an entry of an inner tar, or between two, is refused, naming the entry', async () => {
     const classes: Files = {};
     for (const name of ['n01440764', 'n01443537']) {
       classes[`${name}.tar`] = await tarOf(await realPictures([`${name}_1.JPEG`, `${name}_2.JPEG`]));
@@ -219,15 +219,15 @@ describe('archives that nobody should trust', () => {
       /^\S+train\.tar is damaged: it is cut off in n01443537\/n01443537_2\.JPEG; fetch the archive again$/,
     );
     expect(await cutTo(512 + classes['n01440764.tar'].length)).toMatch(
-      /^\S+train\.tar is damaged: it is cut off behind n01440764\/n01440764_2\.JPEG; .*$/,
+      /^\S+train\.tar is damaged: it is cut off after n01440764\/n01440764_2\.JPEG; .*$/,
     );
     const damaged = Buffer.from(whole);
     damaged.fill(0x55, 512 + classes['n01440764.tar'].length, 1024 + classes['n01440764.tar'].length);
     await writeFile(path, damaged);
-    expect(await refusal(path)).toMatch(/ what follows n01440764\/n01440764_2\.JPEG is no tar entry; fetch/);
+    expect(await refusal(path)).toMatch(/ what follows n01440764\/n01440764_2\.JPEG is not a tar entry; fetch/);
   });
 
-  it('a zip or tgz that is cut off is refused; a damaged picture in a zip is left out by its name', async () => {
+  it('a zip or tgz that is cut off is refused; a damaged picture in a zip is left out and named', async () => {
     const path = await writeZip(
       join(folder, 'photos.zip'),
       await realPictures(['a/one.jpg', 'a/two.jpg', 'a/three.png']),
@@ -250,13 +250,13 @@ describe('archives that nobody should trust', () => {
     expect(await refusal(tgz)).toMatch(/photos\.tgz is damaged: it cannot be unpacked: unexpected end of file; fetch/);
   });
 
-  it('names that lead out are left out and nothing is written by them; two of one name count once', async () => {
+  it('names that point outside are left out and nothing is written under them; two of one name count once', async () => {
     const good = await realPictures(['good.jpg', '../../out.jpg', '/root.jpg', 'line\nbreak.jpg']);
     const { taken, left } = await prepared(await writeTar(join(folder, 'hostile.tar'), good));
     expect(taken.map(({ file }) => file)).toEqual(['good.jpg']);
     expect(left).toEqual([
-      { file: '../../out.jpg', reason: 'its name leads out of where it lies' },
-      { file: '/root.jpg', reason: 'its name leads out of where it lies' },
+      { file: '../../out.jpg', reason: 'its name points outside the folder or archive' },
+      { file: '/root.jpg', reason: 'its name points outside the folder or archive' },
       { file: 'line?break.jpg', reason: 'its name has control characters' },
     ]);
     const twice = Buffer.concat([
@@ -266,7 +266,7 @@ describe('archives that nobody should trust', () => {
     await writeFile(join(folder, 'twice.tar'), twice);
     expect((await prepared(join(folder, 'twice.tar'))).left).toContainEqual({
       file: 'good.jpg',
-      reason: 'a second entry of this name',
+      reason: 'a second entry with this name',
     });
   });
 
@@ -279,7 +279,7 @@ describe('archives that nobody should trust', () => {
     expect((await prepared(path)).left).toEqual([
       { file: 'bomb.png', reason: 'too large: 2147483647 bytes, at most 268435456 are read from an archive' },
     ]);
-    // One that says less than it unpacks to.
+    // One that declares less than it unpacks to.
     bytes.writeUInt32LE(100, bytes.lastIndexOf('bomb.png') - 22);
     await writeFile(path, bytes);
     const [{ file, reason }] = (await prepared(path)).left;
@@ -304,18 +304,18 @@ describe('archives that nobody should trust', () => {
     expect((await openStore(images).list('linked/b')).map(({ key }) => key)).toEqual(['linked/b.jpg']);
   });
 
-  it('a dataset among the photographs is left out, its tiles are no photographs', async () => {
+  it('a dataset among the photographs is left out: its tiles are not photographs', async () => {
     const images = await writeFolder(join(folder, 'images'), await realPictures(['a.jpg', 'b.jpg']));
     const store = openStore(join(folder, 'v1'));
     expect((await prepared(images, { store, tile: 200 })).taken).toHaveLength(2);
     await rename(join(folder, 'v1'), join(images, 'v1'));
     const again = await prepared(images);
     expect(again.taken.map(({ file }) => file)).toEqual(['a.jpg', 'b.jpg']);
-    expect(again.left).toEqual([{ file: 'v1', reason: 'a dataset that fourfold has prepared, no photographs' }]);
-    expect(await refusal(join(images, 'v1'))).toMatch(/a dataset that fourfold has prepared/);
+    expect(again.left).toEqual([{ file: 'v1', reason: 'a dataset prepared by fourfold, not photographs' }]);
+    expect(await refusal(join(images, 'v1'))).toMatch(/a dataset prepared by fourfold/);
   });
 
-  it('a file that is no archive is refused', async () => {
+  it('a file that is not an archive is refused', async () => {
     await writeFolder(folder, { 'photo.jpg': textFile, 'photos.zip': textFile, 'photos.tar': textFile });
     expect(await refusal(join(folder, 'photo.jpg'))).toMatch(
       /photo\.jpg is neither a folder nor a zip, tar or tgz; name/,

@@ -9,7 +9,7 @@ import { entryName, withoutCommonFolder } from './entry-name.js';
 import { createListing, type Listing } from './listing.js';
 import { damagedArchive, tooLarge, type OnListing, type Source } from './source.js';
 
-/** What a tar lies in: a file, or the memory into which a small one was unpacked. */
+/** Where a tar's bytes are: in a file, or in memory if it was unpacked. */
 interface TarBytes {
   sizeBytes: number;
   stream(): Readable;
@@ -17,15 +17,14 @@ interface TarBytes {
   close(): Promise<void>;
 }
 
-/** A gzip cannot be read from the middle, so that a `.tgz` is held in memory; no data set of larger ones is known. */
+/** A gzip cannot be read from the middle, so a `.tgz` is held in memory; no known data set has larger ones. */
 const largestUnpackedBytes = 2 ** 30;
 const streamBytes = 1 << 20;
 const block = 512;
 
 /**
- * The tar or tgz of a path; tars in it are looked into (ImageNet: one a class), their names count as folders. All of it is
- * passed through once to find its entries, which are then read where they lie. Throws `corrupt` naming the entry at which it is
- * cut off or damaged.
+ * The tar or tgz of a path; tars in it are opened too (ImageNet: one per class), and their names count as folders. One pass finds
+ * all entries, which are then read in place. Throws `corrupt` naming the entry at which it is cut off or damaged.
  */
 export async function openTarSource(path: string, title: string, onListing?: OnListing): Promise<Source> {
   const packed = /\.(tgz|gz)$/i.test(path);
@@ -44,18 +43,18 @@ export async function openTarSource(path: string, title: string, onListing?: OnL
   }
 }
 
-/** A tar that passes through, and what is found meanwhile. */
+/** A pass through a tar, and what it has found. */
 interface Passing extends Pick<Source, 'title'> {
   bytes: TarBytes;
   onListing?: OnListing;
   listing: Listing;
-  /** The entry that was looked at last, for errors. */
+  /** The entry seen last, for errors. */
   last: string;
   /** Where the last of the outermost entries ends. */
   end: number;
 }
 
-/** Note the entries of a tar that begins at `base` of the bytes; `folder` goes before their names. */
+/** List the entries of a tar that begins at byte `base`; `folder` goes before their names. */
 async function listTar(body: Readable, passing: Passing, { base, folder }: { base: number; folder: string }) {
   const { bytes, listing } = passing;
   const extract = tar.extract();
@@ -63,7 +62,7 @@ async function listTar(body: Readable, passing: Passing, { base, folder }: { bas
   body.pipe(extract as unknown as Writable);
   try {
     for await (const entry of extract) {
-      // Where an entry's data begin, behind all of its headers; the types do not know it.
+      // `byteOffset` is where an entry's data begin, after all of its headers; the types lack it.
       const { name: stored, size = 0, type, byteOffset } = entry.header as typeof entry.header & { byteOffset: number };
       const offset = base + byteOffset;
       const found = entryName(folder + stored);
@@ -93,13 +92,13 @@ async function listTar(body: Readable, passing: Passing, { base, folder }: { bas
 async function checkEnd({ bytes, title, last, end }: Passing): Promise<void> {
   const mark = end + block <= bytes.sizeBytes ? await bytes.read(bytes.sizeBytes - block, block) : undefined;
   if (!mark || mark.some((byte) => byte !== 0)) {
-    throw damagedArchive(title, `it is cut off behind ${last}; the mark at a tar's end is missing`);
+    throw damagedArchive(title, `it is cut off after ${last}; its end mark is missing`);
   }
 }
 
 function brokenTar({ title, last }: Passing, cause: unknown): FourfoldError {
   const cutOff = describeError(cause).includes('Unexpected end');
-  return damagedArchive(title, cutOff ? `it is cut off in ${last}` : `what follows ${last} is no tar entry`);
+  return damagedArchive(title, cutOff ? `it is cut off in ${last}` : `what follows ${last} is not a tar entry`);
 }
 
 async function openFile(path: string): Promise<TarBytes> {
@@ -116,7 +115,7 @@ async function openFile(path: string): Promise<TarBytes> {
 async function readAt(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await handle.read(bytes, 0, length, offset);
-  if (bytesRead !== length) throw new FourfoldError('invalid', 'cut short in the tar while it was used');
+  if (bytesRead !== length) throw new FourfoldError('invalid', 'the tar was truncated while in use');
   return bytes;
 }
 
@@ -133,7 +132,7 @@ async function unpack(path: string, title: string): Promise<TarBytes> {
       sizeBytes += piece.length;
       if (sizeBytes > largestUnpackedBytes) {
         throw new FourfoldError('invalid', `${title} unpacks to more than ${largestUnpackedBytes} bytes`, {
-          hint: 'gunzip it first; a tar is read where it lies',
+          hint: 'gunzip it first; a tar is read in place',
         });
       }
     }

@@ -20,7 +20,7 @@ const encode = ({ data, width, height }: Picture, format: 'jpg' | 'png'): Promis
 
 const photographs = ['chelsea.png', 'astronaut.png', 'rocket.jpg', 'moose.jpg', 'petra.jpg', 'bison.jpg', 'crab.jpg'];
 
-/** The corner of a real photograph, another one for each number. */
+/** The corner of a real photograph, a different one for each index. */
 export const realPicture = (index: number, width = 120 + 4 * index, height = 100): Promise<Picture> =>
   photographCorner(`train/${photographs[index % photographs.length]}`, width, height);
 
@@ -58,7 +58,7 @@ export async function writeTar(path: string, files: Files): Promise<string> {
   return path;
 }
 
-/** Write a zip; of what is no picture, the entries are compressed. */
+/** Write a zip; entries other than JPEGs are compressed. */
 export async function writeZip(path: string, files: Files): Promise<string> {
   const zip = new ZipFile();
   for (const [name, bytes] of Object.entries(files)) zip.addBuffer(bytes, name, { compress: !/\.jpg$/.test(name) });

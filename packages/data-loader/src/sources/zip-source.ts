@@ -11,7 +11,7 @@ import { damagedArchive, tooLarge, type OnListing, type Source } from './source.
 
 const inflate = promisify(inflateRaw);
 
-/** The zip of a path. Its directory is read at once, entries when they are asked for. Throws `corrupt`. */
+/** The zip of a path. Its directory is read at once, entries on demand. Throws `corrupt`. */
 export async function openZipSource(path: string, title: string, onListing?: OnListing): Promise<Source> {
   const zip = await openPromise(path, { lazyEntries: true, autoClose: false, decodeStrings: false }).catch(
     (cause: unknown) => {
@@ -55,12 +55,12 @@ async function listZip(zip: ZipFile, handle: FileHandle, title: string, onListin
 }
 
 const utf8Flag = 0x800;
-/** Hosts, as a zip's directory numbers them, that know slashes alone: a backslash is a letter there. */
+/** Hosts, as a zip's directory numbers them, that use only slashes: a backslash is an ordinary character there. */
 const slashHosts = [3, 19];
 
 /**
- * An entry's name. What is UTF-8 is taken for it, flag or no flag, since many programs leave the flag out; the rest is CP437, as
- * the format says. Programs of Windows write backslashes between folders.
+ * An entry's name. Valid UTF-8 is taken for UTF-8 with or without the flag, since many programs omit the flag; the rest is CP437, as
+ * the format says. Windows programs write backslashes between folders.
  */
 function storedName({ generalPurposeBitFlag, fileNameRaw, extraFields, versionMadeBy }: Entry): string {
   const flags = isUtf8(fileNameRaw) ? generalPurposeBitFlag | utf8Flag : generalPurposeBitFlag;
@@ -69,8 +69,8 @@ function storedName({ generalPurposeBitFlag, fileNameRaw, extraFields, versionMa
 }
 
 /**
- * Reads an entry; keeps what that takes and no more, since there may be a million. The library's own streams are not used: they go
- * on reading when one is given up.
+ * Reads an entry; keeps only what that needs, since there may be a million. The library's own streams are not used: they keep
+ * reading after they are abandoned.
  */
 function readerOf(zip: ZipFile, handle: FileHandle, whole: Entry): () => Promise<Buffer> {
   const { relativeOffsetOfLocalHeader, compressedSize, uncompressedSize, compressionMethod, crc32: checksum } = whole;
@@ -79,9 +79,9 @@ function readerOf(zip: ZipFile, handle: FileHandle, whole: Entry): () => Promise
     const { fileDataStart } = await zip.readLocalFileHeaderPromise(place, { minimal: true });
     const stored = Buffer.alloc(compressedSize);
     const { bytesRead } = await handle.read(stored, 0, compressedSize, fileDataStart);
-    if (bytesRead !== compressedSize) throw new Error('cut short while it was used');
+    if (bytesRead !== compressedSize) throw new Error('truncated while in use');
     if (compressionMethod === 0) return stored;
-    if (compressionMethod !== 8) throw new Error(`compression method ${compressionMethod} is not known`);
+    if (compressionMethod !== 8) throw new Error(`unknown compression method ${compressionMethod}`);
     return inflate(stored, { maxOutputLength: Math.max(uncompressedSize, 1) });
   };
   return async () => {
