@@ -63,7 +63,7 @@ test.each([
 
 test('an existing run is not started again', async () => {
   const before = await contents(base.folder);
-  await expectFailure(startTrain(base), 2, /run local exists already, up to checkpoint 00000004-0001.*--resume/);
+  await expectFailure(startTrain(base), 2, /run local already exists, up to checkpoint 00000004-0001.*--resume/);
   expect(await contents(base.folder)).toEqual(before);
 });
 

@@ -175,7 +175,7 @@ describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which
     browser = await openBrowser();
     await browser.page.goto(`http://${await addressOf(coordinator)}/`);
     await expect.poll(() => text('#state'), waiting).toBe('waiting for workers');
-    expect(await text('#workers')).toMatch(/^No worker is here/);
+    expect(await text('#workers')).toMatch(/^No worker is connected/);
     expect(await browser.page.locator('#validation').isVisible()).toBe(false);
     startWorkers(run, 5, 1);
     expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual({ code: 0, signal: null });

@@ -64,7 +64,7 @@ test('the run goes on from its newest term’s checkpoint, whatever an older one
   expect(newest).toMatch(/-0002$/);
   expect(others).not.toContain(late);
   const listed = await fourfold(['checkpoints', 'ls', run.store.url]);
-  expect(listed.stdout).toMatch(new RegExp(`${late} .*superseded: a newer term than 1 had already gone on`));
+  expect(listed.stdout).toMatch(new RegExp(`${late} .*superseded: a newer term than 1 had already resumed`));
   const third = startCoordinator(run, '--resume', ...alert);
   const resumed = await third.waitFor(({ event }) => event === 'resumed', 'the resumption');
   expect(resumed['checkpoint']).toBe(newest);

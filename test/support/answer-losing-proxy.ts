@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 
 /**
- * A TCP proxy on the loopback interface before an HTTP server. Of the requests whose first line matches it passes the first
- * one on, waits until it is answered, and cuts the connection instead of passing the answer back.
+ * A TCP proxy on the loopback interface, in front of an HTTP server. It forwards the first request whose first line
+ * matches, waits until it is answered, and cuts the connection instead of returning the answer.
  */
 export async function startAnswerLosingProxy(port: number, requestLine: RegExp) {
   let lost = 0;
@@ -16,7 +16,7 @@ export async function startAnswerLosingProxy(port: number, requestLine: RegExp) 
       upstream.write(data);
     });
     upstream.on('data', (data) => {
-      // What asks the client for the body, while the request goes on.
+      // An interim answer asks the client for the body; the request continues.
       const isInterim = data.toString('latin1').startsWith('HTTP/1.1 100');
       if (!loses || isInterim) return client.write(data);
       lost++;

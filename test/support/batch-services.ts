@@ -17,14 +17,14 @@ import { expect } from 'vitest';
 import { withEnvironment } from './environment.js';
 import { photographs, startFourfold, type LogEvent, type Process } from './process.js';
 
-/** A dataset of several shards, and all that tests of data-loaders start from it. */
+/** A dataset of several shards, and what tests of data-loaders start with it. */
 export interface BatchBed {
   manifest: DatasetManifest;
-  /** The dataset's place. */
+  /** The dataset's object store. */
   dataset: ObjectStore;
   config: RunConfig;
   configPath: string;
-  /** The batches as a worker without NATS makes them. */
+  /** Makes the batches as a worker without NATS does. */
   local: { batch(iteration: number, replica: number): Promise<Batch> };
   /** A `fourfold data-loader` that announces itself; `settings` are `key=value` of its config. */
   startLoader(settings?: string[], args?: string[]): Promise<Process & { id: string }>;
@@ -33,7 +33,7 @@ export interface BatchBed {
   remove(): Promise<void>;
 }
 
-/** `toEqual` looks at bytes one by one, which keeps this process from reading answers for seconds. */
+/** `toEqual` compares bytes one by one, which keeps this process from reading answers for seconds. */
 export function expectSameBatch(batch: Batch, expected: Batch): void {
   const { hr, lr, ...rest } = expected;
   expect(batch).toMatchObject(rest);
@@ -45,7 +45,7 @@ export interface Client {
   events: LogEvent[];
 }
 
-/** Nobody is late on a busy machine, where a test is not about lateness. */
+/** Unless a test is about lateness, nobody is late, even on a busy machine. */
 const lateMs = 30_000;
 
 const raw = (dataset: string) => ({
@@ -99,13 +99,13 @@ export async function prepareBatchBed(): Promise<BatchBed> {
   };
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its events. */
 function recorder(events: LogEvent[]): Logger {
   const record = (fields: LogEvent) => void events.push(fields);
   return { debug: record, info: record, warn: record, error: record } as unknown as Logger;
 }
 
-/** Everything that is asked of any data-loader, as somebody else who is connected to NATS sees it. */
+/** All requests to any data-loader, as seen by another NATS client. */
 export async function observeRequests(nats: LocalNats): Promise<{
   connection: NatsConnection;
   requests: { loader: string; replica: number; iteration: number }[];

@@ -9,14 +9,15 @@ export interface BrowserPage {
   page: Page;
   /** Errors and warnings of the console, uncaught errors. */
   problems: string[];
-  /** Show every page at another size, as a person does who zooms. */
+  /** Show every page at another zoom, as a user would set it. */
   zoom(factor: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Start the machine's browser with a new, empty profile; it asks nobody but the pages that a test opens. With `pixelRatio`, as
- * on a display of so many pixels to one of CSS: Playwright's own emulation resamples pictures, and displays do not.
+ * Start the machine's browser with a new, empty profile; it connects only to the pages that a test opens. With
+ * `pixelRatio`, as on a display with that many pixels to a CSS pixel: Playwright's own emulation resamples pictures,
+ * and displays do not.
  */
 export async function openBrowser({ pixelRatio }: { pixelRatio?: number } = {}): Promise<BrowserPage> {
   const profile = await mkdtemp(join(tmpdir(), 'fourfold-browser-'));
@@ -46,7 +47,7 @@ export async function openBrowser({ pixelRatio }: { pixelRatio?: number } = {}):
     problems,
     async zoom(factor) {
       const settings = await context.newPage();
-      // Its settings are the only place where a script can: DevTools emulates a ratio, and tells the page nothing of it.
+      // Only the browser's settings let a script zoom: DevTools emulates a ratio without the page noticing.
       await settings.goto('chrome://settings/appearance');
       await settings.evaluate(`new Promise((done) => chrome.settingsPrivate.setDefaultZoom(${factor}, done))`);
       await settings.close();

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 
-/** An authority of one's own. */
+/** A certificate authority for tests. */
 export interface Authority {
   name: string;
   certificate: x509.X509Certificate;
@@ -24,7 +24,9 @@ export async function createAuthority(name: string): Promise<Authority> {
   return { name, keys, certificate: await x509.X509CertificateGenerator.createSelfSigned(options) };
 }
 
-/** Write an identity for 127.0.0.1 into a folder; returns the variables that name it and its files. */
+/**
+ * Write an identity for 127.0.0.1 into a folder. Returns the environment variables that name its files, and the files.
+ */
 export async function writeIdentity(folder: string, authority: Authority, name: string) {
   const keys = await newKeys();
   const certificate = await x509.X509CertificateGenerator.create({

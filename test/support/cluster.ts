@@ -12,7 +12,7 @@ import {
 import { photographs, startFourfold, type Process } from './process.js';
 import { startS3Gate, type S3Gate } from './s3-gate.js';
 
-/** A coordinator, the proxy by which its workers reach it, and the gate by which it reaches MinIO. */
+/** A coordinator, the proxy through which its workers reach it, and the gate through which it reaches MinIO. */
 export interface Office {
   process: Process;
   proxy: DelayingProxy;
@@ -20,35 +20,35 @@ export interface Office {
 }
 
 export interface StrangerOptions {
-  /** Change the environment that such a part has in the cluster. */
+  /** Changes the environment that the cluster gives such a part. */
   environment?: (environment: Record<string, string>) => Record<string, string>;
   /** A command that runs its last arguments. */
   wrapper?: string[];
 }
 
 /**
- * A run on a whole cluster: real servers with certificates everywhere, one process a part, and between all of them a proxy that
- * can delay, stop and break connections.
+ * A run on a whole cluster: real servers, certificates everywhere, a process for each part, and proxies between them
+ * that can delay, stop and break connections.
  */
 export interface Cluster {
   servers: ClusterServers;
   proxies: { nats: DelayingProxy; minio: DelayingProxy };
-  /** Those that live, and have lived. */
+  /** All coordinators, including dead ones. */
   coordinators: Office[];
-  /** All parts that live, and have lived. */
+  /** All parts, including dead ones. */
   processes: Process[];
   workers: Set<Process>;
   loaders: Set<Process>;
   startCoordinator(...args: string[]): Promise<Office>;
-  /** A gate before MinIO, which is closed with the cluster. */
+  /** Start a gate in front of MinIO; it is closed with the cluster. */
   startGate(): Promise<S3Gate>;
   startWorker: (...args: string[]) => Process;
   startLoader: (...args: string[]) => Process;
-  /** Start a part that is none of the cluster's: with another environment, on another machine. */
+  /** Start a part outside the cluster: with another environment, on another machine. */
   startStranger(role: PartRole, options: StrangerOptions, ...args: string[]): Process;
   /** A temporary folder that is removed with the cluster. */
   folder: string;
-  /** Run `fourfold ARGS` beside it, with the environment of a whole run. */
+  /** Run `fourfold ARGS` beside the cluster, with the environment of a whole run. */
   run(...args: string[]): Process;
   /** URL of the run in MinIO. */
   runUrl: string;
@@ -56,7 +56,7 @@ export interface Cluster {
 }
 
 export interface ClusterOptions {
-  /** The run's config in YAML, without dataset, store and what is about batches. */
+  /** The run's config in YAML, without `dataset`, `store` and `batches`. */
   config: string;
   name: string;
   roundTripMs?: number;

@@ -1,13 +1,13 @@
-/** What CI does about a command of a page. */
+/** How CI checks a command of a page. */
 export type CommandCase = { command: RegExp } & (
   | {
-      /** What is run: the page's text, shortened. */
+      /** The command to run: the page's text, shortened. */
       run: (text: string) => string;
-      /** What it then says. */
+      /** What it must print. */
       says: RegExp;
     }
   | {
-      /** A file that runs it, and what must stand there. */
+      /** A file that runs it, and what the file must contain. */
       by: [file: string, words: RegExp];
     }
   | {
@@ -18,19 +18,19 @@ export type CommandCase = { command: RegExp } & (
 
 const asItIs = (text: string) => text;
 const with_ = (more: string) => (text: string) => `${text} ${more}`;
-/** A net and a schedule so small that a whole run takes seconds. */
+/** Networks and a schedule so small that a whole run takes seconds. */
 const tinyNets =
   '--set generator.channels=4 --set generator.blocks=1 --set discriminator.channels=4 --set discriminator.dense=8';
 const tinyRun = `${tinyNets} --set data.globalBatch=2 --set data.windowPictures=4 --set workers.backend=wasm --set workers.precision=f32 --scale-schedule 0.000001`;
 /** It starts a MinIO of its own. */
 const withoutS3 = 'env -u FOURFOLD_S3_ENDPOINT -u FOURFOLD_S3_ACCESS_KEY -u FOURFOLD_S3_SECRET_KEY';
 const cluster =
-  'wants a cluster with nodes that run containers; the same calls are made to a real API server by test/kubernetes.test.ts';
-const engine = 'wants a container engine; deploy/docker/src checks Dockerfile and Compose files';
-const pytorch = 'wants a Python with PyTorch, NumPy and Pillow';
-const setsVariables = 'sets variables for what comes after it on the page; here the test sets them';
+  'needs a cluster with nodes that run containers; test/kubernetes.test.ts makes the same calls to a real API server';
+const engine = 'needs a container engine; deploy/docker/src checks Dockerfile and Compose files';
+const pytorch = 'needs a Python with PyTorch, NumPy and Pillow';
+const setsVariables = 'sets variables for later commands of the page; here the test sets them';
 
-/** In the order in which they are looked at: the first that matches a command is its case. */
+/** In order: the first that matches a command is its case. */
 export const commandCases: readonly CommandCase[] = [
   // What people do first.
   { command: /^npm run demo$/, by: ['test/demo.test.ts', /'demo', '--quick'/] },
@@ -53,7 +53,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npm run soak /, by: ['test/soak.test.ts', /npm run soak/] },
   { command: /^npm run chaos$/, by: ['test/chaos.test.ts', /npm run chaos/] },
   { command: /^npm run dashboards$/, by: ['deploy/grafana/src/dashboards.test.ts', /dashboardFiles/] },
-  { command: /^npm run dashboards:draw /, cannot: 'wants a Prometheus that has scraped a run for minutes' },
+  { command: /^npm run dashboards:draw /, cannot: 'needs a Prometheus that has scraped a run for minutes' },
   { command: /^npm run conformance /, by: ['packages/tfjs-torch/src/conformance.test.ts', /conformance/] },
   { command: /^npx fourfold doctor$/, run: asItIs, says: /backend wasm/ },
   // One machine.

@@ -12,13 +12,13 @@ import {
 } from '@fourfold/common';
 
 export interface Corruption {
-  /** What becomes of a worker's message on its way to the coordinator. */
+  /** Changes a worker's message on its way to the coordinator. */
   message?: (message: WorkerMessage) => WorkerMessage;
-  /** What becomes of a chunk of a gradient. */
+  /** Changes a chunk of a gradient. */
   chunk?: (chunk: Chunk) => Chunk;
 }
 
-/** A proxy between one worker and its coordinator, for messages and gradients, that makes the worker a bad one. */
+/** A proxy between one worker and its coordinator that corrupts messages and gradients. */
 export async function startCorruptingProxy(
   coordinator: string,
   { message: changeMessage = (message) => message, chunk: changeChunk = (chunk) => chunk }: Corruption,

@@ -6,7 +6,7 @@ const deploy = new URL('../../deploy/', import.meta.url);
 export const alertsPath = fileURLToPath(new URL('prometheus/alerts.yaml', deploy));
 export const alertTestsPath = fileURLToPath(new URL('prometheus/alerts.test.yaml', deploy));
 
-/** The alert rules with their times so short that a test can wait for them: ten minutes become ten seconds. */
+/** The alert rules with times short enough for a test: ten minutes become ten seconds. */
 export const hastyAlerts = (): string =>
   readFileSync(alertsPath, 'utf8')
     .replaceAll('[1h:1m]', '[60s:1s]')
@@ -19,7 +19,10 @@ interface DashboardJson {
   panels: { title: string; targets?: { expr: string }[] }[];
 }
 
-/** Every expression of the dashboards, with what Grafana would fill in: any run where there are no namespaces, and rates over ten seconds. */
+/**
+ * Every expression of the dashboards, with Grafana's variables filled in: any run, no namespaces, and rates over ten
+ * seconds.
+ */
 export const dashboardExpressions = (): [where: string, expression: string][] =>
   readdirSync(new URL('grafana/dashboards/', deploy)).flatMap((file) => {
     const text = readFileSync(new URL(`grafana/dashboards/${file}`, deploy), 'utf8');

@@ -12,13 +12,13 @@ export interface DocumentedCommand {
   text: string;
 }
 
-/** How a line of a block begins that is a command, and not what it prints, a table of commands, or a file. */
+/** How a command's line begins in a block, as opposed to output, a table of commands, or a file. */
 const starts = /^(npx|npm|node|fourfold|kubectl|docker|git|export|python3?|openssl|for|\.) /;
-/** In the text: what somebody would paste. The bare name of a command is none. */
+/** In running text: what a reader would paste. The bare name of a command does not count. */
 const pasted =
   /^(npx fourfold|npm (run|test|ci)|node [^ ]+\.mjs|(kubectl|docker) .+ .*[./]|fourfold [a-z]+ (.* )?(-|[^ ]*[./]))/;
 
-/** Every command that the pages of the repository print: in blocks, fenced or indented, and in the text. */
+/** Every command that the pages of the repository print: in blocks, fenced or indented, and in running text. */
 export function documentedCommands(): DocumentedCommand[] {
   const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: repository, encoding: 'utf8' }).trim().split('\n');
   return pages.flatMap((page) => commandsOf(page, readFileSync(join(repository, page), 'utf8')));
@@ -70,7 +70,7 @@ export function commandsOf(page: string, text: string): DocumentedCommand[] {
     let command = line.trim();
     while (command.endsWith('\\')) command = `${command.slice(0, -1)} ${lines[++i].trim()}`;
     heredoc = /<<'?(\w+)'?/.exec(command)?.[1];
-    // Two spaces in a row come before what a table of commands says about them.
+    // In a table of commands, two spaces precede the description.
     if (starts.test(command) && !/^fourfold [a-z |-]+ {2,}\S/.test(command)) add(begun, command);
   }
   endProse();

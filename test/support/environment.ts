@@ -1,4 +1,4 @@
-/** Do something with these variables in the environment; afterwards it is as before. */
+/** Run `act` with these variables in the environment, then restore it. */
 export function withEnvironment<T>(variables: Record<string, string>, act: () => T): T {
   const before = { ...process.env };
   Object.assign(process.env, variables);

@@ -6,7 +6,7 @@ import { sha256 } from '@fourfold/common';
 import type { Cluster } from './cluster.js';
 import { fourfold, photographs } from './process.js';
 
-/** SHA-256 of a checkpoint's weights, and which checkpoint it is. */
+/** SHA-256 of a checkpoint's weights, and its iteration and term. */
 export interface FinalWeights {
   checkpoint: string;
   generator: string;
@@ -40,7 +40,7 @@ async function succeed(...args: string[]): Promise<string> {
   return stdout.trim();
 }
 
-/** What a config (as for `startCluster`) trains on one worker, with a folder for everything and no servers. */
+/** The result of a config (as for `startCluster`) on one worker, with folders and no servers. */
 export const weightsOfOneWorker = (config: string): Promise<FinalWeights> =>
   inTemporaryFolder(async (folder) => {
     const dataset = join(folder, 'dataset');
@@ -52,7 +52,7 @@ export const weightsOfOneWorker = (config: string): Promise<FinalWeights> =>
     return weightsIn(fileURLToPath(url), url.split('/').at(-1) as string);
   });
 
-/** The newest checkpoint of a cluster's run, as other deployments get it. */
+/** The newest checkpoint of a cluster's run, pulled as other deployments do. */
 export const pulledWeights = (cluster: Cluster): Promise<FinalWeights> =>
   inTemporaryFolder(async (folder) => {
     const pull = cluster.run('checkpoints', 'pull', `${cluster.runUrl}/latest`, folder, '--json');

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /**
- * A TCP proxy on the loopback interface before an HTTP server. The first request whose first line matches is held until it is
- * released; all others pass.
+ * A TCP proxy on the loopback interface, in front of an HTTP server. It holds the first request whose first line
+ * matches until it is released; all others pass.
  */
 export async function startHoldingProxy(port: number, requestLine: RegExp) {
   const sockets = new Set<Socket>();
@@ -43,7 +43,7 @@ export async function startHoldingProxy(port: number, requestLine: RegExp) {
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
-    /** Resolves when the request has come. */
+    /** Resolves when the request has arrived. */
     held,
     release,
     close() {

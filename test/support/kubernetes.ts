@@ -15,7 +15,7 @@ import { startFourfold } from './process.js';
 
 export const deployFolder = fileURLToPath(new URL('../../deploy/k8s/', import.meta.url));
 
-/** The objects that Kustomize makes of a folder in deploy/k8s. */
+/** The objects that Kustomize builds from a folder in deploy/k8s. */
 export async function kustomize(path: string): Promise<KubernetesObject[]> {
   const { stdout } = await promisify(execFile)(requireProgram('kustomize'), ['build', join(deployFolder, path)], {
     maxBuffer: 16 * 2 ** 20,
@@ -23,7 +23,7 @@ export async function kustomize(path: string): Promise<KubernetesObject[]> {
   return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);
 }
 
-/** Objects of `deploy/k8s`, moved from the namespace that is theirs into another one. */
+/** Objects of `deploy/k8s`, moved from their namespace into another. */
 export const inNamespace = (objects: readonly KubernetesObject[], namespace: string): KubernetesObject[] =>
   JSON.parse(
     JSON.stringify(objects)
@@ -31,7 +31,7 @@ export const inNamespace = (objects: readonly KubernetesObject[], namespace: str
       .replaceAll(/("kind":"Namespace","metadata":{[^}]*},"name":)"fourfold"/g, `$1"${namespace}"`),
   ) as KubernetesObject[];
 
-/** A real API server with what tests do to it. */
+/** A real API server, and what tests do with it. */
 export type TestKubernetes = Awaited<ReturnType<typeof startTestKubernetes>>;
 
 export async function startTestKubernetes() {
@@ -51,32 +51,34 @@ export async function startTestKubernetes() {
   return {
     ...cluster,
     core,
-    /** Server-side apply; rejects with the API server's own words. */
+    /** Server-side apply; rejects with the API server's message. */
     apply,
     /** Delete an object, and what it owns. */
     remove: (object: KubernetesObject) => send(server, 'DELETE', object),
-    /** A node that kwok plays, with so many GPUs. */
+    /** A node simulated by kwok, with `gpus` GPUs. */
     async addNode(name: string, gpus: number): Promise<void> {
       const capacity = { cpu: '64', memory: '512Gi', pods: '110', ...(gpus > 0 && { 'nvidia.com/gpu': `${gpus}` }) };
       await core.createNode({ body: { metadata: { name }, status: { capacity, allocatable: capacity } } });
     },
-    /** Have no more pods put on a node, or again. */
+    /** Cordon a node, or uncordon it. */
     async closeNode(name: string, closed: boolean): Promise<void> {
       const node = await core.readNode({ name });
       await core.replaceNode({ name, body: { ...node, spec: { ...node.spec, unschedulable: closed } } });
     },
-    /** Evict a pod, as draining its node does; rejects where a budget refuses it. */
+    /** Evict a pod, as draining its node does; rejects if a disruption budget refuses it. */
     async evict({ metadata }: V1Pod): Promise<void> {
       const { name, namespace } = metadata as { name: string; namespace: string };
       await core.createNamespacedPodEviction({ name, namespace, body: { metadata: { name, namespace } } });
     },
-    /** A namespace that admits what is restricted, and nothing else. */
+    /** A namespace that enforces the `restricted` pod security level. */
     async addNamespace(name: string): Promise<void> {
       const enforced = { 'pod-security.kubernetes.io/enforce': 'restricted' };
       await core.createNamespace({ body: { metadata: { name, labels: enforced } } });
       await core.createNamespacedServiceAccount({ namespace: name, body: { metadata: { name: 'fourfold-run' } } });
     },
-    /** Define the custom resources that the overlays use; `pattern` selects files of them, `change` is made to each. */
+    /**
+     * Define the custom resources that the overlays use; `pattern` selects their files, `change` is applied to each.
+     */
     async defineResources(pattern: RegExp, change = (object: KubernetesObject) => object): Promise<void> {
       const names = (await readdir(customResourcesFolder())).filter((name) => pattern.test(name));
       const texts = names.map((name) => readFile(join(customResourcesFolder(), name), 'utf8'));
@@ -84,7 +86,7 @@ export async function startTestKubernetes() {
       const objects = documents.map((document) => document.toJS() as KubernetesObject | null);
       await Promise.all(objects.flatMap((object) => (object ? [apply(change(object))] : [])));
     },
-    /** Pods of a part of a run that are not going away. */
+    /** Pods of a part of a run that are not terminating. */
     async podsOf(namespace: string, run: string, role: string): Promise<V1Pod[]> {
       const labelSelector = `app.kubernetes.io/instance=${run},app.kubernetes.io/component=${role}`;
       const { items } = await core.listNamespacedPod({ namespace, labelSelector });
@@ -101,7 +103,7 @@ export async function startTestKubernetes() {
       });
       return (await Promise.all(lists)).flat();
     },
-    /** Say of a pod that its process has ended, as a kubelet would. */
+    /** Report that a pod's process has ended, as a kubelet would. */
     async endPod(pod: V1Pod, exitCode: number): Promise<void> {
       const [{ name: container, image = '' }] = pod.spec?.containers ?? [];
       const { name, namespace } = pod.metadata as { name: string; namespace: string };
@@ -119,7 +121,7 @@ export async function startTestKubernetes() {
         body: { ...(await core.readNamespacedPod({ name, namespace })), status: { ...pod.status, ...status } },
       });
     },
-    /** Write a config for a cluster; returns its path, in which `file` stands for the name. */
+    /** Write a config for a cluster; returns its path. `file` is the file's name. */
     async writeConfig(name: string, more = '', file = name): Promise<string> {
       const path = join(folder, `${file}.yaml`);
       const places = 'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats }\n';
@@ -130,7 +132,7 @@ export async function startTestKubernetes() {
     fourfold: (...args: string[]) => runFourfold(cluster.kubeconfig, args),
     /** Start `fourfold logs --follow ARGS`. */
     follow: (...args: string[]) => startFourfold(['logs', '--follow', ...args], [], { KUBECONFIG: cluster.kubeconfig }),
-    /** What runs `fourfold ARGS` as a service account, in its namespace. */
+    /** Returns a function that runs `fourfold ARGS` as a service account, in its namespace. */
     async fourfoldAs(namespace: string, name: string) {
       const body = { spec: { audiences: [], expirationSeconds: 3600 } };
       const { status } = await core.createNamespacedServiceAccountToken({ name, namespace, body });
@@ -164,7 +166,7 @@ interface Server {
   token: string;
 }
 
-/** As kubectl does it: the client's own serializer leaves out what it does not know, such as `x-kubernetes-list-type`. */
+/** As kubectl does: the client's own serializer omits unknown fields, such as `x-kubernetes-list-type`. */
 async function send(
   { url, authority, token }: Server,
   method: 'PATCH' | 'DELETE',

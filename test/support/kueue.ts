@@ -7,17 +7,20 @@ import { vi } from 'vitest';
 import type { TestKubernetes } from './kubernetes.js';
 
 /*
- * Kueue's controller beside a test's cluster, as its own manifests have it: it makes certificates, puts them into a Secret and into what
- * the API server asks it by.
+ * Kueue's controller beside a test's cluster, configured as in its own manifests: it makes certificates and puts them
+ * into a Secret and into the definitions by which the API server calls it.
  */
 
 const namespace = 'kueue-system';
 const secret = 'kueue-webhook-server-cert';
 const service = 'kueue-webhook-service';
-/** Whose definitions Kueue's certificates go into. */
+/** The kinds whose definitions get Kueue's certificates. */
 const converted = ['localqueues', 'clusterqueues', 'workloads', 'cohorts', 'multikueueclusters'];
 
-/** Define Kueue's resources, start its controller and let it admit Jobs. Resolves when it is asked about every new one. */
+/**
+ * Define Kueue's resources, start its controller and let it admit Jobs. Resolves when the API server calls it for every
+ * new Job.
+ */
 export async function startKueue(kubernetes: TestKubernetes, gates: readonly string[]): Promise<void> {
   const { apply, core } = kubernetes;
   const [port] = await freePorts(1);
@@ -29,14 +32,14 @@ export async function startKueue(kubernetes: TestKubernetes, gates: readonly str
   );
   await core.createNamespace({ body: { metadata: { name: namespace } } });
   await core.createNamespacedSecret({ namespace, body: { metadata: { name: secret } } });
-  // Nothing routes to a Service's own address here.
+  // Nothing routes to a Service's cluster address here.
   const spec = { type: 'ExternalName', externalName: 'localhost' };
   await core.createNamespacedService({ namespace, body: { metadata: { name: service }, spec } });
   for (const object of admission(client)) await apply(object);
   await kubernetes.startKueue(port, (folder) => mountSecret(core, folder), gates);
 }
 
-/** What a kubelet does: the Secret's files in a folder, as soon as it has any. */
+/** Write the Secret's files into a folder as soon as it has any, as a kubelet does. */
 async function mountSecret(core: TestKubernetes['core'], folder: string): Promise<void> {
   const files = await vi.waitFor(
     async () => {
@@ -55,7 +58,7 @@ function withConversion(definition: KubernetesObject, clientConfig: object): Kub
   return { ...definition, spec: { ...spec, conversion } } as KubernetesObject;
 }
 
-/** Of Kueue's admission what Jobs need. */
+/** The part of Kueue's admission that Jobs need. */
 function admission(client: (path: string) => object): KubernetesObject[] {
   const webhook = (verb: 'mutate' | 'validate', operations: string[]) => ({
     name: `${verb}-job.kueue.example`,

@@ -19,12 +19,12 @@ export interface LocalRun {
 export interface LocalRuns {
   /** A new run. */
   create(name: string): Promise<LocalRun>;
-  /** A copy of a run with all that it has written, which can be damaged without harm to others. */
+  /** A copy of a run with everything that it has written, which a test may damage. */
   copy(run: LocalRun, name: string): Promise<LocalRun>;
   remove(): Promise<void>;
 }
 
-/** Runs of a few short iterations: an `mse` phase, then a `gan` phase, a checkpoint each two iterations. */
+/** Runs of a few short iterations: an `mse` phase, then a `gan` phase, a checkpoint every two iterations. */
 export async function prepareLocalRuns(iterations: number): Promise<LocalRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-local-'));
   const dataset = join(folder, 'dataset');
@@ -75,7 +75,7 @@ export const startTrain = (run: LocalRun, ...args: string[]): Process =>
 /** What the parts of a run have logged so far. */
 export async function logOf(run: LocalRun): Promise<LogEvent[]> {
   const text = await readFile(join(run.folder, 'train.log'), 'utf8').catch(() => '');
-  // The last line may be on its way yet.
+  // The last line may be incomplete.
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
   return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogEvent);
 }
@@ -91,7 +91,7 @@ export async function logged(run: LocalRun, condition: (event: LogEvent) => bool
 
 const isProgress = (line: string) => / it\/s/.test(line) || /^(coordinator|worker): /.test(line);
 
-/** The process ends with this code and says why on one line, besides its progress. */
+/** Expect the process to end with this code and to say why on one line, apart from its progress. */
 export async function expectFailure(process: Process, code: number, reason: RegExp): Promise<void> {
   const exit = await process.exit;
   const lines = process.errors.filter((line) => !isProgress(line));

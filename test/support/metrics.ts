@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { requireProgram } from '@fourfold/local-servers';
 
-/** A value that Prometheus has, and its labels. */
+/** A value in Prometheus, and its labels. */
 export interface Sample {
   labels: Record<string, string>;
   value: number;
 }
 
-/** Evaluate an expression in Prometheus; one sample for each of its series. */
+/** Evaluate an expression in Prometheus; returns a sample for each series. */
 export async function query(prometheusUrl: string, expression: string): Promise<Sample[]> {
   const response = await fetch(`${prometheusUrl}/api/v1/query?query=${encodeURIComponent(expression)}`);
   const answer = (await response.json()) as {
@@ -27,7 +27,7 @@ export async function get(address: string, path: string): Promise<{ status: numb
 
 const nameOf = (line: string): string => /^(?:# (?:HELP|TYPE) )?(\w+)/.exec(line)?.[1] ?? '';
 
-/** Of a process's metrics those that are ours. */
+/** The metrics of a process that are fourfold's own. */
 export const ownMetrics = (text: string): string =>
   text
     .split('\n')
@@ -44,11 +44,11 @@ export function seriesOf(text: string): { name: string; labels: Record<string, s
   });
 }
 
-/** Have `promtool check metrics` look at a text of metrics; what it says, and its exit code. */
+/** Run `promtool check metrics` on a text of metrics; returns its output and exit code. */
 export const checkMetrics = (text: string): Promise<{ code: number | null; said: string }> =>
   runPromtool(['check', 'metrics'], text);
 
-/** Run promtool; what it says, and its exit code. */
+/** Run promtool; returns its output and exit code. */
 export async function runPromtool(args: string[], input = ''): Promise<{ code: number | null; said: string }> {
   const promtool = spawn(requireProgram('promtool'), args);
   let said = '';

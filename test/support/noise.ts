@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { randomStream } from '@fourfold/common';
 
 /*
- * What may come to an open port: nonsense, and the beginnings of things that make sense. All of it from a seed.
+ * What may arrive at an open port: nonsense, and the beginnings of valid requests. All of it from a seed.
  */
 
 export interface NoiseOptions {
@@ -16,7 +16,7 @@ export interface NoiseOptions {
   signal?: AbortSignal;
 }
 
-/** Connections to one address: those that were taken, and those that were not since nobody listens. */
+/** Connections to one address: accepted ones, and refused ones, where nobody listens. */
 export interface Noise {
   taken: number;
   refused: number;
@@ -25,12 +25,12 @@ export interface Noise {
 type Random = ReturnType<typeof randomStream>;
 
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-/** How long a connection is left open, for what the server does with it. */
+/** How long a connection stays open, for the server to react. */
 const openMs = 300;
 
 /**
- * Open connections to `addresses` (host:port, 127.0.0.1 alone), several a second to each, and send what no fourfold process
- * would. Resolves when the time is over.
+ * Open connections to `addresses` (host:port, 127.0.0.1 alone), several a second to each, and send what a fourfold
+ * process never would. Resolves after `seconds`.
  */
 export async function throwNoise(
   addresses: readonly string[],
@@ -59,7 +59,7 @@ function portOf(address: string): number {
   return Number(port);
 }
 
-/** Connect, send, wait a moment, and go without a goodbye. Resolves with whether somebody listens. */
+/** Connect, send, wait a moment, and go without a goodbye. Resolves with whether anyone listens. */
 async function sendOnce(port: number, bytes: Buffer): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   let isTaken = false;
@@ -80,7 +80,7 @@ const makers: ((random: Random) => Buffer)[] = [
   (random) => bytesOf(random, 1 + random.below(4096)),
   // The beginning of HTTP/2, then nonsense.
   (random) => Buffer.concat([preface, bytesOf(random, random.below(512))]),
-  // A connection that is in order, then a frame that ends before its length.
+  // A valid connection, then a frame that is shorter than its length says.
   (random) => {
     const frame = frameOf(random.below(12), random.below(256), random.below(8), bytesOf(random, 200));
     return Buffer.concat([preface, settings, frame.subarray(0, random.below(frame.length))]);
@@ -94,7 +94,7 @@ const makers: ((random: Random) => Buffer)[] = [
         frameOf(random.below(12), random.below(256), random.below(4), bytesOf(random, random.below(64))),
       ),
     ]),
-  // Calls of fourfold's methods, with a message that is nonsense, or is cut off.
+  // Calls of fourfold's methods with a nonsensical or truncated message.
   (random) => {
     const message = bytesOf(random, 1 + random.below(300));
     return callOf(methods[random.below(methods.length)], message, message.length);
@@ -103,23 +103,23 @@ const makers: ((random: Random) => Buffer)[] = [
     const message = bytesOf(random, 1 + random.below(300));
     return callOf(methods[random.below(methods.length)], message, message.length + random.below(1000));
   },
-  // A message that is larger than any may be, by its own words.
+  // A message that claims to be larger than any may be.
   (random) => callOf(methods[random.below(methods.length)], bytesOf(random, 100), 0xffff_ffff),
-  // A message that holds nothing, which protobuf takes for one.
+  // An empty message, which is valid protobuf.
   (random) => callOf(methods[random.below(methods.length)], Buffer.alloc(0), 0),
-  // A Join of another run, whose Register may be cut off in the middle of a field.
+  // A Join of another run, whose Register may be truncated in the middle of a field.
   (random) => {
     const cut = register.subarray(0, 2 + random.below(register.length - 1));
     return callOf(methods[0], cut, cut.length);
   },
   // The beginning of TLS.
   (random) => Buffer.concat([Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]), bytesOf(random, random.below(400))]),
-  // HTTP/1, for those who speak it: a request that does not end, one that is none, one that asks for what is not there.
+  // HTTP/1, for servers that speak it: an unfinished request, an invalid one, and one for a path that does not exist.
   () => Buffer.from('GET / HTTP/1.1\r\nhost: localhost\r\nx-header: '),
   (random) =>
     Buffer.from(`GET /${bytesOf(random, 40).toString('hex')}/%00../../etc/passwd HTTP/1.1\r\nhost: a\r\n\r\n`),
   (random) => Buffer.concat([Buffer.from('POST / HTTP/1.1\r\ncontent-length: 99\r\n\r\n'), bytesOf(random, 50)]),
-  // Requests that fourfold, Prometheus and S3 clients make, cut off.
+  // Requests of fourfold, Prometheus and S3 clients, truncated.
   (random) => cutOff('GET /metrics HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\n\r\n', random),
   (random) => cutOff('PUT /bucket/object?partNumber=1 HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n12345', random),
   // The beginning of NATS.
@@ -155,7 +155,7 @@ function frameOf(type: number, flags: number, stream: number, payload: Buffer): 
   return Buffer.concat([head, payload]);
 }
 
-/** A gRPC call with one message that says of itself that it is `length` bytes long. */
+/** A gRPC call with one message that claims to be `length` bytes long. */
 function callOf(path: string, message: Buffer, length: number): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(length, 1);

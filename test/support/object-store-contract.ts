@@ -16,7 +16,7 @@ export function testObjectStore(root: () => ObjectStore): void {
   const fresh = () => root().at(`tests/${randomUUID()}`);
   const keysOf = async (store: ObjectStore, prefix: string) => (await store.list(prefix)).map(({ key }) => key);
 
-  test('an object comes back as it was put, until it is replaced or removed', async () => {
+  test('an object reads back as it was put, until it is replaced or removed', async () => {
     const store = fresh();
     await store.put('runs/a/one', Buffer.from([0, 255, 10]));
     expect(await store.get('runs/a/one')).toEqual(Buffer.from([0, 255, 10]));
@@ -32,7 +32,7 @@ export function testObjectStore(root: () => ObjectStore): void {
     });
   });
 
-  test('a large object, whole and from a place in it on', async () => {
+  test('a large object, whole and from an offset', async () => {
     const store = fresh();
     const body = Buffer.alloc((40 << 20) + 5);
     for (let at = 0; at + 4 < body.length; at += 1021) body.writeUInt32LE(at, at);
@@ -47,7 +47,7 @@ export function testObjectStore(root: () => ObjectStore): void {
     await expect(store.read('nothing')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  test('of many puts with ifAbsent at once one wins, and its object stays', async () => {
+  test('of many simultaneous puts with ifAbsent one wins, and its object stays', async () => {
     const store = fresh();
     const bodies = Array.from({ length: 8 }, (_, i) => `body ${i}`);
     const outcomes = await Promise.allSettled(bodies.map((body) => store.put('term', body, { ifAbsent: true })));
@@ -59,20 +59,20 @@ export function testObjectStore(root: () => ObjectStore): void {
     }
   });
 
-  test('a put that may only create is honoured, which a trial shows that leaves nothing', async () => {
+  test('a put that may only create is honoured, as a trial that leaves nothing shows', async () => {
     const store = fresh();
     await checkConditionalPuts(store);
     expect(await store.list('')).toEqual([]);
   });
 
-  test('coordinators that claim at once get terms of their own', async () => {
+  test('coordinators that claim simultaneously get different terms', async () => {
     const store = fresh();
     const terms = await Promise.all([1, 2, 3, 4].map((port) => claimTerm(store, `127.0.0.1:${port}`)));
     expect(terms.map(({ term }) => term).sort()).toEqual([1, 2, 3, 4]);
     expect(await newestTerm(store)).toEqual(terms.find(({ term }) => term === 4));
   });
 
-  test('a reader sees the whole of one object or of another, never a part', async () => {
+  test('a reader sees the whole of the old object or of the new, never a part', async () => {
     const store = fresh();
     const bodies = [Buffer.alloc(2 << 20, 'a'), Buffer.alloc(1 << 20, 'b')];
     await store.put('object', bodies[0]);
@@ -98,7 +98,7 @@ export function testObjectStore(root: () => ObjectStore): void {
     expect(await fresh().list('')).toEqual([]);
   });
 
-  test('a command fills a place of its own, goes on after an interruption, and leaves alone what is somebody’s', async () => {
+  test('a command fills its own output folder, continues after an interruption, and leaves somebody’s files alone', async () => {
     const store = fresh();
     await (await openOutputFolder(store, { inputs: [] })).put('shard-000007.tar', 'half of a dataset');
     const out = await openOutputFolder(store, { inputs: [] });
@@ -112,7 +112,7 @@ export function testObjectStore(root: () => ObjectStore): void {
     await expect(openOutputFolder(fresh(), { inputs: [root().url] })).rejects.toMatchObject({ code: 'invalid' });
   });
 
-  test('tidying a folder takes away no object', async () => {
+  test('tidying a folder removes no object', async () => {
     const store = fresh();
     for (const key of ['a/1', 'a/b/2', 'ab/3', 'c']) await store.put(key, key);
     for (const key of ['a', 'a/b', 'nothing']) await store.tidyFolder(key);

@@ -3,17 +3,18 @@ import { dirname, join } from 'node:path';
 import type { KubernetesObject, V1ConfigMap, V1Container, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
 
 /*
- * A rendered pod as a process of this machine: its command, arguments, environment and mounts are those of the YAML. What differs
- * is what a cluster would give it: an address of its own, which here is one of the loopback interface, and folders for its mounts.
+ * A rendered pod as a process of this machine, with the command, arguments, environment and mounts of the YAML. Only
+ * what a cluster would provide differs: its own address, here one of the loopback interface, and folders for its
+ * mounts.
  */
 
-/** What a cluster knows. */
+/** The state of a cluster. */
 export interface PodWorld {
   /** All objects of the kustomization. */
   objects: readonly KubernetesObject[];
   /** By name: what each file holds. */
   secrets: Record<string, Record<string, string>>;
-  /** Of Services by name: the address of the one pod behind it. */
+  /** By Service name: the address of its only pod. */
   services: Record<string, string>;
   /** Where mounts are made. */
   folder: string;
@@ -29,11 +30,11 @@ export interface PodProcess {
 /** The template of a workload by kind and name. */
 export function templateOf(objects: readonly KubernetesObject[], kind: string, name: string): V1PodTemplateSpec {
   const found = objects.find((object) => object.kind === kind && object.metadata?.name === name);
-  if (!found) throw new Error(`there is no ${kind} ${name}`);
+  if (!found) throw new Error(`${kind} ${name} does not exist`);
   return (found as unknown as { spec: { template: V1PodTemplateSpec } }).spec.template;
 }
 
-/** Make a pod's mounts, and say how its container's process is to be started. */
+/** Make a pod's mounts; returns how to start its container's process. */
 export async function podProcess(
   world: PodWorld,
   template: V1PodTemplateSpec,
@@ -61,7 +62,7 @@ export async function podProcess(
   return { command, environment: Object.fromEntries(translated) as Record<string, string>, container };
 }
 
-/** What stands in the YAML, in one pass, as what it is on this machine. */
+/** Replace paths and addresses of the YAML by this machine's, in one pass. */
 function createTranslation({ services }: PodWorld, address: string, mounts: ReadonlyMap<string, string>) {
   const paths = [...mounts.keys()].sort((a, b) => b.length - a.length);
   const names = Object.keys(services);
@@ -88,7 +89,7 @@ function filesOf({ objects, secrets }: PodWorld, { volumes = [] }: V1PodSpec, na
   const items = (configMap ?? secret)?.items ?? Object.keys(source).map((key) => ({ key, path: key }));
   return Object.fromEntries(
     items.map(({ key, path }) => {
-      if (source[key] === undefined) throw new Error(`volume ${name} wants ${key}, which is not there`);
+      if (source[key] === undefined) throw new Error(`volume ${name} needs ${key}, which is missing`);
       return [path, source[key]];
     }),
   );
@@ -121,6 +122,6 @@ function environmentOf(
   return environment;
 }
 
-/** `$(NAME)`, as Kubernetes has it: in commands, and in the values of variables that come after NAME. */
+/** Expand `$(NAME)` as Kubernetes does: in commands, and in the values of variables defined after NAME. */
 const expand = (text: string, environment: Record<string, string>): string =>
   text.replaceAll(/\$\((\w+)\)/g, (_, name: string) => environment[name]);

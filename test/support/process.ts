@@ -16,12 +16,12 @@ export interface Process {
   events: LogEvent[];
   /** Everything on stdout. */
   output: () => string;
-  /** Lines on stderr that are no log lines. */
+  /** Lines on stderr that are not log lines. */
   errors: string[];
-  /** What it has logged so far at the level that people run it with. */
+  /** What it has logged so far at the default level. */
   loggedBytes: () => number;
   exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** The first event, past or to come, that fulfils the condition; rejects when the process ends without it. */
+  /** The first event, past or future, that meets the condition; rejects if the process ends without it. */
   waitFor(condition: (event: LogEvent) => boolean, what: string, timeoutMs?: number): Promise<LogEvent>;
 }
 
@@ -29,8 +29,8 @@ const pinoInfo = 30;
 const running = new Set<ChildProcess>();
 
 /**
- * Start `fourfold ARGS` with debug logs; through `wrapper`, a command that runs its last arguments, and with `environment` on
- * top of this process's.
+ * Start `fourfold ARGS` with debug logs, through `wrapper`, a command that runs its last arguments, and with
+ * `environment` added to this process's.
  */
 export function startFourfold(
   args: string[],
@@ -101,7 +101,7 @@ export async function fourfold(args: string[]): Promise<{ code: number | null; s
   return { code, stdout: output(), stderr: errors.join('\n') };
 }
 
-/** Kill whatever a test left behind, frozen processes, too. */
+/** Kill everything that a test left behind, including frozen processes. */
 export async function killAll(): Promise<void> {
   const left = [...running];
   for (const child of left) child.kill('SIGKILL');

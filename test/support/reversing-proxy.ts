@@ -11,8 +11,8 @@ import {
 } from '@fourfold/common';
 
 /**
- * A proxy between workers and their coordinator that forces arrivals into reverse order: it holds every half's answers
- * back until all replicas have one, then passes them on from the last replica to the first.
+ * A proxy between workers and their coordinator that reverses the order of arrival: it holds every half's answers until
+ * all replicas have one, then forwards them from the last replica to the first.
  */
 export async function startReversingProxy(
   coordinator: string,

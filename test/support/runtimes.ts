@@ -8,13 +8,13 @@ import { homedir } from 'node:os';
 import { extname, join } from 'node:path';
 
 /*
- * Exported models as others run them: with the packages of `npm run setup:runtimes`, which know nothing of fourfold.
+ * Exported models as users run them: with the packages of `npm run setup:runtimes`, which know nothing of fourfold.
  */
 
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold');
 const packages = join(cache, 'runtimes', 'node_modules');
 
-/** Whether `npm run setup:runtimes` has put the npm packages there. */
+/** Whether `npm run setup:runtimes` has installed the npm packages. */
 export const hasRuntimes = existsSync(join(cache, 'runtimes', 'made-of.json'));
 
 /** 8-bit RGB, row by row. */
@@ -39,7 +39,9 @@ const scripts = {
     };`,
 };
 
-/** Upscale pictures by an exported model in a Node.js process of its own; `model` is a file, or for TensorFlow.js a URL. */
+/**
+ * Upscale pictures with an exported model in a separate Node.js process; `model` is a file, or a URL for TensorFlow.js.
+ */
 export async function upscaleInNode(runtime: keyof typeof scripts, model: string, pictures: Pixels[]) {
   const script = `
     const [model, pictures] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
@@ -94,7 +96,7 @@ ${Object.keys(scriptsOfPage)
   };
 </script>`;
 
-/** Serve the files of an exported GraphModel, and at `/` a page that upscales by it with UpscalerJS. */
+/** Serve the files of an exported GraphModel, and at `/` a page that upscales with it by UpscalerJS. */
 export async function serveModel(folder: string): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer((request, response) => {
     const path = request.url ?? '/';

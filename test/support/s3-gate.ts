@@ -4,28 +4,31 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** What a gate does with a request. Held ones are passed on whole when the promise resolves, whoever still waits for the answer. */
+/**
+ * What a gate does with a request. A held request is forwarded whole when the promise resolves, even if nobody waits
+ * for the answer any more.
+ */
 export type GateDecision = 'pass' | 'deny' | 'ignore conditions' | { until: Promise<void> };
 
 export interface S3Request {
   method: string;
-  /** With the query. */
+  /** Includes the query. */
   path: string;
 }
 
-/** An S3 service before MinIO that has a policy, a fault or a partition of its own. */
+/** An S3 service in front of MinIO with its own policy, fault or partition. */
 export interface S3Gate {
   /** host:port to connect to. */
   address: string;
-  /** Decide by this from now on; without it all pass. */
+  /** Decide by this rule from now on; without a rule all requests pass. */
   decide(rule?: (request: S3Request) => GateDecision): void;
   close(): void;
 }
 
 export interface S3GateOptions {
-  /** host:port of MinIO, or of a proxy before it; it speaks TLS. */
+  /** host:port of MinIO, or of a proxy in front of it; it speaks TLS. */
   upstream: string;
-  /** PEM files; MinIO's own serve, since certificates do not name ports. */
+  /** PEM files; MinIO's own will do, since certificates do not name ports. */
   certificate: string;
   key: string;
 }
@@ -42,7 +45,7 @@ export async function startS3Gate({ upstream, certificate, key }: S3GateOptions)
   const [hostname, port] = upstream.split(':');
   let rule: (request: S3Request) => GateDecision = () => 'pass';
 
-  /** Pass a request on; the client's Host header goes with it, since it is signed. */
+  /** Forward a request with the client's Host header, since it is signed. */
   const forward = ({ method, url, headers }: IncomingMessage, onAnswer: (answer: IncomingMessage) => void) => {
     const options: RequestOptions = {
       hostname,

@@ -5,7 +5,7 @@ import type { SmallRun } from './small-run.js';
 
 export const joinToken = 'the-token-of-the-secured-runs';
 
-/** Certificates of an authority of the tests' own, below `folder`. */
+/** Certificates of the tests' own authority, below `folder`. */
 export const makeTestCertificates = (folder: string, authority = 'ours') =>
   makeCertificates(join(folder, authority), { days: 1, hosts: ['127.0.0.1'] });
 

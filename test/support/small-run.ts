@@ -7,7 +7,7 @@ import { fourfold, photographs, startFourfold, type Process } from './process.js
 import { patientTiming } from './timing.js';
 
 export interface SmallRun {
-  /** Arguments that every part of the run gets. */
+  /** Arguments for every part of the run. */
   configArgs: string[];
   configPath: string;
   store: ObjectStore;
@@ -15,14 +15,15 @@ export interface SmallRun {
 
 export interface SmallRuns {
   folder: string;
-  /** A new run of the same config in a store of its own; `more` is YAML on top. */
+  /** A new run of the same config with its own store; `more` is additional YAML. */
   create(name: string, more?: string): Promise<SmallRun>;
   remove(): Promise<void>;
 }
 
 /**
- * Runs that differ only in how they are run: tiny networks, five replicas (of two, a + b = b + a would hide the order),
- * both kinds of phases, real photographs. A worker is lost when it is gone, or gives an `alert` run no answer, never because it is slow. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
+ * Runs that differ only in how they are run: tiny networks, five replicas (with two, a + b = b + a would hide the
+ * order), both kinds of phases, real photographs. A worker is lost if it is gone, or does not answer an `alert` run,
+ * never because it is slow. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
  */
 export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStore?: string): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));

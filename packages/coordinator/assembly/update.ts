@@ -3,18 +3,20 @@ import { widenBf16 } from '../../common/assembly/bf16';
 export { roundToBf16 } from '../../common/assembly/bf16';
 
 /*
- * The coordinator's arithmetic. IEEE float32 in SIMD lanes, each operation rounded by itself (WebAssembly has no fused
- * multiply-add), so every host computes the same bits. Addresses are bytes in the shared memory, counts are elements. Nothing
- * behind a range is touched, but by `moveAverages`: vectors end in padding.
+ * The coordinator's arithmetic, IEEE float32 in SIMD lanes. Each operation rounds separately (WebAssembly has no fused
+ * multiply-add), so every host computes the same bits. Addresses are bytes in the shared memory, counts are elements.
+ * Only `moveAverages` touches anything after its range: vectors end in padding.
  */
 
 /**
- * A gradient's elements must be smaller than this, 2^63: Adam squares them, and a second moment that is infinite stays so.
- * The mean over replicas may be a few roundings larger.
+ * A gradient's elements must be smaller than this, 2^63: Adam squares them, and an infinite second moment stays
+ * infinite. The mean over replicas may be a few roundings larger.
  */
 const usableBelow: f32 = 9.223372036854775808e18;
 
-/** Whether all elements can be used: no NaN, no infinity, none whose square overflows. A NaN is smaller than nothing. */
+/**
+ * Whether all elements can be used: no NaN, no infinity, none whose square overflows. Comparisons with NaN are false.
+ */
 export function allUsable(source: usize, count: u32): bool {
   const limit = f32x4.splat(usableBelow);
   let usable = i32x4.splat(-1);
@@ -31,7 +33,7 @@ export function allUsable(source: usize, count: u32): bool {
 /** The exponent of 2^63 in a bfloat16. */
 const unusableExponent: i16 = 0x5f00;
 
-/** The same for bfloat16, by their exponents: one of ones stands for an infinity or a NaN. */
+/** The same for bfloat16, by exponent: all ones means infinity or NaN. */
 export function allUsableBf16(source: usize, count: u32): bool {
   const exponent = i16x8.splat(0x7f80);
   const least = i16x8.splat(unusableExponent);
@@ -46,7 +48,7 @@ export function allUsableBf16(source: usize, count: u32): bool {
   return true;
 }
 
-/** The largest magnitude, NaN where there is one. */
+/** The largest magnitude; NaN if an element is NaN. */
 export function largest(source: usize, count: u32): f32 {
   let most = f32x4.splat(0);
   const end = source + ((<usize>count) << 2);
@@ -95,8 +97,9 @@ export function accumulateBf16(sum: usize, source: usize, count: u32, first: boo
 }
 
 /**
- * The same from factors, x [rows, inputs] and dy [rows, outputs], for the inputs `begin` <= i < `end`: an element of x^T dy is
- * ((0 + x[0, i] dy[0, j]) + x[1, i] dy[1, j]) + ..., whatever the range. `scratch` holds 12 floats a row at least.
+ * The same from factors, x [rows, inputs] and dy [rows, outputs], for the inputs `begin` <= i < `end`: an element of
+ * x^T dy is ((0 + x[0, i] dy[0, j]) + x[1, i] dy[1, j]) + ..., whatever the range. `scratch` holds at least 12 floats a
+ * row.
  */
 export function addProduct(
   sum: usize,
@@ -141,7 +144,7 @@ export function addProduct(
   }
 }
 
-/** Columns `from` .. `to - 1` as strips of eight, so that a strip's rows follow one another. */
+/** Columns `from` .. `to - 1` as strips of eight, so that a strip's rows are contiguous. */
 function packStrips(dy: usize, rows: u32, outputs: u32, from: u32, to: u32, strips: usize): void {
   for (let j = from; j < to; j += 8) {
     for (let row: u32 = 0; row < rows; row++, strips += 32) {
@@ -192,7 +195,7 @@ function addRow(sum: usize, left: v128, right: v128, first: bool): void {
 /**
  * Adam (Kingma and Ba 2015, algorithm 1) in PyTorch's order of operations: with g = sum / replicas,
  * m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, p = p - stepSize * m / (sqrt(v) / rootCorrection2 + epsilon),
- * where stepSize = learningRate / (1 - beta1^t) and rootCorrection2 = sqrt(1 - beta2^t). Touches nothing behind its range.
+ * where stepSize = learningRate / (1 - beta1^t) and rootCorrection2 = sqrt(1 - beta2^t). Touches nothing after its range.
  */
 export function adam(
   parameters: usize,

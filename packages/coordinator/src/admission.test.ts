@@ -15,7 +15,7 @@ const run: Admission = {
   security: { allowInsecure: false },
 };
 
-test('a worker of the run’s dataset and kind is let in', () => {
+test('a worker of the run’s dataset and kind is admitted', () => {
   expect(admissionProblem(worker, run)).toBeUndefined();
   expect(admissionProblem(worker, { ...run, kind: {} })).toBeUndefined();
 });
@@ -24,7 +24,7 @@ test('another dataset', () => {
   expect(admissionProblem({ ...worker, datasetSha256: 'b' }, run)).toContain('another dataset');
 });
 
-test('another kind is told by what differs, and let in where kinds may be mixed', () => {
+test('another kind is refused with what differs, and admitted where kinds may be mixed', () => {
   const other = { ...worker, kind: { ...kind, threads: 2, decoder: 'vips 8.17.0' } };
   expect(admissionProblem(other, run)).toMatch(
     /^the run's workers have threads 1, decoder vips 8\.18\.7, this one has threads 2, decoder vips 8\.17\.0: their bits differ/,

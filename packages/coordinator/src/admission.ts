@@ -2,7 +2,7 @@ import { isLoopback, parseAddress, type Register__Output, type RpcSecurity, type
 import type { Exchange } from './exchange.js';
 import { completedKind, kindDifferences, parseKind, type WorkerKind } from './worker-kind.js';
 
-/** What a worker has to fit. */
+/** What a worker must match. */
 export interface Admission {
   datasetSha256: string;
   kind: WorkerKind;
@@ -12,7 +12,7 @@ export interface Admission {
   security: Pick<RpcSecurity, 'identity' | 'allowInsecure'>;
 }
 
-/** Why a worker is not one of the run's; undefined where it is. */
+/** Why a worker may not join the run; undefined if it may. */
 export function admissionProblem(
   { datasetSha256, kind, exchangeAddress }: Pick<Register__Output, 'datasetSha256' | 'kind' | 'exchangeAddress'>,
   run: Admission,
@@ -23,8 +23,9 @@ export function admissionProblem(
 }
 
 /**
- * A coordinator dials what it is told. That it is host:port and nothing else of gRPC's is seen to where the message comes in, and who
- * answers shows a worker's certificate. Without certificates anybody could: then only this host is dialled.
+ * A coordinator dials the address that a worker registers. The message's schema checks that it is a host:port and not
+ * another kind of gRPC target, and the peer must present a worker's certificate. Without certificates anybody could
+ * answer, so only this host is dialled.
  */
 function exchangeProblem(address: string, { ownAddress, security }: Admission): string | undefined {
   if (address === ownAddress) return `${address} is the coordinator’s own address, not the worker’s`;
@@ -35,20 +36,20 @@ function exchangeProblem(address: string, { ownAddress, security }: Admission): 
 function kindProblem(worker: WorkerKind, { kind, allowMixedKinds }: Admission): string | undefined {
   const differences = allowMixedKinds ? [] : kindDifferences(kind, worker);
   if (differences.length === 0) return undefined;
-  const tell = (of: WorkerKind) => differences.map((field) => `${field} ${String(of[field])}`).join(', ');
-  return `the run's workers have ${tell(kind)}, this one has ${tell(worker)}: their bits differ; start it like the others (the same release, workers.backend, workers.threads) or set workers.allowMixedKinds`;
+  const describe = (of: WorkerKind) => differences.map((field) => `${field} ${String(of[field])}`).join(', ');
+  return `the run's workers have ${describe(kind)}, this one has ${describe(worker)}: their bits differ; start it like the others (the same release, workers.backend, workers.threads) or set workers.allowMixedKinds`;
 }
 
 export interface AdmissionParts {
   config: RunConfig;
   datasetSha256: string;
-  /** Of the workers so far, as a checkpoint has it. */
+  /** The kind of the workers so far, as checkpoints record it. */
   kind: string | undefined;
   ports: { address: string; security: RpcSecurity };
   exchange: Pick<Exchange, 'connect'>;
 }
 
-/** Who may compute for the run: the first worker that comes in settles the kind. */
+/** Decides which workers may join the run: the first worker settles the kind. */
 export function createAdmission({ config, datasetSha256, kind: before, ports, exchange }: AdmissionParts) {
   let kind = parseKind(before ?? '');
   return {
@@ -58,7 +59,7 @@ export function createAdmission({ config, datasetSha256, kind: before, ports, ex
       const { address: ownAddress, security } = ports;
       const problem = admissionProblem(register, { datasetSha256, kind, allowMixedKinds, ownAddress, security });
       const connection = problem ? { problem } : exchange.connect(register);
-      // A worker that is refused says nothing about the others.
+      // A refused worker does not settle the kind.
       if (!('problem' in connection)) kind = completedKind(kind, register.kind ?? {});
       return connection;
     },

@@ -2,7 +2,7 @@ import { cutBySection, readVectorSync, type WireLayout } from '@fourfold/common'
 import type { Layout } from '@fourfold/model/layout';
 import type { GradientPiece } from './gradient-pieces.js';
 
-/** A byte of a gradient's wire vector in words: its tensor, and the element's place there. */
+/** Describes a byte of a gradient's wire vector: its tensor, and the element's index there. */
 export function describePlace(wire: WireLayout, { tensors }: Pick<Layout, 'tensors'>, byte: number): string {
   const [cut] = cutBySection(wire, byte, wire.byteLength);
   if (!cut) return 'its end';
@@ -16,15 +16,15 @@ export function describePlace(wire: WireLayout, { tensors }: Pick<Layout, 'tenso
 /** Elements must be smaller than this: Adam squares them. `usableBelow` in assembly/update.ts. */
 export const usableBelow = 2 ** 63;
 
-/** What an unusable element is, in words. */
+/** Describes an unusable element. */
 export const describeUnusable = (value: number | undefined): string =>
   value !== undefined && Number.isFinite(value)
     ? `${value}, whose square is too large for a float32,`
     : 'NaN or infinity';
 
 /**
- * The first element that cannot be used in a piece, of the wire vector's bytes from `from` on: its byte and its value; `from` where
- * there is none. Throws `unavailable` when the shared memory holds something else by now.
+ * The first unusable element of a piece that begins at byte `from` of the wire vector: its byte and its value; `from`
+ * if there is none. Throws `unavailable` if the shared memory holds something else by now.
  */
 export function firstUnusable(wire: WireLayout, piece: GradientPiece, from: number): { at: number; value?: number } {
   const end = piece.begin + piece.byteLength;

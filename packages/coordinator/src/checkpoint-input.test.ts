@@ -8,7 +8,7 @@ test('RUN/latest and RUN/best read the run; a folder may have such a name', () =
   for (const url of ['runs/srgan/best', 'runs/srgan/latest/']) expect(places(url)).toEqual([url, 'runs/srgan']);
 });
 
-test('names that a run or a checkpoint has are read, whether they are there or not; others are not', () => {
+test('names that a run or a checkpoint uses are read, whether they exist or not; others are not', () => {
   const [input] = checkpointInputs('runs/srgan');
   const reads = (key: string) => typeof input !== 'string' && input.reads(key);
   const owned = [

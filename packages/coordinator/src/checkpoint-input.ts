@@ -1,14 +1,14 @@
 import type { InputPlace } from '@fourfold/common';
 import { isRunKey } from './run-place.js';
 
-/** Names of files in any checkpoint, also one that is missing; some file systems take capitals for the same. */
+/** Names of files in any checkpoint, including missing ones; some file systems ignore case. */
 const checkpointFile = /(^|\/)(manifest\.json|[^/]+\.safetensors)$/i;
-/** The folders of a run, and what stands for a checkpoint of it. */
+/** A run's folders, and the names that stand for one of its checkpoints. */
 const runFolder = /^(terms|validation|latest|best|checkpoints(\/\d{8,}-\d{4,})?)$/i;
 
 const reads = (key: string): boolean => checkpointFile.test(key) || runFolder.test(key) || isRunKey(key.toLowerCase());
 
-/** What is read of the place that a checkpoint's URL names, as `openCheckpoint` has it: an output may lie beside the checkpoint's files. */
+/** The files that `openCheckpoint` reads at a checkpoint's URL: an output may lie beside them. */
 export function checkpointInputs(url: string): InputPlace[] {
   const [, run] = /^(.+)\/(latest|best)\/*$/.exec(url) ?? [];
   return [{ place: url, reads }, ...(run === undefined ? [] : [{ place: run, reads }])];

@@ -10,32 +10,35 @@ import {
 import type { Evaluation } from './history.js';
 import { bestEvaluation, termOf } from './retention.js';
 
-/** What its manifest says about a checkpoint; a manifest that cannot be read gives the reason. */
+/** What a checkpoint's manifest says, or why it cannot be read. */
 export type ListedCheckpoint = { run: string; name: string; url: string } & (
   | {
       iteration: number;
       finished: boolean;
       /** Mean PSNR (dB) of the evaluation at this iteration, if there was one. */
       psnr?: number;
-      /** No evaluation of the run so far, as its checkpoints know it, was better. */
+      /** No evaluation recorded in the run's checkpoints is better. */
       best: boolean;
       sizeBytes: number;
       createdAt: string;
     }
   | { damaged: string }
-  /** Why it counts for nothing, though it is whole. */
+  /** Why it does not count, although it is whole. */
   | { superseded: string }
 );
 
-/** The checkpoints below a run's store or an object store of runs, run by run, oldest first; none at all is no error. */
+/**
+ * The checkpoints below a run's store or an object store of runs, run by run, oldest first. Finding none is not an
+ * error.
+ */
 export async function listStore(store: ObjectStore): Promise<ListedCheckpoint[]> {
   const runs = await runsBelow(store);
   return (await Promise.all(runs.map(({ name, run }) => listRun(name, run)))).flat();
 }
 
 /**
- * The evaluation of a checkpoint's generator. It ends after the checkpoint was copied, so that the run's later checkpoints may be
- * the first to tell it; where none does, or the checkpoint lies outside its run, undefined.
+ * The evaluation of a checkpoint's generator. It ends after the checkpoint was copied, so a later checkpoint of the run
+ * may be the first to record it. Undefined if none does, or if the checkpoint lies outside its run.
  */
 export async function evaluationOf({ store, manifest }: Checkpoint): Promise<Evaluation | undefined> {
   const own = evaluationAt(manifest.iteration, manifest.history.evaluations);
@@ -69,7 +72,7 @@ async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoin
     names.map((name) => readManifest(checkpointStore(store, name)).catch(describeError)),
   );
   const readable = manifests.filter((manifest) => typeof manifest !== 'string');
-  // An evaluation ends after its checkpoint was copied: later checkpoints tell it.
+  // An evaluation ends after its checkpoint was copied: later checkpoints record it.
   const evaluations = readable.flatMap(({ history }) => history.evaluations);
   const placeOf = (name: string) => ({ run, name, url: checkpointStore(store, name).url });
   const listed = manifests.map((manifest, i) =>
@@ -79,7 +82,7 @@ async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoin
   );
   const nobodys = superseded.map((name) => ({
     ...placeOf(name),
-    superseded: `a newer term than ${termOf(name)} had already gone on from an earlier checkpoint`,
+    superseded: `a newer term than ${termOf(name)} had already resumed from an earlier checkpoint`,
   }));
   return [...listed, ...nobodys].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -27,7 +27,7 @@ let folder: string;
 let run: ObjectStore;
 let master: Master;
 let history: History;
-/** The store's puts wait here until it is opened. */
+/** The store's puts wait for this gate to open. */
 let gate: { open: () => void; passed: Promise<void> };
 let putFailure: Error | undefined;
 let removeFailure: Error | undefined;
@@ -86,7 +86,7 @@ const createSaver = () =>
     onFailed: (error) => failures.push(error),
   });
 
-/** An iteration with a made-up gradient. */
+/** One iteration, with a made-up gradient. */
 async function iterate(): Promise<void> {
   for (const network of ['discriminator', 'generator'] as const) {
     master.state(network).sum.fill(0.25);
@@ -100,7 +100,7 @@ const weights = () => sha256(Buffer.from(master.state('generator').vector.slice(
 /** Of the newest checkpoint. */
 async function restored() {
   const found = await newestWholeCheckpoint(run, expect.unreachable);
-  if (!found) throw new Error('there is no checkpoint');
+  if (!found) throw new Error('no checkpoint found');
   const other = createMaster(config);
   other.restore(found);
   const vector = sha256(Buffer.from(other.state('generator').vector.slice().buffer));
@@ -108,7 +108,7 @@ async function restored() {
   return { name: found.name, manifest: found.manifest, weights: vector };
 }
 
-test('updates go on while a checkpoint is on its way, which holds the state as it was', async () => {
+test('updates continue while a checkpoint is written, which holds the state as it was', async () => {
   const saver = createSaver();
   await iterate();
   const expected = weights();
@@ -131,7 +131,7 @@ test('updates go on while a checkpoint is on its way, which holds the state as i
   ]);
 });
 
-test('the next one waits for the one before and says so; both are whole, and the first one goes', async () => {
+test('a checkpoint waits for the previous one and says so; both are whole, and the first is removed', async () => {
   const saver = createSaver();
   const warn = vi.spyOn(log, 'warn');
   await iterate();
@@ -153,7 +153,7 @@ test('the next one waits for the one before and says so; both are whole, and the
   expect((await restored()).weights).toBe(expected);
 });
 
-test('an iteration is saved once, also when its checkpoint is still on its way', async () => {
+test('an iteration is saved once, even while its checkpoint is still being written', async () => {
   const saver = createSaver();
   const put = vi.spyOn(run, 'at');
   await iterate();
@@ -170,7 +170,7 @@ test('an iteration is saved once, also when its checkpoint is still on its way',
 test.each([
   ['a store that is full', () => (putFailure = new FourfoldError('no-space', 'the disk is full')), 'no-space'],
   ['a newer term', () => (mayPublish = () => Promise.reject(new FourfoldError('conflict', 'taken over'))), 'conflict'],
-])('%s: it is told at once, and to whoever asks later; older checkpoints stay', async (_, fail, code) => {
+])('%s: it is reported at once, and to later callers; older checkpoints stay', async (_, fail, code) => {
   gate.open();
   const saver = createSaver();
   await iterate();
@@ -190,7 +190,7 @@ test.each([
   );
 });
 
-test('old checkpoints that cannot be removed hold nothing up and fail nothing; once they can be, they go', async () => {
+test('old checkpoints that cannot be removed delay nothing and fail nothing; they go once they can be removed', async () => {
   gate.open();
   const saver = createSaver();
   removeFailure = new FourfoldError('refused', 'photos/checkpoints is not allowed');
@@ -210,7 +210,7 @@ test('old checkpoints that cannot be removed hold nothing up and fail nothing; o
   expect(await listCheckpoints(run)).toEqual(['00000004-0001']);
 });
 
-test('a coordinator that is superseded as its checkpoint is there removes nothing', async () => {
+test('a coordinator that is superseded just after it has written its checkpoint removes nothing', async () => {
   gate.open();
   const saver = createSaver();
   await iterate();
@@ -225,7 +225,7 @@ test('a coordinator that is superseded as its checkpoint is there removes nothin
   expect(await listCheckpoints(run)).toEqual(['00000001-0001', '00000002-0001']);
 });
 
-test('a state is whole but for an update that failed half-way', async () => {
+test('a state is whole unless an update has failed half-way', async () => {
   await iterate();
   expect(master.isWhole()).toBe(true);
   const update = master.update('generator', 1e-3);

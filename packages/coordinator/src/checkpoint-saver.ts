@@ -5,27 +5,27 @@ import type { Housekeeping } from './housekeeping.js';
 import type { Master } from './master.js';
 import { pruneCheckpoints, saveCheckpoint, type RunSnapshot } from './run-checkpoints.js';
 
-/** What a checkpoint took. */
+/** A checkpoint that was written, and what it took. */
 export interface SavedCheckpoint {
   checkpoint: string;
   sizeBytes: number;
   /** How long the copy held up the updates. */
   copySeconds: number;
-  /** From the copy on until the checkpoint was there for others. */
+  /** From the copy until the checkpoint was published. */
   writeSeconds: number;
 }
 
-/** Writes checkpoints beside training. */
+/** Writes checkpoints while training continues. */
 export interface CheckpointSaver {
   /**
-   * Copy the state as it is, and make a checkpoint of the copy meanwhile; resolves when the state may change again. There is one
-   * copy at most: where the checkpoint before is still being written, that is waited for. Nothing is done for an iteration
-   * that has its checkpoint. Rejects when one could not be written.
+   * Copy the state and write a checkpoint of the copy; resolves when the state may change again. There is at most one
+   * copy: if the previous checkpoint is still being written, this waits for it. Does nothing for an iteration that has
+   * its checkpoint. Rejects if a checkpoint could not be written.
    */
   save(): Promise<void>;
   /**
-   * Resolves when the last checkpoint is there for others, and those that need not be kept are removed as far as they can be; rejects
-   * when one could not be written.
+   * Resolves when the last checkpoint is published and superfluous ones are removed where possible. Rejects if a
+   * checkpoint could not be written.
    */
   settled(): Promise<void>;
 }
@@ -36,9 +36,9 @@ export interface CheckpointSaverOptions {
   facts: () => Omit<CheckpointFacts, keyof RunSnapshot | 'iteration' | 'finished' | 'best'> & { config: RunConfig };
   master: Pick<Master, 'versions' | 'files'>;
   history: () => History;
-  /** Throws when this coordinator may write no more. */
+  /** Throws if this coordinator may not write any more. */
   mayPublish: () => Promise<void>;
-  /** Removes what need not be kept. */
+  /** Removes superfluous checkpoints. */
   housekeeping: Housekeeping;
   log: Logger;
   onSaved: (saved: SavedCheckpoint) => void;
@@ -48,7 +48,7 @@ export interface CheckpointSaverOptions {
 
 export function createCheckpointSaver(options: CheckpointSaverOptions): CheckpointSaver {
   const { run, facts, master, history, mayPublish, housekeeping, log, onSaved, onFailed } = options;
-  /** The copy's files; their memory is used again. */
+  /** The copy's files; their memory is reused. */
   const files: Record<string, Uint8Array<ArrayBuffer>> = {};
   let lastIteration: number | undefined;
   let isWriting = false;
@@ -71,10 +71,10 @@ export function createCheckpointSaver(options: CheckpointSaverOptions): Checkpoi
       copySeconds: (copiedMs - begunMs) / 1000,
       writeSeconds: (performance.now() - copiedMs) / 1000,
     });
-    // One after the other; the next checkpoint need not wait for it.
+    // One after the other; the next checkpoint need not wait for the pruning.
     pruned = pruned.then(() =>
       housekeeping.tend('checkpoints', async () => {
-        // It may have been superseded while the manifest was written.
+        // This coordinator may have been superseded while the manifest was written.
         await mayPublish();
         await pruneCheckpoints(run, given.term, given.config, history());
       }),
@@ -84,7 +84,8 @@ export function createCheckpointSaver(options: CheckpointSaverOptions): Checkpoi
   return {
     async save() {
       const iteration = master.versions().generator;
-      // One of this iteration is there, or on its way: writing over it would put it at risk for half an iteration at most.
+      // This iteration's checkpoint is written or being written: writing over it would put it at risk, to gain half an
+      // iteration at most.
       if (iteration === lastIteration) return;
       if (isWriting) {
         const reason = `the checkpoint of iteration ${lastIteration} is still being written`;

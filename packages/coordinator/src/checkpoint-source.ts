@@ -21,8 +21,8 @@ export interface GeneratorWeights {
 }
 
 /**
- * The checkpoint that a URL names: a checkpoint's folder; a run's, or RUN/latest, for the newest whole checkpoint; RUN/best for
- * the one with the highest PSNR. Throws `not-found` where there is none, `corrupt` where it is damaged.
+ * The checkpoint that a URL names: a checkpoint's folder; a run's, or RUN/latest, for the newest whole checkpoint;
+ * RUN/best for the one with the highest PSNR. Throws `not-found` if there is none, `corrupt` if it is damaged.
  */
 export const openCheckpoint = (url: string, onDamaged: OnDamaged): Promise<Checkpoint> =>
   withCheckpoint(url, onDamaged, async (checkpoint, isSearched) => {
@@ -30,12 +30,12 @@ export const openCheckpoint = (url: string, onDamaged: OnDamaged): Promise<Check
     return checkpoint;
   });
 
-/** Hears of a damaged checkpoint that is passed over. */
+/** Called for each damaged checkpoint that is skipped. */
 export type OnDamaged = (name: string, error: unknown) => void;
 
 /**
- * Use the checkpoint that a URL names, as `openCheckpoint` has it. `isSearched` tells that it was looked for in a run: where
- * it then turns out to be damaged, the one before is used.
+ * Use the checkpoint that a URL names, as for `openCheckpoint`. `isSearched` says that it was looked up in a run: if it
+ * then turns out to be damaged, the one before it is used.
  */
 export async function withCheckpoint<T>(
   url: string,
@@ -57,7 +57,7 @@ export async function withCheckpoint<T>(
   throw new Error('a run without checkpoints was searched');
 }
 
-/** The checkpoints of a run that its URL, RUN/latest or RUN/best may mean, the most wanted first; one at least. */
+/** The checkpoints that a run's URL, RUN/latest or RUN/best may mean, best candidate first; at least one. */
 async function searchRun(url: string): Promise<ObjectStore[]> {
   const [, base = url, wanted] = /^(.+)\/(latest|best)\/*$/.exec(url) ?? [];
   const run = openStore(base);
@@ -84,14 +84,14 @@ async function noCheckpoint(store: ObjectStore): Promise<FourfoldError> {
   });
 }
 
-/** Whether a folder is itself a checkpoint's (or a dataset's), as its manifest says. */
+/** Whether a folder holds a manifest, so that it is itself a checkpoint's (or a dataset's). */
 export async function holdsManifest(store: ObjectStore): Promise<boolean> {
   return (await store.list('manifest.json')).some(({ key }) => key === 'manifest.json');
 }
 
 /**
- * A checkpoint's generator, its moving average where the run kept one, its bytes checked against the manifest and its shapes against the run's config. Throws
- * `not-found`, `corrupt` or `invalid`.
+ * A checkpoint's generator, or its moving average if the run kept one. Its bytes are checked against the manifest, its
+ * shapes against the run's config. Throws `not-found`, `corrupt` or `invalid`.
  */
 export async function readGenerator(checkpoint: Checkpoint): Promise<GeneratorWeights> {
   const { generator: config } = parseSizes(generatorSizes, checkpoint);
@@ -100,7 +100,7 @@ export async function readGenerator(checkpoint: Checkpoint): Promise<GeneratorWe
   return { config, layout, vector: await readNetwork(checkpoint, layout, file) };
 }
 
-/** Check that every network of a checkpoint has the shapes that its config says. Throws as `readGenerator` does. */
+/** Check that every network of a checkpoint has the shapes of its config. Throws as `readGenerator` does. */
 export async function verifyNetworks(checkpoint: Checkpoint): Promise<void> {
   const { layout } = await readGenerator(checkpoint);
   await readNetwork(checkpoint, layout);
@@ -118,7 +118,7 @@ async function readNetwork(
   return vectorFromSafetensors(layout, await readCheckpointFile(store, manifest, file), `${store.url}/${file}`);
 }
 
-// Only the keys that decide a network's shapes are looked at: the others may be those of another version.
+// Only the keys that decide a network's shapes are checked: the others may be another version's.
 const generatorSizes = runSchema.pick({ generator: true }).strip();
 const discriminatorSizes = runSchema.pick({ discriminator: true, data: true }).strip();
 

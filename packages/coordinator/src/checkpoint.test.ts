@@ -75,7 +75,7 @@ test('names sort by iteration, then term', async () => {
   expect(await listCheckpoints(run)).toEqual(['00000003-0001', '00000020-0002', '00000020-0010', '00000100-0001']);
 });
 
-test('the manifest is put last, when the others are there', async () => {
+test('the manifest is put last, after the other files', async () => {
   const keys: string[] = [];
   const observed = withPut(run, async (inner, key, body) => {
     if (key === 'manifest.json') {
@@ -103,7 +103,7 @@ test.each(['generator.safetensors', 'other.safetensors', 'manifest.json'])(
   },
 );
 
-test('who may not publish leaves nothing', async () => {
+test('a coordinator that may not publish leaves nothing', async () => {
   await write(1);
   const refuse = () => Promise.reject(new FourfoldError('conflict', 'a newer coordinator has taken over'));
   await expect(writeCheckpoint(run, facts(2), weights, refuse)).rejects.toMatchObject({ code: 'conflict' });
@@ -111,7 +111,7 @@ test('who may not publish leaves nothing', async () => {
   expect(await listCheckpoints(run)).toEqual(['00000001-0001']);
 });
 
-test('a manifest whose answer was lost stays where a successor may have gone on from it', async () => {
+test('a manifest whose answer was lost stays if a successor may have resumed from it', async () => {
   let isOver = false;
   const lossy: ObjectStore = {
     ...run,
@@ -130,7 +130,7 @@ test('a manifest whose answer was lost stays where a successor may have gone on 
   expect(await listCheckpoints(run)).toEqual(['00000002-0001']);
 });
 
-test('the newest whole checkpoint is found behind damaged ones', async () => {
+test('the newest whole checkpoint is found among newer, damaged ones', async () => {
   for (const iteration of [1, 2, 3, 4]) await write(iteration);
   await flipByte(pathOf('00000002-0001', 'generator.safetensors'));
   await rm(pathOf('00000003-0001', 'other.safetensors'));
@@ -147,7 +147,7 @@ test('the newest whole checkpoint is found behind damaged ones', async () => {
   expect(await listCheckpoints(run)).toHaveLength(4);
 });
 
-test('a store that cannot be reached does not make a run go on from an older checkpoint', async () => {
+test('a store that cannot be reached does not make a run resume from an older checkpoint', async () => {
   for (const iteration of [1, 2]) await write(iteration);
   const away = new FourfoldError('unavailable', 'the store is away');
   const at = (path: string): ObjectStore => {
@@ -157,7 +157,7 @@ test('a store that cannot be reached does not make a run go on from an older che
   await expect(newestWholeCheckpoint({ ...run, at }, () => undefined)).rejects.toBe(away);
 });
 
-test('a run with damaged checkpoints alone fails with the oldest one’s reason, and keeps them', async () => {
+test('a run with only damaged checkpoints fails with the oldest one’s reason, and keeps them', async () => {
   for (const iteration of [1, 2]) await write(iteration);
   for (const name of await listCheckpoints(run)) await flipByte(pathOf(name, 'generator.safetensors'));
   await expect(newestWholeCheckpoint(run, () => undefined)).rejects.toMatchObject({
@@ -195,7 +195,7 @@ test('a checkpoint is removed manifest first', async () => {
   expect(await readdir(join(folder, 'checkpoints'))).toEqual([]);
 });
 
-test('what the user has put beside a checkpoint’s files outlives the checkpoint', async () => {
+test('a user’s files beside a checkpoint’s outlive the checkpoint', async () => {
   await write(1);
   await run.put('checkpoints/00000001-0001/model.onnx', 'exported');
   await run.put('checkpoints/00000001-0001/onnx/README.md', 'exported');

@@ -7,7 +7,7 @@ import { checkpointsInLineage, listTermStarts } from './lineage.js';
 
 /*
  * A checkpoint is a folder `checkpoints/<iteration>-<term>/` in the run's store. The manifest is written last: a folder
- * without one is no checkpoint.
+ * without one is not a checkpoint.
  */
 
 export const manifestSchema = z.object({
@@ -38,7 +38,7 @@ export interface Checkpoint {
   manifest: CheckpointManifest;
 }
 
-/** A checkpoint whose files were all read, and are what its manifest says. */
+/** A checkpoint whose files were all read and match its manifest. */
 export interface WholeCheckpoint {
   /** Of its folder. */
   url: string;
@@ -57,15 +57,15 @@ const manifestFile = 'manifest.json';
 /** A checkpoint's name: its iteration and the term that wrote it. Names sort by age. */
 export const checkpointName = (iteration: number, term: number): string =>
   `${String(iteration).padStart(8, '0')}-${String(term).padStart(4, '0')}`;
-/** A folder of another name is a copy that somebody has made. */
+/** A folder with another name is somebody's copy. */
 export const isCheckpointName = (name: string): boolean => /^\d{8,}-\d{4,}$/.test(name);
-/** Files that checkpoints have had, for those whose manifest is not there. */
+/** Files that checkpoints may have, for those without a manifest. */
 const checkpointFile = /^(generator|discriminator)(-adam|-average)?\.safetensors$/;
 
 /**
- * Write a checkpoint and return its name. `files` must not change meanwhile; `mayPublish` is awaited before the manifest
- * and throws when this coordinator may write no more. After any error the folder is removed again as far as it goes, unless a successor
- * may have gone on from it; older checkpoints are untouched.
+ * Write a checkpoint and return its name. `files` must not change meanwhile. `mayPublish` is awaited before the
+ * manifest is put, and throws if this coordinator may not write any more. After an error the folder is removed if
+ * possible, unless a successor may have resumed from it; older checkpoints are untouched.
  */
 export async function writeCheckpoint(
   run: ObjectStore,
@@ -90,7 +90,7 @@ export async function writeCheckpoint(
     await putInTerm(store, manifestFile, JSON.stringify(manifest, null, 1), mayPut);
     return name;
   } catch (cause) {
-    // A put that was tried may have come through though its answer did not, and a successor may have gone on from there.
+    // The put may have succeeded even if its answer was lost, and a successor may have resumed from it.
     const isOurs =
       !mayBeThere ||
       (await mayPublish().then(
@@ -105,7 +105,7 @@ export async function writeCheckpoint(
 /** About a millisecond's work. */
 const sliceBytes = 1 << 20;
 
-/** SHA-256 of a large body; between its slices the process does whatever else is waiting. */
+/** SHA-256 of a large body; between slices the process does other waiting work. */
 async function sha256InSlices(body: Uint8Array): Promise<string> {
   const hash = createHash('sha256');
   for (let begin = 0; begin < body.byteLength; begin += sliceBytes) {
@@ -115,17 +115,17 @@ async function sha256InSlices(body: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-/** What lies in a run's folder of checkpoints; names are oldest first. */
+/** What a run's folder of checkpoints holds; names are oldest first. */
 export interface CheckpointNames {
-  /** The run's checkpoints: whole by their manifest, and of its lineage. */
+  /** The run's checkpoints: they have a manifest, and belong to its lineage. */
   valid: string[];
-  /** Whole, but nobody's: a newer term did not go on from there. */
+  /** Whole, but abandoned: a newer term resumed from an earlier checkpoint. */
   superseded: string[];
   /** Without a manifest: being written, or left by a coordinator that was killed. */
   unfinished: string[];
 }
 
-/** Look through a run's folder of checkpoints. */
+/** List a run's folder of checkpoints. */
 export async function surveyCheckpoints(run: ObjectStore): Promise<CheckpointNames> {
   const [objects, starts] = await Promise.all([run.list(folder), listTermStarts(run)]);
   const files = objects.map(({ key }) => key.split('/')).filter(([, name]) => isCheckpointName(name));
@@ -183,9 +183,9 @@ async function readCheckpoint(checkpoint: ObjectStore): Promise<WholeCheckpoint>
 export const checkpointStore = (run: ObjectStore, name: string): ObjectStore => run.at(`${folder}${name}`);
 
 /**
- * The newest checkpoint whose files are all there and undamaged, with them; `onDamaged` hears of those that are passed over.
- * Undefined when the run has none at all; throws the oldest one's error when it has only damaged ones, and at once what is
- * no damage.
+ * The newest checkpoint whose files are all present and undamaged, with its files; `onDamaged` is called for each that
+ * is skipped. Undefined if the run has no checkpoint; throws the oldest one's error if all are damaged, and any error
+ * other than damage at once.
  */
 export async function newestWholeCheckpoint(
   run: ObjectStore,
@@ -196,7 +196,7 @@ export async function newestWholeCheckpoint(
     try {
       return { name, ...(await readCheckpoint(checkpointStore(run, name))) };
     } catch (error) {
-      // A store that cannot be reached says nothing of the checkpoint: going on from an older one would lose work.
+      // An unreachable store says nothing about the checkpoint: resuming from an older one would lose work.
       if (age === names.length - 1 || !isDamage(error)) throw error;
       onDamaged(name, error);
     }
@@ -208,8 +208,8 @@ const isDamage = (error: unknown): boolean =>
   error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
 
 /**
- * Remove a checkpoint, its manifest first, so that it never looks whole with files missing. What else lies in its folder (a model
- * that was exported there) stays.
+ * Remove a checkpoint, its manifest first, so that it never looks whole with files missing. Other files in its folder,
+ * such as an exported model, stay.
  */
 export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {
   const manifest = await readManifest(checkpointStore(run, name)).catch(() => undefined);

@@ -24,7 +24,7 @@ const hourMs = 3_600_000;
 beforeEach(() => vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => vi.useRealTimers());
 
-/** The checkpoint's age that a coordinator tells so long after its start. */
+/** The age of the checkpoint that a coordinator reports, a given time after its start. */
 async function ageSeconds(upMs: number, checkpoint?: CheckpointStatus): Promise<number> {
   vi.setSystemTime(startedAtMs);
   const raw = { name: 'r', dataset: 'd', loss: { content: 'mse' } };
@@ -45,7 +45,7 @@ async function ageSeconds(upMs: number, checkpoint?: CheckpointStatus): Promise<
   return Number(/^fourfold_checkpoint_age_seconds\{[^}]*\} (.*)$/m.exec(text)?.[1]);
 }
 
-test('the age of a checkpoint is what a loss of the coordinator would cost', async () => {
+test('the age of a checkpoint is what losing the coordinator would cost', async () => {
   const saved = { name: '00000007-0002', savedAtMs: startedAtMs + hourMs };
   expect(await ageSeconds(3 * hourMs, saved)).toBe(7200);
 });

@@ -7,20 +7,20 @@ import type { StatusNow } from './status.js';
 import type { FinishedUpdate } from './train.js';
 import { updateParts } from './update-clock.js';
 
-/** What a coordinator knows at any time. */
+/** What the metrics read when they are collected. */
 export interface CoordinatorFigures {
   config: RunConfig;
   now: () => StatusNow;
   history: () => History;
   leases: () => Readonly<LeaseCounts>;
-  /** Workers that were not let in. */
+  /** Workers that were refused. */
   workersRefused: () => number;
   traffic: Traffic;
   /** How often each part of the housekeeping has failed. */
   housekeepingFailures: () => Readonly<Record<string, number>>;
 }
 
-/** What it must tell its metrics when it happens. */
+/** The metrics, and the events that the coordinator must report to them. */
 export interface CoordinatorMetrics extends Metrics {
   updated: (update: FinishedUpdate) => void;
   checkpointSaved: (saved: SavedCheckpoint) => void;
@@ -29,7 +29,7 @@ export interface CoordinatorMetrics extends Metrics {
 
 const networks = ['generator', 'discriminator'] as const;
 
-/** What a coordinator shows Prometheus. */
+/** A coordinator's metrics for Prometheus. */
 export function createCoordinatorMetrics(figures: CoordinatorFigures): CoordinatorMetrics {
   const { config, now, history } = figures;
   const metrics = createMetrics(config.name);
@@ -44,7 +44,7 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
     iterationsDone: () => iterationsDone,
   });
   addWorkerMetrics(metrics, figures);
-  const updateSeconds = metrics.seconds('fourfold_update_seconds', 'Time of an update, from its first lease on.', {
+  const updateSeconds = metrics.seconds('fourfold_update_seconds', 'Time of an update, from its first lease.', {
     network: networks,
   });
   const partSeconds = metrics.seconds(
@@ -55,7 +55,7 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
   const checkpoints = addCheckpointMetrics(metrics, figures);
   metrics.counter(
     'fourfold_housekeeping_failures_total',
-    'What a run goes on without: checkpoints that were not removed, pictures that were not looked at.',
+    'Failures that do not end a run: checkpoints not removed, pictures not shown, records not written.',
     ['part'],
     () => Object.entries(figures.housekeepingFailures()).map(([part, times]) => [{ part }, times]),
   );
@@ -80,7 +80,7 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
 function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
   const { counter, gauge } = metrics;
   const { now, leases, workersRefused, traffic } = figures;
-  gauge('fourfold_workers', 'Workers that have a seat, by what they do.', ['state'], () => {
+  gauge('fourfold_workers', 'Seated workers, by what they do.', ['state'], () => {
     const { workers } = now();
     const computing = workers.filter(({ tasks }) => tasks.length > 0).length;
     return [
@@ -90,21 +90,21 @@ function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
   });
   const counts: [name: string, help: string, read: () => number][] = [
     ['workers_joined', 'Workers that took a seat.', () => leases().joined],
-    ['workers_left', 'Workers that left, or were lost.', () => leases().left],
-    ['workers_refused', 'Workers that were not let in.', workersRefused],
-    ['leases_granted', 'Leases given to workers.', () => leases().granted],
+    ['workers_left', 'Workers that left or were lost.', () => leases().left],
+    ['workers_refused', 'Workers that were refused.', workersRefused],
+    ['leases_granted', 'Leases granted to workers.', () => leases().granted],
     [
       'leases_moved',
-      'Leases of work that another worker had before: it was lost, or its result was of no use.',
+      'Leases of work that another worker had before: that worker was lost, or its result was useless.',
       () => leases().moved,
     ],
     [
       'leases_straggling',
-      'Leases given to an idle worker, too, since the first one is slow.',
+      'Leases also granted to an idle worker because the first worker is slow.',
       () => leases().straggling,
     ],
-    ['results_refused', 'Late results, whose tokens were not valid any more.', () => leases().refused],
-    ['results_rejected', 'Results that were of no use: damaged, or lost on their way.', () => leases().rejected],
+    ['results_refused', 'Late results, whose tokens were no longer valid.', () => leases().refused],
+    ['results_rejected', 'Useless results: damaged, or lost in transit.', () => leases().rejected],
   ];
   for (const [name, help, read] of counts) counter(`fourfold_${name}_total`, help, [], read);
   addTrafficMetrics(metrics, traffic, { parameters: 'sent', gradients: 'received' });
@@ -117,21 +117,21 @@ function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: Coo
   const startedAtMs = Date.now();
   const observe = seconds(
     'fourfold_checkpoint_seconds',
-    'Time of a checkpoint: the copy, for which updates wait, and the writing beside them.',
+    'Time of a checkpoint: copying, for which updates wait, and writing, beside them.',
     { part: ['copying', 'writing'] },
   );
   counter('fourfold_checkpoints_total', 'Checkpoints that this coordinator has written.', [], () => written);
   counter('fourfold_checkpoint_failures_total', 'Checkpoints that could not be written.', [], () => failures);
   gauge('fourfold_checkpoint_size_bytes', 'Size of the newest checkpoint of this coordinator.', [], () => newestBytes);
-  gauge('fourfold_checkpoint_timestamp_seconds', 'When the newest checkpoint was there, as Unix time.', [], () => {
+  gauge('fourfold_checkpoint_timestamp_seconds', 'When the newest checkpoint was published, as Unix time.', [], () => {
     const newest = now().checkpoint;
     return newest && newest.savedAtMs / 1000;
   });
   gauge(
     'fourfold_checkpoint_age_seconds',
-    'What a loss of the coordinator would cost: time since the newest checkpoint, or since the coordinator’s start.',
+    'What losing the coordinator would cost: time since the newest checkpoint, or since the coordinator’s start.',
     [],
-    // What was computed before it, and after the checkpoint that it resumed from, is lost already.
+    // Work before its start and after the checkpoint that it resumed from is already lost.
     () => (Date.now() - Math.max(startedAtMs, now().checkpoint?.savedAtMs ?? 0)) / 1000,
   );
   return {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { runCoordinator } from './coordinator.js';
 
 /*
- * A coordinator that cannot start claims no term: the claim would end one that lives.
+ * A coordinator that cannot start claims no term: the claim would end a running coordinator.
  */
 
 let folder: string;
@@ -49,7 +49,7 @@ async function withTakenPort(act: (address: string) => Promise<void>): Promise<v
 const free = '127.0.0.1:0';
 const { signal } = new AbortController();
 
-test.each(['listen', 'http'] as const)('one whose port for %s is taken claims nothing', async (which) => {
+test.each(['listen', 'http'] as const)('a coordinator whose port for %s is taken claims nothing', async (which) => {
   const config = configWith({});
   await withTakenPort(async (taken) => {
     const options = { config, listen: free, http: free, [which]: taken, resume: true, signal };
@@ -61,7 +61,7 @@ test.each(['listen', 'http'] as const)('one whose port for %s is taken claims no
   expect(await newestTermNumber(runStore(config))).toBe(0);
 });
 
-test('one that must share memory and cannot claims nothing', async () => {
+test('a coordinator that must share memory and cannot claims nothing', async () => {
   const config = configWith({ transport: 'shared-memory', folder: join(folder, 'missing') });
   await expect(runCoordinator({ config, listen: free, http: free, resume: true, signal })).rejects.toThrow();
   expect(await newestTermNumber(runStore(config))).toBe(0);

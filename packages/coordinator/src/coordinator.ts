@@ -17,15 +17,19 @@ import { takeOffice } from './take-office.js';
 import { train } from './train.js';
 
 export interface CoordinatorOptions extends PortOptions {
-  /** Continue from the newest whole checkpoint, where there is one; without it a run that has any is refused. */
+  /**
+   * Resume from the newest whole checkpoint, if there is one. Without this option a run that has checkpoints is
+   * refused.
+   */
   resume: boolean;
   /** Aborted to stop early: the coordinator writes a checkpoint and rejects with the reason. */
   signal: AbortSignal;
 }
 
 /**
- * A coordinator's whole life: examine the run, open the ports, take office, train, and leave with a checkpoint. Resolves when the
- * schedule is done. Rejects with the signal's reason after an early stop, with `conflict` when a newer term took over.
+ * A coordinator's whole life: examine the run, open the ports, take office, train, and leave with a checkpoint.
+ * Resolves at the end of the schedule. Rejects with the signal's reason after an early stop, with `conflict` if a newer
+ * term took over.
  */
 export async function runCoordinator(options: CoordinatorOptions): Promise<void> {
   const { config, resume, signal } = options;
@@ -47,15 +51,15 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   });
 }
 
-/** What the run is, for others; and that nobody has taken over since the claim. */
+/** Write the run's record, which also checks that nobody has taken over since the claim. */
 async function recordRun({ run, config, term, datasetSha256, guard, housekeeping }: Office): Promise<void> {
   const mayPublish = () => guard.check();
   await housekeeping.tend('record', () => writeRunRecord(run, { config, term, datasetSha256 }, mayPublish));
-  // A term that was lost by then has failed at more than its housekeeping.
+  // If the term is lost by now, more than housekeeping has failed.
   await guard.check();
 }
 
-/** What happens by the clock, and what goes wrong outside of the training loop. */
+/** Timers, and failures outside the training loop. */
 function watchOver({ config, service, board, guard, earlyEnd }: Office, own: Own): void {
   const { heartbeatMs, termCheckMs } = config.timing;
   const beat = () => {
@@ -74,7 +78,7 @@ function watchOver({ config, service, board, guard, earlyEnd }: Office, own: Own
 async function trainToItsEnd(office: Office, signal: AbortSignal, log: Logger): Promise<void> {
   const { config, run, term, guard, master, saver, saved, state, service, earlyEnd, begun } = office;
   try {
-    // Whatever the other run does from now on, this one has begun.
+    // From now on this run does not depend on the run that it started from.
     if (config.startFrom !== undefined && !saved) await office.checkpoint();
     await train(office, AbortSignal.any([signal, earlyEnd.signal]));
     await state.during('writing a checkpoint', () => saver.settled());
@@ -85,7 +89,7 @@ async function trainToItsEnd(office: Office, signal: AbortSignal, log: Logger): 
     state.set('stopped');
     if (error !== signal.reason) logEarlyEnd(log, error);
     const failure = await writeLastCheckpoint({ saver, master, begun, isLost: earlyEnd.isLost(), log });
-    // Who asked for an early stop has to hear that it costs work; any other reason is why the run ended.
+    // A user who asked for an early stop must hear that it costs work; any other reason is why the run ended.
     throw error === signal.reason && failure ? failure : error;
   }
 }

@@ -1,19 +1,19 @@
 import { describeError, FourfoldError, type Logger } from '@fourfold/common';
 
-/** What ends a run before its schedule does. */
+/** Ends a run before its schedule does. */
 export interface EarlyEnd {
   /** Aborted with the reason. */
   readonly signal: AbortSignal;
   /** End it, with a checkpoint. */
   stop: (error: unknown) => void;
-  /** Something outside of the training loop went wrong: end it, with a checkpoint. */
+  /** Something outside the training loop failed: end it, with a checkpoint. */
   fault: (error: unknown) => void;
-  /** The term, or the store, is lost: end it, and write nothing any more that would count. */
+  /** The term or the store is lost: end it, and write nothing more that would count. */
   lose: (error: unknown) => void;
   isLost(): boolean;
 }
 
-/** `onSuccessor` hears, with the reason, that a newer term has taken over. */
+/** `onSuccessor` is called with the reason when a newer term has taken over. */
 export function createEarlyEnd(onSuccessor: (reason: string) => void, log: Logger): EarlyEnd {
   const stop = new AbortController();
   let isLost = false;
@@ -21,7 +21,7 @@ export function createEarlyEnd(onSuccessor: (reason: string) => void, log: Logge
     signal: stop.signal,
     stop: (error) => stop.abort(error),
     fault(error) {
-      log.error({ event: 'fault', err: error }, 'a fault outside of the training loop');
+      log.error({ event: 'fault', err: error }, 'a fault outside the training loop');
       stop.abort(error);
     },
     lose(error) {
@@ -33,8 +33,8 @@ export function createEarlyEnd(onSuccessor: (reason: string) => void, log: Logge
   };
 }
 
-/** Say why a run ends before its time; where a person cannot act on it, with the stack. */
+/** Log why a run ends early, with the stack if a person cannot act on the reason. */
 export function logEarlyEnd(log: Logger, error: unknown): void {
   const why = error instanceof FourfoldError ? { reason: describeError(error) } : { err: error };
-  log.error({ event: 'run-ended', ...why }, 'the run ends before its time');
+  log.error({ event: 'run-ended', ...why }, 'the run ends early');
 }

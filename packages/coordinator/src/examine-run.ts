@@ -11,17 +11,17 @@ import {
 import { checkRunPlace } from './run-place.js';
 import { readStart, type Start, type StartOptions } from './take-office.js';
 
-/** A run that nothing stands against. */
+/** A run that can start. */
 export interface ExaminedRun {
   options: StartOptions;
-  /** What it starts from, as far as it is known before the term is claimed. */
+  /** What it starts from, as known before the term is claimed. */
   start: Start;
 }
 
 /**
- * Look at what a run needs of its store before the coordinator claims a term: one that cannot go on must not displace one that lives.
- * A store that is away is waited for, until `signal` is aborted. Throws as `checkRunPlace`, `readStart`, `tryStore` and
- * `checkConditionalPuts` do.
+ * Check what a run needs from its store before the coordinator claims a term: a coordinator that cannot run must not
+ * displace one that does. Waits for a store that is away, until `signal` is aborted. Throws as `checkRunPlace`,
+ * `readStart`, `tryStore` and `checkConditionalPuts` do.
  */
 export async function examineRun(
   config: RunConfig,

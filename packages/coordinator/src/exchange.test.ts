@@ -35,7 +35,7 @@ const transportOf = (connected: ReturnType<Exchange['connect']>) =>
 
 const formats = { gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' } as const;
 
-/** A worker's Register, as far as the exchange goes. */
+/** The fields of a worker's Register that the exchange reads. */
 const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType<typeof secretStamp> | null) => ({
   protocolVersion,
   run: 'run',
@@ -72,7 +72,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     ['finds the secret', 'auto', () => registerWith(check.place, secret), 'shared-memory', 0],
     ['finds another secret', 'auto', () => registerWith(check.place, secretStamp()), 'grpc', 1],
     ['finds no such process', 'auto', () => registerWith({ pid: 2 ** 30, descriptor: 1 }, secret), 'grpc', 1],
-    ['is told of no file', 'auto', () => registerWith(null, null), 'grpc', 1],
+    ['is given no file', 'auto', () => registerWith(null, null), 'grpc', 1],
     ['is told to use gRPC', 'grpc', () => registerWith(check.place, secret), 'grpc', 0],
   ] as const)('a coordinator that %s (%s)', async (_, transport, register, expected, lines) => {
     const connected = (await open(transport)).connect(register());
@@ -118,7 +118,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     connected.close();
   });
 
-  test('shared memory that is full: parameters are pulled from then on, which is said once', async () => {
+  test('shared memory that is full: parameters are pulled from then on, which is logged once', async () => {
     const script = `
       import { createLogger, createSharedFile, secretStamp, wireFormats } from '${new URL('../../common/dist/index.js', import.meta.url).href}';
       import { createExchange, openParameterFiles } from '${new URL('../dist/index.js', import.meta.url).href}';

@@ -27,35 +27,35 @@ import type { ParameterFiles } from './parameter-files.js';
 import type { Network } from './schedule.js';
 
 /*
- * How parameters and gradients cross between the coordinator and its workers. Nothing else in the coordinator knows: a
- * worker's gradient is a source of pieces, and parameters are published.
+ * How parameters and gradients cross between the coordinator and its workers. The rest of the coordinator does not
+ * know: it sees a gradient as a source of pieces, and publishes parameters.
  */
 
-/** What the exchange with one worker is. */
+/** The exchange with one worker. */
 export interface Connection {
   readonly transport: Transport;
   /** What Welcome tells the worker about it. */
   readonly welcome: Pick<Welcome, 'sharedMemory' | 'parameters'>;
-  /** The gradient that a GradientReady announced, in `file` or to be pulled. */
+  /** The gradient that a GradientReady announced: in `file`, or pulled from the worker. */
   gradient(token: Token__Output, file: SharedFile__Output | null): GradientSource;
   close(): void;
 }
 
 export interface Exchange {
-  /** Find out how to exchange with a worker. Returns why not where the config leaves no way. */
+  /** Choose how to exchange with a worker. Returns the problem if the config leaves no way. */
   connect(register: Register__Output): Connection | { problem: string };
   /**
-   * Make the networks' newest parameters available, before work is given out that needs them. Throws `no-space` where the
+   * Make the networks' newest parameters available, before leases that need them are granted. Throws `no-space` if the
    * config insists on shared memory and it is full.
    */
   publish(): Promise<void>;
-  /** Serves parameters to those who pull them. */
+  /** Serves parameters to workers that pull them. */
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
   /** Bytes so far. What is published in shared memory counts once, however many workers read it. */
   readonly traffic: Readonly<Traffic>;
 }
 
-/** The exchange of a coordinator in its term. Where `files` are none, every worker gets streams. */
+/** The exchange of a coordinator in its term. Without `files` every worker gets streams. */
 export function createExchange(
   { transport, ...config }: ExchangeConfig,
   files: ParameterFiles,
@@ -69,11 +69,11 @@ export function createExchange(
   const security = readRpcSecurity(process.env);
   const traffic = createTraffic();
   const isRequired = transport === 'shared-memory';
-  /** Versions of which the wire vector is there: parameters are rounded once, whoever takes them and how. */
+  /** Versions whose wire vector exists: parameters are rounded once, for all workers and transports. */
   const encoded = new Map<Network, number>();
   let sharing = 0;
 
-  /** Why this worker gets streams, unless it shares memory. */
+  /** Why this worker gets streams; undefined if it shares memory. */
   const whyStreams = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {
     if (transport === 'grpc') return 'the coordinator’s config says so';
     if (!hostCheck || !hostSecret) return 'the worker has no shared memory';

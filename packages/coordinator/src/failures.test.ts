@@ -4,7 +4,7 @@ import { createFailures, type Failures, type Told } from './failures.js';
 import { createLeaseBoard, type LeaseBoard } from './lease-board.js';
 
 /*
- * What becomes of a run whose workers fail, by a clock that the test moves.
+ * What happens to a run whose workers fail, by a clock that the test moves.
  */
 
 const timing = { leaseMs: 60_000_000, silenceMs: 60_000_000, stragglerFactor: 0 };
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-/** A worker that notes its leases, and why it was dismissed. */
+/** A worker that records its leases, and why it was dismissed. */
 function join(machine: string) {
   const worker = {
     id: 0,
@@ -63,7 +63,7 @@ function add(task: string, subject = 'gradients'): void {
   board.replan();
 }
 
-/** The clock moves, and the board looks at it as often as a coordinator does. */
+/** Move the clock; the board replans as often as in a coordinator. */
 function pass(ms: number): void {
   for (let left = ms; left > 0; left -= 500) {
     vi.advanceTimersByTime(Math.min(500, left));
@@ -71,13 +71,13 @@ function pass(ms: number): void {
   }
 }
 
-test('a shard is missing on one machine: the work moves, and what another does well is said of the machine', () => {
+test('a shard is missing on one machine: the work moves, and another’s success means that the machine is at fault', () => {
   const [first, second] = [join(a), join(b)];
   add('0.0');
   first.leaves('not-found');
   expect(second.last().task).toBe('0.0');
   second.does();
-  // A fresh process finds nothing better, later, at another task.
+  // A fresh process fails too, later, at another task.
   add('1.0');
   const third = join(a);
   expect(third.granted).toEqual([]);
@@ -100,11 +100,11 @@ test('one machine: a fresh process that finds the same ends the run', () => {
   expect(ended).toBeUndefined();
   pass(1_000);
   join(a).leaves('corrupt');
-  // What only a person fixes.
+  // Only a person can fix this.
   expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
 });
 
-test('one machine: two workers that run out of memory side by side end no run; a fresh one does it', () => {
+test('one machine: two workers that run out of memory side by side do not end the run; a fresh one that does too ends it', () => {
   add('0.0');
   add('0.1');
   const [first, second] = [join(a), join(a)];
@@ -116,7 +116,7 @@ test('one machine: two workers that run out of memory side by side end no run; a
   expect(ended).toBeUndefined();
 });
 
-test('a machine that was there an hour ago is not asked any more', () => {
+test('a machine that was last seen an hour ago no longer counts', () => {
   const other = join(b);
   add('0.0');
   other.does();
@@ -131,7 +131,7 @@ test('a machine that was there an hour ago is not asked any more', () => {
   expect(ended).toMatchObject({ code: 'not-found' });
 });
 
-test('what may pass is tried again after growing pauses; then the worker is told to leave', () => {
+test('a transient failure is retried after growing pauses; then the worker is told to leave', () => {
   const worker = join(a);
   join(b).granted.length = 0;
   board.leave(2, 'away');
@@ -157,7 +157,7 @@ test('what may pass is tried again after growing pauses; then the worker is told
   expect(ended).toBeUndefined();
 });
 
-test('a worker whose address nobody reaches is the one that leaves; the other does its work', () => {
+test('a worker with an unreachable address leaves; the other does its work', () => {
   const [unreachable, good] = [join(a), join(b)];
   for (let i = 0; i < 200 && unreachable.dismissed.length === 0; i++) {
     add(`${i}.0`);
@@ -173,7 +173,7 @@ test('a worker whose address nobody reaches is the one that leaves; the other do
   expect(ended).toBeUndefined();
 });
 
-test('gradients of the only machine that are not finite end the run, with what the coordinator says of them', () => {
+test('non-finite gradients of the only machine end the run, with the coordinator’s own error', () => {
   const worker = join(a);
   add('0.0');
   const error = (times: number) => new FourfoldError('invalid', `${times} bad gradients in a row`);
@@ -185,7 +185,7 @@ test('gradients of the only machine that are not finite end the run, with what t
   expect(ended?.message).toBe('5 bad gradients in a row');
 });
 
-test('a worker none of whose answers is of use is told to leave, and ends nothing while another does well', () => {
+test('a worker whose answers are all useless is told to leave, and does not end the run while another does well', () => {
   const [bad, good] = [join(a), join(a)];
   for (let i = 0; bad.dismissed.length === 0 && i < 40; i++) {
     add(`${i}.0`);
@@ -198,7 +198,7 @@ test('a worker none of whose answers is of use is told to leave, and ends nothin
   expect(ended).toBeUndefined();
 });
 
-test('a machine whose processes end again and again waits longer each time, while another does the work', () => {
+test('a machine whose processes keep ending waits longer each time, while another does the work', () => {
   const good = join(b);
   const waits: number[] = [];
   for (let i = 0; i < 5; i++) {
@@ -220,7 +220,7 @@ test('a machine whose processes end again and again waits longer each time, whil
   expect(ended).toBeUndefined();
 });
 
-test('processes that end for one reason after the other, and nobody is fit: the run ends with the last', () => {
+test('processes end, each for another reason, and none is fit: the run ends with the last reason', () => {
   add('0.0');
   const codes: FailureCode[] = ['not-found', 'no-space', 'refused', 'fault', 'invalid', 'corrupt'];
   for (const code of codes) {
@@ -231,13 +231,13 @@ test('processes that end for one reason after the other, and nobody is fit: the 
   expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
 });
 
-test('a worker that cannot start says so: two machines end the run, unless somebody is there who could', () => {
+test('a worker that cannot start says so: two machines end the run, unless another worker could start', () => {
   const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
   const good = join(c);
   failures.failedToStart(a, told);
   failures.failedToStart(b, told);
   board.leave(good.id, 'it is gone');
-  // Another is on its way in its place.
+  // Its replacement is on its way.
   failures.failedToStart(a, told);
   expect(ended).toBeUndefined();
   pass(latelyMs);
@@ -246,7 +246,7 @@ test('a worker that cannot start says so: two machines end the run, unless someb
   expect(ended).toMatchObject({ code: 'not-found', message: told.reason });
 });
 
-test('machines that start first and cannot: others may be on their way, for as long as a worker looks for a coordinator', () => {
+test('the first machines cannot start: others may follow, for as long as a worker looks for a coordinator', () => {
   const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
   for (let i = 0; i < 20; i++) {
     failures.failedToStart(a, told);
@@ -258,7 +258,7 @@ test('machines that start first and cannot: others may be on their way, for as l
   expect(ended).toMatchObject({ code: 'not-found' });
 });
 
-test('what machines say that cannot start is forgotten when somebody does well', () => {
+test('reports of machines that cannot start are forgotten when a worker does well', () => {
   const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
   failures.failedToStart(a, told);
   const good = join(c);
@@ -270,7 +270,7 @@ test('what machines say that cannot start is forgotten when somebody does well',
   expect(ended).toBeUndefined();
 });
 
-test('a failure of a lease that has moved on counts for nothing', () => {
+test('a failure at a lease that has moved on is ignored', () => {
   const [first, second] = [join(a), join(b)];
   add('0.0');
   const { token } = first.last();
@@ -280,7 +280,10 @@ test('a failure of a lease that has moved on counts for nothing', () => {
   expect([first.dismissed, ended]).toEqual([[], undefined]);
 });
 
-/** Kill whoever has a task, and start a fresh process on the next machine, until the run ends; the times between its grants. */
+/**
+ * Kill each worker that holds a task, and start a fresh process on the next machine, until the run ends. Returns the
+ * times between grants.
+ */
 function killWhoeverHas(task: string, machines: string[], atMost: number) {
   const pausesMs: number[] = [];
   for (let times = 0; times < atMost && !ended; times++) {
@@ -293,19 +296,19 @@ function killWhoeverHas(task: string, machines: string[], atMost: number) {
   return pausesMs;
 }
 
-test('a lease that kills every machine is held back longer each time; then the run ends, and says which lease and where', () => {
+test('a lease that kills every machine is held back longer each time; then the run ends and names the lease and the machines', () => {
   add('generator 12.0');
   const pausesMs = killWhoeverHas('generator 12.0', [a, b], 100);
   expect(pausesMs.slice(0, 3)).toEqual([0, 0, 0]);
   expect(pausesMs[6]).toBeGreaterThanOrEqual(6_000);
   expect(Math.max(...pausesMs)).toBeLessThanOrEqual(60_500);
-  // About a minute each, for as long as there is patience.
+  // About a minute each, until patience runs out.
   expect(pausesMs.length).toBeLessThan(30);
   expect(ended).toMatchObject({ code: 'unavailable' });
   expect(ended?.message).toMatch(/^generator 12\.0 was lost \d+ times in \d+ s, by workers 1, 2, .* on machines a, b/);
 });
 
-test('machines that come and go for days end no run: a lease that is done in between begins anew', () => {
+test('machines that come and go for days do not end the run: the count starts anew when a lease is done in between', () => {
   for (let i = 0; i < 100; i++) {
     add(`generator ${i}.0`);
     killWhoeverHas(`generator ${i}.0`, [a, b, c], 7);
@@ -318,7 +321,7 @@ test('machines that come and go for days end no run: a lease that is done in bet
   expect(ended).toBeUndefined();
 });
 
-test('an evaluation that gets on by a part each time is no killer', () => {
+test('an evaluation that makes progress each time is not a killer', () => {
   add('evaluation 30', 'evaluation');
   for (let i = 0; i < 40; i++) {
     killWhoeverHas('evaluation 30', [a, b], 5);

@@ -16,66 +16,66 @@ import {
 import type { LeaseBoard } from './lease-board.js';
 
 /*
- * What has failed on whom, and what follows from it: the policy's effects on the coordinator's side. `judge` decides.
+ * Which failures happened where, and what follows: the failure policy's effects in the coordinator. `judge` decides.
  */
 
-/** What failed, in a worker's words or the coordinator's own. */
+/** A failure as a worker, or the coordinator itself, reports it. */
 export interface Told {
   code: FailureCode;
   reason: string;
-  /** What the run ends with, where it does, after so many tries. */
+  /** The error that ends the run, if it ends, after `times` tries. */
   error?: (times: number) => FourfoldError;
 }
 
 export interface FailureParts {
   board: Pick<LeaseBoard<unknown, unknown>, 'holder' | 'reject' | 'leave' | 'dismiss' | 'rest' | 'holdBack'>;
-  /** The run ends. */
+  /** Ends the run. */
   stop: (error: FourfoldError) => void;
-  /** A machine that was not there for so long does not count any more; a lease that is lost again and again is tried for as long. */
+  /** A machine that was away for this long no longer counts; a lease that is lost repeatedly is retried for as long. */
   latelyMs: number;
   log: Logger;
   now?: () => number;
 }
 
-/** A process that has left for what it failed at, or a useless answer. */
+/** A failure for which a process has left, or a useless answer. */
 interface Standing extends Failure {
-  /** What it was about; tasks of one subject fail for the same reasons. */
+  /** Its subject; tasks with the same subject fail for the same reasons. */
   subject: string;
-  /** Once somebody has done that, the failure says nothing of the others. */
+  /** Once a worker has done this task, the failure says nothing about other machines. */
   task?: string;
 }
 
 interface Seated {
   machine: string;
   joinedMs: number;
-  /** Failures since it last did something well. */
+  /** Failures since its last success. */
   inARow: number;
 }
 
-/** The second try is at once: what broke off goes on. */
+/** The second try is immediate: it resumes what broke off. */
 const pauses = { firstMs: 1_000, longestMs: 30_000 };
-/** A machine whose workers end again and again, while others do well. */
+/** For a machine whose workers keep ending while others do well. */
 const machinePauses = { firstMs: 2_000, longestMs: 600_000 };
-/** Of a worker that ended in no lease. */
+/** The subject of a worker that ended outside a lease. */
 const processSubject = 'the process';
 
-/** Keeps what workers fail at while nobody has done it, and lets them try again, leave, or the run end. */
+/** Records failures until a worker succeeds, and decides whether a worker retries, a worker leaves, or the run ends. */
 export function createFailures({ board, stop, latelyMs, log, now = () => performance.now() }: FailureParts) {
   const seats = new Map<number, Seated>();
-  /** When a machine without a seat was last there. */
+  /** When a machine without a seat was last seen. */
   const lastSeenMs = new Map<string, number>();
   let standing: Standing[] = [];
   /** By task, then by worker: how often each has failed at it. */
   const tries = new Map<string, Map<number, number>>();
-  /** Useless answers by task, whoever gave them. */
+  /** Useless answers by task, from any worker. */
   const badResults = new Map<string, Standing[]>();
-  /** Machines whose processes ended: how often, and when last. */
+  /** Machines whose processes ended: how often, and when the last one did. */
   const unfit = new Map<string, { times: number; lastMs: number }>();
-  /** By task: who was lost with it, since anybody last got on with it. */
+  /** By task: workers lost with it, since any worker last made progress. */
   const losses = new Map<string, Loss[]>();
   const repeats = createRepeats();
   let starts = 0;
-  /** Since when no worker has had a seat. */
+  /** When the last seat became empty. */
   let seatlessSinceMs = now();
 
   const machinesNow = (): Set<string> => {
@@ -90,7 +90,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     return times;
   }
 
-  /** A process leaves, or has left, and what it says stays until somebody has done better. */
+  /** A process leaves, or has left. Its failure stands until another succeeds. */
   function conclude(verdict: Verdict, failure: Standing, told: Told, times: number): void {
     const { machine, process: worker, task, failedMs } = failure;
     const { code, reason } = told;
@@ -98,7 +98,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     if (verdict === 'the run') {
       const said = standing.filter(({ subject }) => subject === failure.subject);
       const who = said.map(({ machine, process, code }) => ({ machine, worker: process, code }));
-      log.error({ event: 'run-fails', task, code, reason, said: who }, 'no machine can do this');
+      log.error({ event: 'run-fails', task, code, reason, said: who }, 'no machine can do this task');
       stop(told.error?.(times) ?? runError(code, reason));
       return;
     }
@@ -110,7 +110,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     }
   }
 
-  /** A machine was lost with a task, without a word: it may be what kills whoever has it. */
+  /** A machine was lost without a word while it had a task: the task may be what kills its workers. */
   function lostWith(task: string, loss: Loss): void {
     const all = [...(losses.get(task) ?? []), loss];
     losses.set(task, all);
@@ -122,7 +122,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       lost: all.map(({ process, machine }) => ({ worker: process, machine })),
     };
     if (pauseMs === undefined) {
-      log.error(about, 'nobody comes back from this lease');
+      log.error(about, 'every worker with this lease is lost');
       stop(lossError(task, all));
     } else if (pauseMs > 0) {
       board.holdBack(task, loss.lostMs + pauseMs);
@@ -131,8 +131,8 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   }
 
   /**
-   * A worker's process that ended in no lease says nothing of the run while others are there, or may be on their way: machines do not
-   * start at the same pace, and one whose worker was lost a moment ago gets another.
+   * A worker's process that ended outside a lease says nothing about the run while other workers exist, or may be on
+   * their way: machines do not start at the same pace, and a worker that was lost a moment ago is being replaced.
    */
   function endedOutside(machine: string, process: string | number, begunMs: number, told: Told): void {
     const failure = { code: told.code, machine, process, begunMs, failedMs: now(), subject: processSubject };
@@ -143,7 +143,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     conclude(verdict, failure, told, 1);
   }
 
-  /** What a lease's failure is taken for; undefined where the lease is no more. */
+  /** The verdict on a lease's failure; undefined if the lease is gone. */
   function judged(worker: number, token: Token__Output, told: Told, isOver: boolean) {
     const held = board.holder(token);
     const seat = seats.get(worker);
@@ -164,7 +164,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   }
 
   return {
-    /** Until when a worker of this machine gets no work, where others are there. */
+    /** Until when a worker of this machine gets no work while other workers are free. */
     restsUntilMs(machine: string): number | undefined {
       const found = unfit.get(machine);
       if (!found || found.times < 2) return undefined;
@@ -177,10 +177,10 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     },
     joined(worker: number, machine: string): void {
       seats.set(worker, { machine, joinedMs: now(), inARow: 0 });
-      // It came as far as this one did not.
+      // A worker of this machine has started: earlier failures to start no longer count.
       standing = standing.filter((other) => other.subject !== processSubject || other.machine !== machine);
     },
-    /** A worker has lost its seat, and without a word the tasks that it was to answer. */
+    /** A worker has lost its seat; `lost` are the tasks that it held if it went without a word. */
     gone(worker: number, lost: readonly string[] = []): void {
       const seat = seats.get(worker);
       if (seat) {
@@ -189,7 +189,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       }
       if (seats.delete(worker) && seats.size === 0) seatlessSinceMs = now();
     },
-    /** A worker could not do what a lease asks for, or its answer was of no use. Returns how often that was so; 0 where it is past. */
+    /** A worker failed at a lease, or its answer was useless. Returns how often; 0 if the lease is past. */
     failed(worker: number, token: Token__Output, told: Told): number {
       const found = judged(worker, token, told, false);
       if (!found || found.verdict === 'stale') return 0;
@@ -202,7 +202,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
         return times;
       }
       const pauseOf = (often: number) => (often > 1 ? growingPauseMs(often - 1, pauses) : 0);
-      // While others are there, they need not wait for what it fails at next.
+      // Other workers take the next tasks, which would only wait for it to fail again.
       if (code === 'unavailable') board.rest(worker, now() + pauseOf(inARow));
       board.reject(token, reason, pauseOf(mine));
       return times;
@@ -222,11 +222,11 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       endedOutside(machine, process, now(), told);
       lastSeenMs.set(machine, now());
     },
-    /** Somebody has done a part of a task, and is not killed by it. */
+    /** A worker has done a part of a task, and survived it. */
     gotOn(task: string): void {
       losses.delete(task);
     },
-    /** Somebody has done a task: what others said of it was of themselves. */
+    /** A worker has done a task: others' failures at it were their own. */
     done(task: string, worker: number): void {
       tries.delete(task);
       badResults.delete(task);

@@ -45,7 +45,7 @@ test('after each update the average moves towards the generator, in float32', as
   const expected = vector.slice();
   for (let i = 0; i < 3; i++) {
     await update(master);
-    // Each operation rounded by itself.
+    // Each operation rounds separately.
     vector.forEach((value, at) => (expected[at] += Math.fround((1 - decay) * Math.fround(value - expected[at]))));
   }
   expect(average).toEqual(expected);
@@ -65,7 +65,7 @@ test('an evaluation gets the average, a lease the generator', async () => {
   expect(master.serveEvaluated(1)?.vector).toEqual(kept);
 });
 
-test('a checkpoint holds it; one without begins it with the generator', async () => {
+test('a checkpoint holds it; without one it begins with the generator', async () => {
   const [master, plain] = [masterOf(configWith(decay)), masterOf(configWith())];
   await update(master);
   await update(plain);
@@ -81,7 +81,7 @@ test('a checkpoint holds it; one without begins it with the generator', async ()
   expect(tensors.length).toBeGreaterThan(10);
 });
 
-test('a run that starts from another generator starts its average there, too', () => {
+test('a run that starts from another generator also starts its average there', () => {
   const master = masterOf(configWith(decay));
   const { vector, average } = master.state('generator');
   master.startFrom(new Float32Array(vector.length).fill(0.5));

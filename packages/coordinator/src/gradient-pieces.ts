@@ -11,7 +11,7 @@ import {
 } from '@fourfold/common';
 import type { SharedBytes } from './updater.js';
 
-/** A stretch of a gradient's wire vector: its bytes, or where they are in shared memory for whoever reads them. */
+/** A stretch of a gradient's wire vector: its bytes, or their place in shared memory. */
 export type GradientPiece = { begin: number; byteLength: number } & ({ bytes: Uint8Array } | { shared: SharedBytes });
 
 export interface PieceOptions extends Omit<ReceiveOptions, 'byteLength'> {
@@ -20,8 +20,8 @@ export interface PieceOptions extends Omit<ReceiveOptions, 'byteLength'> {
 }
 
 /**
- * The pieces of one gradient from a byte on, in order; each is good until the next one is asked for. A section with factors is
- * one piece, which nothing else is in. Throws `unavailable` when they stop coming, `mismatch` on a wrong one.
+ * The pieces of one gradient from a byte on, in order; each is valid until the next is requested. A section with
+ * factors is a piece of its own. Throws `unavailable` when they stop coming, `mismatch` on a wrong one.
  */
 export type GradientSource = (options: PieceOptions) => AsyncIterable<GradientPiece>;
 
@@ -49,7 +49,7 @@ export async function* pulledPieces(
   }
 }
 
-/** Where a gradient in shared memory lies, piece by piece. */
+/** Yield the places of a gradient in shared memory, piece by piece. */
 export async function* sharedPieces(
   place: SharedFile__Output,
   token: Token__Output,

@@ -37,7 +37,7 @@ test('a history survives JSON', () => {
   expect(historySchema.parse(emptyHistory())).toEqual({ rows: [], evaluations: [] });
 });
 
-test('of a history in which identical pictures had an infinite PSNR, each figure is one of which means are taken', () => {
+test('in a history where identical pictures had an infinite PSNR, every figure is one that means can use', () => {
   const pictures = [
     { picture: 'black.png', psnr: Infinity, ssim: 1 },
     { picture: 'b.png', psnr: 30, ssim: 0.7 },

@@ -1,7 +1,7 @@
 import { highestPsnr } from '@fourfold/model/metrics';
 import { z } from 'zod';
 
-/** A loss, which may have been NaN or infinite: JSON writes that as null. */
+/** A loss. JSON writes NaN and infinity as null. */
 const measured = z
   .number()
   .nullable()
@@ -15,7 +15,7 @@ export const historyRowSchema = z.object({
   losses: z.record(z.string(), measured),
 });
 
-/** Before there was a highest PSNR, that of identical pictures was infinite, and written as null. */
+/** Before PSNR had an upper limit, that of identical pictures was infinite, and written as null. */
 const olderPsnr = z.number().nullable();
 
 /** Mean PSNR (dB) and SSIM on Y over the validation pictures, and each picture's. */
@@ -24,9 +24,9 @@ export const evaluationSchema = z
     iteration: z.int(),
     psnr: olderPsnr,
     ssim: z.number(),
-    /** Which pictures they are: where they lie, the digest of what lies there, and the machine that said so first. */
+    /** The pictures: where they lie, their digest, and the machine that reported it first. */
     of: z.object({ images: z.string(), sha256: z.string(), machine: z.string() }).optional(),
-    /** What bicubic reaches on them. */
+    /** Bicubic's scores on them. */
     bicubic: z.object({ psnr: olderPsnr, ssim: z.number() }).optional(),
     pictures: z.array(
       z.object({ picture: z.string(), psnr: olderPsnr.transform((value) => value ?? highestPsnr), ssim: z.number() }),
@@ -59,7 +59,7 @@ export function meanLosses(all: readonly Record<string, number>[]): Record<strin
   );
 }
 
-/** A picture's scores, and those of bicubic on it where they are known. */
+/** A picture's scores, and bicubic's if known. */
 export type PictureScores = Evaluation['pictures'][number] & { bicubicPsnr?: number; bicubicSsim?: number };
 
 /** The evaluation of the given pictures' scores. */

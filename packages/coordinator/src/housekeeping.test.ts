@@ -10,7 +10,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('what fails is logged, ever more seldom, and counted; nobody hears of it otherwise', async () => {
+test('failures are logged, less and less often, and counted, and go no further', async () => {
   const warn = vi.spyOn(log, 'warn');
   const housekeeping = createHousekeeping(log);
   for (let times = 0; times < 1000; times++) {
@@ -26,11 +26,11 @@ test('what fails is logged, ever more seldom, and counted; nobody hears of it ot
       times: 2,
       reason: 'photos/checkpoints/1 is not allowed; allow it',
     },
-    'the run goes on without: checkpoints',
+    'housekeeping failed, the run continues: checkpoints',
   ]);
 });
 
-test('what throws at once is no other than what rejects; what needs no waiting is done at once', async () => {
+test('throwing is like rejecting; synchronous work is done at once', async () => {
   const housekeeping = createHousekeeping(log);
   let isDone = false;
   const first = housekeeping.tend('metrics', () => {

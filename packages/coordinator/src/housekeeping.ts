@@ -1,15 +1,15 @@
 import { createRepeats, describeError, type Logger } from '@fourfold/common';
 
 /*
- * What a run can go on without: old checkpoints that are not removed, pictures that nobody sees, a metric that is not told. It
- * never ends a run: its failures are logged, ever more seldom, and counted.
+ * Work that may fail without ending a run: pruning checkpoints, showing pictures, writing the run's record, updating
+ * metrics. Its failures are logged, less and less often, and counted.
  */
 
 /** Parts of the housekeeping, as the log and the metric call them. */
 export const housekeepingParts = ['checkpoints', 'pictures', 'record', 'metrics'] as const;
 export type HousekeepingPart = (typeof housekeepingParts)[number];
 
-/** Do something to each, though it may fail for some; then throw the first failure. */
+/** Apply `act` to each item, even after failures; then throw the first failure. */
 export async function forEachThatCan<T>(items: Iterable<T>, act: (item: T) => Promise<void>): Promise<void> {
   const failures: unknown[] = [];
   for (const item of items) await act(item).catch((error: unknown) => failures.push(error));
@@ -17,7 +17,7 @@ export async function forEachThatCan<T>(items: Iterable<T>, act: (item: T) => Pr
 }
 
 export interface Housekeeping {
-  /** Do it, at once as far as it needs no waiting. Never rejects. */
+  /** Run `act`; its synchronous part runs at once. Never rejects. */
   tend(part: HousekeepingPart, act: () => void | Promise<void>): Promise<void>;
   /** How often each part has failed. */
   failures(): Readonly<Record<HousekeepingPart, number>>;
@@ -32,7 +32,7 @@ export function createHousekeeping(log: Logger): Housekeeping {
     const times = repeats(part);
     if (times === undefined) return;
     const reason = describeError(error);
-    log.warn({ event: 'housekeeping-failed', part, times, reason }, `the run goes on without: ${part}`);
+    log.warn({ event: 'housekeeping-failed', part, times, reason }, `housekeeping failed, the run continues: ${part}`);
   }
 
   return {

@@ -8,8 +8,8 @@ export interface Content {
 }
 
 /**
- * Answer a GET or HEAD with content that browsers may keep, but must ask about: one that has it already gets a 304. The URL
- * alone does not say what it is, since another run may be served at the same address later.
+ * Answer a GET or HEAD with content that browsers may cache but must revalidate: a browser that has it already gets a
+ * 304. The URL alone does not identify the content, since another run may be served at the same address later.
  */
 export function sendContent(request: IncomingMessage, response: ServerResponse, content: Content): void {
   const { body, type, headers = {} } = content;
@@ -21,6 +21,6 @@ export function sendContent(request: IncomingMessage, response: ServerResponse, 
     return;
   }
   response.writeHead(200, { ...common, 'content-type': type, 'content-length': Buffer.byteLength(body) });
-  // Of a HEAD's answer Node.js leaves the body out.
+  // Node.js omits the body of the answer to a HEAD.
   response.end(body);
 }

@@ -32,12 +32,12 @@ const end = (isLost = false) =>
     log,
   });
 
-test('where a run stands is written, and waited for', async () => {
+test('the last state is written, and waited for', async () => {
   expect(await end()).toBeUndefined();
   expect(done).toEqual(['save', 'settled']);
 });
 
-test('between the halves of an iteration, too; where nothing was done, nothing is written', async () => {
+test('also between the halves of an iteration; without progress nothing is written', async () => {
   versions = { generator: 5, discriminator: 6 };
   await end();
   versions = { generator: 5, discriminator: 5 };
@@ -54,7 +54,7 @@ test.each(['a lost term or store', 'an update that failed half-way'])(
   },
 );
 
-test('what cannot be written is told and logged, and rejects nowhere', async () => {
+test('a checkpoint that cannot be written is reported and logged, and nothing rejects', async () => {
   const error = vi.spyOn(log, 'error');
   saveFailure = new FourfoldError('no-space', 'the disk is full');
   expect(await end()).toBe(saveFailure);

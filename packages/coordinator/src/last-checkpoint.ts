@@ -8,14 +8,14 @@ export interface LastCheckpointParts {
   master: Pick<Master, 'versions' | 'isWhole'>;
   /** What the run had done when this term began. */
   begun: Versions;
-  /** The term or the store is lost: nothing can be written that would count. */
+  /** The term or the store is lost: nothing written now would count. */
   isLost: boolean;
   log: Logger;
 }
 
 /**
- * At a run's early end, whatever the reason: finish the checkpoint that is under way, and write one of where the run stands, unless
- * that is where it began or is not whole. Returns why that failed, if it did; never rejects.
+ * At a run's early end, for any reason: finish the checkpoint that is being written, and write one of the current
+ * state, unless nothing was done or the state is not whole. Returns why that failed, if it did; never rejects.
  */
 export async function writeLastCheckpoint(parts: LastCheckpointParts): Promise<Error | undefined> {
   const { saver, master, begun, isLost, log } = parts;
@@ -23,7 +23,7 @@ export async function writeLastCheckpoint(parts: LastCheckpointParts): Promise<E
   const hasMoved = now.generator !== begun.generator || now.discriminator !== begun.discriminator;
   try {
     if (!master.isWhole()) {
-      const reason = 'an update was not finished; the run goes on from the checkpoint before';
+      const reason = 'an update was not finished; the run resumes from the previous checkpoint';
       log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of where it stood');
     } else if (hasMoved && !isLost) await saver.save();
     await saver.settled();

@@ -19,7 +19,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A worker that notes what the board tells it. */
+/** A worker that records what the board tells it. */
 function join() {
   const granted: { token: Token__Output; work: string }[] = [];
   const ended: Token__Output[] = [];
@@ -50,7 +50,7 @@ test('a lease, its answer, its end', async () => {
   expect(worker.ended).toEqual([token]);
 });
 
-test('tasks wait for workers, and a worker has two leases in hand at most', () => {
+test('tasks wait for workers, and a worker holds at most two leases', () => {
   add('a', 'b', 'c');
   const worker = join();
   expect(worker.granted.map(({ work }) => work)).toEqual(['work of a', 'work of b']);
@@ -73,7 +73,7 @@ test('a lost worker’s tasks move, and its late answer is refused and counted',
   expect((await board.nextOffer('a', never)).result).toBe('in time');
 });
 
-test('a token is good for its own worker, once, and for its own term', () => {
+test('a token is valid for its own worker, once, in its own term', () => {
   const [first, second] = [join(), join()];
   add('a');
   const { token } = first.granted[0];
@@ -85,7 +85,7 @@ test('a token is good for its own worker, once, and for its own term', () => {
   expect(board.counts().refused).toBe(3);
 });
 
-test('an answer dies with its worker: its signal is aborted and the task is given away again', async () => {
+test('an answer dies with its worker: its signal is aborted and the task is granted again', async () => {
   const first = join();
   add('a');
   board.offer(first.id, first.granted[0].token, 'lost');
@@ -139,7 +139,7 @@ test('a worker whose lease ran out is dropped, though it is not silent', () => {
   expect(next.granted.map(({ work }) => work)).toEqual(['work of a']);
 });
 
-test('who may not grant grants nothing and drops nobody', () => {
+test('a board that may not grant grants nothing and drops nobody', () => {
   mayGrant = false;
   const worker = join();
   add('a');
@@ -150,7 +150,7 @@ test('who may not grant grants nothing and drops nobody', () => {
   expect(worker.granted).toHaveLength(1);
 });
 
-test('a worker gets what it has in its cache again', () => {
+test('a worker gets the tasks that it has cached', () => {
   const workers = [join(), join()];
   board.add({ key: 'first half', priority: 0, work: '' }, 0);
   board.replan();
@@ -178,7 +178,7 @@ test('clear ends all leases; waiting ends with its signal', async () => {
   expect(() => board.finish('a')).toThrow('a has no holder');
 });
 
-/** One that is usually done in 10 ms. */
+/** A kind of task that usually takes 10 ms. */
 async function usual(worker: ReturnType<typeof join>, kind: string): Promise<void> {
   for (let i = 0; i < 8; i++) {
     board.add({ key: `usual ${i}`, priority: 0, kind, work: '' });
@@ -189,7 +189,7 @@ async function usual(worker: ReturnType<typeof join>, kind: string): Promise<voi
   }
 }
 
-test('a straggler’s task goes to an idle worker, too; the first answer counts and the other is refused', async () => {
+test('a straggler’s task also goes to an idle worker; the first answer counts and the other is refused', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const slow = join();
   await usual(slow, 'half');
@@ -210,7 +210,7 @@ test('a straggler’s task goes to an idle worker, too; the first answer counts 
   expect(board.counts().refused).toBe(1);
 });
 
-test('the straggler may still be the first; the helper’s lease ends', async () => {
+test('the straggler may still answer first; the helper’s lease ends', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const slow = join();
   await usual(slow, 'half');
@@ -225,23 +225,23 @@ test('the straggler may still be the first; the helper’s lease ends', async ()
   expect((await board.nextOffer('a', never)).result).toBe('after all');
 });
 
-test('a run starts with one number of workers and goes on with another', () => {
+test('a run starts with one number of workers and continues with another', () => {
   const minimum = { minimumToStart: 2, minimumToContinue: 1 };
   board = createLeaseBoard<string, string>(3, { timing, workers: minimum, mayGrant: () => true }, log);
   const first = join();
   add('a');
   expect(first.granted).toEqual([]);
-  expect(board.describeWaiting()).toBe('workers: 1 are there, 2 are needed');
+  expect(board.describeWaiting()).toBe('workers: 1 joined, 2 needed');
   const second = join();
   expect(first.granted.map(({ work }) => work)).toEqual(['work of a']);
   expect(board.describeWaiting()).toBe('a by worker 1');
   board.leave(first.id, 'gone');
   expect(second.granted.map(({ work }) => work)).toEqual(['work of a']);
   board.leave(second.id, 'gone');
-  expect(board.describeWaiting()).toBe('workers: 0 are there, 1 are needed');
+  expect(board.describeWaiting()).toBe('workers: 0 joined, 1 needed');
 });
 
-test('who is seated, and what each is to compute', async () => {
+test('the seated workers, and the tasks of each', async () => {
   const [first, second] = [join(), join()];
   add('a', 'b', 'c');
   expect(board.seated().map(({ worker, tasks }) => [worker, tasks])).toEqual([

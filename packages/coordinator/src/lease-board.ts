@@ -12,7 +12,7 @@ import { noLeases, type LeaseCounts } from './lease-counts.js';
 import { plan, type GrantReason, type LeaseView, type TaskView } from './plan.js';
 import { createUsualTime } from './usual-time.js';
 
-/** Leases that a worker has in hand: one that it computes, one that it prepares. */
+/** Leases that a worker holds: it computes one and prepares the other. */
 const leasesAWorker = 2;
 const rememberedLeases = 1000;
 
@@ -21,28 +21,28 @@ export interface Task<Work, Result = unknown> {
   key: string;
   /** Lower goes first. */
   priority: number;
-  /** Tasks of a kind take about as long; one that takes much longer is given to an idle worker, too. */
+  /** Tasks of a kind take about as long; one that takes much longer is also given to an idle worker. */
   kind?: string;
-  /** Tasks of a subject fail for the same reasons; its key, unless told. */
+  /** Tasks with the same subject fail for the same reasons. Defaults to `key`. */
   subject?: string;
-  /** What it is about, for the log. */
+  /** Logged with the task's events. */
   about?: Readonly<Record<string, unknown>>;
   work: Work;
-  /** Hears what a worker has done of it; each time its lease holds for as long again as at first. */
+  /** Called with what a worker has done so far; each call renews the lease. */
   onProgress?: (soFar: Result) => void;
 }
 
 /** A worker as the board sees it. */
 export interface Seat<Work> {
-  /** The worker has the seat of this number; this is called before all others. */
+  /** The worker has the seat with this number. Called before the other methods. */
   taken?(worker: number): void;
   grant(token: Token__Output, leaseMs: number, work: Work): void;
   end(token: Token__Output): void;
-  /** It gets nothing before, where others are there. */
+  /** Until then it gets nothing while another worker is free. */
   restsUntilMs?: number;
-  /** Tell the worker to end for good, and why; it is cut off then. */
+  /** Tell the worker to end for good, and why; it is cut off afterwards. */
   dismiss?(code: FailureCode, reason: string): void;
-  /** Cut the worker off; `lost` are the tasks that it was to answer, where it went without a word. */
+  /** Cut the worker off; `lost` are its unanswered tasks if it went without a word. */
   drop(reason: string, lost: readonly string[]): void;
 }
 
@@ -60,11 +60,11 @@ interface Lease extends LeaseView {
 }
 
 interface Entry<Work, Result> extends Task<Work, Result>, Pick<TaskView, 'preferredWorker' | 'restsUntilMs'> {
-  /** Those whose tokens are valid. */
+  /** The leases with valid tokens. */
   leases: Lease[];
-  /** How often it has been given to a worker. */
+  /** How often it has been granted. */
   grants: number;
-  /** Who has failed at it, and when each may try again. */
+  /** Workers that have failed at it, and when each may try again. */
   failedWorkers: Map<number, number>;
   offer?: Offer<Result>;
   lost: AbortController;
@@ -74,13 +74,13 @@ interface Entry<Work, Result> extends Task<Work, Result>, Pick<TaskView, 'prefer
 export interface LeaseBoardOptions {
   timing: Pick<TimingConfig, 'leaseMs' | 'silenceMs' | 'stragglerFactor'>;
   workers: { minimumToStart: number; minimumToContinue: number };
-  /** Whether this coordinator may give work out now. */
+  /** Whether this coordinator may grant leases now. */
   mayGrant: () => boolean;
 }
 
 /**
- * The leases of one coordinator: tasks on one side, workers on the other, and fencing tokens between them. `plan`
- * decides; the board carries out. A task has one valid token, two while its worker is slow; the first answer ends the other.
+ * The leases of one coordinator: tasks, workers, and fencing tokens between them. `plan` decides; the board carries
+ * out. A task has one valid token, or two while its worker is slow; the first answer ends the other.
  */
 export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoardOptions, log: Logger) {
   const { timing, workers: minimum, mayGrant } = options;
@@ -89,7 +89,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
   const caches = new Map<number, number>();
   const usual = createUsualTime();
   const counts = noLeases();
-  /** What the newest leases were about, by their numbers: late answers are logged with it. */
+  /** `about` of the newest leases, by number: late answers are logged with it. */
   const past = new Map<number, Task<Work>['about']>();
   const repeats = createRepeats();
   let hasStarted = false;
@@ -104,7 +104,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
 
   const end = ({ worker, token }: Lease) => seats.get(worker)?.end(token);
 
-  /** An answer that the task had is of no use any more. */
+  /** Discard the task's answer. */
   function forgetOffer(task: Entry<Work, Result>): void {
     task.lost.abort();
     task.lost = new AbortController();
@@ -145,7 +145,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       minimumWorkers: minimumWorkers(),
     });
     const drop = decisions.find((decision) => decision.type === 'drop');
-    // Dropping a worker plans anew, with its tasks open again.
+    // Dropping a worker replans, with its tasks open again.
     if (drop) return leave(drop.worker, drop.reason, true);
     for (const decision of decisions) {
       if (decision.type !== 'grant') continue;
@@ -153,7 +153,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     }
   }
 
-  // The second lease in hand waits for the first.
+  // A worker's second lease waits for the first.
   const leaseMs = timing.leaseMs * leasesAWorker;
 
   function grant(task: Entry<Work, Result>, worker: number, because: GrantReason, nowMs: number): void {
@@ -178,24 +178,24 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       replan();
       return worker;
     },
-    /** A worker has gone, without a word if `isSilent`. */
+    /** A worker has left, without a word if `isSilent`. */
     leave,
-    /** A worker is to end for good. */
+    /** Make a worker end for good. */
     dismiss(worker: number, code: FailureCode, reason: string): void {
       seats.get(worker)?.dismiss?.(code, reason);
       leave(worker, reason);
     },
-    /** Others get work before a worker until then. */
+    /** Let others get work before a worker until then. */
     rest(worker: number, untilMs: number): void {
       const seat = seats.get(worker);
       if (seat) seat.restsUntilMs = untilMs;
     },
-    /** Nobody gets a task before. */
+    /** Grant a task to nobody until then. */
     holdBack(key: string, untilMs: number): void {
       const task = tasks.get(key);
       if (task) task.restsUntilMs = untilMs;
     },
-    /** What a token that is valid is for, and whose it is. */
+    /** The task and the worker of a valid token; undefined for any other. */
     holder(token: Token__Output): { worker: number; task: string; subject: string } | undefined {
       const { task, lease } = find(token) ?? {};
       return task && lease && { worker: lease.worker, task: task.key, subject: task.subject ?? task.key };
@@ -205,14 +205,14 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       const seat = seats.get(worker);
       if (seat) Object.assign(seat, { lastSeenMs: performance.now(), lastSeenAtMs: Date.now() });
     },
-    /** A worker goes on with a task that tells progress; what comes late is of no interest. */
+    /** A worker reports progress on a task; late reports are ignored. */
     progress(worker: number, token: Token__Output, soFar: Result): void {
       const { task, lease } = find(token) ?? {};
       if (!task?.onProgress || lease?.worker !== worker || task.offer) return;
       lease.deadlineMs = performance.now() + leaseMs;
       task.onProgress(soFar);
     },
-    /** A worker's answer. Returns false, and counts it, when the token is not valid any more. */
+    /** A worker's answer. Returns false, and counts it, if the token is no longer valid. */
     offer(worker: number, token: Token__Output, result: Result): boolean {
       const { task, lease } = find(token) ?? {};
       if (!task || lease?.worker !== worker || task.offer) {
@@ -230,7 +230,10 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       replan();
       return true;
     },
-    /** Put a task up; `cache` names what its worker will keep of it, so that it gets the same cache's tasks again. */
+    /**
+     * Add a task. `cache` names what its worker will keep of it: that worker is preferred for later tasks with this
+     * `cache`.
+     */
     add(task: Task<Work, Result>, cache?: number): void {
       const preferredWorker = cache === undefined ? undefined : caches.get(cache);
       const fresh = {
@@ -259,8 +262,8 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       });
     },
     /**
-     * A worker has failed at a task, or its answer was of no use: the task is open again, for another worker where there is one, else
-     * for this one after a pause, unless it has moved on meanwhile.
+     * A worker has failed at a task, or its answer was useless: the task is open again, for another worker if there is
+     * one, else for this one after a pause. Does nothing if the lease has ended.
      */
     reject(token: Token__Output, reason: string, pauseMs = 0): void {
       const { task, lease } = find(token) ?? {};
@@ -276,7 +279,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       if (task.offer) forgetOffer(task);
       replan();
     },
-    /** A task's answer has been taken over; `cache` as in `add`. */
+    /** A task's answer has been used; `cache` as in `add`. */
     finish(key: string, cache?: number): void {
       const task = tasks.get(key);
       if (!task?.offer) throw new FourfoldError('conflict', `${key} has no holder`);
@@ -284,16 +287,16 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       if (cache !== undefined) caches.set(cache, task.offer.worker);
       tasks.delete(key);
     },
-    /** Take all tasks down; their leases end. */
+    /** Remove all tasks; their leases end. */
     clear(): void {
       for (const { leases } of tasks.values()) leases.forEach(end);
       tasks.clear();
     },
-    /** What keeps the tasks that nobody has answered yet, in words. */
+    /** Describes what unanswered tasks wait for. */
     describeWaiting: () => describeWaiting(seats.size, minimumWorkers(), [...tasks.values()].map(viewOf)),
     workerCount: () => seats.size,
     counts: (): Readonly<LeaseCounts> => counts,
-    /** Who has a seat, when it was last heard of (Unix time), and the keys of what it is to compute. */
+    /** The seated workers, when each was last heard of (Unix time), and the keys of its unanswered tasks. */
     seated: () =>
       [...seats].map(([worker, { lastSeenAtMs }]) => {
         const leased = [...tasks.values()].filter(

@@ -1,16 +1,16 @@
-/** What has happened to leases and workers so far. */
+/** Counts of events of leases and workers. */
 export interface LeaseCounts {
-  /** Workers that took a seat, and that lost or left it. */
+  /** Workers that took a seat, and workers that left or lost it. */
   joined: number;
   left: number;
   granted: number;
-  /** Granted again after another worker had the task: it was lost, or its answer of no use. */
+  /** Granted again after another worker had the task: that worker was lost, or its answer was useless. */
   moved: number;
-  /** Granted to an idle worker because another is slow. */
+  /** Granted to an idle worker because another was slow. */
   straggling: number;
-  /** Answers whose token was not valid any more. */
+  /** Answers whose token was no longer valid. */
   refused: number;
-  /** Answers that were of no use. */
+  /** Useless answers. */
   rejected: number;
 }
 

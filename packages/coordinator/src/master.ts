@@ -19,21 +19,23 @@ export interface Master {
   versions(): Versions;
   layout(network: Network): Layout;
   state(network: Network): MasterState;
-  /** Apply the reduced sum as the network's next update. One that fails half-way leaves a state that is not whole. */
+  /** Apply the reduced sum as the network's next update. If it fails half-way, the state is not whole. */
   update(network: Network, learningRate: number): Promise<void>;
-  /** Whether the state is one that updates lead to: none is under way, and none has failed half-way. */
+  /** Whether no update is under way, and none has failed half-way. */
   isWhole(): boolean;
-  /** The vector at `version` while that is the newest. */
+  /** The vector at `version`, while that is the newest. */
   serve(network: Network, version: number): Served | undefined;
-  /** The generator that an evaluation of `version` measures, as `retainGenerator` kept it. */
+  /** The generator that `retainGenerator` kept for the evaluation of `version`. */
   serveEvaluated(version: number): Served | undefined;
-  /** Keep a copy of the generator, or of its moving average, as it is, or an older one, until the next one is kept. */
+  /** Keep a copy of the current generator (or its moving average), or `older`, until the next call. */
   retainGenerator(older?: { iteration: number; vector: Float32Array }): void;
   /** Start from another run's generator. */
   startFrom(generator: Float32Array): void;
-  /** Start from a checkpoint's state. Throws `invalid` where its shapes differ, `corrupt` where a file is none of its kind. */
+  /** Start from a checkpoint's state. Throws `invalid` if its shapes differ, `corrupt` if a file is not of its kind. */
   restore(checkpoint: WholeCheckpoint): void;
-  /** Encoders of a checkpoint's files: each writes the state as it is into the memory given, where that has the file's size. */
+  /**
+   * Encoders of a checkpoint's files: each writes the current state into the memory given, if that has the file's size.
+   */
   files(): Record<string, Encoder>;
   close(): Promise<void>;
 }
@@ -121,7 +123,7 @@ export function createMaster(config: RunConfig): Master {
           return [files[file], `${url}/${file}`];
         };
         begin(network, vectorFromSafetensors(layout(network), ...read(`${network}.safetensors`)));
-        // An average that the config has gained begins with the generator as it is.
+        // An average that the config has gained begins with the current generator.
         if (average && files[averageFile]) average.set(vectorFromSafetensors(layout(network), ...read(averageFile)));
         const [moments, what] = read(`${network}-adam.safetensors`);
         const { tensors } = decodeSafetensors(moments, what);

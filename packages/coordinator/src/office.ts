@@ -25,10 +25,10 @@ export interface OfficeParts extends StartOptions, TakenOffice {
   log: Logger;
 }
 
-/** All that a coordinator works with in its term. `open` answers workers and watchers from then on. */
+/** The parts of a coordinator in its term. `open` starts serving workers and watchers. */
 export type Office = Awaited<ReturnType<typeof createOffice>>;
 
-/** Put the parts of a coordinator together. Nothing is served yet, and nothing is written. */
+/** Put the parts of a coordinator together. Serves nothing yet, and writes nothing. */
 export async function createOffice(parts: OfficeParts) {
   const { run, config, datasetSha256, term, guard, master, manifest, ports, own, log } = parts;
   let saved: CheckpointStatus | undefined = parts.saved;
@@ -41,7 +41,7 @@ export async function createOffice(parts: OfficeParts) {
   const shown = config.validation?.pictures ?? 0;
   const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), housekeeping);
   own(pictures, (pictures) => pictures.idle());
-  // The workers are the successor's, at once: to end here may take as long as a store is away.
+  // The workers belong to the successor at once: ending here may take as long as a store is away.
   const earlyEnd = createEarlyEnd((reason) => service.release(reason), log);
   const exchange = createExchange(config.exchange, ports.files, term, master, log);
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
@@ -101,7 +101,8 @@ export async function createOffice(parts: OfficeParts) {
     open() {
       pictures.refresh();
       ports.server.addService(wire.Coordinator.service, service.handlers);
-      const whyNotReady = () => (guard.isFresh() ? undefined : 'it has slept, and not yet looked for a newer term');
+      const whyNotReady = () =>
+        guard.isFresh() ? undefined : 'it has slept, and has not yet checked for a newer term';
       ports.http.show({ metrics, whyNotReady, routes: page.routes });
     },
   };

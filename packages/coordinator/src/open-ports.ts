@@ -16,9 +16,9 @@ export interface PortOptions {
   config: RunConfig;
   /** host:port; port 0 takes a free one. */
   listen: string;
-  /** Where workers find it, if that is not where it listens. */
+  /** The address where workers reach it, if that differs from `listen`. */
   advertise?: string;
-  /** host:port of the status page and of `/metrics`; without it there is neither. */
+  /** host:port of the status page and of `/metrics`; without it neither is served. */
   http?: string;
 }
 
@@ -32,7 +32,10 @@ export interface Ports {
   files: ParameterFiles;
 }
 
-/** Take all that this machine must give a coordinator. Throws as `startServer`, `startHttpServer` and `openParameterFiles` do. */
+/**
+ * Open the ports and files that a coordinator needs on this machine. Throws as `startServer`, `startHttpServer` and
+ * `openParameterFiles` do.
+ */
 export async function openPorts(
   { config, listen, advertise, http }: PortOptions,
   networks: readonly Network[],

@@ -4,17 +4,17 @@ import type { Network } from './schedule.js';
 
 /** The networks' parameters in this machine's shared memory. */
 export interface ParameterFiles {
-  /** Where each network's parameters are; none where there is no shared memory. */
+  /** Each network's file; none without shared memory. */
   places(): { network: Network; place: OwnFile['place'] }[];
   /**
-   * Write what has a new version. Resolves with the bytes written. Throws `no-space` where the config insists on shared memory and it is
-   * full; else there are no files from then on, and workers pull.
+   * Write each network that has a new version. Resolves with the bytes written. Throws `no-space` if the config insists
+   * on shared memory and it is full; otherwise there are no files from then on, and workers pull.
    */
   publish(term: number, master: Pick<Master, 'versions' | 'state'>): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Make the files. Where there is no shared memory there are none; throws `unavailable` when the config insists on it. */
+/** Make the files. Without shared memory there are none; throws `unavailable` if the config insists on it. */
 export async function openParameterFiles(
   { transport, folder }: Pick<ExchangeConfig, 'transport' | 'folder'>,
   networks: readonly Network[],
@@ -28,7 +28,7 @@ export async function openParameterFiles(
     for (const { file } of open) await file.close();
   }
 
-  /** Go on without, unless the config insists. */
+  /** Continue without files, unless the config insists. */
   async function withoutSharedMemory(error: unknown): Promise<void> {
     await close();
     if (transport === 'shared-memory') throw error;

@@ -37,7 +37,7 @@ test('a worker gets what it has in its cache, but not more than its share', () =
   ]);
 });
 
-test('a task that rests is nobody’s, neither as an open one nor as a straggler', () => {
+test('a task that rests is not granted, neither as an open task nor as a straggler’s', () => {
   const late = { leases: [leaseOf(1)], usualMs: 100 };
   const tasks = [task('a', { restsUntilMs: 5_000 }), task('b', { ...late, restsUntilMs: 5_000 }), task('c')];
   const workers = alive(1, 2).map((worker) => ({ ...worker, lastSeenMs: 5_000 }));
@@ -45,23 +45,23 @@ test('a task that rests is nobody’s, neither as an open one nor as a straggler
   expect(grants(tasks, workers, 5_000).map(([key]) => key)).toContain('a');
 });
 
-test('who has failed at a task gets it again only when everybody has', () => {
+test('a worker that failed at a task gets it again only when all others have failed too', () => {
   const failed = (...ids: number[]) => [
     task('a', { preferredWorker: 1, failedWorkers: new Map(ids.map((id) => [id, 0])) }),
   ];
   expect(grants(failed(1), alive(1, 2))).toEqual([['a', 2]]);
   expect(grants(failed(1, 2), alive(1, 2))).toEqual([['a', 1]]);
-  // The other one is busy: its turn comes.
+  // The other worker is busy: its turn comes.
   const busy = ['b', 'c'].map((key) => task(key, { leases: [leaseOf(2)] }));
   expect(grants([...failed(1), ...busy], alive(1, 2))).toEqual([]);
 });
 
-test('who has failed at a task waits before it tries again', () => {
+test('a worker that failed at a task waits before it tries again', () => {
   const failed = [task('a', { failedWorkers: new Map([[1, 500]]) })];
   expect(grants(failed, alive(1), 499)).toEqual([]);
   expect(grants(failed, alive(1), 500)).toEqual([['a', 1]]);
   expect(grants(failed, alive(1, 2), 0)).toEqual([['a', 2]]);
-  // Of those who have all failed the first whose pause is over gets it.
+  // When all have failed, the first whose pause is over gets it.
   const both = [
     task('a', {
       failedWorkers: new Map([
@@ -73,7 +73,7 @@ test('who has failed at a task waits before it tries again', () => {
   expect(grants(both, alive(1, 2), 400)).toEqual([['a', 2]]);
 });
 
-test('who rests gets nothing while another is there', () => {
+test('a worker that rests gets nothing while another is free', () => {
   const workers = [{ id: 1, lastSeenMs: 0, restsUntilMs: 500 }, ...alive(2)];
   const tasks = [task('a', { preferredWorker: 1 }), task('b'), task('c')];
   expect(grants(tasks, workers, 499)).toEqual([
@@ -82,7 +82,7 @@ test('who rests gets nothing while another is there', () => {
   ]);
   expect(grants([task('a', { preferredWorker: 1 })], workers, 500)).toEqual([['a', 1]]);
   expect(grants([task('a')], workers.slice(0, 1), 0)).toEqual([['a', 1]]);
-  // What it has already stays with it.
+  // It keeps the leases that it has.
   expect(grants([task('a', { leases: [leaseOf(1)] })], workers, 0)).toEqual([]);
 });
 
@@ -118,18 +118,18 @@ test('low priority waits for the others', () => {
   ]);
 });
 
-test('nobody there: nothing happens', () => {
+test('no workers: nothing happens', () => {
   expect(plan(0, [], [task('a')], options)).toEqual([]);
 });
 
-test('fewer workers than the minimum: nothing is granted, and who is silent is dropped all the same', () => {
+test('fewer workers than the minimum: nothing is granted, and silent workers are still dropped', () => {
   expect(grants([task('a')], alive(1, 2), 0, { minimumWorkers: 3 })).toEqual([]);
   expect(grants([task('a')], alive(1, 2, 3), 0, { minimumWorkers: 3 })).toEqual([['a', 1]]);
   const silent = plan(1500, alive(1), [task('a')], { ...options, minimumWorkers: 3 });
   expect(silent).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 1500 ms' }]);
 });
 
-test('a dropped worker does not count for the minimum', () => {
+test('a dropped worker does not count towards the minimum', () => {
   const workers = [...alive(1), { id: 2, lastSeenMs: 1400 }];
   expect(grants([task('a')], workers, 1500, { minimumWorkers: 2 })).toEqual([]);
 });
@@ -137,7 +137,7 @@ test('a dropped worker does not count for the minimum', () => {
 const slow = (worker: number, more: Partial<TaskView> = {}) =>
   task(`of ${worker}`, { leases: [leaseOf(worker)], usualMs: 100, ...more });
 
-test('an idle worker computes a straggler’s task, too', () => {
+test('an idle worker also computes a straggler’s task', () => {
   expect(plan(301, alive(1, 2), [slow(1)], options)).toEqual([
     { type: 'grant', task: 'of 1', worker: 2, because: 'straggler' },
   ]);
@@ -145,10 +145,10 @@ test('an idle worker computes a straggler’s task, too', () => {
 
 test.each<[string, TaskView[], number, Partial<PlanOptions>]>([
   ['it is not that late yet', [slow(1)], 299, {}],
-  ['what is usual is not known', [slow(1, { usualMs: undefined })], 900, {}],
-  ['its answer is there', [slow(1, { isReady: true })], 900, {}],
-  ['two compute it already', [slow(1, { leases: [leaseOf(1), leaseOf(3)] })], 900, {}],
-  ['the idle one has failed at it', [slow(1, { failedWorkers: new Map([2, 3].map((id) => [id, 0])) })], 900, {}],
+  ['the usual time is not known', [slow(1, { usualMs: undefined })], 900, {}],
+  ['it has been answered', [slow(1, { isReady: true })], 900, {}],
+  ['two workers compute it already', [slow(1, { leases: [leaseOf(1), leaseOf(3)] })], 900, {}],
+  ['the idle worker has failed at it', [slow(1, { failedWorkers: new Map([2, 3].map((id) => [id, 0])) })], 900, {}],
   ['nobody is idle', [slow(1), slow(2, { usualMs: 1000 }), slow(3, { usualMs: 1000 })], 900, {}],
   ['the config does not want it', [slow(1)], 900, { stragglerFactor: 0 }],
 ])('no second lease: %s', (_, tasks, nowMs, more) => {
@@ -163,7 +163,7 @@ test('open tasks go first; the slowest straggler is next', () => {
   ]);
 });
 
-test('of two leases one worker is lost: the other has the task, and nobody else gets it', () => {
+test('one of two workers with a task is lost: the other keeps the task, and nobody else gets it', () => {
   const workers = [{ id: 1, lastSeenMs: -2000 }, ...alive(2)];
   const tasks = [slow(1, { leases: [leaseOf(1), leaseOf(2)], usualMs: undefined })];
   expect(plan(0, workers, tasks, options)).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 2000 ms' }]);

@@ -1,12 +1,13 @@
 /*
- * Who computes what: a pure function of (now, workers, tasks). The effects of its decisions are in lease-board.ts.
+ * Decides which worker computes what: a pure function of (now, workers, tasks). lease-board.ts carries out the
+ * decisions.
  */
 
 export interface WorkerView {
   id: number;
-  /** When something was last heard of it. */
+  /** When it was last heard of. */
   lastSeenMs: number;
-  /** It gets nothing before, unless nobody else is there. */
+  /** Until then it gets nothing unless no other worker is free. */
   restsUntilMs?: number;
 }
 
@@ -18,32 +19,32 @@ export interface LeaseView {
 }
 
 export interface TaskView {
-  /** Identifies the task among those of its time. */
+  /** Identifies the task among the current ones. */
   key: string;
   /** Lower goes first. */
   priority: number;
-  /** Whether the worker of its one lease holds the result. */
+  /** Whether it has been answered: the worker of its only lease holds the result. */
   isReady: boolean;
-  /** None: nobody works on it. Two: its first worker is slow. */
+  /** None if nobody works on it; two if its first worker is slow. */
   leases: readonly LeaseView[];
-  /** Who most likely has something of it in its cache. */
+  /** The worker most likely to have some of it cached. */
   preferredWorker?: number;
-  /** Nobody gets it before. */
+  /** It is not granted before this time. */
   restsUntilMs?: number;
-  /** Who has failed at it, and when each may try again. */
+  /** Workers that have failed at it, and when each may try again. */
   failedWorkers: ReadonlyMap<number, number>;
-  /** How long such a task usually takes from its grant on; undefined while that is not known, or does not matter. */
+  /** How long such a task usually takes from its grant; undefined if unknown or irrelevant. */
   usualMs?: number;
 }
 
 export interface PlanOptions {
-  /** Silence after which a worker counts as lost. */
+  /** A worker that is silent for longer counts as lost. */
   silenceMs: number;
   /** Leases that a worker computes or waits to compute at once, so that it need not wait for the next one. */
   leasesAWorker: number;
-  /** With fewer workers nothing is granted. */
+  /** Nothing is granted to fewer workers. */
   minimumWorkers: number;
-  /** How many times as long as usual a lease may take before an idle worker gets the task, too; 0 for as long as it likes. */
+  /** How many times the usual time a lease may take before an idle worker also gets the task; 0 for no limit. */
   stragglerFactor: number;
 }
 
@@ -58,9 +59,10 @@ export type Decision =
   | { type: 'grant'; task: string; worker: number; because: GrantReason };
 
 /**
- * Drop workers that are silent or whose lease ran out; give open tasks to the others: first to the worker that prefers
- * them, up to its fair share, then to whoever has the fewest. Who has failed at a task gets it again only when every worker
- * has, and after a pause. Who rests gets nothing while another is there; nobody gets a task that rests. What idle workers are left compute stragglers' tasks, too. A dropped worker's tasks are open again.
+ * Drop workers that are silent or whose lease ran out; their tasks are open again. Grant each open task to its
+ * preferred worker, up to that worker's fair share, else to the worker with the fewest leases. A worker that failed at
+ * a task gets it again only when every worker has failed, and after a pause. A resting worker gets nothing while
+ * another is free; a resting task goes to nobody. Workers that are still idle also compute stragglers' tasks.
  */
 export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], options: PlanOptions): Decision[] {
   const drops = workers.flatMap((worker): Decision[] => {

@@ -2,10 +2,10 @@ import { totalIterations, type RunConfig, type RunStatus__Output } from '@fourfo
 import { emptyHistory, meanLosses, type Evaluation, type History } from './history.js';
 import { nextHalf, positionAt, type Half, type Versions } from './schedule.js';
 
-/** Iterations whose pace the status shows. */
+/** The status shows the pace of this many iterations. */
 const paceIterations = 50;
 
-/** What a run has shown so far: losses, evaluations, pace. Kept in the checkpoints, watched by `Watch`. */
+/** A run's losses, evaluations and pace so far. Kept in the checkpoints, served by `Watch`. */
 export interface Progress {
   history(): History;
   restore(history: History): void;
@@ -15,7 +15,9 @@ export interface Progress {
   status(state: string, term: number, workers: number, versions: Versions): RunStatus__Output;
 }
 
-/** Progress of a run from its first iteration on; `onEvaluation` hears of each evaluation once it is in the history. */
+/**
+ * Progress of a run from its first iteration; `onEvaluation` is called for each evaluation once it is in the history.
+ */
 export function createProgress(config: RunConfig, onEvaluation: () => void = () => undefined): Progress {
   let history = emptyHistory();
   let window: Record<string, number>[] = [];

@@ -66,7 +66,7 @@ const bytesOf = (vector: Float32Array) => new Uint8Array(vector.buffer, vector.b
 const whole = (gradient: Float32Array) => (call: Call) =>
   sendVector(call, bytesOf(gradient), call.request.begin, () => true);
 
-/** Sends two chunks, then is gone in the way of `end`. */
+/** Sends two chunks, then goes in the way of `end`. */
 const halfOf = (gradient: Float32Array, end: (call: Call) => unknown) => async (call: Call) => {
   for (const begin of [0, chunkBytes]) {
     call.write({ begin, data: bytesOf(gradient).slice(begin, begin + chunkBytes) });
@@ -81,7 +81,7 @@ const streamFrom =
   (options) =>
     pulledPieces(client, token, options);
 
-/** Pieces of a gradient of `size` elements, each when `due` says so. */
+/** Pieces of a gradient, `size` elements each, each when `due` resolves. */
 const piecesOf = (gradient: Float32Array, size: number, due: () => Promise<unknown>): GradientSource =>
   async function* ({ begin }) {
     for (let at = begin / 4; at < length; at += size) {
@@ -142,12 +142,12 @@ async function uninterruptedSum(count: number): Promise<Buffer> {
   return sum();
 }
 
-test('the sum is the replicas’, in their order', async () => {
+test('the sum adds the replicas in their order', async () => {
   const expected = gradients[0].map((value, i) => Math.fround(value + gradients[1][i]));
   expect((await uninterruptedSum(2)).equals(Buffer.from(expected.buffer))).toBe(true);
 });
 
-test('gradients that come at the same time, the later ones first, are added in replica order', async () => {
+test('gradients that arrive together, the later replicas first, are added in replica order', async () => {
   const expected = await uninterruptedSum(3);
   const { pull, sum } = reduce();
   const sizes = [chunkElements, 1000, 60_000];
@@ -170,20 +170,23 @@ test('gradients that come at the same time, the later ones first, are added in r
 test.each<[string, (call: Call) => unknown, number]>([
   ['is lost', (call) => endWithStatus(call, status.UNAVAILABLE, 'killed'), 10_000],
   ['falls silent', () => undefined, 600],
-])('a worker that %s half-way: another’s same gradient goes on where it stopped', async (_, end, silenceMs) => {
-  const expected = await uninterruptedSum(2);
-  const { pull, order, sum } = reduce();
-  for (const [replica, gradient] of gradients.slice(0, 2).entries()) {
-    const broken = streamFrom(await worker(halfOf(gradient, end)));
-    await expect(pull(broken, replica, silenceMs)).rejects.toThrow();
-    expect(order.of(replica)).toBe(2 * chunkBytes);
-    await pull(streamFrom(await worker(whole(gradient))), replica);
-    expect(order.of(replica)).toBe(length * 4);
-  }
-  expect(sum().equals(expected)).toBe(true);
-});
+])(
+  'a worker that %s half-way: the same gradient from another continues where it stopped',
+  async (_, end, silenceMs) => {
+    const expected = await uninterruptedSum(2);
+    const { pull, order, sum } = reduce();
+    for (const [replica, gradient] of gradients.slice(0, 2).entries()) {
+      const broken = streamFrom(await worker(halfOf(gradient, end)));
+      await expect(pull(broken, replica, silenceMs)).rejects.toThrow();
+      expect(order.of(replica)).toBe(2 * chunkBytes);
+      await pull(streamFrom(await worker(whole(gradient))), replica);
+      expect(order.of(replica)).toBe(length * 4);
+    }
+    expect(sum().equals(expected)).toBe(true);
+  },
+);
 
-test('a gradient with NaN is refused at its chunk and leaves the sum as it was there', async () => {
+test('a gradient with NaN is refused at its chunk and leaves the sum unchanged there', async () => {
   const { pull, order, sum } = reduce();
   await pull(streamFrom(await worker(whole(gradients[0]))), 0);
   const before = Buffer.from(sum());
@@ -197,7 +200,7 @@ test('a gradient with NaN is refused at its chunk and leaves the sum as it was t
   expect(sum().equals(before)).toBe(true);
 });
 
-test('a gradient whose square is no float32 is refused by its value', async () => {
+test('a gradient whose square overflows a float32 is refused with its value', async () => {
   const { pull } = reduce();
   const bad = new Float32Array(length);
   bad[1] = -(2 ** 70);
@@ -207,7 +210,7 @@ test('a gradient whose square is no float32 is refused by its value', async () =
   });
 });
 
-test('what is no failure of the pull passes as it is: this process is at fault, not the worker', async () => {
+test('an error that is not the pull’s passes unchanged: this process is at fault, not the worker', async () => {
   const { pull } = reduce();
   const fault = new TypeError('x is not a function');
   const faulty: GradientSource = async function* () {
@@ -217,7 +220,7 @@ test('what is no failure of the pull passes as it is: this process is at fault, 
   await expect(pull(faulty, 0)).rejects.toBe(fault);
 });
 
-test('a gradient of another shape is refused, with the tensor in which it differs', async () => {
+test('a gradient of another shape is refused, naming the tensor that differs', async () => {
   const { pull, order } = reduce();
   const shorter = streamFrom(await worker(whole(gradients[0].subarray(0, chunkElements + 5))));
   await expect(pull(shorter, 0)).rejects.toMatchObject({
@@ -240,21 +243,24 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     expect(sum().equals(expected)).toBe(true);
   });
 
-  test.each([0, 1])('a gradient of replica %i with NaN is refused there; the right one goes on', async (replica) => {
-    const expected = await uninterruptedSum(2);
-    const { pull, order, sum } = reduce();
-    if (replica === 1) await pull(sharedFrom(await share(gradients[0]), length), 0);
-    const bad = gradients[replica].slice().fill(NaN, chunkElements + 1, chunkElements + 2);
-    await expect(pull(sharedFrom(await share(bad), length), replica)).rejects.toMatchObject({
-      code: 'invalid',
-      message: `NaN or infinity in second/filter (element 1 of ${length - chunkElements})`,
-    });
-    expect(order.of(replica)).toBe(chunkBytes);
-    for (let next = replica; next < 2; next++) await pull(sharedFrom(await share(gradients[next]), length), next);
-    expect(sum().equals(expected)).toBe(true);
-  });
+  test.each([0, 1])(
+    'a gradient of replica %i with NaN is refused there; the correct one continues',
+    async (replica) => {
+      const expected = await uninterruptedSum(2);
+      const { pull, order, sum } = reduce();
+      if (replica === 1) await pull(sharedFrom(await share(gradients[0]), length), 0);
+      const bad = gradients[replica].slice().fill(NaN, chunkElements + 1, chunkElements + 2);
+      await expect(pull(sharedFrom(await share(bad), length), replica)).rejects.toMatchObject({
+        code: 'invalid',
+        message: `NaN or infinity in second/filter (element 1 of ${length - chunkElements})`,
+      });
+      expect(order.of(replica)).toBe(chunkBytes);
+      for (let next = replica; next < 2; next++) await pull(sharedFrom(await share(gradients[next]), length), next);
+      expect(sum().equals(expected)).toBe(true);
+    },
+  );
 
-  test('a thread that dies is the end of all that it was to do, by its own reason and not a worker’s', async () => {
+  test('a thread that dies fails all of its tasks with its own reason, not a worker’s', async () => {
     const { pull, apply } = reduce();
     const faulty: GradientSource = async function* () {
       yield { begin: 0, byteLength: 400, shared: { descriptor: 'none' as never, stamp: token } };
@@ -266,7 +272,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     await expect(apply()).rejects.toBe(reason);
   });
 
-  test('a file that holds another gradient by then is not taken for it', async () => {
+  test('a file that holds another gradient by then is refused', async () => {
     const { pull, order } = reduce();
     const file = await share(gradients[0]);
     await file.write({ term: 1, number: 2 }, bytesOf(gradients[1]));
@@ -278,7 +284,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
   });
 });
 
-test('a stopped order ends the wait for a replica that will not come', async () => {
+test('stopping the order ends the wait for a replica that will not come', async () => {
   const { pull, order } = reduce();
   const waiting = pull(
     piecesOf(gradients[1], length, async () => undefined),

@@ -7,20 +7,20 @@ import type { Added, MasterState, SharedBytes, Updater } from './updater.js';
 
 export interface GradientPull {
   source: GradientSource;
-  /** Of the gradient's network: names what is wrong with it. */
+  /** Of the gradient's network, to name the tensor at fault. */
   layout: Pick<Layout, 'tensors'>;
   replica: number;
-  /** Bytes of the wire vector that the sum has already. */
+  /** Bytes of the wire vector that are already in the sum. */
   begin: number;
   silenceMs: number;
   signal: AbortSignal;
 }
 
 /**
- * Add a replica's gradient to the sum piece by piece as it comes, from byte `begin` on, each piece once the replica
- * before has it in the sum. `order` hears how far the sum is: if the worker is lost half-way, the same gradient, computed
- * again elsewhere, goes on from there. Throws `unavailable` when the worker does not send; `mismatch` on a wrong piece and
- * `invalid` when a value cannot be used, naming the tensor. What is none of these is this process's own fault.
+ * Add a replica's gradient to the sum piece by piece as it arrives, from byte `begin` on, each piece after the previous
+ * replica's. `order` records how far the sum is: if the worker is lost half-way, the same gradient, computed again
+ * elsewhere, continues from there. Throws `unavailable` if the worker does not send; `mismatch` on a wrong piece and
+ * `invalid` on an unusable value, both naming the tensor. Any other error is this process's own fault.
  */
 export async function pullGradient(
   { source, layout, replica, begin, silenceMs, signal }: GradientPull,
@@ -38,7 +38,7 @@ export async function pullGradient(
     order.advance(replica, piece.begin + added);
     if (failure?.code === 'invalid') {
       const { at, value } = firstUnusable(wire, piece, piece.begin + added);
-      // Of factors only the product is known to be of no use.
+      // Of factors only the product is known to be unusable.
       const what = value === undefined ? failure.message : describeUnusable(value);
       throw new FourfoldError('invalid', `${what} in ${place(at)}`);
     }

@@ -1,14 +1,14 @@
 /**
- * How far each replica's gradient is in the sum, for those who must wait for that: an element of the sum takes the
- * replicas in their order.
+ * How much of each replica's gradient is in the sum, for later replicas to wait for: every element adds the replicas in
+ * their order.
  */
 export interface ReplicaOrder {
-  /** Bytes of the replica's gradient, as it crosses, that are in the sum. */
+  /** Bytes of the replica's wire vector that are in the sum. */
   of(replica: number): number;
   advance(replica: number, bytes: number): void;
-  /** Resolves once `replica` is that far; at once for one before the first. Rejects after `stop`. */
+  /** Resolves once `replica` has come that far; at once for a negative number. Rejects after `stop`. */
   reached(replica: number, bytes: number): Promise<void>;
-  /** Nobody advances any more. */
+  /** No replica advances any more. */
   stop(reason: Error): void;
 }
 

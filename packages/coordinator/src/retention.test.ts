@@ -6,7 +6,7 @@ import { bestEvaluation, superfluousCheckpoints, type Retention } from './retent
 const evaluated = (scores: Record<number, number>) =>
   Object.entries(scores).map(([iteration, psnr]) => toEvaluation(Number(iteration), [{ picture: 'a', psnr, ssim: 1 }]));
 
-/** Iterations of the checkpoints that stay of those of `iterations`, when each multiple of `validateEvery` is evaluated. */
+/** Which of `iterations` keep their checkpoints, when each multiple of `validateEvery` is evaluated. */
 function staying(
   iterations: number[],
   retention: Retention,
@@ -25,7 +25,7 @@ test('the newest stay', () => {
   expect(staying([], { keep: 1 })).toEqual([]);
 });
 
-test('the best stays, whatever came after it, until a better one comes', () => {
+test('the best stays, however many follow, until a better one comes', () => {
   expect(staying([1, 2, 3, 4, 5], { keep: 1 }, { 2: 29, 4: 28 }, 2)).toEqual([2, 5]);
   expect(staying([2, 5, 6, 7], { keep: 1 }, { 2: 29, 4: 28, 6: 30 }, 2)).toEqual([6, 7]);
 });
@@ -34,16 +34,16 @@ test('the first of equally good ones stays', () => {
   expect(staying([2, 4, 6, 7], { keep: 1 }, { 2: 28, 4: 29, 6: 29 }, 2)).toEqual([4, 7]);
 });
 
-test('of what is evaluated without a checkpoint, the best that has one stays', () => {
+test('if the best evaluated iteration has no checkpoint, the best that has one stays', () => {
   expect(staying([2, 6, 7], { keep: 1 }, { 2: 28, 4: 29, 6: 27 }, 2)).toEqual([2, 7]);
 });
 
-test('one whose evaluation is under way stays: it may be the best', () => {
+test('a checkpoint whose evaluation is under way stays: it may be the best', () => {
   expect(staying([2, 4, 5, 6, 7], { keep: 1 }, { 2: 28 }, 4)).toEqual([2, 4, 7]);
   expect(staying([2, 4, 5, 6, 7], { keep: 1 }, { 2: 28, 4: 27 }, 4)).toEqual([2, 7]);
 });
 
-test('each nth stays for good; without an n, none does', () => {
+test('every nth stays for good; without n none does', () => {
   expect(staying([5, 10, 15, 20, 25], { keep: 1, keepEvery: 10 })).toEqual([10, 20, 25]);
   expect(staying([0, 5, 10], { keep: 1, keepEvery: 10 })).toEqual([10]);
   expect(staying([5, 10, 15, 20, 25], { keep: 1 })).toEqual([25]);
@@ -54,7 +54,7 @@ test('a checkpoint that several terms wrote stays in all its copies', () => {
   expect(superfluousCheckpoints(names, { keep: 1 }, evaluated({ 2: 30 }), () => false)).toEqual([names[2]]);
 });
 
-test('figures that are none are no best', () => {
+test('missing figures are never the best', () => {
   expect(bestEvaluation(evaluated({ 1: NaN, 2: Infinity, 3: 25, 4: NaN }))?.iteration).toBe(3);
   expect(bestEvaluation(evaluated({ 1: NaN }))).toBeUndefined();
   expect(bestEvaluation([])).toBeUndefined();

@@ -1,29 +1,29 @@
 import type { Evaluation } from './history.js';
 
-/** What a config says about which checkpoints stay. */
+/** The config's rules for which checkpoints stay. */
 export interface Retention {
   /** How many of the newest. */
   keep: number;
-  /** Those of iterations that are a multiple of this, for good. */
+  /** Checkpoints of iterations that are a multiple of this stay for good. */
   keepEvery?: number;
 }
 
-/** The iteration that a checkpoint's name tells. */
+/** The iteration in a checkpoint's name. */
 export const iterationOf = (name: string): number => Number(name.split('-')[0]);
 
 /** The term that wrote it. */
 export const termOf = (name: string): number => Number(name.split('-')[1]);
 
-/** The evaluation with the highest PSNR, the earliest of several; undefined where none gave a figure. */
+/** The evaluation with the highest PSNR, the earliest of several; undefined if none has a figure. */
 export const bestEvaluation = (evaluations: readonly Evaluation[]): Evaluation | undefined =>
   evaluations
     .filter(({ psnr }) => Number.isFinite(psnr))
     .reduce<Evaluation | undefined>((best, next) => (best && best.psnr >= next.psnr ? best : next), undefined);
 
 /**
- * Which of a run's checkpoints may go; `names` are all it has, oldest first. These stay: the newest, those for good, those of the
- * best evaluated iteration that has one, and those whose evaluation is under way, which may turn out to be the best.
- * `isEvaluated` tells whether the run evaluates an iteration.
+ * Which of a run's checkpoints may go; `names` are all that it has, oldest first. These stay: the newest, those for
+ * good, those of the best evaluated iteration that has one, and those whose evaluation is under way, which may turn out
+ * to be the best. `isEvaluated` says whether the run evaluates an iteration.
  */
 export function superfluousCheckpoints(
   names: readonly string[],

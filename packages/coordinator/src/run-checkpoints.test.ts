@@ -40,7 +40,7 @@ afterEach(async () => {
 
 const evaluationAt = (iteration: number, psnr: number) => toEvaluation(iteration, [{ picture: 'a', psnr, ssim: 0.5 }]);
 
-/** An iteration with a made-up gradient. */
+/** One iteration, with a made-up gradient. */
 async function iterate(): Promise<void> {
   for (const network of ['discriminator', 'generator'] as const) {
     master.state(network).sum.fill(0.25);
@@ -55,26 +55,26 @@ const save = (term: number, history: History = emptyHistory()) =>
 const snapshot = (history: History) => ({ versions: master.versions(), history, files: filesOf(master) });
 const filesOf = (master: Master) =>
   Object.fromEntries(Object.entries(master.files()).map(([file, encode]) => [file, encode()]));
-/** The checkpoint that the run would go on from, which is the one named. */
+/** The checkpoint that the run would resume from, which must be the one named. */
 async function find(name: string) {
   const found = await begin(true);
-  if (found?.name !== name) throw new Error(`not ${name} is found, but ${found?.name}`);
+  if (found?.name !== name) throw new Error(`found ${found?.name}, not ${name}`);
   return found;
 }
 const begin = (resume: boolean, sha = datasetSha256, from = config) => startingPoint(run, from, sha, resume, log);
 
-test('a new run starts from nothing; one that exists wants --resume', async () => {
+test('a new run starts from nothing; an existing one needs --resume', async () => {
   expect(await begin(false)).toBeUndefined();
   expect(await begin(true)).toBeUndefined();
   const name = await save(1);
   await expect(begin(false)).rejects.toMatchObject({
     code: 'invalid',
-    message: `run small exists already, up to checkpoint ${name}`,
+    message: `run small already exists, up to checkpoint ${name}`,
   });
   expect((await begin(true))?.name).toBe(name);
 });
 
-test('a run is not continued with another dataset or seed', async () => {
+test('a run cannot be resumed with another dataset or seed', async () => {
   await save(1);
   await expect(begin(true, sha256('other'))).rejects.toMatchObject({ code: 'invalid', message: /another dataset/ });
   await expect(begin(true, datasetSha256, { ...config, seed: 8 })).rejects.toThrow('another seed');
@@ -107,7 +107,7 @@ test('phases that put the discriminator elsewhere are refused: it would never be
     code: 'invalid',
     message: `checkpoint ${name} of run small has 3 updates of the discriminator; by the config’s phases it has 1`,
   });
-  // What comes later may change, and where the schedule is over nothing is due.
+  // Later phases may change, and after the end of the schedule nothing is due.
   expect((await begin(true, datasetSha256, { ...config, phases: [gan, gan] }))?.name).toBe(name);
   expect((await begin(true, datasetSha256, { ...config, phases: [{ ...gan, iterations: 2 }] }))?.name).toBe(name);
 });
@@ -120,7 +120,7 @@ test('another shape is refused by name', async () => {
   await wider.close();
 });
 
-test('pruning keeps the newest and the best, and takes away what older terms left unfinished', async () => {
+test('pruning keeps the newest and the best, and removes what older terms left unfinished', async () => {
   const history: History = { rows: [], evaluations: [] };
   for (const psnr of [20, 29, 24, 25, 26]) {
     await iterate();
@@ -138,7 +138,7 @@ test('pruning keeps the newest and the best, and takes away what older terms lef
   expect(best).toEqual({ iteration: 2, psnr: 29 });
 });
 
-test('a copy under a name of the user’s is neither pruned nor gone on from', async () => {
+test('a copy under a user’s own name is neither pruned nor resumed from', async () => {
   for (let i = 0; i < 2; i++) {
     await iterate();
     await save(1);
@@ -161,7 +161,7 @@ test('a copy under a name of the user’s is neither pruned nor gone on from', a
   await find('00000002-0001');
 });
 
-test('a checkpoint that cannot be removed keeps no other from being removed, and its reason is told', async () => {
+test('a checkpoint that cannot be removed does not keep others from being removed, and its reason is reported', async () => {
   for (let i = 0; i < 4; i++) {
     await iterate();
     await save(1);

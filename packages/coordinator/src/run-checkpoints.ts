@@ -13,7 +13,7 @@ import { forEachThatCan } from './housekeeping.js';
 import { bestEvaluation, superfluousCheckpoints, termOf } from './retention.js';
 import { isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 
-/** What a checkpoint holds of a run, at one moment. */
+/** A run's state at one moment, as a checkpoint holds it. */
 export interface RunSnapshot {
   versions: Versions;
   history: History;
@@ -21,8 +21,8 @@ export interface RunSnapshot {
 }
 
 /**
- * The checkpoint that a run starts from: none for a new run, the newest whole one with `resume`. Throws `invalid` when
- * the run has checkpoints and is not to be resumed, or when the checkpoint is of another dataset, seed or schedule up to there.
+ * The checkpoint that a run starts from: none for a new run, the newest whole one with `resume`. Throws `invalid` if
+ * the run has checkpoints and `resume` is false, or if the checkpoint has another dataset, seed or schedule so far.
  */
 export async function startingPoint(
   run: ObjectStore,
@@ -33,20 +33,20 @@ export async function startingPoint(
 ): Promise<(WholeCheckpoint & { name: string }) | undefined> {
   const names = await listCheckpoints(run);
   if (names.length > 0 && !resume) {
-    throw new FourfoldError('invalid', `run ${config.name} exists already, up to checkpoint ${names.at(-1)}`, {
+    throw new FourfoldError('invalid', `run ${config.name} already exists, up to checkpoint ${names.at(-1)}`, {
       hint: 'continue it with --resume, or choose another name',
     });
   }
   const found = await newestWholeCheckpoint(run, (name, error) => {
-    log.warn({ event: 'checkpoint-damaged', checkpoint: name, err: error }, 'a damaged checkpoint is passed over');
+    log.warn({ event: 'checkpoint-damaged', checkpoint: name, err: error }, 'skipping a damaged checkpoint');
   });
   if (!found) return undefined;
   const { manifest } = found;
   const other =
     manifest.datasetSha256 !== datasetSha256 ? 'dataset' : manifest.seed !== config.seed ? 'seed' : undefined;
   if (other) {
-    throw new FourfoldError('invalid', `run ${config.name} was begun with another ${other}`, {
-      hint: `give it its ${other} back, or choose another name`,
+    throw new FourfoldError('invalid', `run ${config.name} was started with another ${other}`, {
+      hint: `restore its ${other} in the config, or choose another name`,
     });
   }
   const { generator, discriminator } = manifest.versions;
@@ -55,13 +55,16 @@ export async function startingPoint(
     throw new FourfoldError(
       'invalid',
       `checkpoint ${found.name} of run ${config.name} has ${discriminator} updates of the discriminator; by the config’s phases it has ${due[0]}`,
-      { hint: 'give the phases before it their iterations back, or choose another name' },
+      { hint: 'restore the iterations of the phases before it, or choose another name' },
     );
   }
   return found;
 }
 
-/** How many updates the discriminator may have had after `generator` of the generator; undefined where the schedule is over. */
+/**
+ * How many updates the discriminator may have had after `generator` updates of the generator; undefined after the end
+ * of the schedule.
+ */
 function discriminatorDue({ phases }: RunConfig, generator: number): number[] | undefined {
   if (generator >= totalIterations({ phases })) return undefined;
   const { discriminatorVersion, kind } = positionAt(phases, generator);
@@ -92,9 +95,9 @@ export async function saveCheckpoint(
 }
 
 /**
- * Remove what need not be kept: superfluous checkpoints, and what earlier terms began and did not finish, or finished when this one had
- * already gone on from elsewhere. What a later term has begun is not this coordinator's. One that cannot be removed keeps no other from
- * being removed; then the first failure is thrown.
+ * Remove superfluous checkpoints, and those that earlier terms did not finish, or finished after this term had resumed
+ * from another. Checkpoints that a later term has begun are not this coordinator's. A failure to remove one does not
+ * keep others from being removed; the first failure is thrown at the end.
  */
 export async function pruneCheckpoints(
   run: ObjectStore,

@@ -21,7 +21,7 @@ import type { Answer, Work } from './service.js';
 import { train } from './train.js';
 
 /*
- * Evaluations that take several leases' time, by workers without a wire and a clock that the test moves.
+ * Evaluations that outlast several leases, with workers without a wire and a clock that the test moves.
  */
 
 const log = createLogger('test');
@@ -95,7 +95,7 @@ function join(pictures?: Answer['pictures']) {
     given,
     leave: () => board.leave(worker, 'killed'),
     isGone: () => isGone,
-    /** Measure the next picture, and tell so if `tells`; after the last one the evaluation is done. */
+    /** Measure the next picture, and report it if `tells`; after the last one the evaluation is done. */
     step(tells = true) {
       const lease = given.at(-1);
       if (!lease || isGone) return;
@@ -108,7 +108,7 @@ function join(pictures?: Answer['pictures']) {
   };
 }
 
-/** What a run trains with, without its process. */
+/** The parts that a run trains with, without a process. */
 const trainingParts = () => ({
   ...{ config, master, board, failures, progress, log },
   exchange: { publish: async () => undefined },
@@ -117,13 +117,13 @@ const trainingParts = () => ({
   inState: <T>(_: string, act: () => Promise<T>) => act(),
 });
 
-/** Time goes by, and the board looks. */
+/** Let time pass; the board replans. */
 function pass(ms: number): void {
   vi.advanceTimersByTime(ms);
   board.replan();
 }
 
-test('an evaluation of five leases’ time is granted once, and training goes on meanwhile', async () => {
+test('an evaluation that takes five leases’ time is granted once, and training continues meanwhile', async () => {
   const worker = join();
   const updates: number[] = [];
   const running = { isOver: false };
@@ -139,7 +139,7 @@ test('an evaluation of five leases’ time is granted once, and training goes on
     const before = updates.length;
     pass(leaseMs / 4);
     worker.step();
-    // The loop has as much time for an update as it takes, unless it waits for the evaluation.
+    // The loop gets the time that an update takes, unless it waits for the evaluation.
     for (let turns = 0; turns < 200 && updates.length === before && !running.isOver; turns++) await otherWork();
   }
   await training;
@@ -156,7 +156,7 @@ test('an evaluation of five leases’ time is granted once, and training goes on
 
 const evaluated = () => evaluate({ board, config, failures, master, progress, log }, never);
 
-test('a worker that makes no progress for a lease’s time loses it, however much it has told before', async () => {
+test('a worker that makes no progress for a lease’s time loses it, however much it has reported before', async () => {
   const worker = join();
   const evaluation = evaluated();
   worker.step();
@@ -172,7 +172,7 @@ test('a worker that makes no progress for a lease’s time loses it, however muc
   await evaluation;
 });
 
-test('who takes an evaluation over measures what is left; the figures are those of one worker alone, to the bit', async () => {
+test('a worker that takes over an evaluation measures what is left; the figures are bit-identical to one worker’s', async () => {
   const alone = join();
   const first = evaluated();
   for (let i = 0; i <= names.length; i++) alone.step();
@@ -188,7 +188,7 @@ test('who takes an evaluation over measures what is left; the figures are those 
   for (let i = 0; i < 12; i++) two.step();
   two.leave();
   const three = join();
-  // All but one have been measured.
+  // All but one picture have been measured.
   expect(three.given[0].left).toEqual(names.slice(-1));
   for (let i = 0; i < 2; i++) three.step();
   await second;
@@ -196,7 +196,7 @@ test('who takes an evaluation over measures what is left; the figures are those 
   expect(found).toEqual(expected);
 });
 
-test('who takes over when all is measured has nothing to tell, and the evaluation is whole', async () => {
+test('a worker that takes over when everything is measured has nothing to report, and the evaluation is whole', async () => {
   const one = join();
   const evaluation = evaluated();
   for (let i = 0; i < names.length; i++) one.step();
@@ -209,7 +209,7 @@ test('who takes over when all is measured has nothing to tell, and the evaluatio
   expect(failures.failed).not.toHaveBeenCalled();
 });
 
-test('progress under a token that is not valid any more, or of another worker, counts for nothing', async () => {
+test('progress under a token that is no longer valid, or another worker’s, is ignored', async () => {
   const [one, two] = [join(), join()];
   const evaluation = evaluated();
   const [{ token }] = one.given;
@@ -221,7 +221,7 @@ test('progress under a token that is not valid any more, or of another worker, c
   await evaluation;
 });
 
-test('the pictures that were measured first are the run’s, on whatever machine and however often it is resumed', async () => {
+test('the pictures that were measured first are the run’s, on any machine and however often it is resumed', async () => {
   const one = join({ sha256: 'aa', machine: 'm1' });
   const first = evaluated();
   expect(one.given[0].expects).toEqual(['', '']);
@@ -238,7 +238,7 @@ test('the pictures that were measured first are the run’s, on whatever machine
   void evaluated().catch(() => undefined);
   expect(two.given[1].expects).toEqual(['aa', 'm1']);
   board.clear();
-  // A place of another name is another set.
+  // Another URL is another set.
   const other = { ...config, validation: { ...config.validation, images: 'w' } } as typeof config;
   void evaluate({ board, config: other, failures, master, progress, log }, never).catch(() => undefined);
   expect(two.given[2].expects).toEqual(['', '']);
@@ -251,12 +251,12 @@ describe('an evaluation that was under way when the run ended', () => {
     return lostEvaluation(config, { versions }, { history: () => ({ rows: [], evaluations }) });
   };
 
-  test('is the newest that is due, unless it is known', () => {
+  test('is the newest that is due, unless its figures are known', () => {
     const found = [at(0), at(29), at(30), at(43), at(43, 30), at(60, 30), at(60, 30, 60)];
     expect(found).toEqual([undefined, undefined, 30, 30, undefined, 60, undefined]);
   });
 
-  /** The state of an iteration, without the way there. */
+  /** The state of an iteration, without training up to it. */
   const restoreAt = (generator: number) => {
     const versions = { ...master.versions(), generator };
     master = { ...master, versions: () => versions, update: async () => void versions.generator++ };

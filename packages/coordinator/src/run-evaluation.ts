@@ -20,7 +20,7 @@ import type { Answer, Work } from './service.js';
 
 const evaluationPriority = 1;
 
-/** What an evaluation works on. */
+/** The parts that an evaluation uses. */
 export interface EvaluationParts {
   board: LeaseBoard<Work, Answer>;
   failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
@@ -37,9 +37,10 @@ export interface OlderGenerator {
 }
 
 /**
- * Have a worker measure the generator as it is now, or an older one, beside training. Its lease holds while it tells progress. What it has told stays: a
- * worker that takes over measures what is left. A picture's scores are a function of the generator's bits, the picture and
- * the worker's kind, so that it does not matter who measured which; they are put in order before their mean is taken.
+ * Have a worker measure the current generator, or an older one, beside training. Its lease holds while it reports
+ * progress. Reported scores stay: a worker that takes over measures what is left. A picture's scores are a function of
+ * the generator's bits, the picture and the worker's kind, so it does not matter which worker measured which. They are
+ * sorted before their mean is taken.
  */
 export async function evaluate(parts: EvaluationParts, signal: AbortSignal, older?: OlderGenerator): Promise<void> {
   const { board, config, failures, master, progress, log } = parts;
@@ -48,7 +49,7 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal, olde
   const key = `evaluation ${iteration}`;
   const scores = new Map<string, PictureScore__Output>();
   const images = config.validation?.images ?? '';
-  // Whoever names another place has other pictures in mind.
+  // Another URL in the config means other pictures.
   let pictures = progress.history().evaluations.find(({ of }) => of?.images === images)?.of;
   const measured: string[] = [];
   const work = { evaluation: { iteration, generatorVersion: iteration, measured, ...picturesFields(pictures) } };
@@ -91,8 +92,8 @@ const picturesFields = (pictures: Evaluation['of']) => ({
 const byPicture = (a: PictureScore__Output, b: PictureScore__Output) => (a.picture < b.picture ? -1 : 1);
 
 /**
- * The iteration whose evaluation the run that ended before this one had to leave undone, if there is one: it was under way when a
- * checkpoint was written. There is one under way at a time, and it is the newest that is due.
+ * The iteration whose evaluation an earlier process of the run left undone, if there is one: it was under way when a
+ * checkpoint was written. Only one is under way at a time, and it is the newest that is due.
  */
 export function lostEvaluation(
   config: RunConfig,
@@ -106,7 +107,7 @@ export function lostEvaluation(
   return undefined;
 }
 
-/** The generator, or its moving average, as a checkpoint of this iteration has it; undefined where no whole one is there any more. */
+/** The generator, or its moving average, from a checkpoint of this iteration; undefined if no whole one is left. */
 export async function olderGenerator(
   run: ObjectStore,
   iteration: number,
@@ -119,7 +120,7 @@ export async function olderGenerator(
     return (await readGenerator({ store, manifest: await readManifest(store) })).vector;
   } catch (error) {
     if (!(error instanceof FourfoldError) || error.code === 'unavailable') throw error;
-    log.warn({ event: 'evaluation-lost', iteration, reason: describeError(error) }, 'an evaluation is left out');
+    log.warn({ event: 'evaluation-lost', iteration, reason: describeError(error) }, 'skipping an evaluation');
     return undefined;
   }
 }

@@ -18,7 +18,7 @@ const now: StatusNow = {
   workers: [],
 };
 
-/** What the metrics of these figures read. */
+/** The text of the metrics for these figures. */
 async function readings(figures: Partial<RunFigures>): Promise<Record<string, Readings>> {
   const raw = {
     name: 'r',
@@ -40,7 +40,7 @@ async function readings(figures: Partial<RunFigures>): Promise<Record<string, Re
   return Object.fromEntries(await Promise.all(all.map(async ([name, read]) => [name, await read()] as const)));
 }
 
-test('losses by network and term; a name that no loss has becomes no label', async () => {
+test('losses by network and term; an unknown name does not become a label', async () => {
   const losses = () => ({
     generator: { total: 3, content: 2, adversarial: 1, somethingElse: 9 },
     discriminator: { discriminatorReal: 0.5, discriminatorFake: NaN },
@@ -54,7 +54,7 @@ test('losses by network and term; a name that no loss has becomes no label', asy
   ]);
 });
 
-test('where the run stands', async () => {
+test('the run’s position', async () => {
   expect(await readings({})).toMatchObject({
     fourfold_term: 2,
     fourfold_iteration: 7,

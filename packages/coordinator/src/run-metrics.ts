@@ -9,23 +9,25 @@ export interface RunFigures {
   config: RunConfig;
   now: () => StatusNow;
   history: () => History;
-  /** Of the newest update of each network in this phase. */
+  /** Losses of the newest update of each network in this phase. */
   losses: () => LossesByNetwork;
   /** By this process. */
   iterationsDone: () => number;
 }
 
-/** What a run can be doing. */
+/** States of a run. */
 const states = ['waiting for workers', 'training', 'evaluating', 'writing a checkpoint', 'finished', 'stopped'];
 const phaseKinds: readonly RunConfig['phases'][number]['kind'][] = ['mse', 'content', 'gan'];
 
-/** By network: names of losses on the wire, and what the label says. Whatever else workers may send becomes no label. */
+/**
+ * By network: names of losses on the wire, and their labels. Other names that workers may send do not become labels.
+ */
 const lossTerms: Record<Network, Record<string, string>> = {
   generator: { total: 'total', content: 'content', adversarial: 'adversarial', totalVariation: 'total_variation' },
   discriminator: { discriminatorReal: 'real', discriminatorFake: 'fake' },
 };
 
-/** Metrics of a run's progress: where it stands, how fast it goes, and how good it is. */
+/** Metrics of a run's progress: its position, pace and quality. */
 export function addRunMetrics(metrics: Metrics, figures: RunFigures): void {
   const { config, now, losses, iterationsDone } = figures;
   const { counter, gauge } = metrics;
@@ -60,7 +62,7 @@ export function addRunMetrics(metrics: Metrics, figures: RunFigures): void {
 }
 
 function addValidationMetrics({ gauge }: Metrics, images: string, { now, history }: RunFigures): void {
-  // A set of pictures is called like the folder that it is in.
+  // A set of pictures is named after its folder.
   const set = images.split('/').findLast(Boolean) ?? images;
   const newest = (of: (evaluation: Evaluation) => number | undefined) => (): Readings => {
     const evaluation = history().evaluations.at(-1);

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('a run is not begun where its records would be written over somebody’s files', async () => {
+test('a run does not start where its records would overwrite somebody’s files', async () => {
   await checkRunPlace(run);
   await run.put('run.json', JSON.stringify({ format: 1, name: 'a', term: 3, anything: 'else' }));
   await run.put('finished.json', JSON.stringify({ term: 3, iterations: 9 }));
@@ -24,7 +24,7 @@ test('a run is not begun where its records would be written over somebody’s fi
       await run.put(key, theirs);
       await expect(checkRunPlace(run)).rejects.toMatchObject({
         code: 'invalid',
-        message: `${run.url}/${key} is there already, and fourfold has not made it`,
+        message: `${run.url}/${key} already exists, and fourfold did not write it`,
       });
     }
     await run.put(key, ours);

@@ -2,8 +2,8 @@ import { FourfoldError, getJson, type ObjectStore } from '@fourfold/common';
 import { z } from 'zod';
 
 /*
- * What fourfold writes in a run's place in the store, by key. Whatever else lies there is somebody's: it is never removed, and never
- * written over.
+ * The keys that fourfold writes in a run's place in the store. Anything else there is somebody's, and is never removed
+ * or overwritten.
  */
 
 const runKeys = [
@@ -14,16 +14,16 @@ const runKeys = [
   /^validation\/[^/]+\/(original|bicubic|\d{8,})\.webp$/,
 ];
 
-/** Whether a key in a run's place is one that fourfold gives. */
+/** Whether a key in a run's place is one of fourfold's. */
 export const isRunKey = (key: string): boolean => runKeys.some((ours) => ours.test(key));
 
-/** Objects that every term writes again, and how ours look, of whatever version. */
+/** Objects that every term writes again, and what fourfold's have in any version. */
 const records = {
   'run.json': z.object({ format: z.int(), name: z.string(), term: z.int() }),
   'finished.json': z.object({ term: z.int() }),
 };
 
-/** Throw `invalid` where a run's place holds an object that the run would write over and that is none of fourfold's. */
+/** Throw `invalid` if a run's place holds an object that the run would overwrite and that is not fourfold's. */
 export async function checkRunPlace(run: ObjectStore): Promise<void> {
   for (const [key, schema] of Object.entries(records)) {
     const found = await getJson(run, key).catch((error: unknown) => {
@@ -33,18 +33,18 @@ export async function checkRunPlace(run: ObjectStore): Promise<void> {
       throw error;
     });
     if (found === undefined || schema.safeParse(found).success) continue;
-    throw new FourfoldError('invalid', `${run.url}/${key} is there already, and fourfold has not made it`, {
+    throw new FourfoldError('invalid', `${run.url}/${key} already exists, and fourfold did not write it`, {
       hint: 'choose another name for the run, or another store',
     });
   }
 }
 
-/** Remove a run, `run.json` last, and nothing else that lies in its place. Nobody may write there meanwhile. */
+/** Remove a run, `run.json` last, and nothing else in its place. Nobody may write there meanwhile. */
 export async function removeRun(run: ObjectStore): Promise<void> {
   const keys = (await run.list('')).map(({ key }) => key).filter(isRunKey);
   const folders = new Set(keys.flatMap((key) => foldersOf(key)));
   for (const key of keys.sort((a, b) => Number(a === 'run.json') - Number(b === 'run.json'))) await run.remove(key);
-  // Those inside before those around them.
+  // Inner folders before outer ones.
   for (const folder of [...folders].sort((a, b) => b.length - a.length)) await run.tidyFolder(folder);
 }
 

@@ -34,14 +34,14 @@ test('a run’s record says what it is; a later term keeps the day of the first'
   expect(await readRunRecord(run)).toMatchObject({ term: 2, createdAt: first?.createdAt });
 });
 
-test('who has been superseded leaves the record as it is', async () => {
+test('a superseded coordinator leaves the record as it is', async () => {
   await writeRunRecord(run, { config, term: 2, datasetSha256: 'abc' }, allowed);
   const refuse = () => Promise.reject(new FourfoldError('conflict', 'a newer coordinator has taken over'));
   await expect(writeRunRecord(run, { config, term: 1, datasetSha256: 'abc' }, refuse)).rejects.toThrow('newer');
   expect(await readRunRecord(run)).toMatchObject({ term: 2 });
 });
 
-test('a record that is damaged is written anew', async () => {
+test('a damaged record is written anew', async () => {
   await run.put('run.json', '{"format": 1, ');
   expect(await readRunRecord(run)).toBeUndefined();
   await writeRunRecord(run, { config, term: 1, datasetSha256: 'abc' }, allowed);

@@ -3,13 +3,13 @@ import { FourfoldError, getJson, putInTerm, type ObjectStore, type RunConfig } f
 import { z } from 'zod';
 
 /*
- * `run.json` says what a run is, for whoever finds its folder in the store. Each term writes it again.
+ * `run.json` says what a run is, for people who find its folder in the store. Each term writes it again.
  */
 
 const runRecordSchema = z.object({
   format: z.literal(1),
   name: z.string(),
-  /** When the run's first term began, and the one that wrote this. */
+  /** When the run's first term began. Below: the term that wrote this record. */
   createdAt: z.string(),
   term: z.int(),
   termBegunAt: z.string(),
@@ -26,7 +26,7 @@ export type RunRecord = z.infer<typeof runRecordSchema>;
 
 const runRecordKey = 'run.json';
 
-/** A run's record; undefined where it has none, or one that this version does not understand. */
+/** A run's record; undefined if it has none, or one that this version does not understand. */
 export async function readRunRecord(run: ObjectStore): Promise<RunRecord | undefined> {
   try {
     return runRecordSchema.safeParse(await getJson(run, runRecordKey)).data;
@@ -36,7 +36,7 @@ export async function readRunRecord(run: ObjectStore): Promise<RunRecord | undef
   }
 }
 
-/** Write the record for a term that begins. `mayPublish` throws when a newer one has begun. */
+/** Write the record of a term at its beginning. `mayPublish` throws if a newer term has begun. */
 export async function writeRunRecord(
   run: ObjectStore,
   { config, term, datasetSha256 }: { config: RunConfig; term: number; datasetSha256: string },

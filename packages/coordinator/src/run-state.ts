@@ -1,4 +1,4 @@
-/** What a run does at the moment, in words, for whoever watches. */
+/** What a run is doing, in words, for the status. */
 export interface RunState {
   now(): string;
   set(state: string): void;

@@ -41,13 +41,13 @@ test('from the first half to the last: in a gan iteration the discriminator goes
   expect(versions).toEqual({ generator: 9, discriminator: 4 });
 });
 
-test('behind the end there is nothing', () => {
+test('after the end there is nothing', () => {
   expect(nextHalf(phases, { generator: 9, discriminator: 4 })).toBeUndefined();
   expect(nextHalf(phases, { generator: 12, discriminator: 4 })).toBeUndefined();
   expect(() => positionAt(phases, 9)).toThrow(RangeError);
 });
 
-test('evaluations are due at multiples and where phases end, and have checkpoints', () => {
+test('evaluations are due at multiples and at the ends of phases, and have checkpoints', () => {
   const validation = { images: 'held-out', every: 5, pictures: 0 };
   const checkpoints = { every: 8, keep: 1 };
   const iterations = Array.from({ length: 12 }, (_, i) => i);

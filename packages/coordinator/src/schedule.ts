@@ -1,6 +1,6 @@
 import { exactCos, totalIterations, type PhaseConfig, type RunConfig } from '@fourfold/common';
 
-/** Where a run stands: everything about an iteration that follows from its number. */
+/** A position in the schedule: everything about an iteration that follows from its number. */
 export interface Position {
   /** Iterations done before this one, over all phases. */
   iteration: number;
@@ -13,7 +13,7 @@ export interface Position {
   endsPhase: boolean;
 }
 
-/** The position of iteration number `iteration` (from 0). Throws a RangeError behind the schedule's end. */
+/** The position of iteration number `iteration` (from 0). Throws a RangeError after the end of the schedule. */
 export function positionAt(phases: readonly PhaseConfig[], iteration: number): Position {
   let begin = 0;
   let discriminatorVersion = 0;
@@ -32,10 +32,10 @@ export function positionAt(phases: readonly PhaseConfig[], iteration: number): P
     begin += phase.iterations;
     if (phase.kind === 'gan') discriminatorVersion += phase.iterations;
   }
-  throw new RangeError(`iteration ${iteration} is behind the schedule's end, ${begin}`);
+  throw new RangeError(`iteration ${iteration} is after the end of the schedule, ${begin}`);
 }
 
-/** How many updates each network has had: with the config, all there is to say about where a run stands. */
+/** How many updates each network has had. With the config, this is a run's whole position. */
 export interface Versions {
   generator: number;
   discriminator: number;
@@ -66,7 +66,10 @@ function endsPhase(phases: readonly PhaseConfig[], iteration: number): boolean {
 export const isEvaluated = ({ validation, phases }: Pick<RunConfig, 'validation' | 'phases'>, iteration: number) =>
   validation !== undefined && iteration > 0 && (iteration % validation.every === 0 || endsPhase(phases, iteration));
 
-/** Whether a checkpoint is due after `iteration` iterations: what is evaluated has one, so that the best can be kept. */
+/**
+ * Whether a checkpoint is due after `iteration` iterations: every evaluated iteration has one, so that the best can be
+ * kept.
+ */
 export const isCheckpointDue = (config: Pick<RunConfig, 'validation' | 'phases' | 'checkpoints'>, iteration: number) =>
   iteration % config.checkpoints.every === 0 || endsPhase(config.phases, iteration) || isEvaluated(config, iteration);
 

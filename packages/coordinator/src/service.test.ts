@@ -70,7 +70,7 @@ function join(...messages: WorkerMessage[]) {
   return { heard, ends, call };
 }
 
-test('a run that ends lets its workers go, also those that come late', () => {
+test('a run that ends releases its workers, including late ones', () => {
   const worker = join({ register });
   service.close('the run is finished');
   const late = join();
@@ -80,7 +80,7 @@ test('a run that ends lets its workers go, also those that come late', () => {
   }
 });
 
-test('a coordinator that was superseded lets its workers go to the other one: the run has not ended for them', () => {
+test('a superseded coordinator releases its workers to its successor: the run has not ended for them', () => {
   const workers = [join({ register }), join({ register })];
   expect(board.workerCount()).toBe(2);
   service.release('a newer coordinator has taken over');
@@ -96,7 +96,7 @@ test.each([
   ['a connection that breaks', (call: EventEmitter) => call.emit('cancelled'), ['a']],
   ['silence', () => vi.advanceTimersByTime(config.timing.silenceMs + 1), ['a']],
   ['a worker that leaves', (call: EventEmitter) => call.emit('end'), []],
-])('%s: what the worker has lost without a word is told', (_, happens, lost) => {
+])('%s: the tasks that the worker lost without a word are reported', (_, happens, lost) => {
   board.add({ key: 'a', priority: 0, work: {} as Work });
   const { call } = join({ register });
   happens(call);

@@ -26,7 +26,7 @@ import type { GradientSource } from './gradient-pieces.js';
 import type { LeaseBoard } from './lease-board.js';
 import { createWatch } from './watch.js';
 
-/** Work of a lease, as it crosses the wire. */
+/** The work of a lease, as on the wire. */
 export type Work = { replica: ReplicaWork__Output } | { evaluation: EvaluationWork__Output };
 
 /** A worker's answer: a gradient, or an evaluation's scores. */
@@ -34,20 +34,20 @@ export interface Answer {
   gradient?: GradientSource;
   losses: Record<string, number>;
   scores: PictureScore__Output[];
-  /** Of the set that the scores are of, and the machine where it lies. */
+  /** The digest of the set of pictures, and the machine where it lies. */
   pictures?: { sha256: string; machine: string };
 }
 
-/** What the service needs of the coordinator. */
+/** What the service needs from the coordinator. */
 export interface ServiceHost {
   config: RunConfig;
   term: number;
   board: LeaseBoard<Work, Answer>;
-  /** A worker's kind, dataset and formats must be the run's. Returns how it is connected, or why it is not. */
+  /** A worker's kind, dataset and formats must be the run's. Returns its connection, or the problem. */
   admit(register: Register__Output): Connection | { problem: string };
   exchange: Pick<Exchange, 'handlers'>;
   status(): RunStatus;
-  /** What workers fail at. */
+  /** Records workers' failures. */
   failures: Omit<Failures, 'done'>;
 }
 
@@ -58,15 +58,15 @@ export interface WorkerFacts extends Pick<Register__Output, 'exchangeAddress' | 
   joinedAtMs: number;
 }
 
-/** For so long what comes from a worker that has lost its seat is still read, to be refused and counted. */
+/** How long messages of a worker that has lost its seat are still read, to be refused and counted. */
 const lingerMs = 60_000;
 type JoinCall = ServerDuplexStream<WorkerMessage__Output, CoordinatorMessage>;
 
-/** The coordinator's gRPC service. `close` and `release` end all control streams, those to come too. */
+/** The coordinator's gRPC service. `close` and `release` end all control streams, including later ones. */
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
   const facts = new Map<number, WorkerFacts>();
-  /** How control streams end, once the service is closed. */
+  /** How control streams end after the service is closed. */
   let closed: ((call: JoinCall) => void) | undefined;
   let refused = 0;
 
@@ -124,7 +124,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     }
   }
 
-  /** A worker that does not get as far as to register says why. */
+  /** A worker that fails before it registers says why. */
   function receiveLeaving(leaving: Leaving__Output, peer: string): void {
     if (leaving.protocolVersion !== protocolVersion || leaving.run !== host.config.name) return;
     if (messageProblem(leavingSchema, leaving)) return;
@@ -136,11 +136,11 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     Join(call) {
       if (closed) return closed(call);
       let joined: { worker: number; connection: Connection } | undefined;
-      /** What was wrong with what the worker sent. */
+      /** What was wrong with the worker's message. */
       let malformed: string | undefined;
       /** Why it has lost its seat. */
       let lost: string | undefined;
-      /** Something has come since. */
+      /** A message has arrived since. */
       let isAwake = false;
       let isOver = false;
       let timer: NodeJS.Timeout;
@@ -155,14 +155,14 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
       };
       calls.add(call);
       const { silenceMs, heartbeatMs } = host.config.timing;
-      endIn(silenceMs, status.DEADLINE_EXCEEDED, 'no Register came');
+      endIn(silenceMs, status.DEADLINE_EXCEEDED, 'no Register arrived');
       call.on('data', (message: WorkerMessage__Output) => {
         if (closed || isOver) return;
         if (joined) {
           malformed = messageProblem(workerMessageSchema, message);
           if (malformed) host.board.leave(joined.worker, malformed);
           else receive(joined.worker, joined.connection, message);
-          // It is awake: what it has sent till now comes, then it hears of its loss.
+          // It is awake: what it has sent so far arrives, then it hears of its loss.
           if (lost !== undefined && !isAwake) endIn(heartbeatMs, status.ABORTED, lost);
           isAwake = lost !== undefined;
           return;
@@ -213,7 +213,7 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
     handlers,
     /** The workers that have a seat on the board, by their numbers there. */
     workers: (): ReadonlyMap<number, WorkerFacts> => facts,
-    /** Workers that were not let in. */
+    /** Workers that were refused. */
     refused: () => refused,
     heartbeat(): void {
       for (const call of calls) call.write({ heartbeat: {} });
@@ -225,14 +225,14 @@ export function createCoordinatorService(host: ServiceHost, log = createLogger('
         call.end();
       });
     },
-    /** This coordinator is none any more: workers look for the one that is. */
+    /** This coordinator is superseded: workers look for its successor. */
     release(reason: string): void {
       closeBy((call) => endWithStatus(call, status.ABORTED, reason));
     },
   };
 }
 
-/** The code has been looked at with its message. */
+/** The code was checked with its message. */
 const toldBy = ({ code, reason }: { code: string; reason: string }) => ({ code: code as FailureCode, reason });
 
 function admit(host: ServiceHost, register: Register__Output): Connection | { problem: string } {

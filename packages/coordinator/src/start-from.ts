@@ -5,8 +5,8 @@ import { readCheckpointFile } from './checkpoint.js';
 import { holdsManifest, openCheckpoint } from './checkpoint-source.js';
 
 /**
- * The generator, running averages included, that `config.startFrom` names: by a run of the same store, or by the URL of a run
- * or a checkpoint. Throws `not-found`, `corrupt`; `invalid` for a run that is not finished, or networks of other sizes.
+ * The generator, running averages included, that `config.startFrom` names: a run of the same store, or the URL of a run
+ * or a checkpoint. Throws `not-found` or `corrupt`; `invalid` for an unfinished run, or networks of other sizes.
  */
 export async function readStartingGenerator(
   { startFrom, store }: Required<Pick<RunConfig, 'startFrom' | 'store'>>,
@@ -15,7 +15,7 @@ export async function readStartingGenerator(
 ): Promise<Float32Array> {
   const url = startFrom.includes('/') ? startFrom : openStore(store).at(`runs/${startFrom}`).url;
   const checkpoint = await openCheckpoint(url, (name, error) =>
-    log.warn({ event: 'checkpoint-damaged', checkpoint: name, err: error }, 'a damaged checkpoint is passed over'),
+    log.warn({ event: 'checkpoint-damaged', checkpoint: name, err: error }, 'skipping a damaged checkpoint'),
   );
   const { manifest } = checkpoint;
   if (!manifest.finished && !(await holdsManifest(openStore(url)))) {

@@ -3,15 +3,15 @@ import { endWith } from '@fourfold/common';
 import { scoresOf, statusNow, statusSnapshot, type StatusChange, type StatusSource } from './status.js';
 
 const changesEveryMs = 400;
-/** Silence tells a page that the connection is gone: it hears something at least this often. */
+/** Every page gets an event at least this often: it takes silence for a lost connection. */
 const aliveEveryMs = 5_000;
 const maxWatchers = 100;
-/** A watcher that takes nothing in while this much waits for it is cut off; it comes back for what is newest. */
+/** A watcher that does not read is cut off when this much waits for it; it reconnects for the newest state. */
 const maxWaitingBytes = 4 * 1024 * 1024;
 
 /**
- * Server-sent events for the pages that watch a run: `snapshot` at first (StatusSnapshot), then `change` (StatusChange), a few
- * times a second at most. What changed is worked out once for all watchers, and not at all while nobody watches.
+ * Server-sent events for the pages that watch a run: first `snapshot` (StatusSnapshot), then `change` (StatusChange),
+ * at most a few times a second. Changes are computed once for all watchers, and not at all while nobody watches.
  */
 export function createStatusEvents(source: StatusSource) {
   const watchers = new Set<ServerResponse>();
@@ -24,7 +24,7 @@ export function createStatusEvents(source: StatusSource) {
     else watcher.write(text);
   }
 
-  /** Tell all watchers what has changed since the last time. */
+  /** Send all watchers what has changed since the last time. */
   function sendChanges(): void {
     const { rows, evaluations } = source.history();
     const now = statusNow(source);
@@ -53,15 +53,15 @@ export function createStatusEvents(source: StatusSource) {
   return {
     /** The route. */
     watch: (request: IncomingMessage, response: ServerResponse): void => {
-      if (watchers.size >= maxWatchers) return endWith(response, 503, `${maxWatchers} pages watch already`);
+      if (watchers.size >= maxWatchers) return endWith(response, 503, `${maxWatchers} pages are watching already`);
       response.writeHead(200, {
         'content-type': 'text/event-stream',
         'cache-control': 'no-store',
-        // Proxies of nginx's kind would hold the events back.
+        // Proxies such as nginx would hold the events back.
         'x-accel-buffering': 'no',
       });
       if (request.method === 'HEAD') return void response.end();
-      // Everyone is up to date, then: from here on all get the same changes.
+      // Now everyone is up to date: from here on all get the same changes.
       sendChanges();
       write(response, event('snapshot', statusSnapshot(source)));
       watchers.add(response);
@@ -73,7 +73,7 @@ export function createStatusEvents(source: StatusSource) {
         timer = undefined;
       });
     },
-    /** Send the last changes and let all go. */
+    /** Send the last changes and end all streams. */
     close: (): void => {
       if (watchers.size > 0) sendChanges();
       for (const watcher of watchers) watcher.end();

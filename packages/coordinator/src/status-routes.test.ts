@@ -47,7 +47,7 @@ afterEach(async () => {
 
 const get = (path: string, init?: RequestInit) => fetch(`http://${server.address}${path}`, init);
 
-/** A GET of a path as it is written: fetch would resolve its dots. */
+/** A GET of a path exactly as written: fetch would resolve its dots. */
 const statusOfRaw = (path: string) =>
   new Promise<number | undefined>((resolve, reject) => {
     const [host, port] = server.address.split(':');
@@ -60,7 +60,7 @@ const statusOfRaw = (path: string) =>
   });
 
 describe('the page', () => {
-  test('all that it loads is served from here, and nothing else may be loaded', async () => {
+  test('everything that it loads is served from here, and nothing else may be loaded', async () => {
     const page = await get('/');
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'self'; /);
@@ -78,7 +78,7 @@ describe('the page', () => {
     expect((await get('/tsconfig.json')).status).toBe(404);
   });
 
-  test('a browser that has a file is told so', async () => {
+  test('a browser that has a file gets a 304', async () => {
     const first = await get('/page.js');
     const etag = first.headers.get('etag') as string;
     expect(first.headers.get('cache-control')).toBe('no-cache');
@@ -99,7 +99,7 @@ describe('the page', () => {
   });
 });
 
-test('pictures: those that are listed, and no other path', async () => {
+test('pictures: the listed ones, and no other path', async () => {
   const found = await get(`/${picture}`);
   expect(found.headers.get('content-type')).toBe('image/webp');
   expect(await found.text()).toBe('a picture');
@@ -117,7 +117,7 @@ test('pictures: those that are listed, and no other path', async () => {
   }
 });
 
-test('status.json is everything, at this moment', async () => {
+test('status.json is the whole current state', async () => {
   const response = await get('/status.json');
   expect(response.headers.get('cache-control')).toBe('no-store');
   const status = (await response.json()) as StatusSnapshot;
@@ -136,7 +136,7 @@ async function* eventsOf(response: Response): AsyncGenerator<{ name: string; dat
   }
 }
 
-test('events: everything at first, then what is new and nothing twice, at last the end', async () => {
+test('events: first everything, then what is new, nothing twice, and finally the end', async () => {
   history.rows.push({ iteration: 1, phase: 0, learningRate: 1e-4, losses: { content: 0.5 } });
   const first = eventsOf(await get('/events'));
   expect((await first.next()).value).toMatchObject({
@@ -146,7 +146,7 @@ test('events: everything at first, then what is new and nothing twice, at last t
 
   history.rows.push({ iteration: 2, phase: 0, learningRate: 1e-4, losses: { content: NaN } });
   history.evaluations.push(toEvaluation(2, [{ picture: 'secret-name.png', psnr: 24, ssim: 0.5 }]));
-  // Who comes now has the second row already; the first watcher gets it at the same time.
+  // A watcher that joins now has the second row already; the first watcher gets it at the same time.
   const second = eventsOf(await get('/events'));
   expect((await second.next()).value).toMatchObject({ name: 'snapshot', data: { history: { rows: [{}, {}] } } });
   const change = (await first.next()).value as { name: string; data: StatusChange };

@@ -6,7 +6,7 @@ import { createStatusEvents } from './status-events.js';
 import { statusSnapshot, type StatusSource } from './status.js';
 import type { ValidationPictures } from './validation-pictures.js';
 
-/** The page's files, which are plain: seen from src and dist they lie in the same place. */
+/** The page's files are not compiled: they lie in the same place relative to src and dist. */
 const pageFolder = new URL('../src/status-page/', import.meta.url);
 const pageFiles = [
   'index.html',
@@ -33,7 +33,7 @@ const types: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Nothing from elsewhere, nothing inline, no forms, no frames around it. */
+/** Nothing from elsewhere, nothing inline, no forms, no framing. */
 const pageHeaders = {
   'content-security-policy':
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -42,7 +42,8 @@ const pageHeaders = {
 
 /**
  * Routes of the status page: `/` and its files, `/status.json` (StatusSnapshot), `/events` (server-sent), and
- * `/validation/...`, pictures from the run's store. `close` lets the watching pages go, once they know the last state.
+ * `/validation/...`, pictures from the run's store. `close` ends the pages' event streams after they have the last
+ * state.
  */
 export async function createStatusRoutes(
   source: StatusSource,
@@ -68,7 +69,7 @@ export async function createStatusRoutes(
       },
       '/events': events.watch,
       async '/validation/'(request, response) {
-        // A key is one of those listed or nothing: whatever else a path says leads nowhere.
+        // Only listed keys can be read: any other path is not found.
         const key = (request.url ?? '').split('?')[0].slice(1);
         const body = await pictures.read(key);
         if (body) sendContent(request, response, { body, type: 'image/webp' });

@@ -21,7 +21,7 @@ const config = parseRunConfig(
   'test',
 );
 
-/** A run's status after so many iterations, with one worker unless told. */
+/** A run's status after a number of iterations, with one worker by default. */
 function source(iterations: number, changes: Partial<StatusSource> = {}): StatusSource {
   const progress = createProgress(config);
   for (let iteration = 0; iteration < iterations; iteration++) {
@@ -75,13 +75,13 @@ test('a run at a moment: position, pace, workers', () => {
   ]);
 });
 
-test('without workers a run waits for them; before two iterations and at the end no time is left to tell', () => {
+test('without workers a run waits for them; before two iterations and at the end there is no remaining time', () => {
   expect(statusNow(source(1, { workers: () => [] }))).toMatchObject({ state: 'waiting for workers' });
   expect(statusNow(source(1))).not.toHaveProperty('remainingSeconds');
   expect(statusNow(source(100))).not.toHaveProperty('remainingSeconds');
 });
 
-test('a snapshot survives JSON, NaN as null, and names no store', () => {
+test('a snapshot survives JSON, with NaN as null, and names no store', () => {
   const text = JSON.stringify(statusSnapshot(source(4)));
   expect(JSON.parse(text)).toMatchObject({
     history: { rows: [{ losses: { content: 0.75 } }, { losses: { content: null } }] },
@@ -95,7 +95,7 @@ describe('thinning', () => {
     expect(thinRows(rows, 2)).toEqual(rows);
   });
 
-  test('rows are averaged over longer stretches, never over two phases, and none is lost', () => {
+  test('rows are averaged over longer stretches, never across phases, and none is lost', () => {
     const rows = Array.from({ length: 10_000 }, (_, i) => row(100 * (i + 1), i < 5_005 ? 0 : 1, i));
     const thin = thinRows(rows, 600);
     expect(thin.length).toBeGreaterThan(500);
@@ -105,7 +105,7 @@ describe('thinning', () => {
     expect(thin.filter(({ phase }) => phase === 0).at(-1)?.iteration).toBe(500_500);
   });
 
-  test('of evaluations the newest and the best stay', () => {
+  test('the newest and the best evaluation stay', () => {
     const evaluations = Array.from({ length: 2_001 }, (_, i) => evaluation(i, i === 1_003 ? 40 : 20));
     const thin = thinEvaluations(evaluations, 600).map(({ iteration }) => iteration);
     expect(thin.length).toBeLessThanOrEqual(602);
@@ -114,7 +114,7 @@ describe('thinning', () => {
     expect(thinEvaluations([], 600)).toEqual([]);
   });
 
-  test('a page of a long run is light', () => {
+  test('the snapshot of a long run is small', () => {
     const rows = Array.from({ length: 10_000 }, (_, i) => row(100 * (i + 1), 0, 1 / (i + 1)));
     const evaluations = Array.from({ length: 2_000 }, (_, i) => evaluation(500 * (i + 1), 20 + Math.sin(i)));
     const snapshot = statusSnapshot(source(10, { history: () => ({ rows, evaluations }) }));

@@ -5,10 +5,10 @@ import type { WorkerFacts } from './service.js';
 import type { PictureViews } from './validation-pictures.js';
 
 /*
- * What the status page is told. Figures that are NaN or infinite cross as null, as JSON has it. Times are Unix times.
+ * What the status page gets. Figures that are NaN or infinite cross as null, as in JSON. Times are Unix times.
  */
 
-/** Rows of a history that a page gets at first; more would only be drawn on top of each other. */
+/** Rows of the history in a page's first snapshot; more would be drawn on top of each other. */
 const pageRows = 600;
 
 export interface WorkerStatus {
@@ -20,7 +20,7 @@ export interface WorkerStatus {
   transport: string;
   joinedAtMs: number;
   lastSeenAtMs: number;
-  /** What it computes and what it will compute next, such as `generator 12.3` (iteration, replica). */
+  /** What it computes now and next, such as `generator 12.3` (iteration, replica). */
   tasks: string[];
 }
 
@@ -76,7 +76,7 @@ export interface StatusNow {
   learningRate: number;
   iterationsPerSecond: number;
   samplesPerSecond: number;
-  /** Until the schedule's end at the present pace; absent while no pace is known and after the end. */
+  /** Until the end of the schedule at the present pace; absent while no pace is known and after the end. */
   remainingSeconds?: number;
   losses: Record<string, number>;
   /** Of the highest PSNR so far. */
@@ -85,9 +85,9 @@ export interface StatusNow {
   workers: WorkerStatus[];
 }
 
-/** Everything: what a page begins with. */
+/** The whole state: what a page begins with. */
 export interface StatusSnapshot {
-  /** Ages are told by the coordinator's clock. */
+  /** Ages refer to the coordinator's clock. */
   sentAtMs: number;
   now: StatusNow;
   run: ReturnType<typeof describeRun>;
@@ -101,7 +101,7 @@ export interface StatusChange {
   now: StatusNow;
   rows: HistoryRow[];
   evaluations: EvaluationScores[];
-  /** All of them, where they have changed. */
+  /** All of them, if any has changed. */
   pictures?: readonly PictureViews[];
 }
 
@@ -143,7 +143,7 @@ export function statusSnapshot(source: StatusSource): StatusSnapshot {
 
 export const scoresOf = ({ iteration, psnr, ssim }: Evaluation): EvaluationScores => ({ iteration, psnr, ssim });
 
-/** Of a config, what a reader of the page wants to know. No places, which may be internal. */
+/** The parts of a config that the page shows. No places, which may be internal. */
 export const describeRun = ({
   name,
   seed,
@@ -167,8 +167,8 @@ export const describeRun = ({
 });
 
 /**
- * At most about `most` rows, a few more where phases change: rows of one phase that follow each other are averaged, so that
- * a row stands for a longer stretch, as it did before for a shorter one.
+ * At most about `most` rows, a few more if phases change: consecutive rows of a phase are averaged, so that a row
+ * stands for a longer stretch.
  */
 export function thinRows(rows: readonly HistoryRow[], most: number): HistoryRow[] {
   const size = Math.ceil(rows.length / most);

@@ -21,7 +21,7 @@ import { pruneCheckpoints, saveCheckpoint } from './run-checkpoints.js';
 import { readStart, takeOffice, type Start } from './take-office.js';
 
 /*
- * Coordinators of one run after one another: each claims, then reads, and what the one before writes after that is nobody's.
+ * Successive coordinators of one run: each claims, then reads; what its predecessor writes after that does not count.
  */
 
 const datasetSha256 = sha256('dataset');
@@ -61,7 +61,7 @@ const keep = <T extends { master: Master }>(start: T): T => {
 const begin = async (read?: Start) =>
   keep(await takeOffice(optionsOf(true), read ?? (await readStart(optionsOf(true))), 'a:1'));
 
-/** Publish the checkpoint of an iteration in a term, as a coordinator that believes to be in office. */
+/** Publish the checkpoint of an iteration in a term, as a coordinator that believes it is in office. */
 async function publish(term: number, iteration: number): Promise<string> {
   const { master } = keep({ master: createMaster(config) });
   while (master.versions().generator < iteration) {
@@ -69,14 +69,14 @@ async function publish(term: number, iteration: number): Promise<string> {
     await master.update('generator', 1e-3);
   }
   const files = Object.fromEntries(Object.entries(master.files()).map(([file, encode]) => [file, encode()]));
-  // Later iterations of an older term look better: none must be taken for the best.
+  // Later iterations of an older term look better: they must not count as the best.
   const evaluations = [toEvaluation(iteration, [{ picture: 'a', psnr: 40 - term + iteration, ssim: 1 }])];
   const facts = { run: 'small', term, config, seed: 7, datasetSha256, workerKind: '' };
   const snapshot = { versions: master.versions(), history: { rows: [], evaluations }, files };
   return saveCheckpoint(run, facts, snapshot, () => Promise.resolve());
 }
 
-test('a term says where it went on from before it does anything else', async () => {
+test('a term records where it resumed from before it does anything else', async () => {
   const first = await begin();
   expect([first.term, first.saved]).toEqual([1, undefined]);
   const name = await publish(1, 2);
@@ -89,7 +89,7 @@ test('a term says where it went on from before it does anything else', async () 
   ]);
 });
 
-test('what the coordinator before publishes until the claim is gone on from; after it, is nobody’s', async () => {
+test('a term resumes from what its predecessor publishes before the claim; anything later does not count', async () => {
   await begin();
   await publish(1, 1);
   const read = await readStart(optionsOf(true));
@@ -108,7 +108,7 @@ test('what the coordinator before publishes until the claim is gone on from; aft
     run: 'small',
     name: late,
     url: checkpointStore(run, late).url,
-    superseded: 'a newer term than 1 had already gone on from an earlier checkpoint',
+    superseded: 'a newer term than 1 had already resumed from an earlier checkpoint',
   });
   expect((await openCheckpoint(run.url, expect.unreachable)).manifest.iteration).toBe(3);
   expect((await openCheckpoint(`${run.url}/best`, expect.unreachable)).manifest.iteration).toBe(2);
@@ -119,7 +119,7 @@ test('what the coordinator before publishes until the claim is gone on from; aft
   expect(await listCheckpoints(run)).toEqual([meanwhile, own]);
 });
 
-test('an older term prunes nothing of a newer one’s', async () => {
+test('an older term prunes nothing of a newer one', async () => {
   await begin();
   await publish(1, 1);
   const { term } = await begin();
@@ -128,17 +128,17 @@ test('an older term prunes nothing of a newer one’s', async () => {
   expect(await listCheckpoints(run)).toContain(name);
 });
 
-test('a run that exists, or cannot be gone on with, is refused before a term is claimed', async () => {
+test('a run that exists, or cannot be resumed, is refused before a term is claimed', async () => {
   const { term } = await begin();
   await publish(term, 1);
-  await expect(readStart(optionsOf(false))).rejects.toMatchObject({ code: 'invalid', message: /exists already/ });
+  await expect(readStart(optionsOf(false))).rejects.toMatchObject({ code: 'invalid', message: /already exists/ });
   await expect(readStart({ ...optionsOf(true), datasetSha256: sha256('other') })).rejects.toThrow('another dataset');
   const wider = { ...config, generator: { channels: 3, blocks: 1 } };
   await expect(readStart({ ...optionsOf(true), config: wider })).rejects.toThrow('does not fit');
   expect(await newestTermNumber(run)).toBe(1);
 });
 
-test('who is overtaken between claim and start records nothing', async () => {
+test('a coordinator that is overtaken between claim and start records nothing', async () => {
   const read = await readStart(optionsOf(true)).then(keep);
   const overtaken: ObjectStore = {
     ...run,

@@ -13,17 +13,17 @@ import { startingPoint } from './run-checkpoints.js';
 import { readStartingGenerator } from './start-from.js';
 import type { CheckpointStatus } from './status.js';
 
-/** The master state that a run goes on with. */
+/** The master state that a run starts with. */
 export interface Start {
   master: Master;
-  /** Of the checkpoint that it comes from, if it does from one. */
+  /** Of the checkpoint that it comes from, if any. */
   manifest?: CheckpointManifest;
   saved?: CheckpointStatus;
   /** The run's newest checkpoint when this was read, damaged or not. */
   newest?: string;
 }
 
-/** A term, and the state that it goes on with. */
+/** A term, and the state that it starts with. */
 export interface TakenOffice extends Start {
   term: number;
   guard: TermGuard;
@@ -37,7 +37,7 @@ export interface StartOptions {
   log: Logger;
 }
 
-/** Read what the run starts from. Throws as `startingPoint` and `readStartingGenerator` do, and where shapes differ. */
+/** Read what the run starts from. Throws as `startingPoint` and `readStartingGenerator` do, and if shapes differ. */
 export async function readStart({ run, config, datasetSha256, resume, log }: StartOptions): Promise<Start> {
   const newest = (await listCheckpoints(run)).at(-1);
   const found = await startingPoint(run, config, datasetSha256, resume, log);
@@ -55,9 +55,10 @@ export async function readStart({ run, config, datasetSha256, resume, log }: Sta
 }
 
 /**
- * Claim the next term and begin it. What was read before the claim, so that a coordinator that is refused disturbs none that
- * lives, counts if it still is the newest: the one before may have published meanwhile. From where the term goes on is recorded
- * before anything else is done in it; what older terms write beyond is nobody's.
+ * Claim the next term and begin it. `read` was read before the claim, so that a refused coordinator does not disturb a
+ * running one; it counts if its checkpoint is still the newest, since the predecessor may have published meanwhile. The
+ * checkpoint that the term resumes from is recorded before anything else; what older terms write beyond it does not
+ * count.
  */
 export async function takeOffice(options: StartOptions, read: Start, address: string): Promise<TakenOffice> {
   const { run, config, log } = options;

@@ -15,21 +15,21 @@ import type { Updater } from './updater.js';
 
 /** What makes a gradient bad, and what to do about it. */
 const hints: Partial<Record<ErrorCode, string>> = {
-  invalid: 'lower the learning rate, or look at the pictures of that iteration',
+  invalid: 'lower the learning rate, or check the pictures of that iteration',
   mismatch: 'start all workers from one release with one config',
 };
-/** Gradients that are taken at once: the next one is on its way while one is added. */
+/** Gradients in reduction at once: the next is in transit while one is added. */
 const gradientsAtOnce = 2;
 const replicaPriority = 0;
 
-/** An update that has been made. */
+/** A finished update. */
 export interface FinishedUpdate {
   half: Half;
   losses: Record<string, number>;
   seconds: UpdateSeconds;
 }
 
-/** Everything that the training loop works on. */
+/** Everything that the training loop uses. */
 export interface Training {
   config: RunConfig;
   master: Master;
@@ -40,22 +40,22 @@ export interface Training {
   log: Logger;
   /** Begin a checkpoint of the state as it is; resolves when training may go on. */
   checkpoint(): Promise<void>;
-  /** The generator of an iteration that is past, where a checkpoint has it. */
+  /** The generator of an earlier iteration, if a checkpoint has it. */
   olderGenerator(iteration: number): Promise<Float32Array | undefined>;
-  /** Show `state` to whoever watches while `act` runs. */
+  /** Show `state` in the status while `act` runs. */
   inState<T>(state: string, act: () => Promise<T>): Promise<T>;
   onUpdate?: (update: FinishedUpdate) => void;
 }
 
-/** The same, with a clock that the updates' arithmetic and transfers run by. */
+/** The same, with a clock that times the updates' arithmetic and transfers. */
 interface TimedTraining extends Training {
   clock: UpdateClock;
   updater: Updater;
 }
 
 /**
- * The schedule, from where the master stands to its end: half by half, each replica's gradient reduced in replica order,
- * then one update. Rejects with the signal's reason between two updates when `signal` is aborted.
+ * Run the schedule from the master's position to its end: half by half, the replicas' gradients reduced in replica
+ * order, then one update. Rejects with the signal's reason between two updates when `signal` is aborted.
  */
 export async function train(training: Training, signal: AbortSignal): Promise<void> {
   const { board, config, master, progress, log, onUpdate } = training;
@@ -64,7 +64,7 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
   let evaluation: Promise<void> = Promise.resolve();
   const beginEvaluation = (older?: OlderGenerator) => {
     evaluation = evaluate(training, signal, older);
-    // It is awaited later; until then its failure must not count as unhandled.
+    // Awaited later; until then its failure must not count as unhandled.
     evaluation.catch(() => undefined);
   };
   const evaluated = () =>
@@ -130,7 +130,7 @@ async function reduceReplicas(
     board.add({ key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work }, replica);
   }
   board.replan();
-  // One replica that fails for good, or an early stop, ends the others' waits, too.
+  // A replica that fails for good, or an early stop, also ends the others' waits.
   const halt = new AbortController();
   const order = createReplicaOrder();
   const stop = (reason: Error) => {
@@ -161,8 +161,8 @@ async function reduceReplicas(
 }
 
 /**
- * Bring one replica's gradient into the sum, from whichever worker has it, until all of it is there. It begins while the
- * replica before is under way.
+ * Add one replica's gradient to the sum, from any worker that has it, until the sum has all of it. Begins while the
+ * previous replica is being added.
  */
 async function reduceReplica(
   { board, failures, clock, master, updater, config, log }: TimedTraining,
@@ -179,7 +179,7 @@ async function reduceReplica(
     log.debug({ event: 'gradient', ...place }, 'gradient');
     try {
       const { gradient: source, losses } = result;
-      if (!source) throw new FourfoldError('mismatch', 'the answer is no gradient');
+      if (!source) throw new FourfoldError('mismatch', 'the answer is not a gradient');
       // A pull is short: an early stop waits for it.
       const layout = master.layout(network);
       const pull = {
@@ -196,7 +196,7 @@ async function reduceReplica(
       return losses;
     } catch (error) {
       signal.throwIfAborted();
-      // No failure of the pull, but a fault of this process: no other worker's gradient would fare better.
+      // Not a failure of the pull but a fault of this process: another worker's gradient would fare no better.
       if (!(error instanceof FourfoldError)) throw error;
       const told = whatFailed(error, key, worker);
       const { code, reason } = told;
@@ -209,7 +209,7 @@ async function reduceReplica(
   }
 }
 
-/** A gradient that is bad is an answer of no use; what breaks on its way may pass. */
+/** A bad gradient is a useless answer; a failure in transit may be transient. */
 function whatFailed(error: FourfoldError, key: string, worker: number): Told {
   const reason = reasonOf(error);
   const hint = hints[error.code];

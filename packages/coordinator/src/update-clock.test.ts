@@ -11,7 +11,7 @@ beforeEach(() => {
   clock = createUpdateClock(() => nowMs);
 });
 
-/** Something that ends when it is told. */
+/** Something that ends on request. */
 function task(): { done: Promise<void>; end: () => Promise<void> } {
   let end = () => {};
   const done = new Promise<void>((resolve) => (end = resolve));
@@ -20,13 +20,13 @@ function task(): { done: Promise<void>; end: () => Promise<void> } {
     async end() {
       end();
       await done;
-      // Whoever awaits it goes on.
+      // Let its awaiter continue.
       await new Promise(setImmediate);
     },
   };
 }
 
-test('of parts that go on at once the first counts, and they add up', async () => {
+test('of concurrent parts the first counts, and they add up', async () => {
   nowMs += 5_000;
   clock.begin();
   nowMs += 100;
@@ -57,7 +57,7 @@ test('a part that fails is over, and fails', async () => {
   expect(clock.end().waiting).toBe(0.1);
 });
 
-test('pieces cross the clock as they are: the waits for them are transfers, what the taker does with them is not', async () => {
+test('pieces pass the clock unchanged: waiting for them is transfer, using them is not', async () => {
   const pieces: GradientPiece[] = [0, 1].map((begin) => ({
     begin: begin * 4,
     byteLength: 4,
@@ -89,7 +89,7 @@ test('pieces cross the clock as they are: the waits for them are transfers, what
   expect(closed).toBe(2);
 });
 
-test('what the arithmetic adds is reduction', async () => {
+test('time in the arithmetic is reduction', async () => {
   const updater = {
     accumulate() {
       nowMs += 100;

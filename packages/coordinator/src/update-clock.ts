@@ -2,25 +2,25 @@ import type { GradientSource } from './gradient-pieces.js';
 import type { Updater } from './updater.js';
 
 /**
- * What an update spends its time on. Of those that go on at once the first counts, so that they add up to the update's time:
- * Adam; adding gradients (those in shared memory are read by the way); bytes on their way while nothing can be added; and
- * waiting for workers, when nothing of it goes on.
+ * What an update spends its time on. Of concurrent parts the first counts, so that they add up to the update's time:
+ * Adam; adding gradients (which includes reading those in shared memory); bytes in transit while nothing can be added;
+ * and waiting for workers, when nothing else happens.
  */
 export const updateParts = ['applying', 'reducing', 'transferring', 'waiting'] as const;
 export type UpdatePart = (typeof updateParts)[number];
 export type UpdateSeconds = Record<UpdatePart, number>;
 
-/** Tells where the time of updates goes. */
+/** Measures where the time of updates goes. */
 export interface UpdateClock {
   /** An update begins. */
   begin(): void;
-  /** It is over; the seconds that it took, by part. */
+  /** The update is over. Returns the seconds that it took, by part. */
   end(): UpdateSeconds;
-  /** What `act` does is such a part. */
+  /** Count the time of `act` as this part. */
   during<T>(part: UpdatePart, act: () => T | Promise<T>): Promise<T>;
-  /** The same source; the waits for its pieces are transfers. */
+  /** The same source, with waits for its pieces counted as transfers. */
   transfers(source: GradientSource): GradientSource;
-  /** The same arithmetic; what it adds is reduction. */
+  /** The same updater, with its additions counted as reduction. */
   reductions(updater: Updater): Updater;
 }
 

@@ -13,7 +13,7 @@ export interface UpdateModule {
   moveAverages: (running: number, sum: number, count: number, replicas: number, momentum: number) => void;
 }
 
-/** A product's sum and factors, and which of its inputs. */
+/** Addresses and sizes of a product's sum and factors, and the range of its inputs. */
 export type ProductArguments = [
   sum: number, x: number, dy: number, rows: number, inputs: number, outputs: number, begin: number, end: number,
 ]; // prettier-ignore
@@ -23,7 +23,7 @@ export type AdamArguments = [
   number, number, number, number, number, number, number, number, number, number, number, number, number,
 ]; // prettier-ignore
 
-/** What differs between the encodings of single elements. */
+/** The functions that differ between encodings of single elements. */
 export const arithmeticOf = (module: UpdateModule, encoding: 'f32' | 'bf16') =>
   encoding === 'f32'
     ? { allUsable: module.allUsable, accumulate: module.accumulate }

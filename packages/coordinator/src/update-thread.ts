@@ -6,14 +6,14 @@ import { arithmeticOf, instantiateUpdateModule } from './update-module.js';
 import type { ReducedRange, ThreadMemory, UpdateTask } from './update-threads.js';
 
 /*
- * A thread of the updater. It carries out its tasks one after the other and answers each.
+ * A thread of the updater. It does its tasks one after the other and answers each.
  */
 
 const { memory, block, blockBytes } = workerData as ThreadMemory;
 const module = instantiateUpdateModule(memory);
 const f32Bytes = Float32Array.BYTES_PER_ELEMENT;
 
-/** Add a range in blocks that stay in the processor's cache between reading and adding. */
+/** Add a range in blocks that stay in the processor's cache between reading and adding them. */
 function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
   const { descriptor, stamp, begin, encoding, count, sum, first } = range;
   const { allUsable, accumulate } = arithmeticOf(module, encoding);
@@ -23,7 +23,7 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
     while (added < count) {
       const elements = Math.min(blockBytes / elementBytes, count - added);
       const target = sum + added * f32Bytes;
-      // The first replica sets the sum: what needs no decoding is read into its place.
+      // The first replica sets the sum: float32 is read directly into it.
       const isInPlace = first && encoding === 'f32';
       const source = isInPlace ? target : block;
       const bytes = new Uint8Array(memory.buffer, source, elements * elementBytes);
@@ -34,7 +34,7 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
     }
     return { added };
   } catch (error) {
-    // Whatever else it is, it is a fault of this thread: it dies of it, and the run hears why.
+    // Any other error is this thread's fault: the thread dies, and the run gets the reason.
     const failure = transferFailure(error);
     return { added, failure: { code: failure.code, reason: describeError(failure) } };
   }

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { ErrorCode, Stamp } from '@fourfold/common';
 import type { AdamArguments, ProductArguments } from './update-module.js';
 
-/** What a thread works on: the updater's memory, and in it a block of its own. Addresses in bytes. */
+/** A thread's memory: the updater's, with a block of its own. Addresses in bytes. */
 export interface ThreadMemory {
   memory: WebAssembly.Memory;
   block: number;
@@ -10,8 +10,8 @@ export interface ThreadMemory {
 }
 
 /**
- * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block; add some
- * rows of a product; round a range to bfloat16. With `first` the replica sets the sum that the others add to.
+ * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block;
+ * add some rows of a product; round a range to bfloat16. With `first` the replica sets the sum; the others add to it.
  */
 export type UpdateTask =
   | { type: 'adam'; args: AdamArguments }

@@ -2,7 +2,7 @@ import { isUnrounded } from '@fourfold/common';
 import type { UpdatedNetwork } from './updater.js';
 
 const pageBytes = 65_536;
-/** Behind every vector, for arithmetic in lanes of four. */
+/** After every vector, for arithmetic in lanes of four. */
 const paddingBytes = 16;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 /** What a thread reads and adds at once: half of what a core's second-level cache commonly holds, or less. */

@@ -13,13 +13,13 @@ const random = (length: number, ...keys: (string | number)[]) => {
   return Float32Array.from({ length }, () => stream.float() * 2 - 1);
 };
 
-/** A network that crosses as it is. */
+/** A network that crosses unrounded. */
 const plain = (network: { parameterCount: number; length: number }) => {
   const layout = plainLayout(network.length);
   return { ...network, wires: { parameters: layout, gradients: layout } };
 };
 
-/** An updater of one network, used and closed. */
+/** Use an updater of one network, then close it. */
 async function withUpdater<T>(
   network: { parameterCount: number; length: number },
   threads: number,
@@ -59,7 +59,7 @@ test('two steps of Adam are PyTorch’s in float64', async () => {
       expect(relativeError(state.vector, tensor(`parameters/${step}`))).toBeLessThan(1e-6);
       expect(relativeError(state.firstMoments, tensor(`first-moment/${step}`))).toBeLessThan(1e-6);
       expect(relativeError(state.secondMoments, tensor(`second-moment/${step}`))).toBeLessThan(1e-6);
-      // Of the parameters' change alone, too: next to it the parameters are large.
+      // Also for the parameters' change alone: the parameters are large compared with it.
       const before = step === 1 ? tensor('parameters') : tensor('parameters/1');
       const change = (after: Float32Array) => after.map((value, i) => value - before[i]);
       expect(relativeError(change(state.vector), change(tensor(`parameters/${step}`)))).toBeLessThan(1e-4);
@@ -84,7 +84,7 @@ test.each([1, 3, 4, 5, 1003])('the bits of %i parameters do not depend on the nu
   for (const threads of [2, 3, 4]) expect(await run(threads)).toEqual(alone);
 });
 
-test.each([1, 2, 3, 4, 5, 6, 7])('with %i parameters Adam leaves the statistics behind them alone', async (count) => {
+test.each([1, 2, 3, 4, 5, 6, 7])('with %i parameters Adam does not touch the statistics after them', async (count) => {
   await withUpdater({ parameterCount: count, length: count + 5 }, 2, async (updater, state) => {
     const before = random(count + 5, 'weights');
     const gradient = random(count + 5, 'gradient');
@@ -129,7 +129,7 @@ test.each([NaN, Infinity, -Infinity, 2 ** 63, -1e20])(
         expect(updater.accumulate(state, 0, bytesOf(chunk), true)).toBe(false);
       }
       expect([...state.sum]).toEqual([...first]);
-      // What a refused chunk left in the staging area does not reach the next, shorter one.
+      // The rest of a refused chunk in the staging area does not affect the next, shorter one.
       expect(updater.accumulate(state, 0, bytesOf(first.subarray(0, 1)), false)).toBe(true);
       expect([...state.sum.subarray(1)]).toEqual([...first.subarray(1)]);
     });
@@ -139,7 +139,7 @@ test.each([NaN, Infinity, -Infinity, 2 ** 63, -1e20])(
 /** The largest float32 below 2^63. */
 const largestUsable = 2 ** 63 - 2 ** 39;
 
-test('the largest gradients that are taken leave finite moments, whatever their number', async () => {
+test('the largest accepted gradients leave finite moments, however many follow', async () => {
   await withUpdater({ parameterCount: 5, length: 5 }, 1, async (updater, state) => {
     const extremes = Float32Array.of(largestUsable, -largestUsable, 1.401298464324817e-45, -0, largestUsable);
     for (let replica = 0; replica < 64; replica++) {
@@ -150,7 +150,7 @@ test('the largest gradients that are taken leave finite moments, whatever their 
     for (const part of [state.vector, state.firstMoments, state.secondMoments]) {
       expect([...part].every(Number.isFinite)).toBe(true);
     }
-    // And a weight still moves under usual gradients.
+    // A weight still moves under usual gradients.
     const [before] = state.vector;
     updater.accumulate(state, 0, bytesOf(Float32Array.of(-largestUsable, 0, 0, 0, 0)), true);
     await updater.apply(state, { ...update, step: 4 });
@@ -204,7 +204,7 @@ describe('in other formats', () => {
       { encoding: 'f32', count: 3 },
     ]);
 
-  /** Add replicas' gradients, whole sections at a time, and give the bits of the sum. */
+  /** Add replicas' gradients, whole sections at a time; returns the bits of the sum. */
   async function sumOf(layout: WireLayout, vectors: Float32Array[], threads = 2): Promise<Float32Array> {
     const network = {
       parameterCount: length - 3,
@@ -281,7 +281,7 @@ describe('in other formats', () => {
     expect(bytesOf(await sumOf(layout, vectors, threads)).equals(expected)).toBe(true);
   });
 
-  test('factors with more rows than a thread has room for at once', async () => {
+  test('factors with more rows than a thread can hold at once', async () => {
     const large = { rows: 3000, inputs: 9, outputs: 40 };
     const only = createWireLayout([{ encoding: 'factors', factors: large }]);
     const vector = random(only.sourceLength, 'large');
@@ -330,7 +330,7 @@ describe('in other formats', () => {
     await updater.close();
   });
 
-  test.each([0x7f80, 0xff80, 0x7fc0, 0xffff, 0x5f00, 0xdf00])('a bfloat16 of no use is refused: %i', async (bits) => {
+  test.each([0x7f80, 0xff80, 0x7fc0, 0xffff, 0x5f00, 0xdf00])('an unusable bfloat16 is refused: %i', async (bits) => {
     const rounded = layoutOf('bf16', 'matrix');
     const network = {
       parameterCount: length - 3,
@@ -341,7 +341,7 @@ describe('in other formats', () => {
     const bytes = new Uint8Array(rounded.sections[0].byteLength);
     for (let place = 0; place < rounded.sections[0].count; place++) {
       bytes.fill(0);
-      // The largest that is of use.
+      // The largest usable one.
       new DataView(bytes.buffer).setUint16(2 * place, (bits & 0x8000) | 0x5eff, true);
       expect(updater.accumulate(updater.states[0], 0, bytes, true)).toBe(true);
       new DataView(bytes.buffer).setUint16(2 * place, bits, true);
@@ -351,7 +351,7 @@ describe('in other formats', () => {
   });
 
   test.each([1, 3])(
-    'parameters are rounded by %i threads as by a worker, their averages left as they are',
+    '%i threads round parameters as a worker does, and do not round running averages',
     async (threads) => {
       const parameters = createWireLayout([
         { encoding: 'bf16', count: length - 3 },

@@ -20,7 +20,7 @@ export interface UpdatedNetwork {
   parameterCount: number;
   /** Parameters, then batch norm's running averages. */
   length: number;
-  /** Of an exponential moving average of the vector; undefined for none. */
+  /** Decay of an exponential moving average of the vector; undefined for none. */
   averageDecay?: number;
   /** How its vector crosses to workers, and gradients from them. */
   wires: { parameters: WireLayout; gradients: WireLayout };
@@ -29,23 +29,23 @@ export interface UpdatedNetwork {
 /** One network's master state. The vectors are views of the shared memory. */
 export interface MasterState extends UpdatedNetwork {
   readonly vector: Float32Array;
-  /** The vector's moving average, where it has one. */
+  /** The vector's moving average, if it has one. */
   readonly average?: Float32Array;
   readonly firstMoments: Float32Array;
   readonly secondMoments: Float32Array;
   /** The sum of the replicas' gradient vectors. */
   readonly sum: Float32Array;
-  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes where nothing is rounded. */
+  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes if nothing is rounded. */
   readonly wire: Uint8Array;
 }
 
-/** Bytes of a gradient in a shared file that is open here. */
+/** A gradient in a shared file that is open in this process. */
 export interface SharedBytes {
   descriptor: number;
   stamp: Stamp;
 }
 
-/** How many bytes of a piece were added, and why no more. */
+/** How many bytes of a piece were added, and the failure that stopped it. */
 export interface Added {
   added: number;
   failure?: FourfoldError;
@@ -54,13 +54,14 @@ export interface Added {
 export interface Updater {
   readonly states: readonly MasterState[];
   /**
-   * Add bytes of a replica's gradient, from byte `begin` of its wire vector on, to the sum; or set the sum to them for the first
-   * replica. Returns false, and changes nothing, when an element is NaN, infinite or too large for Adam. Not for sections with factors.
+   * Add bytes of a replica's gradient, from byte `begin` of its wire vector, to the sum; with `first` set the sum to
+   * them. Returns false, and changes nothing, if an element is NaN, infinite or too large for Adam. Not for sections
+   * with factors.
    */
   accumulate(state: MasterState, begin: number, bytes: Uint8Array, first: boolean): boolean;
   /**
-   * The same for bytes in shared memory, by one of the threads: replicas that follow one another have different ones.
-   * Resolves with how much was added before an element that is of no use or could not be read.
+   * The same for bytes in shared memory, by one of the threads: consecutive replicas use different threads. Resolves
+   * with how much was added before an unusable or unreadable element.
    */
   accumulateShared(
     state: MasterState,
@@ -68,8 +69,8 @@ export interface Updater {
     replica: number,
   ): Promise<Added>;
   /**
-   * The same for the factors of a section, all of them, which `read` writes to the memory that it is given: the product is
-   * added by all threads. One call at a time.
+   * The same for all factors of a section, which `read` writes to the memory that it is given: all threads add the
+   * product. One call at a time.
    */
   accumulateFactors(
     state: MasterState,
@@ -80,8 +81,8 @@ export interface Updater {
   /** Make the state's wire vector from its vector. */
   encodeParameters(state: MasterState): Promise<void>;
   /**
-   * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest; then the vector's
-   * moving average, where it has one.
+   * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest, then
+   * the vector's moving average if it has one.
    */
   apply(
     state: MasterState,
@@ -91,8 +92,8 @@ export interface Updater {
 }
 
 /**
- * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The bits do not
- * depend on the number of threads. `chunkBytes` bounds what `accumulate` takes.
+ * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The
+ * bits do not depend on the number of threads. `chunkBytes` is the most that `accumulate` takes.
  */
 export function createUpdater(networks: readonly UpdatedNetwork[], threads: number, chunkBytes: number): Updater {
   const plan = planMemory(networks, chunkBytes, threads);
@@ -243,7 +244,7 @@ function adamArguments(
   ];
 }
 
-/** base^exponent by multiplications alone: unlike `Math.pow`, the same bits in every JavaScript engine. */
+/** base^exponent by multiplication alone: unlike `Math.pow`, the same bits in every JavaScript engine. */
 export function power(base: number, exponent: number): number {
   let result = 1;
   for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) {

@@ -1,6 +1,6 @@
 import { median } from '@fourfold/common';
 
-/** Times that decide what is usual: enough to tell, few enough to follow a change. */
+/** How many of the newest times decide what is usual: enough to be representative, few enough to follow a change. */
 const keptTimes = { least: 8, most: 64 };
 
 /** How long tasks of a kind usually take. */

@@ -19,7 +19,7 @@ const keysOf = (picture: string, ...iterations: number[]) => [
 describe('what is shown', () => {
   const evaluations = [evaluation(10, 20), evaluation(20, 21)];
 
-  test('the first pictures, with the scores of the evaluations whose SR is there', () => {
+  test('the first pictures, with the scores of the evaluations whose SR exists', () => {
     const keys = new Set([...keysOf('a.png', 10, 20), ...keysOf('b c.png', 20), ...keysOf('d.png', 20)]);
     expect(viewsOf(keys, evaluations, 2)).toEqual([
       {
@@ -35,7 +35,7 @@ describe('what is shown', () => {
     ]);
   });
 
-  test('nothing that no evaluation of this run has measured, and nothing without SR', () => {
+  test('nothing that this run has not evaluated, and nothing without SR', () => {
     expect(viewsOf(new Set(keysOf('a.png', 30)), evaluations, 4)).toEqual([]);
     expect(viewsOf(new Set(keysOf('other.png', 20)), evaluations, 4)).toEqual([]);
     expect(viewsOf(new Set(keysOf('a.png', 10)), [], 4)).toEqual([]);
@@ -50,7 +50,7 @@ test('kept: the newest five evaluations, the best, references, and what is newer
   const superfluous = superfluousViews(keys, evaluations);
   expect(superfluous).toEqual([validationKey('a.png', 10), validationKey('a.png', 30)]);
   expect(superfluousViews(keys, [])).toEqual([]);
-  // Pictures that no evaluation has named are somebody's.
+  // Pictures that no evaluation has named are not the run's.
   expect(superfluousViews(keysOf('holiday.png', 10), evaluations)).toEqual([]);
 });
 
@@ -88,12 +88,12 @@ describe('in a store', () => {
     expect(await stored()).toEqual(keysOf('a.png', 2, 3, 4, 5, 6).sort());
   });
 
-  test('a coordinator that has been superseded removes nothing', async () => {
+  test('a superseded coordinator removes nothing', async () => {
     await look(() => Promise.reject(new FourfoldError('conflict', 'a newer coordinator has taken over')));
     expect(await stored()).toContain(validationKey('a.png', 1));
   });
 
-  test('with a later evaluation there is more to see', async () => {
+  test('a later evaluation adds pictures', async () => {
     const pictures = await look(async () => undefined);
     evaluations.push(evaluation(7, 27));
     await store.put(validationKey('a.png', 7), 'new');

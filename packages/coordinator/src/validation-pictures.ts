@@ -6,7 +6,7 @@ import { bestEvaluation } from './retention.js';
 /** Evaluations whose pictures are kept, besides the best one. */
 const keptEvaluations = 5;
 
-/** What there is to see of one validation picture: keys in the run's store. */
+/** The views of one validation picture: keys in the run's store. */
 export interface PictureViews {
   name: string;
   original?: string;
@@ -15,7 +15,7 @@ export interface PictureViews {
   results: { iteration: number; psnr: number; ssim: number; key: string }[];
 }
 
-/** The first `count` pictures that were evaluated, as far as the store has something of them. */
+/** The first `count` pictures that were evaluated, if the store has any view of them. */
 export function viewsOf(keys: ReadonlySet<string>, evaluations: readonly Evaluation[], count: number): PictureViews[] {
   const there = (key: string) => (keys.has(key) ? key : undefined);
   const pictures = evaluations.at(-1)?.pictures.slice(0, count) ?? [];
@@ -32,15 +32,15 @@ export function viewsOf(keys: ReadonlySet<string>, evaluations: readonly Evaluat
 }
 
 /**
- * Keys of SR that need not be kept: of evaluations that are neither among the newest nor the best. What is newer than the
- * last evaluation is being written.
+ * Keys of superfluous SR: of evaluations that are neither among the newest nor the best. SR newer than the last
+ * evaluation is being written.
  */
 export function superfluousViews(keys: Iterable<string>, evaluations: readonly Evaluation[]): string[] {
   const newest = evaluations.at(-1)?.iteration ?? 0;
   const kept = new Set(evaluations.slice(-keptEvaluations).map(({ iteration }) => iteration));
   const best = bestEvaluation(evaluations);
   if (best) kept.add(best.iteration);
-  // What has the name of no picture that was evaluated is not this run's.
+  // SR of pictures that were never evaluated is not this run's.
   const pictures = new Set(evaluations.flatMap(({ pictures }) => pictures.map(({ picture }) => picture)));
   const folders = new Set([...pictures].map((picture) => folderOf(validationKey(picture, 'original'))));
   return [...keys].filter((key) => {
@@ -51,20 +51,20 @@ export function superfluousViews(keys: Iterable<string>, evaluations: readonly E
 
 const folderOf = (key: string) => key.slice(0, key.lastIndexOf('/'));
 
-/** The validation pictures in a run's store, as the last look found them. */
+/** The validation pictures in a run's store, as last listed. */
 export interface ValidationPictures {
   views(): readonly PictureViews[];
   /** The bytes of one of the views' keys (WebP); undefined for any other key. */
   read(key: string): Promise<Buffer> | undefined;
-  /** After an evaluation: look again, and remove what need not be kept. */
+  /** After an evaluation: list again, and remove superfluous SR. */
   refresh(): void;
-  /** Resolves when no look is under way. */
+  /** Resolves when no refresh is under way. */
   idle(): Promise<void>;
 }
 
 /**
- * `mayRemove` is awaited before something is removed, and throws when this coordinator may write no more. A look that
- * fails is housekeeping's: the next evaluation brings another.
+ * `mayRemove` is awaited before anything is removed, and throws if this coordinator may not write any more. A failed
+ * refresh counts as housekeeping: the next evaluation refreshes again.
  */
 export function createValidationPictures(
   run: ObjectStore,

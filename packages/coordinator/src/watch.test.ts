@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A call whose buffer takes `room` states until it is read. */
+/** A call whose buffer holds `room` states until it is read. */
 class FakeCall extends EventEmitter {
   readonly written: RunStatus[] = [];
   constructor(public room = Infinity) {
@@ -26,7 +26,7 @@ class FakeCall extends EventEmitter {
 }
 const fakeCall = (room?: number) => new FakeCall(room) as FakeCall & WatchCall;
 
-test('a watcher gets the state at once, then what has changed', () => {
+test('a watcher gets the state at once, then the changes', () => {
   let iteration = 1;
   const call = fakeCall();
   createWatch(() => ({ iteration }))(call);
@@ -49,7 +49,7 @@ test('a watcher that does not read misses states, and gets the newest when it do
   expect(call.written.slice(3)).toEqual([{ iteration: 900 }]);
 });
 
-test('a hundred watch at most; who leaves makes room, once', () => {
+test('at most a hundred may watch; a watcher that leaves makes room, once', () => {
   const watch = createWatch(() => ({}));
   const calls = Array.from({ length: 100 }, () => fakeCall());
   for (const call of calls) watch(call);

@@ -4,12 +4,12 @@ import { endWithStatus, type RunStatus } from '@fourfold/common';
 const watchIntervalMs = 250;
 const maxWatchers = 100;
 
-/** What watching needs of a call. */
+/** The parts of a call that watching needs. */
 export type WatchCall = Pick<ServerWritableStream<unknown, RunStatus>, 'write' | 'writableNeedDrain' | 'on' | 'emit'>;
 
 /**
- * The handler of `Watch`: the run's state at once, then whenever it has changed. A watcher that does not read misses states, since only
- * the newest matters, and costs no memory.
+ * The handler of `Watch`: the run's state at once, then whenever it has changed. A watcher that does not read misses
+ * states, since only the newest matters, and takes no memory.
  */
 export function createWatch(now: () => RunStatus) {
   let watchers = 0;

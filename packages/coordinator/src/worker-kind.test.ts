@@ -20,21 +20,21 @@ test.each<[string, WorkerKind, WorkerKind, string]>([
   ['other threads', whole, { ...whole, threads: 1 }, 'threads'],
   ['another precision', whole, { ...whole, precision: 'bf16' }, 'precision'],
   ['another decoder', whole, { ...whole, decoder: 'vips 8.17.0' }, 'decoder'],
-  ['a checkpoint that knew of no decoders', { ...whole, decoder: undefined }, whole, ''],
-  ['a worker that tells of none', whole, { ...whole, decoder: '' }, ''],
+  ['a checkpoint without a decoder', { ...whole, decoder: undefined }, whole, ''],
+  ['a worker without a decoder', whole, { ...whole, decoder: '' }, ''],
   ['nothing is known yet', {}, whole, ''],
 ])('kinds: %s', (_, run, worker, expected) => {
   expect(kindDifferences(run, worker).join(' ')).toBe(expected);
   expect(kindDifferences(worker, run).join(' ')).toBe(expected);
 });
 
-test('a manifest’s kind is read by its fields; those that nobody knows any more do not matter', () => {
+test('a manifest’s kind is read by its fields; obsolete fields do not matter', () => {
   expect(parseKind(JSON.stringify(whole))).toEqual(whole);
   expect(parseKind(JSON.stringify({ ...whole, node: 'v20.19.0' }))).toEqual(whole);
   for (const none of ['', '{}', 'not JSON', '[1]', '{"threads":"many"}']) expect(parseKind(none)).toEqual({});
 });
 
-test('what a run did not know is that of its first worker, and binds the next', () => {
+test('a field that a run did not have is taken from its first worker, and binds the next', () => {
   const { decoder, ...before } = whole;
   expect(completedKind(before, whole)).toEqual(whole);
   expect(completedKind({}, whole)).toEqual(whole);

@@ -2,8 +2,8 @@ import type { WorkerKind__Output } from '@fourfold/common';
 import { z } from 'zod';
 
 /*
- * A worker's kind is what decides the bits of its results, and nothing else. Kinds are compared field by field: one that a side lacks, such
- * as a checkpoint of a release that did not know of it, matches whatever the other side has.
+ * A worker's kind is exactly what decides the bits of its results. Kinds are compared field by field: a field that one
+ * side lacks, such as a checkpoint of a release that did not have it, matches any value.
  */
 
 const kindSchema = z
@@ -21,7 +21,7 @@ export type WorkerKind = z.infer<typeof kindSchema>;
 
 const fields = kindSchema.keyof().options;
 
-/** The kind that a checkpoint's manifest tells; one without fields where it tells none. */
+/** The kind in a checkpoint's manifest; without fields if it records none. */
 export function parseKind(text: string): WorkerKind {
   try {
     return kindSchema.parse(JSON.parse(text));
@@ -34,7 +34,7 @@ export function parseKind(text: string): WorkerKind {
 export const kindDifferences = (a: WorkerKind, b: WorkerKind): (keyof WorkerKind)[] =>
   fields.filter((field) => a[field] && b[field] && a[field] !== b[field]);
 
-/** A run's kind once a worker of that kind has joined: what the run did not know yet is the worker's. */
+/** A run's kind after a worker has joined: fields that the run did not have come from the worker. */
 export const completedKind = (run: WorkerKind, worker: WorkerKind): WorkerKind => ({ ...known(worker), ...known(run) });
 
 const known = (kind: WorkerKind): WorkerKind =>

@@ -7,20 +7,20 @@ export interface Chaos {
   cluster: Cluster;
   /** The coordinator in office. */
   office: () => Office;
-  /** Put another in its place. */
+  /** Make another coordinator the one in office. */
   takeOffice: (office: Office) => void;
   /** Processes whose end is not a failure: a fault struck them. */
   struck: Set<Process>;
-  /** What machines in trouble have said. */
+  /** What machines in trouble have reported. */
   troubles: string[];
 }
 
-/** Injects a fault and, after its time, takes it back; resolves when it is over. */
+/** Injects a fault and reverts it after its time; resolves when it is over. */
 export type Injection = (chaos: Chaos, fault: Fault) => Promise<void>;
 
 const takeoverMs = 90_000;
 
-/** Let another coordinator go on from the newest checkpoint. */
+/** Let another coordinator resume from the newest checkpoint. */
 export async function succeed(chaos: Chaos): Promise<Office> {
   const successor = await chaos.cluster.startCoordinator('--resume');
   chaos.takeOffice(successor);
@@ -31,10 +31,10 @@ export async function succeed(chaos: Chaos): Promise<Office> {
 export const firstUpdate = ({ process }: Office) =>
   process.waitFor(({ event }) => event === 'update', 'the successor’s first update', takeoverMs);
 
-/** A coordinator that another has taken over from ends and says so. */
+/** Expect a superseded coordinator to end and say so. */
 export const expectSuperseded = (process: Process): Promise<void> => expectEnd(process, [1], /has taken over/);
 
-/** A process ends with one of these exit codes and a reason on stderr. */
+/** Expect a process to end with one of these exit codes and a reason on stderr. */
 export async function expectEnd(process: Process, codes: readonly number[], reason: RegExp): Promise<void> {
   const { code } = await process.exit;
   const said = process.errors.join('\n');

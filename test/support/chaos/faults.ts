@@ -1,6 +1,9 @@
 import { permutation, randomStream } from '@fourfold/common';
 
-/** What may happen to a cluster, and what it happens to: faults of one thing strike one after the other, the others as they come. */
+/**
+ * What may happen to a cluster, and what it strikes: faults that strike the same thing come one after the other, all
+ * others independently.
+ */
 const struckBy = {
   'kill a worker': 'worker',
   'freeze a worker': 'worker',
@@ -29,7 +32,7 @@ export const faultKinds = Object.keys(struckBy) as FaultKind[];
 /** What a fault strikes. */
 export const groupOf = (kind: FaultKind): string => struckBy[kind];
 
-/** When a fault strikes: at once, or when the coordinator's log says that this is under way. */
+/** When a fault strikes: at once, or when the coordinator's log shows this moment. */
 export const moments = ['at once', 'gradients are pulled', 'between the halves', 'a checkpoint is written'] as const;
 export type Moment = (typeof moments)[number];
 
@@ -48,7 +51,7 @@ export interface Fault {
 const durationMs = { least: 200, most: 5_000 };
 
 /**
- * Faults of these kinds that are a pure function of their seed: `gap` iterations from one to the next, each kind as often as the others, each
+ * Plan faults of these kinds as a pure function of the seed: `gap` iterations apart, each kind equally often, each
  * moment in turn.
  */
 export function planFaults(seed: number, count: number, gap: number, kinds = faultKinds): Fault[] {

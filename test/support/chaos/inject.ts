@@ -8,7 +8,7 @@ import { storeFaults } from './store-faults.js';
 
 const slowRoundTripMs = 150;
 
-/** Inject a fault and, after its time, take it back; resolves when it is over. */
+/** Inject a fault and revert it after its time; resolves when it is over. */
 export const inject = (chaos: Chaos, fault: Fault): Promise<void> => injections[fault.kind](chaos, fault);
 
 const injections: Record<FaultKind, Injection> = {
@@ -17,7 +17,7 @@ const injections: Record<FaultKind, Injection> = {
   async 'join a worker'(chaos, { forMs }) {
     const worker = chaos.cluster.startWorker();
     await delay(forMs);
-    // Leaves as Kubernetes makes it leave.
+    // It leaves as Kubernetes would make it leave.
     chaos.struck.add(worker);
     worker.child.kill('SIGTERM');
   },

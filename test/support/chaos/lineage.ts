@@ -5,11 +5,11 @@ export interface TermLog {
   term: number;
   /** The checkpoint that it began from. */
   from?: { iteration: number; term: number };
-  /** Updates in the order in which it made them, as `network iteration`. */
+  /** Its updates in order, as `network iteration`. */
   updates: string[];
 }
 
-/** Read a coordinator's log; undefined where it never came into office. */
+/** Read a coordinator's log; undefined if it never took office. */
 export function termLog(events: readonly LogEvent[]): TermLog | undefined {
   const listening = events.find(({ event }) => event === 'listening');
   if (!listening) return undefined;
@@ -25,8 +25,9 @@ export function termLog(events: readonly LogEvent[]): TermLog | undefined {
 }
 
 /**
- * The updates that a checkpoint of `iteration` iterations holds: those of the term that wrote it, behind those of the checkpoint
- * that this term began from, and so on. Of checkpoints at the end of an iteration; one between the halves has another update.
+ * The updates that a checkpoint of `iteration` iterations holds: those of the term that wrote it, after those of the
+ * checkpoint that this term began from, and so on. For checkpoints at the end of an iteration; one between the halves
+ * has one more update.
  */
 export function lineage(terms: readonly TermLog[], last: { iteration: number; term: number }): string[] {
   const own = terms.find(({ term }) => term === last.term);
@@ -46,10 +47,7 @@ export const wholeSchedule = (phases: readonly { kind: string; iterations: numbe
     ]).flat();
   });
 
-/**
- * Checkpoints that a term began from though they were nobody's: a term before it had gone on from an earlier iteration than the one
- * that its predecessor wrote.
- */
+/** Abandoned checkpoints that a term began from: an earlier term had already resumed from an iteration before them. */
 export const begunFromNobodys = (terms: readonly TermLog[]): string[] =>
   terms.flatMap(({ term, from }) => {
     if (!from) return [];

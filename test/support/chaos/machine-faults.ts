@@ -7,16 +7,16 @@ import type { Chaos } from './chaos.js';
 import type { Fault } from './faults.js';
 
 /*
- * One machine's trouble: a part joins from another machine, where something is wrong. It leaves with the reason, or whoever looks
- * after that machine takes it away; the run goes on with the others.
+ * Trouble on one machine: a part joins from another machine, where something is wrong. It leaves with the reason, or
+ * that machine's operator stops it; the run continues with the others.
  */
 
-/** For a process to start on a busy machine, look and leave. */
+/** Time for a process to start on a busy machine, find the trouble and leave. */
 const leaveMs = 60_000;
-/** A part that nobody asked for anything has nothing to complain of. */
+/** A part that got no requests has nothing to complain about. */
 const complainMs = 20_000;
 const pinoWarn = 40;
-/** A port that nobody listens on. */
+/** A port where nobody listens. */
 const deadAddress = '127.0.0.1:9';
 
 export const machineFaults = {
@@ -54,8 +54,8 @@ export const machineFaults = {
 };
 
 /**
- * A data-loader, or a worker that reads shards itself, on a machine that cannot read the dataset: its cache folder is its own, so
- * that nothing is there already.
+ * A data-loader, or a worker that reads shards itself, on a machine that cannot read the dataset. It has its own cache
+ * folder, so that nothing is cached.
  */
 async function withTroubled(
   chaos: Chaos,
@@ -91,14 +91,14 @@ async function expectLeaves({ troubles }: Chaos, part: Process, { kind, forMs }:
     part.child.kill('SIGKILL');
     throw new Error(`it did not leave in ${leaveMs} ms: ${JSON.stringify(part.events.slice(-5))}`);
   }
-  // The run may be over before it has looked.
+  // The run may be over before the part has found the trouble.
   if (part.child.exitCode !== 0 && !reason.test(said))
     throw new Error(`it left without the reason ${String(reason)}: ${said}`);
   troubles.push(`${kind}: ${said}`);
   await delay(forMs / 4);
 }
 
-/** Whoever looks after the machine ends the part a while after it has complained, if it has not left by itself. */
+/** As the machine's operator: end the part a while after its complaint, if it has not left. */
 async function takeAway({ troubles }: Chaos, part: Process, { kind, forMs }: Fault): Promise<void> {
   const complains = (said: LogEvent) => Number(said['level']) >= pinoWarn;
   const complaint = await part.waitFor(complains, 'a complaint', complainMs).catch(() => undefined);

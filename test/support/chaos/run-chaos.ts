@@ -9,11 +9,11 @@ export interface ChaosReport {
   /** Faults by kind, and by the moment at which they struck. */
   kinds: Record<string, number>;
   moments: Record<string, number>;
-  /** Workers and data-loaders that gave up by themselves and were replaced, with their last words. */
+  /** Last messages of workers and data-loaders that gave up on their own and were replaced. */
   replaced: string[];
-  /** What machines in trouble have said. */
+  /** What machines in trouble have reported. */
   troubles: string[];
-  /** What all processes have logged, at the level that people run them with. */
+  /** What all processes have logged, at the default level. */
   loggedBytes: number;
 }
 
@@ -31,8 +31,8 @@ const momentOf: Record<Moment, ((event: LogEvent) => boolean) | undefined> = {
 };
 
 /**
- * Let a run go from its beginning to its end on a cluster while `faults` strike; what dies is replaced, as Kubernetes would. Rejects
- * when a part fails with anything that no fault explains, or the run stands still for minutes.
+ * Run a whole schedule on a cluster while `faults` strike; parts that die are replaced, as Kubernetes would. Rejects if
+ * a part fails in a way that no fault explains, or the run stands still for minutes.
  */
 export async function runChaos(
   cluster: Cluster,
@@ -77,7 +77,7 @@ export async function runChaos(
   return report;
 }
 
-/** The newest update that any coordinator has made; -1 before the first. */
+/** The iteration of the newest generator update of any coordinator; -1 before the first. */
 export function progressOf({ cluster }: Chaos): number {
   const updates = cluster.coordinators.map(({ process }) =>
     process.events.findLast(({ event, network }) => event === 'update' && network === 'generator'),
@@ -85,7 +85,7 @@ export function progressOf({ cluster }: Chaos): number {
   return Math.max(-1, ...updates.map((event) => Number(event?.['iteration'] ?? -1)));
 }
 
-/** Wait until the run is at `iteration`, or `sooner` holds; rejects when a part failed or the run stands still. */
+/** Wait until the run is at `iteration`, or `sooner` holds; rejects if a part fails or the run stands still. */
 async function reach(
   chaos: Chaos,
   iteration: number,
@@ -106,7 +106,10 @@ async function reach(
   }
 }
 
-/** Wait for a moment in the log of any coordinator, a successor's too, for a few iterations: one of `mse` has no halves. */
+/**
+ * Wait for a moment in the log of any coordinator, including a successor, for a few iterations: an `mse` iteration has
+ * no halves.
+ */
 async function awaitMoment(chaos: Chaos, moment: Moment, failed: AbortSignal): Promise<Moment> {
   const isIt = momentOf[moment];
   if (!isIt) return moment;
@@ -117,7 +120,7 @@ async function awaitMoment(chaos: Chaos, moment: Moment, failed: AbortSignal): P
   return hasCome() ? moment : 'at once';
 }
 
-/** Replace workers and data-loaders that leave by themselves; one that a user would have to fix ends the test. */
+/** Replace workers and data-loaders that leave on their own; a failure that a user would have to fix ends the test. */
 export function keepParts(
   { cluster, struck }: Chaos,
   report: Pick<ChaosReport, 'replaced'>,

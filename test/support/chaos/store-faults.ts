@@ -4,11 +4,11 @@ import { expectEnd, expectSuperseded, firstUpdate, succeed, type Chaos } from '.
 import type { Fault } from './faults.js';
 
 /*
- * What an object store does that a coordinator must survive or refuse, and what a worker does that is slow with an evaluation.
+ * Behaviour of an object store that a coordinator must survive or refuse, and a worker that is slow with an evaluation.
  */
 
 const heldMs = 60_000;
-/** Of each tenth of a second a throttled worker gets so much. */
+/** A throttled worker runs for this much of each tenth of a second. */
 const throttle = { runMs: 8, stopMs: 92 };
 
 export const storeFaults = {

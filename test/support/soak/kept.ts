@@ -3,7 +3,7 @@ import { prepareLocalRuns } from '../local-run.js';
 import { startFourfold, type Process } from '../process.js';
 import type { Watched } from './sample.js';
 
-/** A `fourfold train` beside the cluster, whose keeper starts again what dies. */
+/** A `fourfold train` beside the cluster, whose supervisor restarts what dies. */
 export interface KeptRun {
   parts(): Watched[];
   killWorker(): void;
@@ -16,7 +16,7 @@ const endless = 1_000_000;
 
 export async function startKeptRun(): Promise<KeptRun> {
   const runs = await prepareLocalRuns(endless);
-  // It is there for its keeper, and leaves the machine to the cluster.
+  // It runs only to test its supervisor, and leaves the machine to the cluster.
   const { configPath } = await runs.create('kept');
   const wrapper = ['nice', '-n', '19'];
   const args = ['train', configPath, '--set', 'checkpoints.every=1000'];

@@ -1,7 +1,7 @@
 import { permutation, randomStream } from '@fourfold/common';
 import { faultKinds, groupOf, type FaultKind } from '../chaos/faults.js';
 
-/** A fault of a soak, which comes at its time whatever the run does. */
+/** A fault of a soak, which strikes at its time whatever the run does. */
 export interface TimedFault {
   atSeconds: number;
   kind: FaultKind | 'kill a kept worker';
@@ -10,13 +10,14 @@ export interface TimedFault {
   pick: number;
 }
 
-/** It waits for an evaluation, which comes when it likes. */
+/** It waits for an evaluation, whose time is not known. */
 const untimed: FaultKind = 'a slow evaluation';
 const durationMs = { least: 200, most: 5_000 };
 
 /**
- * A fault each so many seconds, as a pure function of the seed, each kind as often as the others. Coordinators are struck in the
- * middle third alone, and the first worker and the first data-loader are never killed: some of all live long.
+ * A fault every `everySeconds`, as a pure function of the seed, each kind equally often. Coordinators are struck only
+ * in the middle third, and the first worker and the first data-loader are never killed, so that some parts of each role
+ * live long.
  */
 export function planSoak(seed: number, seconds: number, everySeconds: number): TimedFault[] {
   const random = randomStream('soak', seed);
@@ -34,7 +35,7 @@ export function planSoak(seed: number, seconds: number, everySeconds: number): T
       queue.push(...Array.from(permutation(kinds[part].length, random), (index) => kinds[part][index]));
     const forMs = Math.round(durationMs.least + random.float() ** 2 * (durationMs.most - durationMs.least));
     const kind = queue.pop() as TimedFault['kind'];
-    // Of three workers or two data-loaders in the order of their birth, one behind the first.
+    // Of three workers or two data-loaders in order of birth, any but the first.
     const pick = kind.startsWith('kill') ? (1 + random.float()) / 2 : random.float();
     return { atSeconds, kind, forMs, pick };
   });

@@ -14,22 +14,22 @@ export interface SoakReport {
   iterations: number;
   /** How often each kind of fault struck. */
   kinds: Record<string, number>;
-  /** Workers and data-loaders that gave up by themselves and were replaced, with their last words. */
+  /** Last messages of workers and data-loaders that gave up on their own and were replaced. */
   replaced: string[];
   samples: Sample[];
-  /** By worker, in the order in which they were started: how many tensors were left each time that it left a coordinator. */
+  /** By worker, in order of start: how many tensors were left each time that it left a coordinator. */
   tensorsLeft: number[][];
 }
 
 const sampleMs = 10_000;
 const progressMs = 180_000;
 const endMs = 60_000;
-/** The soak begins when everything has. */
+/** The soak begins when every part has started. */
 const firstIterations = 3;
 
 /**
- * Let a run without end go on while faults come at their times, and look at what its processes hold. Rejects when a part fails with
- * anything that no fault explains, or the run stands still at the end.
+ * Keep an endless run going while faults strike at their times, and sample what its processes hold. Rejects if a part
+ * fails in a way that no fault explains, or the run stands still at the end.
  */
 export async function runSoak(
   cluster: Cluster,
@@ -49,7 +49,7 @@ export async function runSoak(
   const report: SoakReport = { seconds, iterations: 0, kinds: {}, replaced: [], samples: [], tensorsLeft: [] };
   const failure = new AbortController();
   const failed = rejected(failure.signal);
-  // Nobody may be waiting for it just then.
+  // Nobody may be waiting for it at that moment.
   failed.catch(() => undefined);
   for (let i = 0; i < loaders; i++) cluster.startLoader();
   for (let i = 0; i < workers; i++) cluster.startWorker();
@@ -98,7 +98,7 @@ export async function runSoak(
   const last = [...cluster.workers];
   const before = last.map((worker) => leftBy(worker).length);
   await endAll([office.process]);
-  // Each says then what it has left.
+  // Each then reports what it has left.
   await within(endMs, 'the last workers leave their coordinator', () =>
     last.every((worker, i) => leftBy(worker).length > before[i] || worker.child.exitCode !== null),
   );
@@ -131,7 +131,7 @@ async function within(ms: number, what: string, isIt: () => boolean, failed?: Ab
   const deadlineMs = performance.now() + ms;
   while (!isIt()) {
     failed?.throwIfAborted();
-    if (performance.now() > deadlineMs) throw new Error(`waited ${ms} ms and it did not come: ${what}`);
+    if (performance.now() > deadlineMs) throw new Error(`waited ${ms} ms in vain for: ${what}`);
     await delay(100);
   }
 }

@@ -7,9 +7,9 @@ export interface Held {
   threads: number;
 }
 
-/** What a process of a run held at a time. */
+/** What a process of a run held at one time. */
 export interface Sample extends Held {
-  /** Its role, and which of that role it is. */
+  /** Its role, and its number within the role. */
   role: string;
   name: string;
   /** Since the soak began. */
@@ -34,12 +34,12 @@ function cpuSecondsOf(pid: number): number | undefined {
   }
 }
 
-/** What a process holds now; undefined where it is gone. */
+/** What a process holds now; undefined if it is gone. */
 export function heldBy(pid: number): Held | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const residentKib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-    // One that has ended and was not waited for yet holds nothing.
+    // A process that has ended and was not reaped yet holds nothing.
     if (residentKib === undefined) return undefined;
     return {
       residentMib: Number(residentKib) / 1024,
@@ -51,13 +51,13 @@ export function heldBy(pid: number): Held | undefined {
   }
 }
 
-/** A part that is looked at until it is gone. */
+/** A part that is sampled until it is gone. */
 export interface Watched {
   role: string;
   pid: number;
 }
 
-/** Look at all parts each `intervalMs`; `parts` gives those of now and may repeat itself. */
+/** Sample all parts every `intervalMs`; `parts` returns the current ones and may repeat some. */
 export function startSampling(parts: () => readonly Watched[], intervalMs: number) {
   const samples: Sample[] = [];
   const begunMs = performance.now();

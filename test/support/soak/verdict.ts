@@ -1,9 +1,9 @@
 import type { Held, Sample } from './sample.js';
 
 /*
- * Whether what processes hold is flat: of those that live long by their trend, of all others by what an early and a late one of
- * the same role hold when they have done as much. How much a process has done is the processor time that it has used, since on a busy
- * machine an old process may not have warmed up yet.
+ * Whether what processes hold is flat: long-lived ones by their trend, all others by comparing early and late ones of
+ * the same role after the same amount of work. Work is measured in processor time: on a busy machine an old process may
+ * not have warmed up yet.
  */
 
 /** One measure of one process, or of the processes of one role. */
@@ -13,35 +13,36 @@ export interface Verdict {
   /** Means of the first and the last third of a life; of early and of late processes that have done as much. */
   first: number;
   last: number;
-  /** By how much the trend grows over the life; by how much late processes hold more than early ones. */
+  /** By how much the trend grows over the life; or by how much late processes hold more than early ones. */
   growth: number;
   allowed: number;
   isFlat: boolean;
-  /** The life in a line of blocks, from its least to its most. */
+  /** The life as a line of blocks, scaled from its least to its most. */
   chart: string;
 }
 
 /** Growth within a life, or from early to late processes, that counts as flat. */
 const allowedGrowth: Record<keyof Held, (mean: number) => number> = {
   residentMib: (mean) => Math.max(32, mean / 10),
-  // Connections break and are made again all the time.
+  // Connections break and are remade all the time.
   descriptors: (mean) => Math.max(4, mean / 10),
   // libvips' own threads (three or four) come when a picture is decoded, and go 15 s after the last.
   threads: () => 4,
 };
 const measures = Object.keys(allowedGrowth) as (keyof Held)[];
 /**
- * Code is compiled, heaps grow to their size, and a worker meets, one after another, the kinds of work whose memory it keeps for the next time:
- * decoding, a half of each network, an evaluation beside a half. With one evaluation in several workers' turns that takes minutes.
+ * Code is compiled, heaps grow to their size, and a worker meets, one after another, the kinds of work whose memory it
+ * keeps for reuse: decoding, a half of each network, an evaluation beside a half. With workers taking turns at
+ * evaluations this takes minutes.
  */
 const warmupShare = 1 / 3;
-/** A process that lives for such a share of the soak has a trend. */
+/** A process has a trend if it lives for at least this share of the soak. */
 const longShare = 0.4;
 const leastSamples = 6;
-/** What early and late processes have both done is compared in so many steps. */
+/** Steps of work at which early and late processes are compared. */
 const comparedSteps = 15;
 
-/** Verdicts over all that was sampled in a soak of so many seconds. */
+/** Verdicts on all samples of a soak of `seconds` seconds. */
 export function verdictsOf(samples: readonly Sample[], seconds: number): Verdict[] {
   const lives = [...groupBy(samples, ({ name }) => name).values()].map((life) =>
     life.toSorted((a, b) => a.ageSeconds - b.ageSeconds),
@@ -86,7 +87,10 @@ function slope(xs: readonly number[], ys: readonly number[]): number {
   return spread === 0 ? 0 : xs.reduce((sum, x, i) => sum + (x - x0) * (ys[i] - y0), 0) / spread;
 }
 
-/** Processes of a role that began in the first half beside those of the second; undefined where they have nothing in common. */
+/**
+ * Compares the processes of a role that began in the first half with those of the second; undefined if no step of work is
+ * common to both.
+ */
 function comparisonOf(
   role: string,
   lives: readonly Sample[][],

@@ -14,7 +14,7 @@ import { count, short } from './format.js';
  * @property {Line[]} lines
  * @property {{ begin: number, end: number, label: string }[]} bands stretches of x with a name
  * @property {number} begin where the x axis begins
- * @property {number} end where it ends, behind `begin`
+ * @property {number} end where it ends, after `begin`
  * @property {boolean} [logarithmic]
  * @property {(y: number | null) => string} format
  */
@@ -23,7 +23,7 @@ const height = 220;
 const margin = { top: 24, right: 12, bottom: 24, left: 52 };
 
 /**
- * A line chart in SVG, as wide as its place; the pointer shows the values at an iteration.
+ * A line chart in SVG, as wide as its container; the pointer shows the values at an iteration.
  *
  * @param {string} title
  */
@@ -105,7 +105,7 @@ function createScales({ lines, begin, end, logarithmic = false }, width) {
 }
 
 /**
- * The smallest and the largest value, with some room.
+ * The smallest and the largest value, with a margin.
  *
  * @param {number[]} values
  * @param {boolean} logarithmic
@@ -137,7 +137,7 @@ export function linearTicks(low, high) {
 }
 
 /**
- * Powers of ten between two values, with 2 and 5 between them while they are few.
+ * Powers of ten between two values, with their multiples by 2 and 5 if there are few.
  *
  * @param {number} low
  * @param {number} high
@@ -221,7 +221,7 @@ const marker = (at, { x }) =>
   svgElement('line', { x1: x(at), x2: x(at), y1: margin.top, y2: height - margin.bottom, class: 'marker' });
 
 /**
- * The x nearest to a place that any line has a point at.
+ * The x nearest to `at` where any line has a point.
  *
  * @param {Drawing} drawing
  * @param {number} at

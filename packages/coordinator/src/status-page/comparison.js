@@ -5,8 +5,8 @@ import { createPictureList } from './picture-list.js';
 /** @typedef {import('../validation-pictures.js').PictureViews} PictureViews */
 
 /**
- * Two views of a validation picture over each other, and a slider that says how much of each is seen: bicubic or the
- * original on the left, the generator's SR on the right.
+ * Two views of a validation picture on top of each other, and a slider that sets how much of each is visible: bicubic
+ * or the original on the left, the generator's SR on the right.
  *
  * @param {HTMLElement} target
  */
@@ -31,7 +31,7 @@ export function createComparison(target) {
   let chosen = '';
   let shown = '';
 
-  /** What is chosen, as far as it is there. */
+  /** Show the chosen views that exist. */
   function showChoice() {
     const picture = pictures.find(({ name }) => name === chosen) ?? pictures[0];
     if (!picture) return;
@@ -68,7 +68,7 @@ export function createComparison(target) {
 
 /** @typedef {{ key: string | undefined, name: string, alt: string }} View */
 
-/** Two pictures over each other, and the slider between them. */
+/** Two pictures on top of each other, and the slider between them. */
 function createStage() {
   const images = { left: element('img'), right: element('img') };
   const names = { left: element('span', { class: 'name left' }), right: element('span', { class: 'name right' }) };
@@ -84,7 +84,7 @@ function createStage() {
   }
 
   slider.addEventListener('input', () => moveTo(Number(slider.value)));
-  // A press anywhere moves the slider, which by itself wants its thumb to be hit.
+  // A press anywhere moves the slider; natively only its thumb responds.
   const follow = (/** @type {PointerEvent} */ { clientX, buttons, isPrimary }) => {
     const { left, width } = stage.getBoundingClientRect();
     if (buttons !== 0 && isPrimary) moveTo(Math.min(100, Math.max(0, ((clientX - left) / width) * 100)));
@@ -125,7 +125,7 @@ const asOption = (name) => [name, name];
 const iterationOption = ({ iteration }) => [String(iteration), count(iteration)];
 
 /**
- * Set what a select offers; its choice stays where that is still there.
+ * Set a select's options; its choice stays if it is still offered.
  *
  * @param {HTMLSelectElement} select
  * @param {Option[]} options

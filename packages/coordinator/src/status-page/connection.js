@@ -2,20 +2,20 @@
 /** @typedef {import('../status.js').StatusChange} StatusChange */
 
 const retryMs = 1_500;
-/** The coordinator says something every 5 seconds at least. */
+/** The coordinator sends something at least every 5 seconds. */
 const silenceMs = 15_000;
 const answerMs = 5_000;
 
 /**
  * @typedef {object} Listener
- * @property {(snapshot: StatusSnapshot) => void} snapshot everything, at first and after each break
+ * @property {(snapshot: StatusSnapshot) => void} snapshot everything, first and after each reconnection
  * @property {(change: StatusChange) => void} change
- * @property {() => void} lost the coordinator does not answer; it is asked again and again
+ * @property {() => void} lost the coordinator does not answer; it is asked repeatedly
  */
 
 /**
- * Follow the coordinator: by server-sent events, and where they do not come through by asking for `status.json` between
- * attempts. Returns a function that begins anew with a snapshot.
+ * Follow the coordinator by server-sent events; if they do not arrive, by fetching `status.json` between attempts.
+ * Returns a function that starts over with a snapshot.
  *
  * @param {Listener} listener
  */

@@ -5,7 +5,7 @@ import { words } from './overview.js';
 /** @typedef {import('../status.js').StatusSnapshot} StatusSnapshot */
 /** @typedef {import('./chart.js').Line} Line */
 
-/** Losses that share a chart; those that are in none get one together at the end. */
+/** Losses that share a chart; all others share one at the end. */
 const lossCharts = [
   { title: 'Content loss', losses: ['content'], logarithmic: true },
   {
@@ -14,7 +14,7 @@ const lossCharts = [
     logarithmic: false,
   },
 ];
-/** Weighted sum of losses that are drawn. */
+/** Weighted sum of losses that are drawn already. */
 const notDrawn = ['total'];
 
 /**
@@ -46,7 +46,7 @@ export function createCurves(target) {
       begin = band.end;
       return band;
     });
-    // A loss that only later phases have begins with the first of them.
+    // A loss that only later phases have begins with the first of these phases.
     const first = Math.min(...drawing.lines.flatMap(({ points }) => points.slice(0, 1).map(({ x }) => x)));
     chart.show({
       ...drawing,

@@ -1,5 +1,5 @@
 /**
- * A new element. Whatever comes from the network goes in as text or as an attribute's value, never as markup.
+ * A new element. Data from the network is inserted as text or as an attribute's value, never as markup.
  *
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
@@ -42,7 +42,7 @@ export function byId(id) {
 }
 
 /**
- * Set an element's text where it differs, so that a reader's selection survives.
+ * Set an element's text if it differs, so that a reader's selection survives.
  *
  * @param {Element} target
  * @param {string} text

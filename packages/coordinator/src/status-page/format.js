@@ -5,7 +5,7 @@ const whole = new Intl.NumberFormat('en');
 export const count = (value) => whole.format(value);
 
 /**
- * A number with so many digits behind the point. What was NaN or infinite crosses the wire as null.
+ * A number with `digits` digits after the decimal point. NaN and infinity cross the wire as null.
  *
  * @param {number | null | undefined} value
  * @param {number} digits
@@ -13,7 +13,7 @@ export const count = (value) => whole.format(value);
 export const fixed = (value, digits) => (value === null || value === undefined ? unknown : value.toFixed(digits));
 
 /**
- * A number of any size, in about three digits.
+ * A number of any size, with about three digits.
  *
  * @param {number | null | undefined} value
  */
@@ -30,7 +30,7 @@ export function short(value) {
 }
 
 /**
- * A stretch of time in its two largest units.
+ * A duration in its two largest units.
  *
  * @param {number} seconds
  */

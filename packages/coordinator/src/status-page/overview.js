@@ -70,7 +70,7 @@ export function showConfig({ seed, generator, discriminator, data, loss, phases,
 }
 
 /**
- * A segment for each phase, as long as its share of the iterations.
+ * A segment for each phase, in proportion to its share of the iterations.
  *
  * @param {StatusSnapshot['run']['phases']} phases
  * @param {number} iteration

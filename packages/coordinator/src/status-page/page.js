@@ -7,7 +7,7 @@ import { showWorkers } from './workers.js';
 
 /** @typedef {import('../status.js').StatusSnapshot} StatusSnapshot */
 
-/** A page that was open for so many new rows asks for a thinned history. */
+/** After this many new rows a page asks for a thinned history. */
 const maxRows = 3_000;
 
 const curves = createCurves(byId('curves'));
@@ -57,7 +57,7 @@ function showAll() {
   showMoment();
 }
 
-/** What changes all the time. */
+/** The parts that change all the time. */
 function showMoment() {
   if (!status) return;
   const nowMs = Date.now() + clockOffsetMs;
@@ -65,5 +65,5 @@ function showMoment() {
   showWorkers(byId('workers'), status.now.workers, nowMs);
 }
 
-// Ages grow by themselves.
+// Ages grow without news from the coordinator.
 setInterval(showMoment, 1_000);

@@ -4,7 +4,8 @@ import { fixed } from './format.js';
 /** @typedef {import('../validation-pictures.js').PictureViews} PictureViews */
 
 /**
- * A list of pictures, each a button with its newest SR and PSNR. Buttons stay in place, and in focus, while their pictures do.
+ * A list of pictures, each a button with its newest SR and PSNR. A button keeps its place and focus while its picture
+ * stays.
  *
  * @param {(name: string) => void} onChoice
  */

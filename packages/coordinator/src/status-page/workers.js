@@ -15,7 +15,9 @@ const columns = ['worker', 'address', 'computes on', 'exchange', 'here for', 'la
 export function showWorkers(target, workers, nowMs) {
   if (workers.length === 0) {
     if (!target.querySelector('.empty')) {
-      target.replaceChildren(element('p', { class: 'empty' }, 'No worker is here. The run goes on when one joins.'));
+      target.replaceChildren(
+        element('p', { class: 'empty' }, 'No worker is connected. The run continues when one joins.'),
+      );
     }
     return;
   }
