@@ -53,7 +53,7 @@ async function contents(folder: string): Promise<string[]> {
 }
 
 test.each([
-  ['replica=2', /unknown key replica; the keys there are name, seed/],
+  ['replica=2', /unknown key replica; the known keys are name, seed/],
   ['data.globalBatch=many', /data\.globalBatch is "many": it must be a number/],
   ['data.globalBatch=0', /data\.globalBatch is 0: it must be at least 1/],
   ['dataset=/nowhere', /nowhere.* does not exist/],

@@ -71,7 +71,7 @@ describe('a stranger is refused on one line, and the run goes on', () => {
     [
       'without a certificate',
       () => ({ FOURFOLD_JOIN_TOKEN: joinToken }),
-      /speaks TLS and demands a certificate, of which this process has none: set FOURFOLD_TLS_CA/,
+      /requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA/,
       /the TLS handshake failed/,
     ],
     [
@@ -95,14 +95,14 @@ describe('a stranger is refused on one line, and the run goes on', () => {
     [
       'with another token',
       () => ({ ...as('worker'), FOURFOLD_JOIN_TOKEN: `${joinToken}x` }),
-      /the worker shows another join token/,
-      /the worker shows another join token/,
+      /the worker sent a different join token/,
+      /the worker sent a different join token/,
     ],
     [
       'without a token',
       () => without('FOURFOLD_JOIN_TOKEN', as('worker')),
-      /the worker shows no join token/,
-      /the worker shows no join token/,
+      /the worker sent no join token/,
+      /the worker sent no join token/,
     ],
   ];
 
@@ -178,7 +178,7 @@ test('a local run has its own token, which only its parts know', async () => {
   await expect.poll(() => newestTermNumber(run.store), { timeout: 60_000 }).toBe(1);
   const stranger = startPart('worker', run, {}, ...settings);
   expect(await stranger.exit).toEqual({ code: 1, signal: null });
-  expect(stranger.errors).toEqual(['fourfold: the worker shows no join token']);
+  expect(stranger.errors).toEqual(['fourfold: the worker sent no join token']);
   process.kill(worker, 'SIGCONT');
   expect(await train.exit, train.errors.join('\n')).toEqual(finished);
   expect(await weightsOf(run)).toEqual(reference);

@@ -104,7 +104,7 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
         without(environment, 'FOURFOLD_TLS_CA', 'FOURFOLD_TLS_CERTIFICATE', 'FOURFOLD_TLS_KEY');
       await expectRefusal(
         cluster.startStranger('worker', { environment: bare }, '--set', 'batches.from=shards'),
-        /^fourfold: .*demands a certificate, of which this process has none: set FOURFOLD_TLS_CA/,
+        /^fourfold: .*requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA/,
         /the TLS handshake failed/,
       );
       const otherToken = (environment: Environment) => ({
@@ -113,8 +113,8 @@ describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
       });
       await expectRefusal(
         cluster.startStranger('worker', { environment: otherToken }),
-        /^fourfold: the worker shows another join token/,
-        /the worker shows another join token/,
+        /^fourfold: the worker sent a different join token/,
+        /the worker sent a different join token/,
       );
     }, 180_000);
 

@@ -92,8 +92,8 @@ describe.skipIf(!findProgram('minio'))('temporary keys (after npm run setup:serv
     const refusals = await Promise.allSettled([told.list(''), told.put('x', 'y'), told.get('x'), told.remove('x')]);
     for (const refusal of refusals) {
       const line = describeError((refusal as PromiseRejectedResult).reason);
-      expect(line).toContain('is in another region than this process was told');
-      expect(line).toContain(`; set FOURFOLD_S3_REGION=${region}; this process was told us-east-1`);
+      expect(line).toContain('is in a region other than the configured one');
+      expect(line).toContain(`; set FOURFOLD_S3_REGION=${region}; the configured region is us-east-1`);
       expect(line).not.toMatch(/&#?\w+;/);
     }
     await open({ ...environment, FOURFOLD_S3_REGION: '', AWS_REGION: region }).put('x', 'y');

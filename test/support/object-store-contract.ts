@@ -107,7 +107,7 @@ export function testObjectStore(root: () => ObjectStore): void {
     expect(await keysOf(store, '')).toEqual(['manifest.json', 'shard-000000.tar']);
     await expect(openOutputFolder(store, { inputs: [] })).rejects.toMatchObject({
       code: 'invalid',
-      message: `${store.url} holds manifest.json, which fourfold has not made`,
+      message: `${store.url} holds manifest.json, which fourfold did not create`,
     });
     await expect(openOutputFolder(fresh(), { inputs: [root().url] })).rejects.toMatchObject({ code: 'invalid' });
   });

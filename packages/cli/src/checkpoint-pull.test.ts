@@ -107,7 +107,7 @@ test('a folder with a user’s file is refused, and the file stays', async () =>
       await writeFile(join(folder, name), 'mine');
       await expect(pull(run.url, folder)).rejects.toMatchObject({
         code: 'invalid',
-        message: `${openStore(folder).url} holds ${name}, which fourfold has not made`,
+        message: `${openStore(folder).url} holds ${name}, which fourfold did not create`,
       });
       expect(await readdir(folder)).toEqual([name]);
       expect(await readFile(join(folder, name), 'utf8')).toBe('mine');

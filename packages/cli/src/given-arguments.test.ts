@@ -31,7 +31,7 @@ test('another user’s home is refused in one line', async () => {
   const { exitCode, stdout, stderr } = await fourfold('.', 'prepare', '--images=~bob/photos', '--out', 'nowhere');
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toBe(
-    'fourfold: ~bob/photos: the home of bob is not looked for; write its whole path, or ./~bob/photos for what has that name here\n',
+    'fourfold: ~bob/photos: the home of bob is not known; write the full path, or ./~bob/photos for a file of that name here\n',
   );
 });
 

@@ -1,13 +1,13 @@
 /*
- * float32 to bfloat16, its upper half, and back. Addresses are bytes in the memory, counts are elements; nothing behind a range
- * is touched.
+ * Conversion of float32 to bfloat16, its upper half, and back. Addresses are in bytes, counts in elements. Nothing beyond a range is
+ * touched.
  */
 
 const halfUlp: u32 = 0x7fff;
-/** Makes a NaN whose payload lies in the lower half stay one. */
+/** Keeps a NaN whose payload lies in the lower half a NaN. */
 const quietBit: u32 = 0x40;
 
-/** Round to nearest, ties to even; what is beyond the largest finite value becomes infinite. */
+/** Round to nearest, ties to even; values beyond the largest finite one become infinite. */
 export function roundToBf16(source: usize, target: usize, count: u32): void {
   const end = source + ((<usize>count) << 2);
   const whole = source + ((<usize>(count & ~7)) << 2);

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
 /**
- * A file's name alone. What a manifest says goes into paths as it is: it must not lead out of the manifest's folder, nor name a hidden
- * file, which is somebody's wherever it lies.
+ * A file name without a folder. Names in a manifest are used in paths unchanged, so they must not lead out of the manifest's folder. Nor
+ * may they name a hidden file, which belongs to somebody else wherever it lies.
  */
 export const baseNameSchema = z
   .string()
-  // A name with a NUL byte or of more than 255 characters is none for any file system.
+  // No file system allows a NUL byte or more than 255 characters.
   .regex(/^(?!\.)[^/\\\0]{1,255}$/, 'must be the name of a file that is not hidden, without a folder');
 
-/** Base names with slashes between them: a key of an object below a manifest's folder. */
+/** Base names separated by slashes: the key of an object below a manifest's folder. */
 export const innerKeySchema = z
   .string()
   .refine((key) => key.split('/').every((part) => baseNameSchema.safeParse(part).success), {

@@ -9,10 +9,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The wall clock goes on, the other one stands still: what Linux does while a machine sleeps. */
+/** The wall clock advances and the other stands still, as on Linux while a machine sleeps. */
 const sleep = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-test('a process that says in time that it is awake was never frozen', () => {
+test('a process that reports in time that it is awake was never frozen', () => {
   const watch = createFreezeWatch(1000);
   for (let times = 0; times < 5; times++) {
     vi.advanceTimersByTime(999);
@@ -23,8 +23,8 @@ test('a process that says in time that it is awake was never frozen', () => {
 
 test.each([
   ['stopped', () => vi.advanceTimersByTime(1000)],
-  ['on a machine that sleeps', () => sleep(3_600_000)],
-])('a process that was %s finds that out when it is awake again', (_, freeze) => {
+  ['asleep with its machine', () => sleep(3_600_000)],
+])('a process that was %s notices when it is awake again', (_, freeze) => {
   const watch = createFreezeWatch(1000);
   vi.advanceTimersByTime(500);
   watch.noteAwake();
@@ -37,7 +37,7 @@ test.each([
   expect(watch.wokeAtMs()).toBe(wokeAtMs);
 });
 
-test('a wall clock that is set back is no freeze, nor is what follows', () => {
+test('setting the wall clock back is not a freeze, nor is the time after it', () => {
   const watch = createFreezeWatch(1000);
   sleep(-3_600_000);
   watch.noteAwake();

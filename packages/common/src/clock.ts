@@ -1,19 +1,19 @@
 /*
- * Two clocks. `performance.now()` counts the time for which this machine was awake: leases, silence and waits go by it, so that a laptop
- * that sleeps with all parts of a run finds them as it left them. `Date.now()` counts the sleep, too, and is set now and then.
+ * Two clocks. `performance.now()` counts the time this machine was awake. Leases, silence and waits use it, so a laptop that sleeps with
+ * all parts of a run finds them as it left them. `Date.now()` also counts sleep, and is adjusted now and then.
  */
 
-/** Notices that this process did not run for a while: it was stopped, or its machine slept. */
+/** Notices when this process has not run for a while: it was stopped, or its machine slept. */
 export interface FreezeWatch {
-  /** This process runs now. It says so more often than the time after which it counts as frozen. */
+  /** Call this more often than the time after which the process counts as frozen. */
   noteAwake(): void;
-  /** When it was found to be awake again after the last freeze, by performance.now(); -Infinity before the first. */
+  /** When it was first seen awake after the last freeze, by performance.now(); -Infinity before the first freeze. */
   wokeAtMs(): number;
 }
 
 /**
- * A process that says nothing for `frozenMs` by either clock was frozen. A wall clock that is set forward looks like a sleep, which
- * costs a look at whatever the process was to know; one that is set back looks like nothing.
+ * A process that does not call `noteAwake` for `frozenMs` by either clock was frozen. Setting the wall clock forward looks like a sleep,
+ * which costs one extra check; setting it back has no effect.
  */
 export function createFreezeWatch(frozenMs: number): FreezeWatch {
   const read = () => ({ awakeMs: performance.now(), wallMs: Date.now() });

@@ -21,7 +21,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const isLeft = async () => (await run.list('')).length;
 
-test('a folder honours conditional puts, and nothing stays of the trial', async () => {
+test('a folder honours conditional puts, and the trial leaves nothing', async () => {
   await checkConditionalPuts(run);
   await Promise.all([checkConditionalPuts(run), checkConditionalPuts(run)]);
   expect(await isLeft()).toBe(0);
@@ -37,7 +37,7 @@ test('a store that overwrites is refused, whether or not it lets the trial be re
   await checkConditionalPuts({ ...run, remove });
 });
 
-test('a store that is away is not taken for one that overwrites', async () => {
+test('an unavailable store is not mistaken for one that overwrites', async () => {
   const away = new FourfoldError('unavailable', 'away');
   await expect(checkConditionalPuts({ ...run, put: () => Promise.reject(away) })).rejects.toBe(away);
 });

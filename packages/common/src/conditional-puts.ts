@@ -3,11 +3,11 @@ import { FourfoldError } from './errors.js';
 import type { ObjectStore } from './object-store.js';
 
 const hint =
-  'use one that honours conditional writes: AWS S3, MinIO and most services of today do, others after an update; or a folder';
+  'use one that honours conditional writes (AWS S3, MinIO and most current services do, some after an update), or a folder';
 
 /**
- * Try with a scratch object whether a store honours a put that may only create: a term is claimed by one. Some services answer that all is
- * well and overwrite, and then two coordinators hold the same term. Throws `invalid` for such a store.
+ * Check with a scratch object that a store honours create-only puts, which claim terms. Some services report success and overwrite, so
+ * that two coordinators hold the same term. Throws `invalid` for such a store.
  */
 export async function checkConditionalPuts(run: ObjectStore): Promise<void> {
   const key = `terms/scratch-${randomUUID()}`;

@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 /*
- * docs/deletions.md lists every source that deletes, moves or writes files, with why it may. Whoever adds one adds a line.
+ * docs/deletions.md lists every source file that deletes, moves or writes files, and why it may. A new one needs a new line.
  */
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folders = ['packages', 'scripts', 'bench', 'deploy', 'examples', '.ci'];
-/** What is no source, or runs in a browser. */
+/** Folders without sources, or whose code runs in a browser. */
 const skipped = new Set(['node_modules', 'dist', 'out', 'generated', 'page', 'status-page']);
 
 const calls = new RegExp(

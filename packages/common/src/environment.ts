@@ -5,8 +5,8 @@ import { expandHome } from './home.js';
 export type Environment = Record<string, string | undefined>;
 
 /**
- * A secret: an environment variable's value, or what stands in the file that the variable with `_FILE` behind its name
- * names. Undefined where neither is set. Throws `invalid` naming the variable, never the value.
+ * Read a secret: the value of an environment variable, or the contents of the file named by the same variable with `_FILE`
+ * appended. Undefined if neither is set. Throws `invalid` naming the variable, never the value.
  */
 export function readSecret(environment: Environment, variable: string): string | undefined {
   const value = environment[variable];

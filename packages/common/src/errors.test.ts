@@ -14,7 +14,7 @@ test('a cause that adds nothing is left out', () => {
   );
 });
 
-test('what is no error is described, too', () => {
+test('a value that is not an error is described, too', () => {
   expect(describeError('text')).toBe('text');
   expect(describeError(undefined)).toBe('undefined');
 });
@@ -37,7 +37,7 @@ test('any other error ends the process with 1', () => {
   expect(exitCodeOf('thrown text')).toBe(1);
 });
 
-test('a system error’s code is told from other codes', () => {
+test('a system error’s code is distinguished from other codes', () => {
   expect(systemErrorCode(Object.assign(new Error('no such file'), { code: 'ENOENT' }))).toBe('ENOENT');
   expect(systemErrorCode(Object.assign(new Error('a gRPC status'), { code: 5 }))).toBeUndefined();
   expect(systemErrorCode({ code: 'ENOENT' })).toBeUndefined();

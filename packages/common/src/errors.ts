@@ -3,15 +3,15 @@ export type ErrorCode =
   | 'invalid' // the user's input is wrong: config, argument, picture, weights of another shape
   | 'not-found'
   | 'corrupt' // stored bytes are not what their hash says
-  | 'conflict' // somebody else holds the name or the term
+  | 'conflict' // another process holds the name or the term
   | 'no-space'
-  | 'unavailable' // a process, service or device is not there now, or did not answer in time
-  | 'refused' // a server does not let this process in, or do what it asked for: that may change without this process
-  | 'mismatch'; // a peer of another protocol version, backend or kind
+  | 'unavailable' // a process, service or device is unavailable, or did not answer in time
+  | 'refused' // a server refuses this process or its request, which may change without this process
+  | 'mismatch'; // a peer has another protocol version, backend or kind
 
 /**
- * The one error type for failures that a person can act on. `message` names the thing and the reason; `hint` says what
- * to do about it. It prints as one line, without a stack trace. `isOfMachine`: another machine may do better.
+ * The error type for failures that a person can act on. `message` names the thing and the reason; `hint` says what to do about it. It
+ * prints as one line, without a stack trace. `isOfMachine`: another machine may succeed.
  */
 export class FourfoldError extends Error {
   constructor(
@@ -24,7 +24,7 @@ export class FourfoldError extends Error {
   }
 }
 
-/** The error's message, and its causes' where they add something, on one line; with the hint when there is one. */
+/** The message of an error, of those causes that add something, and the hint if there is one, on one line. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const parts = [error.message];
@@ -36,15 +36,15 @@ export function describeError(error: unknown): string {
   return (parts.join(': ') + hint).replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** Process exit code: 2 for a user's mistake, which that trying again elsewhere does not fix; 1 for everything else. */
+/** Process exit code: 2 for a user's mistake, which a retry elsewhere does not fix; 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof FourfoldError) || error.options.isOfMachine) return 1;
   return error.code === 'invalid' || error.code === 'not-found' ? 2 : 1;
 }
 
 /**
- * What the failure of a transfer between processes is to those who take part in it: an error of ours as it is, the system's and gRPC's
- * as `unavailable`. Throws everything else as it is: that is no failure of a transfer, but a fault of this process.
+ * Classify the failure of a transfer between processes: a FourfoldError is returned unchanged, a system or gRPC error as `unavailable`.
+ * Rethrows any other error: it is not a failure of the transfer but a fault of this process.
  */
 export function transferFailure(error: unknown): FourfoldError {
   if (error instanceof FourfoldError) return error;
@@ -55,13 +55,13 @@ export function transferFailure(error: unknown): FourfoldError {
 function isOfTransfer(error: Error): boolean {
   const isSystems = 'syscall' in error;
   const isGrpcs = 'details' in error && 'code' in error && typeof error.code === 'number';
-  // What Node.js calls a connection that broke.
+  // Node.js's codes for a broken connection.
   return isSystems || isGrpcs || /^ERR_(STREAM|HTTP2)_/.test(systemErrorCode(error) ?? '');
 }
 
-/** Narrow an unknown thrown value to a Node.js system error's code, such as `ENOENT`. */
+/** The code of a Node.js system error, such as `ENOENT`; undefined for any other value. */
 export function systemErrorCode(error: unknown): string | undefined {
-  // Ours have codes of another kind.
+  // A FourfoldError has codes of another kind.
   if (!(error instanceof Error) || error instanceof FourfoldError) return undefined;
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { exactCos, exactExp, exactLog10, exactSin } from './exact-math.js';
 
 /*
- * The values are mpmath's, with 300 bits. The bits are what every engine on every host has to give.
+ * The values are mpmath's, with 300 bits. Every engine on every host must give these bits.
  */
 
 const functions = { sin: exactSin, cos: exactCos, exp: exactExp, log10: exactLog10 };
@@ -63,7 +63,7 @@ const bitsOf = (x: number): string => {
   bytes.writeDoubleBE(x);
   return bytes.toString('hex');
 };
-/** Distance of a normal number to the next one. */
+/** Distance from a normal number to the next. */
 const unitOf = (x: number): number => 2 ** (Math.floor(Math.log2(Math.abs(x))) - 52);
 
 test.each(table)('%s %d is %s', (name, x, value, bits) => {
@@ -73,7 +73,7 @@ test.each(table)('%s %d is %s', (name, x, value, bits) => {
   else expect(Math.abs(actual - Number(value)) / unitOf(Number(value))).toBeLessThanOrEqual(2);
 });
 
-test('sine and cosine lie on the unit circle, wherever an angle is', () => {
+test('sine and cosine lie on the unit circle for every angle', () => {
   for (let i = -2_000; i <= 2_000; i++) {
     const x = i / 128;
     expect(Math.abs(exactSin(x) * exactSin(x) + exactCos(x) * exactCos(x) - 1)).toBeLessThan(1e-15);
@@ -86,7 +86,7 @@ test('powers of ten and of e', () => {
   expect(exactExp(-1e9)).toBe(0);
 });
 
-test('what is out of range is no silent nonsense', () => {
+test('arguments out of range throw', () => {
   for (const x of [NaN, Infinity, 1e6]) {
     expect(() => exactCos(x)).toThrow(RangeError);
     expect(() => exactExp(x)).toThrow(RangeError);

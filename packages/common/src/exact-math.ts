@@ -1,18 +1,18 @@
 /*
- * Functions that decide bits, by additions, multiplications and divisions alone: JavaScript's own may differ in the last bit from one engine,
- * or version of it, to the next. The methods and constants are those of fdlibm (Sun Microsystems 1993: "Permission to use, copy, modify,
- * and distribute this software is freely granted"), with an error below one unit in the last place.
+ * Functions on whose bits results depend, computed by additions, multiplications and divisions alone: JavaScript's own functions may differ
+ * in the last bit between engines and their versions. The methods and constants are those of fdlibm (Sun Microsystems 1993: "Permission to
+ * use, copy, modify, and distribute this software is freely granted"), with an error below one unit in the last place.
  */
 
 const words = new Uint32Array(2);
 const double = new Float64Array(words.buffer);
-/** The word with sign, exponent and the mantissa's upper part; hosts are little-endian. */
+/** The word with the sign, the exponent and the upper part of the mantissa; hosts are little-endian. */
 const highWord = (x: number): number => {
   double[0] = x;
   return words[1];
 };
 const exponentOf = (x: number): number => (highWord(x) >>> 20) & 0x7ff;
-/** x without the mantissa's lower part. */
+/** x without the lower part of its mantissa. */
 function upperHalf(x: number): number {
   double[0] = x;
   words[0] = 0;
@@ -25,20 +25,20 @@ function scaled(x: number, by: number): number {
   return double[0];
 }
 
-/** Pi/2 in stretches of 33 bits, and what is left after each. */
+/** Pi/2 in pieces of 33 bits, and the remainder after each. */
 const halfPi = [
   [1.57079632673412561417, 6.07710050650619224932e-11],
   [6.0771005063039659766e-11, 2.02226624879595063154e-21],
 ] as const;
 const largestAngle = 1e5;
 
-/** x less the nearest multiple of pi/2, as a sum of two, and that multiple. */
+/** x minus the nearest multiple of pi/2, as the sum y + rest, and that multiple modulo 4. */
 function reduced(x: number): { quarter: number; y: number; rest: number } {
   if (!(Math.abs(x) <= largestAngle)) throw new RangeError(`angle ${x} is out of range`);
   const quarter = Math.round(x * 0.636619772367581382433);
   let begin = x - quarter * halfPi[0][0];
   let rest = quarter * halfPi[0][1];
-  // Where x is close to the multiple the first stretch does not do.
+  // If x is close to the multiple, the first piece is not precise enough.
   if (quarter !== 0 && exponentOf(x) - exponentOf(begin - rest) > 16) {
     const whole = begin;
     const next = quarter * halfPi[1][0];
@@ -49,7 +49,7 @@ function reduced(x: number): { quarter: number; y: number; rest: number } {
   return { quarter: ((quarter % 4) + 4) % 4, y, rest: begin - y - rest };
 }
 
-/** Of y + rest, up to pi/4. */
+/** Sine of y + rest, up to pi/4. */
 function smallSin(y: number, rest: number): number {
   const z = y * y;
   const v = z * y;
@@ -62,7 +62,7 @@ function smallSin(y: number, rest: number): number {
   return rest === 0 ? y + v * (third + z * r) : y - (z * (0.5 * rest - v * r) - rest - v * third);
 }
 
-/** Of y + rest, up to pi/4. */
+/** Cosine of y + rest, up to pi/4. */
 function smallCos(y: number, rest: number): number {
   const z = y * y;
   const r =
@@ -75,7 +75,7 @@ function smallCos(y: number, rest: number): number {
               z * (-2.75573143513906633035e-7 + z * (2.0875723212981748279e-9 + z * -1.13596475577881948265e-11)))));
   const size = Math.abs(y);
   if (size < 0.3) return 1 - (0.5 * z - (z * r - y * rest));
-  // A quarter of y, roughly, so that what is taken from 1 first is exact.
+  // About a quarter of y, so that the first subtraction from 1 is exact.
   const first = size > 0.78125 ? 0.28125 : upperHalf(size / 4);
   return 1 - first - (0.5 * z - first - (z * r - y * rest));
 }
@@ -96,7 +96,7 @@ export function exactCos(x: number): number {
 
 const ln2 = [6.9314718036912381649e-1, 1.90821492927058770002e-10] as const;
 
-/** e^x; 0 below -700, where nothing here asks for more. */
+/** e^x; 0 below -700, which is precise enough here. */
 export function exactExp(x: number): number {
   if (x < -700) return 0;
   if (!(x <= 700)) throw new RangeError(`exponent ${x} is out of range`);

@@ -16,7 +16,7 @@ import {
   type Verdict,
 } from './failures.js';
 
-/** A process of machine a that came at 100 and failed at 110. */
+/** A process on machine a that joined at 100 and failed at 110. */
 const fails = (code: FailureCode, more: Partial<Failure> = {}): Failure => ({
   code,
   machine: 'a',
@@ -25,7 +25,7 @@ const fails = (code: FailureCode, more: Partial<Failure> = {}): Failure => ({
   failedMs: 110,
   ...more,
 });
-/** One that had failed before that one came. */
+/** A process that failed before that one joined. */
 const before = (code: FailureCode, machine = 'a', more: Partial<Failure> = {}): Failure =>
   fails(code, { machine, process: 1, begunMs: 0, failedMs: 50, ...more });
 const alone = ['a'];
@@ -41,11 +41,11 @@ interface Scenario extends Partial<Omit<Circumstances, 'machines'>> {
 test.each<[string, Scenario]>([
   ['the coordinator has moved on', { code: 'stale', is: 'stale' }],
 
-  ['what may pass is tried again', { code: 'unavailable', is: 'retry' }],
+  ['a failure that may pass is retried', { code: 'unavailable', is: 'retry' }],
   ['... up to its tries', { code: 'unavailable', times: maxTries - 1, is: 'retry' }],
   ['... then the process leaves', { code: 'unavailable', times: maxTries, is: 'this machine' }],
-  ['... or when it does nothing well any more', { code: 'unavailable', inARow: maxInARow, is: 'this machine' }],
-  ['an object that was replaced while it was read is read again', { code: 'conflict', is: 'retry' }],
+  ['... or when it no longer succeeds at anything', { code: 'unavailable', inARow: maxInARow, is: 'this machine' }],
+  ['an object that was replaced while being read is read again', { code: 'conflict', is: 'retry' }],
 
   ['a shard is missing: here', { code: 'not-found', is: 'this machine' }],
   ['a shard is damaged: here', { code: 'corrupt', is: 'this machine' }],
@@ -54,14 +54,17 @@ test.each<[string, Scenario]>([
   ['the keys are refused: here', { code: 'refused', is: 'this machine' }],
   ['the compute thread died: here', { code: 'fault', is: 'this machine' }],
 
-  ['two machines say the same of the input', { code: 'not-found', earlier: [before('not-found', 'b')], is: 'the run' }],
   [
-    '... though there is a third that was not asked',
+    'two machines say the same about the input',
+    { code: 'not-found', earlier: [before('not-found', 'b')], is: 'the run' },
+  ],
+  [
+    '... even if a third was not asked',
     { code: 'corrupt', earlier: [before('corrupt', 'b')], machines: three, is: 'the run' },
   ],
   ['two machines say different things', { code: 'corrupt', earlier: [before('invalid', 'b')], is: 'this machine' }],
   [
-    'two processes of one machine say the same, and another machine is there',
+    'two processes of one machine say the same, and there is another machine',
     { code: 'not-found', earlier: [before('not-found')], is: 'this machine' },
   ],
   [
@@ -74,16 +77,16 @@ test.each<[string, Scenario]>([
     { code: 'not-found', machines: alone, earlier: [before('not-found')], is: 'the run' },
   ],
   [
-    '... unless others may be on their way',
+    '... unless others may still join',
     { code: 'not-found', machines: alone, othersMayCome: true, earlier: [before('not-found')], is: 'this machine' },
   ],
   [
-    '... also of what may pass, when its tries are over',
+    '... also about a failure that may pass, when its tries are spent',
     { code: 'unavailable', times: maxTries, machines: alone, earlier: [before('unavailable')], is: 'the run' },
   ],
   ['... not before', { code: 'unavailable', machines: alone, earlier: [before('unavailable')], is: 'retry' }],
   [
-    'one machine: a process that was there already is not fresh',
+    'one machine: a process that was already running is not fresh',
     { code: 'no-space', machines: alone, earlier: [before('no-space', 'a', { failedMs: 105 })], is: 'this machine' },
   ],
   [
@@ -91,7 +94,7 @@ test.each<[string, Scenario]>([
     { code: 'no-space', machines: alone, earlier: [before('not-found')], is: 'this machine' },
   ],
   [
-    '... until it is clear that nobody is fit',
+    '... until it is clear that no process is fit',
     {
       code: 'no-space',
       machines: alone,
@@ -100,7 +103,7 @@ test.each<[string, Scenario]>([
     },
   ],
   [
-    '... and there is no machine that was not asked',
+    '... and no machine is left to ask',
     {
       code: 'no-space',
       machines: two,
@@ -111,23 +114,23 @@ test.each<[string, Scenario]>([
 
   ['a gradient is not finite: it is computed again', { code: 'bad-result', is: 'retry' }],
   [
-    '... on the one machine until its tries are over',
+    '... on the only machine until its tries are spent',
     { code: 'bad-result', times: maxTries, machines: alone, is: 'the run' },
   ],
-  ['... with others there, its machine leaves', { code: 'bad-result', times: maxTries, is: 'this machine' }],
+  ['... if there are others, its machine leaves', { code: 'bad-result', times: maxTries, is: 'this machine' }],
   [
-    '... unless another machine’s was not either',
+    '... unless another machine’s was not finite either',
     { code: 'bad-result', times: maxTries, earlier: [before('bad-result', 'b')], is: 'the run' },
   ],
-  ['a worker none of whose answers is of use leaves', { code: 'bad-result', inARow: maxInARow, is: 'this machine' }],
+  ['a worker that gives no usable answer leaves', { code: 'bad-result', inARow: maxInARow, is: 'this machine' }],
 ])('%s', (_, { code, machines = two, is, times = 1, inARow = times, earlier = [], othersMayCome }) => {
   expect(judge(fails(code), { times, inARow, earlier, othersMayCome, machines: new Set(machines) })).toBe(is);
 });
 
-describe('what kind of failure an error is', () => {
+describe('the kind of failure of an error', () => {
   const rpc = (code: number) => Object.assign(new Error('of a call'), { code });
   test.each<[string, unknown, FailureCode]>([
-    ['ours', new FourfoldError('corrupt', 'a shard is damaged'), 'corrupt'],
+    ['a FourfoldError', new FourfoldError('corrupt', 'a shard is damaged'), 'corrupt'],
     ['a call’s FAILED_PRECONDITION', rpc(status.FAILED_PRECONDITION), 'stale'],
     ['any other end of a call', rpc(status.UNAVAILABLE), 'unavailable'],
     ['a system’s error', Object.assign(new Error('EIO'), { code: 'EIO' }), 'fault'],
@@ -146,7 +149,7 @@ describe('what kind of failure an error is', () => {
   });
 });
 
-describe('a lease whose holders are lost without a word', () => {
+describe('a lease whose holders are lost without a message', () => {
   const patienceMs = 600_000;
   const lossesOf = (machines: string[], everyMs: number) =>
     machines.map((machine, i) => ({ machine, process: i + 1, lostMs: i * everyMs }));
@@ -155,20 +158,20 @@ describe('a lease whose holders are lost without a word', () => {
   const times = (count: number, ...machines: string[]) =>
     Array.from({ length: count }, (_, i) => machines[i % machines.length]);
 
-  test('it moves at once as machines come and go, then after pauses that grow', () => {
+  test('it moves at once at first, then after growing pauses', () => {
     const pauses = [0, 1, 2, 3, 4, 5, 8, 9, 30].map((count) => after(times(count, 'a', 'b'), 1_000));
     expect(pauses).toEqual([0, 0, 0, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
   });
 
-  test('neither many losses soon nor few over a long time end a run', () => {
+  test('neither many losses in a short time nor few over a long time end a run', () => {
     expect(after(times(50, 'a', 'b'), 10_000)).toBe(60_000);
     expect(after(times(7, 'a', 'b'), 1_000_000)).toBe(16_000);
   });
 
-  test('many over a long time do, by two machines or the only one', () => {
+  test('many losses over a long time end it, by two machines or the only one', () => {
     expect(after(times(8, 'a', 'b'), 100_000, ['a', 'b', 'c'])).toBeUndefined();
     expect(after(times(8, 'a'), 100_000, ['a'])).toBeUndefined();
-    // Another machine is there, and has not had it.
+    // There is another machine, which has not had the lease.
     expect(after(times(8, 'a'), 100_000)).toBe(32_000);
   });
 
@@ -176,13 +179,13 @@ describe('a lease whose holders are lost without a word', () => {
     const error = lossError('generator 12.3', lossesOf(['a', 'b', 'a'], 100_000));
     expect(error.code).toBe('unavailable');
     expect(error.message).toBe(
-      'generator 12.3 was lost 3 times in 200 s, by workers 1, 2, 3 on machines a, b, which said nothing',
+      'generator 12.3 was lost 3 times in 200 s, by workers 1, 2, 3 on machines a, b, without a message from them',
     );
     expect(error.options.hint).toMatch(/memory/);
   });
 });
 
-test('pauses grow up to the longest, and differ', () => {
+test('pauses grow up to the longest, with jitter', () => {
   const pauses = { firstMs: 100, longestMs: 5_000 };
   const highest = [1, 2, 3, 7, 99, 9_999].map((times) => growingPauseMs(times, pauses, () => 1));
   expect(highest).toEqual([100, 200, 400, 5_000, 5_000, 5_000]);

@@ -2,18 +2,18 @@ import { status } from '@grpc/grpc-js';
 import { FourfoldError, type ErrorCode } from './errors.js';
 
 /*
- * What a failure is taken for: the one policy of all parts. `judge` is a pure function of what failed, on whom and how often; the
- * effects are its callers'.
+ * The failure policy of all parts. `judge` is a pure function of what failed, on which process and how often; its callers act on the
+ * verdict.
  */
 
-/** What kind of failure it is: an error's code, or what no error of ours says. */
+/** The kind of a failure: the code of a FourfoldError, or a kind that no such error has. */
 export type FailureCode =
   | ErrorCode
-  | 'stale' // the coordinator has moved on from what was asked
-  | 'bad-result' // an answer came, and is of no use: not finite, of another shape, empty
-  | 'fault'; // the program or what it computes with: a kernel that hangs, a thread that died, a TypeError
+  | 'stale' // the coordinator has moved on from what was requested
+  | 'bad-result' // an answer came but is unusable: not finite, of another shape, empty
+  | 'fault'; // of the program or its backend: a kernel that hangs, a thread that died, a TypeError
 
-/** Codes that cross between processes: what is stale is nobody's business. */
+/** Codes that processes send each other; a stale failure concerns no other process. */
 export const failureCodes = Object.keys({
   invalid: true,
   'not-found': true,
@@ -29,52 +29,52 @@ export const failureCodes = Object.keys({
 
 /** What to do about a failure. */
 export type Verdict =
-  /** Nothing: the coordinator has moved on, and knows. */
+  /** Do nothing: the coordinator has moved on, and knows. */
   | 'stale'
   /** The same process may try again, after a pause. */
   | 'retry'
-  /** The process leaves, its work moves; a fresh one may come. */
+  /** The process leaves and its work moves; a fresh process may come. */
   | 'this machine'
-  /** Nobody would do better: the run ends with the reason. */
+  /** No process would do better: the run ends with the reason. */
   | 'the run';
 
-/** A process on whom something failed. */
+/** The failure of a process. */
 export interface Failure {
   code: FailureCode;
-  /** Its host, by the host's own proof. */
+  /** The process's host, identified by the host itself. */
   machine: string;
   process: string | number;
-  /** When the process came, and when it failed, on one clock. */
+  /** When the process joined, and when it failed, by one clock. */
   begunMs: number;
   failedMs: number;
 }
 
-/** What is known besides. */
+/** Further facts for a verdict. */
 export interface Circumstances {
-  /** How often this has failed in a row, this time included: on this process, or for `bad-result` on whoever it was. */
+  /** How often this has failed in a row, this time included: on this process, or for `bad-result` on any process. */
   times: number;
-  /** How often this process has failed since it last did something well, this time included. */
+  /** How often this process has failed since its last success, this time included. */
   inARow: number;
-  /** Who has failed for good at the same thing, while nobody has done it. */
+  /** Permanent failures at the same work, which no process has completed since. */
   earlier: readonly Failure[];
-  /** The machines that were there lately. */
+  /** The machines seen recently. */
   machines: ReadonlySet<string>;
-  /** Machines may be on their way that nobody has seen yet. */
+  /** More machines may still join. */
   othersMayCome?: boolean;
 }
 
-/** So often the same thing is tried, where trying again may help. */
+/** Tries of the same work, if a retry may help. */
 export const maxTries = 5;
-/** A process that fails so often, at whatever, is not fit. It is more than two tasks' tries side by side. */
+/** A process with this many failures in a row, at any work, is unfit. Two tasks at a time stay below it. */
 export const maxInARow = 2 * maxTries;
-/** Processes that end for reasons of all kinds, on all machines that are there, before the run does. */
+/** Processes that may end for different reasons, on all present machines, before the run ends. */
 const maxEnds = 6;
 
 const mayPass = new Set<FailureCode>(['unavailable', 'conflict', 'bad-result']);
-/** What is wrong is the input, if it is not the machine that reads it. */
-const saysOfInput = new Set<FailureCode>(['invalid', 'not-found', 'corrupt', 'bad-result']);
+/** Either the input is wrong, or the machine that reads it. */
+const blamesInput = new Set<FailureCode>(['invalid', 'not-found', 'corrupt', 'bad-result']);
 
-/** What a failure is taken for. */
+/** Decide what to do about a failure. */
 export function judge(failure: Failure, circumstances: Circumstances): Verdict {
   const { times, inARow, earlier, machines, othersMayCome } = circumstances;
   const { code } = failure;
@@ -86,10 +86,10 @@ export function judge(failure: Failure, circumstances: Circumstances): Verdict {
   const isAlone = [...machines].every((machine) => machine === failure.machine);
   const everyone = (failures: Failure[]) => [...machines].every((m) => failures.some(({ machine }) => machine === m));
   if (isAlone) {
-    // Its answers are as good as fresh: nothing of the one before is in them.
+    // Each answer is computed anew, so that a fresh process would not do better.
     if (code === 'bad-result' && isSpent) return 'the run';
     if (!othersMayCome && same.some((other) => isFresh(failure, other))) return 'the run';
-  } else if (saysOfInput.has(code)) {
+  } else if (blamesInput.has(code)) {
     if (same.some(({ machine }) => machine !== failure.machine)) return 'the run';
   } else if (everyone(same)) {
     return 'the run';
@@ -97,11 +97,11 @@ export function judge(failure: Failure, circumstances: Circumstances): Verdict {
   return all.length >= maxEnds && everyone(all) ? 'the run' : 'this machine';
 }
 
-/** Whether a process came after the other one had failed. */
+/** Whether a process joined after the other had failed. */
 const isFresh = (failure: Failure, earlier: Failure): boolean =>
   failure.process !== earlier.process && failure.begunMs > earlier.failedMs;
 
-/** What kind of failure an error is. What is no error of ours, and none of a call to a peer, is a fault. */
+/** The kind of failure of an error. An error that is neither a FourfoldError nor from a call to a peer is a fault. */
 export function failureCode(error: unknown): FailureCode {
   if (error instanceof FourfoldError) return error.code;
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -109,32 +109,32 @@ export function failureCode(error: unknown): FailureCode {
   return code === Number(status.FAILED_PRECONDITION) ? 'stale' : 'unavailable';
 }
 
-/** The error with which a process ends for a failure that somebody described. */
+/** The error with which a process ends for a failure described by another part. */
 export function failureError(code: FailureCode, reason: string): FourfoldError {
   if (code === 'bad-result') return new FourfoldError('invalid', reason);
   return new FourfoldError(code === 'fault' || code === 'stale' ? 'unavailable' : code, reason);
 }
 
-/** The error with which a run ends. A damaged object is a person's to hint, as wrong input is. */
+/** The error with which a run ends. A damaged object is for a person to fix, like wrong input. */
 export const runError = (code: FailureCode, reason: string): FourfoldError =>
   failureError(code === 'corrupt' ? 'invalid' : code, reason);
 
-/** A machine was lost while it had a lease, and said nothing. */
+/** A machine was lost, without a message, while it had a lease. */
 export interface Loss {
   machine: string;
   process: string | number;
   lostMs: number;
 }
 
-/** Machines come and go: so often a lease just moves. */
+/** Machines come and go: after this many losses a lease still moves at once. */
 const passingLosses = 2;
-/** So often one lease is lost, while nobody gets on with it, before the run ends. */
+/** Losses of one lease without progress before the run ends. */
 const maxLosses = 8;
 const lossPauses = { firstMs: 1_000, longestMs: 60_000 };
 
 /**
- * What becomes of a lease whose holders are lost without a word, one after the other, since anybody last got on with it. It may be what
- * kills them. Undefined where the run ends: nobody that is there would do better, and it has been tried for as long as there is patience.
+ * How long to pause before granting a lease again. `losses` are its holders that were lost in a row without a message and without progress:
+ * the lease may be what kills them. Undefined if the run should end: no present machine would do better, and patience has run out.
  */
 export function pauseAfterLosses(
   losses: readonly Loss[],
@@ -148,7 +148,7 @@ export function pauseAfterLosses(
   return losses.length > passingLosses ? growingPauseMs(losses.length - passingLosses, lossPauses, random) : 0;
 }
 
-/** The error with which a run ends whose lease is lost again and again. */
+/** The error with which a run ends if a lease is lost again and again. */
 export function lossError(lease: string, losses: readonly Loss[]): FourfoldError {
   const seconds = Math.round((losses[losses.length - 1].lostMs - losses[0].lostMs) / 1000);
   const workers = [...new Set(losses.map(({ process }) => process))].join(', ');
@@ -156,9 +156,9 @@ export function lossError(lease: string, losses: readonly Loss[]): FourfoldError
   const where = `by workers ${workers} on machines ${machines}`;
   return new FourfoldError(
     'unavailable',
-    `${lease} was lost ${losses.length} times in ${seconds} s, ${where}, which said nothing`,
+    `${lease} was lost ${losses.length} times in ${seconds} s, ${where}, without a message from them`,
     {
-      hint: 'look for what killed them: the last lines of their logs, and the memory that they had (OOMKilled, dmesg)',
+      hint: 'find out what killed them: check the last lines of their logs, and their memory (OOMKilled, dmesg)',
     },
   );
 }
@@ -168,7 +168,7 @@ export interface Pauses {
   longestMs: number;
 }
 
-/** How long to wait before trying again what has failed `times` in a row: twice as long each time, and not all at once. */
+/** How long to wait after `times` failures in a row: twice as long each time, with jitter so that not all retry at once. */
 export function growingPauseMs(times: number, { firstMs, longestMs }: Pauses, random = Math.random): number {
   const wholeMs = Math.min(longestMs, firstMs * 2 ** Math.min(30, times - 1));
   return wholeMs * (0.75 + random() / 4);

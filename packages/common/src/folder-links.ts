@@ -2,10 +2,10 @@ import type { Dirent } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 
-/** Where a walk through folders has been, links resolved: what tells a link that leads back. */
+/** The folders that a walk has passed through, links resolved; used to detect links that lead back. */
 export type Trail = readonly string[];
 
-/** The trail of a walk that begins at a folder; empty where there is none. */
+/** The trail of a walk that begins at a folder; empty if it does not exist. */
 export const beginTrail = (folder: string): Promise<Trail> =>
   realpath(folder).then(
     (path) => [path],
@@ -13,8 +13,7 @@ export const beginTrail = (folder: string): Promise<Trail> =>
   );
 
 /**
- * Whether an entry of a folder is a folder, itself or by a link: the trail of what is below it, then. `circle` for a link to a
- * folder that has led here, undefined for a file.
+ * The trail below an entry that is a folder, or a link to one; `circle` for a link to a folder that led here; undefined for a file.
  */
 export async function trailInto(path: string, entry: Dirent, trail: Trail): Promise<Trail | 'circle' | undefined> {
   if (entry.isDirectory()) return trail;

@@ -6,10 +6,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openStore, type ObjectStore } from './object-store.js';
 
 /*
- * What is special about folders; what every store must do is tested in test/object-store.test.ts.
+ * Tests specific to folders; the contract of every store is tested in test/object-store.test.ts.
  */
 
-/** What is done to the disk, in order; paths below the store's folder. */
+/** Operations on the disk, in order. */
 const done: string[] = [];
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
@@ -39,7 +39,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const keys = async (prefix: string) => (await store.list(prefix)).map(({ key }) => key);
 
-test('what an interrupted put left behind is not listed', async () => {
+test('leftovers of an interrupted put are not listed', async () => {
   await mkdir(join(folder, 'a'));
   await writeFile(join(folder, 'a', '.partial-0b5'), 'half an obj');
   await store.put('a/whole', 'object');
@@ -56,7 +56,7 @@ test('a put that fails leaves nothing behind and says why', async () => {
   expect(await readdir(folder)).toEqual(['taken']);
 });
 
-test('when a put has resolved, object and folders are on the disk: what is removed next cannot outlive it', async () => {
+test('when a put resolves, the object and its folders are on the disk', async () => {
   const named = (text: string) => text.replace(/\.partial-.*/, 'partial').replace(folder, 'store');
   done.length = 0;
   await store.put('checkpoints/2/manifest.json', '{}');
@@ -68,7 +68,7 @@ test('when a put has resolved, object and folders are on the disk: what is remov
   expect(done.map(named)).toEqual(object);
 });
 
-test('tidying takes away what killed puts have left, and an empty folder', async () => {
+test('tidying removes leftovers of killed puts, and an empty folder', async () => {
   await mkdir(join(folder, 'a'));
   const left = `.partial-${randomUUID()}`;
   for (const name of [left, '.partial-thesis', 'mine']) await writeFile(join(folder, 'a', name), 'text');

@@ -8,10 +8,10 @@ import { beginTrail, trailInto, type Trail } from './folder-links.js';
 import type { ObjectInfo, ObjectStore } from './object-store.js';
 
 const temporaryMark = '.partial-';
-/** What a killed put has left: a name that nothing else has. */
+/** The file of a put that was killed; no other file has such a name. */
 const temporaryName = /^\.partial-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** An object store in a folder. Objects are written beside their place, flushed to disk, then moved into it, which is flushed, too. */
+/** An object store in a folder. Objects are written next to their final path, flushed to disk and moved; then the folder is flushed. */
 export function createFolderStore(folder: string): ObjectStore {
   const url = pathToFileURL(folder).href;
   const pathOf = (key: string) => {
@@ -48,12 +48,12 @@ export function createFolderStore(folder: string): ObjectStore {
         await writeFlushed(temporary, body);
         if (ifAbsent) await link(temporary, path);
         else await rename(temporary, path);
-        // What is removed next because this object is there must not outlive it where the power fails.
+        // The caller may next remove what this object replaces: it must survive a power failure first.
         await flushFolders(dirname(path), firstMade === undefined ? dirname(path) : dirname(firstMade));
       } catch (cause) {
         throw storageError(`${url}/${key}`, 'written', cause);
       } finally {
-        // Where it could not even be made, there is nothing to remove.
+        // If the file was never created, there is nothing to remove.
         await rm(temporary, { force: true }).catch(() => undefined);
       }
     },
@@ -92,7 +92,7 @@ async function writeFlushed(path: string, body: Uint8Array | string): Promise<vo
   }
 }
 
-/** Flush a folder, and those that lead to it, up to `last`. File systems that cannot do it keep their own promise. */
+/** Flush a folder and its parents up to `last`. Errors of file systems that cannot flush a folder are ignored. */
 export async function flushFolders(folder: string, last: string): Promise<void> {
   for (let path = folder; ; path = dirname(path)) {
     const handle = await open(path, 'r').catch(() => undefined);
@@ -121,8 +121,7 @@ async function listFolder(root: string, folder: string, prefix: string, trail: T
       const mayMatch = key.startsWith(prefix) || prefix.startsWith(`${key}/`);
       if (mayMatch && into !== 'circle') infos.push(...(await listFolder(root, path, prefix, into)));
     } else if (key.startsWith(prefix) && !entry.name.startsWith(temporaryMark)) {
-      // An object may be removed between the listing and this look at it.
-      // A link that leads nowhere is there, and a put would replace it.
+      // An object may be removed between the listing and this check. A dangling link counts: a put would replace it.
       const found = await stat(path)
         .catch(() => lstat(path))
         .catch(() => undefined);
@@ -132,7 +131,7 @@ async function listFolder(root: string, folder: string, prefix: string, trail: T
   return infos;
 }
 
-/** What a file system's failure means for `name`, which could not be `verb` (read, written, listed, removed). */
+/** The error for a file system's failure, because of which `name` could not be `verb` (read, written, listed, removed). */
 export function storageError(name: string, verb: string, cause: unknown): FourfoldError {
   switch (systemErrorCode(cause)) {
     case 'ENOENT':

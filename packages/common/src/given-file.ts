@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { FourfoldError, systemErrorCode } from './errors.js';
 
-/** A file that the user has named. Throws `not-found`, and `invalid` where it cannot be read. `what` names it in errors. */
+/** Read a file named by the user. Throws `not-found`, or `invalid` if it cannot be read. `what` names it in errors. */
 export async function readGivenFile(path: string | URL, what = String(path)): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
     if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${what} does not exist`);

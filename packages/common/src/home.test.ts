@@ -20,7 +20,7 @@ test.each([
 test('another user’s home is refused', () => {
   for (const path of ['~bob', '~bob/x']) {
     expect(() => expandHome(path)).toThrow(
-      expect.objectContaining({ code: 'invalid', message: `${path}: the home of bob is not looked for` }) as Error,
+      expect.objectContaining({ code: 'invalid', message: `${path}: the home of bob is not known` }) as Error,
     );
   }
 });

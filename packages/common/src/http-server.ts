@@ -2,16 +2,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { FourfoldError } from './errors.js';
 import { parseAddress } from './rpc/address.js';
 
-/** Answers requests of one path. What it throws becomes a 500 without details. */
+/** Answers requests for one path. An error becomes a 500 without details. */
 export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** What a server answers with. */
+/** The content that a server serves. */
 export interface HttpContent {
-  /** Why this process is not ready for work yet, or any more; undefined when it is. */
+  /** Why this process is not, or no longer, ready for work; undefined if it is. */
   whyNotReady: () => string | undefined;
-  /** By path, such as `/metrics`; a path that ends in `/` answers for all that begin with it. */
+  /** By path, such as `/metrics`; a path that ends in `/` serves all paths that begin with it. */
   routes: Readonly<Record<string, HttpRoute>>;
-  /** By path: POST requests. */
+  /** POST requests, by path. */
   posts?: Readonly<Record<string, HttpRoute>>;
 }
 
@@ -24,7 +24,7 @@ export interface HttpServerOptions extends HttpContent {
 export interface RunningHttpServer {
   /** host:port that it listens on. */
   address: string;
-  /** Answer with something else from now on. */
+  /** Replace the content. */
   show(content: HttpContent): void;
   close: () => Promise<void>;
 }
@@ -32,15 +32,15 @@ export interface RunningHttpServer {
 const headersMs = 5_000;
 
 /**
- * What people and machines look at: `/healthz` (this process runs), `/readyz` (200, or 503 with the reason), and `routes`.
- * Throws `invalid` for what is no host:port, `unavailable` when the port is taken.
+ * Start the HTTP server of a process: `/healthz` (this process runs), `/readyz` (200, or 503 with the reason), and `routes`.
+ * Throws `invalid` if `listen` is not a host:port, `unavailable` if the port is taken.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
   const { listen, onError } = options;
   let content: HttpContent = options;
   const place = parseAddress(listen);
   if (!place) {
-    throw new FourfoldError('invalid', `${listen} is no host:port to listen on`, {
+    throw new FourfoldError('invalid', `${listen} is not a host:port to listen on`, {
       hint: 'give both, such as 127.0.0.1:8080; port 0 takes a free one',
     });
   }
@@ -76,7 +76,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const server = createServer({ headersTimeout: headersMs }, (request, response) => void answer(request, response));
   await new Promise<void>((resolve, reject) => {
     server.on('error', (cause) => {
-      // Later, a connection that could not be accepted is no reason to end.
+      // Once listening, a connection that cannot be accepted is not fatal.
       if (server.listening) onError(listen, cause);
       else reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause }));
     });

@@ -6,18 +6,18 @@ import { localPath } from './object-store.js';
 import { parseS3Url } from './s3/open.js';
 
 /*
- * An output is never an input. Files and folders are told by device and inode, by whatever link they are named; what is not there yet
- * by the folder in which it would be.
+ * An output is never an input. Existing files and folders are identified by device and inode, whatever link names them; others by the
+ * folder that would contain them.
  */
 
-/** What a command reads: a file, or a place with all that is in it; or of a place only the objects that `reads` knows by their keys. */
+/** What a command reads: a file, a place with everything in it, or only those objects of a place whose keys `reads` accepts. */
 export type InputPlace = string | { place: string; reads: (key: string) => boolean };
 
 export const nameOf = (input: InputPlace): string => (typeof input === 'string' ? input : input.place);
 
 /**
- * The key under which an input has an output, or would have it when it is written; '' where they are one. Undefined where the
- * output is no part of what is read.
+ * The key of an output within an input, now or once it is written; '' if they are the same. Undefined if the output is not part of what
+ * is read.
  */
 export async function keyIn(output: string, input: InputPlace): Promise<string | undefined> {
   const isRead = (key: string) => key === '' || typeof input === 'string' || input.reads(key);
@@ -31,26 +31,25 @@ export async function keyIn(output: string, input: InputPlace): Promise<string |
   return undefined;
 }
 
-/** Whether a place is another one, or below it by the folders that lead to it. */
+/** Whether a place is another place, or below it along its path. */
 export async function liesIn(inner: string, outer: string): Promise<boolean> {
   const [path, root] = [localPath(inner), localPath(outer)];
   if (path === undefined || root === undefined) return keyInBucket(inner, outer) !== undefined;
   return (await keyOnTheWay(path, await identify(root))) !== undefined;
 }
 
-/** The nearest of a path and its folders that is there. */
+/** The path itself or its nearest parent folder that exists. */
 export async function nearestExisting(path: string): Promise<string> {
   let existing = resolve(path);
-  // What is not there yet will be in the folder that is.
   while (!(await identify(existing)) && dirname(existing) !== existing) existing = dirname(existing);
   return existing;
 }
 
-/** What tells a file from all others, links followed; undefined where there is none. */
+/** The identity of a file, links followed; undefined if it does not exist. */
 export const identify = (path: string): Promise<BigIntStats | undefined> =>
   stat(path, { bigint: true }).catch(() => undefined);
 
-/** Whether two are one file or folder, by device and inode. */
+/** Whether two identities are the same file or folder, by device and inode. */
 export const isSame = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
   a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 
@@ -61,7 +60,7 @@ function keyInBucket(inner: string, outer: string): string | undefined {
   return `${a.path}/`.startsWith(prefix) ? a.path.slice(prefix.length) : undefined;
 }
 
-/** All keys under which a folder has a path, or would have it. */
+/** All keys of a path within a folder, now or once it exists. */
 async function* keysOf(path: string, root: string): AsyncGenerator<string> {
   const rootFound = await identify(root);
   if (!rootFound) return;
@@ -72,11 +71,11 @@ async function* keysOf(path: string, root: string): AsyncGenerator<string> {
   const found = await identify(existing);
   if (!found) return;
   const rest = keyBelow(existing, resolve(path));
-  // Further names: hard links, and folders that are linked into the input.
+  // Other names: hard links, and folders linked into the input.
   for await (const key of namesOf(found, root, '', await beginTrail(root))) yield posix.join(key, rest);
 }
 
-/** The key of a path in a folder that one leads through to it. */
+/** The key of a path within a folder along its path. */
 async function keyOnTheWay(path: string, root: BigIntStats | undefined): Promise<string | undefined> {
   const existing = await nearestExisting(path);
   const real = await realpath(existing);
@@ -87,7 +86,7 @@ async function keyOnTheWay(path: string, root: BigIntStats | undefined): Promise
   }
 }
 
-/** The keys of a file or folder below a folder. What cannot be listed cannot be read. */
+/** The keys of a file or folder below a folder. A folder that cannot be listed is not read, either. */
 async function* namesOf(found: BigIntStats, folder: string, prefix: string, trail: Trail): AsyncGenerator<string> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     const path = join(folder, entry.name);

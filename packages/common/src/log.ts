@@ -5,8 +5,7 @@ export type { Logger };
 const about: Record<string, unknown> = {};
 
 /**
- * A logger for one process: JSON lines on stderr, so that stdout stays free for results. `FOURFOLD_LOG` sets the level
- * (`info` unless told).
+ * A logger for one process: JSON lines on stderr, which leaves stdout for results. `FOURFOLD_LOG` sets the level (`info` by default).
  */
 export function createLogger(role: string): Logger {
   return pino(
@@ -21,8 +20,7 @@ export function createLogger(role: string): Logger {
 }
 
 /**
- * From now on every line of this process says so, whichever part of it logs: which run it works for, which worker it is. A
- * line's own fields go first.
+ * Add fields to every later log line of this process, such as its run or its worker number. A line's own fields take precedence.
  */
 export function logAbout(fields: Readonly<Record<string, unknown>>): void {
   Object.assign(about, fields);

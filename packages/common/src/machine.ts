@@ -5,8 +5,8 @@ import { hostname } from 'node:os';
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
 /**
- * Which host this process runs on, by the host's own proof: all containers of a host have one kernel, and its boot id is the same for
- * them. Elsewhere it is the host's name. A hash, since it goes to peers.
+ * Identifies the host of this process. All containers of a host share a kernel, and so its boot id. On systems without one it is the
+ * host's name. The id is hashed, since it is sent to peers.
  */
 export function machineId(): string {
   return createHash('sha256').update(`fourfold machine ${proof()}`).digest('hex').slice(0, 32);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { claimFolder } from './marked-folder.js';
 
-/** Whether flushing a file fails, as on a disk that is full. */
+/** Whether flushing a file fails, as on a full disk. */
 const disk = vi.hoisted(() => ({ isFull: false }));
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
@@ -30,7 +30,7 @@ const claim = (name: string) =>
   claimFolder(join(folder, name), { file: 'demo.json', format: 'fourfold-demo', isOlder });
 const write = (name: string, text: string) => writeFile(join(folder, name), text);
 
-test('a new or an empty folder is taken and marked, and known again', async () => {
+test('a new or empty folder is claimed and marked, and recognised later', async () => {
   await write('.DS_Store', 'of a file manager');
   for (const place of ['.', 'a/new']) {
     expect(await claim(place)).toBe(false);
@@ -39,14 +39,14 @@ test('a new or an empty folder is taken and marked, and known again', async () =
   }
 });
 
-test('a mark that did not reach the disk is none: the folder can be taken later', async () => {
+test('a mark that did not reach the disk does not count: the folder can be claimed later', async () => {
   disk.isFull = true;
   await expect(claim('.').finally(() => (disk.isFull = false))).rejects.toMatchObject({ code: 'no-space' });
   expect(await readdir(folder)).toEqual([]);
   expect(await claim('.')).toBe(false);
 });
 
-test('one that a version without marks has made is known, too', async () => {
+test('a folder made by a version without marks is recognised, too', async () => {
   await write('config.yaml', 'recipe: demo');
   expect(await claim('.')).toBe(true);
   await rm(join(folder, 'config.yaml'));
@@ -57,11 +57,11 @@ test.each([
   ['thesis.docx', 'mine'],
   ['demo.json', '{"format": "of another program"}'],
   ['demo.json', 'no JSON'],
-])('somebody’s folder is refused as it is: %s', async (name, text) => {
+])('somebody else’s folder is refused and left unchanged: %s', async (name, text) => {
   await write(name, text);
   await expect(claim('.')).rejects.toMatchObject({
     code: 'invalid',
-    message: `${folder} holds ${name}, and is no folder of fourfold-demo`,
+    message: `${folder} holds ${name}, and is not a folder of fourfold-demo`,
   });
   expect(await readdir(folder)).toEqual([name]);
 });

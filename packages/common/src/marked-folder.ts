@@ -5,20 +5,20 @@ import { FourfoldError } from './errors.js';
 import { createFolderStore, storageError } from './folder-store.js';
 
 /*
- * A folder of this machine that a command fills, and uses again when it is repeated. A file in it says so; its name and `format` say
- * which command's it is.
+ * A folder on this machine that a command fills, and uses again when it is repeated. A file in it marks it; the file's name and `format`
+ * identify the command.
  */
 
 export interface FolderMark {
   file: string;
   format: string;
-  /** Whether a folder without the file was made by a version that did not write it. */
+  /** Whether a folder without the file was made by an older version, which did not write it. */
   isOlder: (folder: string) => Promise<boolean>;
 }
 
 /**
- * Take a folder for a command, before any work: mark it where it is not there yet, or empty but for hidden files. Resolves with
- * whether it was the command's already. Throws `invalid` where it holds anything and is not.
+ * Claim a folder for a command, before any work: create it, and mark it if it is empty except for hidden files. Resolves with whether it
+ * already belonged to the command. Throws `invalid` if it holds anything and does not.
  */
 export async function claimFolder(folder: string, mark: FolderMark): Promise<boolean> {
   try {
@@ -27,12 +27,12 @@ export async function claimFolder(folder: string, mark: FolderMark): Promise<boo
     if (names.includes(mark.file) && (await isMarked(folder, mark))) return true;
     const isOlder = names.length > 0 && !names.includes(mark.file) && (await mark.isOlder(folder));
     if (names.length > 0 && !isOlder) {
-      throw new FourfoldError('invalid', `${folder} holds ${names.sort()[0]}, and is no folder of ${mark.format}`, {
+      throw new FourfoldError('invalid', `${folder} holds ${names.sort()[0]}, and is not a folder of ${mark.format}`, {
         hint: 'name a new or an empty folder, or move what is in it',
       });
     }
     const text = `${JSON.stringify({ format: mark.format, version: 1 })}\n`;
-    // Whole or not there: half a mark would be somebody's file, and lock the folder.
+    // All or nothing: half a mark would look like somebody's file, and lock the folder.
     await createFolderStore(folder).put(mark.file, text, { ifAbsent: true });
     return isOlder;
   } catch (error) {

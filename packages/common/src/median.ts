@@ -1,4 +1,4 @@
-/** The median; of an even count the mean of the two in the middle, of none NaN. */
+/** The median: for an even count the mean of the two middle values, for no values NaN. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

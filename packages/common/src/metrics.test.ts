@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { startHttpServer } from './http-server.js';
 import { createMetrics, stateReadings, type Metrics, type Readings } from './metrics.js';
 
-/** What a scrape says of our metrics. */
+/** A scrape of our metrics. */
 async function scrape({ route }: Metrics): Promise<{ lines: string[]; type: string | null; status: number }> {
   const options = {
     listen: '127.0.0.1:0',
@@ -17,7 +17,7 @@ async function scrape({ route }: Metrics): Promise<{ lines: string[]; type: stri
   return { lines, type: response.headers.get('content-type'), status: response.status };
 }
 
-test('counters and gauges are read at each scrape; what is not known has no value', async () => {
+test('counters and gauges are read at each scrape; an unknown value is left out', async () => {
   const metrics = createMetrics('tiger');
   let count = 1;
   let gauge: Readings = undefined;
@@ -66,14 +66,14 @@ test('a histogram of seconds has all its labels from the start', async () => {
   expect(lines).toContain('fourfold_wait_seconds_sum{run="tiger",network="g",part="x"} 400.2');
 });
 
-test('the state that is the case is 1, the others are 0', () => {
+test('the current state is 1, the others are 0', () => {
   expect(stateReadings('state', ['a', 'b'], 'b')).toEqual([
     [{ state: 'a' }, 0],
     [{ state: 'b' }, 1],
   ]);
 });
 
-test('what cannot be read is a failed scrape, not a wrong one', async () => {
+test('a metric that cannot be read fails the scrape', async () => {
   const metrics = createMetrics('tiger');
   metrics.gauge('fourfold_level', 'Level.', [], () => {
     throw new Error('no');

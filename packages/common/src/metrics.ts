@@ -1,21 +1,21 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { HttpRoute } from './http-server.js';
 
-/** Values by their labels; a number alone for a metric without labels, undefined where nothing is known yet. */
+/** Values by their labels; a single number for a metric without labels, undefined if no value is known yet. */
 export type Readings = number | undefined | readonly (readonly [labels: Record<string, string>, value: number])[];
 
-/** Every value that each label may have. */
+/** All values of each label. */
 export type LabelValues = Readonly<Record<string, readonly string[]>>;
 
-/** Take a duration down. */
+/** Record a duration. */
 export type ObserveSeconds<Labels extends LabelValues> = (
   labels: { [Name in keyof Labels]: Labels[Name][number] },
   seconds: number,
 ) => void;
 
 /**
- * The metrics of a process, as Prometheus scrapes them. Counters and gauges are read at a scrape, from what the process
- * knows anyway; histograms alone are told.
+ * The metrics of a process, as Prometheus scrapes them. Counters and gauges are read from the process's state at each scrape; only
+ * histograms are updated as it runs.
  */
 export interface Metrics {
   counter: (name: string, help: string, labels: readonly string[], read: () => Readings) => void;
@@ -25,10 +25,10 @@ export interface Metrics {
   readonly route: HttpRoute;
 }
 
-/** From Adam on a small network to a step of minutes. */
+/** From Adam on a small network to a step that takes minutes. */
 const bucketsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** The metrics of a process that works for a run, which is a label of all of them; prom-client's own are among them. */
+/** Create the metrics of a process, all labelled with its run; they include prom-client's default metrics. */
 export function createMetrics(run: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -56,7 +56,7 @@ export function createMetrics(run: string): Metrics {
         async collect() {
           const pairs = pairsOf(await read());
           gauge.reset();
-          // A gauge that is reset would say 0.
+          // A gauge that was only reset would report 0.
           if (labelNames.length === 0) gauge.remove();
           for (const [labels, value] of pairs) gauge.set(labels, value);
         },
@@ -76,7 +76,7 @@ export function createMetrics(run: string): Metrics {
   };
 }
 
-/** Readings of a label that says which one of several states is the case: 1 for that one, 0 for the others. */
+/** Readings of a metric for the current one of several states: 1 for that state, 0 for the others. */
 export const stateReadings = (label: string, states: readonly string[], current: string): Readings =>
   states.map((state) => [{ [label]: state }, state === current ? 1 : 0]);
 

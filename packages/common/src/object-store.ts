@@ -12,42 +12,42 @@ export interface ObjectInfo {
 }
 
 export interface PutOptions {
-  /** Only where there is no such object yet. */
+  /** Only if no such object exists yet. */
   ifAbsent?: boolean;
-  /** Not tried for longer than this where the store is away, if its own patience is not shorter. For small objects. */
+  /** Limits how long the put is retried while the store is unavailable, below the store's own patience. For small objects. */
   patienceMs?: number;
 }
 
 /**
- * Where shards, checkpoints and the run's records live. Keys are slash-separated paths below the store's URL. A put is
- * atomic: readers see the whole object or none.
+ * Holds shards, checkpoints and a run's records. Keys are slash-separated paths below the store's URL. A put is atomic: readers see the
+ * whole object or none.
  */
 export interface ObjectStore {
   readonly url: string;
   /** The object's bytes. Throws `not-found`. */
   get(key: string): Promise<Buffer>;
   /**
-   * The object's bytes from `begin` (0 unless told, less than its size) on, piece by piece as they come. Throws `not-found`,
-   * `conflict` when the object is replaced meanwhile.
+   * The object's bytes from `begin` on (0 by default, less than its size), in pieces as they arrive. Throws `not-found`, or `conflict` if
+   * the object is replaced meanwhile.
    */
   read(key: string, begin?: number): AsyncIterable<Uint8Array>;
-  /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` where the key exists. */
+  /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` if the key exists. */
   put(key: string, body: Uint8Array | string, options?: PutOptions): Promise<void>;
-  /** The file that holds an object, where the store is a folder of this machine. Throws `invalid` for a key that leads out. */
+  /** The file of an object, if the store is a folder on this machine. Throws `invalid` for a key that leads out of it. */
   filePath?(key: string): string;
   /** All objects whose key starts with `prefix`, in ascending order of key. */
   list(prefix: string): Promise<ObjectInfo[]>;
-  /** Remove an object; removing one that does not exist is no error. */
+  /** Remove an object; removing one that does not exist is not an error. */
   remove(key: string): Promise<void>;
-  /** Remove what killed puts have left in folder `key`, and the folder itself where nothing else is in it. Nobody may write there meanwhile. */
+  /** Remove leftovers of killed puts from folder `key`, and the folder itself if it is then empty. No process may write there meanwhile. */
   tidyFolder(key: string): Promise<void>;
-  /** A store of what lies below `prefix`. */
+  /** The store of the objects below `prefix`. */
   at(prefix: string): ObjectStore;
 }
 
 /**
- * Open a store by URL: `s3://bucket/path` for an S3 service, which the environment names (docs/architecture.md); `file:` URLs and
- * plain paths are folders, a relative one is taken from the working directory, `~` is the user's home. Throws `invalid` for other schemes.
+ * Open a store by URL: `s3://bucket/path` for an S3 service, which the environment names (docs/architecture.md). `file:` URLs and plain
+ * paths are folders, relative to the working directory; `~` is the user's home. Throws `invalid` for other schemes.
  */
 export function openStore(url: string): ObjectStore {
   const place = parseS3Url(url);
@@ -61,7 +61,7 @@ function folderOf(url: string): string {
   if (/^[a-z0-9+.-]+:\/\//i.test(url)) {
     throw new FourfoldError(
       'invalid',
-      `object store ${url}: only folders (file: URLs and paths) and s3: are supported`,
+      `object store ${url}: only folders (file: URLs and paths) and s3: URLs are supported`,
       {
         hint: 'name a folder or s3://bucket/path',
       },
@@ -73,7 +73,7 @@ function folderOf(url: string): string {
 /** A folder as an absolute `file:` URL. */
 export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).href;
 
-/** Absolute form of a store's URL, so that processes with other working directories mean the same place. */
+/** Absolute form of a store's URL, which means the same place in any working directory. */
 export function absoluteStoreUrl(url: string): string {
   const place = parseS3Url(url);
   return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : folderUrl(folderOf(url));
@@ -90,7 +90,7 @@ export function sha256(body: Uint8Array | string): string {
   return createHash('sha256').update(body).digest('hex');
 }
 
-/** An object parsed as JSON. Throws `corrupt` where it is none. */
+/** Read an object as JSON. Throws `corrupt` if it is not JSON. */
 export async function getJson(store: ObjectStore, key: string): Promise<unknown> {
   const body = await store.get(key);
   try {
@@ -100,7 +100,7 @@ export async function getJson(store: ObjectStore, key: string): Promise<unknown>
   }
 }
 
-/** An object whose SHA-256 is known. Throws `corrupt` where it differs. */
+/** Read an object and check its SHA-256. Throws `corrupt` if it differs. */
 export async function getVerified(store: ObjectStore, key: string, expectedSha256: string): Promise<Buffer> {
   const body = await store.get(key);
   const actual = sha256(body);
@@ -108,7 +108,7 @@ export async function getVerified(store: ObjectStore, key: string, expectedSha25
   return body;
 }
 
-/** That the object `name` has another SHA-256 than its manifest says. */
+/** The error for an object `name` whose SHA-256 differs from its manifest's. */
 export function damagedError(name: string, actualSha256: string, expectedSha256: string): FourfoldError {
   const hashes = `its SHA-256 is ${actualSha256.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`;
   return new FourfoldError('corrupt', `${name} is damaged: ${hashes}`, {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { InputPlace } from './input-places.js';
 import { checkOutputFile, writeOutputFile } from './output-file.js';
 
-/** How the file system fails: it has no links, or does not rename. */
+/** How the file system fails: it has no links, or cannot rename. */
 const failing = vi.hoisted(() => ({ link: '', rename: false }));
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
@@ -33,12 +33,12 @@ const check = (name: string, force = false, inputs: InputPlace[] = [place('photo
   checkOutputFile(place(name), { inputs, force });
 const refusal = (message: string) => ({ code: 'invalid', message });
 
-test('a file that is not there may be written; one that is there, with force', async () => {
+test('a new file may be written; an existing one needs force', async () => {
   await check('new.png');
   await check('no/folder/yet.png');
   await expect(check('old.png')).rejects.toMatchObject({
     ...refusal(`${place('old.png')} exists already`),
-    options: { hint: 'name another file, or give --force to write over it' },
+    options: { hint: 'name another file, or give --force to overwrite it' },
   });
   await check('old.png', true);
 });
@@ -48,7 +48,7 @@ test.each([
   ['a link to it', 'link.jpg'],
   ['another name of the same file', 'hard.jpg'],
   ['a path through a linked folder', 'linked/p1.jpg'],
-])('what is read is not written over, whatever force says: %s', async (_, name) => {
+])('an input is never overwritten, not even with force: %s', async (_, name) => {
   await symlink(place('photos/deep/p1.jpg'), place('link.jpg'));
   await link(place('photos/deep/p1.jpg'), place('hard.jpg'));
   await symlink(place('photos/deep'), place('linked'));
@@ -63,10 +63,10 @@ test.each([
 
 test.each([
   ['in it', 'photos/new.png'],
-  ['in a folder of it that is not there yet', 'photos/deep/figures/new.png'],
+  ['in a folder of it that does not exist yet', 'photos/deep/figures/new.png'],
   ['by a link to a folder of it', 'linked/new.png'],
-  ['in a folder that is linked into it', 'far/figures/new.png'],
-])('a file that is not there yet would be read by the next run: %s', async (_, name) => {
+  ['in a folder linked into it', 'far/figures/new.png'],
+])('a new file that the next run would read is refused: %s', async (_, name) => {
   await symlink(place('photos/deep'), place('linked'));
   await mkdir(place('far'));
   await symlink(place('far'), place('photos/deep/far'));
@@ -78,7 +78,7 @@ test.each([
   }
 });
 
-test('beside the files that are read of a folder another may lie, under none of their names', async () => {
+test('an output may lie beside the files that are read of a folder, under another name', async () => {
   const input = { place: place('photos'), reads: (key: string) => key.endsWith('.jpg') };
   await writeFile(place('photos/old.png'), 'a figure');
   await check('photos/new.png', false, [input]);
@@ -104,7 +104,7 @@ describe.each([
     failing.link = linkError;
   });
 
-  test('a file appears when it is whole', async () => {
+  test('a file appears only when it is complete', async () => {
     await writeOutputFile(place('new.png'), { force: false }, async (partial) => {
       await writeFile(partial, 'half');
       expect(await readdir(folder)).not.toContain('new.png');
@@ -114,7 +114,7 @@ describe.each([
     expect((await readdir(folder)).sort()).toEqual(['new.png', 'old.png', 'photos']);
   });
 
-  test('what fails leaves all as it was', async () => {
+  test('a failure changes nothing', async () => {
     for (const [name, force] of [
       ['new.png', false],
       ['old.png', true],
@@ -132,19 +132,19 @@ describe.each([
     expect(await read('old.png')).toBe('a figure');
   });
 
-  test('a file that has come meanwhile stays, without force', async () => {
+  test('a file that has appeared meanwhile stays, without force', async () => {
     await symlink(place('nowhere'), place('dangling.png'));
     for (const name of ['old.png', 'dangling.png']) {
       await expect(write(name, false)).rejects.toMatchObject({
         ...refusal(`${place(name)} exists already`),
-        options: { hint: 'name another file, or give --force to write over it' },
+        options: { hint: 'name another file, or give --force to overwrite it' },
       });
     }
     expect(await read('old.png')).toBe('a figure');
     expect((await readdir(folder)).sort()).toEqual(['dangling.png', 'old.png', 'photos']);
   });
 
-  test('with force it is written over, and a link to it stays one', async () => {
+  test('with force it is overwritten, and a link to it stays a link', async () => {
     await symlink(place('old.png'), place('link.png'));
     await write('link.png', true);
     expect(await read('old.png')).toBe('new');
@@ -152,10 +152,10 @@ describe.each([
   });
 });
 
-test('a folder, a device and a link that leads nowhere are not written over', async () => {
+test('a folder, a device and a dangling link are not overwritten', async () => {
   await expect(check('photos', true)).rejects.toMatchObject(refusal(`${place('photos')} is a folder`));
   await symlink(place('nowhere'), place('dangling.png'));
   for (const path of ['/dev/null', place('dangling.png')]) {
-    await expect(checkOutputFile(path, { inputs: [], force: true })).rejects.toThrow('is no plain file');
+    await expect(checkOutputFile(path, { inputs: [], force: true })).rejects.toThrow('is not a regular file');
   }
 });

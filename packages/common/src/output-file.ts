@@ -6,23 +6,22 @@ import { flushFolders, storageError } from './folder-store.js';
 import { identify, keyIn, nameOf, nearestExisting, type InputPlace } from './input-places.js';
 
 export interface OutputFileRules {
-  /** What is read, as the user has named it. */
+  /** What is read, as named by the user. */
   inputs: readonly InputPlace[];
-  /** The user has said that a file that is there may be written over. */
+  /** The user allows overwriting an existing file. */
   force: boolean;
 }
 
 /**
- * Check a single file that is going to be written, before any work is done. Throws `invalid` where it is no plain file, where it is
- * or would be one that is read (by whatever link), where it is there already and nobody has said that it may go, and where its
- * folder cannot be written to.
+ * Check a single output file before any work. Throws `invalid` if it is not a regular file, if it is or would be part of what is read (by
+ * any link), if it exists and may not be overwritten, or if its folder cannot be written to.
  */
 export async function checkOutputFile(file: string, { inputs, force }: OutputFileRules): Promise<void> {
   const existing = await identify(file);
   if (existing?.isDirectory()) throw refusal(file, 'is a folder');
-  // A link that leads nowhere is the user's, too.
+  // A dangling link belongs to the user, too.
   if (!existing?.isFile() && (await lstat(file).catch(() => undefined))) {
-    throw refusal(file, 'is there already and is no plain file');
+    throw refusal(file, 'exists already and is not a regular file');
   }
   await checkNotRead(file, inputs);
   if (existing && !force) throw existsAlready(file);
@@ -36,7 +35,7 @@ export async function checkOutputFile(file: string, { inputs, force }: OutputFil
   if (!mayWrite) throw new FourfoldError('invalid', `${file}: folder ${folder} cannot be written to`);
 }
 
-/** Throw `invalid` where a file or folder that is going to be written is part of what is read, or would be. */
+/** Throw `invalid` if an output file or folder is part of what is read, or would be. */
 export async function checkNotRead(path: string, inputs: readonly InputPlace[]): Promise<void> {
   const isThere = (await identify(path)) !== undefined;
   for (const input of inputs) {
@@ -48,8 +47,8 @@ export async function checkNotRead(path: string, inputs: readonly InputPlace[]):
 }
 
 /**
- * Write a single file, whole or not at all: `write` makes it under a name of its own beside its place, it is flushed to disk and moved
- * there. Throws `invalid` where a file has come there that nobody has said may go, `no-space`, `unavailable`.
+ * Write a single file, whole or not at all: `write` creates it under a temporary name in the same folder, then it is flushed to disk and
+ * renamed. Throws `invalid` if a file has appeared there that may not be overwritten, `no-space`, `unavailable`.
  */
 export async function writeOutputFile(
   file: string,
@@ -65,13 +64,13 @@ export async function writeOutputFile(
   }
 }
 
-/** As `writeOutputFile`, with the file system's own errors: EEXIST where there is a file already. */
+/** Like `writeOutputFile`, but with the file system's own errors: EEXIST if the file exists already. */
 export async function writeWhole(
   file: string,
   { force }: Pick<OutputFileRules, 'force'>,
   write: (partial: string) => Promise<unknown>,
 ): Promise<void> {
-  // A link goes on leading where it leads; what is there is what the user has said may go.
+  // A link stays a link: its target is what the user allowed to overwrite.
   const target = force ? await realpath(file).catch(() => file) : file;
   const partial = join(dirname(target), `.partial-${randomUUID()}`);
   try {
@@ -85,7 +84,7 @@ export async function writeWhole(
   }
 }
 
-/** Move a file to a name that nothing has. */
+/** Move a file to a name that is not taken. */
 async function moveToNew(partial: string, target: string): Promise<void> {
   try {
     await link(partial, target);
@@ -93,7 +92,7 @@ async function moveToNew(partial: string, target: string): Promise<void> {
     // File systems without links: FAT, some network folders.
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(systemErrorCode(error) ?? '')) throw error;
     await (await open(target, 'wx')).close();
-    // The empty file is ours: it was not there before.
+    // The empty file is ours: 'wx' has created it.
     await rename(partial, target).catch(async (cause: unknown) => {
       await rm(target, { force: true });
       throw cause;
@@ -115,6 +114,6 @@ const refusal = (file: string, reason: string) =>
 
 const existsAlready = (file: string, cause?: unknown) =>
   new FourfoldError('invalid', `${file} exists already`, {
-    hint: 'name another file, or give --force to write over it',
+    hint: 'name another file, or give --force to overwrite it',
     cause,
   });

@@ -5,11 +5,11 @@ import { keyIn, liesIn, nameOf, type InputPlace } from './input-places.js';
 import { getJson, type ObjectStore } from './object-store.js';
 
 /*
- * A folder, or a place in a bucket, that a command fills. `unfinished.json` in it names each object before it is put, until all are
- * there. So what an interrupted command has left is known to be ours, and nothing else is written over or removed.
+ * A folder, or a place in a bucket, that a command fills. Until it is complete, `unfinished.json` in it names each object before it is put.
+ * So the objects of an interrupted command are known to be ours, and nothing else is overwritten or removed.
  */
 
-/** The mark of a folder that is being filled. */
+/** Marks a folder that is being filled. */
 export const unfinishedKey = 'unfinished.json';
 const unfinishedSchema = z.strictObject({
   format: z.literal('fourfold-unfinished'),
@@ -18,24 +18,24 @@ const unfinishedSchema = z.strictObject({
 });
 
 export interface OutputFolder {
-  /** Note that these objects are going to be put, by whatever way. */
+  /** Note that these objects will be put, by any means. */
   claim(keys: readonly string[]): Promise<void>;
-  /** Put an object, noted before. */
+  /** Note an object, then put it. */
   put(key: string, body: Uint8Array | string): Promise<void>;
-  /** All is there: remove what an interrupted command has left besides, put the object that says so, remove the mark. */
+  /** Complete the folder: remove other leftovers of an interrupted command, put the final object `key`, remove the mark. */
   finish(key: string, body: Uint8Array | string): Promise<void>;
 }
 
 export interface OutputFolderRules {
-  /** What is read, as the user has named it. */
+  /** What is read, as named by the user. */
   inputs: readonly InputPlace[];
-  /** Whether an object that no mark names may stay, because it is what will be put there anyway. */
+  /** Whether an object that no mark names may stay, because the same will be put there. */
   mayStay?: (key: string) => Promise<boolean>;
 }
 
 /**
- * Take a place for a command's output, before any work is done; nothing is written yet. Throws `invalid` where it lies in an
- * input, or an input in it, and where it holds something that is not known to be ours. Hidden files do not count.
+ * Check a place for a command's output before any work; nothing is written yet. Throws `invalid` if it lies in an input or an input lies
+ * in it, or if it holds an object that is not known to be ours. Hidden files do not count.
  */
 export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRules): Promise<OutputFolder> {
   for (const input of rules.inputs) await checkApart(store.url, input);
@@ -44,12 +44,12 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
   const ours = new Set(noted && [...noted, unfinishedKey]);
   for (const { key } of await store.list('')) {
     if (ours.has(key) || isFolderMarker(key) || isHidden(key) || (await rules.mayStay?.(key))) continue;
-    throw new FourfoldError('invalid', `${store.url} holds ${key}, which fourfold has not made`, {
+    throw new FourfoldError('invalid', `${store.url} holds ${key}, which fourfold did not create`, {
       hint: 'name a new or an empty folder',
     });
   }
   const claimed = new Set<string>();
-  // What stays because it may not be removed does no harm: nothing names it, and what is whole says so.
+  // A leftover that cannot be removed is harmless: nothing refers to it, and the final object shows that the folder is complete.
   const tidy = (key: string) => store.remove(key).catch(() => undefined);
   const claim = async (keys: readonly string[]): Promise<void> => {
     if (keys.every((key) => claimed.has(key))) return;
@@ -71,7 +71,7 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
   };
 }
 
-/** What an interrupted command has noted in a place; undefined where none has. */
+/** The objects noted by an interrupted command in a place; undefined if there was none. */
 export async function readUnfinished(store: ObjectStore): Promise<string[] | undefined> {
   if (!(await store.list(unfinishedKey)).some(({ key }) => key === unfinishedKey)) return undefined;
   try {
@@ -82,18 +82,18 @@ export async function readUnfinished(store: ObjectStore): Promise<string[] | und
   }
 }
 
-/** What consoles put into a bucket for an empty folder: its name, which is the place's own or ends in a slash. */
+/** Whether a key is a console's marker for an empty folder in a bucket: the place's own name, or one that ends in a slash. */
 const isFolderMarker = (key: string): boolean => key === '' || key.endsWith('/');
 
 const isHidden = (key: string): boolean => /(^|\/)\./.test(key);
 
-/** Throw `invalid` where an output's place and an input are one, or one lies in the other. */
+/** Throw `invalid` if an output's place and an input are the same, or one lies in the other. */
 export async function checkApart(output: string, input: InputPlace): Promise<void> {
   const name = nameOf(input);
   const [key, isAround] = await Promise.all([keyIn(output, input), liesIn(name, output)]);
   if (key === undefined && !isAround) return;
-  const reason = key === '' ? `is ${name} itself` : key ? `lies in ${name}` : `has ${name} in it`;
+  const reason = key === '' ? `is ${name} itself` : key ? `lies in ${name}` : `contains ${name}`;
   throw new FourfoldError('invalid', `${output} ${reason}, which is read`, {
-    hint: 'name an output outside of what is read',
+    hint: 'name an output outside the input',
   });
 }

@@ -3,7 +3,7 @@ import { startHttpServer, type HttpRoute } from './http-server.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
 
-/** What a part of a run shows. */
+/** What a part of a run serves over HTTP. */
 export interface PartContent {
   metrics: Metrics;
   whyNotReady: () => string | undefined;
@@ -11,20 +11,20 @@ export interface PartContent {
 }
 
 export interface PartServer {
-  /** Show this from now on; it is logged where the server listens. */
+  /** Serve this from now on, and log the server's address. */
   show(content: PartContent): void;
   close(): Promise<void>;
 }
 
 /**
- * What each part of a run shows over HTTP: `/healthz`, `/readyz`, `/metrics` and its routes. It takes its port at once, and is not
- * ready before it has something to show. There is no server where `http` (host:port) is missing. Throws as `startHttpServer`.
+ * The HTTP server of a part of a run: `/healthz`, `/readyz`, `/metrics` and its routes. It opens its port at once, and is not ready before
+ * it has content. Without `http` (host:port) there is no server. Throws like `startHttpServer`.
  */
 export async function openPartServer(http: string | undefined, log: Logger): Promise<PartServer> {
   if (!http) return { show: () => undefined, close: async () => undefined };
   const server = await startHttpServer({
     listen: http,
-    whyNotReady: () => 'it starts',
+    whyNotReady: () => 'starting',
     routes: {},
     onError: (path, error) =>
       log.warn({ event: 'http-failed', path, reason: describeError(error) }, 'an HTTP request was not answered'),

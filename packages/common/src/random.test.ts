@@ -9,8 +9,8 @@ test('a stream is pinned: runs of older releases can be continued', () => {
   expect([...permutation(10, randomStream(0))]).toEqual([5, 9, 3, 0, 1, 7, 4, 6, 2, 8]);
 });
 
-test('xoshiro128** as its authors wrote it, from the state that the keys’ SHA-256 gives', () => {
-  // The reference algorithm in BigInt arithmetic, so that no 32-bit wrap-around of JavaScript's is in play.
+test('xoshiro128** as published, seeded with the SHA-256 of the keys', () => {
+  // The reference algorithm in BigInt arithmetic, which does not depend on JavaScript's 32-bit wrap-around.
   const keys = ['a', 1];
   const mask = 0xffff_ffffn;
   const rotl = (x: bigint, k: bigint) => ((x << k) | (x >> (32n - k))) & mask;
@@ -35,7 +35,7 @@ function seedOf(keys: unknown[]): bigint[] {
   return [0, 4, 8, 12].map((offset) => BigInt(digest.readUInt32LE(offset)));
 }
 
-test('other keys give another stream, the same keys the same', () => {
+test('the same keys give the same stream, other keys another', () => {
   const first = (...keys: (string | number)[]) => randomStream(...keys).uint32();
   const all = [first(1, 2), first(2, 1), first('1', 2), first('12'), first(12), first(1, 2, 0)];
   expect(new Set(all).size).toBe(all.length);
@@ -51,7 +51,7 @@ test('below is uniform and stays below', () => {
   for (let i = 0; i < 100; i++) expect(stream.below(2 ** 32)).toBeLessThan(2 ** 32);
 });
 
-test('a permutation holds each number once, and each place is reached', () => {
+test('a permutation holds each number once, and every position is reached', () => {
   for (const count of [0, 1, 2, 1000]) {
     const sorted = [...permutation(count, randomStream('count', count))].sort((a, b) => a - b);
     expect(sorted).toEqual(Array.from({ length: count }, (_, i) => i));

@@ -11,7 +11,7 @@ export interface RandomStream {
 }
 
 /**
- * A random stream that is a pure function of its keys: their SHA-256 seeds xoshiro128** (Blackman and Vigna 2018,
+ * A random stream, a pure function of its keys: their SHA-256 seeds xoshiro128** (Blackman and Vigna 2018,
  * "Scrambled Linear Pseudorandom Number Generators"). Integer arithmetic only, so every host gives the same bits.
  */
 export function randomStream(...keys: (string | number)[]): RandomStream {

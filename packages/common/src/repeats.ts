@@ -1,9 +1,9 @@
-/** Names that are counted at once; the one that was heard of longest ago is forgotten first. */
+/** Names counted at a time; the one seen longest ago is forgotten first. */
 const maxNames = 1000;
 
 /**
- * Whether something that happens again and again is worth a line in the log: the first time, then each time that it has happened twice
- * as often. Returns how often it has; undefined where nothing is to be said.
+ * Decides when a repeated event deserves a log line: the first time, then whenever its count has doubled. Returns the count, or undefined
+ * if nothing should be logged.
  */
 export function createRepeats(): (name: string) => number | undefined {
   const counts = new Map<string, number>();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { withResources } from './resources.js';
 
-test('what was opened is closed, the last first, once the result is there', async () => {
+test('resources are closed after the result, the last opened first', async () => {
   const events: string[] = [];
   const result = await withResources(async (own) => {
     own('door', (name) => events.push(name));
@@ -16,7 +16,7 @@ test('what was opened is closed, the last first, once the result is there', asyn
   expect(events).toEqual(['lived', 'window', 'door']);
 });
 
-test('a life that fails closes all it had opened, and its own failure is told', async () => {
+test('a failure closes all resources, and is the one reported', async () => {
   const events: string[] = [];
   const life = withResources(async (own) => {
     own('door', (name) => events.push(name));
@@ -29,7 +29,7 @@ test('a life that fails closes all it had opened, and its own failure is told', 
   expect(events).toEqual(['door']);
 });
 
-test('what cannot be closed is told where nothing else failed, and the others are closed', async () => {
+test('a failure to close is reported if nothing else failed, and the others are closed', async () => {
   const events: string[] = [];
   const life = withResources(async (own) => {
     own('door', (name) => events.push(name));

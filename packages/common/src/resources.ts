@@ -1,9 +1,9 @@
-/** Takes charge of a resource: it is closed when the life that opened it ends. Returns the resource. */
+/** Registers a resource to be closed when `live` ends. Returns the resource. */
 export type Own = <T>(resource: T, close: (resource: T) => unknown) => T;
 
 /**
- * Run `live`, then close what it owns, the last opened first, however it ends. One that cannot be closed does not keep the
- * others open. Rejects with what `live` rejected with, else with the first failure to close.
+ * Run `live`, then close its resources, the last opened first, however it ends. If one cannot be closed, the others are closed all the same.
+ * Rejects with the error of `live`, else with the first failure to close.
  */
 export async function withResources<T>(live: (own: Own) => Promise<T>): Promise<T> {
   const closers: (() => unknown)[] = [];

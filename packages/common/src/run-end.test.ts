@@ -21,7 +21,7 @@ const schedule = (...iterations: number[]) => ({
   })),
 });
 
-test('a run is over once its newest term has come to the end of as long a schedule', async () => {
+test('a run is over once its newest term has reached the end of a schedule of that length', async () => {
   const run = openStore(folder);
   const config = schedule(3, 5);
   expect(totalIterations(config)).toBe(8);
@@ -31,7 +31,7 @@ test('a run is over once its newest term has come to the end of as long a schedu
   await markRunEnd(run, term, config, () => Promise.resolve());
   expect(await isRunOver(run, config)).toBe(true);
   expect(await isRunOver(run, schedule(3, 2))).toBe(true);
-  // Somebody goes on with it.
+  // Another coordinator resumes it.
   expect(await isRunOver(run, schedule(3, 6))).toBe(false);
   await claimTerm(run, '127.0.0.1:2');
   expect(await isRunOver(run, config)).toBe(false);

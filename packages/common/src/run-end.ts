@@ -6,17 +6,17 @@ import { newestTermNumber } from './term.js';
 import { putInTerm } from './term-put.js';
 
 /*
- * `finished.json` says that a run is over, for parts that came too late to hear it from the coordinator, or that never talk to it.
+ * `finished.json` says that a run is over, for parts that start too late to hear it from the coordinator, or never talk to it.
  */
 
 const runEndSchema = z.object({ term: z.int().min(1), iterations: z.int().min(1) });
 const runEndKey = 'finished.json';
 
-/** Iterations of all phases. */
+/** Total iterations of all phases. */
 export const totalIterations = ({ phases }: { phases: readonly PhaseConfig[] }): number =>
   phases.reduce((sum, { iterations }) => sum + iterations, 0);
 
-/** Write that a term has come to the schedule's end. `mayPublish` throws when a newer one has begun. */
+/** Record that a term has reached the end of the schedule. `mayPublish` throws if a newer term has begun. */
 export const markRunEnd = (
   run: ObjectStore,
   term: number,
@@ -26,8 +26,8 @@ export const markRunEnd = (
   putInTerm(run, runEndKey, JSON.stringify({ term, iterations: totalIterations(config) }), mayPublish);
 
 /**
- * Whether a run is over: its newest term has come to the end of a schedule that is as long as this config's. A newer term, or a
- * longer schedule, goes on.
+ * Whether a run is over: its newest term has reached the end of a schedule at least as long as this config's. With a newer term or a
+ * longer schedule it is not.
  */
 export async function isRunOver(run: ObjectStore, config: Pick<RunConfig, 'phases'>): Promise<boolean> {
   const end = await readRunEnd(run);

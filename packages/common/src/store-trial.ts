@@ -4,9 +4,8 @@ import type { Logger } from './log.js';
 import type { ObjectStore } from './object-store.js';
 
 /**
- * Try with a scratch object whether a run's store takes, gives back, lists and removes objects, before hours of work are to go there.
- * Throws what the store does, saying what was tried, and `corrupt` where other bytes come back. That nothing can be removed is only
- * logged: a run can do without.
+ * Check with a scratch object that a run's store can write, read, list and remove objects, before hours of work depend on it. Throws the
+ * store's error and names the operation; `corrupt` if other bytes are read. A failure to remove is only logged: a run does not depend on it.
  */
 export async function tryStore(run: ObjectStore, log: Pick<Logger, 'warn'>): Promise<void> {
   const key = `terms/scratch-${randomUUID()}`;
@@ -15,21 +14,18 @@ export async function tryStore(run: ObjectStore, log: Pick<Logger, 'warn'>): Pro
   try {
     const back = await trying('read', () => run.get(key));
     if (!back.equals(body)) {
-      throw new FourfoldError('corrupt', `${run.url}/${key}: what is read is not what was written`);
+      throw new FourfoldError('corrupt', `${run.url}/${key}: the bytes read differ from the bytes written`);
     }
     const listed = await trying('listed', () => run.list(key));
     if (!listed.some((object) => object.key === key)) {
-      throw new FourfoldError('invalid', `${run.url}/${key}: what was written is not listed`, {
+      throw new FourfoldError('invalid', `${run.url}/${key}: the object was written but is not listed`, {
         hint: 'use an object store with consistent listings',
       });
     }
   } finally {
     await run.remove(key).catch((error: unknown) => {
       const reason = describeError(error);
-      log.warn(
-        { event: 'store-no-delete', reason },
-        'nothing can be removed from the store: old checkpoints will stay',
-      );
+      log.warn({ event: 'store-no-delete', reason }, 'the store does not remove objects: old checkpoints will stay');
     });
   }
 

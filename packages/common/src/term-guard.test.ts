@@ -28,7 +28,7 @@ test('a guard passes its own term and stops at a newer one', async () => {
   });
 });
 
-test('a guard is fresh while its process is awake, and after a sleep when a look has passed that began after it', async () => {
+test('a guard is fresh while its process is awake, and after a sleep once a look that began later has passed', async () => {
   vi.useFakeTimers({ toFake: ['performance', 'Date'] });
   const term = await claimTerm(run, 'a:1');
   const guard = createTermGuard(run, term, 1000);
@@ -53,7 +53,7 @@ test('a guard is fresh while its process is awake, and after a sleep when a look
   expect(guard.isFresh()).toBe(false);
 });
 
-test('whoever asks a guard while the store is slow gets a look that began after the question, shared with others', async () => {
+test('calls while the store is slow share a look that begins after them', async () => {
   const term = await claimTerm(run, 'a:1');
   let looks = 0;
   let answer = () => undefined as void;
@@ -79,7 +79,7 @@ test('whoever asks a guard while the store is slow gets a look that began after 
   expect(looks).toBe(2);
 });
 
-test('a guard stops where its own term is another’s, too: the store let both claim it', async () => {
+test('a guard stops if the store let another coordinator claim the same term', async () => {
   const careless: ObjectStore = { ...run, put: (key, body) => run.put(key, body) };
   const atOnce = { ...careless, list: () => Promise.resolve([]) };
   const [first, second] = [await claimTerm(atOnce, 'a:1'), await claimTerm(atOnce, 'b:1')];
@@ -87,11 +87,11 @@ test('a guard stops where its own term is another’s, too: the store let both c
   await createTermGuard(run, second, 60_000).check();
   await expect(createTermGuard(run, first, 60_000).check()).rejects.toMatchObject({
     code: 'conflict',
-    message: `term 1 of ${run.url} is also another coordinator’s`,
+    message: `term 1 of ${run.url} is also held by another coordinator`,
   });
 });
 
-test('a guard stops where its term’s record is gone: whoever comes next would claim the same term', async () => {
+test('a guard stops if its term’s record is gone: the next coordinator would claim the same term', async () => {
   const term = await claimTerm(run, 'a:1');
   await run.remove('terms/00000001.json');
   await expect(createTermGuard(run, term, 60_000).check()).rejects.toMatchObject({

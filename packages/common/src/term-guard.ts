@@ -4,10 +4,10 @@ import type { ObjectStore } from './object-store.js';
 import { newestTermNumber, readTerm, type Term } from './term.js';
 
 /**
- * Watches over a claimed term. A coordinator that was frozen does not know what happened meanwhile: whatever it does for
- * others asks the guard first. One whose store is away does know that it was awake all the time: nobody can have claimed a term
- * in a store that is away for all, and where it is away for this coordinator alone, the store's patience ends the run.
- * `frozenMs` is the silence after which a process counts as having been frozen; the guard is asked more often than that.
+ * Guards a claimed term. A coordinator that was frozen does not know what happened meanwhile, so it asks the guard before it acts for
+ * others. A coordinator whose store is unavailable knows that it was awake: nobody can claim a term in a store that is unavailable to
+ * all, and if it is unavailable only to this coordinator, the store's patience ends the run. `frozenMs` is the silence after which a process
+ * counts as frozen; the guard is asked more often than that.
  */
 export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenMs: number) {
   let checkedAt = performance.now();
@@ -31,10 +31,10 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
     if (own?.claim !== claim) {
       throw new FourfoldError(
         'conflict',
-        `term ${term} of ${run.url} ${own ? 'is also another coordinator’s' : 'is gone'}`,
+        `term ${term} of ${run.url} ${own ? 'is also held by another coordinator' : 'is gone'}`,
         {
           hint: own
-            ? 'run one coordinator for a run, on a store that honours conditional puts'
+            ? 'run only one coordinator per run, on a store that honours conditional puts'
             : 'leave a run’s folder alone while it runs',
         },
       );
@@ -47,7 +47,7 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
       underWay = look().finally(() => (underWay = undefined));
       return underWay;
     }
-    // While the store is away a look takes long: all who ask meanwhile share the one that begins after it.
+    // While the store is unavailable a look takes long: all calls in the meantime share the next look.
     next ??= underWay
       .catch(() => undefined)
       .then(() => {
@@ -57,7 +57,7 @@ export function createTermGuard(run: ObjectStore, { term, claim }: Term, frozenM
     return next;
   };
   return {
-    /** Look into the store, not before this call. Throws `conflict` when a newer term was claimed, or this one by another, too. */
+    /** Check the store after this call. Throws `conflict` if a newer term was claimed, or another coordinator also claimed this one. */
     check,
     /** Whether this process was awake since the last look that found no newer term. */
     isFresh(): boolean {

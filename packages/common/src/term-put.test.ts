@@ -13,7 +13,7 @@ afterEach(() => {
 const away = new FourfoldError('unavailable', 'the store could not be reached');
 const newer = new FourfoldError('conflict', 'a newer coordinator has taken over');
 
-/** A store whose first `failing` puts find it away for as long as they may wait. */
+/** A store that is unavailable to the first `failing` puts for as long as they may wait. */
 function storeThatIsAway(failing: number, waitedMs?: number) {
   const puts: number[] = [];
   const put: ObjectStore['put'] = (_key, _body, { patienceMs = Infinity } = {}) => {
@@ -25,7 +25,7 @@ function storeThatIsAway(failing: number, waitedMs?: number) {
   return { puts, store: { put } as ObjectStore };
 }
 
-test('a put that finds the store away does not outlast a look at the term: it looks again', async () => {
+test('a put that finds the store unavailable checks the term again before each retry', async () => {
   const { puts, store } = storeThatIsAway(3);
   let looks = 0;
   await putInTerm(store, 'manifest.json', '{}', () => Promise.resolve(void looks++));
@@ -33,14 +33,14 @@ test('a put that finds the store away does not outlast a look at the term: it lo
   expect(Math.max(...puts)).toBeLessThan(60_000);
 });
 
-test('a coordinator that is cut off and superseded meanwhile writes nothing when the partition heals', async () => {
+test('a coordinator that is superseded while cut off writes nothing when the partition heals', async () => {
   const { puts, store } = storeThatIsAway(1);
   const look = () => (puts.length === 0 ? Promise.resolve() : Promise.reject(newer));
   await expect(putInTerm(store, 'manifest.json', '{}', look)).rejects.toBe(newer);
   expect(puts).toHaveLength(1);
 });
 
-test('what fails at once, or for ten minutes, is an error', async () => {
+test('a put that fails at once, or for ten minutes, is an error', async () => {
   const atOnce = storeThatIsAway(Infinity, 0);
   await expect(putInTerm(atOnce.store, 'a', '', () => Promise.resolve())).rejects.toBe(away);
   expect(atOnce.puts).toHaveLength(1);

@@ -1,14 +1,14 @@
 import { FourfoldError } from './errors.js';
 import type { ObjectStore } from './object-store.js';
 
-/** Most that a put may take after the term was looked at: less than a store's patience, so that none is made long after. */
+/** Time limit of a put after the term was checked: less than a store's patience, so that no put happens long after the check. */
 const putPatienceMs = 10_000;
-/** For so long a put that takes longer is begun again, each time after another look. */
+/** For this long a put that was cut short is retried, each time after another check. */
 const patienceMs = 600_000;
 
 /**
- * Put an object that only the coordinator in office may write. `mayPublish` throws where this one no longer is; it is awaited
- * before each try, and a try is short: a put must not wait for a store to come back and then write for a term that is over.
+ * Put an object that only the coordinator in office may write. `mayPublish` throws if this one no longer is; it is awaited before each
+ * try. Tries are short: a put must not wait for the store to return and then write for a term that is over.
  */
 export async function putInTerm(
   store: ObjectStore,

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('terms count from 1, and the newest one tells the coordinator’s address', async () => {
+test('terms count from 1, and the newest holds the coordinator’s address', async () => {
   expect(await newestTermNumber(run)).toBe(0);
   expect(await newestTerm(run)).toBeUndefined();
   expect((await claimTerm(run, '127.0.0.1:1')).term).toBe(1);
@@ -21,7 +21,7 @@ test('terms count from 1, and the newest one tells the coordinator’s address',
   expect(await newestTerm(run)).toMatchObject({ term: 2, address: '127.0.0.1:2' });
 });
 
-test('coordinators that claim at once get terms of their own', async () => {
+test('coordinators that claim at the same time get different terms', async () => {
   const addresses = Array.from({ length: 6 }, (_, i) => `127.0.0.1:${i}`);
   const claimed = await Promise.all(addresses.map((address) => claimTerm(run, address)));
   expect(claimed.map(({ term }) => term).sort()).toEqual([1, 2, 3, 4, 5, 6]);
@@ -36,7 +36,7 @@ test('another run’s terms do not count', async () => {
   expect(openStore(folder).at('runs/small').url).toBe(run.url);
 });
 
-test('every claim has an id of its own; the term of a release before, which has none, is read as well', async () => {
+test('every claim has a unique id; a term of an older release, which has none, can be read', async () => {
   const claims = [await claimTerm(run, 'a:1'), await claimTerm(run, 'b:1')].map(({ claim }) => claim);
   expect(new Set(claims).size).toBe(2);
   const before = { term: 3, address: 'c:1', claimedAt: '2026-01-01T00:00:00.000Z' };
@@ -45,7 +45,7 @@ test('every claim has an id of its own; the term of a release before, which has 
   expect((await claimTerm(run, 'd:1')).term).toBe(4);
 });
 
-test('what lies beside the claims is no term', async () => {
+test('other objects beside the claims do not count as terms', async () => {
   await claimTerm(run, 'a:1');
   for (const key of ['terms/00000001.from-00000900-0008.json', 'terms/scratch-12345.json']) await run.put(key, '{}');
   expect(await newestTermNumber(run)).toBe(1);

@@ -8,20 +8,20 @@ const termSchema = z.object({
   term: z.int().min(1),
   address: z.string(),
   claimedAt: z.string(),
-  /** Of this claim alone: whoever finds another one in its own term is not alone in it. Releases before have none. */
+  /** Unique to this claim: a coordinator that finds another claim in its term shares it. Older releases write none. */
   claim: z.string().optional(),
 });
 export type Term = z.infer<typeof termSchema>;
 
-/** The store of a run's own objects. */
+/** The store of a run's objects. */
 export const runStore = (config: Pick<RunConfig, 'store' | 'name'>): ObjectStore =>
   openStore(config.store).at(`runs/${config.name}`);
 
 const keyOf = (term: number) => `terms/${String(term).padStart(8, '0')}.json`;
 
 /**
- * Claim the next term of office for the coordinator that serves at `address`: a conditional put, so that of two
- * coordinators that try at once each gets a term of its own and the older one stops. `run` is the run's store.
+ * Claim the next term of office for the coordinator that serves at `address`, by a conditional put: two coordinators that try at
+ * once get different terms, and the one with the older term stops. `run` is the run's store.
  */
 export async function claimTerm(run: ObjectStore, address: string): Promise<Term> {
   for (let attempt = 0; attempt < 16; attempt++) {
@@ -35,17 +35,17 @@ export async function claimTerm(run: ObjectStore, address: string): Promise<Term
     }
   }
   throw new FourfoldError('conflict', `${run.url}: other coordinators claimed 16 terms meanwhile`, {
-    hint: 'run one coordinator for a run',
+    hint: 'run only one coordinator per run',
   });
 }
 
-/** The newest term's number; 0 before the first. */
+/** The number of the newest term; 0 before the first. */
 export async function newestTermNumber(run: ObjectStore): Promise<number> {
   const keys = (await run.list('terms/')).map(({ key }) => Number(/^terms\/(\d+)\.json$/.exec(key)?.[1] ?? 0));
   return Math.max(0, ...keys);
 }
 
-/** The newest term, with the address at which workers find its coordinator; undefined before the first. */
+/** The newest term, with the address of its coordinator for workers; undefined before the first. */
 export async function newestTerm(run: ObjectStore): Promise<Term | undefined> {
   const number = await newestTermNumber(run);
   return number === 0 ? undefined : readTerm(run, number);

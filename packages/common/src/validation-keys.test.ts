@@ -6,7 +6,7 @@ test('plain names stay as they are', () => {
   expect(validationKey('coffee.png', 1750)).toBe('validation/coffee.png/00001750.webp');
 });
 
-test('other names give one plain path segment each, no two the same', () => {
+test('other names give distinct plain path segments', () => {
   const names = [
     'a b.png',
     'a-b.png',

@@ -15,7 +15,7 @@ test('a promise is awaited unless the signal is aborted, before or meanwhile', a
   await expect(unlessAborted(never, stop.signal)).rejects.toThrow('stopped');
 });
 
-test('a wait is told of less and less often: pauses double from five seconds to five minutes', () => {
+test('a wait is reported less and less often: intervals double from five seconds to five minutes', () => {
   vi.useFakeTimers();
   const toldMs: number[] = [];
   const stop = startWaitReports((waitedMs) => toldMs.push(waitedMs));
@@ -27,7 +27,7 @@ test('a wait is told of less and less often: pauses double from five seconds to 
   expect(toldMs).toHaveLength(8);
 });
 
-test('nothing is said of a promise that settles soon, or has settled', async () => {
+test('a promise that settles soon, or has settled, is not reported', async () => {
   vi.useFakeTimers();
   const say = vi.fn();
   await expect(reportWaiting(Promise.reject(new Error('no')), say)).rejects.toThrow('no');

@@ -1,4 +1,4 @@
-/** Await a promise, unless `signal` is or becomes aborted: then reject with its reason, and leave the promise to itself. */
+/** Await a promise. If `signal` is or becomes aborted, reject with its reason and ignore the promise. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   promise.catch(() => undefined);
   let abort: () => void = () => undefined;
@@ -14,12 +14,12 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
   }
 }
 
-/** When a wait is first worth a word, and how long it may be silent later. */
+/** The first report of a wait, and the longest time between reports. */
 const sayMs = { first: 5_000, longest: 300_000 };
 
 /**
- * A wait begins. While it takes long, `say` hears how long it has been, after pauses that double up to five minutes. What is waited for
- * belongs into what it says. Returns the wait's end.
+ * Begin a wait. `say` is called with its length so far, at intervals that double up to five minutes; it should say what is waited for.
+ * Returns a function that ends the wait.
  */
 export function startWaitReports(say: (waitedMs: number) => void): () => void {
   const begunMs = performance.now();
@@ -34,7 +34,7 @@ export function startWaitReports(say: (waitedMs: number) => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Await a promise, and say so as `startWaitReports` does. */
+/** Await a promise, with reports as by `startWaitReports`. */
 export async function reportWaiting<T>(promise: Promise<T>, say: (waitedMs: number) => void): Promise<T> {
   const stopReports = startWaitReports(say);
   try {

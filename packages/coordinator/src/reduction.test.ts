@@ -278,7 +278,7 @@ describe.runIf(process.platform === 'linux')('in shared memory', () => {
     await file.write({ term: 1, number: 2 }, bytesOf(gradients[1]));
     await expect(pull(sharedFrom(file, length), 0)).rejects.toMatchObject({
       code: 'unavailable',
-      message: 'the shared memory holds another vector by now',
+      message: 'the shared memory now holds another vector',
     });
     expect(order.of(0)).toBe(0);
   });

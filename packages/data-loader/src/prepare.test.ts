@@ -191,7 +191,9 @@ describe('prepare', () => {
       await expect(prepare(options({ images, store: openStore(wds) }))).rejects.toMatchObject({
         code: 'invalid',
         message:
-          how === 'in place' ? /is .*wds itself, which is read/ : /holds shard-000000.tar, which fourfold has not made/,
+          how === 'in place'
+            ? /is .*wds itself, which is read/
+            : /holds shard-000000.tar, which fourfold did not create/,
       });
       expect(await readdir(wds)).toEqual(['shard-000000.tar']);
       expect(Buffer.compare(await readFile(tar), before)).toBe(0);

@@ -1,4 +1,4 @@
-// Installs the servers that a cluster needs, and a browser for the status page's tests, where the machine has none:
+// Installs the servers that a cluster needs, and a browser for the status page's tests, if the machine lacks them:
 // `npm run setup:servers`.
 import {
   accessSync,
@@ -18,8 +18,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runChild } from '../../../scripts/child-processes.mjs';
 
-/** What is installed how, and how long it takes; the programs, and the browser's names, are those of src/find-program.ts. */
-const seconds = 'which takes some seconds';
+/** How each program is installed, and how long it takes. The programs and the browser's names are those of src/find-program.ts. */
+const seconds = 'which takes a few seconds';
 const sources = [
   { programs: ['nats-server'], takes: seconds, install: () => fromDebian('nats-server', ['nats-server']) },
   {
@@ -30,7 +30,7 @@ const sources = [
   { programs: ['minio'], takes: minutes(3, 10), install: () => fromGo('github.com/minio/minio@latest') },
   { programs: ['chromium'], takes: seconds, find: findBrowser, install: () => withAptGet('chromium') },
 ];
-/** A Kubernetes cluster without containers, for tests. It compiles for minutes, so that it must be asked for. */
+/** A Kubernetes cluster without containers, for tests. It takes minutes to compile, so it is installed only on request. */
 const kubernetesSources = [
   {
     programs: [
@@ -38,7 +38,7 @@ const kubernetesSources = [
       ...['kwok', 'jobset-controller', 'kustomize'],
     ],
     takes: minutes(10, 15),
-    // What Go calls them, where that is another name.
+    // Go's names for these programs, if they differ.
     install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
   },
   {
@@ -55,7 +55,7 @@ const kubernetesSources = [
 ];
 const kubernetesModule = fileURLToPath(new URL('../../../test/kubernetes', import.meta.url));
 const kueueModule = fileURLToPath(new URL('../../../test/kueue', import.meta.url));
-/** The folders of Go modules that hold the definitions of the custom resources in deploy/k8s. */
+/** Folders in Go modules with the definitions of the custom resources in deploy/k8s. */
 const crds = {
   'sigs.k8s.io/jobset@v0.11.1': 'config/components/crd/bases',
   'sigs.k8s.io/kueue@v0.17.0': 'config/components/crd/bases',
@@ -70,7 +70,7 @@ const { values: options, positionals: asked } = parseArgs({
 });
 const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'bin');
 
-/** How often what takes minutes says how far it is. */
+/** How often a long installation reports its progress. */
 const progressMs = 15_000;
 
 class SetupError extends Error {}
@@ -83,12 +83,13 @@ async function main() {
   if (options.help) {
     console.log(`npm run setup:servers [-- PROGRAM ...]
 
-Looks for nats-server, prometheus, promtool and minio on the PATH and in ${cacheBin}. What is missing is put there: nats-server
-and Prometheus out of their Debian packages (needs apt-get; nothing is installed on the system), MinIO compiled by \`go install\`
-(needs Go; takes three to ten minutes on two cores, fewer cores with GOFLAGS=-p=1). A browser, Chromium or Chrome, is looked for on the PATH; where
-there is none, root gets it by apt-get install, since it is more than one package. Exits with 2 where one cannot be had; the
-others are installed all the same. With names of programs: only these. With the name kubernetes: what the tests of deploy/k8s
-need, which is compiled from the Go modules in test/kubernetes and test/kueue (15 to 25 minutes on two cores) and never installed unasked.`);
+Looks for nats-server, prometheus, promtool and minio on the PATH and in ${cacheBin}, and installs missing programs there: nats-server
+and Prometheus from their Debian packages (needs apt-get; nothing is installed on the system), MinIO compiled by \`go install\`
+(needs Go; takes three to ten minutes on two cores; GOFLAGS=-p=1 uses fewer cores). A browser, Chromium or Chrome, is looked for on
+the PATH; if there is none, root installs it with apt-get install, since it is more than one package. If a program cannot be
+installed, the others still are, and the exit code is 2. With names of programs, installs only those. With the name kubernetes,
+installs what the tests of deploy/k8s need: it is compiled from the Go modules in test/kubernetes and test/kueue (15 to 25 minutes
+on two cores), and only on request.`);
     return;
   }
   mkdirSync(cacheBin, { recursive: true });
@@ -114,7 +115,7 @@ need, which is compiled from the Go modules in test/kubernetes and test/kueue (1
       if (!(error instanceof SetupError)) throw error;
       failed = true;
       say(
-        `${missing.join(', ')} cannot be had: ${error.message}; or put ${missing.length > 1 ? 'them' : 'it'} on the PATH`,
+        `${missing.join(', ')} could not be installed: ${error.message}; or put ${missing.length > 1 ? 'them' : 'it'} on the PATH`,
       );
     }
   }
@@ -156,15 +157,15 @@ function isExecutable(path) {
   }
 }
 
-/** Take programs out of a Debian package, which needs no rights and starts no service. */
+/** Extract programs from a Debian package, which needs no privileges and starts no service. */
 async function fromDebian(packageName, programs) {
   await needs('apt-get', ['--version'], `the Debian package ${packageName} needs apt-get`);
   const folder = mkdtempSync(join(tmpdir(), 'fourfold-deb-'));
   const download = () => run('apt-get', ['--quiet', 'download', packageName], { cwd: folder });
   try {
-    say(`taking ${packageName} out of its Debian package ...`);
+    say(`extracting ${packageName} from its Debian package ...`);
     await download().catch(async (error) => {
-      // A machine whose package lists are old or were never fetched.
+      // The package lists may be old, or may never have been fetched.
       await run('apt-get', ['--quiet', 'update']).catch(() => {
         throw error;
       });
@@ -175,7 +176,7 @@ async function fromDebian(packageName, programs) {
     const places = ['usr/bin', 'usr/sbin'].map((place) => join(folder, 'files', place));
     for (const program of programs) {
       const path = places.map((place) => join(place, program)).find(isExecutable);
-      if (!path) throw new SetupError(`the Debian package ${packageName} holds no ${program}`);
+      if (!path) throw new SetupError(`the Debian package ${packageName} does not contain ${program}`);
       putInPlace(path, program);
     }
   } finally {
@@ -183,7 +184,7 @@ async function fromDebian(packageName, programs) {
   }
 }
 
-/** Install a package with all that it needs on the system. */
+/** Install a package and its dependencies on the system. */
 async function withAptGet(packageName) {
   if (process.getuid?.() !== 0) throw new SetupError(`as root, run: apt-get install ${packageName}`);
   await needs('apt-get', ['--version'], `installing ${packageName} needs apt-get`);
@@ -192,7 +193,7 @@ async function withAptGet(packageName) {
   const install = () =>
     run('apt-get', ['--quiet', '--yes', '--no-install-recommends', 'install', packageName], options);
   await install().catch(async () => {
-    // Package lists that are old or were never fetched are the usual reason.
+    // The package lists may be old, or may never have been fetched.
     await run('apt-get', ['--quiet', 'update']);
     await install();
   });
@@ -211,7 +212,7 @@ async function fromGo(module) {
   }
 }
 
-/** Run `go install`, and say now and then how far it is: it names each module that it fetches and each package that it compiles. */
+/** Run `go install`, and report progress: it names each module that it fetches and each package that it compiles. */
 async function goInstall(args, options) {
   const beginMs = Date.now();
   const counts = { fetched: 0, compiled: 0 };
@@ -222,12 +223,12 @@ async function goInstall(args, options) {
     if (Date.now() - saidMs < progressMs) return;
     saidMs = Date.now();
     const passed = ((saidMs - beginMs) / 1000).toFixed(0);
-    say(`${counts.fetched} modules fetched, ${counts.compiled} packages compiled after ${passed} s`);
+    say(`modules fetched: ${counts.fetched}, packages compiled: ${counts.compiled}, after ${passed} s`);
   };
   await run('go', ['install', '-v', ...args], { ...options, onLine });
 }
 
-/** Compile the tools of a Go module of ours, all at once since they share most of their code; `names` are other names than Go's. */
+/** Compile the tools of one of our Go modules, all at once since they share most of their code; `names` maps Go's names to ours. */
 async function fromGoTools(moduleFolder, names) {
   await needs('go', ['version'], 'a Kubernetes cluster needs Go (https://go.dev/doc/install)');
   const [, kubernetes] = /k8s\.io\/kubernetes (v\S+)/.exec(readFileSync(join(moduleFolder, 'go.mod'), 'utf8'));
@@ -245,7 +246,7 @@ async function fromGoTools(moduleFolder, names) {
   }
 }
 
-/** Copy the YAML files out of folders of Go modules, all into one folder of the cache. */
+/** Copy the YAML files from folders of Go modules into one folder of the cache. */
 async function fromGoModules(name, folders) {
   await needs('go', ['version'], `${name} need Go (https://go.dev/doc/install)`);
   const unfinished = mkdtempSync(join(cacheBin, '.crds-'));
@@ -261,7 +262,7 @@ async function fromGoModules(name, folders) {
   }
 }
 
-/** Into the cache folder all at once, so that nobody starts half a program. */
+/** Move a program into the cache folder atomically, so that no process starts an incomplete one. */
 function putInPlace(path, program) {
   const unfinished = join(cacheBin, `.${program}.${process.pid}`);
   copyFileSync(path, unfinished);
@@ -274,14 +275,14 @@ async function needs(program, args, otherwise) {
   });
 }
 
-/** Run a program to its end; the end of its output is shown if it fails. */
+/** Run a program to its end; the error of a failure shows the end of its output. */
 async function run(program, args, options) {
   const { code, signal, output } = await runChild(program, args, options).catch((error) => {
     throw new SetupError(`${program} does not start: ${error.message}`, { cause: error });
   });
   if (code === 0) return output;
-  const lastWords = output.trim().split('\n').slice(-3).join(' | ');
-  throw new SetupError(`${program} ${args.join(' ')} ${signal ? `was ended by ${signal}` : 'failed'}: ${lastWords}`);
+  const outputEnd = output.trim().split('\n').slice(-3).join(' | ');
+  throw new SetupError(`${program} ${args.join(' ')} ${signal ? `was ended by ${signal}` : 'failed'}: ${outputEnd}`);
 }
 
 const say = (line) => console.error(`servers: ${line}`);

@@ -9,18 +9,18 @@ import { createGuard } from './guard.js';
 import { randomMinioKeys, startMinio, type LocalMinio } from './minio.js';
 import { startNats, type LocalNats } from './nats.js';
 
-/** Which certificate a process shows: a role's, or `local` for one that plays all of them. */
+/** Which certificate a process presents: a role's, or `local` for a process with all roles. */
 export type ClusterRole = 'coordinator' | 'worker' | 'data-loader' | 'local';
 
-/** NATS and MinIO as a cluster has them: certificates everywhere, keys in files. */
+/** NATS and MinIO as in a cluster: certificates everywhere, keys in files. */
 export interface ClusterServers {
-  /** Certificates and secrets; a temporary folder is removed by `stop`, and when this process is gone. */
+  /** Certificates and secrets; a temporary folder is removed by `stop`, or when this process ends. */
   folder: string;
   nats: LocalNats;
   minio: LocalMinio;
-  /** What a process of that role finds in its environment; `nats` and `minio` are other addresses (host:port) than their own. */
+  /** The environment of a process with that role; `nats` and `minio` replace the servers' own addresses (host:port). */
   environment: (role: ClusterRole, through?: { nats?: string; minio?: string }) => Record<string, string>;
-  /** What must never be seen in a log, a config or an argument. */
+  /** Values that must never appear in a log, a config or an argument. */
   secrets: readonly string[];
   stop(): Promise<void>;
 }
@@ -29,8 +29,8 @@ const natsUser = 'fourfold';
 const certificateDays = 365;
 
 /**
- * Start nats-server and MinIO with an authority, certificates and secrets made for them. In `kept`, a folder, all of that and
- * their data stay, and what is there already is used. Throws as `startNats` does.
+ * Start nats-server and MinIO with an authority, certificates and secrets made for them. With a folder `kept`, these and the servers' data
+ * are kept there, and existing files are used. Throws like `startNats`.
  */
 export async function startClusterServers(kept?: string): Promise<ClusterServers> {
   for (const program of ['nats-server', 'minio'] as const) requireProgram(program);
@@ -101,7 +101,7 @@ authorization { user: ${natsUser}, password: "${password}" }
   };
 }
 
-/** The secret in a file, which holds `fresh` from now on if it was not there. */
+/** The secret in a file; a missing file is created with `fresh`. */
 async function secretIn(folder: string, name: string, fresh: string): Promise<string> {
   const path = join(folder, name);
   try {

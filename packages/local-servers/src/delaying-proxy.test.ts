@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startDelayingProxy, type DelayingProxy } from './delaying-proxy.js';
 
-/** Sends back what it gets. */
+/** Echoes what it receives. */
 let echo: Server;
 let proxy: DelayingProxy;
 
@@ -38,7 +38,7 @@ async function echoed(socket: Socket, bytes: Buffer): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-test('a round trip takes at least as long as it is told, and no byte is lost or moved', async () => {
+test('a round trip takes at least the given time, and bytes arrive complete and in order', async () => {
   const socket = connectProxy();
   await echoed(socket, Buffer.from('connected'));
   proxy.setDelay(100);
@@ -52,7 +52,7 @@ test('a round trip takes at least as long as it is told, and no byte is lost or 
   socket.destroy();
 });
 
-test('paused it keeps connections and bytes, and lets them through when it goes on', async () => {
+test('while paused it keeps connections and bytes, and lets them through when it resumes', async () => {
   const socket = connectProxy();
   await echoed(socket, Buffer.from('connected'));
   proxy.pause();
@@ -68,7 +68,7 @@ test('paused it keeps connections and bytes, and lets them through when it goes 
   socket.destroy();
 });
 
-test('it breaks what is connected, and takes whoever comes again', async () => {
+test('it breaks connections, and accepts new ones', async () => {
   const socket = connectProxy();
   await echoed(socket, Buffer.from('connected'));
   const broken = once(socket, 'error');
@@ -79,7 +79,7 @@ test('it breaks what is connected, and takes whoever comes again', async () => {
   next.destroy();
 });
 
-test('the end of one direction comes through while the other goes on', async () => {
+test('the end of one direction passes while the other continues', async () => {
   const socket = connectProxy();
   const all: Buffer[] = [];
   socket.on('data', (bytes) => all.push(bytes));

@@ -1,17 +1,17 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP proxy that makes a network of the loopback interface: slow, silent, broken. */
+/** A TCP proxy that makes the loopback interface behave like a slow, silent or broken network. */
 export interface DelayingProxy {
   /** host:port to connect to. */
   address: string;
-  /** From now on bytes take half of this in each direction; how many there are at once is not limited. */
+  /** From now on bytes take half of this in each direction. Bandwidth is not limited. */
   setDelay(roundTripMs: number): void;
-  /** Break all connections, as a network does that goes away: both sides see a reset. */
+  /** Break all connections, as a failing network does: both sides see a reset. */
   dropAll(): void;
-  /** Keep connections, and take new ones, but let no byte through, and none be lost, until `resume`. */
+  /** Keep connections and accept new ones, but hold all bytes back until `resume`. No byte is lost. */
   pause(): void;
   resume(): void;
-  /** Break all connections and take no more. */
+  /** Break all connections and accept no more. */
   close(): Promise<void>;
 }
 
@@ -27,10 +27,10 @@ export async function startDelayingProxy(target: string, { roundTripMs = 0 } = {
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.once('close', () => sockets.delete(socket));
-    // A connection that breaks on one side is broken on the other below.
+    // `carry` passes a break on to the other side.
     socket.on('error', () => undefined);
   };
-  /** Carry bytes, and the end of them, from one socket to the other. */
+  /** Carry bytes, and their end, from one socket to the other. */
   const carry = (from: Socket, to: Socket) => {
     const waiting: { dueMs: number; act: () => void }[] = [];
     let timer: NodeJS.Timeout | undefined;

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
 
-/** Programs of a Kubernetes cluster without containers, which `npm run setup:servers -- kubernetes` compiles. */
+/** Programs of a Kubernetes cluster without containers; `npm run setup:servers -- kubernetes` compiles them. */
 export const kubernetesPrograms = [
   'etcd',
   'kube-apiserver',
@@ -15,7 +15,7 @@ export const kubernetesPrograms = [
   'kustomize',
 ] as const;
 
-/** Programs that `npm run setup:servers` installs where the machine has none. */
+/** Programs that `npm run setup:servers` installs if the machine lacks them. */
 export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | (typeof kubernetesPrograms)[number];
 
 const cache = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold');
@@ -23,17 +23,17 @@ const cache = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cach
 /** Where `npm run setup:servers` puts programs: a cache folder outside the repository. */
 const cacheBin = () => join(cache(), 'bin');
 
-/** The definitions of custom resources that `npm run setup:servers -- kubernetes` has put into a folder of YAML files. */
+/** The folder of YAML files with the custom resource definitions that `npm run setup:servers -- kubernetes` fetches. */
 export const customResourcesFolder = (): string => join(cache(), 'kubernetes-crds');
 
-/** Path of a program on the machine's PATH, else in the cache folder; undefined where it is in neither. */
+/** Path of a program on the PATH, else in the cache folder; undefined if it is in neither. */
 export function findProgram(name: ServerProgram): string | undefined {
   return [...pathFolders(), cacheBin()].map((folder) => join(folder, name)).find(isExecutable);
 }
 
 const pathFolders = () => (process.env['PATH'] ?? '').split(delimiter);
 
-/** Chromium and its relatives, by the names and in the places that systems give them. */
+/** Chromium and its relatives, by their usual names and folders. */
 const browsers = {
   names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome', 'microsoft-edge'],
   folders: ['/usr/bin', '/usr/local/bin', '/snap/bin', '/opt/google/chrome', '/usr/lib/chromium'],
@@ -43,14 +43,14 @@ const browsers = {
   ],
 };
 
-/** Path of a browser of Chromium's family on the PATH or where systems put it; undefined where there is none. */
+/** Path of a Chromium-based browser on the PATH or in the usual folders; undefined if there is none. */
 export function findBrowser(): string | undefined {
   const folders = [...pathFolders(), ...browsers.folders];
   const paths = browsers.names.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...paths, ...browsers.others].find(isExecutable);
 }
 
-/** As `findProgram`, but throws `not-found` where there is none. */
+/** Like `findProgram`, but throws `not-found` if there is none. */
 export function requireProgram(name: ServerProgram): string {
   const path = findProgram(name);
   if (path) return path;

@@ -2,14 +2,14 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * Below the ports that a system gives to outgoing connections (from 32768 on Linux, from 49152 elsewhere): one of those could
- * be taken between two lives of a server, by anybody's connection to anywhere.
+ * Below the ports that systems use for outgoing connections (from 32768 on Linux, from 49152 elsewhere): any connection could take one
+ * of those between two starts of a server.
  */
 const firstPort = 10_000;
 const endPort = 32_768;
 const maxAttempts = 1_000;
 
-/** `count` ports, each another, of the loopback interface that nobody listens on at this moment. */
+/** `count` different ports of the loopback interface that are free at the moment. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   for (let attempt = 0; ports.size < count; attempt++) {

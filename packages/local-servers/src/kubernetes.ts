@@ -10,30 +10,30 @@ import { createGuard } from './guard.js';
 import { launchServer, type LocalServer } from './server.js';
 
 /**
- * A Kubernetes cluster without containers: etcd, the API server with all its admission, the controllers and the scheduler are the
- * real ones, and kwok plays the kubelets of nodes that a test creates (`kwok/stages.yaml`).
+ * A Kubernetes cluster without containers: etcd, the API server with all its admission, the controllers and the scheduler are real, and
+ * kwok simulates the kubelets of nodes that a test creates (`kwok/stages.yaml`).
  */
 export interface LocalKubernetes {
   /** `https://127.0.0.1:PORT` of the API server. */
   url: string;
-  /** A kubeconfig of somebody who may do everything. */
+  /** A kubeconfig of a user who may do everything. */
   kubeconfig: string;
-  /** What `kubectl logs` shows of every pod's container: write there. */
+  /** The file that `kubectl logs` shows for every pod's container; tests write to it. */
   podLog: string;
-  /** The port of 127.0.0.1 behind every port of every pod, for whoever forwards one: listen there. */
+  /** The port of 127.0.0.1 to which every forwarded port of every pod leads; tests listen on it. */
   podPort: number;
-  /** Start JobSet's controller; its custom resources must be there. Stops with the cluster. */
+  /** Start JobSet's controller; its custom resources must exist. It stops with the cluster. */
   startJobSet(): Promise<Webhooks>;
   /**
-   * Start Kueue's controller for Jobs; its custom resources and its namespace must be there. It makes its own certificates and waits
-   * for `mount` to put the Secret that it keeps them in into a folder. `gates` are feature gates to open. Stops with the cluster.
+   * Start Kueue's controller for Jobs; its custom resources and its namespace must exist. It makes its own certificates, keeps them in a
+   * Secret, and waits for `mount` to put that Secret into a folder. `gates` are feature gates to open. It stops with the cluster.
    */
   startKueue(webhookPort: number, mount: (folder: string) => Promise<void>, gates: readonly string[]): Promise<void>;
-  /** Everything is killed, and the folder removed. */
+  /** Kill everything and remove the folder. */
   stop(): Promise<void>;
 }
 
-/** How the API server reaches the admission of a controller: a URL below which its paths are, and the authority in PEM. */
+/** How the API server reaches a controller's admission webhooks: the base URL of their paths, and the authority in PEM. */
 export interface Webhooks {
   url: string;
   authority: string;
@@ -41,10 +41,10 @@ export interface Webhooks {
 
 const stages = fileURLToPath(new URL('../kwok/stages.yaml', import.meta.url));
 
-/** Whether all programs of a cluster are there. */
+/** Whether all programs of a cluster are installed. */
 export const hasKubernetes = (): boolean => kubernetesPrograms.every((program) => findProgram(program) !== undefined);
 
-/** Start a cluster without any node. Throws `not-found` where a program is missing, `unavailable` when one does not become ready. */
+/** Start a cluster without nodes. Throws `not-found` if a program is missing, `unavailable` if one does not become ready. */
 export async function startKubernetes(): Promise<LocalKubernetes> {
   for (const program of kubernetesPrograms) requireProgram(program);
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-kubernetes-'));
@@ -62,7 +62,7 @@ export async function startKubernetes(): Promise<LocalKubernetes> {
     return server;
   };
   const stop = async () => {
-    // Those that talk to the API server first, so that they do not wait for it.
+    // The API server's clients first, so that they do not wait for it.
     for (const server of started.splice(0).reverse()) await server.stop();
     await guard.close();
   };
@@ -223,7 +223,7 @@ const kwokLaunch = (files: Files): Launch => ({
   readyPath: '/healthz',
   args: ([port]) => [
     ...[`--kubeconfig=${files.kubeconfig}`, `--config=${files.kwokConfig}`, '--manage-all-nodes=true'],
-    // The API server asks the nodes' kubelets for logs: all of them are this one.
+    // The API server asks the nodes' kubelets for logs: kwok is all of them.
     ...['--node-ip=127.0.0.1', `--node-port=${port}`, `--server-address=127.0.0.1:${port}`],
     ...[`--tls-cert-file=${files.certificate}`, `--tls-private-key-file=${files.key}`],
     '--node-lease-duration-seconds=40',
@@ -268,7 +268,7 @@ const kueueLaunch = (files: Files, webhookPort: number, certificates: string, ga
       integrations: { frameworks: ['batch/job'] },
     };
     await writeFile(config, JSON.stringify(settings));
-    // An API of its own beside the API server's, for which it would want another certificate.
+    // Kueue's own API, for which it would need another certificate.
     const featureGates = ['VisibilityOnDemand=false', ...gates.map((gate) => `${gate}=true`)].join();
     return [`--kubeconfig=${files.kubeconfig}`, `--config=${config}`, `--feature-gates=${featureGates}`];
   },

@@ -9,18 +9,18 @@ export interface LocalMinio extends LocalServer {
   endpoint: string;
   accessKey: string;
   secretKey: string;
-  /** The environment variables with which fourfold's processes find it. */
+  /** The environment variables by which fourfold's processes find it. */
   environment: Record<'FOURFOLD_S3_ENDPOINT' | 'FOURFOLD_S3_ACCESS_KEY' | 'FOURFOLD_S3_SECRET_KEY', string>;
 }
 
 export interface MinioOptions {
-  /** PEM texts with which it speaks TLS; the certificate is for 127.0.0.1. */
+  /** Certificate, for 127.0.0.1, and key in PEM, for TLS. */
   tls?: { certificate: string; key: string };
-  /** Made for it unless given. */
+  /** Random by default. */
   keys?: MinioKeys;
-  /** Kept; without it a temporary one. */
+  /** A folder that is kept; a temporary one by default. */
   folder?: string;
-  /** The only one that it takes requests for; any unless given. */
+  /** The only region for which it accepts requests; any by default. */
   region?: string;
 }
 
@@ -29,15 +29,15 @@ export interface MinioKeys {
   secretKey: string;
 }
 
-/** Keys that nobody guesses. */
+/** Keys that cannot be guessed. */
 export const randomMinioKeys = (): MinioKeys => ({
   accessKey: `fourfold-${randomBytes(4).toString('hex')}`,
   secretKey: randomBytes(16).toString('hex'),
 });
 
 /**
- * Start MinIO on the loopback interface, with no bucket unless `folder` holds some; with `tls` its endpoint is `https`. Throws
- * `not-found` where it is not installed, `unavailable` when it does not become ready.
+ * Start MinIO on the loopback interface, with only the buckets in `folder`, if any; with `tls` its endpoint is `https`. Throws
+ * `not-found` if it is not installed, `unavailable` if it does not become ready.
  */
 export async function startMinio({ tls, keys, folder: kept, region }: MinioOptions = {}): Promise<LocalMinio> {
   const { accessKey, secretKey } = keys ?? randomMinioKeys();

@@ -11,8 +11,8 @@ export interface LocalNats extends LocalServer {
 }
 
 /**
- * Start nats-server on the loopback interface. `configuration` is text in its own format, on top of the ports; `folder` is
- * kept. Throws `not-found` where it is not installed, `unavailable` when it does not become ready.
+ * Start nats-server on the loopback interface. `configuration` is text in its own format, added to the ports; `folder` is kept. Throws
+ * `not-found` if it is not installed, `unavailable` if it does not become ready.
  */
 export async function startNats(configuration = '', folder?: string): Promise<LocalNats> {
   const server = await launchServer({

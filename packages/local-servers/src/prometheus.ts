@@ -8,14 +8,14 @@ export interface LocalPrometheus extends LocalServer {
   url: string;
 }
 
-/** Processes of one kind that Prometheus asks for their metrics. */
+/** Processes of one kind whose metrics Prometheus scrapes. */
 export interface ScrapeJob {
   name: string;
-  /** host:port of each, which answers /metrics. */
+  /** host:port of each; it serves /metrics. */
   addresses: readonly string[];
 }
 
-/** A configuration of Prometheus that scrapes these, and looks at the rules of these files, every so many seconds. */
+/** A Prometheus configuration that scrapes these jobs, and evaluates the rules in these files, every `everySeconds`. */
 export const scrapeConfiguration = (
   jobs: readonly ScrapeJob[],
   everySeconds: number,
@@ -36,8 +36,8 @@ ${jobs
   .join('')}`;
 
 /**
- * Start Prometheus on the loopback interface. `configuration` is its configuration file (YAML): what to scrape and how
- * often; `folder` is kept. Throws `not-found` where it is not installed, `unavailable` when it does not become ready.
+ * Start Prometheus on the loopback interface. `configuration` is its configuration file (YAML): what to scrape and how often; `folder` is
+ * kept. Throws `not-found` if it is not installed, `unavailable` if it does not become ready.
  */
 export async function startPrometheus(configuration: string, folder?: string): Promise<LocalPrometheus> {
   const server = await launchServer({

@@ -18,7 +18,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.stop()));
 });
 
-/** The first bytes that a TCP port says within a second. */
+/** The first bytes from a TCP port within a second. */
 const greeting = (address: string): Promise<string> =>
   new Promise((resolve) => {
     const [host, port] = address.split(':');
@@ -41,7 +41,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('a program that is nowhere is said to be missing, and how to get it', () => {
+test('a missing program is reported, with how to install it', () => {
   const { PATH, XDG_CACHE_HOME } = process.env;
   Object.assign(process.env, { PATH: '', XDG_CACHE_HOME: '/nowhere' });
   try {
@@ -55,7 +55,7 @@ test('a program that is nowhere is said to be missing, and how to get it', () =>
 });
 
 describe.skipIf(!findProgram('nats-server'))('nats-server (after npm run setup:servers)', () => {
-  test('it is killed and started again on the same port, frozen and thawed', async () => {
+  test('it can be killed and started again on the same port, frozen and thawed', async () => {
     const nats = keep(await startNats());
     expect(await greeting(nats.address)).toMatch(/^INFO /);
     const first = nats.pid() as number;
@@ -71,14 +71,14 @@ describe.skipIf(!findProgram('nats-server'))('nats-server (after npm run setup:s
     expect(await greeting(nats.address)).toMatch(/^INFO /);
   });
 
-  test('a configuration that it refuses is an error with its own words', async () => {
+  test('an invalid configuration is an error with the server’s message', async () => {
     await expect(startNats('max_payload: nonsense {')).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringMatching(/^nats-server ended before it was ready: .*Parse error on line 3/) as string,
     });
   });
 
-  test('a process that is killed leaves neither its server, though that is frozen, nor its folder', async () => {
+  test('a killed process leaves neither its server, even a frozen one, nor its folder', async () => {
     const script = `
       const { startNats } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
       const nats = await startNats();
@@ -98,7 +98,7 @@ describe.skipIf(!findProgram('nats-server'))('nats-server (after npm run setup:s
 });
 
 describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
-  test('it is healthy, and again after a kill', async () => {
+  test('it is healthy, also after a kill and a start', async () => {
     const minio = keep(await startMinio());
     const health = async () => (await fetch(`${minio.endpoint}/minio/health/live`)).status;
     expect(await health()).toBe(200);

@@ -11,35 +11,35 @@ import { freePorts } from './free-ports.js';
 import { createGuard } from './guard.js';
 
 /**
- * A real server as a child process. It keeps its ports and its folder, so that it can be killed and started again as the
- * same server. It dies with this process, however that ends.
+ * A real server as a child process. It keeps its ports and its folder, so it can be killed and started again as the same server. It dies
+ * with this process, however that ends.
  */
 export interface LocalServer {
-  /** Its configuration, data and log. */
+  /** Holds its configuration, data and log. */
   folder: string;
-  /** Its process, while it runs. */
+  /** Its process id while it runs. */
   pid(): number | undefined;
-  /** SIGKILL; resolves when it is gone. A frozen server dies, too. */
+  /** Send SIGKILL, which also ends a frozen server; resolves when it is gone. */
   kill(): Promise<void>;
-  /** SIGSTOP: it keeps its ports and answers nothing. */
+  /** Send SIGSTOP: it keeps its ports and answers nothing. */
   freeze(): void;
-  /** SIGCONT. */
+  /** Send SIGCONT. */
   thaw(): void;
-  /** Start again after `kill`, on the same ports with the same data; resolves when it is ready. Throws `unavailable`. */
+  /** Start it again after `kill`, on the same ports with the same data; resolves when it is ready. Throws `unavailable`. */
   start(): Promise<void>;
-  /** Kill it for good; a temporary folder is removed. */
+  /** Kill it permanently; a temporary folder is removed. */
   stop(): Promise<void>;
-  /** What it has written to its log so far. */
+  /** Its log so far. */
   log(): Promise<string>;
 }
 
 export interface ServerDescription {
   program: string;
-  /** Where its configuration, data and log are and stay; without it in a temporary folder. */
+  /** The folder in which its configuration, data and log are kept; a temporary one by default. */
   folder?: string;
   /** How many ports it needs. */
   portCount: number;
-  /** Its arguments and environment, once ports and folder are known; may write files into the folder. */
+  /** Returns its arguments and environment for these ports and this folder; may write files into the folder. */
   prepare: (ports: number[], folder: string) => Promise<{ args: string[]; env: Record<string, string> }>;
   /** URL that answers 200 once it is ready. */
   readyUrl: (ports: number[]) => string;
@@ -50,7 +50,7 @@ const pollMs = 50;
 const answerMs = 1_000;
 const portAttempts = 3;
 
-/** Start a server on free ports; resolves when it is ready. Throws `unavailable` with its last words. */
+/** Start a server on free ports; resolves when it is ready. Throws `unavailable` with the end of its log. */
 export async function launchServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
   for (let attempt = 1; ; attempt++) {
     const server = await createServer(description);
@@ -90,7 +90,7 @@ async function createServer(description: ServerDescription): Promise<LocalServer
       cwd: folder,
       env: { ...process.env, ...env },
       stdio: ['ignore', logFile.fd, logFile.fd],
-      // A Ctrl-C in the terminal is for the process that owns it.
+      // Ctrl-C in the terminal must not reach the server.
       detached: true,
     });
     child = started;
@@ -106,8 +106,8 @@ async function createServer(description: ServerDescription): Promise<LocalServer
       if (!child || performance.now() > deadlineMs) {
         const problem = child ? `was not ready after ${readyMs} ms` : 'ended before it was ready';
         await kill();
-        const lastWords = (await log()).trim().split('\n').slice(-3).join(' | ');
-        throw new FourfoldError('unavailable', `${name} ${problem}: ${lastWords}`);
+        const logEnd = (await log()).trim().split('\n').slice(-3).join(' | ');
+        throw new FourfoldError('unavailable', `${name} ${problem}: ${logEnd}`);
       }
       await delay(pollMs);
     }
@@ -128,7 +128,7 @@ async function createServer(description: ServerDescription): Promise<LocalServer
   };
 }
 
-/** Whether a URL answers 200. Whom the certificate names is for the server's users to check: here it is our own child. */
+/** Whether a URL answers 200. The certificate is not checked: the server is our own child. */
 const answers = (url: string): Promise<boolean> =>
   new Promise((resolve) => {
     const options = { timeout: answerMs, agent: false };

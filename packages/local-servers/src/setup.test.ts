@@ -12,7 +12,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Set up MinIO where `go` is this shell script. */
+/** Set up MinIO with this shell script as `go`. */
 function setUp(go: string) {
   writeFileSync(join(folder, 'go'), `#!/bin/sh\n[ "$1" = version ] && exit 0\n${go}\n`, { mode: 0o755 });
   const PATH = [folder, '/usr/bin', '/bin'].join(':');
@@ -22,10 +22,12 @@ function setUp(go: string) {
   });
 }
 
-test('what takes minutes says so before it begins, and how far it is', () => {
+test('a long installation says so before it begins, and reports its progress', () => {
   const failed = setUp('echo "go: no network" >&2; exit 1');
   expect(failed.status).toBe(2);
-  expect(failed.stderr).toMatch(/minio cannot be had: go install -v \S+ failed: go: no network; or put it on the PATH/);
+  expect(failed.stderr).toMatch(
+    /minio could not be installed: go install -v \S+ failed: go: no network; or put it on the PATH/,
+  );
 
   const { status, stderr } = setUp(
     'echo "go: downloading github.com/x/y v1" >&2; echo github.com/x/y >&2; cp /bin/true "$GOBIN/minio"',
@@ -35,7 +37,7 @@ test('what takes minutes says so before it begins, and how far it is', () => {
   expect(lines).toEqual([
     'servers: minio: missing; installing it, which Go compiles in 3 to 10 minutes on two cores, with 2 GB in its caches',
     expect.stringMatching(/^servers: compiling github\.com\/minio\/minio@latest \.\.\.$/),
-    'servers: 1 modules fetched, 0 packages compiled after 0 s',
+    'servers: modules fetched: 1, packages compiled: 0, after 0 s',
     expect.stringMatching(/^servers: minio: installed as .*cache\/fourfold\/bin\/minio after \d+ s$/),
   ]);
   const again = setUp('exit 1');

@@ -33,7 +33,7 @@ test('a user’s folder is refused unchanged, and so is one among the photograph
     await writeFile(join(folder, 'environment.sh'), 'mine');
     await expect(claimClusterFolder(folder, undefined)).rejects.toMatchObject({
       code: 'invalid',
-      message: `${folder} holds environment.sh, and is no folder of fourfold-cluster`,
+      message: `${folder} holds environment.sh, and is not a folder of fourfold-cluster`,
     });
     const photos = join(folder, 'photos');
     for (const kept of [photos, join(photos, 'cluster')]) {

@@ -25,7 +25,7 @@ test('certificates are made once, and their folder is printed', async () => {
 });
 
 test.each([
-  [['--out', 'tls', '--host', 'a b'], /^fourfold: a b is no host name and no IP address\n$/],
+  [['--out', 'tls', '--host', 'a b'], /^fourfold: a b is neither a host name nor an IP address\n$/],
   [['--out', 'tls', '--days', '0'], /^fourfold: .*--days.*at least 1/],
   [[], /^fourfold: required option '--out <dir>' not specified\n$/],
 ])('certificates %j is a mistake', async (args, reason) => {

@@ -55,7 +55,7 @@ test('a copy does not take a name of the run, nor the place of its source', asyn
     ]) {
       const { exitCode, stderr } = await fourfold(folder, 'checkpoints', 'pull', url, place);
       expect(exitCode).toBe(2);
-      expect(stderr).toMatch(/ (lies in|is) .*, which is read; name an output outside of what is read\n$/);
+      expect(stderr).toMatch(/ (lies in|is) .*, which is read; name an output outside the input\n$/);
     }
     expect(await openStore(folder).list('')).toEqual(before);
   });

@@ -211,7 +211,7 @@ test('a figure does not overwrite a measured picture, nor any other file without
     const stderr = `fourfold: ${fresh} would be in photos, which is read; name another file\n`;
     expect(beside).toEqual({ exitCode: 2, stdout: '', stderr });
     expect(await readFile(join(folder, photograph))).toEqual(before);
-    const hint = 'name another file, or give --force to write over it';
+    const hint = 'name another file, or give --force to overwrite it';
     expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png exists already; ${hint}\n` });
     expect(await readFile(join(folder, 'old.png'), 'utf8')).toBe('mine');
     expect(await evaluate('old.png', '--force')).toMatchObject({ exitCode: 0 });

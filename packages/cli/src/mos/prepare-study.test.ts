@@ -60,7 +60,7 @@ test('a study is not written among a user’s files, nor among its own originals
     for (const place of ['images', 'images/study', '.']) await expect(refused(place)).rejects.toThrow('which is read');
     await writeFile(join(folder, 'thesis.docx'), 'mine');
     await cp(join(folder, 'thesis.docx'), join(folder, 'mine', 'pictures', 'thesis.docx'));
-    await expect(refused('mine')).rejects.toThrow('holds pictures/thesis.docx, which fourfold has not made');
+    await expect(refused('mine')).rejects.toThrow('holds pictures/thesis.docx, which fourfold did not create');
 
     // The same command resumes an interrupted one.
     const plan = { name: 'study', seed: 0, repeats: 0, images, onProgress: () => undefined };

@@ -204,7 +204,7 @@ test('impossible requests are refused in one line, and nothing is left behind', 
     [
       'good.png',
       'mine.png',
-      /^fourfold: mine\.png exists already; name another file, or give --force to write over it\n$/,
+      /^fourfold: mine\.png exists already; name another file, or give --force to overwrite it\n$/,
     ],
   ];
   const outcomes = await Promise.all(refusals.map(([input, output]) => fourfoldUpscale(input, output)));

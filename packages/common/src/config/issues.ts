@@ -2,17 +2,17 @@ import { z } from 'zod';
 
 type Issue = z.core.$ZodIssue;
 
-/** One line for what is wrong with `raw`: the key, its value and what is allowed there. */
+/** Describe on one line what is wrong with `raw`: the key, its value and the allowed values. */
 export function describeIssue(schema: z.ZodType, raw: unknown, issue: Issue): string {
   const key = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, issue.path);
     const unknown = issue.keys.map((name) => (key ? `${key}.${name}` : name)).join(', ');
-    return `unknown key ${unknown}; the keys there are ${known.join(', ')}`;
+    return `unknown key ${unknown}; the known keys are ${known.join(', ')}`;
   }
   const value = issue.path.reduce<unknown>((node, part) => (node as Record<PropertyKey, unknown>)?.[part], raw);
   const found = value === undefined ? 'missing' : JSON.stringify(value);
-  return `${key || 'the whole'} is ${found}: ${allowed(issue)}`;
+  return `${key || 'the config'} is ${found}: ${allowed(issue)}`;
 }
 
 function allowed(issue: Issue): string {
@@ -35,7 +35,7 @@ function allowed(issue: Issue): string {
 }
 
 const article = (type: string) =>
-  ({ int: 'a whole number', number: 'a number', string: 'a text', object: 'a map of keys', array: 'a list' })[type] ??
+  ({ int: 'a whole number', number: 'a number', string: 'a string', object: 'a map of keys', array: 'a list' })[type] ??
   `a ${type}`;
 
 function keysAt(schema: z.ZodType, path: PropertyKey[]): string[] {

@@ -26,7 +26,7 @@ test('defaults are the paper’s', async () => {
   expect(config.dataset).toMatch(/^file:\/\/\/.*\/photos$/);
 });
 
-test('a recipe lies below the file, --set above it', async () => {
+test('the file overrides its recipe, and --set overrides both', async () => {
   const config = await load('recipe: srgan-mse\nname: a\ndataset: d\ndata: { replicas: 4 }', [
     'data.globalBatch=32',
     'phases.1.iterations=7',
@@ -40,15 +40,15 @@ test('a recipe lies below the file, --set above it', async () => {
 });
 
 test.each([
-  ['replica: 3', 'unknown key replica; the keys there are name, seed'],
-  ['data: { replica: 3 }', 'unknown key data.replica; the keys there are globalBatch, replicas'],
+  ['replica: 3', 'unknown key replica; the known keys are name, seed'],
+  ['data: { replica: 3 }', 'unknown key data.replica; the known keys are globalBatch, replicas'],
   ['data: { globalBatch: many }', 'data.globalBatch is "many": it must be a number'],
   ['data: { globalBatch: 0 }', 'data.globalBatch is 0: it must be at least 1'],
   ['data: { globalBatch: 5, replicas: 2 }', 'data.globalBatch is 5: it must be a multiple of data.replicas, 2'],
   ['timing: { leaseMs: 2000000000 }', 'timing.leaseMs is 2000000000: it must be at most 1073741823'],
   [
     'timing: { heartbeatMs: 900, silenceMs: 1000 }',
-    'timing.heartbeatMs is 900: it must be half of timing.silenceMs, 1000, at most, or peers that live count as lost',
+    'timing.heartbeatMs is 900: it must be at most half of timing.silenceMs, 1000, or live peers count as lost',
   ],
   ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
@@ -58,7 +58,7 @@ test.each([
   await expect(load(`${minimal}${line}\n`)).rejects.toThrow(message);
 });
 
-test('VGG losses ask for weights', async () => {
+test('VGG losses need weights', async () => {
   await expect(load('recipe: srgan-vgg54\nname: a\ndataset: d')).rejects.toThrow('it needs VGG19 weights; set vgg');
 });
 
@@ -69,7 +69,7 @@ test('scheduleScale shortens every phase alike, once', async () => {
   await expect(load(minimal, ['scheduleScale=2'])).rejects.toThrow(/scheduleScale is 2/);
 });
 
-test('a run that starts from another one’s generator leaves the first mse phases out', async () => {
+test('a run that starts from another run’s generator skips the first mse phases', async () => {
   const recipe = 'recipe: srgan-mse\nname: a\ndataset: d\n';
   const config = await load(`${recipe}startFrom: photos-mse`);
   expect(config.phases.map(({ kind }) => kind)).toEqual(['gan', 'gan']);

@@ -12,8 +12,8 @@ type Tree = Record<string, unknown>;
 const recipesFolder = new URL('../../recipes/', import.meta.url);
 
 /**
- * Read a run's config: the file's keys over its `recipe`'s (and that one's `recipe`'s), `settings` (`key.path=value`,
- * values in YAML) over both. Throws `invalid` naming the key, its value and what is allowed.
+ * Read a run's config. The file's keys override those of its `recipe` (and that recipe's own `recipe`), and `settings` (`key.path=value`,
+ * values in YAML) override both. Throws `invalid` naming the key, its value and the allowed values.
  */
 export async function loadRunConfig(path: string, settings: readonly string[] = []): Promise<RunConfig> {
   const tree = await withRecipes(await readYaml(path, path), path);
@@ -21,7 +21,7 @@ export async function loadRunConfig(path: string, settings: readonly string[] = 
   return parseRunConfig(tree, path);
 }
 
-/** Check a config that comes from anywhere else, such as a checkpoint; `source` names it in errors. */
+/** Check a config from another source, such as a checkpoint; `source` names it in errors. */
 export function parseRunConfig(raw: unknown, source: string): RunConfig {
   const parsed = runSchema.safeParse(raw);
   if (!parsed.success) {
@@ -45,11 +45,11 @@ export function parseRunConfig(raw: unknown, source: string): RunConfig {
   };
 }
 
-/** The phases that are run, scaled: parsing the result again changes nothing. */
+/** The phases to run, scaled. Parsing the result again changes nothing. */
 function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConfig, 'phases' | 'scheduleScale'> {
   const begin = startFrom === undefined ? 0 : phases.findIndex(({ kind }) => kind !== 'mse');
   return {
-    // A schedule of mse phases alone goes on with that generator.
+    // A schedule with only mse phases continues training that generator.
     phases: phases.slice(Math.max(0, begin)).map((phase) => ({
       ...phase,
       iterations: Math.max(1, Math.round(phase.iterations * scheduleScale)),
@@ -58,7 +58,7 @@ function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConf
   };
 }
 
-/** What no single key can say. */
+/** A problem between keys. */
 function inconsistency({ data, loss, phases, timing, vgg }: z.infer<typeof runSchema>): string | undefined {
   if (data.globalBatch % data.replicas !== 0) {
     return `data.globalBatch is ${data.globalBatch}: it must be a multiple of data.replicas, ${data.replicas}`;
@@ -68,7 +68,7 @@ function inconsistency({ data, loss, phases, timing, vgg }: z.infer<typeof runSc
     return `loss.content is ${loss.content}: it needs VGG19 weights; set vgg to a safetensors file, or loss.content to mse`;
   }
   if (timing.heartbeatMs > timing.silenceMs / 2) {
-    return `timing.heartbeatMs is ${timing.heartbeatMs}: it must be half of timing.silenceMs, ${timing.silenceMs}, at most, or peers that live count as lost`;
+    return `timing.heartbeatMs is ${timing.heartbeatMs}: it must be at most half of timing.silenceMs, ${timing.silenceMs}, or live peers count as lost`;
   }
   return undefined;
 }
@@ -77,7 +77,10 @@ async function withRecipes(own: Tree, source: string): Promise<Tree> {
   const { recipe, ...rest } = own;
   if (recipe === undefined) return rest;
   if (typeof recipe !== 'string' || !/^[a-z0-9-]+$/.test(recipe)) {
-    throw new FourfoldError('invalid', `${source}: recipe is ${JSON.stringify(recipe)}: it must be a recipe's name`);
+    throw new FourfoldError(
+      'invalid',
+      `${source}: recipe is ${JSON.stringify(recipe)}: it must be the name of a recipe`,
+    );
   }
   const base = await readYaml(new URL(`${recipe}.yaml`, recipesFolder), `recipe ${recipe}`);
   return merge(await withRecipes(base, `recipe ${recipe}`), rest);

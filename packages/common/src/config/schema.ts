@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
 /*
- * The run's config: every key, its range and its default, in one place. Units stand in the names.
+ * The run's config: every key, its range and its default, in one place. Units are in the names.
  */
 
 const count = z.int().min(1);
 const positive = z.number().positive();
-/** Twice of it is still a time that a timer can wait. */
+/** A timer can still wait twice as long. */
 const durationMs = z
   .int()
   .min(10)
@@ -30,24 +30,24 @@ export const dataSchema = z.strictObject({
   replicas: count.default(1),
   /** Side of an HR crop in pixels; a multiple of 16 (the discriminator halves it four times). */
   crop: z.int().min(16).multipleOf(16).default(96),
-  /** How often each picture is used in an epoch. */
+  /** Crops taken from each picture in an epoch. */
   cropsPerPicture: count.default(1),
-  /** Pictures among which the order is shuffled; bounds the loader's memory. */
+  /** Pictures in a shuffling window; bounds the loader's memory. */
   windowPictures: count.default(1024),
   flips: z.boolean().default(false),
   quarterTurns: z.boolean().default(false),
-  /** Standard deviation, in HR pixels, of a Gaussian before down-sampling; 0 for none. */
+  /** Standard deviation, in HR pixels, of a Gaussian blur before down-sampling; 0 for none. */
   blurSigma: z.number().min(0).max(3).default(0),
-  /** Where shards that come from an object store are kept; `fourfold/shards` in the user's cache folder unless set. */
+  /** Where shards from an object store are cached; `fourfold/shards` in the user's cache folder unless set. */
   cacheFolder: z.string().min(1).optional(),
-  /** How much of them is kept, in bytes; shards in use are kept, too, where they are more. */
+  /** Size limit of that cache in bytes; shards in use are kept even beyond it. */
   cacheBytes: count.default(10 * 2 ** 30),
 });
 
 export const lossSchema = z.strictObject({
   /** The content loss of `content` and `gan` phases. */
   content: z.enum(['mse', 'vgg22', 'vgg54']).default('vgg54'),
-  /** VGG distances summed over channels, as the paper's eq. 5 has it, or averaged over them too. */
+  /** Whether VGG distances are summed over channels, as in the paper's eq. 5, or averaged. */
   vggReduction: z.enum(['sum', 'mean']).default('sum'),
   adversarialWeight: z.number().min(0).default(1e-3),
   totalVariationWeight: z.number().min(0).default(0),
@@ -69,20 +69,20 @@ export const adamSchema = z.strictObject({
 });
 
 export const validationSchema = z.strictObject({
-  /** Pictures that are not trained on: a folder, zip, tar or `s3:` URL, chosen as `fourfold evaluate` chooses them. */
+  /** Pictures that are not trained on: a folder, zip, tar or `s3:` URL, read as by `fourfold evaluate`. */
   images: z.string().min(1),
-  /** Iterations between evaluations; each phase's end is evaluated, too. */
+  /** Iterations between evaluations; the end of each phase is also evaluated. */
   every: count.default(5000),
-  /** How many of them, from the first, the status page shows; 0 for none. */
+  /** The status page shows this many of them, from the first; 0 for none. */
   pictures: z.int().min(0).max(64).default(4),
 });
 
 export const checkpointsSchema = z.strictObject({
-  /** Iterations between checkpoints; each evaluated iteration, each phase's end and a SIGTERM write one, too. */
+  /** Iterations between checkpoints; each evaluated iteration, the end of each phase and a SIGTERM also write one. */
   every: count.default(5000),
-  /** How many of the newest checkpoints are kept; the best one by PSNR is kept besides. */
+  /** How many of the newest checkpoints are kept, in addition to the best by PSNR. */
   keep: count.default(3),
-  /** Checkpoints of iterations that are a multiple of this are kept for good; none unless set. */
+  /** Checkpoints at multiples of this many iterations are kept permanently; none unless set. */
   keepEvery: count.optional(),
 });
 
@@ -90,78 +90,78 @@ export const workersSchema = z.strictObject({
   /** Local worker processes that `fourfold train` starts. */
   count: count.default(1),
   backend: z.enum(['auto', 'torch', 'tensorflow', 'wasm', 'cpu']).default('auto'),
-  /** What the torch backend computes on; `auto` takes a GPU where there is one. */
+  /** The device for the torch backend; `auto` uses a GPU if there is one. */
   device: z
     .string()
     .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'auto, cpu, cuda or cuda:N')
     .default('auto'),
   /**
-   * `bf16`: convolutions and matrix products round to bfloat16, and activations are kept as such; `tf32`: on CUDA they may round to
-   * TF32, the rest is float32 (torch only).
+   * `bf16`: convolutions and matrix products round to bfloat16, and activations are stored in it. `tf32`: on CUDA they may round to
+   * TF32, and the rest is float32 (torch only).
    */
   precision: z.enum(['f32', 'tf32', 'bf16']).default('f32'),
   /** On CUDA, capture the halves of an iteration as graphs and replay them. */
   graphs: z.boolean().default(true),
-  /** Threads a worker computes with; 0 divides the machine's cores among the local workers. */
+  /** Compute threads per worker; 0 divides the machine's cores among the local workers. */
   threads: z.int().min(0).default(0),
   /** How many workers a coordinator waits for before its first lease. */
   minimumToStart: count.default(1),
-  /** With fewer workers than this no lease is given out until others have joined. */
+  /** With fewer workers than this, no leases are granted until more join. */
   minimumToContinue: count.default(1),
-  /** Let workers of other kinds join. The weights then depend on who computed what. */
+  /** Allow workers of other kinds to join. The weights then depend on which worker computed what. */
   allowMixedKinds: z.boolean().default(false),
-  /** Generator passes that a worker keeps between the two halves of an iteration; others are computed again. */
+  /** Generator passes that a worker keeps between the two halves of an iteration; the rest are recomputed. */
   keptPasses: count.default(4),
 });
 
 export const exchangeSchema = z.strictObject({
-  /** How parameters and gradients cross. `auto`: shared memory with the workers of the coordinator's host, else gRPC. */
+  /** How parameters and gradients are transferred. `auto`: shared memory with workers on the coordinator's host, else gRPC. */
   transport: z.enum(['auto', 'grpc', 'shared-memory']).default('auto'),
-  /** The shared memory: a folder on tmpfs. */
+  /** The folder for shared memory, on tmpfs. */
   folder: z.string().min(1).default('/dev/shm'),
-  /** How gradients cross. `bf16`: rounded to bfloat16 by the worker; sums and batch statistics stay float32. */
+  /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; sums and batch statistics stay float32. */
   gradients: z.enum(['f32', 'bf16']).default('f32'),
-  /** How parameters cross. `bf16`: workers compute with parameters rounded to bfloat16; the coordinator's stay float32. */
+  /** How parameters are transferred. `bf16`: workers compute with parameters rounded to bfloat16; the coordinator's stay float32. */
   parameters: z.enum(['f32', 'bf16']).default('f32'),
   /**
-   * The weight gradient of the discriminator's large dense layer. `factors`: it crosses as what it is the product of, exactly, in
-   * thirty times fewer bytes at paper size, and the coordinator multiplies. The sum rounds in another order than with `matrix`.
+   * How the weight gradient of the discriminator's large dense layer is transferred. `factors`: as the factors of the product, without
+   * loss and in thirty times fewer bytes at paper size; the coordinator multiplies. The sum rounds in another order than with `matrix`.
    */
   denseGradient: z.enum(['matrix', 'factors']).default('matrix'),
 });
 
 export const batchesSchema = z.strictObject({
-  /** `shards`: every worker reads the dataset itself. `nats`: data-loaders do, and workers ask them over NATS. */
+  /** `shards`: every worker reads the dataset itself. `nats`: workers request batches from data-loaders over NATS. */
   from: z.enum(['shards', 'nats']).default('shards'),
-  /** For how many iterations ahead of need a worker asks. */
+  /** How many iterations ahead a worker requests batches. */
   ahead: z.int().min(0).max(16).default(2),
-  /** How long a worker waits for a data-loader's answer before it asks another one, too. */
+  /** How long a worker waits for a data-loader's answer before it also asks another. */
   lateMs: durationMs.default(2_000),
-  /** How often a data-loader says that it lives. One that is silent for three times as long counts as gone. */
+  /** How often a data-loader announces itself. After three times this long without an announcement it counts as gone. */
   announceMs: durationMs.default(1_000),
 });
 
 export const timingSchema = z.strictObject({
   /** How long a worker may take for one lease before another worker gets the replica. */
   leaseMs: durationMs.default(600_000),
-  /** How many times as long as usual a worker may take before an idle one computes its replica, too; 0 for never. */
+  /** A multiple of the usual time, after which an idle worker also computes a slow worker's replica; 0 for never. */
   stragglerFactor: z.number().min(0).default(3),
-  /** How often coordinator and workers tell each other that they live. */
+  /** How often the coordinator and workers send each other heartbeats. */
   heartbeatMs: durationMs.default(1_000),
   /** Silence after which a peer counts as lost. */
   silenceMs: durationMs.default(10_000),
   /** How long a worker looks for a coordinator before it gives up. */
   patienceMs: durationMs.default(600_000),
-  /** How often the coordinator looks for a newer term. */
+  /** How often the coordinator checks for a newer term. */
   termCheckMs: durationMs.default(1_000),
 });
 
 export const runSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, 63 at most'),
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'at most 63 lower-case letters, digits and dashes'),
   seed: z.int().min(0).default(0),
-  /** Object store of the run's checkpoints and records: a folder or an `s3:` URL. */
+  /** Object store for the run's checkpoints and records: a folder or an `s3:` URL. */
   store: z.string().min(1).default('out/store'),
-  /** What `fourfold prepare` wrote: a folder or an `s3:` URL. */
+  /** The output of `fourfold prepare`: a folder or an `s3:` URL. */
   dataset: z.string().min(1),
   /** VGG19 weights (safetensors); needed by the content losses `vgg22` and `vgg54`. */
   vgg: z.string().min(1).optional(),
@@ -170,17 +170,17 @@ export const runSchema = z.strictObject({
   data: dataSchema.prefault({}),
   loss: lossSchema.prefault({}),
   phases: z.array(phaseSchema).min(1),
-  /** Every phase's iterations times this, one at least; for trying a schedule out. */
+  /** Multiplies the iterations of every phase, which stay at least one; for trying out a schedule. */
   scheduleScale: z.number().positive().max(1).default(1),
   /**
-   * A finished run of the same store, or the URL of a run or a checkpoint: its generator is the one to start from. The `mse` phases
-   * that begin the schedule are then left out, unless it has no others.
+   * The generator to start from: a finished run in the same store, or the URL of a run or a checkpoint. The `mse` phases at the start of
+   * the schedule are then skipped, unless it has no others.
    */
   startFrom: z.string().min(1).optional(),
   adam: adamSchema.prefault({}),
   /**
-   * Decay, such as 0.999, of an exponential moving average of the generator over its updates: what evaluations measure, and what
-   * evaluate, upscale and export take. None unless set.
+   * Decay, such as 0.999, of an exponential moving average of the generator over its updates. Evaluations measure the average, and
+   * evaluate, upscale and export use it. None unless set.
    */
   generatorAverage: z.number().gt(0).lt(1).optional(),
   validation: validationSchema.optional(),

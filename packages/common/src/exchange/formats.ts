@@ -6,7 +6,7 @@ type Formats = Pick<ExchangeConfig, 'gradients' | 'parameters' | 'denseGradient'
 const encodings = { f32: 'F32', bf16: 'BF16' } as const;
 const denseGradients = { matrix: 'MATRIX', factors: 'FACTORS' } as const;
 
-/** The formats that a process was started with, as Register says them. */
+/** The formats that a process was started with, as sent in Register. */
 export const wireFormats = ({ gradients, parameters, denseGradient }: Formats) =>
   ({
     gradients: encodings[gradients],
@@ -14,7 +14,7 @@ export const wireFormats = ({ gradients, parameters, denseGradient }: Formats) =
     denseGradient: denseGradients[denseGradient],
   }) satisfies WireFormats;
 
-/** Why a worker with these formats cannot exchange with a coordinator of `config`: each would read the other’s bytes wrongly. */
+/** Why a worker with these formats cannot exchange with a coordinator of `config`: each would misread the other’s bytes. */
 export function formatsProblem(config: Formats, worker: WireFormats__Output | null): string | undefined {
   const own = wireFormats(config);
   const differing = (['gradients', 'parameters', 'denseGradient'] as const).filter((key) => worker?.[key] !== own[key]);

@@ -33,7 +33,7 @@ async function openPeer(own: OwnFile): Promise<PeerFile> {
   return file;
 }
 
-/** Files without a name that this process has open in the folder. */
+/** The unnamed files that this process has open in the folder. */
 const unnamedFiles = () =>
   readdirSync('/proc/self/fd').filter((descriptor) => {
     try {
@@ -51,7 +51,7 @@ const sameBytes = (a: Uint8Array, b: Uint8Array) =>
     Buffer.from(b.buffer, b.byteOffset, b.byteLength),
   ) === 0;
 
-test('a folder that is not there is said', async () => {
+test('a missing folder is reported', async () => {
   await expect(createSharedFile('/nowhere')).rejects.toMatchObject({
     code: 'unavailable',
     message: 'there is no shared memory in /nowhere',
@@ -73,17 +73,17 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(() => readVectorSync(peer.descriptor, first, vector.length, new Uint8Array(4))).toThrow('ends too early');
   });
 
-  test('what is read is what the stamp says', async () => {
+  test('a reader gets the vector that the stamp identifies', async () => {
     const own = await create();
     const peer = await openPeer(own);
     const target = sharedBytes(4 * pieceBytes);
     const found = () => [first, second].map((stamp) => peer.holds(stamp));
-    const replaced = { code: 'unavailable', message: 'the shared memory holds another vector by now' };
+    const replaced = { code: 'unavailable', message: 'the shared memory now holds another vector' };
     expect(found()).toEqual([false, false]);
     await own.write(first, new Uint8Array(target.length));
     expect(found()).toEqual([true, false]);
     await expect(readVector(peer, second, target, never)).rejects.toMatchObject(replaced);
-    // The writing begins after the reading has, and ends it.
+    // The write begins after the read, and ends it.
     const reading = readVector(peer, first, target, never);
     const writing = own.write(second, new Uint8Array(target.length).fill(1));
     await expect(reading).rejects.toMatchObject(replaced);
@@ -93,7 +93,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     await expect(readVector(peer, second, target, AbortSignal.abort(new Error('over')))).rejects.toThrow('over');
   });
 
-  test('no file has a name, and none is open once its owner and its reader have closed it', async () => {
+  test('no file has a name, and none stays open after its owner and its reader have closed it', async () => {
     const names = readdirSync(folder);
     const before = unnamedFiles();
     const own = await createSharedFile(folder);
@@ -116,13 +116,13 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(whyNotShared(own.place, secret)).toBeUndefined();
     expect(whyNotShared(own.place, secretStamp())).toBe('the worker is on another host');
     expect(whyNotShared({ ...own.place, pid: 2 ** 30 }, secret)).toMatch(/another host.*ENOENT/);
-    // What the numbers name may be anything: here the standard streams, pipes or a terminal.
+    // The numbers may name anything: here the standard streams, pipes or a terminal.
     for (const descriptor of [0, 1, 2])
       expect(whyNotShared({ ...own.place, descriptor }, secret)).toMatch(/another host/);
   });
 
-  test('a folder without room is said, and what was taken is given back', async () => {
-    // No file of the process may grow beyond a limit: what a full folder is to it.
+  test('a full folder is reported, and the space taken is freed', async () => {
+    // A limit on file sizes stands in for a full folder.
     const script = `
       import { createSharedFile, openSharedFile } from '${new URL('../../dist/index.js', import.meta.url).href}';
       import { fstatSync } from 'node:fs';

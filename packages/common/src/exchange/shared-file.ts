@@ -5,48 +5,48 @@ import type { SharedFile__Output } from '../generated/fourfold/v1/SharedFile.js'
 import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 
 /*
- * Wire vectors in the shared memory of a host: files on tmpfs that never have a name. Their owner makes them with O_TMPFILE, a
+ * Wire vectors in the shared memory of a host: files on tmpfs that never have a name. Their owner creates them with O_TMPFILE, a
  * peer opens them through the owner's descriptors in /proc, and the kernel frees them as soon as no living process has them
- * open. So whatever dies, and however, nothing stays behind and there is nothing to sweep.
+ * open. So nothing is left to clean up, whichever process dies and however.
  *
- * A file begins with a stamp that says what it holds; the vector follows on the next page. While the vector is being
- * replaced the stamp is empty, so that a reader who finds the same stamp before and after has read what it says.
+ * A file begins with a stamp that identifies its contents; the vector follows on the next page. The stamp is empty while the vector is
+ * being replaced, so a reader that finds the same stamp before and after has read that vector.
  */
 
-/** Linux's O_TMPFILE, which Node does not name: O_DIRECTORY and a bit of its own. */
+/** Linux's O_TMPFILE, which Node does not define: O_DIRECTORY and one more bit. */
 const temporaryFile = constants.O_DIRECTORY | 0o20000000;
 const vectorBegin = 4096;
 
-/** Bytes that are read or written at once. Half of it costs more round trips than it saves in cache misses. */
+/** Bytes per read or write. Half as many cost more round trips than they save in cache misses. */
 export const pieceBytes = 4 << 20;
-/** Reads and writes under way at once: enough to keep one running while the one before is being worked on. */
+/** Concurrent reads or writes: enough to keep one running while the one before is processed. */
 const piecesUnderWay = 2;
 
-/** What a file holds, in the words of the wire: a gradient's token, or parameters' term and version. */
+/** Identifies the contents of a file, as on the wire: a gradient's token, or the term and version of parameters. */
 export type Stamp = Pick<Token__Output, 'term' | 'number'>;
 const noStamp: Stamp = { term: 0, number: 0 };
 
-/** A file of this process that others read. */
+/** A file of this process that other processes read. */
 export interface OwnFile {
-  /** Where they find it. */
+  /** Where other processes find it. */
   readonly place: SharedFile__Output;
-  /** Replace what it holds. Throws `no-space` when the folder is full; the file holds nothing then. */
+  /** Replace the contents. Throws `no-space` if the folder is full; the file is then empty. */
   write(stamp: Stamp, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A file of another process. It can be read until it is closed here, whatever becomes of its owner. */
+/** A file of another process. It can be read until it is closed here, even if its owner dies. */
 export interface PeerFile {
-  /** This process's own, for all of its threads. */
+  /** This process's descriptor, for all its threads. */
   readonly descriptor: number;
-  /** Whether it holds `stamp`'s vector now. */
+  /** Whether it now holds the vector of `stamp`. */
   holds(stamp: Stamp): boolean;
-  /** Fill `bytes` with the vector's from byte `begin` on. */
+  /** Fill `bytes` from the vector, starting at byte `begin`. */
   read(begin: number, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Make a file in `folder`. Throws `unavailable` where the folder or the system has no such files. */
+/** Create a file in `folder`. Throws `unavailable` if the folder or the system does not support such files. */
 export async function createSharedFile(folder: string): Promise<OwnFile> {
   const handle = await openUnnamed(folder);
   return {
@@ -61,7 +61,7 @@ export async function createSharedFile(folder: string): Promise<OwnFile> {
         );
         writeSync(handle.fd, encodeStamp(stamp), 0, undefined, 0);
       } catch (cause) {
-        // Give back what was taken, since it is of no use.
+        // Free the incomplete contents.
         await handle.truncate(0);
         if (!['ENOSPC', 'EFBIG', 'EDQUOT', 'ENOMEM'].includes(systemErrorCode(cause) ?? '')) throw cause;
         throw new FourfoldError('no-space', `shared memory ${folder} has no room for ${bytes.byteLength} bytes`, {
@@ -84,10 +84,10 @@ async function openUnnamed(folder: string): Promise<FileHandle> {
 }
 
 const pathOf = ({ pid, descriptor }: SharedFile__Output) => `/proc/${pid}/fd/${descriptor}`;
-/** On another host the same numbers may name anything, a pipe for one, which must not be waited for. */
+/** On another host the same numbers may name anything, such as a pipe, on which opening must not block. */
 const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** Open another process's file. Rejects with the system's error where that process does not have it. */
+/** Open another process's file. Rejects with the system's error if that process does not have it. */
 export async function openSharedFile(place: SharedFile__Output): Promise<PeerFile> {
   const handle = await open(pathOf(place), readOnly);
   return {
@@ -102,8 +102,8 @@ export async function openSharedFile(place: SharedFile__Output): Promise<PeerFil
 }
 
 /**
- * Whether this process can read a worker's file: whoever finds the worker's secret stamp in it shares its memory, whatever
- * container either is in. Returns why not.
+ * Why this process cannot read a worker's file; undefined if it can. A process that finds the worker's secret stamp in the file shares
+ * its memory, whatever containers they run in.
  */
 export function whyNotShared(place: SharedFile__Output, secret: Stamp): string | undefined {
   let descriptor: number | undefined;
@@ -119,8 +119,8 @@ export function whyNotShared(place: SharedFile__Output, secret: Stamp): string |
 }
 
 /**
- * Fill `target` with a peer's wire vector of the same length. Throws `unavailable` when the file holds something else, the
- * signal's reason when it is aborted; nothing writes to `target` any more by then.
+ * Fill `target` with a peer's wire vector of the same length. Throws `unavailable` if the file holds something else, and the signal's
+ * reason if it is aborted; by then nothing writes to `target`.
  */
 export async function readVector(file: PeerFile, stamp: Stamp, target: Uint8Array, signal: AbortSignal): Promise<void> {
   await inPieces(target.byteLength, async (begin, end) => {
@@ -130,7 +130,7 @@ export async function readVector(file: PeerFile, stamp: Stamp, target: Uint8Arra
   });
 }
 
-/** The same for the bytes from `begin` on, by a thread that may block. */
+/** The same for the bytes from `begin` on, in a thread that may block. */
 export function readVectorSync(descriptor: number, stamp: Stamp, begin: number, bytes: Uint8Array): void {
   const position = vectorBegin + begin;
   for (let done = 0; done < bytes.byteLength;) {
@@ -141,10 +141,10 @@ export function readVectorSync(descriptor: number, stamp: Stamp, begin: number, 
   if (!holdsStamp(descriptor, stamp)) throw replaced();
 }
 
-const replaced = () => new FourfoldError('unavailable', 'the shared memory holds another vector by now');
+const replaced = () => new FourfoldError('unavailable', 'the shared memory now holds another vector');
 const endsEarly = () => new FourfoldError('unavailable', 'the shared memory ends too early');
 
-/** A stamp that nobody guesses. */
+/** A stamp that cannot be guessed. */
 export const secretStamp = (): Stamp => ({ term: secretNumber(), number: secretNumber() });
 const secretNumber = () => crypto.getRandomValues(new Uint32Array(1))[0] + 1;
 
@@ -156,7 +156,7 @@ function holdsStamp(descriptor: number, { term, number }: Stamp): boolean {
   return bytesRead === found.byteLength && found[0] === term && found[1] === number;
 }
 
-/** Go through bytes 0 .. `byteLength - 1` in pieces, a few at a time. */
+/** Process bytes 0 .. `byteLength - 1` in pieces, a few at a time. */
 async function inPieces(byteLength: number, act: (begin: number, end: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async () => {
@@ -167,12 +167,12 @@ async function inPieces(byteLength: number, act: (begin: number, end: number) =>
     }
   };
   const lanes = Array.from({ length: piecesUnderWay }, lane);
-  // All of them come to their end before anybody hears of a failure.
+  // All lanes end before a failure is reported.
   await Promise.allSettled(lanes);
   await Promise.all(lanes);
 }
 
-/** Read or write all of `bytes` at the vector's byte `begin`: one call may do less than it is asked for. */
+/** Read or write all of `bytes` at byte `begin` of the vector: one call may transfer fewer bytes than asked. */
 async function whole(
   bytes: Uint8Array,
   begin: number,

@@ -1,7 +1,7 @@
 import type { Metrics } from '../metrics.js';
 import type { Traffic } from './traffic.js';
 
-/** The bytes that a process has sent and received in the exchange. */
+/** Add the bytes that a process has sent and received in the exchange. */
 export function addTrafficMetrics(
   { counter }: Metrics,
   traffic: Traffic,
@@ -9,7 +9,7 @@ export function addTrafficMetrics(
 ): void {
   counter(
     'fourfold_exchange_bytes_total',
-    'Bytes of parameters and gradients. What is written to shared memory counts once, however many read it.',
+    'Bytes of parameters and gradients. A write to shared memory counts once, however many processes read it.',
     ['direction', 'kind', 'transport'],
     () =>
       (['parameters', 'gradients'] as const).flatMap((kind) =>

@@ -1,10 +1,10 @@
-/** How vectors cross. */
+/** How vectors are transferred. */
 export type Transport = 'shared-memory' | 'grpc';
 
-/** Bytes of wire vectors that have crossed to or from this process, by what they are and how they crossed. */
+/** Bytes of wire vectors transferred to or from this process, by kind and transport. */
 export type Traffic = Record<'parameters' | 'gradients', Record<Transport, number>>;
 
-/** Counters of what crosses from now on. */
+/** Counters that start at zero. */
 export const createTraffic = (): Traffic => ({
   parameters: { 'shared-memory': 0, grpc: 0 },
   gradients: { 'shared-memory': 0, grpc: 0 },

@@ -27,7 +27,7 @@ test('sections follow one another in the network’s vector, the sender’s and 
   expect(mixed).toMatchObject({ length: 86, sourceLength: 67, byteLength: 248 });
 });
 
-test('a vector of float32, with factors or without, crosses as it is', () => {
+test('a float32 vector, with or without factors, is transferred unchanged', () => {
   expect(plainLayout(9)).toMatchObject({ length: 9, sourceLength: 9, byteLength: 36 });
   const parts = [
     { encoding: 'f32' as const, count: 4 },
@@ -36,7 +36,7 @@ test('a vector of float32, with factors or without, crosses as it is', () => {
   expect([plainLayout(9), createWireLayout(parts), mixed].map(isUnrounded)).toEqual([true, true, false]);
 });
 
-test('bytes are cut where sections begin; padding has no elements', () => {
+test('bytes are cut at section boundaries; padding has no elements', () => {
   const cuts = (from: number, to: number) =>
     cutBySection(mixed, from, to).map(({ section, byteBegin, byteEnd, begin, count }) => [
       section.encoding,
@@ -53,7 +53,7 @@ test('bytes are cut where sections begin; padding has no elements', () => {
   expect(cuts(248, 248)).toEqual([]);
 });
 
-test('whatever the cuts, all elements come once, in their order', () => {
+test('wherever it is cut, every element comes once and in order', () => {
   for (const size of [4, 12, 36]) {
     const elements: number[] = [];
     for (let at = 0; at < mixed.byteLength; at += size) {

@@ -1,11 +1,11 @@
 /*
- * What crosses of a network is a wire vector: sections one behind the other, each in its encoding. Both sides derive its layout
- * from the config, so that no section needs a header; it is the same bytes in whatever way they cross.
+ * A network is transferred as a wire vector: a sequence of sections, each with its own encoding. Both sides derive the layout from the
+ * config, so no section needs a header. The bytes are the same for every transport.
  */
 
 /**
- * How a section's elements cross: `f32` as they are (little-endian binary32), `bf16` as their upper halves, rounded to nearest
- * even; `factors` is a matrix as the float32 factors whose product it is.
+ * The encoding of a section's elements: `f32` unchanged (little-endian binary32), `bf16` as their upper halves, rounded to nearest
+ * even; `factors` is a matrix as the float32 factors of which it is the product.
  */
 export type Encoding = 'f32' | 'bf16' | 'factors';
 
@@ -16,7 +16,7 @@ export interface Factors {
   outputs: number;
 }
 
-/** A stretch of a network's vector, and how it is to cross. */
+/** A part of a network's vector, and its encoding. */
 export type WirePart = { encoding: 'f32' | 'bf16'; count: number } | { encoding: 'factors'; factors: Factors };
 
 export interface WireSection {
@@ -27,7 +27,7 @@ export interface WireSection {
   /** The same in the sender's vector, which has factors in place of their product. */
   sourceBegin: number;
   sourceCount: number;
-  /** Its place in the wire vector: multiples of 4. */
+  /** Position in the wire vector; multiples of 4. */
   byteBegin: number;
   byteLength: number;
   factors?: Factors;
@@ -45,10 +45,10 @@ export interface WireLayout {
 
 const f32Bytes = Float32Array.BYTES_PER_ELEMENT;
 const bf16Bytes = Uint16Array.BYTES_PER_ELEMENT;
-/** What is behind a section of `bf16` begins at a multiple of this again. */
+/** The section after one of `bf16` begins at a multiple of this. */
 const alignmentBytes = 8;
 
-/** Lay out the parts of a vector one behind the other; neighbours of one plain encoding become one section. */
+/** Lay out the parts of a vector in sequence; neighbours with the same plain encoding become one section. */
 export function createWireLayout(parts: readonly WirePart[]): WireLayout {
   const sections: WireSection[] = [];
   const end = { length: 0, sourceLength: 0, byteLength: 0 };
@@ -67,23 +67,23 @@ export function createWireLayout(parts: readonly WirePart[]): WireLayout {
   return { sections, ...end };
 }
 
-/** A vector that crosses as it is. */
+/** A vector that is transferred unchanged. */
 export const plainLayout = (length: number): WireLayout => createWireLayout([{ encoding: 'f32', count: length }]);
 
 /** Whether the sender's vector and the wire vector are the same bytes. */
 export const isUnrounded = ({ sections }: WireLayout): boolean => sections.every(({ encoding }) => encoding !== 'bf16');
 
-/** A stretch of bytes of the wire vector in one section, and its elements; none where it is padding. */
+/** A range of bytes of the wire vector within one section, and its elements; padding has none. */
 export interface WireCut {
   section: WireSection;
   byteBegin: number;
   byteEnd: number;
-  /** Elements of the network's vector; of a section with factors all, whatever part of its bytes it is. */
+  /** Elements of the network's vector; for a section of factors all of them, whatever part of its bytes this is. */
   begin: number;
   count: number;
 }
 
-/** Cut the bytes `byteBegin` .. `byteEnd - 1`, which begin and end with an element, where sections do. */
+/** Cut the bytes `byteBegin` .. `byteEnd - 1`, which are whole elements, at the boundaries of sections. */
 export function cutBySection({ sections }: WireLayout, byteBegin: number, byteEnd: number): WireCut[] {
   return sections.flatMap((section) => {
     const from = Math.max(byteBegin, section.byteBegin);
@@ -98,7 +98,7 @@ export function cutBySection({ sections }: WireLayout, byteBegin: number, byteEn
   });
 }
 
-/** Bytes of one element of a section's encoding; of a factor's element. */
+/** Bytes of one element in a section's encoding, or of one element of a factor. */
 export const elementBytesOf = ({ encoding }: Pick<WireSection, 'encoding'>): number =>
   encoding === 'bf16' ? bf16Bytes : f32Bytes;
 

@@ -7,12 +7,12 @@ import { createWireVector } from './wire-vector.js';
 /** Bit patterns of float32 as numbers. */
 const fromBits = (bits: Uint32Array) => new Float32Array(bits.buffer, bits.byteOffset, bits.length);
 
-/** bfloat16 nearest to a float32, the even one of two, by exact arithmetic in float64. */
+/** The bfloat16 nearest to a float32, ties to even, by exact arithmetic in float64. */
 function reference(value: number): number {
   const [sign, size] = [Object.is(value, -0) || value < 0 ? 0x8000 : 0, Math.abs(value)];
   if (Number.isNaN(value)) return NaN;
   if (size === Infinity) return sign | 0x7f80;
-  // The distance of neighbours: 2^-7 of a power of two, 2^-133 among the subnormals.
+  // The distance between neighbours: 2^-7 of a power of two, 2^-133 among the subnormals.
   const exponent = Math.max(-126, Math.floor(Math.log2(size || Number.MIN_VALUE)));
   const power =
     size >= 2 ** (exponent + 1) ? exponent + 1 : size < 2 ** exponent ? Math.max(-126, exponent - 1) : exponent;
@@ -26,7 +26,7 @@ function reference(value: number): number {
   return sign | (new Uint32Array(Float32Array.of(result).buffer)[0] >>> 16);
 }
 
-/** What `values` become on the wire. */
+/** `values` as they are on the wire. */
 function rounded(values: Float32Array): Uint16Array {
   const wire = createWireVector(createWireLayout([{ encoding: 'bf16', count: values.length }]));
   wire.vector.set(values);
@@ -51,14 +51,14 @@ test('values are rounded to nearest, ties to even, subnormals and infinity inclu
   expect([...rounded(fromBits(numbers))]).toEqual([...fromBits(numbers)].map(reference));
 });
 
-test('the last values of a vector are rounded as the others', () => {
+test('the last values of a vector are rounded like the others', () => {
   for (let length = 1; length <= 17; length++) {
     const values = fromBits(special).slice(0, length);
     expect([...rounded(values)]).toEqual([...values].map(reference));
   }
 });
 
-test('a NaN stays one, whatever its payload', () => {
+test('a NaN stays a NaN, whatever its payload', () => {
   const payloads = Uint32Array.from([
     0x7f800001, 0x7fc00000, 0x7fffffff, 0xff800001, 0xff807fff, 0x7f80ffff, 0x7f810000, 0xffffffff, 0x7f800001,
   ]);
@@ -73,7 +73,7 @@ const layout = createWireLayout([
   { encoding: 'f32', count: 5 },
 ]);
 
-test('what comes back is the rounded part rounded and the rest as it was, and it stays so when it is rounded again', () => {
+test('decoding gives the rounded part rounded and the rest unchanged, and rounding again changes nothing', () => {
   const [sent, received] = [createWireVector(layout), createWireVector(layout)];
   sent.vector.forEach((_, i) => (sent.vector[i] = 1 + i * 0.001234567));
   sent.encode();
@@ -95,7 +95,7 @@ test('a plain vector is its bytes', () => {
   expect([...new Float32Array(bytes.slice().buffer)]).toEqual([1, 2, 3]);
 });
 
-test('another thread writes to the vector', async () => {
+test('another thread can write to the vector', async () => {
   const wire = createWireVector(layout);
   const thread = new Worker('require("node:worker_threads").workerData.fill(2);', {
     eval: true,

@@ -1,23 +1,23 @@
 import { instantiateBf16 } from './bf16.js';
 import { isUnrounded, type WireLayout } from './wire-layout.js';
 
-/** A vector of a network in this process, and the bytes that cross of it. Both lie on shared memory, for all threads. */
+/** A network's vector in this process, and its bytes for transfer. Both are in memory shared by all threads. */
 export interface WireVector {
   readonly layout: WireLayout;
   /** `layout.sourceLength` elements, in the sender's order. */
   readonly vector: Float32Array;
-  /** The wire vector: the same memory where nothing is rounded. */
+  /** The wire vector; the same memory if nothing is rounded. */
   readonly bytes: Uint8Array;
-  /** Make the bytes from the vector. */
+  /** Compute the bytes from the vector. */
   encode(): void;
-  /** Make the vector from the bytes. */
+  /** Compute the vector from the bytes. */
   decode(): void;
 }
 
 const pageBytes = 65_536;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 
-/** Memory for a vector of this layout, zero. */
+/** Allocate a zero vector of this layout. */
 export function createWireVector(layout: WireLayout): WireVector {
   const vectorBytes = layout.sourceLength * elementBytes;
   if (isUnrounded(layout)) {
@@ -31,13 +31,13 @@ export function createWireVector(layout: WireLayout): WireVector {
       decode: nothing,
     };
   }
-  // The first page is the module's own.
+  // The first page belongs to the module.
   const [vectorAt, bytesAt] = [pageBytes, pageBytes + Math.ceil(vectorBytes / 64) * 64];
   const pages = Math.ceil((bytesAt + layout.byteLength) / pageBytes);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const module = instantiateBf16(memory);
   const all = new Uint8Array(memory.buffer);
-  /** Where each section lies in the vector and on the wire. */
+  /** Position of each section in the vector and on the wire. */
   const places = layout.sections.map(({ encoding, sourceBegin, sourceCount, byteBegin }) => ({
     isRounded: encoding === 'bf16',
     source: vectorAt + sourceBegin * elementBytes,

@@ -29,15 +29,15 @@ test.each([
   'ho st:1',
   'host:1\n',
   '',
-])('%j is none', (text) => {
+])('%j is not an address', (text) => {
   expect(parseAddress(text)).toBeUndefined();
-  expect(() => peerAddress(text)).toThrow('is no host:port');
+  expect(() => peerAddress(text)).toThrow('is not a host:port');
 });
 
-test('a host that has the name of a scheme is still a host', () => {
+test('a host named like a scheme is still a host', () => {
   expect(targetOf(peerAddress('unix:1234'))).toBe('dns:///unix:1234');
   expect(targetOf(peerAddress('[::1]:5'))).toBe('dns:///[::1]:5');
-  expect(() => peerAddress('host:0')).toThrow('"host:0" is no host:port');
+  expect(() => peerAddress('host:0')).toThrow('"host:0" is not a host:port');
 });
 
 const identity = { authority: '', certificate: '', key: '' };
@@ -51,7 +51,7 @@ test.each([
   ['::', false],
   ['10.0.0.1', false],
   ['127.example', false],
-])('without TLS a server listens on loopback alone: %s', (host, isOwn) => {
+])('without TLS a server listens only on loopback: %s', (host, isOwn) => {
   expect(isLoopback(host)).toBe(isOwn);
   const listen = targetOf({ host, port: 0 }).slice('dns:///'.length);
   const open = (security: { identity?: typeof identity; allowInsecure: boolean }) => () =>

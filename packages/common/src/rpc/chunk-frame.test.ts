@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { deserializeChunk, serializeChunk } from './chunk-frame.js';
 import { wire } from './wire.js';
 
-/** The bytes that grpc-js would send of a chunk. */
+/** The bytes that grpc-js would send for a chunk. */
 function bytesOf(begin: number, data: Uint8Array): Buffer {
   const message = serializeChunk({ begin, data });
   const frame = Buffer.alloc(message.byteLength + 5, 1);
@@ -21,12 +21,12 @@ const { responseSerialize, responseDeserialize } = (
 )['PullGradient'];
 const read = (message: Buffer) => deserializeChunk(message, responseDeserialize);
 
-test.each([0, 1, 262_144, 2 ** 32 - 1])('a chunk at byte %i is what protobuf says it is', (begin) => {
+test.each([0, 1, 262_144, 2 ** 32 - 1])('protobuf reads a chunk at byte %i', (begin) => {
   expect(responseDeserialize(bytesOf(begin, data))).toEqual({ begin, data: Buffer.from(data) });
   expect(read(bytesOf(begin, data))).toEqual({ begin, data: Buffer.from(data) });
 });
 
-test.each([0, 1, 127, 128, 300])('a chunk of %i bytes that another protobuf library wrote is read', (length) => {
+test.each([0, 1, 127, 128, 300])('a chunk of %i bytes written by another protobuf library is read', (length) => {
   for (const begin of [0, 262_144]) {
     const chunk = { begin, data: Buffer.from(data.subarray(0, length)) };
     expect(read(responseSerialize(chunk))).toEqual(chunk);
@@ -34,7 +34,7 @@ test.each([0, 1, 127, 128, 300])('a chunk of %i bytes that another protobuf libr
   }
 });
 
-test('begin is zero where it is left out, and unknown fields are passed over', () => {
+test('a missing begin is zero, and unknown fields are skipped', () => {
   const bytes = Buffer.from([0x18, 0x05, 0x12, 0x02, 0xaa, 0xbb]);
   expect(read(bytes)).toEqual({ begin: 0, data: Buffer.from([0xaa, 0xbb]) });
 });
@@ -45,7 +45,7 @@ test('the data of our own form is not copied', () => {
   expect(view.buffer).toBe(message.buffer);
 });
 
-test('bytes that are not a chunk are never the next one', () => {
+test('bytes that are not a chunk are never the expected one', () => {
   const good = bytesOf(7, data);
   for (const bad of [good.subarray(0, 10), good.subarray(0, -1), good.fill(0xff, 6, 11)])
     expect(read(bad)).toEqual({ begin: -1, data: Buffer.alloc(0) });

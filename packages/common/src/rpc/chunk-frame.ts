@@ -1,16 +1,16 @@
 import type { Chunk, Chunk__Output } from '../generated/fourfold/v1/Chunk.js';
 
 /*
- * Chunks on the wire: the protobuf message `Chunk`, written and, in the form written here, read by hand, since protobufjs copies the data once more on
- * each side. The length is written in all the five bytes that protobuf allows it, so that with gRPC's own five bytes the data begins at a
- * multiple of 8 in its buffer: copying from and to shared memory that is not aligned takes V8 three times as long.
+ * Chunks on the wire: the protobuf message `Chunk`. It is written by hand, and read by hand if it has the form written here, since protobufjs
+ * would copy the data once more on each side. The length always takes the five bytes that protobuf allows, so that after gRPC's own five
+ * bytes the data begins at a multiple of 8 in its buffer: V8 takes three times as long to copy from or to unaligned shared memory.
  */
 
 const beginTag = (1 << 3) | 5;
 const dataTag = (2 << 3) | 2;
 const headerBytes = 11;
 
-/** Write a chunk as gRPC sends it. The data is copied once, from where it is into gRPC's frame, before `call.write` returns. */
+/** Serialize a chunk for gRPC. The data is copied once, directly into gRPC's frame, before `call.write` returns. */
 export function serializeChunk({ begin, data }: Chunk): Buffer {
   const bytes = data as Uint8Array;
   const message: Pick<Buffer, 'byteLength' | 'copy'> = {
@@ -28,15 +28,15 @@ export function serializeChunk({ begin, data }: Chunk): Buffer {
       return headerBytes + bytes.byteLength;
     },
   };
-  // All that grpc-js asks of a serialized response.
+  // grpc-js uses nothing else of a serialized response.
   return message as Buffer;
 }
 
-/** Stands for bytes that are not a chunk: it is never the next one. */
+/** Stands for bytes that are not a chunk; it is never the expected one. */
 const noChunk: Chunk__Output = { begin: -1, data: Buffer.alloc(0) };
 
 /**
- * Read a chunk. The data of one that `serializeChunk` wrote is a view; any other encoding is read by `decode`, protobuf's own reader.
+ * Read a chunk. If `serializeChunk` wrote it, its data is a view; any other encoding is read by `decode`, protobuf's own reader.
  */
 export function deserializeChunk(message: Buffer, decode: (message: Buffer) => object): Chunk__Output {
   const own = readOwnForm(message);

@@ -11,13 +11,13 @@ import { chunkBytes, wire } from './wire.js';
 
 type Call = ServerWritableStream<GradientRequest__Output, Chunk>;
 
-/** Three chunks and a bit; each element tells its place. On shared memory, as those of workers are. */
+/** A little more than three chunks; each element holds its index. In shared memory, like those of workers. */
 const vector = new Uint8Array(new SharedArrayBuffer(3 * chunkBytes + 20));
 new Uint32Array(vector.buffer).forEach((_, i, all) => (all[i] = i));
 
 let server: RunningServer;
 let client: WorkerClient;
-/** What the sender does with a call; each test sets its own. */
+/** How the sender answers a call; each test sets its own. */
 let send: (call: Call) => unknown;
 
 beforeEach(async () => {
@@ -37,7 +37,7 @@ interface Pull {
   onChunk?: (chunk: { begin: number; bytes: Uint8Array }) => unknown;
 }
 
-/** Pull the vector into a new one; what did not come stays zero. */
+/** Pull the vector into a new one; what did not arrive stays zero. */
 async function pull({ begin = 0, silenceMs = 5_000, signal = new AbortController().signal, onChunk }: Pull) {
   const received = Buffer.alloc(vector.byteLength);
   const call = client.PullGradient({ token: { term: 1, number: 1 }, begin });
@@ -59,7 +59,7 @@ test('a whole vector arrives, each chunk at a multiple of eight in its buffer', 
   expect(places).toEqual([0, 0, 0, 0]);
 });
 
-test('a pull goes on where an earlier one stopped', async () => {
+test('a pull resumes where an earlier one stopped', async () => {
   const begin = chunkBytes + 12;
   send = (call) => sendVector(call, vector, call.request.begin, always);
   const received = await pull({ begin });
@@ -67,7 +67,7 @@ test('a pull goes on where an earlier one stopped', async () => {
   expect(received.subarray(begin).equals(vector.subarray(begin))).toBe(true);
 });
 
-test('a chunk is copied before it leaves: what comes is what was there when its version was asked for', async () => {
+test('a chunk is copied before it leaves: later changes of the vector do not reach the receiver', async () => {
   const changing = new Uint8Array(new SharedArrayBuffer(8 * chunkBytes));
   let asked = 0;
   send = (call) => sendVector(call, changing, 0, () => Boolean(changing.fill(++asked)));
@@ -83,7 +83,7 @@ test('a chunk is copied before it leaves: what comes is what was there when its 
   expect(values).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
-test('a slow receiver holds the sender back, and all of it arrives without a warning', async () => {
+test('a slow receiver holds the sender back, and everything arrives without a warning', async () => {
   const warnings: Error[] = [];
   process.on('warning', (warning) => warnings.push(warning));
   const large = new Uint8Array(160 * chunkBytes);
@@ -104,18 +104,18 @@ test('a slow receiver holds the sender back, and all of it arrives without a war
   expect(warnings).toEqual([]);
 });
 
-test('a version that is gone half-way ends the transfer with FAILED_PRECONDITION', async () => {
+test('a version that goes away half-way ends the transfer with FAILED_PRECONDITION', async () => {
   let asked = 0;
   send = (call) => sendVector(call, vector, 0, () => ++asked < 3);
   await expect(pull({})).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
 });
 
-test('a sender that falls silent counts as unavailable, within the time told', async () => {
+test('a sender that falls silent counts as unavailable after the given time', async () => {
   send = (call) => call.write(fourBytes);
   const begunMs = performance.now();
   await expect(pull({ silenceMs: 200 })).rejects.toMatchObject({
     code: 'unavailable',
-    message: 'no byte came for 200 ms',
+    message: 'no data arrived for 200 ms',
   });
   expect(performance.now() - begunMs).toBeLessThan(1_500);
 });
@@ -137,7 +137,7 @@ const last = vector.byteLength - 4;
 test.each<[string, Chunk]>([
   ['of another place', { begin: last - 4, data: Buffer.alloc(4) }],
   ['that ends in an element', { begin: last, data: Buffer.alloc(2) }],
-  ['behind the end', { begin: last, data: Buffer.alloc(8) }],
+  ['beyond the end', { begin: last, data: Buffer.alloc(8) }],
   ['without data', { begin: last, data: Buffer.alloc(0) }],
 ])('a chunk %s is refused', async (_, chunk) => {
   send = (call) => call.write(chunk);
@@ -157,12 +157,12 @@ test('a cancelled transfer stops the sender', async () => {
   await expect.poll(() => closed).toBe(true);
 });
 
-test('a transfer whose signal is aborted already does not begin', async () => {
+test('a transfer whose signal is already aborted does not begin', async () => {
   send = (call) => sendVector(call, vector, 0, always);
   await expect(pull({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: status.CANCELLED });
 });
 
-test('more than a thousand transfers over one connection: none is reset, for which servers cut clients off', async () => {
+test('more than a thousand transfers over one connection: none is reset, since servers cut clients off for resets', async () => {
   const small = vector.subarray(0, 12);
   send = (call) => sendVector(call, small, 0, always);
   const options = { begin: 0, byteLength: small.length, silenceMs: 5_000, signal: new AbortController().signal };

@@ -5,16 +5,16 @@ import { FourfoldError } from '../errors.js';
 import { chunkBytes } from './wire.js';
 
 /**
- * End a server's side of a call with a status and its reason. grpc-js sends the status of an error that the call emits; a
- * call that is destroyed sends none, and its client would wait.
+ * End the server side of a call with a status and a reason. grpc-js sends the status of an error that the call emits; a destroyed call
+ * sends none, and its client would wait.
  */
 export function endWithStatus(call: Pick<NodeJS.EventEmitter, 'emit'>, code: status, details: string): void {
   call.emit('error', Object.assign(new Error(details), { code, details }));
 }
 
 /**
- * Send a wire vector from byte `begin` on, as fast as the receiver takes it. `stillValid` is asked before each chunk: once it
- * is false the stream ends with FAILED_PRECONDITION, since the bytes are about to change.
+ * Send a wire vector from byte `begin` on, as fast as the receiver reads it. `stillValid` is called before each chunk; once it returns
+ * false the stream ends with FAILED_PRECONDITION, since the bytes are about to change.
  */
 export async function sendVector<Request>(
   call: ServerWritableStream<Request, Chunk>,
@@ -24,16 +24,16 @@ export async function sendVector<Request>(
 ): Promise<void> {
   for (let at = begin; at < bytes.byteLength && !call.cancelled; at += chunkBytes) {
     if (!stillValid()) {
-      endWithStatus(call, status.FAILED_PRECONDITION, 'this version is not there any more');
+      endWithStatus(call, status.FAILED_PRECONDITION, 'this version is gone');
       return;
     }
-    // One at a time: a chunk that waits for another to leave would be copied only then, when the bytes may have changed.
+    // One at a time: a queued chunk is copied only when it leaves, when the bytes may have changed.
     await written(call, { begin: at, data: bytes.subarray(at, at + chunkBytes) });
   }
   call.end();
 }
 
-/** Write a chunk; resolves when the call has sent it, or takes nothing any more. */
+/** Write a chunk; resolves when the call has sent it, or accepts no more. */
 function written<Request>(call: ServerWritableStream<Request, Chunk>, chunk: Chunk): Promise<void> {
   return new Promise((resolve) => {
     const events = ['cancelled', 'error', 'close'];
@@ -58,9 +58,8 @@ export interface ReceiveOptions {
 }
 
 /**
- * The chunks of a wire vector as they come, each checked once. The stream is read no faster than its chunks are taken. Throws
- * `mismatch` on a chunk that is not the next one or an end that comes too early, `unavailable` when none comes in time or
- * the stream breaks.
+ * The chunks of a wire vector as they arrive, each checked once. The stream is read no faster than its chunks are consumed. Throws
+ * `mismatch` on an unexpected chunk or an early end, `unavailable` if no chunk arrives in time or the stream breaks.
  */
 export async function* receiveVector(
   call: ClientReadableStream<Chunk__Output>,
@@ -81,9 +80,9 @@ export async function* receiveVector(
     }
   } finally {
     signal.removeEventListener('abort', cancel);
-    // What comes of the stream after this is of no interest.
+    // Later errors of the stream do not matter.
     call.on('error', () => undefined);
-    // A transfer that is complete ends by itself. Node's HTTP/2 server cuts a client off that resets 33 streams a second.
+    // A complete transfer is not cancelled: Node's HTTP/2 server cuts off a client that resets 33 streams a second.
     if (at < byteLength) call.cancel();
     else chunks.next().catch(() => undefined);
   }
@@ -92,7 +91,7 @@ export async function* receiveVector(
 async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    const late = () => reject(new FourfoldError('unavailable', `no byte came for ${timeoutMs} ms`));
+    const late = () => reject(new FourfoldError('unavailable', `no data arrived for ${timeoutMs} ms`));
     timer = setTimeout(late, timeoutMs);
   });
   try {
@@ -102,7 +101,7 @@ async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   }
 }
 
-/** Where a vector may be cut: no element of whatever encoding goes over a multiple of it, counted from its section. */
+/** A vector may be cut at multiples of this, counted from its section: no element of any encoding crosses them. */
 const granuleBytes = 4;
 
 function checkChunk({ begin, data }: Chunk__Output, expectedBegin: number, byteLength: number): Uint8Array {

@@ -15,7 +15,7 @@ import { proxyOptions } from './proxy.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 import { bulkChannelOptions, chunkMessageBytes, controlMessageBytes, wire } from './wire.js';
 
-/** What a client is for: control messages, or chunks of vectors too. */
+/** The use of a client: only control messages, or also chunks of vectors. */
 export type ChannelUse = 'control' | 'bulk';
 
 const limits: Record<ChannelUse, ClientOptions> = {
@@ -31,8 +31,8 @@ const limits: Record<ChannelUse, ClientOptions> = {
 };
 
 /**
- * A client of the coordinator at `address` (host:port), which must be one by its certificate where this process has an
- * identity. Its calls show the join token. Throws `mismatch` when that is no address.
+ * A client of the coordinator at `address` (host:port). If this process has an identity, the server's certificate must have the
+ * coordinator's role. Calls send the join token. Throws `mismatch` if `address` is not one.
  */
 export const createCoordinatorClient = (
   address: string,
@@ -48,7 +48,7 @@ export const createCoordinatorClient = (
   });
 };
 
-/** A client of the worker at `address`, from which gradients are pulled. Throws `mismatch` when that is no address. */
+/** A client of the worker at `address`, for pulling gradients. Throws `mismatch` if `address` is not one. */
 export const createWorkerClient = (address: string, security = readRpcSecurity(process.env)): WorkerClient => {
   const peer = peerAddress(address);
   return new wire.Worker(targetOf(peer), credentialsOf(security), {
@@ -66,7 +66,7 @@ function credentialsOf({ identity }: RpcSecurity): ChannelCredentials {
   return credentials.createSsl(authority, key, certificate);
 }
 
-/** A server's certificate carries its role, not the host that is dialled. */
+/** A server's certificate names its role, not its host. */
 const expect = (server: Role, { identity }: { identity?: TlsIdentity }): ClientOptions =>
   identity ? { 'grpc.ssl_target_name_override': roleName(server), 'grpc.default_authority': roleName(server) } : {};
 

@@ -4,22 +4,22 @@ import { rolesOf, type Role } from '../security/roles.js';
 import { endWithStatus } from './chunks.js';
 import type { RpcSecurity } from './security.js';
 
-/** The key of a call's metadata under which a worker shows the join token. */
+/** The metadata key under which a worker sends the join token. */
 export const joinTokenKey = 'fourfold-join-token';
 
-/** Which role may call what, and whether it must know the join token. What has no rule here nobody may call. */
-const rules: Partial<Record<string, { role: Role; showsToken: boolean }>> = {
-  '/fourfold.v1.Coordinator/Join': { role: 'worker', showsToken: true },
-  '/fourfold.v1.Coordinator/PullParameters': { role: 'worker', showsToken: true },
-  // Whoever starts a run's parts watches it: with their token, and a certificate for all roles.
-  '/fourfold.v1.Coordinator/Watch': { role: 'worker', showsToken: true },
-  '/fourfold.v1.Worker/PullGradient': { role: 'coordinator', showsToken: false },
+/** Which role may call which method, and whether it must send the join token. A method without a rule cannot be called. */
+const rules: Partial<Record<string, { role: Role; needsToken: boolean }>> = {
+  '/fourfold.v1.Coordinator/Join': { role: 'worker', needsToken: true },
+  '/fourfold.v1.Coordinator/PullParameters': { role: 'worker', needsToken: true },
+  // The process that starts a run's parts watches it, with their token and a certificate for all roles.
+  '/fourfold.v1.Coordinator/Watch': { role: 'worker', needsToken: true },
+  '/fourfold.v1.Worker/PullGradient': { role: 'coordinator', needsToken: false },
 };
 
-/** Whether anybody may call a method, by its path. */
+/** Whether a method, by its path, has a rule. */
 export const hasRule = (path: string): boolean => path in rules;
 
-/** What a guard looks at; every call of grpc-js's server has it. */
+/** The parts of a call that a guard checks; every call of a grpc-js server has them. */
 interface Caller extends NodeJS.EventEmitter {
   metadata: { get(key: string): (string | Buffer)[] };
   getPeer(): string;
@@ -28,11 +28,11 @@ interface Caller extends NodeJS.EventEmitter {
 
 interface Refusal {
   code: status;
-  /** Bounded: nothing of it is the caller's own words. */
+  /** Bounded: it repeats nothing of the caller's. */
   reason: string;
 }
 
-/** Handlers that refuse the callers whom the rules do not allow, before they see the call. */
+/** Wrap handlers so that callers without permission are refused before the handler sees the call. */
 export function guardHandlers(
   definition: ServiceDefinition,
   handlers: UntypedServiceImplementation,
@@ -64,10 +64,10 @@ function refusalOf(call: Caller, path: string, { identity, joinToken }: RpcSecur
       reason: `this is for the role ${rule.role}, the certificate is for ${holder}`,
     };
   }
-  if (joinToken === undefined || !rule.showsToken) return undefined;
+  if (joinToken === undefined || !rule.needsToken) return undefined;
   const [shown] = call.metadata.get(joinTokenKey);
-  if (shown === undefined) return { code: status.UNAUTHENTICATED, reason: 'the worker shows no join token' };
+  if (shown === undefined) return { code: status.UNAUTHENTICATED, reason: 'the worker sent no join token' };
   return equalSecrets(String(shown), joinToken)
     ? undefined
-    : { code: status.UNAUTHENTICATED, reason: 'the worker shows another join token than the coordinator’s' };
+    : { code: status.UNAUTHENTICATED, reason: 'the worker sent a different join token from the coordinator’s' };
 }

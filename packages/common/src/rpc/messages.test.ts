@@ -32,7 +32,7 @@ const worker = (message: object) => messageProblem(workerMessageSchema, message)
 const ready = (more: object) => worker({ gradientReady: { token, losses: {}, file: null, ...more } });
 const score = { picture: 'a/b.png', psnr: 30, ssim: 0.9, bicubicPsnr: 24, bicubicSsim: 0.5 };
 
-test('what fourfold’s own parts send is well-formed', () => {
+test('messages of fourfold’s own parts are well-formed', () => {
   expect(messageProblem(registerSchema, register)).toBeUndefined();
   expect(messageProblem(registerSchema, { ...register, hostCheck: null, hostSecret: null })).toBeUndefined();
   expect(worker({ body: 'heartbeat', heartbeat: {} })).toBeUndefined();
@@ -50,14 +50,14 @@ test('what fourfold’s own parts send is well-formed', () => {
   expect(messageProblem(gradientRequestSchema, { token, begin: 0 })).toBeUndefined();
 });
 
-test('a training that diverges is no malformed message: its gradient is what is looked at', () => {
+test('losses of diverging training are well-formed: its gradient is what gets refused', () => {
   expect(ready({ losses: { content: NaN, adversarial: Infinity } })).toBeUndefined();
 });
 
 test.each<[string, () => string | undefined, RegExp]>([
   ['no kind', () => messageProblem(registerSchema, { ...register, kind: null }), /^malformed message: kind: /],
   [
-    'a score that is no figure',
+    'a score that is not finite',
     () => worker({ evaluationDone: { token, scores: [{ ...score, psnr: Infinity }] } }),
     /^malformed message: evaluationDone\.scores\.0\.psnr: /,
   ],
@@ -66,32 +66,32 @@ test.each<[string, () => string | undefined, RegExp]>([
     () => worker({ leaseProgress: { token, scores: [{ ...score, picture: '' }] } }),
     /^malformed message: leaseProgress\.scores\.0\.picture: /,
   ],
-  ['a failure of no kind', () => worker({ leaseFailed: { token, reason: '', code: 'odd' } }), /leaseFailed\.code: /],
   [
-    'a machine’s own name',
+    'a failure of an unknown kind',
+    () => worker({ leaseFailed: { token, reason: '', code: 'odd' } }),
+    /leaseFailed\.code: /,
+  ],
+  [
+    'a machine’s host name',
     () => messageProblem(registerSchema, { ...register, machine: 'gpu-7' }),
     /machine: must be a/,
   ],
   ['no body', () => worker({}), /^malformed message: has no body$/],
   ['no token', () => ready({ token: null }), /gradientReady\.token: /],
   ['a token beyond exact numbers', () => ready({ token: { term: 1, number: 2 ** 60 } }), /token\.number: Too big/],
-  ['a name of a loss with a space', () => ready({ losses: { 'a b': 1 } }), /losses\.a b: /],
-  ['a loss’s name of any length', () => ready({ losses: { ['a'.repeat(65)]: 1 } }), /losses\.a/],
+  ['a loss’s name with a space', () => ready({ losses: { 'a b': 1 } }), /losses\.a b: /],
+  ['a long name of a loss', () => ready({ losses: { ['a'.repeat(65)]: 1 } }), /losses\.a/],
   [
-    'any number of losses',
+    'too many losses',
     () => ready({ losses: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`loss${i}`, 1])) }),
-    /losses: must be 32 at most/,
+    /losses: must be at most 32/,
   ],
   [
-    'any number of scores',
+    'too many scores',
     () => worker({ evaluationDone: { token, scores: Array(maxScores + 1).fill(score) } }),
     /scores: Too big/,
   ],
-  [
-    'a reason of any length',
-    () => worker({ leaseFailed: { token, reason: 'a'.repeat(9000), fatal: false } }),
-    /reason: /,
-  ],
+  ['a long reason', () => worker({ leaseFailed: { token, reason: 'a'.repeat(9000), fatal: false } }), /reason: /],
   [
     'an address of another scheme',
     () => messageProblem(registerSchema, { ...register, exchangeAddress: 'unix:/tmp/a' }),
@@ -103,7 +103,7 @@ test.each<[string, () => string | undefined, RegExp]>([
     /exchangeAddress: must be host:port/,
   ],
   [
-    'a hash that is none',
+    'an invalid hash',
     () => messageProblem(registerSchema, { ...register, datasetSha256: 'abc' }),
     /datasetSha256: must be a SHA-256/,
   ],
@@ -112,12 +112,16 @@ test.each<[string, () => string | undefined, RegExp]>([
     () => messageProblem(registerSchema, { ...register, run: 'a\nb' }),
     /run: must have no control/,
   ],
-  ['another network', () => messageProblem(parametersRequestSchema, { term: 1, network: 7, version: 1 }), /network: /],
+  [
+    'an unknown network',
+    () => messageProblem(parametersRequestSchema, { term: 1, network: 7, version: 1 }),
+    /network: /,
+  ],
   ['a negative element', () => messageProblem(gradientRequestSchema, { token, begin: -1 }), /begin: Too small/],
   [
-    'a lease of nothing',
+    'a lease without work',
     () => messageProblem(coordinatorMessageSchema, { lease: { token, leaseMs: 1 } }),
-    /lease: must be for some work/,
+    /lease: must contain work/,
   ],
 ])('%s', (_, problem, expected) => {
   expect(problem()).toMatch(expected);

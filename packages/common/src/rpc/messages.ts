@@ -4,11 +4,10 @@ import { failureCodes } from '../failures.js';
 import { parseAddress } from './address.js';
 
 /*
- * What messages of other processes may hold. protobuf has seen to the types; here are the ranges. Each message is looked at
- * once, where it comes in.
+ * The valid ranges of messages from other processes; protobuf has checked the types. Each message is checked once, on arrival.
  */
 
-/** Most pictures that one evaluation measures: its scores are one message. */
+/** The most pictures of an evaluation, since its scores are one message. */
 export const maxScores = 4096;
 const maxLosses = 32;
 const maxReasonLength = 8192;
@@ -21,7 +20,7 @@ const text = (maxLength: number) =>
     .regex(/^\P{Cc}*$/u, 'must have no control characters');
 const reason = z.string().max(maxReasonLength);
 const naturalNumber = z.int().min(0);
-/** Of any value: training that diverges has losses that are not finite, and its gradient is refused by name. */
+/** Any number: diverging training has losses that are not finite, and is refused for its gradient, by name. */
 const measurement = z.custom<number>((value) => typeof value === 'number', 'must be a number');
 const network = z.enum(['GENERATOR', 'DISCRIMINATOR']);
 const encoding = z.enum(['F32', 'BF16']);
@@ -29,7 +28,7 @@ const sharedFile = z.object({ pid: naturalNumber, descriptor: naturalNumber });
 const address = z.string().refine((value) => (parseAddress(value)?.port ?? 0) > 0, 'must be host:port');
 const sha256 = z.string().regex(/^([0-9a-f]{64})?$/, 'must be a SHA-256');
 
-/** Of a host. */
+/** Identifies a host. */
 const machine = z.string().regex(/^[0-9a-f]{32}$/, 'must be a hash of 32 hexadecimal digits');
 
 const token = z.object({ term: naturalNumber, number: naturalNumber });
@@ -61,7 +60,7 @@ const gradientReady = z.object({
   token,
   losses: z
     .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,63}$/), measurement)
-    .refine((losses) => Object.keys(losses).length <= maxLosses, `must be ${maxLosses} at most`),
+    .refine((losses) => Object.keys(losses).length <= maxLosses, `must be at most ${maxLosses}`),
   file: sharedFile.nullish(),
 });
 
@@ -77,7 +76,7 @@ const score = z.object({
 const scores = z.array(score).max(maxScores);
 const leaseProgress = z.object({ token, scores, picturesSha256: sha256.optional() });
 
-/** No scores where all were told before. */
+/** No scores if all were reported before. */
 const evaluationDone = z.object({ token, scores });
 
 const failureCode = z.enum(failureCodes);
@@ -117,9 +116,9 @@ const lease = z
     replica: replicaWork.nullish(),
     evaluation: evaluationWork.nullish(),
   })
-  .refine(({ replica, evaluation }) => replica || evaluation, 'must be for some work');
+  .refine(({ replica, evaluation }) => replica || evaluation, 'must contain work');
 
-/** By the one field of a oneof that is set. */
+/** A message by the one field of a oneof that is set. */
 const oneOf = <Bodies extends z.ZodRawShape>(bodies: Bodies) =>
   z
     .object(bodies)
@@ -153,10 +152,10 @@ export const parametersRequestSchema = z.object({
 });
 export const gradientRequestSchema = z.object({ token, begin: naturalNumber });
 
-/** An error in as many words as a message may hold. */
+/** An error's description, cut to the length that a message may have. */
 export const reasonOf = (error: unknown): string => describeError(error).slice(0, maxReasonLength);
 
-/** What is wrong with a message, in words for its sender; undefined where nothing is. */
+/** Describe to its sender what is wrong with a message; undefined if it is valid. */
 export function messageProblem(schema: z.ZodType, message: unknown): string | undefined {
   const found = schema.safeParse(message).error?.issues[0];
   if (!found) return undefined;

@@ -7,12 +7,12 @@ import { startServer, type RunningServer } from './server.js';
 import { wire } from './wire.js';
 
 /*
- * Channels between the parts of a run, where the environment names an HTTP proxy.
+ * Channels between the parts of a run when the environment names an HTTP proxy.
  */
 
 let server: RunningServer;
 let proxy: Server;
-/** Connections that the proxy was asked for. */
+/** Connections requested from the proxy. */
 let proxied = 0;
 
 beforeAll(async () => {
@@ -54,7 +54,7 @@ test.each(['http_proxy', 'https_proxy', 'grpc_proxy', 'HTTP_PROXY', 'HTTPS_PROXY
   },
 );
 
-test('a proxy is for those who ask for it, and for other hosts', () => {
+test('a proxy is used only on request, and only for other hosts', () => {
   const used = (host: string, told?: string) =>
     proxyOptions({ host, port: 7000 }, { FOURFOLD_GRPC_PROXY: told })['grpc.enable_http_proxy'];
   expect(used('coordinator.example')).toBe(0);

@@ -3,8 +3,8 @@ import type { Environment } from '../environment.js';
 import { isLoopback, type Address } from './address.js';
 
 /**
- * Whether a channel to a peer goes through the HTTP proxy that `grpc_proxy`, `https_proxy` or `http_proxy` names: grpc-js would take any
- * of them. The parts of a run reach each other directly, so that they are taken on `FOURFOLD_GRPC_PROXY=1` alone, and never for this host.
+ * Whether a channel to a peer uses the HTTP proxy that `grpc_proxy`, `https_proxy` or `http_proxy` names, as grpc-js does by default. The
+ * parts of a run reach each other directly, so a proxy is used only with `FOURFOLD_GRPC_PROXY=1`, and never for this host.
  */
 export const proxyOptions = ({ host }: Address, environment: Environment): ChannelOptions => ({
   'grpc.enable_http_proxy': environment['FOURFOLD_GRPC_PROXY'] === '1' && !isLoopback(host) ? 1 : 0,

@@ -9,35 +9,34 @@ import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js'
 import { chunkMessageBytes, controlMessageBytes } from './wire.js';
 
 export interface RunningServer {
-  /** Host and port that it listens on. */
+  /** The host and port it listens on. */
   address: string;
-  /** Answer calls of a service. Calls that come earlier end with UNIMPLEMENTED. */
+  /** Answer calls of a service. Earlier calls end with UNIMPLEMENTED. */
   addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void;
-  /** Refuse new calls, wait for those under way until `graceMs` have passed, then cut them off. */
+  /** Refuse new calls, wait up to `graceMs` for those under way, then cut them off. */
   close(graceMs?: number): Promise<void>;
 }
 
 export interface ServerOptions {
-  /** Hears of callers that are refused. */
+  /** Logs refused callers. */
   log?: Logger;
-  /** As the environment has it, unless told. */
+  /** Read from the environment by default. */
   security?: RpcSecurity;
 }
 
 const handshakeMs = 10_000;
-/** How often the same reason is logged at most. */
+/** The shortest time between two log lines with the same reason. */
 const refusalLogMs = 5_000;
 
-/** Control messages come in, chunks go out: bulk bytes are pulled by their receiver. */
+/** Servers receive control messages and send chunks: bulk bytes are pulled by their receiver. */
 const limits = {
   'grpc.max_receive_message_length': controlMessageBytes,
   'grpc.max_send_message_length': chunkMessageBytes,
 };
 
 /**
- * Start a gRPC server on `listen` (host:port; port 0 takes a free one). With an identity it takes nobody in who does not
- * show a certificate of the same authority. Throws `unavailable` when the port is taken, `invalid` when others could reach
- * it without TLS.
+ * Start a gRPC server on `listen` (host:port; port 0 takes a free one). With an identity it accepts only callers with a certificate from
+ * the same authority. Throws `unavailable` if the port is taken, `invalid` if other hosts could reach it without TLS.
  */
 export async function startServer(
   listen: string,
@@ -46,10 +45,10 @@ export async function startServer(
   const { host, port } = listenAddress(listen, security);
   const onRefused = createRefusalLog(log);
   const server = new Server(limits);
-  // The connections' TLS is ours: grpc-js's own server does not tell of handshakes that fail.
+  // TLS is handled here: grpc-js's own server does not report failed handshakes.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const take = (socket: Socket) => {
-    // Whatever breaks a connection ends its calls, and they tell.
+    // A broken connection ends its calls, which report it.
     socket.on('error', () => undefined);
     injector.injectConnection(socket);
   };
@@ -68,7 +67,7 @@ export async function startServer(
     listener.listen(port, host, resolve);
   });
   listener.on('error', (error) => {
-    log?.warn({ event: 'connection-failed', reason: describeError(error) }, 'a connection could not be taken');
+    log?.warn({ event: 'connection-failed', reason: describeError(error) }, 'a connection could not be accepted');
   });
   const bound = listener.address();
   return {
@@ -107,7 +106,7 @@ function tlsListener(
     handshakeTimeout: handshakeMs,
   };
   const refuse = (socket: TLSSocket, reason: string) => {
-    // It may break once more while it ends.
+    // It may fail again while it ends.
     socket.on('error', () => undefined);
     onRefused(socket.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : 'unknown', reason);
     socket.destroy();
@@ -122,7 +121,7 @@ function tlsListener(
   return listener;
 }
 
-/** Logs refusals, each reason now and then: whoever is refused may come again as often as he likes. */
+/** Logs refusals, with a limit per reason: a refused caller may retry as often as it likes. */
 function createRefusalLog(log: Logger | undefined): (peer: string, reason: string) => void {
   const lastMs = new Map<string, number>();
   return (peer, reason) => {

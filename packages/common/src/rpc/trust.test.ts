@@ -57,7 +57,7 @@ async function serve(security: RpcSecurity): Promise<string> {
   return server.address;
 }
 
-/** Call a method; resolves with the status it ends with. */
+/** Call a method; resolves with its final status. */
 async function call(
   address: string,
   method: 'Join' | 'PullParameters' | 'Watch' | 'PullGradient',
@@ -87,7 +87,7 @@ test('a worker with certificate and token joins, pulls and watches; the coordina
   for (const method of ['Join', 'PullParameters', 'Watch'] as const) {
     expect(await call(address, method, as('worker'))).toEqual({ code: status.OK, details: '' });
   }
-  // Of whoever has started all parts.
+  // The process that started all parts.
   expect((await call(address, 'Watch', as('local'))).code).toBe(status.OK);
   await server?.close();
   const worker = await serve(as('worker'));
@@ -102,7 +102,7 @@ test('every method of the protocol has a rule', () => {
   expect(paths.filter((path) => !hasRule(path))).toEqual([]);
 });
 
-test('a method without a rule is nobody’s', async () => {
+test('a method without a rule cannot be called', async () => {
   const definition = {
     Watch: { ...wire.Coordinator.service.Watch, path: '/fourfold.v1.Coordinator/Forgotten' },
   };
@@ -134,23 +134,23 @@ test('PullGradient is for the coordinator', async () => {
 test.each([
   ['without TLS', () => plain(token), plain],
   ['over TLS', () => as('coordinator'), (shown?: string) => as('worker', shown ?? '')],
-])('a token that the coordinator has is demanded, %s', async (_, own, worker) => {
+])('a coordinator with a token requires it, %s', async (_, own, worker) => {
   const address = await serve(own());
-  const missing = { code: status.UNAUTHENTICATED, details: 'the worker shows no join token' };
+  const missing = { code: status.UNAUTHENTICATED, details: 'the worker sent no join token' };
   const wrong = {
     code: status.UNAUTHENTICATED,
-    details: 'the worker shows another join token than the coordinator’s',
+    details: 'the worker sent a different join token from the coordinator’s',
   };
   for (const method of ['Join', 'PullParameters', 'Watch'] as const) {
     expect(await call(address, method, worker())).toEqual(missing);
     expect(await call(address, method, worker('a-token-of-24-charactexs'))).toEqual(wrong);
     expect((await call(address, method, worker(token))).code).toBe(status.OK);
   }
-  // The same reason is logged now and then.
+  // The same reason is not logged each time.
   expect(refusals()).toEqual([missing.details, wrong.details]);
 });
 
-test('a token that the coordinator does not have is not asked for', async () => {
+test('a coordinator without a token requires none', async () => {
   expect((await call(await serve(plain()), 'Join', plain(token))).code).toBe(status.OK);
 });
 
@@ -159,7 +159,7 @@ test.each<[string, () => RpcSecurity, () => RpcSecurity, RegExp, RegExp[]]>([
     'a process without a certificate',
     () => as('coordinator'),
     () => plain(token),
-    /speaks TLS and demands a certificate, of which this process has none: set FOURFOLD_TLS_CA/,
+    /requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA/,
     [/the TLS handshake failed: ERR_SSL/],
   ],
   [
@@ -183,7 +183,7 @@ test.each<[string, () => RpcSecurity, () => RpcSecurity, RegExp, RegExp[]]>([
     [/the caller’s certificate is not trusted: UNABLE_TO_VERIFY_LEAF_SIGNATURE/],
   ],
   [
-    'a process with a certificate that is for servers',
+    'a process with a certificate for servers',
     () => as('coordinator'),
     () => as('nats'),
     /refuses this process’s certificate/,
@@ -196,8 +196,14 @@ test.each<[string, () => RpcSecurity, () => RpcSecurity, RegExp, RegExp[]]>([
     /shows a certificate that is not for the role coordinator/,
     [],
   ],
-  ['a process that finds no TLS', () => plain(), () => as('worker'), /speaks no TLS, which this process demands/, []],
-])('%s is not served, and knows why', async (_, own, caller, reason, logged) => {
+  [
+    'a process that finds no TLS',
+    () => plain(),
+    () => as('worker'),
+    /does not speak TLS, which this process requires/,
+    [],
+  ],
+])('%s is not served, and learns why', async (_, own, caller, reason, logged) => {
   const address = await serve(own());
   const { code } = await call(address, 'Join', caller());
   expect(code).toBe(status.UNAVAILABLE);
@@ -205,7 +211,7 @@ test.each<[string, () => RpcSecurity, () => RpcSecurity, RegExp, RegExp[]]>([
   for (const pattern of logged) expect(refusals()).toContainEqual(expect.stringMatching(pattern));
 });
 
-test('a server that is away, or does not answer, is not distrusted', async () => {
+test('a server that is down, or does not answer, is not distrusted', async () => {
   const accepted: Socket[] = [];
   const silent = createServer((socket) => accepted.push(socket.on('error', () => undefined).resume()));
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
@@ -219,7 +225,7 @@ test('a server that is away, or does not answer, is not distrusted', async () =>
   expect(await whyNoTrust(trusted, 'coordinator', as('worker'))).toBeUndefined();
 });
 
-test('a message that is larger than any may be ends its call alone', async () => {
+test('a message above the size limit ends only its call', async () => {
   const address = await serve(plain());
   const client = new wire.Coordinator(address, credentials.createInsecure());
   const stream = client.Join();
@@ -231,7 +237,7 @@ test('a message that is larger than any may be ends its call alone', async () =>
   expect((await call(address, 'Watch', plain())).code).toBe(status.OK);
 });
 
-test('a token that cannot be one is refused without being repeated', () => {
+test('an invalid token is refused without being repeated', () => {
   for (const bad of ['short', 'with a space in its middle', 'ünprintable-characters']) {
     expect(() => plain(bad)).toThrow(
       /^FOURFOLD_JOIN_TOKEN must be 16 to 256 printable ASCII characters without spaces$/,
@@ -239,7 +245,7 @@ test('a token that cannot be one is refused without being repeated', () => {
   }
 });
 
-test('connections that say nothing do not keep a server from closing', async () => {
+test('silent connections do not keep a server from closing', async () => {
   const address = await serve(as('coordinator'));
   const socket = connect(Number(address.split(':')[1]), '127.0.0.1');
   await new Promise((resolve) => socket.once('connect', resolve));

@@ -7,18 +7,18 @@ import { peerAddress, type Address } from './address.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 
 /*
- * Why two processes do not trust each other. gRPC says no more than that there is no connection, which is also what it says
- * of a server that is not there yet; a process must know whether to wait or to give up.
+ * Why two processes do not trust each other. gRPC reports only that there is no connection, as for a server that is not up yet; a process
+ * must know whether to wait or to give up.
  */
 
 const probeMs = 2_000;
-/** A connection may break for other reasons, once. */
+/** A single connection may break for other reasons. */
 const probes = 3;
 const betweenProbesMs = 200;
 
 /**
- * Look for the reason why no connection to `server` at `address` comes about: one side speaks TLS and the other does not,
- * or refuses its certificate. Undefined where that is not the reason, or no longer is.
+ * Find out why there is no connection to `server` at `address`: only one side uses TLS, or one refuses the other's certificate. Undefined
+ * if the reason is another, or has passed.
  */
 export async function whyNoTrust(
   address: string,
@@ -55,30 +55,30 @@ function probeOnce({ host, port }: Address, server: Role, { identity }: RpcSecur
           servername: roleName(server),
           ALPNProtocols: ['h2'],
         })
-      : // Only to see whether it answers; nothing is sent to it.
+      : // Only to see whether it answers; nothing is sent.
         connectTls({ socket: tcp, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
     let isSecure = false;
     tls.once('secureConnect', () => {
       isSecure = true;
       if (!identity)
         end(
-          'speaks TLS and demands a certificate, of which this process has none: set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY',
+          'requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY',
         );
     });
-    // The first thing that HTTP/2's server says.
+    // An HTTP/2 server speaks first.
     tls.once('data', () => end());
     tls.on('error', (error) => end(isSecure || !identity ? undefined : describe(error, server)));
     tls.once('close', () =>
-      end(isSecure ? 'refuses this process’s certificate: is it of the same authority, and still valid?' : undefined),
+      end(isSecure ? 'refuses this process’s certificate: is it from the same authority, and still valid?' : undefined),
     );
   });
 }
 
 function describe(error: Error, server: Role): string | undefined {
   const code = systemErrorCode(error) ?? '';
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'speaks no TLS, which this process demands';
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'does not speak TLS, which this process requires';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `shows a certificate that is not for the role ${server}`;
-  // What OpenSSL finds wrong with a certificate has codes in words.
+  // OpenSSL's problems with certificates.
   if (/CERT|SIGNATURE|ISSUER|CRL|CA_/.test(code))
     return `shows a certificate that the authority in FOURFOLD_TLS_CA does not vouch for (${code})`;
   return undefined;

@@ -5,7 +5,7 @@ import type { ProtoGrpcType } from '../generated/fourfold.js';
 import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 import { deserializeChunk, serializeChunk } from './chunk-frame.js';
 
-/** Raised when an older peer would misunderstand a newer one; both sides refuse another version than their own. */
+/** Raised when an older peer would misunderstand a newer one; each side refuses any version but its own. */
 export const protocolVersion = 3;
 
 const protoPath = fileURLToPath(new URL('../../../../proto/fourfold/v1/fourfold.proto', import.meta.url));
@@ -30,12 +30,12 @@ export const chunkBytes = 256 << 10;
 /** The largest message that carries a chunk. */
 export const chunkMessageBytes = chunkBytes + 4096;
 
-/** The largest of all other messages: an evaluation of some thousand pictures. */
+/** The largest of all other messages: an evaluation of a few thousand pictures. */
 export const controlMessageBytes = 1 << 20;
 
 /**
- * Channel options of a client that pulls bulk bytes: a window as large as what a fast network holds in a round trip. With
- * 4 MiB a third of the speed is left at 5 ms.
+ * Channel options of a client that pulls bulk bytes: a window as large as what a fast network carries in a round trip. With 4 MiB only a
+ * third of the speed is left at 5 ms.
  */
 export const bulkChannelOptions = { 'grpc-node.flow_control_window': 16 << 20 };
 

@@ -11,33 +11,32 @@ import { createKeyring, type Keyring } from './keyring.js';
 import type { Keys } from './role-keys.js';
 import type { S3Settings } from './settings.js';
 
-/** The largest body of one request; larger objects are put in parts. */
+/** The largest body of a request; larger objects are put in parts. */
 export const partSizeBytes = 16 << 20;
 
 export interface S3Connection {
   /**
-   * Make a request by the client, again and again while the service cannot be reached, at growing, random intervals and for so long as
-   * there is patience, `atMostMs` where that is less. What takes long says in the log what it waits for; `name` is the object or bucket.
-   * Throws what `toFourfoldError` makes of the failure.
+   * Make a request, and retry it while the service cannot be reached, at growing random intervals and until patience runs out, or
+   * `atMostMs` if that is less. A long wait is logged with `name`, the object or bucket. Throws what `toFourfoldError` makes of the failure.
    */
   attempt: <T>(name: string, request: (client: Client) => Promise<T>, atMostMs?: number) => Promise<T>;
 }
 
-/** Without a byte for so long a connection counts as dead. */
+/** After this long without a byte a connection counts as dead. */
 const silenceMs = 20_000;
 const retryMs = { first: 100, longest: 5_000 };
 const maxSockets = 32;
-/** Statuses whose body the client leaves unread. */
+/** Statuses whose body the client does not read. */
 const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 
-/** `environment` is what the settings were read from: keys are read in it, and in the files that it names, when they are needed. */
+/** `environment` is the source of the settings; keys are read from it, and from the files it names, when they are needed. */
 export function createS3Connection(settings: S3Settings, environment: Environment): S3Connection {
   const keyring = createKeyring(settings.keys, environment);
   const { endpoint, region, patienceMs } = settings;
   const { hostname, port, protocol } = new URL(endpoint);
   const log = createLogger('store');
   const isSecure = protocol === 'https:';
-  // Loading it takes longer than all the rest of a process's start: only who makes a request pays for it.
+  // Loading the client takes longer than the rest of a process's start, so it is loaded for the first request.
   const connect = async (): Promise<Client> => {
     const { Client } = await import('minio');
     return new Client({
@@ -53,7 +52,7 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
     });
   };
   let connected: Promise<Client> | undefined;
-  // After one request has waited in vain, others need not wait as long again to find the same.
+  // After one request has waited in vain, others do not wait as long again.
   let isGivenUp = false;
   return {
     async attempt(name, request, atMostMs = Infinity) {
@@ -86,7 +85,7 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
         if (signedBy) keyring.worked();
         isGivenUp = false;
         const waitedMs = Math.round(performance.now() - begunMs);
-        if (said) log.info({ event: 'store-back', name, waitedMs }, `${name} is there again`);
+        if (said) log.info({ event: 'store-back', name, waitedMs }, `${name} is available again`);
         return result;
       } catch (error) {
         // A request that was cut short says nothing about the service.
@@ -101,7 +100,7 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
 
 type Provider = NonNullable<ConstructorParameters<typeof Client>[0]['credentialsProvider']>;
 
-/** What the client asks for keys before it signs. Its own class, of which this has the one method, would have to be loaded. */
+/** The provider that the client asks for keys before it signs. It has the one method of minio's own class, which would have to be loaded. */
 const providerOf = (keyring: Keyring): Provider =>
   ({
     async getCredentials() {
@@ -114,7 +113,7 @@ const providerOf = (keyring: Keyring): Provider =>
     },
   }) as unknown as Provider;
 
-/** HTTP requests that end when nothing comes any more. */
+/** HTTP requests that fail when no more data arrives. */
 function createTransport(module: typeof http | typeof https): Pick<typeof http, 'request'> {
   const request = (options: http.RequestOptions, onResponse: (response: http.IncomingMessage) => void) => {
     const made = module.request(options, (response) => {
@@ -122,9 +121,9 @@ function createTransport(module: typeof http | typeof https): Pick<typeof http, 
       onResponse(response);
     });
     return made.setTimeout(silenceMs, () => {
-      made.destroy(Object.assign(new Error(`no byte came for ${silenceMs} ms`), { code: 'ETIMEDOUT' }));
+      made.destroy(Object.assign(new Error(`no data arrived for ${silenceMs} ms`), { code: 'ETIMEDOUT' }));
     });
   };
-  // The client uses this one of the forms that Node.js has.
+  // The client uses only this overload of Node.js's.
   return { request: request as typeof http.request };
 }

@@ -1,15 +1,15 @@
 import { readSecret, type Environment } from '../environment.js';
 import { FourfoldError } from '../errors.js';
 
-/** Where the keys that sign requests come from. It holds no key. */
+/** Where the keys that sign requests come from. It holds no keys itself. */
 export type KeySource =
-  /** Requests are anonymous: they read what a policy makes public. */
+  /** Requests are anonymous: they can read what a policy makes public. */
   | { from: 'nobody' }
-  /** The names of variables that hold the keys, or with `_FILE` behind them name files. */
+  /** The names of variables that hold the keys, or that with `_FILE` appended name files. */
   | { from: 'variables'; accessKey: string; secretKey: string; sessionToken: string }
-  /** A token of an identity provider, such as a Kubernetes service account's, for which the token service gives keys. */
+  /** An identity provider's token, such as a Kubernetes service account's, which the token service exchanges for keys. */
   | { from: 'web-identity'; tokenFile: string; role?: string; sessionName: string; service: string }
-  /** An agent beside the container. */
+  /** An agent next to the container. */
   | { from: 'container'; url: string; token: string }
   /** The machine's own role. */
   | { from: 'instance'; service: string };
@@ -25,7 +25,7 @@ const choiceVariable = 'FOURFOLD_S3_CREDENTIALS';
 const instanceService = 'http://169.254.169.254';
 const containerService = 'http://169.254.170.2';
 
-/** What finds each kind of source; undefined where the environment has nothing of it. */
+/** Finds each kind of source; undefined if the environment has no settings for it. */
 const finders: Record<KeySource['from'], (environment: Environment, region: string) => KeySource | undefined> = {
   nobody: () => ({ from: 'nobody' }),
   variables(environment) {
@@ -56,27 +56,27 @@ const finders: Record<KeySource['from'], (environment: Environment, region: stri
   }),
 };
 
-/** Tried in this order. A machine's role has to be asked for: whether there is one only a request would show. */
-const unasked = ['variables', 'web-identity', 'container', 'nobody'] as const;
+/** Tried in this order. A machine's role must be chosen explicitly: only a request would show whether there is one. */
+const automatic = ['variables', 'web-identity', 'container', 'nobody'] as const;
 
 /**
- * What `FOURFOLD_S3_CREDENTIALS` says, or else the first that the environment has: our keys, AWS's, a web identity, a container's agent.
- * Throws `invalid` naming the variable that is wrong or missing.
+ * The source that `FOURFOLD_S3_CREDENTIALS` names, or else the first in the environment: our keys, AWS's, a web identity, a container's
+ * agent. Throws `invalid` naming the variable that is wrong or missing.
  */
 export function findKeySource(environment: Environment, region: string): KeySource {
   const choice = environment[choiceVariable];
-  const kinds = choice ? Object.keys(finders).filter((kind) => kind === choice) : unasked;
+  const kinds = choice ? Object.keys(finders).filter((kind) => kind === choice) : automatic;
   if (kinds.length === 0) {
-    throw new FourfoldError('invalid', `${choiceVariable} is none of ${Object.keys(finders).join(', ')}`);
+    throw new FourfoldError('invalid', `${choiceVariable} must be one of ${Object.keys(finders).join(', ')}`);
   }
   const found = (kinds as KeySource['from'][]).map((kind) => finders[kind](environment, region)).find(Boolean);
   if (!found)
-    throw new FourfoldError('invalid', `${choiceVariable} is ${choice}, and nothing of it is in the environment`);
+    throw new FourfoldError('invalid', `${choiceVariable} is ${choice}, but the environment has no settings for it`);
   if (found.from === 'variables') readVariables(found, environment);
   return found;
 }
 
-/** The keys that variables, or their files, hold now. Throws `invalid` where one is missing. */
+/** The keys that the variables, or their files, hold now. Throws `invalid` if one is missing. */
 export function readVariables(
   { accessKey, secretKey, sessionToken }: Extract<KeySource, { from: 'variables' }>,
   environment: Environment,
@@ -84,8 +84,8 @@ export function readVariables(
   const read = (variable: string) => {
     const value = readSecret(environment, variable);
     if (value) return value;
-    throw new FourfoldError('invalid', `${variable} is not set, though another of the keys is`, {
-      hint: `set ${accessKey} and ${secretKey}, or nothing of them for anonymous access`,
+    throw new FourfoldError('invalid', `${variable} is not set, but another of the keys is`, {
+      hint: `set ${accessKey} and ${secretKey}, or none of the keys for anonymous access`,
     });
   };
   const token = readSecret(environment, sessionToken);
@@ -96,7 +96,7 @@ export function readVariables(
   };
 }
 
-/** What the environment says of the keys: values, or files' names. */
+/** The keys as given in the environment: values or file names. */
 export const variablesOf = (source: KeySource, environment: Environment): (string | undefined)[] =>
   source.from === 'variables'
     ? [source.accessKey, source.secretKey, source.sessionToken].flatMap((name) => [
@@ -105,24 +105,24 @@ export const variablesOf = (source: KeySource, environment: Environment): (strin
       ])
     : [];
 
-/** What to look at where a service refuses the keys. */
+/** What to check if a service refuses the keys. */
 export function keysHint(source: KeySource): string {
   switch (source.from) {
     case 'nobody':
       return 'the request was anonymous: set FOURFOLD_S3_ACCESS_KEY and FOURFOLD_S3_SECRET_KEY';
     case 'variables':
-      return `check ${source.accessKey}, ${source.secretKey} and, where the keys are temporary, ${source.sessionToken}, and what these keys may do`;
+      return `check ${source.accessKey}, ${source.secretKey} and, if the keys are temporary, ${source.sessionToken}, and the permissions of these keys`;
     case 'web-identity':
-      return `check what the role ${source.role ?? 'of AWS_WEB_IDENTITY_TOKEN_FILE'} may do`;
+      return `check the permissions of the role ${source.role ?? 'of AWS_WEB_IDENTITY_TOKEN_FILE'}`;
     case 'container':
-      return 'check what the role of this container may do';
+      return 'check the permissions of the role of this container';
     case 'instance':
-      return 'check what the role of this machine may do';
+      return 'check the permissions of the role of this machine';
   }
 }
 
-/** What to do where temporary keys have come to their end. */
+/** What to do if temporary keys have expired. */
 export const renewHint = (source: KeySource): string =>
   source.from === 'variables'
-    ? `renew ${source.accessKey}, ${source.secretKey} and ${source.sessionToken}; files, named by these with _FILE, are read again`
+    ? `renew ${source.accessKey}, ${source.secretKey} and ${source.sessionToken}; if they are given as files (_FILE), these are read again`
     : keysHint(source);

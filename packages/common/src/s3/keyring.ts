@@ -3,22 +3,22 @@ import type { Environment } from '../environment.js';
 import { loadKeys, type Keys } from './role-keys.js';
 import type { KeySource } from './key-source.js';
 
-/** The keys of one S3 service, as fresh as they must be. */
+/** The keys of one S3 service, renewed when necessary. */
 export interface Keyring {
-  /** What signs the next request; undefined where requests are anonymous. Throws as `loadKeys` does. */
+  /** The keys for the next request; undefined if requests are anonymous. Throws like `loadKeys`. */
   keys(): Promise<Keys | undefined>;
-  /** Whether a request that was refused over these keys, with this code of the service's, may be made again. */
+  /** Whether to retry a request that was refused with these keys and this code. */
   mayRetry(refused: Keys, code: string): Promise<boolean>;
-  /** A request was let in. */
+  /** Report that a request was accepted. */
   worked(): void;
 }
 
-/** Temporary keys are renewed so long before they end, and asked for again no sooner than that. */
+/** Temporary keys are renewed `aheadMs` before they expire, and requested at most every `pauseMs`. */
 const aheadMs = 300_000;
 const pauseMs = 30_000;
-/** Keys that were good, and are refused: whoever renews their files may be a little late. */
+/** How late the renewal of key files may be, after keys that were accepted are refused. */
 const lateMs = 60_000;
-/** How often other keys are tried for a request where none was ever let in. */
+/** How often other keys are tried before any request is accepted again. */
 const maxTries = 3;
 
 const refusals = new Set([
@@ -26,13 +26,13 @@ const refusals = new Set([
   ...['InvalidAccessKeyId', 'InvalidToken', 'InvalidTokenId', 'SignatureDoesNotMatch'],
 ]);
 
-/** The parts that tests replace. */
+/** Parts that tests replace. */
 interface Seams {
   now?: () => number;
   load?: typeof loadKeys;
 }
 
-/** Keep the keys of a source. */
+/** Create a keyring for the keys of a source. */
 export function createKeyring(
   source: KeySource,
   environment: Environment,
@@ -69,7 +69,7 @@ export function createKeyring(
     },
     async mayRetry(refused, code) {
       if (source.from === 'nobody') return false;
-      // A request without a body is refused without a reason. Files are looked at for it; a service is not asked.
+      // A refusal of a request without a body has no reason. Files are then read again, but a service is not asked.
       const isUnexplained = code === 'AccessDenied' && source.from === 'variables';
       if (!refusals.has(code) && !isUnexplained) return false;
       const found = current === refused ? await renew(source).catch(() => refused) : current;
@@ -78,7 +78,7 @@ export function createKeyring(
         refusedSinceMs ??= now();
         if (now() - refusedSinceMs < lateMs) return true;
       }
-      // Also keys that come later than that are tried.
+      // Keys renewed even later are tried, too.
       return isOther && ++tries <= maxTries;
     },
     worked() {

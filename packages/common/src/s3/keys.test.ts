@@ -9,7 +9,7 @@ import { findKeySource } from './key-source.js';
 import { loadKeys } from './role-keys.js';
 
 /*
- * Where keys come from: variables, files, and the services of clouds, which a small server plays.
+ * Where keys come from: variables, files, and cloud services, played by a small server.
  */
 
 let folder: string;
@@ -54,13 +54,13 @@ const answered = { Code: 'Success', AccessKeyId: 'AKID', SecretAccessKey: 'secre
 const expiration = '2030-01-02T03:04:05Z';
 const expiresAtMs = Date.parse(expiration);
 
-test('ours from variables and from files, before AWS’s', async () => {
+test('our keys from variables and from files take precedence over AWS’s', async () => {
   const aws = { AWS_ACCESS_KEY_ID: 'theirs', AWS_SECRET_ACCESS_KEY: 'theirs', AWS_SESSION_TOKEN: 'theirs' };
   expect(await load(aws)).toEqual({ accessKey: 'theirs', secretKey: 'theirs', sessionToken: 'theirs' });
   const values = Object.values(keys);
   const ours = Object.fromEntries(ourNames.map((name, i) => [name, values[i]]));
   expect(await load({ ...aws, ...ours })).toEqual(keys);
-  // A set is one or the other: their token does not go with our keys.
+  // Sets are not mixed: their token is not used with our keys.
   expect(await load({ ...aws, ...ours, FOURFOLD_S3_SESSION_TOKEN: '' })).toEqual({ ...keys, sessionToken: undefined });
 
   const files: Record<string, string> = {};
@@ -78,7 +78,7 @@ test('ours from variables and from files, before AWS’s', async () => {
   expect(await load({})).toBeUndefined();
 });
 
-test('of the machine’s role', async () => {
+test('keys of the machine’s role', async () => {
   const url = await serve((name, _, { headers }) => {
     if (name === 'PUT /latest/api/token') return 'session';
     if (headers['x-aws-ec2-metadata-token'] !== 'session') return { status: 401, body: '' };
@@ -90,7 +90,7 @@ test('of the machine’s role', async () => {
   expect(asked.at(-1)).toBe('GET /latest/meta-data/iam/security-credentials/trainer');
 });
 
-test('of a container’s agent, with the token that it wants', async () => {
+test('keys from a container’s agent, with the token it requires', async () => {
   const url = await serve((_, __, { headers }) =>
     headers.authorization === 'let me in' ? JSON.stringify(answered) : { status: 403, body: 'no' },
   );
@@ -103,7 +103,7 @@ test('of a container’s agent, with the token that it wants', async () => {
   expect(await load({ ...environment, ...file })).toEqual(keys);
 });
 
-test('of a web identity', async () => {
+test('keys for a web identity', async () => {
   const url = await serve((_, body) => {
     const form = new URLSearchParams(body);
     if (form.get('WebIdentityToken') !== 'a-jwt') {
@@ -127,7 +127,7 @@ test('of a web identity', async () => {
   await expect(load(environment)).rejects.toThrow(`AWS_WEB_IDENTITY_TOKEN_FILE: ${tokenFile} cannot be read`);
   await writeFile(tokenFile, 'a-jwt\n');
   expect(await load(environment)).toEqual({ ...keys, expiresAtMs });
-  // Where keys are there, too, it has to be asked for.
+  // If there are keys, too, it must be chosen explicitly.
   const both = { ...environment, FOURFOLD_S3_ACCESS_KEY_FILE: '/nowhere' };
   await expect(load(both)).rejects.toThrow('FOURFOLD_S3_ACCESS_KEY_FILE');
   expect(await load({ ...both, FOURFOLD_S3_CREDENTIALS: 'web-identity' })).toEqual({ ...keys, expiresAtMs });

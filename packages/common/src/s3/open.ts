@@ -5,7 +5,7 @@ import { variablesOf } from './key-source.js';
 import { createS3Store } from './s3-store.js';
 import { readS3Settings } from './settings.js';
 
-/** The bucket and the path in it that an `s3://bucket/path` URL names; undefined for URLs of another scheme. Throws `invalid`. */
+/** The bucket and path of an `s3://bucket/path` URL; undefined for URLs of another scheme. Throws `invalid`. */
 export function parseS3Url(url: string): { bucket: string; path: string } | undefined {
   if (!url.startsWith('s3:')) return undefined;
   const [, bucket, rest] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(url) ?? [];
@@ -16,10 +16,10 @@ export function parseS3Url(url: string): { bucket: string; path: string } | unde
   return { bucket, path: path.join('/') };
 }
 
-/** One for each service that this process talks to: its stores share sockets, and know together that it is away. */
+/** One per service: its stores share sockets, and the knowledge that it is unavailable. */
 const connections = new Map<string, S3Connection>();
 
-/** The object store at a place in a bucket, reached as the environment says. Throws `invalid` where that is incomplete. */
+/** The object store at a path in a bucket, with settings from the environment. Throws `invalid` if these are incomplete. */
 export function openS3Store({ bucket, path }: { bucket: string; path: string }): ObjectStore {
   const environment = { ...process.env };
   const settings = readS3Settings(environment);

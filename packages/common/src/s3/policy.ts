@@ -1,7 +1,7 @@
 /**
- * A bucket policy (version 2012-10-17, as S3 services take it) that lets everybody read the checkpoints of one run, and
- * nothing else: their bytes, and the names of what lies in the run's folder, which a search for the newest needs. `runPath` is the
- * run's folder within the bucket.
+ * A bucket policy (version 2012-10-17, which S3 services accept) that lets everybody read the checkpoints of one run and nothing else:
+ * their bytes, and the names of the objects in the run's folder, which are needed to find the newest. `runPath` is the run's folder within
+ * the bucket.
  */
 export function publicCheckpointsPolicy(bucket: string, runPath: string) {
   const everybody = { AWS: ['*'] };

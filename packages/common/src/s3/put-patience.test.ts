@@ -31,7 +31,7 @@ afterEach(() => {
   service.close();
 });
 
-test('a put with less patience than the store ends early, and the store keeps its own', async () => {
+test('a put with less patience than the store fails early, and the store keeps its own patience', async () => {
   const begunMs = performance.now();
   await expect(store.put('a', 'x', { patienceMs: 200 })).rejects.toMatchObject({ code: 'unavailable' });
   expect(performance.now() - begunMs).toBeLessThan(10_000);

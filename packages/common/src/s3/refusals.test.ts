@@ -11,13 +11,13 @@ import { createS3Store } from './s3-store.js';
 import { readS3Settings } from './settings.js';
 
 /*
- * What an S3 service refuses, in the words in which AWS and MinIO do.
+ * Refusals of an S3 service, with the messages of AWS and MinIO.
  */
 
 let folder: string;
 let server: Server;
 let endpoint: string;
-/** The session token that the service takes. */
+/** The session token that the service accepts. */
 let good: string;
 let refuse: (response: ServerResponse) => void;
 const seen: string[] = [];
@@ -60,7 +60,7 @@ async function openWith(token: string, more: Record<string, string> = {}) {
 
 const expired = answer(400, 'ExpiredToken', 'The provided token has expired.');
 
-test('temporary keys that expire: the renewed file is read, and nobody notices', async () => {
+test('temporary keys that expire: the renewed file is read, and no request fails', async () => {
   refuse = expired;
   good = 'first';
   const { store, renew } = await openWith('first');
@@ -68,7 +68,7 @@ test('temporary keys that expire: the renewed file is read, and nobody notices',
   good = 'second';
   await renew('second');
   expect((await store.get('object')).toString()).toBe('the object');
-  // Renewed only a moment after the end of the old ones.
+  // Renewed only a moment after the old keys have expired.
   good = 'third';
   const late = store.get('object');
   setTimeout(() => void renew('third'), 250);
@@ -85,7 +85,7 @@ test('keys that nobody renews are named', async () => {
   expect(refused).toMatchObject({ code: 'refused' });
   expect(describeError(refused)).toBe(
     's3://bucket/path/object is not allowed: the temporary keys have expired: ExpiredToken: The provided token has expired.; ' +
-      'renew FOURFOLD_S3_ACCESS_KEY, FOURFOLD_S3_SECRET_KEY and FOURFOLD_S3_SESSION_TOKEN; files, named by these with _FILE, are read again',
+      'renew FOURFOLD_S3_ACCESS_KEY, FOURFOLD_S3_SECRET_KEY and FOURFOLD_S3_SESSION_TOKEN; if they are given as files (_FILE), these are read again',
   );
 });
 
@@ -93,15 +93,15 @@ const malformed = 'AuthorizationHeaderMalformed';
 test.each([
   [
     answer(400, malformed, 'the region is wrong; expecting &#39;eu-1&#39;.', '<Region>eu-1</Region>'),
-    'set FOURFOLD_S3_REGION=eu-1; this process was told us-east-1',
+    'set FOURFOLD_S3_REGION=eu-1; the configured region is us-east-1',
   ],
   [
     answer(400, malformed, "the region 'us-east-1' is wrong; expecting 'eu-2'"),
-    'set FOURFOLD_S3_REGION=eu-2; this process was told us-east-1',
+    'set FOURFOLD_S3_REGION=eu-2; the configured region is us-east-1',
   ],
   [
     answer(301, 'PermanentRedirect', 'this bucket is elsewhere'),
-    "set FOURFOLD_S3_REGION to the bucket's region, which is not us-east-1, and FOURFOLD_S3_ENDPOINT to that region's",
+    "set FOURFOLD_S3_REGION to the bucket's region, which is not us-east-1, and FOURFOLD_S3_ENDPOINT to that region's endpoint",
   ],
 ])('another region: %#', async (respond, hint) => {
   refuse = respond;
@@ -109,7 +109,7 @@ test.each([
   const { store } = await openWith('first');
   const refused = await store.get('object').catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: 'refused', options: { hint } });
-  expect(describeError(refused)).toContain('s3://bucket/path/object is in another region than this process was told');
+  expect(describeError(refused)).toContain('s3://bucket/path/object is in a region other than the configured one');
   expect(describeError(refused)).not.toMatch(/&#?\w+;/);
   expect(seen).toHaveLength(1);
 });

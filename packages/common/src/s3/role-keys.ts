@@ -8,22 +8,22 @@ import { FourfoldError } from '../errors.js';
 import { decodeEntities } from './entities.js';
 import { readVariables, type KeySource } from './key-source.js';
 
-/** What signs requests. */
+/** The keys that sign requests. */
 export interface Keys {
   accessKey: string;
   secretKey: string;
   sessionToken?: string;
-  /** When the service stops taking them, where that is known. */
+  /** When the keys expire, if known. */
   expiresAtMs?: number;
 }
 
 const answerMs = 5_000;
 
 /*
- * minio's IamAwsProvider reads `AccessKeyID`, where AWS's machines answer `AccessKeyId`, and has no deadline: so these few requests are ours.
+ * minio's IamAwsProvider reads `AccessKeyID`, but AWS's machines answer `AccessKeyId`; and it has no deadline. So these few requests are our own.
  */
 
-/** Get keys from their source. Throws `invalid` where a variable is wrong, `unavailable` where a service gives none. */
+/** Get keys from their source. Throws `invalid` if a variable is wrong, `unavailable` if a service returns none. */
 export async function loadKeys(
   source: Exclude<KeySource, { from: 'nobody' }>,
   environment: Environment,
@@ -70,7 +70,7 @@ function parseAnswer(url: string, body: string): Keys {
   return keysOf(data);
 }
 
-/** AWS's AssumeRoleWithWebIdentity, which MinIO knows, too. */
+/** AWS's AssumeRoleWithWebIdentity, which MinIO also supports. */
 async function assumeRole(source: Extract<KeySource, { from: 'web-identity' }>): Promise<Keys> {
   const token = await readFile(source.tokenFile, 'utf8').catch((cause: unknown) => {
     throw new FourfoldError('unavailable', `AWS_WEB_IDENTITY_TOKEN_FILE: ${source.tokenFile} cannot be read`, {
@@ -109,10 +109,10 @@ const keysOf = ({ AccessKeyId, SecretAccessKey, Token, Expiration }: z.infer<typ
   ...(Expiration && { expiresAtMs: Date.parse(Expiration) }),
 });
 
-/** One request, by an agent of its own: no proxy of the environment's. */
+/** Make a single request with its own agent, to bypass any proxy in the environment. */
 async function ask(url: string, { body, ...options }: http.RequestOptions & { body?: string }): Promise<string> {
   if (!/^https?:/.test(url) || !URL.canParse(url)) {
-    throw new FourfoldError('invalid', `${url}: no URL of a service that gives keys`);
+    throw new FourfoldError('invalid', `${url} is not the URL of a service for keys`);
   }
   const module = url.startsWith('https:') ? https : http;
   try {

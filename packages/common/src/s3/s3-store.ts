@@ -9,17 +9,17 @@ import type { ObjectInfo, ObjectStore, PutOptions } from '../object-store.js';
 import { partSizeBytes, type S3Connection } from './connection.js';
 import { isPassing, s3ErrorCode } from './failures.js';
 
-/** Of a body that breaks off without a byte, again and again. */
+/** Tries of a body that breaks off again and again without a byte. */
 const maxBreaksInARow = 8;
 const breakPauseMs = 250;
-/** Of an object that is replaced faster than it is read, and of an upload that the service forgets. */
-const maxAnew = 16;
+/** Tries for an object that is replaced faster than it is read, and for an upload that the service loses. */
+const maxRestarts = 16;
 const pageKeys = 1000;
 
-/** Metadata that tells one put from another: whether an answer that was lost meant that the put had succeeded. */
+/** Metadata that identifies a put, to find out whether it succeeded when its answer was lost. */
 const putIdKey = 'x-amz-meta-put-id';
 
-/** An object store below `prefix` in a bucket, which the first put creates. */
+/** An object store below `prefix` in a bucket, which is created by the first put. */
 export function createS3Store(connection: S3Connection, bucket: string, prefix: string): ObjectStore {
   const { attempt } = connection;
   const url = `s3://${posix.join(bucket, prefix)}`;
@@ -63,7 +63,7 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
     }
   }
 
-  /** Make a request that writes; the bucket is created where it is not there yet. */
+  /** Make a request that writes; the bucket is created if it does not exist. */
   const write = <T>(key: string, request: (client: Client) => Promise<T>, atMostMs?: number): Promise<T> =>
     attempt(
       nameOf(key),
@@ -78,7 +78,7 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
       atMostMs,
     );
 
-  /** Whether the object there is what the put of this id has written. */
+  /** Whether the object was written by the put with this id. */
   const isFromPut = async (key: string, putId: string): Promise<boolean> => {
     const found = await attempt(nameOf(key), (client) => client.statObject(bucket, pathOf(key)));
     return (found.metaData as Record<string, unknown>)['put-id'] === putId;
@@ -91,13 +91,13 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
       const put = (client: Client) => client.putObject(bucket, pathOf(key), body, body.byteLength, { ...headers });
       await write(key, put, patienceMs);
     } catch (error) {
-      // A try whose answer was lost may have been the one that created the object.
+      // A try whose answer was lost may have created the object.
       const isTaken = error instanceof FourfoldError && error.code === 'conflict';
       if (!isTaken || !(await isFromPut(key, putId))) throw error;
     }
   };
 
-  /** Put in parts, each tried again by itself; false when the service does not know of the upload any more. */
+  /** Put in parts, each retried separately; false if the service no longer knows the upload. */
   const putParts = async (key: string, body: Buffer): Promise<boolean> => {
     const path = pathOf(key);
     const putId = randomUUID();
@@ -156,7 +156,7 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
           for await (const chunk of read(key)) chunks.push(chunk);
           return Buffer.concat(chunks);
         } catch (error) {
-          if (!(error instanceof FourfoldError && error.code === 'conflict') || time === maxAnew) throw error;
+          if (!(error instanceof FourfoldError && error.code === 'conflict') || time === maxRestarts) throw error;
         }
       }
     },
@@ -167,13 +167,13 @@ export function createS3Store(connection: S3Connection, bucket: string, prefix: 
       if (bytes.byteLength <= partSizeBytes) return putWhole(key, bytes, options);
       assert(!options.ifAbsent, 'objects that are put only if absent are small');
       for (let time = 1; !(await putParts(key, bytes)); time++) {
-        if (time === maxAnew)
+        if (time === maxRestarts)
           throw new FourfoldError('unavailable', `${nameOf(key)}: its upload was lost ${time} times`);
       }
     },
     list,
     remove,
-    // A bucket has no folders, and MinIO removes uploads that were not finished.
+    // A bucket has no folders, and MinIO removes unfinished uploads.
     tidyFolder: async (key) => void pathOf(key),
     at: (below) => createS3Store(connection, bucket, pathOf(below)),
   };

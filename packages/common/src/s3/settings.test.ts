@@ -7,7 +7,7 @@ import { readS3Settings } from './settings.js';
 const endpoint = { FOURFOLD_S3_ENDPOINT: 'https://minio.example:9000/' };
 const keys = { FOURFOLD_S3_ACCESS_KEY: 'an-access-key', FOURFOLD_S3_SECRET_KEY: 'a-secret-key' };
 
-test('what the environment says, and what holds where it says nothing', () => {
+test('settings from the environment, and their defaults', () => {
   expect(readS3Settings({ ...endpoint, ...keys, FOURFOLD_S3_REGION: 'eu-1', FOURFOLD_S3_PATIENCE_MS: '50' })).toEqual({
     endpoint: 'https://minio.example:9000',
     region: 'eu-1',
@@ -22,7 +22,7 @@ test('what the environment says, and what holds where it says nothing', () => {
   });
 });
 
-test('the usual names of AWS are taken where ours are not set', () => {
+test('AWS’s usual names are read if ours are not set', () => {
   const usual = {
     AWS_ENDPOINT_URL: 'http://b:1',
     AWS_DEFAULT_REGION: 'eu-2',
@@ -45,23 +45,23 @@ test('the usual names of AWS are taken where ours are not set', () => {
 
 test.each([
   [{}, 'FOURFOLD_S3_ENDPOINT is not set'],
-  [{ FOURFOLD_S3_ENDPOINT: 'minio:9000' }, 'FOURFOLD_S3_ENDPOINT is no base URL'],
-  [{ FOURFOLD_S3_ENDPOINT: 'http://minio:9000/bucket' }, 'FOURFOLD_S3_ENDPOINT is no base URL'],
-  [{ FOURFOLD_S3_ENDPOINT: 'http://me:my-secret@minio:9000' }, 'FOURFOLD_S3_ENDPOINT is no base URL'],
+  [{ FOURFOLD_S3_ENDPOINT: 'minio:9000' }, 'FOURFOLD_S3_ENDPOINT is not a base URL'],
+  [{ FOURFOLD_S3_ENDPOINT: 'http://minio:9000/bucket' }, 'FOURFOLD_S3_ENDPOINT is not a base URL'],
+  [{ FOURFOLD_S3_ENDPOINT: 'http://me:my-secret@minio:9000' }, 'FOURFOLD_S3_ENDPOINT is not a base URL'],
   [
     { ...endpoint, FOURFOLD_S3_ACCESS_KEY: 'an-access-key' },
-    'FOURFOLD_S3_SECRET_KEY is not set, though another of the keys is',
+    'FOURFOLD_S3_SECRET_KEY is not set, but another of the keys is',
   ],
-  [{ ...endpoint, AWS_SESSION_TOKEN: 'a-token' }, 'AWS_ACCESS_KEY_ID is not set, though another of the keys is'],
+  [{ ...endpoint, AWS_SESSION_TOKEN: 'a-token' }, 'AWS_ACCESS_KEY_ID is not set, but another of the keys is'],
   [
     { ...endpoint, FOURFOLD_S3_CREDENTIALS: 'role' },
-    'FOURFOLD_S3_CREDENTIALS is none of nobody, variables, web-identity, container, instance',
+    'FOURFOLD_S3_CREDENTIALS must be one of nobody, variables, web-identity, container, instance',
   ],
   [
     { ...endpoint, ...keys, FOURFOLD_S3_CREDENTIALS: 'container' },
-    'FOURFOLD_S3_CREDENTIALS is container, and nothing of it is in the environment',
+    'FOURFOLD_S3_CREDENTIALS is container, but the environment has no settings for it',
   ],
-  [{ AWS_ENDPOINT_URL_S3: 'minio:9000' }, 'AWS_ENDPOINT_URL_S3 is no base URL'],
+  [{ AWS_ENDPOINT_URL_S3: 'minio:9000' }, 'AWS_ENDPOINT_URL_S3 is not a base URL'],
   [{ ...endpoint, FOURFOLD_S3_PATIENCE_MS: 'long' }, 'FOURFOLD_S3_PATIENCE_MS must be a whole number of milliseconds'],
 ])('%j is refused by name, without its values', (environment, message) => {
   expect(() => readS3Settings(environment)).toThrow(expect.objectContaining({ code: 'invalid', message }) as Error);

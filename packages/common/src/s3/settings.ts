@@ -3,23 +3,23 @@ import type { Environment } from '../environment.js';
 import { FourfoldError } from '../errors.js';
 import { findKeySource, type KeySource } from './key-source.js';
 
-/** How to reach an S3 service. Nothing of this is ever part of a config, a URL, a log line or an error. */
+/** How to reach an S3 service. None of this is ever part of a config, a URL, a log line or an error. */
 export interface S3Settings {
   /** The service's base URL. */
   endpoint: string;
   region: string;
   keys: KeySource;
-  /** How long a request is tried again while the service cannot be reached. */
+  /** How long a request is retried while the service cannot be reached. */
   patienceMs: number;
 }
 
-/** Ours first, then the names that AWS's own programs read. */
+/** Our name first, then those that AWS's own programs read. */
 const endpointVariables = ['FOURFOLD_S3_ENDPOINT', 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'] as const;
 const regionVariables = ['FOURFOLD_S3_REGION', 'AWS_REGION', 'AWS_DEFAULT_REGION'] as const;
 const patienceVariable = 'FOURFOLD_S3_PATIENCE_MS';
 
 /**
- * The settings that the environment holds. MinIO's region and ten minutes of patience where nothing is said. Throws `invalid` naming the
+ * Read the settings from the environment. The default region is MinIO's, the default patience ten minutes. Throws `invalid` naming the
  * variable, never its value.
  */
 export function readS3Settings(environment: Environment): S3Settings {
@@ -40,7 +40,7 @@ function parseEndpoint(environment: Environment): string {
   if (!text) throw new FourfoldError('invalid', `${endpointVariables[0]} is not set`, { hint });
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBase = url && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.username;
-  if (!isBase) throw new FourfoldError('invalid', `${variable} is no base URL`, { hint });
+  if (!isBase) throw new FourfoldError('invalid', `${variable} is not a base URL`, { hint });
   return url.origin;
 }
 

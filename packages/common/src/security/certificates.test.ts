@@ -47,7 +47,7 @@ test('certificates carry their roles, the servers’ their hosts', async () => {
   expect(nats.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
 });
 
-test('an authority that is there is used, and only what is missing is made', async () => {
+test('an existing authority is used, and only missing files are created', async () => {
   const first = await makeCertificates(folder, options);
   const { certificate, key } = first.certificates['worker'];
   const untouched = await readFile(first.certificates['coordinator'].key);
@@ -66,19 +66,19 @@ test('a certificate is not valid for longer than its authority', async () => {
   expect(leaf.validTo).toBe(ca.validTo);
 });
 
-test('what cannot be is refused by name, and nothing is written', async () => {
+test('invalid input is refused by name, and nothing is written', async () => {
   const refusal = async (hosts: string[]) => {
     const error = await makeCertificates(folder, { days: 1, hosts }).catch((caught: unknown) => caught);
     return (error as Error).message;
   };
-  expect(await refusal(['a b'])).toBe('a b is no host name and no IP address');
+  expect(await refusal(['a b'])).toBe('a b is neither a host name nor an IP address');
   expect(await refusal([roleName('coordinator')])).toBe(
-    'coordinator.fourfold is the name of a role, which no server may carry',
+    'coordinator.fourfold is the name of a role, which is not allowed for a server',
   );
   await writeFile(join(folder, 'ca.crt'), 'not a certificate');
-  expect(await refusal(['localhost'])).toMatch(/ca\.crt is there, but .*ca\.key is not/);
+  expect(await refusal(['localhost'])).toMatch(/ca\.crt exists, but .*ca\.key does not/);
   await writeFile(join(folder, 'ca.key'), 'not a key');
-  expect(await refusal(['localhost'])).toMatch(/ca\.crt and .*ca\.key are no authority of EC P-256 in PEM$/);
+  expect(await refusal(['localhost'])).toMatch(/ca\.crt and .*ca\.key are not an EC P-256 authority in PEM$/);
   await expect(stat(join(folder, 'worker.key'))).rejects.toThrow('ENOENT');
 });
 
@@ -87,14 +87,14 @@ test('an identity whose files do not belong together is refused by the variables
   const worker = identityEnvironment(folder, 'worker');
   const other = join(folder, 'coordinator.key');
   expect(() => readTlsIdentity({ ...worker, FOURFOLD_TLS_KEY: other })).toThrow(
-    /^FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY name no certificate and key in PEM that belong together$/,
+    /^FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY do not name a certificate in PEM and its key$/,
   );
   expect(() => readTlsIdentity({ ...worker, FOURFOLD_TLS_CA: other })).toThrow(
-    /^FOURFOLD_TLS_CA names no certificate in PEM$/,
+    /^FOURFOLD_TLS_CA does not name a certificate in PEM$/,
   );
 });
 
-test('an identity is in the environment by the names of its files', async () => {
+test('an identity is given in the environment by the names of its files', async () => {
   await makeCertificates(folder, options);
   const identity = readTlsIdentity(identityEnvironment(folder, 'worker'));
   expect(identity?.certificate).toBe(await readFile(join(folder, 'worker.crt'), 'utf8'));

@@ -23,11 +23,11 @@ import { writeWhole } from '../output-file.js';
 import { isRoleName, roleName, roles, type Role } from './roles.js';
 
 /*
- * A certificate authority of one's own, for those who have none: files of PEM in a folder.
+ * A private certificate authority for users who have none: PEM files in a folder.
  */
 
 export interface CertificateOptions {
-  /** How long the certificates are valid; the authority itself is for ten years. */
+  /** How long the certificates are valid; the authority itself is valid for ten years. */
   days: number;
   /** Names and IP addresses at which clients reach nats-server and MinIO. */
   hosts: readonly string[];
@@ -38,7 +38,7 @@ export interface CertificateFiles {
   key: string;
 }
 
-/** What is in the folder now, by what it is for, and which of it was not there before. */
+/** The contents of the folder by purpose, and the names that are new. */
 export interface CertificateReport {
   authority: CertificateFiles;
   certificates: Record<string, CertificateFiles>;
@@ -48,7 +48,7 @@ export interface CertificateReport {
 const authorityName = 'ca';
 const authorityDays = 3650;
 const dayMs = 86_400_000;
-/** Peers' clocks may be behind by this much. */
+/** Peers' clocks may be slow by this much. */
 const clockSkewMs = 300_000;
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const both = [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth];
@@ -58,7 +58,7 @@ interface Leaf {
   usages: ExtendedKeyUsage[];
 }
 
-/** One certificate for each role, `local` for a whole run on one machine, and those of the servers that fourfold uses. */
+/** A certificate for each role, `local` for a whole run on one machine, and one for each server that fourfold uses. */
 const leaves = (hosts: readonly string[]): Record<string, Leaf> => ({
   ...Object.fromEntries(roles.map((role: Role) => [role, { names: [roleName(role)], usages: both }])),
   local: { names: roles.map(roleName), usages: both },
@@ -67,9 +67,8 @@ const leaves = (hosts: readonly string[]): Record<string, Leaf> => ({
 });
 
 /**
- * Make an authority in `folder`, or take the one that is there, and whatever certificates and keys (EC P-256, PEM; keys for
- * their owner alone) are missing beside it. Nothing is written over. Throws `invalid` naming a host that cannot be one, or a
- * certificate without its key.
+ * Create an authority in `folder`, or use the existing one, and create all missing certificates and keys (EC P-256, PEM; keys are readable
+ * only by their owner). Nothing is overwritten. Throws `invalid` naming an invalid host, or a certificate without its key.
  */
 export async function makeCertificates(
   folder: string,
@@ -80,7 +79,7 @@ export async function makeCertificates(
   const files = Object.fromEntries(
     [authorityName, ...Object.keys(wanted)].map((name) => [name, filesOf(folder, name)]),
   );
-  const missing = Object.keys(files).filter((name) => !isThere(files[name]));
+  const missing = Object.keys(files).filter((name) => !exist(files[name]));
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw storageError(folder, 'made', cause);
   });
@@ -93,7 +92,7 @@ export async function makeCertificates(
   return { authority: own, certificates, made: missing };
 }
 
-/** The identity that a folder of `makeCertificates` holds by this name, as the environment variables that name its files. */
+/** The identity of this name in a folder of `makeCertificates`, as the environment variables for its files. */
 export const identityEnvironment = (folder: string, name: string) => ({
   FOURFOLD_TLS_CA: filesOf(folder, authorityName).certificate,
   FOURFOLD_TLS_CERTIFICATE: filesOf(folder, name).certificate,
@@ -105,20 +104,21 @@ const filesOf = (folder: string, name: string): CertificateFiles => ({
   key: join(folder, `${name}.key`),
 });
 
-/** Whether both files are there. Throws where one is, since neither can be made for the other. */
-function isThere({ certificate, key }: CertificateFiles): boolean {
+/** Whether both files exist. Throws if only one does, since neither can be made from the other. */
+function exist({ certificate, key }: CertificateFiles): boolean {
   const [hasCertificate, hasKey] = [certificate, key].map(existsSync);
   if (hasCertificate === hasKey) return hasCertificate;
-  const [there, not] = hasKey ? [key, certificate] : [certificate, key];
-  throw new FourfoldError('invalid', `${there} is there, but ${not} is not`, {
-    hint: 'bring the missing file back, or move the other one away so that both are made anew',
+  const [found, missing] = hasKey ? [key, certificate] : [certificate, key];
+  throw new FourfoldError('invalid', `${found} exists, but ${missing} does not`, {
+    hint: 'restore the missing file, or move the other one away so that both are created again',
   });
 }
 
 function checkHost(host: string): void {
   const isHost = isIP(host) > 0 || /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(host);
-  if (!isHost) throw new FourfoldError('invalid', `${host} is no host name and no IP address`);
-  if (isRoleName(host)) throw new FourfoldError('invalid', `${host} is the name of a role, which no server may carry`);
+  if (!isHost) throw new FourfoldError('invalid', `${host} is neither a host name nor an IP address`);
+  if (isRoleName(host))
+    throw new FourfoldError('invalid', `${host} is the name of a role, which is not allowed for a server`);
 }
 
 interface Authority {
@@ -162,8 +162,8 @@ async function readAuthority(files: CertificateFiles): Promise<Authority> {
       key: await webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']),
     };
   } catch {
-    // Its words might hold some of the key.
-    throw new FourfoldError('invalid', `${files.certificate} and ${files.key} are no authority of EC P-256 in PEM`);
+    // Its message might hold part of the key.
+    throw new FourfoldError('invalid', `${files.certificate} and ${files.key} are not an EC P-256 authority in PEM`);
   }
 }
 
@@ -220,7 +220,7 @@ async function writeFiles(
 ): Promise<void> {
   const pkcs8 = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), PemConverter.PrivateKeyTag);
   const write = (path: string, text: string, mode: number) =>
-    // Not over a file that has come meanwhile.
+    // Do not overwrite a file that has appeared meanwhile.
     writeWhole(path, { force: false }, (partial) => writeFile(partial, `${text}\n`, { mode })).catch(
       (cause: unknown) => {
         throw storageError(path, 'written', cause);

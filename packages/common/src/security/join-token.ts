@@ -2,10 +2,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readSecret, type Environment } from '../environment.js';
 import { FourfoldError } from '../errors.js';
 
-/** The variable that holds the token, or with `_FILE` behind it names a file that does. */
+/** The variable that holds the token, or that with `_FILE` appended names a file with it. */
 export const joinTokenVariable = 'FOURFOLD_JOIN_TOKEN';
 
-/** The token with which workers join; undefined where none is set. Throws `invalid` where it cannot be one. */
+/** The token with which workers join; undefined if none is set. Throws `invalid` if it is not a valid token. */
 export function readJoinToken(environment: Environment): string | undefined {
   const token = readSecret(environment, joinTokenVariable);
   if (token === undefined || /^[\x21-\x7e]{16,256}$/.test(token)) return token;
@@ -15,10 +15,10 @@ export function readJoinToken(environment: Environment): string | undefined {
   );
 }
 
-/** A token that nobody guesses. */
+/** A token that cannot be guessed. */
 export const randomJoinToken = (): string => randomBytes(24).toString('base64url');
 
-/** Whether two secrets are equal, in a time that tells nothing about either. */
+/** Whether two secrets are equal, in a time that reveals nothing about either. */
 export function equalSecrets(a: string, b: string): boolean {
   const [left, right] = [a, b].map((secret) => createHash('sha256').update(secret).digest());
   return timingSafeEqual(left, right);

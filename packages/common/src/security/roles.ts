@@ -1,12 +1,12 @@
 import type { PeerCertificate } from 'node:tls';
 
-/** What a certificate's holder is. Certificates carry roles instead of hosts: a pod has no fixed address. */
+/** The role of a certificate's holder. Certificates carry roles instead of hosts, since a pod has no fixed address. */
 export const roles = ['coordinator', 'worker', 'data-loader'] as const;
 export type Role = (typeof roles)[number];
 
 const domain = '.fourfold';
 
-/** A role as a DNS name in certificates: what a client expects of the server that it dials. */
+/** The DNS name of a role in certificates, which a client expects of the server that it dials. */
 export const roleName = (role: Role): string => `${role}${domain}`;
 
 /** Whether a name is in the domain of the roles, which no server's host may be. */

@@ -5,9 +5,9 @@ import type { Environment } from '../environment.js';
 import { FourfoldError } from '../errors.js';
 import { expandHome } from '../home.js';
 
-/** What a process shows its peers and checks theirs against: PEM texts. */
+/** The certificate and key that a process presents, and the authority that it trusts, in PEM. */
 export interface TlsIdentity {
-  /** Certificates of the authority that signed everybody's. */
+  /** Certificates of the authority that signed those of all parts. */
   authority: string;
   certificate: string;
   key: string;
@@ -20,8 +20,8 @@ const variables = {
 } as const;
 
 /**
- * The identity in the files that the environment names; undefined where it names none. Throws `invalid` naming the variable
- * where it names some, a file cannot be read, or the files do not belong together.
+ * The identity in the files that the environment names; undefined if it names none. Throws `invalid` naming the variable if only some are
+ * set, if a file cannot be read, or if the files do not belong together.
  */
 export function readTlsIdentity(environment: Environment): TlsIdentity | undefined {
   const missing = Object.values(variables).filter((variable) => !environment[variable]);
@@ -51,13 +51,13 @@ function checkPem({ authority, certificate, key }: TlsIdentity): void {
   try {
     new X509Certificate(authority);
   } catch {
-    throw new FourfoldError('invalid', `${variables.authority} names no certificate in PEM`);
+    throw new FourfoldError('invalid', `${variables.authority} does not name a certificate in PEM`);
   }
   try {
     createSecureContext({ cert: certificate, key });
   } catch {
-    // OpenSSL's words are of no help, and might hold some of the key.
+    // OpenSSL's message does not help, and might hold part of the key.
     const files = `${variables.certificate} and ${variables.key}`;
-    throw new FourfoldError('invalid', `${files} name no certificate and key in PEM that belong together`);
+    throw new FourfoldError('invalid', `${files} do not name a certificate in PEM and its key`);
   }
 }
