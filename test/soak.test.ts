@@ -37,11 +37,11 @@ const config = `
 recipe: demo
 data: { replicas: 4 }
 phases:
-  - { kind: mse, iterations: 60, learningRate: 1.0e-3 }
+  - { kind: mse, iterations: 8, learningRate: 1.0e-3 }
   - { kind: gan, iterations: 1000000, learningRate: 1.0e-4 }
 checkpoints: { every: 50, keep: 3 }
 workers: { backend: ${backend}, threads: 1 }
-validation: { images: ${join(photographs, 'held-out')}, every: 8, pictures: 1 }
+validation: { images: ${join(photographs, 'held-out')}, every: 4, pictures: 1 }
 timing: ${JSON.stringify({ ...alertTiming, leaseMs: 20_000, stragglerFactor: 3 })}
 `;
 
@@ -94,6 +94,7 @@ describe('the verdict', () => {
     atSeconds,
     ageSeconds,
     cpuSeconds: ageSeconds / 2,
+    isWarm: ageSeconds >= 60,
     residentMib,
     descriptors: 20,
     threads: 11,
@@ -108,6 +109,14 @@ describe('the verdict', () => {
 
   test('is flat for what rises while it starts and then goes up and down', () => {
     const samples = life((age) => 200 + Math.min(age, 150) + 30 * Math.sin(age / 100));
+    expect(ofMemory(samples)).toEqual([{ what: 'worker 1', isFlat: true }]);
+  });
+
+  test('is flat for what meets a kind of work late, and holds more from then on', () => {
+    const samples = life((age) => (age < 1200 ? 300 : 700)).map((each) => ({
+      ...each,
+      isWarm: each.ageSeconds >= 1200,
+    }));
     expect(ofMemory(samples)).toEqual([{ what: 'worker 1', isFlat: true }]);
   });
 

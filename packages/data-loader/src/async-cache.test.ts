@@ -55,6 +55,17 @@ it('disposes of forgotten values once, and of values in use after their last use
   expect(cache.stats().held).toBe(0);
 });
 
+it('forgets the keys that it is told to, and loads them again when asked', async () => {
+  const { loads, disposed, cache } = cacheOf(6);
+  for (const key of ['aa', 'bb', 'cc']) await cache.get(key);
+  cache.forgetWhere((key) => key < 'c');
+  await expect.poll(() => disposed).toEqual(['aa', 'bb']);
+  expect(cache.stats().held).toBe(2);
+  await cache.get('aa');
+  await cache.get('cc');
+  expect(loads).toEqual(['aa', 'bb', 'cc', 'aa']);
+});
+
 it('when cleared, also disposes of values that are still loading', async () => {
   const { disposed, cache } = cacheOf(4);
   const used = cache.use('aa', (value) => Promise.resolve(value));

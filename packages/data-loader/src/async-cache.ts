@@ -4,6 +4,8 @@ export interface AsyncCache<V> {
   get(key: string): Promise<V>;
   /** Act on the value of a key. It is not disposed of meanwhile. */
   use<T>(key: string, act: (value: V) => Promise<T>): Promise<T>;
+  /** Forget what is held under such keys. */
+  forgetWhere(isStale: (key: string) => boolean): void;
   clear(): void;
   stats(): CacheStats;
 }
@@ -51,6 +53,9 @@ export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCache
     entry.isForgotten = true;
     disposeOf(entry);
   };
+  const forgetWhere = (isStale: (key: string) => boolean) => {
+    for (const [key, entry] of entries) if (isStale(key)) forget(key, entry);
+  };
   const add = (key: string) => {
     loads++;
     const entry: Entry<V> = { value: load(key), size: 0, users: 0, isForgotten: false };
@@ -92,9 +97,8 @@ export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCache
         disposeOf(entry);
       }
     },
-    clear() {
-      for (const [key, entry] of entries) forget(key, entry);
-    },
+    forgetWhere,
+    clear: () => forgetWhere(() => true),
     stats: () => ({ loads, failed, hits, held }),
   };
 }

@@ -22,17 +22,18 @@ export async function startKeptRun(): Promise<KeptRun> {
   const args = ['train', configPath, '--set', 'checkpoints.every=1000'];
   const train = startFourfold(args, wrapper, { FOURFOLD_LOG: 'info' });
   const pid = train.child.pid as number;
+  const isWarm = () => true;
   const children = (): Watched[] =>
     read(`/proc/${pid}/task/${pid}/children`)
       .split(' ')
       .filter(Boolean)
       .flatMap((child) => {
         const role = /\0(coordinator|worker)\0/.exec(read(`/proc/${child}/cmdline`))?.[1];
-        return role ? [{ role: `kept ${role}`, pid: Number(child) }] : [];
+        return role ? [{ role: `kept ${role}`, pid: Number(child), isWarm }] : [];
       });
   return {
     train,
-    parts: () => [{ role: 'keeper', pid }, ...children()],
+    parts: () => [{ role: 'keeper', pid, isWarm }, ...children()],
     killWorker() {
       const worker = children().find(({ role }) => role === 'kept worker');
       if (worker) process.kill(worker.pid, 'SIGKILL');

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster, Office } from '../cluster.js';
-import type { Process } from '../process.js';
+import type { LogEvent, Process } from '../process.js';
 import type { Chaos } from '../chaos/chaos.js';
 import { groupOf } from '../chaos/faults.js';
 import { inject } from '../chaos/inject.js';
@@ -22,6 +22,8 @@ export interface SoakReport {
 }
 
 const sampleMs = 10_000;
+/** Of the soak's config. */
+const ganPhase = 1;
 const progressMs = 180_000;
 const endMs = 60_000;
 /** The soak begins when every part has started. */
@@ -113,15 +115,28 @@ const strike = async (chaos: Chaos, kept: KeptRun, { kind, ...fault }: TimedFaul
     : inject(chaos, { kind, ...fault, iteration: 0, moment: 'at once' });
 
 const partsOf = ({ coordinators, workers, loaders }: Cluster): Watched[] => {
-  const watched = (role: string) => (part: Process) => ({ role, pid: part.child.pid as number });
+  const always = () => true;
+  const watched = (role: string) => (part: Process) => ({ role, pid: part.child.pid as number, isWarm: always });
   return [
     ...coordinators
       .map(({ process }) => process)
       .filter(({ child }) => child.exitCode === null && !child.signalCode)
       .map(watched('coordinator')),
-    ...[...workers].map(watched('worker')),
+    ...[...workers].map((worker) => ({ ...watched('worker')(worker), isWarm: () => hasMetAllWork(worker) })),
     ...[...loaders].map(watched('data-loader')),
   ];
+};
+
+/** A half of each network in the gan phase, and an evaluation: a worker keeps the memory of each kind for the next time. */
+const kindsOfWork: readonly ((lease: LogEvent) => boolean)[] = [
+  ({ network, phase }) => network === 'GENERATOR' && phase === ganPhase,
+  ({ network, phase }) => network === 'DISCRIMINATOR' && phase === ganPhase,
+  ({ measured }) => measured !== undefined,
+];
+
+const hasMetAllWork = ({ events }: Process): boolean => {
+  const leases = events.filter(({ event }) => event === 'lease');
+  return kindsOfWork.every((isOfKind) => leases.some(isOfKind));
 };
 
 const leftBy = ({ events }: Process): number[] =>

@@ -18,6 +18,8 @@ export interface Sample extends Held {
   ageSeconds: number;
   /** The processor time it has used: how much it has done, however busy the machine was. */
   cpuSeconds: number;
+  /** It has met every kind of work of its role, and holds what it keeps for the next of each kind. */
+  isWarm: boolean;
 }
 
 /** The kernel's clock ticks of processor time, in one second. */
@@ -55,6 +57,8 @@ export function heldBy(pid: number): Held | undefined {
 export interface Watched {
   role: string;
   pid: number;
+  /** Whether it has met every kind of work of its role; always, if its role has only one. */
+  isWarm: () => boolean;
 }
 
 /** Sample all parts every `intervalMs`; `parts` returns the current ones and may repeat some. */
@@ -65,7 +69,7 @@ export function startSampling(parts: () => readonly Watched[], intervalMs: numbe
   const countOf = new Map<string, number>();
   const look = () => {
     const atSeconds = (performance.now() - begunMs) / 1000;
-    for (const { role, pid } of parts()) {
+    for (const { role, pid, isWarm } of parts()) {
       const held = heldBy(pid);
       const cpuSeconds = cpuSecondsOf(pid);
       if (!held || cpuSeconds === undefined) continue;
@@ -75,7 +79,8 @@ export function startSampling(parts: () => readonly Watched[], intervalMs: numbe
         seen.set(pid, { name: `${role} ${count}`, sinceSeconds: atSeconds });
       }
       const { name, sinceSeconds } = seen.get(pid) as { name: string; sinceSeconds: number };
-      samples.push({ role, name, atSeconds, ageSeconds: atSeconds - sinceSeconds, cpuSeconds, ...held });
+      const ageSeconds = atSeconds - sinceSeconds;
+      samples.push({ role, name, atSeconds, ageSeconds, cpuSeconds, isWarm: isWarm(), ...held });
     }
   };
   const timer = setInterval(look, intervalMs);

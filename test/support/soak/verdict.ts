@@ -3,7 +3,7 @@ import type { Held, Sample } from './sample.js';
 /*
  * Whether what processes hold is flat: long-lived ones by their trend, all others by comparing early and late ones of
  * the same role after the same amount of work. Work is measured in processor time: on a busy machine an old process may
- * not have warmed up yet.
+ * not have warmed up yet. A process is looked at from the moment when it has met every kind of work of its role.
  */
 
 /** One measure of one process, or of the processes of one role. */
@@ -30,11 +30,7 @@ const allowedGrowth: Record<keyof Held, (mean: number) => number> = {
   threads: () => 4,
 };
 const measures = Object.keys(allowedGrowth) as (keyof Held)[];
-/**
- * Code is compiled, heaps grow to their size, and a worker meets, one after another, the kinds of work whose memory it
- * keeps for reuse: decoding, a half of each network, an evaluation beside a half. With workers taking turns at
- * evaluations this takes minutes.
- */
+/** Code is compiled and heaps grow to their size, also after a process has met each kind of work once. */
 const warmupShare = 1 / 3;
 /** A process has a trend if it lives for at least this share of the soak. */
 const longShare = 0.4;
@@ -44,7 +40,8 @@ const comparedSteps = 15;
 
 /** Verdicts on all samples of a soak of `seconds` seconds. */
 export function verdictsOf(samples: readonly Sample[], seconds: number): Verdict[] {
-  const lives = [...groupBy(samples, ({ name }) => name).values()].map((life) =>
+  const warm = samples.filter(({ isWarm }) => isWarm);
+  const lives = [...groupBy(warm, ({ name }) => name).values()].map((life) =>
     life.toSorted((a, b) => a.ageSeconds - b.ageSeconds),
   );
   const isLong = (life: Sample[]) => lengthOf(life) >= longShare * seconds && life.length >= leastSamples;

@@ -45,6 +45,8 @@ const concurrency = 4;
 const longestQueue = 64;
 /** Batches kept in case they are asked for again, or made ahead of a request. */
 const keptBytes = 64 * 2 ** 20;
+/** Iterations whose batches are kept, before and after the one asked for last. A straggler's second lease asks within a few. */
+const keptIterations = 8;
 const drainMs = 10_000;
 
 /**
@@ -75,6 +77,9 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
     limit: keptBytes,
   });
 
+  const forgetStale = (iteration: number) =>
+    batches.forgetWhere((key) => Math.abs(Number(key.split('.')[0]) - iteration) > keptIterations);
+
   const announce = () => {
     if (link.whyDown() !== undefined) return;
     connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, draining, machine }));
@@ -92,6 +97,7 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
         stats.bytes += part.length;
       }
       stats.answered++;
+      forgetStale(place.iteration);
       if (!draining) ahead.push(() => makeAhead({ ...place, iteration: place.iteration + 1 }));
       if (ahead.length > longestQueue) ahead.shift();
     } catch (error) {
