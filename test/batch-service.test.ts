@@ -255,7 +255,7 @@ describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm 
     await expectBatches(worker, 0, 5);
     expect(worker.source.stats().refusedReplies).toBeGreaterThan(20);
     expect(worker.events.find(({ event }) => event === 'reply-refused')).toMatchObject({
-      reason: expect.stringContaining('no answer to a request') as string,
+      reason: expect.stringContaining('not an answer to a request') as string,
     });
   });
 

@@ -94,7 +94,7 @@ describe('the verdict', () => {
     atSeconds,
     ageSeconds,
     cpuSeconds: ageSeconds / 2,
-    isWarm: ageSeconds >= 60,
+    isWarm: true,
     residentMib,
     descriptors: 20,
     threads: 11,
