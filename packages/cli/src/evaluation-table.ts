@@ -1,5 +1,5 @@
 import { resizeBy, type Kernel, type Picture } from '@fourfold/data-loader';
-import { highestPsnr } from '@fourfold/model/metrics';
+import { highestPsnr } from '@fourfold/common';
 import type { Scores } from '@fourfold/worker';
 
 /** Scores of each picture of a folder and their means: PSNR in dB and SSIM on Y. */

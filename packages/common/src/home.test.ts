@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { parseRunConfig } from './config/load.js';
 import { expandHome } from './home.js';
-import { absoluteStoreUrl, openStore } from './object-store.js';
+import { openStore } from './object-store.js';
+import { absoluteStoreUrl } from './store-url.js';
 
 const home = (path: string) => join(homedir(), path);
 const homeUrl = (path: string) => pathToFileURL(home(path)).href;

@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { beginTrail, trailInto, type Trail } from './folder-links.js';
 import { localPath } from './object-store.js';
-import { parseS3Url } from './s3/open.js';
+import { parseS3Url } from './store-url.js';
 
 /*
  * An output is never an input. Existing files and folders are identified by device and inode, whatever link names them; others by the

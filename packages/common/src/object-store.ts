@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { FourfoldError } from './errors.js';
 import { createFolderStore } from './folder-store.js';
-import { expandHome } from './home.js';
-import { openS3Store, parseS3Url } from './s3/open.js';
+import { openS3Store } from './s3/open.js';
+import { absoluteStoreUrl, folderOf, parseS3Url } from './store-url.js';
 
 export interface ObjectInfo {
   key: string;
@@ -54,30 +53,6 @@ export function openStore(url: string): ObjectStore {
   return place ? openS3Store(place) : createFolderStore(folderOf(url));
 }
 
-/** The folder that a `file:` URL or a plain path names. */
-function folderOf(url: string): string {
-  if (url.startsWith('file:///')) return fileURLToPath(url);
-  if (url.startsWith('file:')) return resolve(expandHome(url.slice('file:'.length)));
-  if (/^[a-z0-9+.-]+:\/\//i.test(url)) {
-    throw new FourfoldError(
-      'invalid',
-      `object store ${url}: only folders (file: URLs and paths) and s3: URLs are supported`,
-      {
-        hint: 'name a folder or s3://bucket/path',
-      },
-    );
-  }
-  return resolve(expandHome(url));
-}
-
-/** A folder as an absolute `file:` URL. */
-export const folderUrl = (path: string): string => pathToFileURL(resolve(path)).href;
-
-/** Absolute form of a store's URL, which means the same place in any working directory. */
-export function absoluteStoreUrl(url: string): string {
-  const place = parseS3Url(url);
-  return place ? `s3://${[place.bucket, place.path].filter(Boolean).join('/')}` : folderUrl(folderOf(url));
-}
 
 /** The path on this machine that a store's URL names; undefined for a place in a bucket. */
 export function localPath(url: string): string | undefined {

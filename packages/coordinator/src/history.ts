@@ -1,4 +1,4 @@
-import { highestPsnr } from '@fourfold/model/metrics';
+import { highestPsnr } from '@fourfold/common';
 import { z } from 'zod';
 
 /** A loss. JSON writes NaN and infinity as null. */

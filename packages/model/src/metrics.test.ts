@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { highestPsnr, luma, psnrY, ssimY } from './metrics.js';
+import { highestPsnr } from '@fourfold/common';
+import { luma, psnrY, ssimY } from './metrics.js';
 import { loadReference } from './test-support.js';
 
 const reference = loadReference('metrics');

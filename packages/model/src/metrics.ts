@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { exactExp, exactLog10 } from '@fourfold/common';
+import { exactExp, exactLog10, highestPsnr } from '@fourfold/common';
 
 /*
  * PSNR and SSIM as super-resolution papers report them: on unrounded Y of YCbCr in 16..235, with a border of 4 pixels
@@ -16,9 +16,6 @@ export function luma(rgb: Uint8Array): Float64Array {
   }
   return y;
 }
-
-/** The highest PSNR reported, in dB: identical pictures have an infinite one, which cannot be averaged. */
-export const highestPsnr = 100;
 
 /** PSNR in dB of two 8-bit RGB pictures, over Y without its border, for a peak of 255; at most `highestPsnr`. */
 export function psnrY(a: Uint8Array, b: Uint8Array, width: number, height: number): number {

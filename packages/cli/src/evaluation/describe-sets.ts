@@ -1,4 +1,4 @@
-import { highestPsnr } from '@fourfold/model/metrics';
+import { highestPsnr } from '@fourfold/common';
 import type { Scores } from '@fourfold/worker';
 import { describeLeft } from '../terminal/left-files.js';
 import { formatTable } from '../terminal/table.js';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { FourfoldError } from '../errors.js';
 import { readGivenFile } from '../given-file.js';
 import { expandHome } from '../home.js';
-import { absoluteStoreUrl } from '../object-store.js';
+import { absoluteStoreUrl } from '../store-url.js';
 import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
 

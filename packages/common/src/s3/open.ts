@@ -1,20 +1,8 @@
-import { FourfoldError } from '../errors.js';
 import type { ObjectStore } from '../object-store.js';
 import { createS3Connection, type S3Connection } from './connection.js';
 import { variablesOf } from './key-source.js';
 import { createS3Store } from './s3-store.js';
 import { readS3Settings } from './settings.js';
-
-/** The bucket and path of an `s3://bucket/path` URL; undefined for URLs of another scheme. Throws `invalid`. */
-export function parseS3Url(url: string): { bucket: string; path: string } | undefined {
-  if (!url.startsWith('s3:')) return undefined;
-  const [, bucket, rest] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(url) ?? [];
-  const path = (rest ?? '').split('/').filter((part) => part !== '');
-  if (!bucket || path.some((part) => part === '.' || part === '..')) {
-    throw new FourfoldError('invalid', `object store ${url}: it must look like s3://bucket/path`);
-  }
-  return { bucket, path: path.join('/') };
-}
 
 /** One per service: its stores share sockets, and the knowledge that it is unavailable. */
 const connections = new Map<string, S3Connection>();

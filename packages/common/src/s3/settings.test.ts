@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { absoluteStoreUrl, openStore } from '../object-store.js';
-import { parseS3Url } from './open.js';
+import { openStore } from '../object-store.js';
+import { absoluteStoreUrl, parseS3Url } from '../store-url.js';
 import { publicCheckpointsPolicy } from './policy.js';
 import { readS3Settings } from './settings.js';
 
