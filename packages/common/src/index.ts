@@ -70,3 +70,5 @@ export type { WorkerHandlers } from './generated/fourfold/v1/Worker.js';
 export type { WorkerKind__Output } from './generated/fourfold/v1/WorkerKind.js';
 export type { WorkerMessage, WorkerMessage__Output } from './generated/fourfold/v1/WorkerMessage.js';
 export * from './highest-psnr.js';
+export * from './for-each.js';
+export * from './config/iterations.js';

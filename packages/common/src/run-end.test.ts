@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore } from './object-store.js';
-import { isRunOver, markRunEnd, totalIterations } from './run-end.js';
+import { totalIterations } from './config/iterations.js';
+import { isRunOver, markRunEnd } from './run-end.js';
 import { claimTerm } from './term.js';
 
 let folder: string;

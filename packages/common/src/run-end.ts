@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { PhaseConfig, RunConfig } from './config/schema.js';
+import { totalIterations } from './config/iterations.js';
+import type { RunConfig } from './config/schema.js';
 import { FourfoldError } from './errors.js';
 import { getJson, type ObjectStore } from './object-store.js';
 import { newestTermNumber } from './term.js';
@@ -11,10 +12,6 @@ import { putInTerm } from './term-put.js';
 
 const runEndSchema = z.object({ term: z.int().min(1), iterations: z.int().min(1) });
 const runEndKey = 'finished.json';
-
-/** Total iterations of all phases. */
-export const totalIterations = ({ phases }: { phases: readonly PhaseConfig[] }): number =>
-  phases.reduce((sum, { iterations }) => sum + iterations, 0);
 
 /** Record that a term has reached the end of the schedule. `mayPublish` throws if a newer term has begun. */
 export const markRunEnd = (

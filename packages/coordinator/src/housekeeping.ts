@@ -9,13 +9,6 @@ import { createRepeats, describeError, type Logger } from '@fourfold/common';
 export const housekeepingParts = ['checkpoints', 'pictures', 'record', 'metrics'] as const;
 export type HousekeepingPart = (typeof housekeepingParts)[number];
 
-/** Apply `act` to each item, even after failures; then throw the first failure. */
-export async function forEachThatCan<T>(items: Iterable<T>, act: (item: T) => Promise<void>): Promise<void> {
-  const failures: unknown[] = [];
-  for (const item of items) await act(item).catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw failures[0];
-}
-
 export interface Housekeeping {
   /** Run `act`; its synchronous part runs at once. Never rejects. */
   tend(part: HousekeepingPart, act: () => void | Promise<void>): Promise<void>;

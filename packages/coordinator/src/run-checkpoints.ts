@@ -1,4 +1,11 @@
-import { FourfoldError, totalIterations, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
+import {
+  forEachThatCan,
+  FourfoldError,
+  totalIterations,
+  type Logger,
+  type ObjectStore,
+  type RunConfig,
+} from '@fourfold/common';
 import {
   listCheckpoints,
   newestWholeCheckpoint,
@@ -9,7 +16,6 @@ import {
   type WholeCheckpoint,
 } from './checkpoint.js';
 import type { History } from './history.js';
-import { forEachThatCan } from './housekeeping.js';
 import { bestEvaluation, superfluousCheckpoints, termOf } from './retention.js';
 import { isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 

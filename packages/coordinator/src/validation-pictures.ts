@@ -1,6 +1,12 @@
-import { validationFolder, validationIteration, validationKey, type ObjectStore } from '@fourfold/common';
+import {
+  forEachThatCan,
+  validationFolder,
+  validationIteration,
+  validationKey,
+  type ObjectStore,
+} from '@fourfold/common';
 import type { Evaluation } from './history.js';
-import { forEachThatCan, type Housekeeping } from './housekeeping.js';
+import type { Housekeeping } from './housekeeping.js';
 import { bestEvaluation } from './retention.js';
 
 /** Evaluations whose pictures are kept, besides the best one. */
