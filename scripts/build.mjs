@@ -6,7 +6,7 @@ import { runChild } from './child-processes.mjs';
 const installed = 'node_modules/.package-lock.json';
 
 const proto = 'proto/fourfold/v1/fourfold.proto';
-const types = 'packages/common/src/generated';
+const types = 'packages/rpc/src/generated';
 if (isOlder(`${types}/fourfold.ts`, [proto])) {
   await run('@grpc/proto-loader/build/bin/proto-loader-gen-types.js', [
     '--longs=Number',
@@ -19,7 +19,7 @@ if (isOlder(`${types}/fourfold.ts`, [proto])) {
     proto,
   ]);
 }
-const modules = { 'packages/common': 'bf16', 'packages/coordinator': 'update' };
+const modules = { 'packages/rpc': 'bf16', 'packages/coordinator': 'update' };
 // The modules import each other's sources.
 const sources = Object.keys(modules).flatMap((folder) =>
   readdirSync(`${folder}/assembly`).map((file) => `${folder}/assembly/${file}`),

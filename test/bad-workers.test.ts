@@ -1,8 +1,9 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadRunConfig, type Chunk, type WorkerMessage } from '@fourfold/common';
-import { listCheckpoints } from '@fourfold/coordinator';
-import { generatorLayout } from '@fourfold/model/layout';
+import { loadRunConfig } from '@fourfold/common';
+import { type Chunk, type WorkerMessage } from '@fourfold/rpc';
+import { listCheckpoints } from '@fourfold/store';
+import { generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
 import { otherMachine } from './support/other-machine.js';

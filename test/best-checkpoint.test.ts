@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
+import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
 import { fourfold, killAll, photographs, type Process } from './support/process.js';
 import {
   prepareSmallRuns,

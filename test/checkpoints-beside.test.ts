@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { checkpointStore, listCheckpoints, readRunRecord, verifyCheckpoint } from '@fourfold/coordinator';
+import { checkpointStore, listCheckpoints, readRunRecord, verifyCheckpoint } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { withEnvironment } from './support/environment.js';
 import { startHoldingProxy } from './support/holding-proxy.js';

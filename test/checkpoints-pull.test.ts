@@ -1,3 +1,4 @@
+import { sha256 } from '@fourfold/common';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,8 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'minio';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openStore, sha256, type ObjectStore } from '@fourfold/common';
-import { writeCheckpoint } from '@fourfold/coordinator';
+import { openStore, type ObjectStore, writeCheckpoint } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { fourfold, killAll, startFourfold } from './support/process.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { openCheckpoint, readGenerator } from '@fourfold/store';
 import { findBrowser } from '@fourfold/local-servers';
 import { encodeGraphModel, encodeOnnxGenerator, upscalerModel } from '@fourfold/model/export';
 import { openBrowser } from './support/browser.js';

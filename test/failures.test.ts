@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { checkpointStore, listCheckpoints, verifyCheckpoint } from '@fourfold/coordinator';
+import { checkpointStore, listCheckpoints, verifyCheckpoint } from '@fourfold/store';
 import {
   expectFailure,
   logOf,

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubernetesObject, V1ConfigMap, V1HTTPGetAction } from '@kubernetes/client-node';
-import { makeCertificates } from '@fourfold/common/certificates';
+import { makeCertificates } from '@fourfold/rpc/certificates';
 import { createGuard, findProgram, requireProgram, type ServerProgram } from '@fourfold/local-servers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { get } from './support/metrics.js';

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadRunConfig } from '@fourfold/common';
 import { probeBackends } from '@fourfold/model';
-import { discriminatorLayout, generatorLayout } from '@fourfold/model/layout';
+import { discriminatorLayout, generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, type LogEvent, type Process } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, type SmallRuns } from './support/small-run.js';

@@ -1,9 +1,7 @@
-import { parseRunConfig, randomStream, type RunConfig } from '@fourfold/common';
-import { createMaster, type Network } from '@fourfold/coordinator';
+import { parseRunConfig, randomStream, type RunConfig, type Network } from '@fourfold/common';
+import { createMaster } from '@fourfold/coordinator';
 import { probeBackends, type BackendChoice, type CropBatch } from '@fourfold/model';
-import { initialVector } from '@fourfold/model/initial-parameters';
-import { vggLayout } from '@fourfold/model/layout';
-import { safetensorsFromVector } from '@fourfold/model/weights-file';
+import { initialVector, vggLayout, safetensorsFromVector } from '@fourfold/weights';
 import { sharedVector, startComputeThread } from '@fourfold/worker';
 import { beforeAll, describe, expect, test } from 'vitest';
 

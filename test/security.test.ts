@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { newestTermNumber } from '@fourfold/common';
+import { newestTermNumber } from '@fourfold/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, startFourfold, type Process } from './support/process.js';
 import { throwNoise } from './support/noise.js';

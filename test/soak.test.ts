@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram } from '@fourfold/local-servers';
 import { probeBackends } from '@fourfold/model';
-import { discriminatorLayout, generatorLayout } from '@fourfold/model/layout';
+import { discriminatorLayout, generatorLayout } from '@fourfold/weights';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { killAll, photographs } from './support/process.js';
 import { startKeptRun, type KeptRun } from './support/soak/kept.js';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { checkpointStore, listCheckpoints } from '@fourfold/coordinator';
+import { checkpointStore, listCheckpoints } from '@fourfold/store';
 import { killAll, type LogEvent } from './support/process.js';
 import {
   prepareSmallRuns,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
+import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
 import { fourfold, killAll, type Process } from './support/process.js';
 import {
   prepareSmallRuns,

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AssumeRoleProvider } from 'minio/dist/esm/AssumeRoleProvider.mjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeError, openStore } from '@fourfold/common';
+import { describeError } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { withEnvironment } from './support/environment.js';
 

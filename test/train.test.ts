@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { listCheckpoints } from '@fourfold/coordinator';
+import { listCheckpoints } from '@fourfold/store';
 import { logged, logOf, prepareLocalRuns, startTrain, type LocalRun, type LocalRuns } from './support/local-run.js';
 import { killAll, type LogEvent } from './support/process.js';
 

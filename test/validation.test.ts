@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openStore } from '@fourfold/common';
-import { checkpointStore, listCheckpoints, readManifest, type Evaluation } from '@fourfold/coordinator';
+import { openStore, checkpointStore, listCheckpoints, readManifest, type Evaluation } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { killAll, photographs } from './support/process.js';
 import {

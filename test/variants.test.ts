@@ -9,10 +9,7 @@ import {
   type ClusterRole,
   type ClusterServers,
 } from '@fourfold/local-servers';
-import { initialVector } from '@fourfold/model/initial-parameters';
-import { vggLayout } from '@fourfold/model/layout';
-import { decodeSafetensors } from '@fourfold/model/safetensors';
-import { safetensorsFromVector } from '@fourfold/model/weights-file';
+import { initialVector, vggLayout, decodeSafetensors, safetensorsFromVector } from '@fourfold/weights';
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
 
 /*

@@ -1,15 +1,14 @@
 import {
   createCoordinatorClient,
-  createLogger,
   createWireVector,
-  parseRunConfig,
   startServer,
   wire,
   type Register__Output,
   type Welcome__Output,
-} from '@fourfold/common';
+} from '@fourfold/rpc';
+import { createLogger, parseRunConfig } from '@fourfold/common';
 import { createExchange, createMaster, openParameterFiles } from '@fourfold/coordinator';
-import { networkWires } from '@fourfold/model/wires';
+import { networkWires } from '@fourfold/weights';
 import { createWorkerExchange } from '@fourfold/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll } from './support/process.js';

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore, parseRunConfig, type Logger, type ObjectStore, type RunConfig } from '@fourfold/common';
+import { openStore, type ObjectStore } from '@fourfold/store';
+import { parseRunConfig, type Logger, type RunConfig } from '@fourfold/common';
 import {
   connectBatchSource,
   createBatchSource,

@@ -9,7 +9,7 @@ import {
   type RunningServer,
   type WorkerHandlers,
   type WorkerMessage,
-} from '@fourfold/common';
+} from '@fourfold/rpc';
 
 export interface Corruption {
   /** Changes a worker's message on its way to the coordinator. */

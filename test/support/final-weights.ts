@@ -1,8 +1,8 @@
+import { sha256 } from '@fourfold/common';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { sha256 } from '@fourfold/common';
 import type { Cluster } from './cluster.js';
 import { fourfold, photographs } from './process.js';
 

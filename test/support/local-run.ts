@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore, type ObjectStore } from '@fourfold/common';
+import { openStore, type ObjectStore } from '@fourfold/store';
 import { expect } from 'vitest';
 import { fourfold, photographs, startFourfold, type LogEvent, type Process } from './process.js';
 import { patientTiming } from './timing.js';

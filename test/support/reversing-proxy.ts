@@ -8,7 +8,7 @@ import {
   type ReplicaWork__Output,
   type RunningServer,
   type WorkerMessage,
-} from '@fourfold/common';
+} from '@fourfold/rpc';
 
 /**
  * A proxy between workers and their coordinator that reverses the order of arrival: it holds every half's answers until

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { identityEnvironment, makeCertificates } from '@fourfold/common/certificates';
+import { identityEnvironment, makeCertificates } from '@fourfold/rpc/certificates';
 import { startFourfold, type Process } from './process.js';
 import type { SmallRun } from './small-run.js';
 

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore, sha256, type BackendName, type ObjectStore } from '@fourfold/common';
-import { checkpointStore, listCheckpoints } from '@fourfold/coordinator';
+import { openStore, type ObjectStore, checkpointStore, listCheckpoints } from '@fourfold/store';
+import { type BackendName, sha256 } from '@fourfold/common';
 import { fourfold, photographs, startFourfold, type Process } from './process.js';
 import { patientTiming } from './timing.js';
 

@@ -1,10 +1,10 @@
+import { sha256 } from '@fourfold/common';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openStore, sha256, type ObjectStore } from '@fourfold/common';
+import { openStore, type ObjectStore, openCheckpoint } from '@fourfold/store';
 import { expect, test } from 'vitest';
 import { pullCheckpoint } from './checkpoint-pull.js';
-import { openCheckpoint } from '@fourfold/coordinator';
 import { inFolder, writeSmallCheckpoint } from './test-support.js';
 import { sayDamaged } from './damaged.js';
 

@@ -1,14 +1,14 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FourfoldError, systemErrorCode } from '@fourfold/common';
 import {
-  FourfoldError,
   openOutputFolder,
   openStore,
   storageError,
-  systemErrorCode,
   unfinishedKey,
-} from '@fourfold/common';
-import { holdsManifest, type Checkpoint } from '@fourfold/coordinator';
+  holdsManifest,
+  type Checkpoint,
+} from '@fourfold/store';
 import { downloadFile, hashOf, partialName } from './download.js';
 
 /** Names that a pull itself writes. Some file systems ignore case. */

@@ -3,7 +3,8 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { FourfoldError, type ObjectStore } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common';
+import { type ObjectStore } from '@fourfold/store';
 
 /** Marks unfinished files; folder stores leave such names out of their listings. */
 const partialMark = '.partial-';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { ZipFile } from 'yazl';
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { fourfold, heldOutPhotographs, inFolder, writeSmallCheckpoint } from './test-support.js';
 
 test('several sets and methods in one table, with the paper beside ours', async () => {

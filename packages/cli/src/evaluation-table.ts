@@ -1,6 +1,6 @@
-import { resizeBy, type Kernel, type Picture } from '@fourfold/data-loader';
+import { resizeBy, type Kernel, type Picture } from '@fourfold/imaging';
 import { highestPsnr } from '@fourfold/common';
-import type { Scores } from '@fourfold/worker';
+import type { Scores } from '@fourfold/imaging';
 
 /** Scores of each picture of a folder and their means: PSNR in dB and SSIM on Y. */
 export interface EvaluationTable {

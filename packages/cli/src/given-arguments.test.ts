@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { expect, test } from 'vitest';
 import { readArguments } from './given-arguments.js';
 import { fourfold, heldOutPhotographs, inFolder, writeSmallCheckpoint } from './test-support.js';

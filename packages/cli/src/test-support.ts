@@ -3,11 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseRunConfig, type GeneratorConfig, type ObjectStore } from '@fourfold/common';
-import { writeCheckpoint } from '@fourfold/coordinator';
-import { initialVector } from '@fourfold/model/initial-parameters';
-import { generatorLayout } from '@fourfold/model/layout';
-import { safetensorsFromVector } from '@fourfold/model/weights-file';
+import { parseRunConfig, type GeneratorConfig } from '@fourfold/common';
+import { type ObjectStore, writeCheckpoint } from '@fourfold/store';
+import { initialVector, generatorLayout, safetensorsFromVector } from '@fourfold/weights';
 
 const command = fileURLToPath(new URL('../bin/fourfold.js', import.meta.url));
 

@@ -1,74 +1,72 @@
-export * from './clock.js';
-export * from './base-name.js';
-export * from './config/load.js';
-export * from './config/schema.js';
-export * from './environment.js';
-export * from './exact-math.js';
-export * from './errors.js';
-export * from './failures.js';
-export * from './given-file.js';
-export * from './exchange/formats.js';
-export * from './exchange/shared-file.js';
-export * from './exchange/traffic-metrics.js';
-export * from './exchange/traffic.js';
-export * from './exchange/wire-layout.js';
-export * from './exchange/wire-vector.js';
-export * from './folder-links.js';
-export { storageError } from './folder-store.js';
-export * from './home.js';
-export * from './http-server.js';
-export type { InputPlace } from './input-places.js';
-export * from './log.js';
-export * from './machine.js';
-export * from './marked-folder.js';
-export * from './median.js';
-export * from './metrics.js';
-export * from './object-store.js';
-export { checkNotRead, checkOutputFile, writeOutputFile, type OutputFileRules } from './output-file.js';
-export * from './output-folder.js';
-export * from './part-server.js';
-export * from './random.js';
-export * from './repeats.js';
-export * from './resources.js';
-export * from './rpc/address.js';
-export * from './rpc/chunks.js';
-export * from './rpc/client.js';
-export * from './rpc/messages.js';
-export * from './rpc/security.js';
-export * from './rpc/server.js';
-export * from './rpc/trust.js';
-export * from './rpc/wire.js';
-export * from './store-url.js';
-export * from './s3/policy.js';
-export * from './security/join-token.js';
-export * from './security/roles.js';
-export * from './security/tls.js';
-export * from './run-end.js';
-export * from './term.js';
-export * from './term-guard.js';
-export * from './term-put.js';
-export * from './conditional-puts.js';
-export * from './store-trial.js';
-export * from './waiting.js';
-export * from './validation-keys.js';
-export type { Chunk } from './generated/fourfold/v1/Chunk.js';
-export type { CoordinatorClient } from './generated/fourfold/v1/Coordinator.js';
-export type { CoordinatorHandlers } from './generated/fourfold/v1/Coordinator.js';
-export type { CoordinatorMessage, CoordinatorMessage__Output } from './generated/fourfold/v1/CoordinatorMessage.js';
-export type { EvaluationWork__Output } from './generated/fourfold/v1/EvaluationWork.js';
-export type { Leaving__Output } from './generated/fourfold/v1/Leaving.js';
-export type { Lease__Output } from './generated/fourfold/v1/Lease.js';
-export type { PictureScore__Output } from './generated/fourfold/v1/PictureScore.js';
-export type { Register, Register__Output } from './generated/fourfold/v1/Register.js';
-export type { ReplicaWork__Output } from './generated/fourfold/v1/ReplicaWork.js';
-export type { RunStatus, RunStatus__Output } from './generated/fourfold/v1/RunStatus.js';
-export type { SharedFile__Output } from './generated/fourfold/v1/SharedFile.js';
-export type { Token__Output } from './generated/fourfold/v1/Token.js';
-export type { Welcome, Welcome__Output } from './generated/fourfold/v1/Welcome.js';
-export type { WorkerClient } from './generated/fourfold/v1/Worker.js';
-export type { WorkerHandlers } from './generated/fourfold/v1/Worker.js';
-export type { WorkerKind__Output } from './generated/fourfold/v1/WorkerKind.js';
-export type { WorkerMessage, WorkerMessage__Output } from './generated/fourfold/v1/WorkerMessage.js';
-export * from './highest-psnr.js';
-export * from './for-each.js';
-export * from './config/iterations.js';
+export { totalIterations } from './config/iterations.js';
+export { loadRunConfig, parseRunConfig } from './config/load.js';
+export {
+  type Half,
+  type Network,
+  type Versions,
+  isCheckpointDue,
+  isEvaluated,
+  nextHalf,
+  positionAt,
+} from './config/schedule.js';
+export {
+  type AdamConfig,
+  type BackendName,
+  type DataConfig,
+  type DiscriminatorConfig,
+  type ExchangeConfig,
+  type GeneratorConfig,
+  type LossConfig,
+  type PhaseConfig,
+  type RunConfig,
+  type TimingConfig,
+  type WorkersConfig,
+  dataSchema,
+  exchangeSchema,
+  runSchema,
+  workersSchema,
+} from './config/schema.js';
+export {
+  type ErrorCode,
+  FourfoldError,
+  describeError,
+  exitCodeOf,
+  systemErrorCode,
+  transferFailure,
+} from './errors/errors.js';
+export {
+  type Failure,
+  type FailureCode,
+  type Loss,
+  type Verdict,
+  failureCode,
+  failureCodes,
+  failureError,
+  growingPauseMs,
+  judge,
+  lossError,
+  pauseAfterLosses,
+  runError,
+} from './errors/failures.js';
+export { baseNameSchema, innerKeySchema } from './files/base-name.js';
+export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
+export { readGivenFile } from './files/given-file.js';
+export { expandHome } from './files/home.js';
+export { sha256 } from './files/sha256.js';
+export { absoluteStoreUrl, folderOf, folderUrl, parseS3Url } from './files/store-url.js';
+export { type Address, isLoopback, parseAddress, peerAddress, targetOf } from './http/address.js';
+export { type HttpRoute, type RunningHttpServer, endWith, startHttpServer } from './http/http-server.js';
+export { type Metrics, type Readings, createMetrics, stateReadings } from './http/metrics.js';
+export { type PartServer, openPartServer } from './http/part-server.js';
+export { type Logger, createLogger, logAbout } from './log/log.js';
+export { createRepeats } from './log/repeats.js';
+export { reportWaiting, startWaitReports, unlessAborted } from './log/waiting.js';
+export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
+export { highestPsnr } from './numbers/highest-psnr.js';
+export { median } from './numbers/median.js';
+export { permutation, randomStream } from './numbers/random.js';
+export { createFreezeWatch } from './process/clock.js';
+export { type Environment, readSecret } from './process/environment.js';
+export { forEachThatCan } from './process/for-each.js';
+export { machineId } from './process/machine.js';
+export { type Own, withResources } from './process/resources.js';

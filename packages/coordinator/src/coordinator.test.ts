@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newestTermNumber, openStore, parseRunConfig, runStore } from '@fourfold/common';
+import { newestTermNumber, openStore, runStore } from '@fourfold/store';
+import { parseRunConfig } from '@fourfold/common';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { runCoordinator } from './coordinator.js';
 

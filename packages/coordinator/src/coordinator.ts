@@ -1,20 +1,12 @@
-import {
-  createLogger,
-  logAbout,
-  markRunEnd,
-  unlessAborted,
-  withResources,
-  type Logger,
-  type Own,
-} from '@fourfold/common';
-import { logEarlyEnd } from './early-end.js';
-import { examineRun } from './examine-run.js';
-import { writeLastCheckpoint } from './last-checkpoint.js';
-import { createOffice, type Office } from './office.js';
-import { openPorts, type PortOptions } from './open-ports.js';
-import { writeRunRecord } from './run-record.js';
-import { takeOffice } from './take-office.js';
-import { train } from './train.js';
+import { createLogger, logAbout, unlessAborted, withResources, type Logger, type Own } from '@fourfold/common';
+import { markRunEnd, writeRunRecord } from '@fourfold/store';
+import { logEarlyEnd } from './life/early-end.js';
+import { examineRun } from './life/examine-run.js';
+import { writeLastCheckpoint } from './life/last-checkpoint.js';
+import { createOffice, type Office } from './life/office.js';
+import { openPorts, type PortOptions } from './life/open-ports.js';
+import { takeOffice } from './life/take-office.js';
+import { train } from './training/train.js';
 
 export interface CoordinatorOptions extends PortOptions {
   /**

@@ -1,8 +1,8 @@
-import { openStore, parseRunConfig } from '@fourfold/common';
-import { decodeSafetensors } from '@fourfold/model/safetensors';
+import { openStore, averageFile } from '@fourfold/store';
+import { parseRunConfig } from '@fourfold/common';
+import { decodeSafetensors } from '@fourfold/weights';
 import { afterEach, expect, test } from 'vitest';
-import { averageFile } from './checkpoint.js';
-import { createMaster, type Master } from './master.js';
+import { createMaster, type Master } from './updates/master.js';
 
 const decay = 0.75;
 const configWith = (generatorAverage?: number) =>

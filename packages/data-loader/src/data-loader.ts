@@ -1,19 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  createLogger,
-  createMetrics,
-  isRunOver,
-  logAbout,
-  openPartServer,
-  openStore,
-  runStore,
-  withResources,
-  type RunConfig,
-} from '@fourfold/common';
-import { addBatchServiceMetrics, addBatchSourceMetrics } from './batch-metrics.js';
-import { createBatchSource } from './batch-source.js';
-import { tryShardCache } from './cache-trial.js';
-import { readDatasetManifest } from './manifest.js';
+import { createLogger, createMetrics, logAbout, openPartServer, withResources, type RunConfig } from '@fourfold/common';
+import { isRunOver, openStore, runStore } from '@fourfold/store';
+import { addBatchServiceMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
+import { createBatchSource } from './batches/batch-source.js';
+import { tryShardCache } from './shards/cache-trial.js';
+import { readDatasetManifest } from './prepare/manifest.js';
 import { startBatchService, type BatchService } from './nats/batch-service.js';
 import { connectToNats, type NatsLink } from './nats/connection.js';
 import { batchesDigest, batchSubjects } from './nats/protocol.js';

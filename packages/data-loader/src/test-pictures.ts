@@ -1,13 +1,12 @@
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openStore, type DataConfig } from '@fourfold/common';
-import { cropPicture, readPicture, type Picture } from './picture.js';
+import { openStore } from '@fourfold/store';
+import { type DataConfig } from '@fourfold/common';
+import { cropPicture, readPicture, type Picture } from '@fourfold/imaging';
 
-/** Path of one of the shipped photographs, or of a file of the imresize reference. */
+/** Path of one of the shipped photographs. */
 export const photographPath = (name: string) =>
   fileURLToPath(new URL(`../../../examples/photographs/${name}`, import.meta.url));
-export const referencePath = (name: string) =>
-  fileURLToPath(new URL(`../../../test/imresize-reference/${name}`, import.meta.url));
 
 /** A picture file. */
 export const readPictureFile = (path: string): Promise<Picture> =>

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemErrorCode } from '@fourfold/common';
-import { identityEnvironment, makeCertificates } from '@fourfold/common/certificates';
+import { identityEnvironment, makeCertificates } from '@fourfold/rpc/certificates';
 import { requireProgram } from './find-program.js';
 import { createGuard } from './guard.js';
 import { randomMinioKeys, startMinio, type LocalMinio } from './minio.js';

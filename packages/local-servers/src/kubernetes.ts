@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeCertificates } from '@fourfold/common/certificates';
+import { makeCertificates } from '@fourfold/rpc/certificates';
 import { findProgram, kubernetesPrograms, requireProgram } from './find-program.js';
 import { freePorts } from './free-ports.js';
 import { createGuard } from './guard.js';

@@ -1,16 +1,37 @@
-export * from './layout.js';
-export * from './wires.js';
-export * from './initial-parameters.js';
-export * from './safetensors.js';
-export * from './weights-file.js';
-export * from './metrics.js';
-export * from './backend.js';
-export * from './device-memory.js';
-export { canCaptureGraphs, pinVector, unpinVectors } from './torch-backend.js';
-export { captureGraphs, copiesAwaitComputation, readBeside, type Capture, type Graph } from '@fourfold/tfjs-torch';
-export * from './networks.js';
-export * from './losses.js';
-export * from './transfer.js';
-export * from './steps.js';
-export type { Forward, Layer, NamedTensors, Pullback, Wanted } from './layers/index.js';
-export * from './upscale.js';
+export {
+  type BackendChoice,
+  type BackendInfo,
+  type BackendProbe,
+  probeBackends,
+  selectBackend,
+} from './backends/backend.js';
+export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';
+export { canCaptureGraphs, pinVector, unpinVectors } from './backends/torch-backend.js';
+export { tileOverlap, upscalePicture, upscaleTiles } from './inference/upscale.js';
+export { type NamedTensors } from './layers/layer.js';
+export { type Network, createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
+export {
+  type BatchTensors,
+  type CropBatch,
+  disposeTensors,
+  downloadGradients,
+  downloadVector,
+  overwriteBatch,
+  packGradients,
+  replaceParameters,
+  tensorCount,
+  uploadBatch,
+  uploadParameters,
+} from './networks/transfer.js';
+export {
+  type ContentResult,
+  type GeneratorPass,
+  type LossTensors,
+  contentStep,
+  discriminatorStep,
+  disposeContent,
+  generatorStep,
+  peekLosses,
+  readLosses,
+  runGenerator,
+} from './training/steps.js';

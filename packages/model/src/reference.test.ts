@@ -1,13 +1,20 @@
 import { describe, beforeAll, afterEach, expect, test } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import type { DiscriminatorConfig, GeneratorConfig, LossConfig } from '@fourfold/common';
-import { selectBackend } from './backend.js';
-import { discriminatorLayout, generatorLayout, vggLayout, type vggGroups } from './layout.js';
-import { featureLoss, realLoss } from './losses.js';
-import { createDiscriminator, createGenerator, createVgg } from './networks.js';
-import { contentStep, discriminatorStep, disposeContent, generatorStep, readLosses, runGenerator } from './steps.js';
+import { selectBackend } from './backends/backend.js';
+import { discriminatorLayout, generatorLayout, vggLayout, type vggGroups } from '@fourfold/weights';
+import { featureLoss, realLoss } from './training/losses.js';
+import { createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
+import {
+  contentStep,
+  discriminatorStep,
+  disposeContent,
+  generatorStep,
+  readLosses,
+  runGenerator,
+} from './training/steps.js';
 import { loadReference, relativeError, tensorErrors, onOneThread, testedBackends } from './test-support.js';
-import { disposeTensors, uploadParameters } from './transfer.js';
+import { disposeTensors, uploadParameters } from './networks/transfer.js';
 
 /** Largest relative L2 error of a tensor against float64. */
 const limit = 1e-4;

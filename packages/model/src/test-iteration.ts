@@ -1,10 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream, type LossConfig } from '@fourfold/common';
-import { initialVector } from './initial-parameters.js';
-import { discriminatorLayout, generatorLayout, vggLayout, type Layout } from './layout.js';
-import { createDiscriminator, createGenerator, createVgg } from './networks.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
-import { disposeTensors, downloadGradients, uploadBatch, uploadParameters, type CropBatch } from './transfer.js';
+import { initialVector, discriminatorLayout, generatorLayout, vggLayout, type Layout } from '@fourfold/weights';
+import { createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
+import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
+import {
+  disposeTensors,
+  downloadGradients,
+  uploadBatch,
+  uploadParameters,
+  type CropBatch,
+} from './networks/transfer.js';
 
 /*
  * One gan iteration of small networks, with the whole depth of VGG19, on the current backend, to compare backends by.

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendName } from '@fourfold/common';
-import { probeBackends, type BackendChoice } from './backend.js';
-import type { NamedTensors } from './layers/index.js';
-import type { Layout } from './layout.js';
-import { decodeSafetensors, type NamedArray } from './safetensors.js';
+import { probeBackends, type BackendChoice } from './backends/backend.js';
+import type { NamedTensors } from './layers/layer.js';
+import type { Layout } from '@fourfold/weights';
+import { decodeSafetensors, type NamedArray } from '@fourfold/weights';
 
 /** A backend in float32 with one thread on the CPU. */
 export const onOneThread = (backend: BackendName | 'auto'): BackendChoice => ({

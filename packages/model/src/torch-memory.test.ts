@@ -1,7 +1,7 @@
 import { tensorCount } from '@fourfold/tfjs-torch';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { probeBackends, selectBackend } from './backend.js';
+import { probeBackends, selectBackend } from './backends/backend.js';
 import { smallIteration } from './test-iteration.js';
 import { onOneThread } from './test-support.js';
 

@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { aten } from './aten.js';
-import { readInto, registerTorch, torchBackend } from './index.js';
+import { readInto } from './transfer.js';
+import { registerTorch } from './index.js';
+import { torchBackend } from './backend.js';
 import { loadNative, probe } from './native.js';
 
 describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () => {

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { aten } from './aten.js';
-import { registerTorch, registeredKernels } from './index.js';
-import { backendName, define } from './kernel.js';
+import { registerTorch } from './index.js';
+import { registeredKernels, backendName, define } from './kernel.js';
 import { loadNative, probe } from './native.js';
 
 describe.skipIf(!probe().found)('kernels (after npm run setup:torch)', () => {

@@ -1,8 +1,7 @@
-export { createBatchQueue, type BatchQueue, type BatchWaits } from './batches.js';
-export { startComputeThread, type Compute } from './compute.js';
-export * from './evaluation.js';
-export { createWorkerExchange } from './exchange.js';
-export { lookAhead, type LookOptions } from './look-ahead.js';
-export { sharedVector } from './parameters.js';
-export { createServing } from './serving.js';
+export { type Compute, startComputeThread } from './compute/compute.js';
+export { createWorkerExchange } from './exchange/exchange.js';
+export { sharedVector } from './exchange/parameters.js';
+export { createBatchQueue, type BatchQueue, type BatchWaits } from './leases/batches.js';
+export { lookAhead, type LookOptions } from './session/look-ahead.js';
+export { createServing } from './session/serving.js';
 export { runWorker, type WorkerOptions } from './worker.js';

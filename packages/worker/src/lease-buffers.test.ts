@@ -1,7 +1,9 @@
-import { FourfoldError, parseRunConfig, plainLayout, type WireVector, type WorkerMessage } from '@fourfold/common';
+import { FourfoldError, parseRunConfig } from '@fourfold/common';
+import { plainLayout } from '@fourfold/weights';
+import { type WireVector, type WorkerMessage } from '@fourfold/rpc';
 import { expect, test, vi } from 'vitest';
-import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './lease-loop.js';
-import type { Session } from './session.js';
+import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './leases/lease-loop.js';
+import type { Session } from './session/session.js';
 
 /*
  * Leases without a wire and without a device: what happens to a gradient's buffer when its half throws.

@@ -2,28 +2,31 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadRunConfig, openStore, type RunConfig } from '@fourfold/common';
+import { loadRunConfig, type RunConfig } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { createBatchSource, prepare, prepareDefaults, type Batch } from '@fourfold/data-loader';
 import {
   createDiscriminator,
   createGenerator,
   createVgg,
-  decodeSafetensors,
-  discriminatorLayout,
   disposeTensors,
-  factoredWeights,
-  generatorLayout,
-  initialVector,
   probeBackends,
   selectBackend,
   tensorCount,
   uploadParameters,
-  vggLayout,
-  type Layout,
   type Network,
 } from '@fourfold/model';
+import {
+  decodeSafetensors,
+  discriminatorLayout,
+  factoredWeights,
+  generatorLayout,
+  initialVector,
+  vggLayout,
+  type Layout,
+} from '@fourfold/weights';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createHalves } from './halves.js';
+import { createHalves } from './compute/halves.js';
 
 /*
  * The first iteration of the paper's five variants, from their recipes and from photographs: as PyTorch computes it in float64

@@ -1,44 +1,38 @@
+import { sha256 } from '@fourfold/common';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { addTrafficMetrics, startServer, wire } from '@fourfold/rpc';
 import {
-  addTrafficMetrics,
   createLogger,
   FourfoldError,
-  isRunOver,
   logAbout,
-  newestTerm,
-  openStore,
-  runStore,
-  sha256,
   openPartServer,
-  startServer,
   totalIterations,
   unlessAborted,
   withResources,
-  wire,
   type Logger,
   type Own,
-  type ObjectStore,
   type RunConfig,
 } from '@fourfold/common';
+import { isRunOver, newestTerm, openStore, runStore, type ObjectStore } from '@fourfold/store';
 import {
   addBatchRequestMetrics,
   addBatchSourceMetrics,
   connectBatchSource,
   createBatchSource,
-  decoderVersion,
   readDatasetManifest,
   type BatchSource,
   type DatasetManifest,
   type NatsBatchSource,
 } from '@fourfold/data-loader';
-import { createBatchQueue } from './batches.js';
-import { startComputeThread, type Compute } from './compute.js';
-import { createWorkerExchange } from './exchange.js';
-import { reportWhyNotStarted } from './farewell.js';
-import { lookAhead } from './look-ahead.js';
-import { createServing } from './serving.js';
-import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './worker-metrics.js';
+import { decoderVersion } from '@fourfold/imaging';
+import { createBatchQueue } from './leases/batches.js';
+import { startComputeThread, type Compute } from './compute/compute.js';
+import { createWorkerExchange } from './exchange/exchange.js';
+import { reportWhyNotStarted } from './session/farewell.js';
+import { lookAhead } from './session/look-ahead.js';
+import { createServing } from './session/serving.js';
+import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './session/worker-metrics.js';
 
 export interface WorkerOptions {
   config: RunConfig;

@@ -1,4 +1,5 @@
-import { openStore, type RunConfig } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
+import { type RunConfig } from '@fourfold/common';
 import { createBatchSource, readDatasetManifest, type BatchSourceStats } from '@fourfold/data-loader';
 
 export interface LoaderReport extends BatchSourceStats {

@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { chunkBytes, FourfoldError, randomStream, type RunConfig } from '@fourfold/common';
-import { createMaster, type Master, type Network } from '@fourfold/coordinator';
+import { chunkBytes } from '@fourfold/rpc';
+import { FourfoldError, randomStream, type RunConfig, type Network } from '@fourfold/common';
+import { createMaster, type Master } from '@fourfold/coordinator';
 import type { BackendInfo, CropBatch } from '@fourfold/model';
-import { initialVector } from '@fourfold/model/initial-parameters';
-import { vggLayout } from '@fourfold/model/layout';
-import { safetensorsFromVector } from '@fourfold/model/weights-file';
+import { initialVector, vggLayout, safetensorsFromVector } from '@fourfold/weights';
 import { sharedVector, startComputeThread, type Compute } from '@fourfold/worker';
 import { createLaps, summarize, type Laps, type Timing } from './laps.js';
 

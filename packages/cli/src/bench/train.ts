@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FourfoldError, loadRunConfig, median, openStore, runStore, type RunConfig } from '@fourfold/common';
+import { FourfoldError, loadRunConfig, median, type RunConfig } from '@fourfold/common';
+import { openStore, runStore } from '@fourfold/store';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { benchStep, randomVgg, type BenchPhase, type StepReport } from './step.js';
 

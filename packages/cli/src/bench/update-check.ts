@@ -1,6 +1,8 @@
-import { createWireVector, FourfoldError, sha256, type RunConfig, type WireLayout } from '@fourfold/common';
-import type { Master, Network } from '@fourfold/coordinator';
-import { networkWires } from '@fourfold/model/wires';
+import { createWireVector } from '@fourfold/rpc';
+import { FourfoldError, type RunConfig, sha256 } from '@fourfold/common';
+import { type WireLayout, networkWires } from '@fourfold/weights';
+import type { Master } from '@fourfold/coordinator';
+import type { Network } from '@fourfold/common';
 
 /*
  * Checks that `bench update` received what was sent, outside the measured time.

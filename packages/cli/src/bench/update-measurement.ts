@@ -1,4 +1,4 @@
-import type { Traffic } from '@fourfold/common';
+import type { Traffic } from '@fourfold/rpc';
 import type { Exchange, Master } from '@fourfold/coordinator';
 import type { Laps } from './laps.js';
 

@@ -1,4 +1,5 @@
-import { createLogger, startServer, wire, type RunConfig } from '@fourfold/common';
+import { createLogger, type RunConfig } from '@fourfold/common';
+import { startServer, wire } from '@fourfold/rpc';
 import { createBatchQueue, createServing, createWorkerExchange, type Compute } from '@fourfold/worker';
 import { digestOf, fillGradient } from './update-check.js';
 

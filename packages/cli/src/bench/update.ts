@@ -1,15 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  createLogger,
-  FourfoldError,
-  startServer,
-  wire,
-  type RunConfig,
-  type Traffic,
-  type Transport,
-} from '@fourfold/common';
+import { createLogger, FourfoldError, type RunConfig } from '@fourfold/common';
+import { startServer, wire, type Traffic, type Transport } from '@fourfold/rpc';
 import {
   createCoordinatorService,
   createExchange,
@@ -23,7 +16,7 @@ import {
   type Work,
 } from '@fourfold/coordinator';
 import { freePorts } from '@fourfold/local-servers';
-import { networkWires } from '@fourfold/model/wires';
+import { networkWires } from '@fourfold/weights';
 import { createLaps, summarize, type Timing } from './laps.js';
 import { checkSum, digestAfterWire } from './update-check.js';
 import { measureExchange, measureMaster } from './update-measurement.js';

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { claimFolder, checkApart, type FolderMark } from '@fourfold/common';
+import { claimFolder, checkApart, type FolderMark } from '@fourfold/store';
 
 const mark: FolderMark = {
   file: 'cluster.json',

@@ -38,7 +38,7 @@ export function registerCertificates(program: Command): void {
     )
     .addOption(jsonOption())
     .action(async ({ out, days, host, json }: CertificatesOptions) => {
-      const { makeCertificates } = await import('@fourfold/common/certificates');
+      const { makeCertificates } = await import('@fourfold/rpc/certificates');
       const report = await makeCertificates(resolve(out), { days, hosts: host.length > 0 ? host : localHosts });
       if (json) return printJson(report);
       const rows = Object.entries({ ca: report.authority, ...report.certificates }).map(([name, files]) => [

@@ -1,6 +1,6 @@
 import { readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { expect, test } from 'vitest';
 import { fourfold, inFolder, writeSmallCheckpoint } from '../test-support.js';
 

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
-import { checkApart, folderUrl, FourfoldError, openStore, parseS3Url, publicCheckpointsPolicy } from '@fourfold/common';
 import {
+  checkApart,
+  openStore,
+  publicCheckpointsPolicy,
   checkpointInputs,
   type Checkpoint,
   type ListedCheckpoint,
@@ -9,7 +11,8 @@ import {
   verifyCheckpoint,
   verifyNetworks,
   withCheckpoint,
-} from '@fourfold/coordinator';
+} from '@fourfold/store';
+import { folderUrl, FourfoldError, parseS3Url } from '@fourfold/common';
 import { pullCheckpoint } from '../checkpoint-pull.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatBytes, formatCount, formatTable } from '../terminal/table.js';

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
-import { checkOutputFile, FourfoldError } from '@fourfold/common';
-import { checkpointInputs, openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/coordinator';
+import { checkOutputFile, checkpointInputs, openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/store';
+import { FourfoldError } from '@fourfold/common';
 import { sayDamaged } from '../damaged.js';
 import {
   describeOmissions,

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
 import type { OnnxPixels } from '@fourfold/model/export';
 import { sayDamaged } from '../damaged.js';
 import { formatNames, loadFormat, type FormatName } from '../exporting/formats.js';

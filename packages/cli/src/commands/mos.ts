@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { checkOutputFile, FourfoldError, openStore } from '@fourfold/common';
+import { checkOutputFile, openStore, checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
+import { FourfoldError } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
-import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coordinator';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
 import type { Method } from '../mos/prepare-study.js';

@@ -1,4 +1,5 @@
-import { FourfoldError, listenAddress, loadRunConfig, readRpcSecurity } from '@fourfold/common';
+import { FourfoldError, loadRunConfig } from '@fourfold/common';
+import { listenAddress, readRpcSecurity } from '@fourfold/rpc';
 import { runCoordinator } from '@fourfold/coordinator';
 import { runDataLoader } from '@fourfold/data-loader';
 import { runWorker } from '@fourfold/worker';

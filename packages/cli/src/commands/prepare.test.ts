@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
-import { openStore } from '@fourfold/common';
-import { cropPicture, downscale, readPicture } from '@fourfold/data-loader';
+import { openStore } from '@fourfold/store';
+import { cropPicture, downscale, readPicture } from '@fourfold/imaging';
 import { expect, test } from 'vitest';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
-import { openStore, type ObjectStore } from '@fourfold/common';
+import { openStore, type ObjectStore } from '@fourfold/store';
+import { formatsRead } from '@fourfold/imaging';
 import {
-  formatsRead,
   parts,
   prepare,
   prepareDefaults,

@@ -2,16 +2,9 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  joinTokenVariable,
-  loadRunConfig,
-  openStore,
-  randomJoinToken,
-  readJoinToken,
-  runStore,
-  type ObjectStore,
-} from '@fourfold/common';
-import { listCheckpoints, checkpointStore } from '@fourfold/coordinator';
+import { joinTokenVariable, randomJoinToken, readJoinToken } from '@fourfold/rpc';
+import { loadRunConfig } from '@fourfold/common';
+import { openStore, runStore, type ObjectStore, listCheckpoints, checkpointStore } from '@fourfold/store';
 import { readDatasetManifest } from '@fourfold/data-loader';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/coordinator';
+import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';

@@ -1,9 +1,9 @@
+import { sha256 } from '@fourfold/common';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { sha256 } from '@fourfold/common';
 import { fourfold, inFolder } from '../test-support.js';
 
 const legacy = fileURLToPath(new URL('../../../../test/vgg-reference/legacy.pth.br', import.meta.url));

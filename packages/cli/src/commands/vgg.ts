@@ -1,6 +1,7 @@
+import { sha256 } from '@fourfold/common';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { openStore, sha256 } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { jsonOption, printJson } from './arguments.js';
 
 interface ImportOptions {
@@ -24,7 +25,7 @@ export function registerVgg(program: Command): void {
     .requiredOption('--store <url>', 'where they go: a folder or s3://BUCKET/PATH')
     .addOption(jsonOption())
     .action(async (file: string, { store: url, json }: ImportOptions) => {
-      const { importVgg } = await import('@fourfold/model/vgg-import');
+      const { importVgg } = await import('@fourfold/model/import');
       const { format, preprocessing, sourceSha256, safetensors } = await importVgg(file);
       const store = openStore(url);
       const hash = sha256(safetensors);

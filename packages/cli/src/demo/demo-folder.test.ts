@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';

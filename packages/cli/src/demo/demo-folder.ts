@@ -1,7 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { claimFolder, openStore, type FolderMark } from '@fourfold/common';
-import { removeRun } from '@fourfold/coordinator';
+import { claimFolder, openStore, type FolderMark, removeRun } from '@fourfold/store';
 import { removeDataset } from '@fourfold/data-loader';
 import { parse } from 'yaml';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 import { basename, extname } from 'node:path';
-import { cropPicture, cropToMultiple, openMeasuredSet, type Picture } from '@fourfold/data-loader';
-import { evaluatePicture, type Scores } from '@fourfold/worker';
+import { cropPicture, cropToMultiple, type Picture, evaluatePicture, type Scores } from '@fourfold/imaging';
+import { openMeasuredSet } from '@fourfold/data-loader';
 import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
 import { richestDetail, type ComparisonRow } from '../report/comparison.js';
 import { formatTable } from '../terminal/table.js';

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { FourfoldError, runStore, type PhaseConfig, type RunConfig } from '@fourfold/common';
-import { type Checkpoint, checkpointStore, listCheckpoints, readManifest } from '@fourfold/coordinator';
+import { FourfoldError, type PhaseConfig, type RunConfig } from '@fourfold/common';
+import { runStore, type Checkpoint, checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
 
 const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
 

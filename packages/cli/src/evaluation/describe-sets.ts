@@ -1,5 +1,5 @@
 import { highestPsnr } from '@fourfold/common';
-import type { Scores } from '@fourfold/worker';
+import type { Scores } from '@fourfold/imaging';
 import { describeLeft } from '../terminal/left-files.js';
 import { formatTable } from '../terminal/table.js';
 import type { SetEvaluation } from './evaluate-sets.js';

@@ -1,12 +1,5 @@
-import {
-  cropToMultiple,
-  withName,
-  openMeasuredSet,
-  type Chosen,
-  type MeasuredSet,
-  type Picture,
-} from '@fourfold/data-loader';
-import { evaluatePicture } from '@fourfold/worker';
+import { cropToMultiple, withName, type Picture, evaluatePicture } from '@fourfold/imaging';
+import { openMeasuredSet, type Chosen, type MeasuredSet } from '@fourfold/data-loader';
 import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
 import type { Figure, MeasuredPicture } from './figure.js';
 import { publishedPictures, publishedResults, type Published } from './published.js';

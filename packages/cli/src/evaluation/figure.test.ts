@@ -1,14 +1,7 @@
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError } from '@fourfold/common';
-import {
-  cropPicture,
-  cropToMultiple,
-  decodePicture,
-  downscale,
-  type Picture,
-  type Rectangle,
-} from '@fourfold/data-loader';
+import { cropPicture, cropToMultiple, decodePicture, downscale, type Picture, type Rectangle } from '@fourfold/imaging';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { upscaleBaseline, type BaselineName } from '../evaluation-table.js';

@@ -1,7 +1,7 @@
 import { basename, extname } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
-import { cropPicture, type Picture, type Rectangle } from '@fourfold/data-loader';
-import type { Scores } from '@fourfold/worker';
+import { cropPicture, type Picture, type Rectangle } from '@fourfold/imaging';
+import type { Scores } from '@fourfold/imaging';
 import { drawComparison, richestDetail, type ComparisonRow } from '../report/comparison.js';
 import { writeFigure } from '../report/write-figure.js';
 

@@ -1,4 +1,4 @@
-import type { Scores } from '@fourfold/worker';
+import type { Scores } from '@fourfold/imaging';
 
 /** What a paper reports of a method on a test set, at 4x. */
 export interface Published extends Scores {

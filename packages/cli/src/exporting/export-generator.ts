@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkNotRead, FourfoldError, sha256, storageError, systemErrorCode, type InputPlace } from '@fourfold/common';
-import { evaluationOf, type Checkpoint, type GeneratorWeights } from '@fourfold/coordinator';
-import type { Picture } from '@fourfold/data-loader';
+import {
+  checkNotRead,
+  storageError,
+  type InputPlace,
+  evaluationOf,
+  type Checkpoint,
+  type GeneratorWeights,
+} from '@fourfold/store';
+import { FourfoldError, systemErrorCode, sha256 } from '@fourfold/common';
+import type { Picture } from '@fourfold/imaging';
 import type { Format } from './format.js';
 import { describeModel, factsOf, type WrittenFile } from './model-card.js';
 import { largestDifference } from './test-picture.js';

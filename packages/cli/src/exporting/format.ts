@@ -1,5 +1,5 @@
-import type { GeneratorWeights } from '@fourfold/coordinator';
-import type { Picture } from '@fourfold/data-loader';
+import type { GeneratorWeights } from '@fourfold/store';
+import type { Picture } from '@fourfold/imaging';
 
 /** A file format that other programs load: how a generator is written in it, and how its files are run. */
 export interface Format {

@@ -1,4 +1,4 @@
-import { averageFile, type Checkpoint, type Evaluation, type GeneratorWeights } from '@fourfold/coordinator';
+import { averageFile, type Checkpoint, type Evaluation, type GeneratorWeights } from '@fourfold/store';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Format } from './format.js';

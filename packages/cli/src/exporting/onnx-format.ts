@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, FourfoldError } from '@fourfold/common';
-import type { Picture } from '@fourfold/data-loader';
+import type { Picture } from '@fourfold/imaging';
 import { encodeOnnxGenerator, onnxPixelForms, type OnnxPixels } from '@fourfold/model/export';
 import type { Format } from './format.js';
 import { bytesToPlanes, planesToBytes } from './planes.js';

@@ -1,4 +1,4 @@
-import type { Picture } from '@fourfold/data-loader';
+import type { Picture } from '@fourfold/imaging';
 
 /** Size of the picture that exported models are tried on: odd, different sides, so that swapped axes show. */
 const width = 61;

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Picture } from '@fourfold/data-loader';
+import type { Picture } from '@fourfold/imaging';
 
 const modules: Record<string, string> = { onnx: 'numpy, onnxruntime', safetensors: 'numpy, torch, safetensors' };
 

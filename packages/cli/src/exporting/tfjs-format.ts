@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Picture } from '@fourfold/data-loader';
+import type { Picture } from '@fourfold/imaging';
 import { runGraphModel } from '@fourfold/model/graph-model';
 import { encodeGraphModel, tfjsPixels, upscalerModel } from '@fourfold/model/export';
 import type { Format } from './format.js';

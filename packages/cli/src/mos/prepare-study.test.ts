@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { expect, test } from 'vitest';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import { openStudyPlace, original, prepareStudy, readyPictures, type Method } from './prepare-study.js';

@@ -1,25 +1,15 @@
-import {
-  absoluteStoreUrl,
-  FourfoldError,
-  openOutputFolder,
-  type InputPlace,
-  openStore,
-  sha256,
-  type ObjectStore,
-  type OutputFolder,
-} from '@fourfold/common';
+import { absoluteStoreUrl, FourfoldError, sha256 } from '@fourfold/common';
+import { openOutputFolder, type InputPlace, openStore, type ObjectStore, type OutputFolder } from '@fourfold/store';
 import {
   cropToMultiple,
   downscale,
   encodePng,
   listPictures,
   withName,
-  openMeasuredSet,
   readPicture,
-  type MeasuredSet,
   type Picture,
-  type SourceFile,
-} from '@fourfold/data-loader';
+} from '@fourfold/imaging';
+import { openMeasuredSet, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
 import { upscaleBaseline, type BaselineName } from '../evaluation-table.js';
 import { pairPictures } from './pair-pictures.js';
 import { mostMethods, pictureKey, studyFile, type Study, type Version } from './study.js';

@@ -1,4 +1,4 @@
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { formatTable } from '../terminal/table.js';
 import { readAllRatings } from './ratings.js';
 import { opinionsOf, raterReports, type Opinion, type RaterReport } from './statistics.js';

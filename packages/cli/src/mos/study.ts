@@ -1,4 +1,5 @@
-import { FourfoldError, getJson, openStore, type InputPlace, type ObjectStore } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common';
+import { getJson, openStore, type InputPlace, type ObjectStore } from '@fourfold/store';
 import { z } from 'zod';
 
 /*

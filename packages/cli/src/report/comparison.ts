@@ -1,6 +1,5 @@
 import { createCanvas, ImageData, type Canvas, type SKRSContext2D } from '@napi-rs/canvas';
-import type { Picture, Rectangle } from '@fourfold/data-loader';
-import type { Scores } from '@fourfold/worker';
+import type { Picture, Rectangle, Scores } from '@fourfold/imaging';
 import { fontFamily, registerFonts } from './fonts.js';
 
 /** One way of upscaling a picture, or the original (which has no scores). */

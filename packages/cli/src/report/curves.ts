@@ -1,7 +1,7 @@
 import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
 import { Chart, registerables, type ChartConfiguration, type ChartDataset, type Plugin } from 'chart.js';
 import type { PhaseConfig } from '@fourfold/common';
-import type { History } from '@fourfold/coordinator';
+import type { History } from '@fourfold/store';
 import { fontFamily, registerFonts } from './fonts.js';
 
 /** What a run's curves show. */

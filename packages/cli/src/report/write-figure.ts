@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { storageError, writeOutputFile } from '@fourfold/common';
+import { storageError, writeOutputFile } from '@fourfold/store';
 
 /** Write a figure, with the folders that lead to it, as `writeOutputFile` does. */
 export async function writeFigure(file: string, png: Buffer, { force }: { force: boolean }): Promise<void> {

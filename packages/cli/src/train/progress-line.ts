@@ -1,4 +1,4 @@
-import type { RunStatus__Output } from '@fourfold/common';
+import type { RunStatus__Output } from '@fourfold/rpc';
 import cliProgress from 'cli-progress';
 import { formatCount, formatDuration } from '../terminal/table.js';
 

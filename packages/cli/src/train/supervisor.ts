@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:fs';
-import { createCoordinatorClient, readRpcSecurity, type RpcSecurity, type RunStatus__Output } from '@fourfold/common';
+import { createCoordinatorClient, readRpcSecurity, type RpcSecurity, type RunStatus__Output } from '@fourfold/rpc';
 import { createKeeper, type PartPlan, type PartRole } from './keeper.js';
 import type { ProgressLine } from './progress-line.js';
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Picture } from '@fourfold/data-loader';
+import type { Picture } from '@fourfold/imaging';
 import {
   createGenerator,
   selectBackend,
@@ -8,7 +8,7 @@ import {
   upscalePicture,
   type BackendInfo,
 } from '@fourfold/model';
-import type { GeneratorWeights } from '@fourfold/coordinator';
+import type { GeneratorWeights } from '@fourfold/store';
 import type { BackendChoice } from '../commands/arguments.js';
 
 /** A generator on this thread's backend, where it stays until the process ends. */

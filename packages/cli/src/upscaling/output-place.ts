@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { checkOutputFile, FourfoldError, storageError, systemErrorCode, type OutputFileRules } from '@fourfold/common';
+import { checkOutputFile, storageError, type OutputFileRules } from '@fourfold/store';
+import { FourfoldError, systemErrorCode } from '@fourfold/common';
 
 /** Check that an output may be written, in a folder that exists. Throws `not-found` and `invalid`, before any work. */
 export async function checkOutputPlace(output: string, rules: OutputFileRules): Promise<void> {

@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { FourfoldError, readGivenFile } from '@fourfold/common';
-import { emptyFile, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/data-loader';
+import { emptyFile, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/imaging';
 import { bleedColours } from './bleed.js';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */

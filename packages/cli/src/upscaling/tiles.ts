@@ -1,4 +1,4 @@
-import type { Rectangle } from '@fourfold/data-loader';
+import type { Rectangle } from '@fourfold/imaging';
 
 /** A part of an LR picture, in LR pixels. */
 export interface Tile {

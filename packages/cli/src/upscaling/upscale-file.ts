@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describeError, FourfoldError, storageError, writeOutputFile } from '@fourfold/common';
-import { resizeBy, type Picture } from '@fourfold/data-loader';
+import { describeError, FourfoldError } from '@fourfold/common';
+import { storageError, writeOutputFile } from '@fourfold/store';
+import { resizeBy, type Picture } from '@fourfold/imaging';
 import { encodeSpool, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
 import { createSpool } from './spool.js';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { heldOutPhotographs, inFolder, writeSmallCheckpoint } from '../test-support.js';

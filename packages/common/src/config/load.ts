@@ -1,9 +1,9 @@
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
-import { FourfoldError } from '../errors.js';
-import { readGivenFile } from '../given-file.js';
-import { expandHome } from '../home.js';
-import { absoluteStoreUrl } from '../store-url.js';
+import { FourfoldError } from '../errors/errors.js';
+import { readGivenFile } from '../files/given-file.js';
+import { expandHome } from '../files/home.js';
+import { absoluteStoreUrl } from '../files/store-url.js';
 import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
 

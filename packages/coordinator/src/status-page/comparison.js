@@ -2,7 +2,7 @@ import { element, setText } from './elements.js';
 import { count, fixed } from './format.js';
 import { createPictureList } from './picture-list.js';
 
-/** @typedef {import('../validation-pictures.js').PictureViews} PictureViews */
+/** @typedef {import('../status/validation-pictures.js').PictureViews} PictureViews */
 
 /**
  * Two views of a validation picture on top of each other, and a slider that sets how much of each is visible: bicubic

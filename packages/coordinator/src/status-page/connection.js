@@ -1,5 +1,5 @@
-/** @typedef {import('../status.js').StatusSnapshot} StatusSnapshot */
-/** @typedef {import('../status.js').StatusChange} StatusChange */
+/** @typedef {import('../status/status.js').StatusSnapshot} StatusSnapshot */
+/** @typedef {import('../status/status.js').StatusChange} StatusChange */
 
 const retryMs = 1_500;
 /** The coordinator sends something at least every 5 seconds. */

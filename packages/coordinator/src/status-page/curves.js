@@ -2,7 +2,7 @@ import { createChart } from './chart.js';
 import { fixed, short } from './format.js';
 import { words } from './overview.js';
 
-/** @typedef {import('../status.js').StatusSnapshot} StatusSnapshot */
+/** @typedef {import('../status/status.js').StatusSnapshot} StatusSnapshot */
 /** @typedef {import('./chart.js').Line} Line */
 
 /** Losses that share a chart; all others share one at the end. */

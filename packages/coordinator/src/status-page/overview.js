@@ -1,7 +1,7 @@
 import { byId, element, setPairs, setText } from './elements.js';
 import { count, duration, fixed, short } from './format.js';
 
-/** @typedef {import('../status.js').StatusSnapshot} StatusSnapshot */
+/** @typedef {import('../status/status.js').StatusSnapshot} StatusSnapshot */
 
 /**
  * Name, state, progress and figures.

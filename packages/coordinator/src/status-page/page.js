@@ -5,7 +5,7 @@ import { byId, setText } from './elements.js';
 import { showConfig, showNow } from './overview.js';
 import { showWorkers } from './workers.js';
 
-/** @typedef {import('../status.js').StatusSnapshot} StatusSnapshot */
+/** @typedef {import('../status/status.js').StatusSnapshot} StatusSnapshot */
 
 /** After this many new rows a page asks for a thinned history. */
 const maxRows = 3_000;

@@ -1,7 +1,7 @@
 import { element, setText } from './elements.js';
 import { fixed } from './format.js';
 
-/** @typedef {import('../validation-pictures.js').PictureViews} PictureViews */
+/** @typedef {import('../status/validation-pictures.js').PictureViews} PictureViews */
 
 /**
  * A list of pictures, each a button with its newest SR and PSNR. A button keeps its place and focus while its picture

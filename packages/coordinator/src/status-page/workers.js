@@ -1,7 +1,7 @@
 import { element, setText } from './elements.js';
 import { duration } from './format.js';
 
-/** @typedef {import('../status.js').WorkerStatus} WorkerStatus */
+/** @typedef {import('../status/status.js').WorkerStatus} WorkerStatus */
 
 const columns = ['worker', 'address', 'computes on', 'exchange', 'here for', 'last heard', 'computes now'];
 

@@ -1,6 +1,6 @@
 import { FourfoldError, growingPauseMs, judge, type Failure, type Logger } from '@fourfold/common';
 import { createInbox, type Msg } from '@nats-io/transport-node';
-import type { Batch } from '../batch-source.js';
+import type { Batch } from '../batches/batch-source.js';
 import { createBatchReceiver, type BatchReceiver, type Refusal } from './batch-message.js';
 import type { NatsLink } from './connection.js';
 import type { LoaderDirectory } from './loader-directory.js';

@@ -1,9 +1,8 @@
-import { openStore } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Batch } from '../batch-source.js';
-import { cropPair } from '../crop-pair.js';
-import { readPicture } from '../picture.js';
-import { listPictures } from '../list-pictures.js';
+import type { Batch } from '../batches/batch-source.js';
+import { cropPair } from '../batches/crop-pair.js';
+import { readPicture, listPictures } from '@fourfold/imaging';
 import { photographPath } from '../test-pictures.js';
 import { createBatchReceiver, encodeBatch, encodeRefusal } from './batch-message.js';
 

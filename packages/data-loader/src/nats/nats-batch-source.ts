@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { createRepeats, startWaitReports, type Logger, type RunConfig } from '@fourfold/common';
-import type { Batch } from '../batch-source.js';
-import type { DatasetManifest } from '../manifest.js';
+import type { Batch } from '../batches/batch-source.js';
+import type { DatasetManifest } from '../prepare/manifest.js';
 import { askLoaders, type BatchRequestStats } from './ask-loaders.js';
 import { connectToNats } from './connection.js';
 import { followLoaders } from './loader-directory.js';

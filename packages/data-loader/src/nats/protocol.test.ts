@@ -1,6 +1,6 @@
 import { parseRunConfig } from '@fourfold/common';
 import { expect, test } from 'vitest';
-import type { DatasetManifest } from '../manifest.js';
+import type { DatasetManifest } from '../prepare/manifest.js';
 import { batchesDigest } from './protocol.js';
 
 const digest = (settings: object, decoder?: string) => {

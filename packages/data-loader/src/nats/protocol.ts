@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { sha256, type DataConfig } from '@fourfold/common';
-import { decoderVersion } from '../decoder-version.js';
-import { datasetDigest, type DatasetManifest } from '../manifest.js';
+import { type DataConfig, sha256 } from '@fourfold/common';
+import { decoderVersion } from '@fourfold/imaging';
+import { datasetDigest, type DatasetManifest } from '../prepare/manifest.js';
 
 /*
  * Messages between data-loaders and workers over NATS. A data-loader announces itself on `loaders`; a worker asks it on the

@@ -1,4 +1,5 @@
-import { FourfoldError, readSecret, readTlsIdentity, type Environment, type TlsIdentity } from '@fourfold/common';
+import { FourfoldError, readSecret, type Environment } from '@fourfold/common';
+import { readTlsIdentity, type TlsIdentity } from '@fourfold/rpc';
 
 /** How to reach NATS. None of this is ever part of a config, and none of its secrets part of a log line or an error. */
 export interface NatsSettings {

@@ -1,5 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import { isPictureName, whyNoPicture } from '../picture-formats.js';
+import { isPictureName, whyNoPicture } from '@fourfold/imaging';
 import type { Source, SourceFile } from './source.js';
 
 /*

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { FourfoldError, sha256 } from '@fourfold/common';
-import { decodePicture, withName, type Picture } from '../picture.js';
-import { formatsRead } from '../picture-formats.js';
+import { decodePicture, withName, type Picture, formatsRead } from '@fourfold/imaging';
 import { choosePhotographs, type Chosen, type Part } from './layouts.js';
 import { openSource } from './open-source.js';
 import { fileCount, type SourceFile } from './source.js';

@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FourfoldError, openStore, parseS3Url, readUnfinished, systemErrorCode, unfinishedKey } from '@fourfold/common';
-import { listFiles } from '../list-pictures.js';
-import { isDatasetManifest, manifestKey } from '../manifest.js';
+import { FourfoldError, parseS3Url, systemErrorCode } from '@fourfold/common';
+import { openStore, readUnfinished, unfinishedKey } from '@fourfold/store';
+import { listFiles } from '@fourfold/imaging';
+import { isDatasetManifest, manifestKey } from '../prepare/manifest.js';
 import { entryName } from './entry-name.js';
 import { createListing } from './listing.js';
 import type { OnListing, Source } from './source.js';

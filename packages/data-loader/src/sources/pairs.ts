@@ -1,5 +1,4 @@
-import { downscale } from '../imresize.js';
-import { decodePicture } from '../picture.js';
+import { downscale, decodePicture } from '@fourfold/imaging';
 
 /** How an official LR picture differs from ours. */
 export interface PairDifference {

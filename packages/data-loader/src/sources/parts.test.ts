@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeError, openStore } from '@fourfold/common';
-import { downscale } from '../imresize.js';
-import type { Picture } from '../picture.js';
-import { prepare, prepareDefaults, type PrepareOptions } from '../prepare.js';
+import { describeError } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
+import { downscale } from '@fourfold/imaging';
+import type { Picture } from '@fourfold/imaging';
+import { prepare, prepareDefaults, type PrepareOptions } from '../prepare/prepare.js';
 import type { Part } from './layouts.js';
 import { pngOf, realPicture, realPictures, writeFolder, writeTar, writeZip, type Files } from './test-archives.js';
 

@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeError, openStore } from '@fourfold/common';
-import { downscale } from '../imresize.js';
-import { prepare, prepareDefaults, type PrepareOptions, type PrepareReport } from '../prepare.js';
+import { describeError } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
+import { downscale } from '@fourfold/imaging';
+import { prepare, prepareDefaults, type PrepareOptions, type PrepareReport } from '../prepare/prepare.js';
 import { choosePhotographs } from './layouts.js';
 import { openSource } from './open-source.js';
 import {

@@ -7,7 +7,7 @@ import { crc32, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import tar from 'tar-stream';
 import { ZipFile } from 'yazl';
-import type { Picture } from '../picture.js';
+import type { Picture } from '@fourfold/imaging';
 import { photographCorner } from '../test-pictures.js';
 
 /** Files by name. */

@@ -1,5 +1,5 @@
 import type { GeneratorConfig } from '@fourfold/common';
-import type { Layout } from '../layout.js';
+import type { Layout } from '@fourfold/weights';
 import { batchNormEpsilon } from '../layers/batch-norm.js';
 
 /** A generator's sizes, and its parameters and statistics in layout order. */

@@ -1,4 +1,4 @@
-import { hwioToOihw } from './filters.js';
+import { hwioToOihw } from '@fourfold/weights';
 import { foldGenerator, type FoldedConvolution, type GeneratorTensors, type PixelRanges } from './folded-generator.js';
 import {
   dataTypes,

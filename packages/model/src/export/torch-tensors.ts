@@ -1,7 +1,12 @@
-import { vectorFromSafetensors } from '../weights-file.js';
-import { decodeSafetensors, encodeSafetensors, type NamedArray } from '../safetensors.js';
-import type { TensorPlace } from '../layout.js';
-import { hwioToOihw, oihwToHwio } from './filters.js';
+import {
+  vectorFromSafetensors,
+  decodeSafetensors,
+  encodeSafetensors,
+  type NamedArray,
+  hwioToOihw,
+  oihwToHwio,
+} from '@fourfold/weights';
+import type { TensorPlace } from '@fourfold/weights';
 import type { GeneratorTensors } from './folded-generator.js';
 
 /*

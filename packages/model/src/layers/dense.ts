@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
-import { factorNames } from '../layout.js';
+import { factorNames } from '@fourfold/weights';
 import { addGradient, appendRows, named, savingPullback, type Layer, type NamedTensors } from './layer.js';
 
 /** Dense layer on vectors [batch, 1, 1, inputs], with a bias; its tensors are `name`/weight and /bias. */

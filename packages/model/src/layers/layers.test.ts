@@ -3,25 +3,14 @@ import * as tf from '@tensorflow/tfjs-core';
 // TF.js's tape is the oracle here; only tests load its gradients.
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { randomStream } from '@fourfold/common';
-import { selectBackend } from '../backend.js';
+import { selectBackend } from '../backends/backend.js';
 import { relativeError, onOneThread, testedBackends } from '../test-support.js';
-import {
-  batchNorm,
-  batchNormEpsilon,
-  batchNormInference,
-  conv2d,
-  dense,
-  depthToSpace,
-  flatten,
-  leakyRelu,
-  maxPool,
-  prelu,
-  relu,
-  residual,
-  sequential,
-  type Layer,
-  type NamedTensors,
-} from './index.js';
+import { batchNorm, batchNormEpsilon, batchNormInference } from './batch-norm.js';
+import { conv2d } from './convolution.js';
+import { dense, flatten } from './dense.js';
+import { depthToSpace, maxPool } from './resampling.js';
+import { leakyRelu, prelu, relu } from './activation.js';
+import { residual, sequential, type Layer, type NamedTensors } from './layer.js';
 
 interface Case {
   layer: Layer;

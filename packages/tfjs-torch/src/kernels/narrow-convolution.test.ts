@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { probe, registerTorch } from '../index.js';
+import { probe } from '../native.js';
+import { registerTorch } from '../index.js';
 
 describe.skipIf(!probe().found)('a wide convolution to few channels (after npm run setup:torch)', () => {
   beforeAll(async () => {

@@ -1,0 +1,85 @@
+import { exactCos } from '../numbers/exact-math.js';
+import { totalIterations } from './iterations.js';
+import { type PhaseConfig, type RunConfig } from './schema.js';
+
+/** A position in the schedule: everything about an iteration that follows from its number. */
+export interface Position {
+  /** Iterations done before this one, over all phases. */
+  iteration: number;
+  phase: number;
+  kind: PhaseConfig['kind'];
+  learningRate: number;
+  /** Updates of the discriminator before this iteration; the generator has had `iteration`. */
+  discriminatorVersion: number;
+  /** This is the phase's last iteration. */
+  endsPhase: boolean;
+}
+
+/** The position of iteration number `iteration` (from 0). Throws a RangeError after the end of the schedule. */
+export function positionAt(phases: readonly PhaseConfig[], iteration: number): Position {
+  let begin = 0;
+  let discriminatorVersion = 0;
+  for (const [index, phase] of phases.entries()) {
+    const within = iteration - begin;
+    if (within < phase.iterations) {
+      return {
+        iteration,
+        phase: index,
+        kind: phase.kind,
+        learningRate: learningRateAt(phase, within),
+        discriminatorVersion: discriminatorVersion + (phase.kind === 'gan' ? within : 0),
+        endsPhase: within === phase.iterations - 1,
+      };
+    }
+    begin += phase.iterations;
+    if (phase.kind === 'gan') discriminatorVersion += phase.iterations;
+  }
+  throw new RangeError(`iteration ${iteration} is after the end of the schedule, ${begin}`);
+}
+
+/** How many updates each network has had. With the config, this is a run's whole position. */
+export interface Versions {
+  generator: number;
+  discriminator: number;
+}
+
+export type Network = keyof Versions;
+
+/** The half of an iteration that comes next: which network's gradient is due, and where. */
+export interface Half {
+  position: Position;
+  network: Network;
+}
+
+/** The next half after `versions` updates; undefined at the schedule's end. */
+export function nextHalf(phases: readonly PhaseConfig[], versions: Versions): Half | undefined {
+  if (versions.generator >= totalIterations({ phases })) return undefined;
+  const position = positionAt(phases, versions.generator);
+  const discriminatorDue = position.kind === 'gan' && versions.discriminator === position.discriminatorVersion;
+  return { position, network: discriminatorDue ? 'discriminator' : 'generator' };
+}
+
+function endsPhase(phases: readonly PhaseConfig[], iteration: number): boolean {
+  let end = 0;
+  return phases.some(({ iterations }) => (end += iterations) === iteration);
+}
+
+/** Whether the generator is measured after `iteration` iterations. */
+export const isEvaluated = ({ validation, phases }: Pick<RunConfig, 'validation' | 'phases'>, iteration: number) =>
+  validation !== undefined && iteration > 0 && (iteration % validation.every === 0 || endsPhase(phases, iteration));
+
+/**
+ * Whether a checkpoint is due after `iteration` iterations: every evaluated iteration has one, so that the best can be
+ * kept.
+ */
+export const isCheckpointDue = (config: Pick<RunConfig, 'validation' | 'phases' | 'checkpoints'>, iteration: number) =>
+  iteration % config.checkpoints.every === 0 || endsPhase(config.phases, iteration) || isEvaluated(config, iteration);
+
+function learningRateAt({ learningRate, decay, iterations }: PhaseConfig, within: number): number {
+  switch (decay) {
+    case 'constant':
+      return learningRate;
+    case 'cosine':
+      return (learningRate * (1 + exactCos((Math.PI * within) / iterations))) / 2;
+  }
+}

@@ -1,0 +1,163 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { createLogger, type ExchangeConfig } from '@fourfold/common';
+import {
+  createSharedFile,
+  openSharedFile,
+  protocolVersion,
+  secretStamp,
+  wireFormats,
+  type OwnFile,
+} from '@fourfold/rpc';
+import { plainLayout } from '@fourfold/weights';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createExchange, type Exchange } from './exchange.js';
+import { openParameterFiles, type ParameterFiles } from './parameter-files.js';
+
+const folder = '/dev/shm';
+const log = createLogger('test');
+log.level = 'silent';
+const said = vi.spyOn(log, 'info');
+const master = {
+  networks: ['generator' as const],
+  versions: () => ({ generator: 7, discriminator: 0 }),
+  state: () =>
+    ({ wire: new Uint8Array(12), wires: { parameters: plainLayout(3) } }) as ReturnType<
+      Parameters<typeof createExchange>[3]['state']
+    >,
+  updater: { encodeParameters: async () => undefined },
+  serve: () => undefined,
+  serveEvaluated: () => undefined,
+};
+const transportOf = (connected: ReturnType<Exchange['connect']>) =>
+  'problem' in connected ? connected.problem : connected.transport;
+
+const formats = { gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' } as const;
+
+/** The fields of a worker's Register that the exchange reads. */
+const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType<typeof secretStamp> | null) => ({
+  protocolVersion,
+  run: 'run',
+  kind: null,
+  exchangeAddress: '127.0.0.1:1',
+  datasetSha256: '',
+  machine: '0'.repeat(32),
+  hostCheck,
+  hostSecret,
+  formats: wireFormats(formats),
+});
+
+let check: OwnFile;
+const secret = secretStamp();
+let files: ParameterFiles | undefined;
+const open = async (transport: 'auto' | 'grpc' | 'shared-memory') => {
+  const config = { transport, folder, ...formats };
+  files = await openParameterFiles(config, master.networks, log);
+  return createExchange(config, files, 3, master, log);
+};
+
+describe.runIf(process.platform === 'linux')('on Linux', () => {
+  beforeEach(async () => {
+    check = await createSharedFile(folder);
+    await check.write(secret, new Uint8Array());
+    said.mockClear();
+  });
+  afterEach(async () => {
+    await check.close();
+    await files?.close();
+  });
+
+  test.each([
+    ['finds the secret', 'auto', () => registerWith(check.place, secret), 'shared-memory', 0],
+    ['finds another secret', 'auto', () => registerWith(check.place, secretStamp()), 'grpc', 1],
+    ['finds no such process', 'auto', () => registerWith({ pid: 2 ** 30, descriptor: 1 }, secret), 'grpc', 1],
+    ['is given no file', 'auto', () => registerWith(null, null), 'grpc', 1],
+    ['is told to use gRPC', 'grpc', () => registerWith(check.place, secret), 'grpc', 0],
+  ] as const)('a coordinator that %s (%s)', async (_, transport, register, expected, lines) => {
+    const connected = (await open(transport)).connect(register());
+    expect(transportOf(connected)).toBe(expected);
+    expect(said).toHaveBeenCalledTimes(lines);
+    if ('problem' in connected) return;
+    expect(connected.welcome.sharedMemory).toBe(expected === 'shared-memory');
+    expect(connected.welcome.parameters).toHaveLength(expected === 'shared-memory' ? 1 : 0);
+    connected.close();
+  });
+
+  test('a coordinator that insists on shared memory refuses a worker of another host', async () => {
+    const connected = (await open('shared-memory')).connect(registerWith(check.place, secretStamp()));
+    expect(transportOf(connected)).toBe('exchange.transport is shared-memory, but the worker is on another host');
+  });
+
+  test.each<[Partial<ExchangeConfig>, string]>([
+    [{ gradients: 'bf16' }, 'exchange.gradients bf16, this coordinator with exchange.gradients f32'],
+    [
+      { parameters: 'bf16', denseGradient: 'factors' },
+      'exchange.parameters bf16, exchange.denseGradient factors, this coordinator with exchange.parameters f32, exchange.denseGradient matrix',
+    ],
+  ])('a worker of other formats is refused: %o', async (other, says) => {
+    const register = { ...registerWith(check.place, secret), formats: wireFormats({ ...formats, ...other }) };
+    expect(transportOf((await open('auto')).connect(register))).toBe(
+      `the worker was started with ${says}: give both the same config`,
+    );
+  });
+
+  test('parameters are published once a version, and only while somebody reads them', async () => {
+    const opened = await open('auto');
+    await opened.publish();
+    expect(opened.traffic.parameters['shared-memory']).toBe(0);
+    const connected = opened.connect(registerWith(check.place, secret));
+    if ('problem' in connected) throw new Error(connected.problem);
+    await opened.publish();
+    await opened.publish();
+    expect(opened.traffic.parameters['shared-memory']).toBe(12);
+    const [{ file: place }] = connected.welcome.parameters as { file: OwnFile['place'] }[];
+    const file = await openSharedFile(place);
+    expect([file.holds({ term: 3, number: 7 }), file.holds({ term: 2, number: 7 })]).toEqual([true, false]);
+    await file.close();
+    connected.close();
+  });
+
+  test('shared memory that is full: parameters are pulled from then on, which is logged once', async () => {
+    const script = `
+      import { createLogger, createSharedFile, secretStamp, wireFormats } from '${new URL('../../../rpc/dist/index.js', import.meta.url).href}';
+      import { createExchange, openParameterFiles } from '${new URL('../../dist/index.js', import.meta.url).href}';
+      const [check, secret] = [await createSharedFile('${folder}'), secretStamp()];
+      await check.write(secret, new Uint8Array());
+      let version = 0;
+      const state = () => ({ wire: new Uint8Array(400_000) });
+      const updater = { encodeParameters: async () => undefined };
+      const master = { networks: ['generator'], versions: () => ({ generator: version }), state, updater };
+      const formats = ${JSON.stringify(formats)};
+      const said = [];
+      const log = { info: ({ reason }) => said.push(reason) };
+      const config = { transport: 'auto', folder: '${folder}', ...formats };
+      const files = await openParameterFiles(config, master.networks, log);
+      const exchange = createExchange(config, files, 1, master, log);
+      const register = {
+        exchangeAddress: '127.0.0.1:1',
+        hostCheck: check.place,
+        hostSecret: secret,
+        formats: wireFormats(formats),
+      };
+      const offered = [];
+      for (; version < 3; version++) {
+        const { transport, welcome, close } = exchange.connect(register);
+        offered.push([transport, welcome.parameters.length]);
+        await exchange.publish();
+        close();
+      }
+      console.log(JSON.stringify({ offered, said, traffic: exchange.traffic.parameters }));
+    `;
+    const args = ['-c', 'ulimit -f 128; exec "$@"', '-', process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)('bash', args);
+    expect(JSON.parse(stdout)).toEqual({
+      offered: [
+        ['shared-memory', 1],
+        ['shared-memory', 0],
+        ['shared-memory', 0],
+      ],
+      said: [expect.stringMatching(/has no room for 400000 bytes/)],
+      traffic: { 'shared-memory': 0, grpc: 0 },
+    });
+  });
+});

@@ -1,0 +1,36 @@
+import { describeError, type Logger } from '@fourfold/common';
+import type { CheckpointSaver } from '../updates/checkpoint-saver.js';
+import type { Master } from '../updates/master.js';
+import type { Versions } from '@fourfold/common';
+
+export interface LastCheckpointParts {
+  saver: CheckpointSaver;
+  master: Pick<Master, 'versions' | 'isWhole'>;
+  /** What the run had done when this term began. */
+  begun: Versions;
+  /** The term or the store is lost: nothing written now would count. */
+  isLost: boolean;
+  log: Logger;
+}
+
+/**
+ * At a run's early end, for any reason: finish the checkpoint that is being written, and write one of the current
+ * state, unless nothing was done or the state is not whole. Returns why that failed, if it did; never rejects.
+ */
+export async function writeLastCheckpoint(parts: LastCheckpointParts): Promise<Error | undefined> {
+  const { saver, master, begun, isLost, log } = parts;
+  const now = master.versions();
+  const hasMoved = now.generator !== begun.generator || now.discriminator !== begun.discriminator;
+  try {
+    if (!master.isWhole()) {
+      const reason = 'an update was not finished; the run resumes from the previous checkpoint';
+      log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of where it stood');
+    } else if (hasMoved && !isLost) await saver.save();
+    await saver.settled();
+    return undefined;
+  } catch (error) {
+    const reason = describeError(error);
+    log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of where it stood');
+    return error as Error;
+  }
+}

@@ -1,0 +1,333 @@
+import { createLogger, FourfoldError, type FailureCode } from '@fourfold/common';
+import { type Token__Output } from '@fourfold/rpc';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createFailures, type Failures, type Told } from './failures.js';
+import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';
+
+/*
+ * What happens to a run whose workers fail, by a clock that the test moves.
+ */
+
+const timing = { leaseMs: 60_000_000, silenceMs: 60_000_000, stragglerFactor: 0 };
+const workers = { minimumToStart: 1, minimumToContinue: 1 };
+const log = createLogger('test');
+log.level = 'silent';
+const latelyMs = 600_000;
+const [a, b, c] = ['a', 'b', 'c'];
+
+let board: LeaseBoard<string, string>;
+let failures: Failures;
+let ended: FourfoldError | undefined;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  ended = undefined;
+  board = createLeaseBoard<string, string>(1, { timing, workers, mayGrant: () => true }, log);
+  failures = createFailures({ board, stop: (error) => (ended ??= error), latelyMs, log });
+});
+afterEach(() => vi.useRealTimers());
+
+/** A worker that records its leases, and why it was dismissed. */
+function join(machine: string) {
+  const worker = {
+    id: 0,
+    granted: [] as { token: Token__Output; task: string }[],
+    dismissed: [] as string[],
+    fails: (code: FailureCode, more: Partial<Told> = {}) =>
+      failures.failed(worker.id, worker.last().token, { code, reason: `${code} on ${machine}`, ...more }),
+    leaves: (code: FailureCode) =>
+      failures.leaving(worker.id, worker.last().token, { code, reason: `${code} on ${machine}` }),
+    isKilled: () => board.leave(worker.id, 'its connection broke', true),
+    does() {
+      const { token, task } = worker.last();
+      board.offer(worker.id, token, 'done');
+      board.finish(task);
+      failures.done(task, worker.id);
+    },
+    last: () => worker.granted[worker.granted.length - 1],
+  };
+  board.join({
+    restsUntilMs: failures.restsUntilMs(machine),
+    taken(id) {
+      worker.id = id;
+      failures.joined(id, machine);
+    },
+    grant: (token, _leaseMs, task) => worker.granted.push({ token, task }),
+    end: () => undefined,
+    dismiss: (_code, reason) => worker.dismissed.push(reason),
+    drop: (_reason, lost) => failures.gone(worker.id, lost),
+  });
+  return worker;
+}
+
+function add(task: string, subject = 'gradients'): void {
+  board.add({ key: task, priority: 0, subject, work: task });
+  board.replan();
+}
+
+/** Move the clock; the board replans as often as in a coordinator. */
+function pass(ms: number): void {
+  for (let left = ms; left > 0; left -= 500) {
+    vi.advanceTimersByTime(Math.min(500, left));
+    board.replan();
+  }
+}
+
+test('a shard is missing on one machine: the work moves, and another’s success means that the machine is at fault', () => {
+  const [first, second] = [join(a), join(b)];
+  add('0.0');
+  first.leaves('not-found');
+  expect(second.last().task).toBe('0.0');
+  second.does();
+  // A fresh process fails too, later, at another task.
+  add('1.0');
+  const third = join(a);
+  expect(third.granted).toEqual([]);
+  second.does();
+  expect(ended).toBeUndefined();
+});
+
+test('two machines miss the same shard: the run ends with the reason', () => {
+  const [first, second] = [join(a), join(b)];
+  join(c);
+  add('0.0');
+  first.leaves('not-found');
+  second.leaves('not-found');
+  expect(ended).toMatchObject({ code: 'not-found', message: 'not-found on b' });
+});
+
+test('one machine: a fresh process that finds the same ends the run', () => {
+  add('0.0');
+  join(a).leaves('corrupt');
+  expect(ended).toBeUndefined();
+  pass(1_000);
+  join(a).leaves('corrupt');
+  // Only a person can fix this.
+  expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
+});
+
+test('one machine: two workers that run out of memory side by side do not end the run; a fresh one that does too ends it', () => {
+  add('0.0');
+  add('0.1');
+  const [first, second] = [join(a), join(a)];
+  first.leaves('no-space');
+  second.leaves('no-space');
+  pass(1_000);
+  const fresh = join(a);
+  fresh.does();
+  expect(ended).toBeUndefined();
+});
+
+test('a machine that was last seen an hour ago no longer counts', () => {
+  const other = join(b);
+  add('0.0');
+  other.does();
+  board.leave(other.id, 'its node is gone');
+  add('1.0');
+  join(a).leaves('not-found');
+  pass(1_000);
+  join(a).leaves('not-found');
+  expect(ended).toBeUndefined();
+  pass(latelyMs + 1_000);
+  join(a).leaves('not-found');
+  expect(ended).toMatchObject({ code: 'not-found' });
+});
+
+test('a transient failure is retried after growing pauses; then the worker is told to leave', () => {
+  const worker = join(a);
+  join(b).granted.length = 0;
+  board.leave(2, 'away');
+  add('0.0');
+  const grantedAtMs: number[] = [];
+  for (let passedMs = 0; passedMs < 60_000 && worker.dismissed.length === 0; passedMs += 100) {
+    if (worker.granted.length > grantedAtMs.length) {
+      grantedAtMs.push(passedMs);
+      worker.fails('unavailable');
+    }
+    vi.advanceTimersByTime(100);
+    board.replan();
+  }
+  expect(worker.dismissed).toEqual(['unavailable on a']);
+  // Five tries: the second at once, then about 1, 2 and 4 seconds later.
+  const pauses = grantedAtMs.slice(1).map((at, i) => at - grantedAtMs[i]);
+  expect(pauses).toHaveLength(4);
+  expect(pauses[0]).toBeLessThanOrEqual(100);
+  expect(pauses[1]).toBeGreaterThanOrEqual(700);
+  expect(pauses[2]).toBeGreaterThanOrEqual(1_500);
+  expect(pauses[3]).toBeGreaterThanOrEqual(3_000);
+  expect(pauses[3]).toBeLessThanOrEqual(4_200);
+  expect(ended).toBeUndefined();
+});
+
+test('a worker with an unreachable address leaves; the other does its work', () => {
+  const [unreachable, good] = [join(a), join(b)];
+  for (let i = 0; i < 200 && unreachable.dismissed.length === 0; i++) {
+    add(`${i}.0`);
+    add(`${i}.1`);
+    for (let times = 0; times < 4; times++) {
+      if (board.holder(unreachable.last()?.token ?? { term: 0, number: 0 })) unreachable.fails('unavailable');
+      while (board.holder(good.last()?.token ?? { term: 0, number: 0 })) good.does();
+    }
+    pass(1_000);
+  }
+  expect(unreachable.dismissed).toEqual(['unavailable on a']);
+  expect(good.dismissed).toEqual([]);
+  expect(ended).toBeUndefined();
+});
+
+test('non-finite gradients of the only machine end the run, with the coordinator’s own error', () => {
+  const worker = join(a);
+  add('0.0');
+  const error = (times: number) => new FourfoldError('invalid', `${times} bad gradients in a row`);
+  for (let times = 1; times <= 5; times++) {
+    expect(ended).toBeUndefined();
+    worker.fails('bad-result', { error });
+    pass(10_000);
+  }
+  expect(ended?.message).toBe('5 bad gradients in a row');
+});
+
+test('a worker whose answers are all useless is told to leave, and does not end the run while another does well', () => {
+  const [bad, good] = [join(a), join(a)];
+  for (let i = 0; bad.dismissed.length === 0 && i < 40; i++) {
+    add(`${i}.0`);
+    if (board.holder(bad.last()?.token ?? { term: 0, number: 0 })) bad.fails('bad-result');
+    good.does();
+    pass(500);
+  }
+  expect(bad.granted).toHaveLength(10);
+  expect(bad.dismissed).toHaveLength(1);
+  expect(ended).toBeUndefined();
+});
+
+test('a machine whose processes keep ending waits longer each time, while another does the work', () => {
+  const good = join(b);
+  const waits: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    add(`${i}.0`);
+    add(`${i}.1`);
+    add(`${i}.2`);
+    const fresh = join(a);
+    let waitedMs = 0;
+    for (; fresh.granted.length === 0; waitedMs += 500) pass(500);
+    waits.push(waitedMs);
+    fresh.leaves('no-space');
+    while (board.holder(good.last().token)) good.does();
+  }
+  expect(waits.slice(0, 2)).toEqual([0, 0]);
+  for (const i of [2, 3, 4]) {
+    expect(waits[i]).toBeGreaterThanOrEqual(1_500 * 2 ** (i - 2) - 500);
+    expect(waits[i]).toBeLessThanOrEqual(2_000 * 2 ** (i - 2) + 500);
+  }
+  expect(ended).toBeUndefined();
+});
+
+test('processes end, each for another reason, and none is fit: the run ends with the last reason', () => {
+  add('0.0');
+  const codes: FailureCode[] = ['not-found', 'no-space', 'refused', 'fault', 'invalid', 'corrupt'];
+  for (const code of codes) {
+    expect(ended).toBeUndefined();
+    join(a).leaves(code);
+    pass(1_000);
+  }
+  expect(ended).toMatchObject({ code: 'invalid', message: 'corrupt on a' });
+});
+
+test('a worker that cannot start says so: two machines end the run, unless another worker could start', () => {
+  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  const good = join(c);
+  failures.failedToStart(a, told);
+  failures.failedToStart(b, told);
+  board.leave(good.id, 'it is gone');
+  // Its replacement is on its way.
+  failures.failedToStart(a, told);
+  expect(ended).toBeUndefined();
+  pass(latelyMs);
+  failures.failedToStart(b, told);
+  failures.failedToStart(a, told);
+  expect(ended).toMatchObject({ code: 'not-found', message: told.reason });
+});
+
+test('the first machines cannot start: others may follow, for as long as a worker looks for a coordinator', () => {
+  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  for (let i = 0; i < 20; i++) {
+    failures.failedToStart(a, told);
+    failures.failedToStart(b, told);
+    pass(latelyMs / 20);
+    if (i < 19) expect(ended).toBeUndefined();
+  }
+  failures.failedToStart(a, told);
+  expect(ended).toMatchObject({ code: 'not-found' });
+});
+
+test('reports of machines that cannot start are forgotten when a worker does well', () => {
+  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  failures.failedToStart(a, told);
+  const good = join(c);
+  add('0.0');
+  good.does();
+  board.leave(good.id, 'it is gone');
+  pass(latelyMs);
+  failures.failedToStart(b, told);
+  expect(ended).toBeUndefined();
+});
+
+test('a failure at a lease that has moved on is ignored', () => {
+  const [first, second] = [join(a), join(b)];
+  add('0.0');
+  const { token } = first.last();
+  board.reject(token, 'late');
+  for (let i = 0; i < 20; i++) failures.failed(first.id, token, { code: 'corrupt', reason: 'late' });
+  second.does();
+  expect([first.dismissed, ended]).toEqual([[], undefined]);
+});
+
+/**
+ * Kill each worker that holds a task, and start a fresh process on the next machine, until the run ends. Returns the
+ * times between grants.
+ */
+function killWhoeverHas(task: string, machines: string[], atMost: number) {
+  const pausesMs: number[] = [];
+  for (let times = 0; times < atMost && !ended; times++) {
+    const worker = join(machines[times % machines.length]);
+    let waitedMs = 0;
+    for (; worker.last()?.task !== task; waitedMs += 500) pass(500);
+    pausesMs.push(waitedMs);
+    worker.isKilled();
+  }
+  return pausesMs;
+}
+
+test('a lease that kills every machine is held back longer each time; then the run ends and names the lease and the machines', () => {
+  add('generator 12.0');
+  const pausesMs = killWhoeverHas('generator 12.0', [a, b], 100);
+  expect(pausesMs.slice(0, 3)).toEqual([0, 0, 0]);
+  expect(pausesMs[6]).toBeGreaterThanOrEqual(6_000);
+  expect(Math.max(...pausesMs)).toBeLessThanOrEqual(60_500);
+  // About a minute each, until patience runs out.
+  expect(pausesMs.length).toBeLessThan(30);
+  expect(ended).toMatchObject({ code: 'unavailable' });
+  expect(ended?.message).toMatch(/^generator 12\.0 was lost \d+ times in \d+ s, by workers 1, 2, .* on machines a, b/);
+});
+
+test('machines that come and go for days do not end the run: the count starts anew when a lease is done in between', () => {
+  for (let i = 0; i < 100; i++) {
+    add(`generator ${i}.0`);
+    killWhoeverHas(`generator ${i}.0`, [a, b, c], 7);
+    const survivor = join(a);
+    while (!survivor.last()) pass(500);
+    survivor.does();
+    survivor.isKilled();
+    pass(latelyMs);
+  }
+  expect(ended).toBeUndefined();
+});
+
+test('an evaluation that makes progress each time is not a killer', () => {
+  add('evaluation 30', 'evaluation');
+  for (let i = 0; i < 40; i++) {
+    killWhoeverHas('evaluation 30', [a, b], 5);
+    failures.gotOn('evaluation 30');
+    pass(latelyMs / 10);
+  }
+  expect(ended).toBeUndefined();
+});

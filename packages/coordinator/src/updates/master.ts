@@ -1,0 +1,167 @@
+import { availableParallelism } from 'node:os';
+import { chunkBytes } from '@fourfold/rpc';
+import { FourfoldError, type RunConfig } from '@fourfold/common';
+import {
+  initialVector,
+  discriminatorLayout,
+  generatorLayout,
+  type Layout,
+  decodeSafetensors,
+  encodeSafetensors,
+  safetensorsFromVector,
+  vectorFromSafetensors,
+  networkWires,
+} from '@fourfold/weights';
+import { averageFile, type WholeCheckpoint } from '@fourfold/store';
+import type { Network, Versions } from '@fourfold/common';
+import { createUpdater, type MasterState, type Updater } from './updater.js';
+
+const maxUpdateThreads = 4;
+
+/** Master weights, Adam state and running averages of the networks that a run trains. */
+export interface Master {
+  readonly networks: readonly Network[];
+  readonly updater: Updater;
+  /** Updates of each network so far. */
+  versions(): Versions;
+  layout(network: Network): Layout;
+  state(network: Network): MasterState;
+  /** Apply the reduced sum as the network's next update. If it fails half-way, the state is not whole. */
+  update(network: Network, learningRate: number): Promise<void>;
+  /** Whether no update is under way, and none has failed half-way. */
+  isWhole(): boolean;
+  /** The vector at `version`, while that is the newest. */
+  serve(network: Network, version: number): Served | undefined;
+  /** The generator that `retainGenerator` kept for the evaluation of `version`. */
+  serveEvaluated(version: number): Served | undefined;
+  /** Keep a copy of the current generator (or its moving average), or `older`, until the next call. */
+  retainGenerator(older?: { iteration: number; vector: Float32Array }): void;
+  /** Start from another run's generator. */
+  startFrom(generator: Float32Array): void;
+  /** Start from a checkpoint's state. Throws `invalid` if its shapes differ, `corrupt` if a file is not of its kind. */
+  restore(checkpoint: WholeCheckpoint): void;
+  /**
+   * Encoders of a checkpoint's files: each writes the current state into the memory given, if that has the file's size.
+   */
+  files(): Record<string, Encoder>;
+  close(): Promise<void>;
+}
+
+export interface Served {
+  vector: Float32Array;
+  stillValid: () => boolean;
+}
+
+type Encoder = (memory?: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+
+/** Layouts of the networks that a run trains: the discriminator only where a `gan` phase needs it. */
+export function runLayouts(config: RunConfig): Partial<Record<Network, Layout>> & { generator: Layout } {
+  const hasGan = config.phases.some(({ kind }) => kind === 'gan');
+  return {
+    generator: generatorLayout(config.generator),
+    ...(hasGan && { discriminator: discriminatorLayout(config.discriminator, config.data.crop) }),
+  };
+}
+
+/** The master state of a run's first iteration: weights from the seed, moments zero. */
+export function createMaster(config: RunConfig): Master {
+  const layouts = runLayouts(config);
+  const networks = Object.keys(layouts) as Network[];
+  const versions: Versions = { generator: 0, discriminator: 0 };
+  const updating = new Set<Network>();
+  let retained: { version: number; vector: Float32Array } | undefined;
+
+  const layout = (network: Network): Layout => {
+    const found = layouts[network];
+    if (!found) throw new Error(`this run trains no ${network}`);
+    return found;
+  };
+  const wires = networkWires(config);
+  const updater = createUpdater(
+    networks.map((network) => ({
+      ...layout(network),
+      wires: wires[network],
+      averageDecay: network === 'generator' ? config.generatorAverage : undefined,
+    })),
+    Math.min(maxUpdateThreads, availableParallelism()),
+    chunkBytes,
+  );
+  const state = (network: Network) => updater.states[networks.indexOf(network)];
+  const begin = (network: Network, vector: Float32Array) => {
+    state(network).vector.set(vector);
+    state(network).average?.set(vector);
+  };
+  for (const network of networks) begin(network, initialVector(layout(network), config.seed));
+
+  return {
+    networks,
+    updater,
+    versions: () => ({ ...versions }),
+    layout,
+    state,
+    async update(network, learningRate) {
+      updating.add(network);
+      const step = versions[network] + 1;
+      await updater.apply(state(network), { replicas: config.data.replicas, learningRate, step, adam: config.adam });
+      versions[network] = step;
+      updating.delete(network);
+    },
+    isWhole: () => updating.size === 0,
+    serve(network, version) {
+      const stillValid = () => versions[network] === version && !updating.has(network);
+      return networks.includes(network) && stillValid() ? { vector: state(network).vector, stillValid } : undefined;
+    },
+    serveEvaluated: (version) =>
+      retained?.version === version ? { vector: retained.vector, stillValid: () => true } : undefined,
+    retainGenerator(older) {
+      const { vector, average } = state('generator');
+      retained = older
+        ? { version: older.iteration, vector: older.vector }
+        : { version: versions.generator, vector: (average ?? vector).slice() };
+    },
+    startFrom: (generator) => begin('generator', generator),
+    restore({ url, manifest, files }) {
+      for (const network of networks) {
+        const { average, firstMoments, secondMoments } = state(network);
+        // A run whose config gained a `gan` phase starts its discriminator from the seed.
+        if (network === 'discriminator' && !manifest.files['discriminator.safetensors']) continue;
+        const read = (file: string): [bytes: Uint8Array, what: string] => {
+          if (!files[file]) throw new FourfoldError('not-found', `checkpoint ${url} has no ${file}`);
+          return [files[file], `${url}/${file}`];
+        };
+        begin(network, vectorFromSafetensors(layout(network), ...read(`${network}.safetensors`)));
+        // An average that the config has gained begins with the current generator.
+        if (average && files[averageFile]) average.set(vectorFromSafetensors(layout(network), ...read(averageFile)));
+        const [moments, what] = read(`${network}-adam.safetensors`);
+        const { tensors } = decodeSafetensors(moments, what);
+        for (const [name, target] of Object.entries({ first_moments: firstMoments, second_moments: secondMoments })) {
+          const found = tensors.find((tensor) => tensor.name === name);
+          if (found?.data.length !== target.length) {
+            throw new FourfoldError('invalid', `${what} does not hold ${target.length} ${name}`);
+          }
+          target.set(found.data);
+        }
+      }
+      Object.assign(versions, manifest.versions);
+    },
+    files: () =>
+      Object.fromEntries(
+        networks.flatMap((network) => {
+          const metadata = { format: 'fourfold', network };
+          const { vector, average, firstMoments, secondMoments } = state(network);
+          const weights = (vector: Float32Array) => (memory?: Uint8Array<ArrayBuffer>) =>
+            safetensorsFromVector(layout(network), vector, metadata, memory);
+          const moments = [
+            { name: 'first_moments', shape: [firstMoments.length], data: firstMoments },
+            { name: 'second_moments', shape: [secondMoments.length], data: secondMoments },
+          ];
+          return [
+            [`${network}.safetensors`, weights(vector)],
+            ...(average ? ([[averageFile, weights(average)]] satisfies [string, Encoder][]) : []),
+            [`${network}-adam.safetensors`, (memory) => encodeSafetensors(moments, metadata, memory)],
+          ] satisfies [string, Encoder][];
+        }),
+      ),
+    close: () => updater.close(),
+  };
+}

@@ -1,0 +1,59 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { describeError, FourfoldError, transferFailure } from '@fourfold/common/errors';
+import { readVectorSync } from '@fourfold/rpc/shared-file';
+import { elementBytesOf } from '@fourfold/weights';
+import { arithmeticOf, instantiateUpdateModule } from './update-module.js';
+import type { ReducedRange, ThreadMemory, UpdateTask } from './update-threads.js';
+
+/*
+ * A thread of the updater. It does its tasks one after the other and answers each.
+ */
+
+const { memory, block, blockBytes } = workerData as ThreadMemory;
+const module = instantiateUpdateModule(memory);
+const f32Bytes = Float32Array.BYTES_PER_ELEMENT;
+
+/** Add a range in blocks that stay in the processor's cache between reading and adding them. */
+function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
+  const { descriptor, stamp, begin, encoding, count, sum, first } = range;
+  const { allUsable, accumulate } = arithmeticOf(module, encoding);
+  const elementBytes = elementBytesOf({ encoding });
+  let added = 0;
+  try {
+    while (added < count) {
+      const elements = Math.min(blockBytes / elementBytes, count - added);
+      const target = sum + added * f32Bytes;
+      // The first replica sets the sum: float32 is read directly into it.
+      const isInPlace = first && encoding === 'f32';
+      const source = isInPlace ? target : block;
+      const bytes = new Uint8Array(memory.buffer, source, elements * elementBytes);
+      readVectorSync(descriptor, stamp, begin + added * elementBytes, bytes);
+      if (!allUsable(source, elements)) throw new FourfoldError('invalid', 'not usable');
+      if (!isInPlace) accumulate(target, source, elements, first ? 1 : 0);
+      added += elements;
+    }
+    return { added };
+  } catch (error) {
+    // Any other error is this thread's fault: the thread dies, and the run gets the reason.
+    const failure = transferFailure(error);
+    return { added, failure: { code: failure.code, reason: describeError(failure) } };
+  }
+}
+
+function run(task: UpdateTask): ReducedRange | undefined {
+  switch (task.type) {
+    case 'adam':
+      module.adam(...task.args);
+      return undefined;
+    case 'product':
+      module.addProduct(...task.args, block, blockBytes / f32Bytes, task.first ? 1 : 0);
+      return undefined;
+    case 'round':
+      module.roundToBf16(...task.args);
+      return undefined;
+    case 'reduce':
+      return reduce(task);
+  }
+}
+
+parentPort?.on('message', (task: UpdateTask) => parentPort?.postMessage(run(task)));

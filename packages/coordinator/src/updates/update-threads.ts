@@ -1,0 +1,75 @@
+import { Worker } from 'node:worker_threads';
+import type { ErrorCode } from '@fourfold/common';
+import type { Stamp } from '@fourfold/rpc';
+import type { AdamArguments, ProductArguments } from './update-module.js';
+
+/** A thread's memory: the updater's, with a block of its own. Addresses in bytes. */
+export interface ThreadMemory {
+  memory: WebAssembly.Memory;
+  block: number;
+  blockBytes: number;
+}
+
+/**
+ * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block;
+ * add some rows of a product; round a range to bfloat16. With `first` the replica sets the sum; the others add to it.
+ */
+export type UpdateTask =
+  | { type: 'adam'; args: AdamArguments }
+  | { type: 'product'; args: ProductArguments; first: boolean }
+  | { type: 'round'; args: [source: number, target: number, count: number] }
+  | {
+      type: 'reduce';
+      descriptor: number;
+      stamp: Stamp;
+      /** First byte in the wire vector. */
+      begin: number;
+      encoding: 'f32' | 'bf16';
+      count: number;
+      sum: number;
+      first: boolean;
+    };
+
+/** How many elements were added before the failure, if there was one. */
+export interface ReducedRange {
+  added: number;
+  failure?: { code: ErrorCode; reason: string };
+}
+
+export interface UpdateThreads {
+  run(thread: number, task: Exclude<UpdateTask, { type: 'reduce' }>): Promise<void>;
+  reduce(thread: number, range: Omit<UpdateTask & { type: 'reduce' }, 'type'>): Promise<ReducedRange>;
+  close(): Promise<void>;
+}
+
+/** One thread for each memory. Tasks of one thread are done one after the other. */
+export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThreads {
+  const threads = memories.map((workerData) => {
+    const worker = new Worker(new URL('../../dist/updates/update-thread.js', import.meta.url), { workerData });
+    const waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = [];
+    worker.on('message', (answer) => waiting.shift()?.resolve(answer));
+    let died: Error | undefined;
+    const die = (error: Error) => {
+      died ??= error;
+      for (const { reject } of waiting.splice(0)) reject(died);
+    };
+    worker.on('error', die);
+    worker.on('exit', (code) => die(new Error(`a thread of the coordinator’s arithmetic ended with code ${code}`)));
+    const run = (task: UpdateTask) =>
+      new Promise<unknown>((resolve, reject) => {
+        if (died) return reject(died);
+        waiting.push({ resolve, reject });
+        worker.postMessage(task);
+      });
+    return { worker, run };
+  });
+  return {
+    async run(thread, task) {
+      await threads[thread].run(task);
+    },
+    reduce: (thread, range) => threads[thread].run({ type: 'reduce', ...range }) as Promise<ReducedRange>,
+    async close() {
+      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+    },
+  };
+}

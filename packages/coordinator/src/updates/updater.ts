@@ -1,0 +1,249 @@
+import { cutBySection, isUnrounded, type WireLayout } from '@fourfold/weights';
+import { FourfoldError, type AdamConfig } from '@fourfold/common';
+import { type Stamp } from '@fourfold/rpc';
+import { usableBelow } from './bad-gradient.js';
+import { arithmeticOf, instantiateUpdateModule, type AdamArguments } from './update-module.js';
+import { startUpdateThreads } from './update-threads.js';
+import { planMemory } from './updater-memory.js';
+
+/** Batch norm's running averages move by this much an update (PyTorch's momentum). */
+const averageMomentum = 0.1;
+const elementBytes = Float32Array.BYTES_PER_ELEMENT;
+
+/** A network as the updater sees it. */
+export interface UpdatedNetwork {
+  parameterCount: number;
+  /** Parameters, then batch norm's running averages. */
+  length: number;
+  /** Decay of an exponential moving average of the vector; undefined for none. */
+  averageDecay?: number;
+  /** How its vector crosses to workers, and gradients from them. */
+  wires: { parameters: WireLayout; gradients: WireLayout };
+}
+
+/** One network's master state. The vectors are views of the shared memory. */
+export interface MasterState extends UpdatedNetwork {
+  readonly vector: Float32Array;
+  /** The vector's moving average, if it has one. */
+  readonly average?: Float32Array;
+  readonly firstMoments: Float32Array;
+  readonly secondMoments: Float32Array;
+  /** The sum of the replicas' gradient vectors. */
+  readonly sum: Float32Array;
+  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes if nothing is rounded. */
+  readonly wire: Uint8Array;
+}
+
+/** A gradient in a shared file that is open in this process. */
+export interface SharedBytes {
+  descriptor: number;
+  stamp: Stamp;
+}
+
+/** How many bytes of a piece were added, and the failure that stopped it. */
+export interface Added {
+  added: number;
+  failure?: FourfoldError;
+}
+
+export interface Updater {
+  readonly states: readonly MasterState[];
+  /**
+   * Add bytes of a replica's gradient, from byte `begin` of its wire vector, to the sum; with `first` set the sum to
+   * them. Returns false, and changes nothing, if an element is NaN, infinite or too large for Adam. Not for sections
+   * with factors.
+   */
+  accumulate(state: MasterState, begin: number, bytes: Uint8Array, first: boolean): boolean;
+  /**
+   * The same for bytes in shared memory, by one of the threads: consecutive replicas use different threads. Resolves
+   * with how much was added before an unusable or unreadable element.
+   */
+  accumulateShared(
+    state: MasterState,
+    range: SharedBytes & { begin: number; byteLength: number },
+    replica: number,
+  ): Promise<Added>;
+  /**
+   * The same for all factors of a section, which `read` writes to the memory that it is given: all threads add the
+   * product. One call at a time.
+   */
+  accumulateFactors(
+    state: MasterState,
+    begin: number,
+    read: (target: Uint8Array) => void,
+    first: boolean,
+  ): Promise<Added>;
+  /** Make the state's wire vector from its vector. */
+  encodeParameters(state: MasterState): Promise<void>;
+  /**
+   * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest, then
+   * the vector's moving average if it has one.
+   */
+  apply(
+    state: MasterState,
+    update: { replicas: number; learningRate: number; step: number; adam: AdamConfig },
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The
+ * bits do not depend on the number of threads. `chunkBytes` is the most that `accumulate` takes.
+ */
+export function createUpdater(networks: readonly UpdatedNetwork[], threads: number, chunkBytes: number): Updater {
+  const plan = planMemory(networks, chunkBytes, threads);
+  const memory = new WebAssembly.Memory({ initial: plan.pages, maximum: plan.pages, shared: true });
+  const module = instantiateUpdateModule(memory);
+  const view = (address: number, length: number) => new Float32Array(memory.buffer, address, length);
+  const states = networks.map((network, i): MasterState => {
+    const { parameterCount, length, wires } = network;
+    const { vector, average, firstMoments, secondMoments, sum, wire } = plan.addresses[i];
+    return {
+      ...network,
+      vector: view(vector, length),
+      ...(average !== undefined && { average: view(average, length) }),
+      firstMoments: view(firstMoments, parameterCount),
+      secondMoments: view(secondMoments, parameterCount),
+      sum: view(sum, length),
+      wire: new Uint8Array(memory.buffer, wire, wires.parameters.byteLength),
+    };
+  });
+  const staging = new Uint8Array(memory.buffer, plan.staging, chunkBytes);
+  const pool = startUpdateThreads(plan.blocks.map((block) => ({ memory, block, blockBytes: plan.blockBytes })));
+  /** Split `count` among the threads. */
+  const spread = async (count: number, run: (begin: number, end: number, thread: number) => Promise<void>) => {
+    await Promise.all(splitRange(count, threads).map(({ begin, end }, thread) => run(begin, end, thread)));
+  };
+  const addressOf = (vector: Float32Array, element: number) => vector.byteOffset + element * elementBytes;
+
+  return {
+    states,
+    accumulate(state, begin, bytes, first) {
+      staging.set(bytes);
+      const cuts = cutBySection(state.wires.gradients, begin, begin + bytes.byteLength).map((cut) => ({
+        ...cut,
+        source: plan.staging + cut.byteBegin - begin,
+        arithmetic: arithmeticOf(module, encodingOf(cut.section)),
+      }));
+      if (!cuts.every(({ source, count, arithmetic }) => arithmetic.allUsable(source, count))) return false;
+      for (const { begin: element, count, source, arithmetic } of cuts) {
+        arithmetic.accumulate(addressOf(state.sum, element), source, count, first ? 1 : 0);
+      }
+      return true;
+    },
+    async accumulateShared(state, { begin, byteLength, ...file }, replica) {
+      for (const cut of cutBySection(state.wires.gradients, begin, begin + byteLength)) {
+        const encoding = encodingOf(cut.section);
+        const { added, failure } = await pool.reduce(replica % threads, {
+          ...file,
+          begin: cut.byteBegin,
+          encoding,
+          count: cut.count,
+          sum: addressOf(state.sum, cut.begin),
+          first: replica === 0,
+        });
+        const addedBytes = added * (encoding === 'bf16' ? elementBytes / 2 : elementBytes);
+        if (failure) {
+          return {
+            added: cut.byteBegin + addedBytes - begin,
+            failure: new FourfoldError(failure.code, failure.reason),
+          };
+        }
+      }
+      return { added: byteLength };
+    },
+    async accumulateFactors(state, begin, read, first) {
+      const section = state.wires.gradients.sections.find(({ byteBegin }) => byteBegin === begin);
+      if (!section?.factors) throw new Error(`no factors begin at byte ${begin}`);
+      const { rows, inputs, outputs } = section.factors;
+      read(new Uint8Array(memory.buffer, plan.factors, section.byteLength));
+      const [x, dy] = [plan.factors, plan.factors + rows * inputs * elementBytes];
+      const bound = rows * module.largest(x, rows * inputs) * module.largest(dy, rows * outputs);
+      if (!(bound < usableBelow)) {
+        return { added: 0, failure: new FourfoldError('invalid', 'not finite, or too large to multiply') };
+      }
+      const sum = addressOf(state.sum, section.begin);
+      await spread(inputs, (from, to, thread) =>
+        pool.run(thread, { type: 'product', args: [sum, x, dy, rows, inputs, outputs, from, to], first }),
+      );
+      return { added: section.byteLength };
+    },
+    async encodeParameters({ vector, wire, wires }) {
+      if (isUnrounded(wires.parameters)) return;
+      for (const { encoding, begin, count, byteBegin, byteLength } of wires.parameters.sections) {
+        if (encoding === 'bf16') {
+          await spread(count, (from, to, thread) => {
+            const target = wire.byteOffset + byteBegin + from * (elementBytes / 2);
+            return pool.run(thread, { type: 'round', args: [addressOf(vector, begin + from), target, to - from] });
+          });
+        } else {
+          wire.set(new Uint8Array(memory.buffer, addressOf(vector, begin), byteLength), byteBegin);
+        }
+      }
+    },
+    async apply(state, update) {
+      await spread(state.parameterCount, (begin, end, thread) =>
+        pool.run(thread, { type: 'adam', args: adamArguments(state, { begin, end }, update) }),
+      );
+      const { parameterCount, vector, average, averageDecay, sum } = state;
+      module.moveAverages(
+        addressOf(vector, parameterCount),
+        addressOf(sum, parameterCount),
+        vector.length - parameterCount,
+        update.replicas,
+        averageMomentum,
+      );
+      if (average && averageDecay !== undefined) {
+        module.moveAverages(addressOf(average, 0), addressOf(vector, 0), vector.length, 1, 1 - averageDecay);
+      }
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** The encoding of a section of single elements. */
+function encodingOf({ encoding }: WireLayout['sections'][number]): 'f32' | 'bf16' {
+  if (encoding === 'factors') throw new Error('factors are added whole');
+  return encoding;
+}
+
+/** Cut 0 .. count - 1 into up to `parts` ranges that begin at multiples of four. */
+export function splitRange(count: number, parts: number): { begin: number; end: number }[] {
+  const size = Math.max(4, Math.ceil(count / parts / 4) * 4);
+  const ranges = [];
+  for (let begin = 0; begin < count; begin += size) ranges.push({ begin, end: Math.min(count, begin + size) });
+  return ranges;
+}
+
+function adamArguments(
+  state: MasterState,
+  { begin, end }: { begin: number; end: number },
+  { replicas, learningRate, step, adam }: { replicas: number; learningRate: number; step: number; adam: AdamConfig },
+): AdamArguments {
+  const { beta1, beta2, epsilon } = adam;
+  const offset = begin * elementBytes;
+  return [
+    state.vector.byteOffset + offset,
+    state.firstMoments.byteOffset + offset,
+    state.secondMoments.byteOffset + offset,
+    state.sum.byteOffset + offset,
+    end - begin,
+    replicas,
+    beta1,
+    1 - beta1,
+    beta2,
+    1 - beta2,
+    learningRate / (1 - power(beta1, step)),
+    Math.sqrt(1 - power(beta2, step)),
+    epsilon,
+  ];
+}
+
+/** base^exponent by multiplication alone: unlike `Math.pow`, the same bits in every JavaScript engine. */
+export function power(base: number, exponent: number): number {
+  let result = 1;
+  for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) {
+    if (rest % 2 === 1) result *= square;
+  }
+  return result;
+}

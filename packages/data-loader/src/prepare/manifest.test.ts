@@ -1,0 +1,54 @@
+import { sha256 } from '@fourfold/common';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openStore, type ObjectStore } from '@fourfold/store';
+import { manifestKey, readDatasetManifest } from './manifest.js';
+
+let folder: string;
+let store: ObjectStore;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-manifest-'));
+  store = openStore(folder);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const write = (file: string) =>
+  store.put(
+    manifestKey,
+    JSON.stringify({
+      ...{
+        format: 'fourfold-dataset',
+        version: 1,
+        name: 'small',
+        pictures: 1,
+        samples: 1,
+        minimumSide: 96,
+        tile: null,
+      },
+      shards: [{ file, sizeBytes: 1, sha256: sha256('a shard'), samples: 1 }],
+    }),
+  );
+
+test('a shard is named by a base name', async () => {
+  await write('shard-000000.tar');
+  expect((await readDatasetManifest(store)).shards).toHaveLength(1);
+});
+
+test.each([
+  '../shard-000000.tar',
+  '/etc/passwd',
+  'deep/shard-000000.tar',
+  '.',
+  '.shard-000000.tar',
+  '',
+  'a\\b',
+  'a\0b',
+])('a manifest that names a shard %j is refused', async (file) => {
+  await write(file);
+  await expect(readDatasetManifest(store)).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringContaining('must be the name of a file that is not hidden, without a folder') as string,
+  });
+});

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { baseNameSchema, FourfoldError, sha256 } from '@fourfold/common';
+import { getJson, type ObjectStore } from '@fourfold/store';
+
+/** Where a dataset's manifest lies, relative to the dataset. It is written last: a dataset without one is unfinished. */
+export const manifestKey = 'manifest.json';
+
+const count = z.int().min(0);
+const datasetFormat = z.literal('fourfold-dataset');
+
+const shardSchema = z.strictObject({
+  file: baseNameSchema,
+  sizeBytes: count,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  samples: z.int().min(1),
+});
+
+const manifestSchema = z.strictObject({
+  format: datasetFormat,
+  version: z.literal(1),
+  name: z.string(),
+  /** Photographs taken. */
+  pictures: z.int().min(1),
+  /** Files that were left out; datasets of earlier versions do not say. */
+  leftOut: count.optional(),
+  /** Stored pictures: a tiled photograph gives several. */
+  samples: z.int().min(1),
+  /** Width and height of every sample's core are at least this, in pixels. */
+  minimumSide: z.int().min(1),
+  /** How large pictures were cut: the largest core side, and the pixels of neighbours around a core; null if they were not cut. */
+  tile: z.strictObject({ size: count, margin: count }).nullable(),
+  shards: z.array(shardSchema).min(1),
+});
+
+const rectangleSchema = z.strictObject({ left: count, top: count, width: count, height: count });
+
+/** A sample's JSON member, beside its picture. */
+export const sampleInfoSchema = z.strictObject({
+  /** The original, relative to the folder that was prepared. */
+  source: z.string(),
+  /** Where the stored picture lies in the original (after EXIF rotation). */
+  place: rectangleSchema,
+  /** The part of the stored picture that crops are taken from; the pixels around it are read only by the down-sampling. */
+  core: rectangleSchema,
+});
+
+export type DatasetShard = z.infer<typeof shardSchema>;
+export type DatasetManifest = z.infer<typeof manifestSchema>;
+export type SampleInfo = z.infer<typeof sampleInfoSchema>;
+
+/** Whether a file is the manifest of a dataset, of any version. */
+export async function isDatasetManifest(path: string): Promise<boolean> {
+  try {
+    return z.object({ format: datasetFormat }).safeParse(JSON.parse(await readFile(path, 'utf8'))).success;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Read a dataset's manifest. Throws `not-found` if there is no finished dataset, `mismatch` for one of another format and
+ * `corrupt` for one that is inconsistent.
+ */
+export async function readDatasetManifest(store: ObjectStore): Promise<DatasetManifest> {
+  const hint = 'write it with `fourfold prepare`';
+  const found = await getJson(store, manifestKey).catch((cause: unknown) => {
+    if (!(cause instanceof FourfoldError) || cause.code !== 'not-found') throw cause;
+    throw new FourfoldError('not-found', `dataset ${store.url}: it has no ${manifestKey}`, { hint, cause });
+  });
+  const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
+  if (!head.success)
+    throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is not a dataset manifest`, { hint });
+  if (head.data.version !== 1) {
+    throw new FourfoldError(
+      'mismatch',
+      `dataset ${store.url}: format version ${head.data.version}, this program reads 1`,
+      {
+        hint,
+      },
+    );
+  }
+  const parsed = manifestSchema.safeParse(found);
+  if (parsed.success && sum(parsed.data.shards.map((shard) => shard.samples)) === parsed.data.samples)
+    return parsed.data;
+  const reason = parsed.success ? 'its shards do not add up to its samples' : z.prettifyError(parsed.error);
+  throw new FourfoldError('corrupt', `${store.url}/${manifestKey}: ${reason}`, { hint });
+}
+
+/** SHA-256 of everything in a dataset that decides its batches: manifests with equal digests give equal batches. */
+export function datasetDigest(manifest: DatasetManifest): string {
+  return sha256(JSON.stringify(manifest.shards.map((shard) => [shard.sha256, shard.samples])));
+}
+
+const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);

@@ -1,0 +1,207 @@
+import { availableParallelism } from 'node:os';
+import { FourfoldError, permutation, randomStream, sha256 } from '@fourfold/common';
+import { openOutputFolder, type ObjectStore, type OutputFolder } from '@fourfold/store';
+import { convert, type Converted, type StoredAs } from './convert.js';
+import { manifestKey, type DatasetManifest, type DatasetShard } from './manifest.js';
+import { formatsRead, smallestTile, tileMargin } from '@fourfold/imaging';
+import { createShardWriter } from './shard-writer.js';
+import { choosePhotographs, parts, type Chosen, type Part } from '../sources/layouts.js';
+import { openSource } from '../sources/open-source.js';
+import { comparePair, type PairDifference } from '../sources/pairs.js';
+import { fileCount, type OnListing, type Source, type SourceFile } from '../sources/source.js';
+
+export interface PrepareOptions {
+  /** Photographs: a folder, searched with the folders and archives below it, or a zip or tar, which is read in place. */
+  images: string;
+  /** Which part of a data set that comes in parts, such as DIV2K; by default `train`, or the first that exists. */
+  part?: Part | 'all';
+  /** Where the dataset is written. */
+  store: ObjectStore;
+  name: string;
+  /** Largest side in pixels before a picture is cut into tiles; a multiple of 4. Nothing is cut if omitted. */
+  tile?: number;
+  /** How many photographs to take at random; all if omitted. */
+  sample?: number;
+  /** Decides the sample and the order of the photographs in the shards. */
+  seed: number;
+  /** Pictures with a shorter side are left out; crops cannot be larger. */
+  minimumSide: number;
+  shardSizeBytes: number;
+  onProgress?: (progress: PrepareProgress) => void;
+  /** Called while archives are listed. */
+  onListing?: OnListing;
+  signal?: AbortSignal;
+}
+
+/** Photographs processed so far, of how many, and how many of them were taken. */
+export interface PrepareProgress {
+  seen: number;
+  total: number;
+  taken: number;
+  shards: number;
+}
+
+/** What a dataset was made of: every file processed is in `taken` or in `left`. */
+export interface PrepareReport {
+  taken: { file: string; width: number; height: number; storedAs: StoredAs; samples: number }[];
+  left: { file: string; reason: string }[];
+  /** Files that a sample did not need. */
+  notSampled: number;
+  /** The data set and its part, if the names are recognised. */
+  recognised?: { set: string; part?: Part };
+  /** If official LR pictures lie beside the photographs taken: how many equal ours bit for bit, and which do not. */
+  pairs?: PairsReport;
+  manifest: DatasetManifest;
+}
+
+export interface PairsReport {
+  equal: number;
+  different: ({ file: string; lr: string } & PairDifference)[];
+}
+
+/** Defaults of `fourfold prepare`. */
+export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 2 ** 20 };
+
+/**
+ * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset. The
+ * photographs lie in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
+ * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
+ * left out and reported. Before any work, throws `conflict` if a dataset already exists, and `invalid` if the place holds anything
+ * but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no photograph can be used,
+ * `corrupt` for a damaged archive, `no-space` if the disk is full.
+ */
+export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
+  checkTile(options.tile, options.minimumSide);
+  const out = await openPlace(options.store, options.images);
+  const source = await openSource(options.images, options.onListing);
+  try {
+    return await prepareFrom(source, out, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOptions): Promise<PrepareReport> {
+  const { name, tile, sample, seed, minimumSide, shardSizeBytes, onProgress, signal } = options;
+  const chosen = choosePhotographs(source, parts, options.part);
+  const { photographs, left } = chosen;
+  const random = permutation(photographs.length, randomStream('prepare', seed));
+  const order = Array.from(random, (index) => photographs[index]);
+  const writer = createShardWriter(out, shardSizeBytes);
+  const taken: PrepareReport['taken'] = [];
+  const pairs: PairsReport = { equal: 0, different: [] };
+  let seen = 0;
+  for await (const { file, converted, reason, pair } of convertInOrder(order, chosen, options)) {
+    signal?.throwIfAborted();
+    seen++;
+    if (converted) {
+      const { width, height, storedAs, samples } = converted;
+      for (const stored of samples) await writer.add(stored);
+      taken.push({ file, width, height, storedAs, samples: samples.length });
+      if (pair && (pair.values > 0 || pair.reason !== undefined)) pairs.different.push({ file, ...pair });
+      else if (pair) pairs.equal++;
+    } else {
+      left.push({ file, reason });
+    }
+    onProgress?.({ seen, total: order.length, taken: taken.length, shards: writer.shardCount() });
+    if (taken.length === sample) break;
+  }
+  if (taken.length === 0) throw nothingUsable(source.title, left);
+  const shards = await writer.finish();
+  const manifest: DatasetManifest = {
+    format: 'fourfold-dataset',
+    version: 1,
+    name,
+    pictures: taken.length,
+    leftOut: left.length,
+    samples: shards.reduce((sum, shard: DatasetShard) => sum + shard.samples, 0),
+    minimumSide,
+    tile: tile === undefined ? null : { size: tile, margin: tileMargin },
+    shards,
+  };
+  await out.finish(manifestKey, JSON.stringify(manifest, null, 2));
+  for (const list of [taken, left, pairs.different]) list.sort(byFile);
+  return {
+    taken,
+    left,
+    notSampled: order.length - seen,
+    ...(chosen.set !== undefined && { recognised: { set: chosen.set, part: chosen.part } }),
+    ...(chosen.lr.size > 0 && { pairs }),
+    manifest,
+  };
+}
+
+const byFile = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
+
+type Pair = { lr: string } & PairDifference;
+type Outcome =
+  | { file: string; converted: Converted; pair?: Pair; reason?: undefined }
+  | { file: string; converted?: undefined; pair?: undefined; reason: string };
+
+/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts. */
+async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: PrepareOptions): AsyncGenerator<Outcome> {
+  const firstWith = new Map<string, string>();
+  const together = availableParallelism();
+  for (let start = 0; start < files.length; start += together) {
+    const read = await Promise.all(
+      files.slice(start, start + together).map(async (file) => ({ file, bytes: await resultOrReason(file.read()) })),
+    );
+    const outcomes = read.map(async ({ file: { name: file }, bytes }): Promise<Outcome> => {
+      if (typeof bytes === 'string') return { file, reason: bytes };
+      const digest = sha256(bytes);
+      const first = firstWith.get(digest);
+      if (first !== undefined) return { file, reason: `duplicate of ${first}` };
+      firstWith.set(digest, file);
+      const converted = await resultOrReason(convert(file, bytes, options));
+      if (typeof converted === 'string') return { file, reason: converted };
+      return { file, converted, pair: await pairOf(bytes, lr.get(file)) };
+    });
+    yield* await Promise.all(outcomes);
+  }
+}
+
+/** How the official LR picture of a photograph differs from ours, if there is one. */
+async function pairOf(photograph: Buffer, lr: SourceFile | undefined): Promise<Pair | undefined> {
+  if (!lr) return undefined;
+  const difference = await resultOrReason(lr.read().then((bytes) => comparePair(photograph, bytes)));
+  if (typeof difference !== 'string') return { lr: lr.name, ...difference };
+  return { lr: lr.name, values: 0, of: 0, largest: 0, reason: difference };
+}
+
+/** The result, or why the file cannot be used. */
+async function resultOrReason<T>(work: Promise<T>): Promise<T | string> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof FourfoldError && error.code === 'invalid') return error.message;
+    throw error;
+  }
+}
+
+function checkTile(tile: number | undefined, minimumSide: number): void {
+  const smallest = smallestTile(minimumSide);
+  if (tile === undefined || (tile % 4 === 0 && tile >= smallest)) return;
+  const reason = `must be a multiple of 4 and at least ${smallest}, so that crops of ${minimumSide} pixels fit`;
+  throw new FourfoldError('invalid', `--tile ${tile}: ${reason}`);
+}
+
+/** Open the place that the dataset is written to. */
+async function openPlace(store: ObjectStore, images: string): Promise<OutputFolder> {
+  if ((await store.list(manifestKey)).some(({ key }) => key === manifestKey)) {
+    throw new FourfoldError('conflict', `${store.url} already holds a dataset`, {
+      hint: 'remove it or prepare into another folder',
+    });
+  }
+  return openOutputFolder(store, { inputs: [images] });
+}
+
+function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {
+  const first = left.length > 0 ? `; the first: ${left[0].file}: ${left[0].reason}` : '';
+  return new FourfoldError(
+    'invalid',
+    `${title} has no usable photograph (${fileCount(left.length)} left out${first})`,
+    {
+      hint: `name a folder of photographs: ${formatsRead} are supported`,
+    },
+  );
+}

@@ -1,0 +1,46 @@
+import { sha256 } from '@fourfold/common';
+import { type OutputFolder } from '@fourfold/store';
+import type { DatasetShard } from './manifest.js';
+import { packShard, sizeInShard, type StoredSample } from '../shards/shard.js';
+
+/** Gathers samples into shards of bounded size; holds one shard at a time. */
+export interface ShardWriter {
+  add(sample: Omit<StoredSample, 'key'>): Promise<void>;
+  /** Write the samples that are left; returns the shards in order. */
+  finish(): Promise<DatasetShard[]>;
+  shardCount(): number;
+}
+
+/** Writes `shard-000000.tar` and so on, each of at most `shardSizeBytes` or a single larger sample. */
+export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes: number): ShardWriter {
+  const shards: DatasetShard[] = [];
+  let waiting: StoredSample[] = [];
+  let waitingBytes = 0;
+  let samples = 0;
+  const flush = async () => {
+    const body = await packShard(waiting);
+    const file = `shard-${String(shards.length).padStart(6, '0')}.tar`;
+    await out.put(file, body);
+    shards.push({ file, sizeBytes: body.length, sha256: sha256(body), samples: waiting.length });
+    waiting = [];
+    waitingBytes = 0;
+  };
+  return {
+    async add(sample) {
+      const keyed = { key: String(samples).padStart(9, '0'), ...sample };
+      const size = sizeInShard(keyed);
+      if (waiting.length > 0 && waitingBytes + size + tarEnd > shardSizeBytes) await flush();
+      samples++;
+      waiting.push(keyed);
+      waitingBytes += size;
+    },
+    async finish() {
+      if (waiting.length > 0) await flush();
+      return shards;
+    },
+    shardCount: () => shards.length,
+  };
+}
+
+/** Two empty blocks close a tar. */
+const tarEnd = 1024;

@@ -1,0 +1,22 @@
+export { decoderVersion } from './decoder-version.js';
+export { type Scores, checkMeasurable, evaluatePicture, lrAndHr, scoresAgainst } from './evaluation.js';
+export { type Kernel, blurRadius, downscale, resizeBy } from './imresize.js';
+export { listFiles, listPictures } from './list-pictures.js';
+export { formatsRead, isPictureName, otherFormat, whyNoPicture } from './picture-formats.js';
+export {
+  type Picture,
+  type Rectangle,
+  cropPicture,
+  cropToMultiple,
+  decodePicture,
+  decodePlain,
+  emptyFile,
+  encodePng,
+  encodeWebp,
+  isTooLarge,
+  readHeader,
+  readPicture,
+  tooLargeToDecode,
+  withName,
+} from './picture.js';
+export { cutTiles, smallestTile, tileMargin } from './tiles.js';

@@ -1,0 +1,73 @@
+import { beforeAll, expect, test } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import { randomStream } from '@fourfold/common';
+import { selectBackend } from '../backends/backend.js';
+import { onOneThread } from '../test-support.js';
+import { initialVector, generatorLayout } from '@fourfold/weights';
+import { createGenerator, type Network } from '../networks/networks.js';
+import { runGenerator } from '../training/steps.js';
+import { disposeTensors, uploadLr, uploadParameters } from '../networks/transfer.js';
+import { tileOverlap, upscalePicture, type Picture } from './upscale.js';
+
+beforeAll(() => selectBackend(onOneThread('wasm')));
+
+function createNetwork(config: { channels: number; blocks: number }): Network {
+  const layout = generatorLayout(config);
+  return {
+    layer: createGenerator(config, 'inference'),
+    parameters: uploadParameters(layout, initialVector(layout, 1)),
+  };
+}
+
+/** Give a network the batch statistics of a picture, as training would. */
+function calibrate(network: Network, config: { channels: number; blocks: number }, { data, width, height }: Picture) {
+  const lr = uploadLr(data, [1, height, width, 3]);
+  const pass = runGenerator({ ...network, layer: createGenerator(config, 'training') }, lr);
+  const results = pass.pullback(pass.sr);
+  lr.dispose();
+  for (const [name, tensor] of results) {
+    if (!/[/](mean|variance)$/.test(name)) continue;
+    network.parameters.get(name)!.dispose();
+    network.parameters.set(name, tensor);
+    results.delete(name);
+  }
+  disposeTensors(results);
+}
+
+function picture(width: number, height: number): Picture {
+  const random = randomStream('picture', width, height);
+  return { data: Uint8Array.from({ length: 3 * width * height }, () => random.below(256)), width, height };
+}
+
+const largestDifference = (a: Picture, b: Picture) =>
+  a.data.reduce((largest, level, i) => Math.max(largest, Math.abs(level - b.data[i])), 0);
+
+test('tiles of a generator of few blocks equal the whole picture', () => {
+  const config = { channels: 8, blocks: 2 };
+  const network = createNetwork(config);
+  const input = picture(75, 41);
+  const whole = upscalePicture(network, input, { tile: 75, overlap: 0 });
+  expect([whole.width, whole.height, whole.data.length]).toEqual([300, 164, 3 * 300 * 164]);
+  const before = tf.memory().numTensors;
+  const tiled = upscalePicture(network, input, { tile: 16, overlap: tileOverlap(config) });
+  // Another tile size sums in another order: a value halfway between two levels may round the other way.
+  expect(largestDifference(whole, tiled)).toBeLessThanOrEqual(1);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(largestDifference(whole, upscalePicture(network, input, { tile: 16, overlap: 0 }))).toBeGreaterThan(3);
+});
+
+test('no seam shows with a deep generator either', () => {
+  const config = { channels: 8, blocks: 16 };
+  const network = createNetwork(config);
+  const input = picture(100, 60);
+  calibrate(network, config, input);
+  const whole = upscalePicture(network, input, { tile: 100, overlap: 0 });
+  const tiled = upscalePicture(network, input, { tile: 50, overlap: tileOverlap(config) });
+  expect(largestDifference(whole, tiled)).toBeLessThanOrEqual(1);
+});
+
+test('any size, down to one pixel', () => {
+  const network = createNetwork({ channels: 4, blocks: 1 });
+  const { data, width, height } = upscalePicture(network, picture(1, 1), { tile: 64, overlap: 10 });
+  expect([width, height, data.length]).toEqual([4, 4, 48]);
+});

@@ -1,0 +1,97 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
+import { kernels } from '../kernels/kernels.js';
+import { batchNorm, batchNormInference } from '../layers/batch-norm.js';
+import { conv2d, fixedConv2dRelu } from '../layers/convolution.js';
+import { dense, flatten } from '../layers/dense.js';
+import { depthToSpace, maxPool } from '../layers/resampling.js';
+import { leakyRelu, prelu } from '../layers/activation.js';
+import { residual, sequential, type Layer, type NamedTensors } from '../layers/layer.js';
+import {
+  discriminatorStages,
+  vggGroups,
+  vggGroupsUpTo,
+  type VggDepth,
+  vggInput,
+  type VggPreprocessing,
+} from '@fourfold/weights';
+
+/** A network with its tensors on the backend. */
+export interface Network {
+  layer: Layer;
+  parameters: NamedTensors;
+}
+
+/** Whether batch norms use the batch's statistics or running averages. */
+export type Mode = 'training' | 'inference';
+
+/**
+ * The generator (design, section 4; Ledig et al. 2017, figure 4): LR in [0, 1], any size, to SR of four times the width
+ * and height, about [-1, 1].
+ */
+export function createGenerator({ blocks }: GeneratorConfig, mode: Mode): Layer {
+  const norm = mode === 'training' ? batchNorm : batchNormInference;
+  const residualBlock = (block: string) =>
+    residual(
+      sequential(
+        conv2d(`${block}/conv1`, { stride: 1, bias: false }),
+        norm(`${block}/bn1`),
+        prelu(`${block}/prelu`),
+        conv2d(`${block}/conv2`, { stride: 1, bias: false }),
+        norm(`${block}/bn2`),
+      ),
+    );
+  const upsampling = (up: string) =>
+    sequential(conv2d(`${up}/conv`, { stride: 1, bias: true }), depthToSpace, prelu(`${up}/prelu`));
+  return sequential(
+    conv2d('head/conv', { stride: 1, bias: true }),
+    prelu('head/prelu'),
+    residual(
+      sequential(
+        ...Array.from({ length: blocks }, (_, i) => residualBlock(`block${i + 1}`)),
+        conv2d('trunk/conv', { stride: 1, bias: false }),
+        norm('trunk/bn'),
+      ),
+    ),
+    upsampling('up1'),
+    upsampling('up2'),
+    conv2d('tail/conv', { stride: 1, bias: true }),
+  );
+}
+
+/** The discriminator, always with the batch's statistics: HR or SR in [-1, 1] to logits [batch, 1, 1, 1], high for HR. */
+export function createDiscriminator(config: DiscriminatorConfig): Layer {
+  const stages = discriminatorStages(config).flatMap(({ stride }, i) => [
+    conv2d(`conv${i + 1}`, { stride, bias: i === 0 }),
+    ...(i === 0 ? [] : [batchNorm(`bn${i + 1}`)]),
+    leakyRelu(0.2),
+  ]);
+  return sequential(...stages, flatten, dense('dense1'), leakyRelu(0.2), dense('dense2'));
+}
+
+/**
+ * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], scaled as the weights
+ * expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512]. `groups` of other widths are for tests.
+ */
+export function createVgg(
+  depth: VggDepth,
+  {
+    groups = vggGroups,
+    preprocessing = 'imagenet',
+  }: { groups?: typeof vggGroups; preprocessing?: VggPreprocessing } = {},
+): Layer {
+  const features = vggGroupsUpTo(depth, groups).flatMap(({ convolutions }, group) => [
+    ...(group === 0 ? [] : [maxPool]),
+    ...Array.from({ length: convolutions }, (_, i) => fixedConv2dRelu(`conv${group + 1}_${i + 1}`)),
+  ]);
+  return sequential(normalisation(preprocessing), ...features);
+}
+
+const normalisation = (preprocessing: VggPreprocessing): Layer => {
+  const { scale, shift } = vggInput[preprocessing];
+  const toInput = (dy: tf.Tensor4D) => kernels().channelAffine(dy, scale, [0, 0, 0]);
+  return (_parameters, x) => [
+    kernels().channelAffine(x, scale, shift),
+    { run: (dy, { input }) => (input ? toInput(dy) : undefined), dispose: () => undefined },
+  ];
+};

@@ -1,0 +1,177 @@
+import { beforeAll, expect, test } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import { randomStream, type LossConfig, sha256 } from '@fourfold/common';
+import { selectBackend } from '../backends/backend.js';
+import { onOneThread } from '../test-support.js';
+import { initialVector, discriminatorLayout, generatorLayout, vggLayout, factorNames } from '@fourfold/weights';
+import { createDiscriminator, createGenerator, createVgg, type Network } from '../networks/networks.js';
+import { contentStep, discriminatorStep, disposeContent, generatorStep, readLosses, runGenerator } from './steps.js';
+import {
+  disposeTensors,
+  downloadGradients,
+  uploadBatch,
+  uploadParameters,
+  type CropBatch,
+} from '../networks/transfer.js';
+
+const configs = { generator: { channels: 8, blocks: 1 }, discriminator: { channels: 4, dense: 8 } };
+const groups = [2, 2, 4, 4, 4].map((convolutions) => ({ convolutions, width: 4 }));
+const crop = 32;
+const layouts = {
+  generator: generatorLayout(configs.generator),
+  discriminator: discriminatorLayout(configs.discriminator, crop),
+  vgg: vggLayout('vgg54', groups),
+};
+const loss: LossConfig = {
+  content: 'vgg54',
+  vggReduction: 'sum',
+  adversarialWeight: 1e-3,
+  totalVariationWeight: 2e-8,
+};
+
+function pixels(size: number, key: string): Uint8Array {
+  const random = randomStream('pixels', key);
+  return Uint8Array.from({ length: size }, () => random.below(256));
+}
+
+const batch: CropBatch = { hr: pixels(2 * crop * crop * 3, 'hr'), lr: pixels(2 * 8 * 8 * 3, 'lr'), count: 2, crop };
+
+let generator: Network;
+let discriminator: Network;
+let vgg: Network;
+
+beforeAll(async () => {
+  await selectBackend(onOneThread('wasm'));
+  const { generator: g, discriminator: d, vgg: v } = layouts;
+  generator = {
+    layer: createGenerator(configs.generator, 'training'),
+    parameters: uploadParameters(g, initialVector(g, 1)),
+  };
+  discriminator = {
+    layer: createDiscriminator(configs.discriminator),
+    parameters: uploadParameters(d, initialVector(d, 1)),
+  };
+  vgg = { layer: createVgg('vgg54', { groups }), parameters: uploadParameters(v, initialVector(v, 1)) };
+});
+
+/** One gan iteration without an update; the gradients of both networks, on shared memory. */
+function iterate() {
+  const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
+  const [ofGenerator, ofDiscriminator] = [shared(layouts.generator.length), shared(layouts.discriminator.length)];
+  const { hr, lr } = uploadBatch(batch);
+  const pass = runGenerator(generator, lr);
+  const first = discriminatorStep(discriminator, hr, pass.sr);
+  downloadGradients(layouts.discriminator, first.gradients, ofDiscriminator);
+  const content = contentStep('gan', loss, vgg, hr, pass.sr);
+  const second = generatorStep(pass, content, discriminator, loss.adversarialWeight);
+  downloadGradients(layouts.generator, second.gradients, ofGenerator);
+  disposeTensors(first.gradients);
+  disposeTensors(second.gradients);
+  tf.dispose([hr, lr]);
+  return { gradients: [ofGenerator, ofDiscriminator], losses: readLosses({ ...first.losses, ...second.losses }) };
+}
+
+test('a dense weight’s gradient is the product of its factors, real rows first', () => {
+  const weight = 'dense1/weight';
+  const { hr, lr } = uploadBatch(batch);
+  const pass = runGenerator(generator, lr);
+  const before = tf.memory().numTensors;
+  const whole = discriminatorStep(discriminator, hr, pass.sr);
+  const parts = discriminatorStep(discriminator, hr, pass.sr, new Set([weight]));
+  expect(parts.gradients.has(weight)).toBe(false);
+  const [x, dy] = Object.values(factorNames(weight)).map((name) => parts.gradients.get(name) as tf.Tensor2D);
+  expect([x.shape[0], dy.shape[0]]).toEqual([2 * batch.count, 2 * batch.count]);
+  const expected = whole.gradients.get(weight) as tf.Tensor2D;
+  const product = tf.matMul(x, dy, true);
+  const largest = tf.tidy(() => tf.max(tf.abs(expected)).dataSync()[0]);
+  const error = tf.tidy(() => tf.max(tf.abs(tf.sub(product, expected))).dataSync()[0]);
+  expect(error).toBeLessThan(1e-5 * largest);
+  // All others are bit-identical.
+  for (const [name, tensor] of parts.gradients) {
+    const other = whole.gradients.get(name);
+    if (other) expect([...tensor.dataSync()]).toEqual([...other.dataSync()]);
+  }
+  for (const { gradients, losses } of [whole, parts]) {
+    disposeTensors(gradients);
+    readLosses(losses);
+  }
+  product.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+  pass.dispose();
+  tf.dispose([hr, lr]);
+});
+
+const memory = () => ({
+  tensors: tf.memory().numTensors,
+  dataIds: tf.engine().backend.numDataIds(),
+  bytes: tf.memory().numBytes,
+});
+
+test('steps repeat bit for bit and leave nothing behind', () => {
+  const hash = () => iterate().gradients.map((gradients) => sha256(new Uint8Array(gradients.buffer)));
+  const first = hash();
+  const before = memory();
+  for (let i = 0; i < 5; i++) expect(hash()).toEqual(first);
+  expect(memory()).toEqual(before);
+});
+
+test('a pass that is disposed between the halves leaves nothing behind', () => {
+  const before = memory();
+  const { hr, lr } = uploadBatch(batch);
+  const pass = runGenerator(generator, lr);
+  const content = contentStep('content', loss, vgg, hr, pass.sr);
+  disposeContent(content);
+  pass.dispose();
+  tf.dispose([hr, lr]);
+  expect(memory()).toEqual(before);
+});
+
+test('the losses are those of the phase’s kind and the config', () => {
+  const { hr, lr } = uploadBatch(batch);
+  const run = (kind: 'mse' | 'content' | 'gan', config: LossConfig) => {
+    const pass = runGenerator(generator, lr);
+    const content = contentStep(kind, config, config.content === 'mse' ? undefined : vgg, hr, pass.sr);
+    const { losses, gradients } = generatorStep(pass, content, kind === 'gan' ? discriminator : undefined, 0.5);
+    disposeTensors(gradients);
+    return readLosses(losses);
+  };
+  const mse = run('mse', { ...loss, totalVariationWeight: 1 });
+  expect(mse).toEqual({ total: mse.content, content: mse.content });
+  const plain = run('content', { ...loss, content: 'mse', totalVariationWeight: 0 });
+  expect(plain).toEqual(mse);
+  const content = run('content', loss);
+  expect(Object.keys(content)).toEqual(['total', 'content', 'totalVariation']);
+  expect(content.total).toBeCloseTo(content.content + 2e-8 * content.totalVariation, 7);
+  const gan = run('gan', { ...loss, totalVariationWeight: 0 });
+  expect(gan.total).toBeCloseTo(gan.content + 0.5 * gan.adversarial, 7);
+  tf.dispose([hr, lr]);
+});
+
+test('gradient descent on them lowers the loss', () => {
+  const { hr, lr } = uploadBatch(batch);
+  const vector = initialVector(layouts.generator, 1);
+  const gradient = new Float32Array(layouts.generator.length);
+  const values: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const parameters = uploadParameters(layouts.generator, vector);
+    const pass = runGenerator({ ...generator, parameters }, lr);
+    const result = generatorStep(pass, contentStep('mse', loss, undefined, hr, pass.sr), undefined, 0);
+    downloadGradients(layouts.generator, result.gradients, gradient);
+    disposeTensors(result.gradients);
+    disposeTensors(parameters);
+    for (let at = 0; at < layouts.generator.parameterCount; at++) vector[at] -= 0.05 * gradient[at];
+    values.push(readLosses(result.losses).total);
+  }
+  for (let i = 1; i < values.length; i++) expect(values[i]).toBeLessThan(values[i - 1]);
+  tf.dispose([hr, lr]);
+});
+
+test('pictures are scaled to [-1, 1] and [0, 1]', () => {
+  const levels = Uint8Array.from({ length: 3 * 16 * 16 }, (_, i) => i % 256);
+  const { hr, lr } = uploadBatch({ hr: levels, lr: levels.subarray(0, 48), count: 1, crop: 16 });
+  expect(hr.dataSync()[0]).toBe(-1);
+  expect(hr.dataSync()[255]).toBe(1);
+  expect(lr.dataSync()[0]).toBe(0);
+  expect(lr.dataSync()[47]).toBeCloseTo(47 / 255, 7);
+  tf.dispose([hr, lr]);
+});

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import type { LossConfig, PhaseConfig } from '@fourfold/common';
+import { kernels } from '../kernels/kernels.js';
+import { multiplyFactors } from '../layers/dense.js';
+import { type NamedTensors } from '../layers/layer.js';
+import { wideWeights } from '@fourfold/weights';
+import { fakeLoss, featureLoss, meanSquaredError, realLoss, totalVariation, type Loss } from './losses.js';
+import type { Network } from '../networks/networks.js';
+import { disposeTensors } from '../networks/transfer.js';
+
+/*
+ * One replica's share of an iteration. A `gan` iteration calls runGenerator, discriminatorStep, (exchange) contentStep,
+ * generatorStep; the others call runGenerator, contentStep, generatorStep. No function leaves tensors behind other than
+ * its result.
+ */
+
+/** The generator's forward pass, shared by both halves of an iteration. */
+export interface GeneratorPass {
+  /** SR in [-1, 1]; belongs to the pass. */
+  sr: tf.Tensor4D;
+  /** Map dSR to the parameters' gradients and the batch's statistics, by name. May be called once and ends the pass. */
+  pullback(dSr: tf.Tensor4D): NamedTensors;
+  /** Free the pass; no effect after its pullback. */
+  dispose(): void;
+}
+
+/** Losses by name, on the backend. */
+export type LossTensors = Record<string, tf.Scalar>;
+
+/** Input of a discriminator update. Losses: discriminatorReal and discriminatorFake. */
+export interface DiscriminatorResult {
+  losses: LossTensors;
+  gradients: NamedTensors;
+}
+
+/** The part of the generator's loss that does not depend on the discriminator. */
+export interface ContentResult {
+  /** content, and totalVariation if its weight is not 0; not weighted. */
+  losses: LossTensors;
+  /** content + weighted total variation. */
+  value: tf.Scalar;
+  /** Gradient of `value` with respect to SR. generatorStep takes ownership of the whole result. */
+  dSr: tf.Tensor4D;
+}
+
+/** Input of a generator update. */
+export interface GeneratorResult {
+  /** `total` is content + weighted total variation + weighted adversarial loss; the others are not weighted. */
+  losses: LossTensors;
+  /** Gradients of the parameters and, under the statistics' names, the batch's means and unbiased variances. */
+  gradients: NamedTensors;
+}
+
+/** Run the generator (training mode) on LR in [0, 1]; its parameters must live until the pass has ended. */
+export function runGenerator({ layer, parameters }: Network, lr: tf.Tensor4D): GeneratorPass {
+  const statistics: NamedTensors = new Map();
+  const [sr, pullback] = layer(parameters, lr, { saves: true, statistics });
+  const dispose = () => {
+    pullback.dispose();
+    sr.dispose();
+    disposeTensors(statistics);
+  };
+  return {
+    sr,
+    pullback: (dSr) => {
+      const gradients: NamedTensors = new Map();
+      pullback.run(dSr, { input: false, gradients });
+      for (const [name, tensor] of statistics) gradients.set(name, tensor);
+      statistics.clear();
+      sr.dispose();
+      return gradients;
+    },
+    dispose,
+  };
+}
+
+/**
+ * Losses and gradients of the discriminator's update on HR and SR in [-1, 1], one pass for each. The gradients of the weights in
+ * `factored` are left as factors, HR's rows first.
+ */
+export function discriminatorStep(
+  discriminator: Network,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+  factored: ReadonlySet<string> = new Set(),
+): DiscriminatorResult {
+  const gradients: NamedTensors = new Map();
+  const half = (pictures: tf.Tensor4D, lossOf: typeof realLoss) => {
+    const [logits, pullback] = discriminator.layer(discriminator.parameters, pictures, { saves: true });
+    const { value, gradient } = lossOf(logits);
+    pullback.run(gradient, { input: false, gradients, factored: wideWeights });
+    tf.dispose([logits, gradient]);
+    return value;
+  };
+  const losses = {
+    discriminatorReal: half(hr, realLoss),
+    discriminatorFake: half(sr, fakeLoss),
+  };
+  // One product for both passes: 75 MB at paper size are written once, not once per pass and again for the sum.
+  for (const weight of wideWeights) if (!factored.has(weight)) multiplyFactors(gradients, weight);
+  return { losses, gradients };
+}
+
+/**
+ * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss and total variation in the
+ * others. `vgg` is given if the configured loss needs it. This does not depend on the discriminator and can overlap its
+ * exchange.
+ */
+export function contentStep(
+  kind: PhaseConfig['kind'],
+  loss: LossConfig,
+  vgg: Network | undefined,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+): ContentResult {
+  const content = kind === 'mse' ? meanSquaredError(hr, sr) : contentLoss(loss, vgg, hr, sr);
+  const { value, gradient } = content;
+  const weight = loss.totalVariationWeight;
+  if (kind === 'mse' || weight === 0) return { losses: { content: value }, value: tf.clone(value), dSr: gradient };
+  const variation = totalVariation(sr);
+  return {
+    losses: { content: value, totalVariation: variation.value },
+    value: tf.tidy(() => tf.add(value, tf.mul(variation.value, weight))),
+    dSr: addWeighted(gradient, variation.gradient, weight),
+  };
+}
+
+function contentLoss(loss: LossConfig, vgg: Network | undefined, hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
+  if (loss.content === 'mse') return meanSquaredError(hr, sr);
+  assert(vgg, `the content loss ${loss.content} needs VGG19`);
+  return featureLoss(vgg, loss.vggReduction, hr, sr);
+}
+
+/** Free a content step's result that is not passed to generatorStep. */
+export const disposeContent = ({ losses, value, dSr }: ContentResult): void =>
+  tf.dispose([value, dSr, ...Object.values(losses)]);
+
+/**
+ * Losses and gradients of the generator's update, against the (updated) discriminator if given. Ends the pass and takes
+ * ownership of the content. The discriminator's weight gradients are not computed.
+ */
+export function generatorStep(
+  pass: GeneratorPass,
+  content: ContentResult,
+  discriminator: Network | undefined,
+  adversarialWeight: number,
+): GeneratorResult {
+  if (!discriminator) {
+    const gradients = pass.pullback(content.dSr);
+    content.dSr.dispose();
+    return { losses: { total: content.value, ...content.losses }, gradients };
+  }
+  const adversarial = adversarialLoss(discriminator, pass.sr);
+  const dSr = addWeighted(content.dSr, adversarial.gradient, adversarialWeight);
+  const gradients = pass.pullback(dSr);
+  const total: tf.Scalar = tf.tidy(() => tf.add(content.value, tf.mul(adversarial.value, adversarialWeight)));
+  tf.dispose([dSr, content.value]);
+  return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
+}
+
+/** The values of losses, which are not freed; `read` copies one to a vector of length 1. */
+export function peekLosses(
+  losses: LossTensors,
+  read = (loss: tf.Tensor, value: Float32Array) => kernels().download(loss, value),
+): Record<string, number> {
+  const numberOf = (loss: tf.Tensor) => {
+    const value = new Float32Array(1);
+    read(loss, value);
+    return value[0];
+  };
+  return Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, numberOf(loss)]));
+}
+
+/** The values of losses, which are freed. */
+export function readLosses(losses: LossTensors): Record<string, number> {
+  const numbers = peekLosses(losses);
+  tf.dispose(Object.values(losses));
+  return numbers;
+}
+
+/** Mean softplus(-D(SR)) and its gradient with respect to SR. */
+function adversarialLoss({ layer, parameters }: Network, sr: tf.Tensor4D): Loss {
+  const [logits, pullback] = layer(parameters, sr, { saves: true });
+  const { value, gradient } = realLoss(logits);
+  const dSr = pullback.run(gradient, { input: true }) as tf.Tensor4D;
+  tf.dispose([logits, gradient]);
+  return { value, gradient: dSr };
+}
+
+/** a + weight * b; frees both. */
+function addWeighted(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): tf.Tensor4D {
+  const sum: tf.Tensor4D = tf.tidy(() => tf.add(a, tf.mul(b, weight)));
+  tf.dispose([a, b]);
+  return sum;
+}

@@ -1,0 +1,133 @@
+import { createServer as createTcpServer, type Server as Listener, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { describeError, FourfoldError } from '@fourfold/common';
+import type { Logger } from '@fourfold/common';
+import type { TlsIdentity } from '../security/tls.js';
+import { guardHandlers } from './guard.js';
+import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js';
+import { chunkMessageBytes, controlMessageBytes } from '../wire/wire.js';
+
+export interface RunningServer {
+  /** The host and port it listens on. */
+  address: string;
+  /** Answer calls of a service. Earlier calls end with UNIMPLEMENTED. */
+  addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void;
+  /** Refuse new calls, wait up to `graceMs` for those under way, then cut them off. */
+  close(graceMs?: number): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** Logs refused callers. */
+  log?: Logger;
+  /** Read from the environment by default. */
+  security?: RpcSecurity;
+}
+
+const handshakeMs = 10_000;
+/** The shortest time between two log lines with the same reason. */
+const refusalLogMs = 5_000;
+
+/** Servers receive control messages and send chunks: bulk bytes are pulled by their receiver. */
+const limits = {
+  'grpc.max_receive_message_length': controlMessageBytes,
+  'grpc.max_send_message_length': chunkMessageBytes,
+};
+
+/**
+ * Start a gRPC server on `listen` (host:port; port 0 takes a free one). With an identity it accepts only callers with a certificate from
+ * the same authority. Throws `unavailable` if the port is taken, `invalid` if other hosts could reach it without TLS.
+ */
+export async function startServer(
+  listen: string,
+  { log, security = readRpcSecurity(process.env) }: ServerOptions = {},
+): Promise<RunningServer> {
+  const { host, port } = listenAddress(listen, security);
+  const onRefused = createRefusalLog(log);
+  const server = new Server(limits);
+  // TLS is handled here: grpc-js's own server does not report failed handshakes.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const take = (socket: Socket) => {
+    // A broken connection ends its calls, which report it.
+    socket.on('error', () => undefined);
+    injector.injectConnection(socket);
+  };
+  const listener = security.identity
+    ? tlsListener(security.identity, take, onRefused)
+    : createTcpServer({ noDelay: true }, take);
+  const sockets = new Set<Socket>();
+  listener.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', (cause) =>
+      reject(new FourfoldError('unavailable', `cannot listen on ${listen}`, { cause })),
+    );
+    listener.listen(port, host, resolve);
+  });
+  listener.on('error', (error) => {
+    log?.warn({ event: 'connection-failed', reason: describeError(error) }, 'a connection could not be accepted');
+  });
+  const bound = listener.address();
+  return {
+    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${bound && typeof bound === 'object' ? bound.port : port}`,
+    addService: (definition, handlers) =>
+      server.addService(definition, guardHandlers(definition, handlers, security, onRefused)),
+    async close(graceMs = 1_000) {
+      listener.close();
+      await new Promise<void>((resolve) => {
+        const cutOff = setTimeout(resolve, graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(cutOff);
+          resolve();
+        });
+      });
+      server.forceShutdown();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function tlsListener(
+  { authority, certificate, key }: TlsIdentity,
+  take: (socket: Socket) => void,
+  onRefused: (peer: string, reason: string) => void,
+): Listener {
+  const options = {
+    ca: authority,
+    cert: certificate,
+    key,
+    noDelay: true,
+    requestCert: true,
+    // Refused below, where the reason is known.
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: handshakeMs,
+  };
+  const refuse = (socket: TLSSocket, reason: string) => {
+    // It may fail again while it ends.
+    socket.on('error', () => undefined);
+    onRefused(socket.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : 'unknown', reason);
+    socket.destroy();
+  };
+  const listener = createTlsServer(options, (socket) => {
+    if (socket.authorized) take(socket);
+    else refuse(socket, `the caller’s certificate is not trusted: ${String(socket.authorizationError)}`);
+  });
+  listener.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    refuse(socket, `the TLS handshake failed: ${error.code ?? 'unknown'}`);
+  });
+  return listener;
+}
+
+/** Logs refusals, with a limit per reason: a refused caller may retry as often as it likes. */
+function createRefusalLog(log: Logger | undefined): (peer: string, reason: string) => void {
+  const lastMs = new Map<string, number>();
+  return (peer, reason) => {
+    const nowMs = performance.now();
+    if (nowMs - (lastMs.get(reason) ?? -Infinity) < refusalLogMs) return;
+    lastMs.set(reason, nowMs);
+    log?.warn({ event: 'caller-refused', peer, reason }, 'caller refused');
+  };
+}

@@ -1,0 +1,64 @@
+import { instantiateBf16 } from './bf16.js';
+import { isUnrounded, type WireLayout } from '@fourfold/weights';
+
+/** A network's vector in this process, and its bytes for transfer. Both are in memory shared by all threads. */
+export interface WireVector {
+  readonly layout: WireLayout;
+  /** `layout.sourceLength` elements, in the sender's order. */
+  readonly vector: Float32Array;
+  /** The wire vector; the same memory if nothing is rounded. */
+  readonly bytes: Uint8Array;
+  /** Compute the bytes from the vector. */
+  encode(): void;
+  /** Compute the vector from the bytes. */
+  decode(): void;
+}
+
+const pageBytes = 65_536;
+const elementBytes = Float32Array.BYTES_PER_ELEMENT;
+
+/** Allocate a zero vector of this layout. */
+export function createWireVector(layout: WireLayout): WireVector {
+  const vectorBytes = layout.sourceLength * elementBytes;
+  if (isUnrounded(layout)) {
+    const buffer = new SharedArrayBuffer(vectorBytes);
+    const nothing = () => undefined;
+    return {
+      layout,
+      vector: new Float32Array(buffer),
+      bytes: new Uint8Array(buffer),
+      encode: nothing,
+      decode: nothing,
+    };
+  }
+  // The first page belongs to the module.
+  const [vectorAt, bytesAt] = [pageBytes, pageBytes + Math.ceil(vectorBytes / 64) * 64];
+  const pages = Math.ceil((bytesAt + layout.byteLength) / pageBytes);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const module = instantiateBf16(memory);
+  const all = new Uint8Array(memory.buffer);
+  /** Position of each section in the vector and on the wire. */
+  const places = layout.sections.map(({ encoding, sourceBegin, sourceCount, byteBegin }) => ({
+    isRounded: encoding === 'bf16',
+    source: vectorAt + sourceBegin * elementBytes,
+    wire: bytesAt + byteBegin,
+    count: sourceCount,
+  }));
+  return {
+    layout,
+    vector: new Float32Array(memory.buffer, vectorAt, layout.sourceLength),
+    bytes: new Uint8Array(memory.buffer, bytesAt, layout.byteLength),
+    encode() {
+      for (const { isRounded, source, wire, count } of places) {
+        if (isRounded) module.roundToBf16(source, wire, count);
+        else all.copyWithin(wire, source, source + count * elementBytes);
+      }
+    },
+    decode() {
+      for (const { isRounded, source, wire, count } of places) {
+        if (isRounded) module.widenBf16(wire, source, count);
+        else all.copyWithin(source, wire, wire + count * elementBytes);
+      }
+    },
+  };
+}

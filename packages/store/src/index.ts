@@ -1,0 +1,66 @@
+export { checkpointInputs } from './checkpoints/checkpoint-input.js';
+export { type ListedCheckpoint, evaluationOf, listStore } from './checkpoints/checkpoint-list.js';
+export {
+  type GeneratorWeights,
+  holdsManifest,
+  openCheckpoint,
+  readGenerator,
+  verifyNetworks,
+  withCheckpoint,
+} from './checkpoints/checkpoint-source.js';
+export {
+  type Checkpoint,
+  type CheckpointFacts,
+  type CheckpointManifest,
+  type WholeCheckpoint,
+  averageFile,
+  checkpointStore,
+  listCheckpoints,
+  newestWholeCheckpoint,
+  readManifest,
+  verifyCheckpoint,
+  writeCheckpoint,
+} from './checkpoints/checkpoint.js';
+export {
+  type Evaluation,
+  type History,
+  type HistoryRow,
+  emptyHistory,
+  historySchema,
+  meanLosses,
+  toEvaluation,
+} from './checkpoints/history.js';
+export { bestEvaluation, iterationOf } from './checkpoints/retention.js';
+export { type RunSnapshot, pruneCheckpoints, saveCheckpoint, startingPoint } from './checkpoints/run-checkpoints.js';
+export { readStartingGenerator } from './checkpoints/start-from.js';
+export { checkConditionalPuts } from './objects/conditional-puts.js';
+export { storageError } from './objects/folder-store.js';
+export { type ObjectStore, damagedError, getJson, getVerified, openStore } from './objects/object-store.js';
+export { createS3Connection } from './objects/s3/connection.js';
+export { publicCheckpointsPolicy } from './objects/s3/policy.js';
+export { createS3Store } from './objects/s3/s3-store.js';
+export { readS3Settings } from './objects/s3/settings.js';
+export { tryStore } from './objects/store-trial.js';
+export { type InputPlace } from './outputs/input-places.js';
+export { type FolderMark, claimFolder } from './outputs/marked-folder.js';
+export {
+  type OutputFileRules,
+  checkNotRead,
+  checkOutputFile,
+  writeOutputFile,
+  writeWhole,
+} from './outputs/output-file.js';
+export {
+  type OutputFolder,
+  checkApart,
+  openOutputFolder,
+  readUnfinished,
+  unfinishedKey,
+} from './outputs/output-folder.js';
+export { recordTermStart } from './runs/lineage.js';
+export { isRunOver, markRunEnd } from './runs/run-end.js';
+export { checkRunPlace, removeRun } from './runs/run-place.js';
+export { readRunRecord, writeRunRecord } from './runs/run-record.js';
+export { type TermGuard, createTermGuard } from './runs/term-guard.js';
+export { claimTerm, newestTerm, newestTermNumber, runStore } from './runs/term.js';
+export { type ValidationView, validationFolder, validationIteration, validationKey } from './runs/validation-keys.js';

@@ -1,0 +1,84 @@
+import { fileURLToPath } from 'node:url';
+import { FourfoldError, absoluteStoreUrl, folderOf, parseS3Url, sha256 } from '@fourfold/common';
+import { createFolderStore } from './folder-store.js';
+import { openS3Store } from './s3/open.js';
+
+export interface ObjectInfo {
+  key: string;
+  sizeBytes: number;
+}
+
+export interface PutOptions {
+  /** Only if no such object exists yet. */
+  ifAbsent?: boolean;
+  /** Limits how long the put is retried while the store is unavailable, below the store's own patience. For small objects. */
+  patienceMs?: number;
+}
+
+/**
+ * Holds shards, checkpoints and a run's records. Keys are slash-separated paths below the store's URL. A put is atomic: readers see the
+ * whole object or none.
+ */
+export interface ObjectStore {
+  readonly url: string;
+  /** The object's bytes. Throws `not-found`. */
+  get(key: string): Promise<Buffer>;
+  /**
+   * The object's bytes from `begin` on (0 by default, less than its size), in pieces as they arrive. Throws `not-found`, or `conflict` if
+   * the object is replaced meanwhile.
+   */
+  read(key: string, begin?: number): AsyncIterable<Uint8Array>;
+  /** Store an object, replacing an older one. Throws `no-space`; with `ifAbsent`, `conflict` if the key exists. */
+  put(key: string, body: Uint8Array | string, options?: PutOptions): Promise<void>;
+  /** The file of an object, if the store is a folder on this machine. Throws `invalid` for a key that leads out of it. */
+  filePath?(key: string): string;
+  /** All objects whose key starts with `prefix`, in ascending order of key. */
+  list(prefix: string): Promise<ObjectInfo[]>;
+  /** Remove an object; removing one that does not exist is not an error. */
+  remove(key: string): Promise<void>;
+  /** Remove leftovers of killed puts from folder `key`, and the folder itself if it is then empty. No process may write there meanwhile. */
+  tidyFolder(key: string): Promise<void>;
+  /** The store of the objects below `prefix`. */
+  at(prefix: string): ObjectStore;
+}
+
+/**
+ * Open a store by URL: `s3://bucket/path` for an S3 service, which the environment names (docs/architecture.md). `file:` URLs and plain
+ * paths are folders, relative to the working directory; `~` is the user's home. Throws `invalid` for other schemes.
+ */
+export function openStore(url: string): ObjectStore {
+  const place = parseS3Url(url);
+  return place ? openS3Store(place) : createFolderStore(folderOf(url));
+}
+
+/** The path on this machine that a store's URL names; undefined for a place in a bucket. */
+export function localPath(url: string): string | undefined {
+  const absolute = absoluteStoreUrl(url);
+  return absolute.startsWith('file:') ? fileURLToPath(absolute) : undefined;
+}
+
+/** Read an object as JSON. Throws `corrupt` if it is not JSON. */
+export async function getJson(store: ObjectStore, key: string): Promise<unknown> {
+  const body = await store.get(key);
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw new FourfoldError('corrupt', `${store.url}/${key} is not JSON`, { cause });
+  }
+}
+
+/** Read an object and check its SHA-256. Throws `corrupt` if it differs. */
+export async function getVerified(store: ObjectStore, key: string, expectedSha256: string): Promise<Buffer> {
+  const body = await store.get(key);
+  const actual = sha256(body);
+  if (actual !== expectedSha256) throw damagedError(`${store.url}/${key}`, actual, expectedSha256);
+  return body;
+}
+
+/** The error for an object `name` whose SHA-256 differs from its manifest's. */
+export function damagedError(name: string, actualSha256: string, expectedSha256: string): FourfoldError {
+  const hashes = `its SHA-256 is ${actualSha256.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`;
+  return new FourfoldError('corrupt', `${name} is damaged: ${hashes}`, {
+    hint: 'restore the object from a copy or write it again',
+  });
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { totalIterations, FourfoldError } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
+import { getJson, type ObjectStore } from '../objects/object-store.js';
+import { newestTermNumber } from './term.js';
+import { putInTerm } from './term-put.js';
+
+/*
+ * `finished.json` says that a run is over, for parts that start too late to hear it from the coordinator, or never talk to it.
+ */
+
+const runEndSchema = z.object({ term: z.int().min(1), iterations: z.int().min(1) });
+const runEndKey = 'finished.json';
+
+/** Record that a term has reached the end of the schedule. `mayPublish` throws if a newer term has begun. */
+export const markRunEnd = (
+  run: ObjectStore,
+  term: number,
+  config: Pick<RunConfig, 'phases'>,
+  mayPublish: () => Promise<void>,
+): Promise<void> =>
+  putInTerm(run, runEndKey, JSON.stringify({ term, iterations: totalIterations(config) }), mayPublish);
+
+/**
+ * Whether a run is over: its newest term has reached the end of a schedule at least as long as this config's. With a newer term or a
+ * longer schedule it is not.
+ */
+export async function isRunOver(run: ObjectStore, config: Pick<RunConfig, 'phases'>): Promise<boolean> {
+  const end = await readRunEnd(run);
+  if (!end || end.iterations < totalIterations(config)) return false;
+  return end.term >= (await newestTermNumber(run));
+}
+
+async function readRunEnd(run: ObjectStore) {
+  try {
+    return runEndSchema.parse(await getJson(run, runEndKey));
+  } catch (error) {
+    if (error instanceof FourfoldError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { parentPort } from 'node:worker_threads';
+import { createLogger, type RunConfig } from '@fourfold/common';
+import { decodePicture, resizeBy, type Picture, lrAndHr, scoresAgainst, type Scores } from '@fourfold/imaging';
+import {
+  canCaptureGraphs,
+  createDiscriminator,
+  createGenerator,
+  createVgg,
+  deviceMemory,
+  disposeTensors,
+  pinVector,
+  replaceParameters,
+  selectBackend,
+  tensorCount,
+  tileOverlap,
+  unpinVectors,
+  uploadParameters,
+  upscaleTiles,
+  type BackendChoice,
+  type BackendInfo,
+  type CropBatch,
+  type DeviceMemory,
+  type Network,
+} from '@fourfold/model';
+import {
+  discriminatorLayout,
+  factoredWeights,
+  generatorLayout,
+  networkWires,
+  vggLayout,
+  vggWeights,
+  type Layout,
+} from '@fourfold/weights';
+import { createGraphHalves } from './graph-halves.js';
+import { createHalves, present, type Halves, type Place } from './halves.js';
+import { shownPicture, type ShownPicture } from '../evaluation/shown-pictures.js';
+import { answerCalls } from './thread-rpc.js';
+
+/*
+ * The thread that owns TensorFlow.js. The process's other thread stays free for the wire, so that the exchange of one half
+ * overlaps the computation of the other.
+ */
+
+/** Side of the LR tiles of an evaluation: bounds its memory. */
+const evaluationTilePixels = 96;
+
+/** PSNR and SSIM on a picture, those of bicubic, and what to show of the picture, if wanted. */
+export type MeasuredPicture = Scores & { bicubic: Scores; shown?: ShownPicture };
+
+let config: RunConfig;
+let layouts: { generator: Layout; discriminator: Layout };
+const networks: { generator?: Network; discriminator?: Network } = {};
+let halves: Halves | undefined;
+let evaluated: Network | undefined;
+/** The picture that the generator under evaluation is measured on now. */
+let measuring: Generator<void, MeasuredPicture> | undefined;
+/** By validation picture: they never change. */
+const bicubicScores = new Map<string, Scores>();
+
+const methods = {
+  /** Choose the backend and prepare the networks; `vggBytes` is the safetensors file that the config names. */
+  async start(run: RunConfig, choice: BackendChoice, vggBytes?: Uint8Array): Promise<BackendInfo> {
+    config = run;
+    const info = await selectBackend(choice);
+    layouts = {
+      generator: generatorLayout(config.generator),
+      discriminator: discriminatorLayout(config.discriminator, config.data.crop),
+    };
+    const wires = networkWires(config);
+    const gradientLayouts = {
+      generator: wires.generator.gradientLayout,
+      discriminator: wires.discriminator.gradientLayout,
+    };
+    const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
+    halves =
+      config.workers.graphs && canCaptureGraphs()
+        ? createGraphHalves(parts, createLogger('worker'))
+        : createHalves(parts);
+    return info;
+  },
+
+  /** Forget the work for another coordinator, and its vectors; returns how many tensors are left, which are those of parameters. */
+  reset(): number {
+    halves?.reset();
+    methods.endEvaluation();
+    unpinVectors();
+    return tensorCount();
+  },
+
+  /** Undefined before `start`: asking a backend would choose one. */
+  memory: (): DeviceMemory | undefined => halves && deviceMemory(),
+
+  /** Load a network's parameters. */
+  setParameters(name: 'generator' | 'discriminator', vector: Float32Array): void {
+    // Passes of the generator's older version need its tensors as they were.
+    if (name === 'generator') halves?.reset();
+    pinVector(vector);
+    const found = networks[name];
+    networks[name] = found
+      ? { ...found, parameters: replaceParameters(layouts[name], found.parameters, vector) }
+      : { layer: layerOf(name), parameters: uploadParameters(layouts[name], vector) };
+  },
+
+  discriminatorHalf(place: Place, batch: CropBatch, target: Float32Array) {
+    pinVector(target);
+    return started().discriminator(place, batch, target);
+  },
+
+  prepareContent: (place: Place) => started().content(place),
+
+  generatorHalf(place: Place, batch: CropBatch, target: Float32Array) {
+    pinVector(target);
+    return started().generator(place, batch, target);
+  },
+
+  /** Load the generator's vector, running averages included, to measure it. */
+  startEvaluation(vector: Float32Array): void {
+    methods.endEvaluation();
+    evaluated = {
+      layer: createGenerator(config.generator, 'inference'),
+      parameters: uploadParameters(layouts.generator, vector),
+    };
+  },
+
+  /** Start to measure the generator under evaluation on a picture file, and say whether the picture is shown. */
+  async startPicture(name: string, file: Uint8Array, show: { references: boolean } | false): Promise<void> {
+    const decoded = await decodePicture(file);
+    assert(evaluated, 'startEvaluation comes first');
+    measuring = measure(evaluated, name, decoded, show);
+  },
+
+  /** Process one tile, so that halves are computed in between; returns the picture's scores after the last one. */
+  continuePicture(): MeasuredPicture | undefined {
+    assert(measuring, 'startPicture comes first');
+    const { done, value } = measuring.next();
+    if (!done) return undefined;
+    measuring = undefined;
+    return value;
+  },
+
+  endEvaluation(): void {
+    measuring = undefined;
+    if (evaluated) disposeTensors(evaluated.parameters);
+    evaluated = undefined;
+  },
+};
+
+export type ComputeMethods = typeof methods;
+
+/** Measure on a picture, with a pause after each tile. */
+function* measure(
+  generator: Network,
+  name: string,
+  original: Picture,
+  show: { references: boolean } | false,
+): Generator<void, MeasuredPicture> {
+  const { lr, hr } = lrAndHr(original);
+  const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
+  const sr = yield* upscaleTiles(generator, lr, tiling);
+  const bicubic = bicubicScores.get(name) ?? scoresAgainst(hr, resizeBy(lr, 4, 'cubic'));
+  bicubicScores.set(name, bicubic);
+  const shown = show ? shownPicture({ lr, hr, sr }, show.references) : undefined;
+  return { ...scoresAgainst(hr, sr), bicubic, shown };
+}
+
+const network = (name: 'generator' | 'discriminator'): Network => present(networks[name], name);
+
+function started(): Halves {
+  assert(halves, 'start comes first');
+  return halves;
+}
+
+const layerOf = (name: 'generator' | 'discriminator') =>
+  name === 'generator' ? createGenerator(config.generator, 'training') : createDiscriminator(config.discriminator);
+
+/** VGG19 from the file that the config names, if its content loss needs it. */
+function vggOf(bytes: Uint8Array | undefined): Network | undefined {
+  const depth = config.loss.content;
+  if (!bytes || depth === 'mse') return undefined;
+  const { vector, preprocessing } = vggWeights(depth, bytes, String(config.vgg));
+  return { layer: createVgg(depth, { preprocessing }), parameters: uploadParameters(vggLayout(depth), vector) };
+}
+
+assert(parentPort, 'this module runs in a worker thread');
+answerCalls(parentPort, methods);

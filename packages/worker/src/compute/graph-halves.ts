@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describeError, type Logger, type PhaseConfig } from '@fourfold/common';
+import { captureGraphs, copiesAwaitComputation, readBeside, type Capture, type Graph } from '@fourfold/tfjs-torch';
+import {
+  contentStep,
+  discriminatorStep,
+  disposeTensors,
+  downloadVector,
+  generatorStep,
+  overwriteBatch,
+  packGradients,
+  peekLosses,
+  runGenerator,
+  uploadBatch,
+  type BatchTensors,
+  type CropBatch,
+  type LossTensors,
+  type NamedTensors,
+} from '@fourfold/model';
+import { type Layout } from '@fourfold/weights';
+import { createHalves, type Halves, type HalvesParts, type Place } from './halves.js';
+
+/** A half's results, in the same place after every replay. */
+interface Captured {
+  graph: Graph;
+  losses: LossTensors;
+  gradient: ReturnType<typeof packGradients>;
+}
+
+/** An iteration of one kind of phase as graphs over tensors that stay where they are. */
+interface Recording {
+  batch: BatchTensors;
+  /** The discriminator's half with the generator's forward pass; in phases other than `gan`, only the forward pass. */
+  first: { graph: Graph; result: Captured | undefined };
+  content: Graph;
+  generator: Captured;
+}
+
+/**
+ * Halves as CUDA graphs: each is captured once and replayed, so that in the steady state no kernel is launched from
+ * JavaScript. The first iteration of a kind of phase runs kernel by kernel, so that libraries initialise themselves. One pass
+ * is kept; a worker with several replicas recomputes the others' passes. If graphs cannot be captured, every iteration runs
+ * kernel by kernel, to the same bits.
+ */
+export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
+  const { config, gradientLayouts, factored, network, vgg } = parts;
+  const eager = createHalves(parts);
+  const recordings = new Map<PhaseConfig['kind'], Recording>();
+  const warm = new Set<PhaseConfig['kind']>();
+  let canCapture = true;
+  /** Whose pass lies in the recordings' tensors, if its first graph was replayed since the generator last changed. */
+  let held: { recording: Recording; place: Place } | undefined;
+
+  const kindOf = ({ phase }: Place) => config.phases[phase].kind;
+  const isHeld = ({ iteration, replica }: Place) =>
+    held?.place.iteration === iteration && held.place.replica === replica;
+
+  /** The recording with the first half replayed; undefined if the eager halves compute the iteration. */
+  function begin(place: Place, batch: CropBatch): Recording | undefined {
+    const recording = recordingOf(kindOf(place), batch);
+    if (!recording) return undefined;
+    recording.first.graph.replay();
+    copiesAwaitComputation();
+    // This runs while the discriminator's gradient goes to the host.
+    recording.content.replay();
+    held = { recording, place };
+    return recording;
+  }
+
+  /** The recording with the batch in its place. The first iteration of a kind has none, from its first half to its last. */
+  function recordingOf(kind: PhaseConfig['kind'], batch: CropBatch): Recording | undefined {
+    const found = recordings.get(kind);
+    if (found) overwriteBatch(found.batch, batch);
+    if (found || !warm.has(kind) || !canCapture) return found;
+    try {
+      const made = captureGraphs((capture) => record(kind, batch, capture));
+      recordings.set(kind, made);
+      return made;
+    } catch (error) {
+      canCapture = false;
+      // Freeing the failed one may have freed memory that they share.
+      recordings.clear();
+      held = undefined;
+      const what = `the ${kind} phase’s graphs cannot be captured: it runs without them, slower; workers.graphs: false skips the attempt`;
+      log.warn({ event: 'no-graphs', reason: describeError(error) }, what);
+      return undefined;
+    }
+  }
+
+  function record(kind: PhaseConfig['kind'], batch: CropBatch, capture: Capture): Recording {
+    const tensors = uploadBatch(batch);
+    const isGan = kind === 'gan';
+    const { graph: first, result } = capture(() => {
+      const pass = runGenerator(network('generator'), tensors.lr);
+      return {
+        pass,
+        discriminator: isGan
+          ? pack(discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored))
+          : undefined,
+      };
+    });
+    const content = capture(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
+    const against = isGan ? network('discriminator') : undefined;
+    const second = capture(() =>
+      packWith(
+        gradientLayouts.generator,
+        generatorStep(result.pass, content.result, against, config.loss.adversarialWeight),
+      ),
+    );
+    return {
+      batch: tensors,
+      first: { graph: first, result: result.discriminator && { graph: first, ...result.discriminator } },
+      content: content.graph,
+      generator: { graph: second.graph, ...second.result },
+    };
+  }
+
+  const pack = (step: { losses: LossTensors; gradients: NamedTensors }) =>
+    packWith(gradientLayouts.discriminator, step);
+
+  function packWith(layout: Layout, { losses, gradients }: { losses: LossTensors; gradients: NamedTensors }) {
+    const gradient = packGradients(layout, gradients);
+    disposeTensors(gradients);
+    return { losses, gradient };
+  }
+
+  return {
+    discriminator(place, batch, target) {
+      const recording = begin(place, batch);
+      if (!recording) return eager.discriminator(place, batch, target);
+      const { result } = recording.first;
+      assert(result, 'a gan phase has a discriminator half');
+      readBeside(result.gradient, target);
+      return peekLosses(result.losses, readBeside);
+    },
+    content(place) {
+      // The graph of the content loss has been replayed right after the first half's.
+      if (!recordings.has(kindOf(place))) eager.content(place);
+    },
+    generator(place, batch, target) {
+      const recording = held && isHeld(place) ? held.recording : begin(place, batch);
+      if (!recording) {
+        const losses = eager.generator(place, batch, target);
+        if (!warm.has(kindOf(place))) eager.reset();
+        warm.add(kindOf(place));
+        return losses;
+      }
+      held = undefined;
+      recording.generator.graph.replay();
+      downloadVector(recording.generator.gradient, target);
+      return peekLosses(recording.generator.losses);
+    },
+    reset() {
+      held = undefined;
+      eager.reset();
+    },
+  };
+}

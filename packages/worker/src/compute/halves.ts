@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import type { RunConfig } from '@fourfold/common';
+import {
+  contentStep,
+  discriminatorStep,
+  disposeContent,
+  disposeTensors,
+  downloadGradients,
+  generatorStep,
+  readLosses,
+  runGenerator,
+  uploadBatch,
+  type BatchTensors,
+  type ContentResult,
+  type CropBatch,
+  type GeneratorPass,
+  type NamedTensors,
+  type Network,
+} from '@fourfold/model';
+import { type Layout } from '@fourfold/weights';
+
+/** Where in a run a replica's work belongs. */
+export interface Place {
+  iteration: number;
+  replica: number;
+  /** Index in the config's phases. */
+  phase: number;
+}
+
+/** What the halves of an iteration are computed from. Networks change between iterations, but their tensors need not. */
+export interface HalvesParts {
+  config: RunConfig;
+  /** The tensors of a gradient vector: factors in the place of the weights in `factored`. */
+  gradientLayouts: { generator: Layout; discriminator: Layout };
+  factored: ReadonlySet<string>;
+  /** The network's newest parameters; throws if none have arrived. */
+  network: (name: 'generator' | 'discriminator') => Network;
+  vgg: Network | undefined;
+}
+
+/** A replica's share of an iteration, half by half. */
+export interface Halves {
+  /** The first half of a `gan` iteration: the discriminator's gradient into `target`; its losses. */
+  discriminator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
+  /** Work ahead: the content loss of a kept pass, which needs no discriminator. */
+  content(place: Place): void;
+  /** The generator's gradient into `target`; its losses. Ends the replica's pass. */
+  generator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
+  /** Forget the kept passes: the generator's parameters are about to change. */
+  reset(): void;
+}
+
+/** A replica's generator pass, kept between the two halves of an iteration. */
+interface KeptPass {
+  batch: BatchTensors;
+  pass: GeneratorPass;
+  content?: ContentResult;
+}
+
+/** Halves that run kernel by kernel, on any backend. Everything they keep is a cache. */
+export function createHalves({ config, gradientLayouts, factored, network, vgg }: HalvesParts): Halves {
+  /** By replica; all of the same iteration. */
+  const kept = new Map<number, KeptPass>();
+  let keptIteration = -1;
+
+  function drop(replica: number): void {
+    const found = kept.get(replica);
+    if (!found) return;
+    kept.delete(replica);
+    found.pass.dispose();
+    if (found.content) disposeContent(found.content);
+    found.batch.hr.dispose();
+    found.batch.lr.dispose();
+  }
+
+  function reset(): void {
+    for (const replica of [...kept.keys()]) drop(replica);
+  }
+
+  /** The replica's pass: the kept one, or a recomputed one. */
+  function passOf({ iteration, replica }: Place, batch: CropBatch): KeptPass {
+    if (iteration !== keptIteration) reset();
+    keptIteration = iteration;
+    const found = kept.get(replica);
+    if (found) return found;
+    if (kept.size >= config.workers.keptPasses) drop(kept.keys().next().value as number);
+    const generator = network('generator');
+    const tensors = uploadBatch(batch);
+    const made: KeptPass = { batch: tensors, pass: runGenerator(generator, tensors.lr) };
+    kept.set(replica, made);
+    return made;
+  }
+
+  function contentOf(replica: KeptPass, phase: number): ContentResult {
+    const { hr } = replica.batch;
+    replica.content ??= contentStep(config.phases[phase].kind, config.loss, vgg, hr, replica.pass.sr);
+    return replica.content;
+  }
+
+  /** A half that throws may have used up part of a kept pass: all are forgotten, and recomputed. */
+  function orReset<T>(half: () => T): T {
+    try {
+      return half();
+    } catch (error) {
+      reset();
+      throw error;
+    }
+  }
+
+  function download(layout: Layout, gradients: NamedTensors, target: Float32Array): void {
+    try {
+      downloadGradients(layout, gradients, target);
+    } finally {
+      disposeTensors(gradients);
+    }
+  }
+
+  return {
+    discriminator: (place, batch, target) =>
+      orReset(() => {
+        const { batch: tensors, pass } = passOf(place, batch);
+        const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored);
+        download(gradientLayouts.discriminator, gradients, target);
+        return readLosses(losses);
+      }),
+    content({ replica, iteration, phase }) {
+      const pass = kept.get(replica);
+      if (pass && keptIteration === iteration) orReset(() => contentOf(pass, phase));
+    },
+    generator: (place, batch, target) =>
+      orReset(() => {
+        const replica = passOf(place, batch);
+        const content = contentOf(replica, place.phase);
+        const against = config.phases[place.phase].kind === 'gan' ? network('discriminator') : undefined;
+        const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
+        // generatorStep has used it up.
+        replica.content = undefined;
+        download(gradientLayouts.generator, gradients, target);
+        drop(place.replica);
+        return readLosses(losses);
+      }),
+    reset,
+  };
+}
+
+/** Assert that a network's parameters have arrived before its work. */
+export function present(network: Network | undefined, name: string): Network {
+  assert(network, `the ${name}'s parameters must arrive before its work`);
+  return network;
+}

@@ -1,0 +1,150 @@
+import {
+  createSharedFile,
+  createTraffic,
+  openSharedFile,
+  readVector,
+  receiveVector,
+  secretStamp,
+  wireFormats,
+  type CoordinatorClient,
+  type PeerFile,
+  type Register,
+  type Traffic,
+  type Welcome__Output,
+  type WireVector,
+  type WorkerHandlers,
+} from '@fourfold/rpc';
+import { describeError, type ExchangeConfig, type Logger } from '@fourfold/common';
+import { createGradientStore, type GradientStore } from './gradient-store.js';
+import { createSharedGradients } from './shared-gradients.js';
+
+/*
+ * How parameters and gradients cross between this worker and its coordinator. No other part of the worker knows.
+ */
+
+export type NetworkName = 'generator' | 'discriminator';
+
+/** Where parameters come from: a coordinator in its term. */
+export interface ParameterSource {
+  /**
+   * Fetch a network's parameters at a stated version into `target`, and decode them. Rejects with FAILED_PRECONDITION if the
+   * coordinator no longer has them.
+   */
+  fetch(network: NetworkName, version: number, target: WireVector): Promise<void>;
+  /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
+  fetchEvaluated(version: number, target: Float32Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorkerExchange {
+  /** What the coordinator asks of a worker. */
+  readonly handlers: WorkerHandlers;
+  /** What Register says to the coordinator about the exchange. */
+  readonly register: Pick<Register, 'hostCheck' | 'hostSecret' | 'formats'>;
+  /** Gradients on their way to the coordinator. */
+  readonly gradients: GradientStore;
+  /** Bytes so far: parameters received, gradients sent. */
+  readonly traffic: Readonly<Traffic>;
+  /** The coordinator of `client` has answered: exchange with it as `welcome` says. */
+  welcomed(
+    welcome: Welcome__Output,
+    client: CoordinatorClient,
+    options: { silenceMs: number; signal: AbortSignal },
+  ): ParameterSource;
+  close(): Promise<void>;
+}
+
+/**
+ * A worker's side of the exchange, for its whole life. Without shared memory it uses only streams; throws `unavailable` if the
+ * config insists on shared memory.
+ */
+export async function createWorkerExchange(config: ExchangeConfig, log: Logger): Promise<WorkerExchange> {
+  const traffic = createTraffic();
+  const shared = createSharedGradients(config, log);
+  const gradients = createGradientStore(shared, traffic.gradients);
+  const check = await createHostCheck(config, log);
+  return {
+    gradients,
+    handlers: gradients.handlers,
+    traffic,
+    register: {
+      formats: wireFormats(config),
+      ...(check && { hostCheck: check.file.place, hostSecret: check.secret }),
+    },
+    welcomed({ term, sharedMemory, parameters }, client, { silenceMs, signal }) {
+      shared.use(sharedMemory);
+      const files = openParameters(parameters, log);
+
+      /** Whether the vector was in shared memory. */
+      const read = async (network: NetworkName, number: number, target: Uint8Array): Promise<boolean> => {
+        const file = (await files).get(network);
+        const stamp = { term, number };
+        if (!file?.holds(stamp)) return false;
+        try {
+          await readVector(file, stamp, target, signal);
+          traffic.parameters['shared-memory'] += target.byteLength;
+        } catch (error) {
+          if (signal.aborted) throw error;
+          // The coordinator has moved on meanwhile; it will say so when asked.
+          return false;
+        }
+        return true;
+      };
+      const pull = async (network: NetworkName, version: number, target: Uint8Array, forEvaluation = false) => {
+        const call = client.PullParameters({ term, network: wireNames[network], version, forEvaluation });
+        const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
+        for await (const { begin, bytes } of receiveVector(call, options)) {
+          target.set(bytes, begin);
+          traffic.parameters.grpc += bytes.byteLength;
+        }
+      };
+      return {
+        async fetch(network, version, target) {
+          if (!(await read(network, version, target.bytes))) await pull(network, version, target.bytes);
+          target.decode();
+        },
+        fetchEvaluated: (version, { buffer, byteOffset, byteLength }) =>
+          pull('generator', version, new Uint8Array(buffer, byteOffset, byteLength), true),
+        async close() {
+          for (const file of (await files).values()) await file.close();
+        },
+      };
+    },
+    async close() {
+      await shared.close();
+      await check?.file.close();
+    },
+  };
+}
+
+const wireNames = { generator: 'GENERATOR', discriminator: 'DISCRIMINATOR' } as const;
+
+/** A file by which a coordinator recognises that it is on this host. */
+async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logger) {
+  if (transport === 'grpc') return undefined;
+  try {
+    const [file, secret] = [await createSharedFile(folder), secretStamp()];
+    await file.write(secret, new Uint8Array());
+    return { file, secret };
+  } catch (error) {
+    if (transport === 'shared-memory') throw error;
+    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters and gradients cross by gRPC');
+    return undefined;
+  }
+}
+
+/** The coordinator's files by network; a network whose file cannot be opened is pulled. */
+async function openParameters(
+  parameters: Welcome__Output['parameters'],
+  log: Logger,
+): Promise<Map<NetworkName, PeerFile>> {
+  const files = new Map<NetworkName, PeerFile>();
+  try {
+    for (const { network, file } of parameters) {
+      if (file) files.set(network === 'GENERATOR' ? 'generator' : 'discriminator', await openSharedFile(file));
+    }
+  } catch (error) {
+    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters cross by gRPC');
+  }
+  return files;
+}

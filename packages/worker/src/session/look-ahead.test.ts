@@ -1,0 +1,105 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createLogger, FourfoldError, parseRunConfig } from '@fourfold/common';
+import { encodePng } from '@fourfold/imaging';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { lookAhead, type LookOptions } from './look-ahead.js';
+
+const heldOut = fileURLToPath(new URL('../../../../examples/photographs/held-out/', import.meta.url));
+
+let folder: string;
+let images: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fourfold-look-'));
+  images = join(folder, 'images');
+  await mkdir(images);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const options: LookOptions = { decodeMs: 60_000, signal: new AbortController().signal };
+
+const look = (changes: object, more: Partial<LookOptions> = {}) =>
+  lookAhead(
+    parseRunConfig(
+      {
+        name: 'look',
+        dataset: 'd',
+        phases: [{ kind: 'content', iterations: 1, learningRate: 1e-4 }],
+        loss: { content: 'mse' },
+        validation: { images },
+        ...changes,
+      },
+      'test',
+    ),
+    { ...options, ...more },
+  );
+
+/** A reason's code and message. */
+const refusal = (changes: object) =>
+  look(changes).then(
+    () => 'nothing',
+    (error: unknown) => (error instanceof FourfoldError ? `${error.code}: ${error.message}` : error),
+  );
+
+test('validation pictures that are missing, or are not pictures', async () => {
+  expect(await refusal({ validation: { images: join(folder, 'nowhere') } })).toMatch(/^not-found: folder .*nowhere/);
+  expect(await refusal({})).toMatch(/^invalid: folder .*images holds no pictures to measure on$/);
+  await writeFile(join(images, 'phone.heic'), 'no matter what');
+  expect(await refusal({})).toMatch(
+    / \(1 file left out; the first: phone\.heic: it is HEIC, which is not supported: convert/,
+  );
+});
+
+test('a validation picture that cannot be used is named', async () => {
+  await cp(join(heldOut, 'raccoon.jpg'), join(images, 'a.jpg'));
+  const jpeg = await readFile(join(heldOut, 'hedgehog.jpg'));
+  const bad: [bytes: Buffer, reason: string][] = [
+    [Buffer.alloc(0), 'it is empty: 0 bytes'],
+    [jpeg.subarray(0, jpeg.length / 2), 'truncated or damaged'],
+    [
+      await encodePng({ data: new Uint8Array(3 * 19 * 30), width: 19, height: 30 }),
+      'too small to measure: 19x30, both sides must be at least 20',
+    ],
+  ];
+  for (const [bytes, reason] of bad) {
+    await writeFile(join(images, 'b.jpg'), bytes);
+    expect(await refusal({})).toBe(`invalid: folder ${images}/b.jpg: ${reason}`);
+  }
+});
+
+test('the log says how many pictures are usable, and how many there was time to decode', async () => {
+  for (const name of ['a.jpg', 'b.jpg']) await cp(join(heldOut, 'raccoon.jpg'), join(images, name));
+  await writeFile(join(images, 'notes.txt'), 'text');
+  const log = createLogger('test');
+  const info = vi.spyOn(log, 'info').mockReturnValue();
+  await look({}, { log });
+  const leftOut = [{ file: 'notes.txt', reason: 'not named like a picture' }];
+  const facts = { event: 'validation', pictures: 2, left: 1, leftOut };
+  expect(info).toHaveBeenLastCalledWith(expect.objectContaining({ ...facts, decoded: 2 }), expect.anything());
+  await look({}, { log, decodeMs: 0 });
+  expect(info).toHaveBeenLastCalledWith(expect.objectContaining({ ...facts, decoded: 0 }), expect.anything());
+  const stop = AbortSignal.abort(new Error('told to stop'));
+  await expect(look({}, { signal: stop })).rejects.toThrow('told to stop');
+});
+
+test('weights of the feature network that are missing, damaged, or of something else', async () => {
+  const vgg = (file: string) => ({ vgg: join(folder, file), loss: { content: 'vgg22' }, validation: undefined });
+  expect(await refusal(vgg('vgg.safetensors'))).toMatch(/^not-found: .*vgg\.safetensors does not exist/);
+  const hashed = `${'0'.repeat(64)}.safetensors`;
+  await writeFile(join(folder, hashed), 'other bytes');
+  expect(await refusal(vgg(hashed))).toMatch(/^corrupt: .* is damaged: its SHA-256 differs/);
+  await writeFile(join(folder, 'vgg.safetensors'), 'no tensors');
+  expect(await refusal(vgg('vgg.safetensors'))).toMatch(/^(invalid|corrupt): .*vgg\.safetensors/);
+});
+
+test('a shard cache that cannot be written matters only where shards are cached', async () => {
+  const cacheFolder = join(folder, 'cache');
+  await writeFile(cacheFolder, 'a file in its place');
+  const cached = { data: { cacheFolder }, dataset: 's3://bucket/dataset', validation: undefined };
+  expect(await refusal(cached)).toBe(`invalid: the shard cache ${cacheFolder} cannot be written`);
+  expect(await refusal({ ...cached, dataset: folder })).toBe('nothing');
+  expect(await refusal({ ...cached, batches: { from: 'nats' } })).toBe('nothing');
+  expect(await refusal({ ...cached, data: { cacheFolder: join(folder, 'new', 'cache') } })).toBe('nothing');
+});

@@ -1,0 +1,72 @@
+import { availableParallelism } from 'node:os';
+import type { Logger, RunConfig } from '@fourfold/common';
+import { withName, checkMeasurable } from '@fourfold/imaging';
+import { tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
+import { openValidation } from '../evaluation/validation.js';
+import { readVggFile } from '../compute/vgg-file.js';
+
+/*
+ * Checks, before a run starts, everything that it will need on a machine that computes for it, so that none of it ends the run hours in.
+ */
+
+export interface LookOptions {
+  /** How long to decode pictures; the rest are only listed. */
+  decodeMs: number;
+  signal: AbortSignal;
+  log?: Logger;
+}
+
+/** What the check has read and the run will use. */
+export interface Findings {
+  vggBytes?: Buffer;
+}
+
+/**
+ * Check the shard cache, the weights of the feature network and the validation pictures that a config names: each must exist, be
+ * usable and, where needed, writable. Throws `invalid`, `not-found`, `corrupt` or `no-space`.
+ */
+export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: LookOptions): Promise<Findings> {
+  if (config.batches.from === 'shards') await tryShardCache(config);
+  const vggBytes = await readVggFile(config);
+  if (!config.validation) return { vggBytes };
+  const set = await openValidation(config.validation.images);
+  try {
+    const decoded = await decodeWithin(set, decodeMs, signal);
+    const { photographs, left } = set;
+    const counts = { pictures: photographs.length, decoded, left: left.length };
+    const { images } = config.validation;
+    log?.info(
+      { event: 'validation', images, ...counts, leftOut: left.slice(0, mostListed) },
+      'validation pictures checked',
+    );
+  } finally {
+    await set.close();
+  }
+  return { vggBytes };
+}
+
+/** Files left out that the log lists with their reasons. */
+const mostListed = 20;
+/** Decoded pictures in memory at once. */
+const mostAtOnce = 4;
+
+/** Decode pictures, several at a time; returns how many there was time for. */
+async function decodeWithin(set: MeasuredSet, decodeMs: number, signal: AbortSignal): Promise<number> {
+  const { photographs } = set;
+  const together = Math.min(mostAtOnce, availableParallelism());
+  const endMs = performance.now() + decodeMs;
+  let decoded = 0;
+  while (decoded < photographs.length && performance.now() < endMs) {
+    signal.throwIfAborted();
+    const next = photographs.slice(decoded, decoded + together);
+    await Promise.all(next.map((photograph) => checkPicture(set, photograph)));
+    decoded += next.length;
+  }
+  return decoded;
+}
+
+async function checkPicture(set: MeasuredSet, photograph: SourceFile): Promise<void> {
+  const picture = await set.decode(photograph);
+  const checked = Promise.resolve(picture).then(checkMeasurable);
+  await withName(set.title(photograph), checked);
+}
