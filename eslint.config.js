@@ -42,7 +42,7 @@ export default tseslint.config(
   },
   {
     // The arithmetic of these packages decides a run's bits, or the figures that choose its best checkpoint.
-    files: ['packages/{common,coordinator,data-loader,model,worker}/src/**/*.ts'],
+    files: ['packages/{common,weights,store,rpc,imaging,model,data-loader,coordinator,worker}/src/**/*.ts'],
     ignores: ['**/*.test.ts', '**/test-*.ts'],
     rules: {
       'no-restricted-properties': [
@@ -53,7 +53,7 @@ export default tseslint.config(
         ].map((property) => ({
           object: 'Math',
           property,
-          message: 'JavaScript engines differ in its last bit: see common/src/exact-math.ts.',
+          message: 'JavaScript engines differ in its last bit: see common/src/numbers/exact-math.ts.',
         })),
       ],
       'no-restricted-syntax': [

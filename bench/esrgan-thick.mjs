@@ -11,10 +11,9 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { describeSets } from '../packages/cli/dist/evaluation/describe-sets.js';
 import { evaluateSets } from '../packages/cli/dist/evaluation/evaluate-sets.js';
-import { checkOutputFile } from '../packages/common/dist/index.js';
 import { createFigure } from '../packages/cli/dist/evaluation/figure.js';
 import { createUpscaler, startBackend } from '../packages/cli/dist/upscaling/generator.js';
-import { openCheckpoint, readGenerator } from '../packages/coordinator/dist/index.js';
+import { checkOutputFile, openCheckpoint, readGenerator } from '../packages/store/dist/index.js';
 import { upscaleBaseline } from '../packages/cli/dist/evaluation-table.js';
 import { runChild } from '../scripts/child-processes.mjs';
 

@@ -75,7 +75,7 @@ async function installPackage(cache, name) {
   const manifest = {
     private: true,
     dependencies: { [name]: packageVersion, '@tensorflow/tfjs-core': packageVersion },
-    // It depends on the union package; the backend loads it with tfjs-core alone (packages/model/src/tensorflow-backend.ts).
+    // It depends on the union package; the backend loads it with tfjs-core alone (packages/model/src/backends/tensorflow-backend.ts).
     overrides: { '@tensorflow/tfjs': `npm:@tensorflow/tfjs-core@${packageVersion}` },
   };
   writeFileSync(join(cache, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -3,7 +3,7 @@
     pip install torch numpy scikit-image && python make_reference.py
 
 Writes safetensors files of float32 beside itself. Layouts are fourfold's: pictures [batch, height, width, channels], filters
-[height, width, inputs, outputs], dense weights [inputs, outputs]; names are those of packages/model/src/layout.ts.
+[height, width, inputs, outputs], dense weights [inputs, outputs]; names are those of packages/weights/src/layout.ts.
 
 iteration.safetensors: one `gan` iteration of small networks.
     generator/NAME, discriminator/NAME          weights and running statistics before it

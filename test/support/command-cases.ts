@@ -67,7 +67,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npx fourfold train /, run: with_(tinyRun), says: /checkpoints\/\d+-\d+/ },
   {
     command: /^fourfold train --backend tensorflow$/,
-    by: ['packages/model/src/tensorflow-backend.test.ts', /tensorflow/],
+    by: ['packages/model/src/backends/tensorflow-backend.test.ts', /tensorflow/],
   },
   {
     command: /^node examples\/srresnet-mse\/ship\.mjs /,

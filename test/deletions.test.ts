@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
  * docs/deletions.md lists every source file that deletes, moves or writes files, and why it may. A new one needs a new line.
  */
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../', import.meta.url));
 const folders = ['packages', 'scripts', 'bench', 'deploy', 'examples', '.ci'];
 /** Folders without sources, or whose code runs in a browser. */
 const skipped = new Set(['node_modules', 'dist', 'out', 'generated', 'page', 'status-page']);
@@ -27,7 +27,7 @@ const calls = new RegExp(
 );
 
 /** Not files: a slot in shared memory. */
-const others = ['packages/worker/src/gradient-store.ts'];
+const others = ['packages/worker/src/exchange/gradient-store.ts'];
 
 function sourcesIn(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
