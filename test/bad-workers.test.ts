@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadRunConfig } from '@fourfold/common';
-import { type Chunk, type WorkerMessage } from '@fourfold/rpc';
+import type { Chunk, WorkerMessage } from '@fourfold/rpc';
 import { listCheckpoints } from '@fourfold/store';
 import { generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';

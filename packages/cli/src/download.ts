@@ -4,7 +4,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FourfoldError } from '@fourfold/common';
-import { type ObjectStore } from '@fourfold/store';
+import type { ObjectStore } from '@fourfold/store';
 
 /** Marks unfinished files; folder stores leave such names out of their listings. */
 const partialMark = '.partial-';

@@ -5,15 +5,7 @@ import sharp from 'sharp';
 import { examinePlaces, proxies } from './examined-places.js';
 import { registerFonts } from './report/fonts.js';
 import { formatBytes } from './terminal/table.js';
-
-/** One thing that was checked. */
-export interface Finding {
-  subject: string;
-  ok: boolean;
-  /** Nothing works without it. */
-  required: boolean;
-  detail: string;
-}
+import type { Finding } from './finding.js';
 
 const oldestNode = [20, 19];
 /** Formats that `prepare` reads, and those that only `upscale` reads. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { dataSchema, describeError, exchangeSchema, type Environment } from '@fourfold/common';
 import { listCache, userCacheFolder } from '@fourfold/data-loader';
-import type { Finding } from './examination.js';
+import type { Finding } from './finding.js';
 import { formatBytes, formatCount } from './terminal/table.js';
 
 /** Both networks of the paper in float32: what the coordinator and each worker hold in shared memory. */

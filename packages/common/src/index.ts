@@ -9,6 +9,7 @@ export {
   nextHalf,
   positionAt,
 } from './config/schedule.js';
+
 export {
   type AdamConfig,
   type BackendName,
@@ -26,6 +27,7 @@ export {
   runSchema,
   workersSchema,
 } from './config/schema.js';
+
 export {
   type ErrorCode,
   FourfoldError,
@@ -34,6 +36,7 @@ export {
   systemErrorCode,
   transferFailure,
 } from './errors/errors.js';
+
 export {
   type Failure,
   type FailureCode,
@@ -48,6 +51,7 @@ export {
   pauseAfterLosses,
   runError,
 } from './errors/failures.js';
+
 export { baseNameSchema, innerKeySchema } from './files/base-name.js';
 export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
 export { readGivenFile } from './files/given-file.js';

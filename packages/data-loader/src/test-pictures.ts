@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '@fourfold/store';
-import { type DataConfig } from '@fourfold/common';
+import type { DataConfig } from '@fourfold/common';
 import { cropPicture, readPicture, type Picture } from '@fourfold/imaging';
 
 /** Path of one of the shipped photographs. */

@@ -19,4 +19,5 @@ export {
   tooLargeToDecode,
   withName,
 } from './picture.js';
+
 export { cutTiles, smallestTile, tileMargin } from './tiles.js';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beginTrail, FourfoldError, systemErrorCode, trailInto, type Trail } from '@fourfold/common';
-import { type ObjectStore } from '@fourfold/store';
+import type { ObjectStore } from '@fourfold/store';
 import { isPictureName } from './picture-formats.js';
 
 /**

@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { FourfoldError } from '@fourfold/common';
-import { type ObjectStore } from '@fourfold/store';
+import type { ObjectStore } from '@fourfold/store';
 import { formatsRead, notRead, otherFormat, sharpFormats } from './picture-formats.js';
 
 /** 8-bit RGB, row by row from the top left: `data[(y * width + x) * 3 + channel]`. */

@@ -1,10 +1,5 @@
-export {
-  type BackendChoice,
-  type BackendInfo,
-  type BackendProbe,
-  probeBackends,
-  selectBackend,
-} from './backends/backend.js';
+export { probeBackends, selectBackend } from './backends/backend.js';
+export { type BackendChoice, type BackendInfo, type BackendProbe } from './backends/types.js';
 export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';
 export { canCaptureGraphs, pinVector, unpinVectors } from './backends/torch-backend.js';
 export { tileOverlap, upscalePicture, upscaleTiles } from './inference/upscale.js';
@@ -23,6 +18,7 @@ export {
   uploadBatch,
   uploadParameters,
 } from './networks/transfer.js';
+
 export {
   type ContentResult,
   type GeneratorPass,

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
-import { probeBackends, selectBackend, type BackendChoice } from './backends/backend.js';
+import { probeBackends, selectBackend } from './backends/backend.js';
+import type { BackendChoice } from './backends/types.js';
 import { smallIteration, type IterationResult } from './test-iteration.js';
 import { onOneThread, relativeError } from './test-support.js';
 

@@ -8,6 +8,7 @@ export {
   verifyNetworks,
   withCheckpoint,
 } from './checkpoints/checkpoint-source.js';
+
 export {
   type Checkpoint,
   type CheckpointFacts,
@@ -21,6 +22,7 @@ export {
   verifyCheckpoint,
   writeCheckpoint,
 } from './checkpoints/checkpoint.js';
+
 export {
   type Evaluation,
   type History,
@@ -30,12 +32,14 @@ export {
   meanLosses,
   toEvaluation,
 } from './checkpoints/history.js';
+
 export { bestEvaluation, iterationOf } from './checkpoints/retention.js';
 export { type RunSnapshot, pruneCheckpoints, saveCheckpoint, startingPoint } from './checkpoints/run-checkpoints.js';
 export { readStartingGenerator } from './checkpoints/start-from.js';
 export { checkConditionalPuts } from './objects/conditional-puts.js';
 export { storageError } from './objects/folder-store.js';
-export { type ObjectStore, damagedError, getJson, getVerified, openStore } from './objects/object-store.js';
+export { damagedError, getJson, getVerified, openStore } from './objects/object-store.js';
+export { type ObjectStore } from './objects/types.js';
 export { createS3Connection } from './objects/s3/connection.js';
 export { publicCheckpointsPolicy } from './objects/s3/policy.js';
 export { createS3Store } from './objects/s3/s3-store.js';
@@ -50,6 +54,7 @@ export {
   writeOutputFile,
   writeWhole,
 } from './outputs/output-file.js';
+
 export {
   type OutputFolder,
   checkApart,
@@ -57,6 +62,7 @@ export {
   readUnfinished,
   unfinishedKey,
 } from './outputs/output-folder.js';
+
 export { recordTermStart } from './runs/lineage.js';
 export { isRunOver, markRunEnd } from './runs/run-end.js';
 export { checkRunPlace, removeRun } from './runs/run-place.js';

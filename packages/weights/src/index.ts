@@ -14,6 +14,7 @@ export {
   vggLayout,
   wideWeights,
 } from './layout.js';
+
 export { type NamedArray, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type VggPreprocessing, preprocessingKey, vggInput } from './vgg-preprocessing.js';
 export {
@@ -23,6 +24,7 @@ export {
   vggFromTensors,
   vggWeights,
 } from './weights-file.js';
+
 export {
   type WireLayout,
   createWireLayout,
@@ -31,4 +33,5 @@ export {
   isUnrounded,
   plainLayout,
 } from './wire-layout.js';
+
 export { factoredWeights, networkWires } from './wires.js';

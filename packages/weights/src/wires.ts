@@ -1,5 +1,5 @@
 import { createWireLayout, type WireLayout, type WirePart } from './wire-layout.js';
-import { type RunConfig } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
 import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
 /** How a network's vectors cross the wire. */

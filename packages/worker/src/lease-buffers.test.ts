@@ -1,6 +1,6 @@
 import { FourfoldError, parseRunConfig } from '@fourfold/common';
 import { plainLayout } from '@fourfold/weights';
-import { type WireVector, type WorkerMessage } from '@fourfold/rpc';
+import type { WireVector, WorkerMessage } from '@fourfold/rpc';
 import { expect, test, vi } from 'vitest';
 import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './leases/lease-loop.js';
 import type { Session } from './session/session.js';

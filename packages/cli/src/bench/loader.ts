@@ -1,5 +1,5 @@
 import { openStore } from '@fourfold/store';
-import { type RunConfig } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
 import { createBatchSource, readDatasetManifest, type BatchSourceStats } from '@fourfold/data-loader';
 
 export interface LoaderReport extends BatchSourceStats {

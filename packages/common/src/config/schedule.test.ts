@@ -1,5 +1,5 @@
 import { totalIterations } from './iterations.js';
-import { type PhaseConfig } from './schema.js';
+import type { PhaseConfig } from './schema.js';
 import { expect, test } from 'vitest';
 import { isCheckpointDue, isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 

@@ -1,6 +1,6 @@
 import { exactCos } from '../numbers/exact-math.js';
 import { totalIterations } from './iterations.js';
-import { type PhaseConfig, type RunConfig } from './schema.js';
+import type { PhaseConfig, RunConfig } from './schema.js';
 
 /** A position in the schedule: everything about an iteration that follows from its number. */
 export interface Position {

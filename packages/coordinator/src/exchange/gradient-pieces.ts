@@ -8,7 +8,7 @@ import {
   type Token__Output,
   type WorkerClient,
 } from '@fourfold/rpc';
-import type { SharedBytes } from '../updates/updater.js';
+import type { SharedBytes } from '../updates/types.js';
 
 /** A stretch of a gradient's wire vector: its bytes, or their place in shared memory. */
 export type GradientPiece = { begin: number; byteLength: number } & ({ bytes: Uint8Array } | { shared: SharedBytes });

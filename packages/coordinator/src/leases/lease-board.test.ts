@@ -1,5 +1,5 @@
 import { createLogger } from '@fourfold/common';
-import { type Token__Output } from '@fourfold/rpc';
+import type { Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createLeaseBoard, type LeaseBoard, type Seat } from './lease-board.js';
 

@@ -1,5 +1,5 @@
 import { wire } from '@fourfold/rpc';
-import { type Logger, type Own } from '@fourfold/common';
+import type { Logger, Own } from '@fourfold/common';
 import { createAdmission } from '../serve/admission.js';
 import { createCheckpointSaver, type SavedCheckpoint } from '../updates/checkpoint-saver.js';
 import { createCoordinatorMetrics } from '../metrics/coordinator-metrics.js';

@@ -9,7 +9,7 @@ import {
   startingPoint,
   readStartingGenerator,
 } from '@fourfold/store';
-import { type Logger, type RunConfig } from '@fourfold/common';
+import type { Logger, RunConfig } from '@fourfold/common';
 import { createMaster, type Master } from '../updates/master.js';
 import type { CheckpointStatus } from '../status/status.js';
 

@@ -1,5 +1,5 @@
 import { isLoopback, parseAddress, type RunConfig } from '@fourfold/common';
-import { type Register__Output, type RpcSecurity } from '@fourfold/rpc';
+import type { Register__Output, RpcSecurity } from '@fourfold/rpc';
 import type { Exchange } from '../exchange/exchange.js';
 import { completedKind, kindDifferences, parseKind, type WorkerKind } from './worker-kind.js';
 

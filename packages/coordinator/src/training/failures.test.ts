@@ -1,5 +1,5 @@
 import { createLogger, FourfoldError, type FailureCode } from '@fourfold/common';
-import { type Token__Output } from '@fourfold/rpc';
+import type { Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createFailures, type Failures, type Told } from './failures.js';
 import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';

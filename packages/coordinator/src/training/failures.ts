@@ -12,7 +12,7 @@ import {
   type Loss,
   type Verdict,
 } from '@fourfold/common';
-import { type Token__Output } from '@fourfold/rpc';
+import type { Token__Output } from '@fourfold/rpc';
 import type { LeaseBoard } from '../leases/lease-board.js';
 
 /*

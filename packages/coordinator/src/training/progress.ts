@@ -1,5 +1,5 @@
 import { totalIterations, type RunConfig, nextHalf, positionAt, type Half, type Versions } from '@fourfold/common';
-import { type RunStatus__Output } from '@fourfold/rpc';
+import type { RunStatus__Output } from '@fourfold/rpc';
 import { emptyHistory, meanLosses, type Evaluation, type History } from '@fourfold/store';
 
 /** The status shows the pace of this many iterations. */

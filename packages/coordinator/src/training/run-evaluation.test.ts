@@ -4,7 +4,7 @@ import { join as joinPath } from 'node:path';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { createLogger, parseRunConfig } from '@fourfold/common';
 import { openStore, writeCheckpoint, historySchema } from '@fourfold/store';
-import { type PictureScore__Output, type Token__Output } from '@fourfold/rpc';
+import type { PictureScore__Output, Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { GradientSource } from '../exchange/gradient-pieces.js';
 import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';

@@ -21,7 +21,7 @@ import { createReplicaOrder, type ReplicaOrder } from '../updates/replica-order.
 import { evaluate, lostEvaluation, type OlderGenerator } from './run-evaluation.js';
 import type { Answer, Work } from '../serve/service.js';
 import { createUpdateClock, type UpdateClock, type UpdateSeconds } from '../updates/update-clock.js';
-import type { Updater } from '../updates/updater.js';
+import type { Updater } from '../updates/types.js';
 
 /** What makes a gradient bad, and what to do about it. */
 const hints: Partial<Record<ErrorCode, string>> = {

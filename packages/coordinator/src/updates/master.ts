@@ -14,7 +14,8 @@ import {
 } from '@fourfold/weights';
 import { averageFile, type WholeCheckpoint } from '@fourfold/store';
 import type { Network, Versions } from '@fourfold/common';
-import { createUpdater, type MasterState, type Updater } from './updater.js';
+import { createUpdater } from './updater.js';
+import type { MasterState, Updater } from './types.js';
 
 const maxUpdateThreads = 4;
 

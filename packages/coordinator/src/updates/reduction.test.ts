@@ -20,7 +20,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { pulledPieces, type GradientSource } from '../exchange/gradient-pieces.js';
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder } from './replica-order.js';
-import { createUpdater, type Updater } from './updater.js';
+import { createUpdater } from './updater.js';
+import type { Updater } from './types.js';
 
 type Call = ServerWritableStream<{ begin: number }, Chunk>;
 

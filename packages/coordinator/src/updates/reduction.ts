@@ -1,11 +1,11 @@
 import { FourfoldError, transferFailure } from '@fourfold/common';
 import { readVectorSync } from '@fourfold/rpc';
-import { type WireLayout } from '@fourfold/weights';
+import type { WireLayout } from '@fourfold/weights';
 import type { Layout } from '@fourfold/weights';
 import { describePlace, describeUnusable, firstUnusable } from './bad-gradient.js';
 import type { GradientPiece, GradientSource } from '../exchange/gradient-pieces.js';
 import type { ReplicaOrder } from './replica-order.js';
-import type { Added, MasterState, SharedBytes, Updater } from './updater.js';
+import type { Added, MasterState, SharedBytes, Updater } from './types.js';
 
 export interface GradientPull {
   source: GradientSource;

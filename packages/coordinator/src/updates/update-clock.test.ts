@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { plainLayout } from '@fourfold/weights';
 import type { GradientPiece } from '../exchange/gradient-pieces.js';
 import { createUpdateClock, type UpdateClock } from './update-clock.js';
-import type { Updater } from './updater.js';
+import type { Updater } from './types.js';
 
 let nowMs: number;
 let clock: UpdateClock;

@@ -1,5 +1,5 @@
 import type { GradientSource } from '../exchange/gradient-pieces.js';
-import type { Updater } from './updater.js';
+import type { Updater } from './types.js';
 
 /**
  * What an update spends its time on. Of concurrent parts the first counts, so that they add up to the update's time:

@@ -1,5 +1,5 @@
 import { isUnrounded } from '@fourfold/weights';
-import type { UpdatedNetwork } from './updater.js';
+import type { UpdatedNetwork } from './types.js';
 
 const pageBytes = 65_536;
 /** After every vector, for arithmetic in lanes of four. */

@@ -3,7 +3,8 @@ import { decodeSafetensors, createWireLayout, plainLayout, type WireLayout } fro
 import { describe, expect, test } from 'vitest';
 import { createWireVector } from '@fourfold/rpc';
 import { randomStream } from '@fourfold/common';
-import { createUpdater, power, splitRange, type MasterState, type Updater } from './updater.js';
+import { createUpdater, power, splitRange } from './updater.js';
+import type { MasterState, Updater } from './types.js';
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const update = { replicas: 1, learningRate: 1e-3, step: 1, adam };

@@ -1,90 +1,14 @@
 import { cutBySection, isUnrounded, type WireLayout } from '@fourfold/weights';
 import { FourfoldError, type AdamConfig } from '@fourfold/common';
-import { type Stamp } from '@fourfold/rpc';
 import { usableBelow } from './bad-gradient.js';
 import { arithmeticOf, instantiateUpdateModule, type AdamArguments } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
+import type { UpdatedNetwork, MasterState, Updater } from './types.js';
 
 /** Batch norm's running averages move by this much an update (PyTorch's momentum). */
 const averageMomentum = 0.1;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
-
-/** A network as the updater sees it. */
-export interface UpdatedNetwork {
-  parameterCount: number;
-  /** Parameters, then batch norm's running averages. */
-  length: number;
-  /** Decay of an exponential moving average of the vector; undefined for none. */
-  averageDecay?: number;
-  /** How its vector crosses to workers, and gradients from them. */
-  wires: { parameters: WireLayout; gradients: WireLayout };
-}
-
-/** One network's master state. The vectors are views of the shared memory. */
-export interface MasterState extends UpdatedNetwork {
-  readonly vector: Float32Array;
-  /** The vector's moving average, if it has one. */
-  readonly average?: Float32Array;
-  readonly firstMoments: Float32Array;
-  readonly secondMoments: Float32Array;
-  /** The sum of the replicas' gradient vectors. */
-  readonly sum: Float32Array;
-  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes if nothing is rounded. */
-  readonly wire: Uint8Array;
-}
-
-/** A gradient in a shared file that is open in this process. */
-export interface SharedBytes {
-  descriptor: number;
-  stamp: Stamp;
-}
-
-/** How many bytes of a piece were added, and the failure that stopped it. */
-export interface Added {
-  added: number;
-  failure?: FourfoldError;
-}
-
-export interface Updater {
-  readonly states: readonly MasterState[];
-  /**
-   * Add bytes of a replica's gradient, from byte `begin` of its wire vector, to the sum; with `first` set the sum to
-   * them. Returns false, and changes nothing, if an element is NaN, infinite or too large for Adam. Not for sections
-   * with factors.
-   */
-  accumulate(state: MasterState, begin: number, bytes: Uint8Array, first: boolean): boolean;
-  /**
-   * The same for bytes in shared memory, by one of the threads: consecutive replicas use different threads. Resolves
-   * with how much was added before an unusable or unreadable element.
-   */
-  accumulateShared(
-    state: MasterState,
-    range: SharedBytes & { begin: number; byteLength: number },
-    replica: number,
-  ): Promise<Added>;
-  /**
-   * The same for all factors of a section, which `read` writes to the memory that it is given: all threads add the
-   * product. One call at a time.
-   */
-  accumulateFactors(
-    state: MasterState,
-    begin: number,
-    read: (target: Uint8Array) => void,
-    first: boolean,
-  ): Promise<Added>;
-  /** Make the state's wire vector from its vector. */
-  encodeParameters(state: MasterState): Promise<void>;
-  /**
-   * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest, then
-   * the vector's moving average if it has one.
-   */
-  apply(
-    state: MasterState,
-    update: { replicas: number; learningRate: number; step: number; adam: AdamConfig },
-  ): Promise<void>;
-  close(): Promise<void>;
-}
 
 /**
  * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The

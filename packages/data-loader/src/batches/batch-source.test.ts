@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type ObjectStore } from '@fourfold/store';
-import { type DataConfig } from '@fourfold/common';
+import type { DataConfig } from '@fourfold/common';
 import { createBatchSource, type Batch, type BatchSource } from './batch-source.js';
 import { readMargin } from './crop-pair.js';
 import { downscale, cropPicture } from '@fourfold/imaging';

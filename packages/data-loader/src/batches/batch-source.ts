@@ -1,5 +1,5 @@
 import { FourfoldError, type DataConfig } from '@fourfold/common';
-import { type ObjectStore } from '@fourfold/store';
+import type { ObjectStore } from '@fourfold/store';
 import { createAsyncCache, type CacheStats } from '../shards/async-cache.js';
 import { cropPair, cropPlace, readMargin } from './crop-pair.js';
 import type { DatasetManifest, SampleInfo } from '../prepare/manifest.js';

@@ -1,5 +1,5 @@
 import { sha256 } from '@fourfold/common';
-import { type OutputFolder } from '@fourfold/store';
+import type { OutputFolder } from '@fourfold/store';
 import type { DatasetShard } from './manifest.js';
 import { packShard, sizeInShard, type StoredSample } from '../shards/shard.js';
 

@@ -2,7 +2,7 @@ import { lstat, open, readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '@fourfold/common';
-import { hashFile } from './shard-file.js';
+import { hashFile } from './held-file.js';
 
 /*
  * A shard cache's folder holds SHA256.tar, and SHA256.partial-UUID while a shard is fetched. Anything else (another name, not a plain

@@ -14,7 +14,7 @@ import { damagedError, storageError, type ObjectStore } from '@fourfold/store';
 import { listCache, makeRoom, partialPath, shardPath, userCacheFolder } from './cache-folder.js';
 import { createFetchWatch, type FetchPatience } from './fetch-watch.js';
 import type { DatasetShard } from '../prepare/manifest.js';
-import { hashFile, type HeldFile } from './shard-file.js';
+import { hashFile, type HeldFile } from './held-file.js';
 
 /*
  * Shards of object stores on this machine's disk, in a folder that all processes and runs share (cache-folder.ts). A shard's file

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { damagedError, storageError, type ObjectStore } from '@fourfold/store';
 import { FourfoldError } from '@fourfold/common';
 import type { DatasetShard } from '../prepare/manifest.js';
 import { indexShard, type StoredSample } from './shard.js';
 import type { ShardCache } from './shard-cache.js';
+import { hashFile, readFrom, type HeldFile } from './held-file.js';
 
 /** A shard whose file is open. It reads the bytes that were verified, even if the file is replaced or removed. */
 export interface OpenShard {
@@ -12,14 +12,6 @@ export interface OpenShard {
   read(index: number): Promise<StoredSample>;
   close(): Promise<void>;
 }
-
-/** An open file, which its user closes. */
-export interface HeldFile {
-  handle: FileHandle;
-  close(): Promise<void>;
-}
-
-const readBytes = 1 << 20;
 
 /**
  * Open a shard and check it against its SHA-256: in place if the store is a folder, else from the cache. Throws `not-found`,
@@ -67,14 +59,4 @@ async function openInPlace(path: string, name: string, sha256: string): Promise<
     await handle.close();
     throw error;
   }
-}
-
-const readFrom = (handle: FileHandle) =>
-  handle.createReadStream({ start: 0, autoClose: false, highWaterMark: readBytes });
-
-/** Lower-case hexadecimal SHA-256 of a file's content. */
-export async function hashFile(handle: FileHandle): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of readFrom(handle)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -1,38 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { FourfoldError, type BackendName, type WorkersConfig } from '@fourfold/common';
+import { FourfoldError, type BackendName } from '@fourfold/common';
 import { cpus } from 'node:os';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { probeTorch, startTorch } from './torch-backend.js';
 import { startWasm, wasmInstructionSet, wasmVersion } from './wasm-backend.js';
-
-/** A started backend. Workers for which these are equal get bit-identical results. */
-export interface BackendInfo {
-  backend: BackendName;
-  version: string;
-  /** Model name of the device. */
-  device: string;
-  instructionSet: string;
-  threads: number;
-  precision: WorkersConfig['precision'];
-}
-
-/** Whether a backend can be used here, and if not, why. */
-export interface BackendProbe {
-  backend: BackendName;
-  found: boolean;
-  /** What was found, or why the backend cannot be used and what to do about it. */
-  detail: string;
-}
+import type { BackendInfo, BackendProbe, BackendChoice } from './types.js';
 
 interface Backend {
   name: BackendName;
   probe: () => { found: boolean; detail: string };
   start: (choice: BackendChoice) => Promise<BackendInfo>;
 }
-
-/** Which backend to use, and how. */
-export type BackendChoice = Pick<WorkersConfig, 'backend' | 'device' | 'precision' | 'threads'>;
 
 const device = () => cpus()[0]?.model.trim() ?? process.arch;
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common';
 import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
-import type { BackendChoice, BackendInfo } from './backend.js';
+import type { BackendChoice, BackendInfo } from './types.js';
 
 /** Whether `npm run setup:torch` has been run, and for which libtorch. */
 export function probeTorch(): { found: boolean; detail: string } {

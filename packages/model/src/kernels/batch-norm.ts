@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Kernels } from './kernels.js';
+import type { Kernels } from './types.js';
 
 type Normalised = [
   y: tf.Tensor4D,

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createBatchNorm } from './batch-norm.js';
-import type { Kernels } from './kernels.js';
+import type { Kernels } from './types.js';
 
 const channelSums = (x: tf.Tensor4D): tf.Tensor1D => tf.sum(x, [0, 1, 2]);
 

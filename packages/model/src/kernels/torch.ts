@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { picturesTensor, readInto, torchBackend } from '@fourfold/tfjs-torch';
 import { genericKernels } from './generic.js';
-import type { Kernels } from './kernels.js';
+import type { Kernels } from './types.js';
 
 const run = <T extends tf.Tensor | tf.Tensor[]>(
   kernel: string,

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { LossConfig, PhaseConfig } from '@fourfold/common';
 import { kernels } from '../kernels/kernels.js';
 import { multiplyFactors } from '../layers/dense.js';
-import { type NamedTensors } from '../layers/layer.js';
+import type { NamedTensors } from '../layers/layer.js';
 import { wideWeights } from '@fourfold/weights';
 import { fakeLoss, featureLoss, meanSquaredError, realLoss, totalVariation, type Loss } from './losses.js';
 import type { Network } from '../networks/networks.js';

@@ -1,5 +1,6 @@
 import { describeError } from '@fourfold/common';
-import { openStore, type ObjectStore } from '../objects/object-store.js';
+import { openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import {
   checkpointStore,
   listCheckpoints,

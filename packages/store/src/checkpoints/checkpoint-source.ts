@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { FourfoldError, runSchema, type GeneratorConfig } from '@fourfold/common';
-import { openStore, type ObjectStore } from '../objects/object-store.js';
+import { openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import {
   averageFile,
   checkpointStore,

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FourfoldError, sha256 } from '@fourfold/common';
-import { openStore, type ObjectStore } from '../objects/object-store.js';
+import { openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   checkpointStore,

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { baseNameSchema, FourfoldError } from '@fourfold/common';
-import { getJson, getVerified, type ObjectStore } from '../objects/object-store.js';
+import { getJson, getVerified } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from '../runs/term-put.js';
 import { z } from 'zod';
 import { historySchema } from './history.js';

@@ -9,7 +9,7 @@ import {
   positionAt,
   type Versions,
 } from '@fourfold/common';
-import { type ObjectStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import {
   listCheckpoints,
   newestWholeCheckpoint,

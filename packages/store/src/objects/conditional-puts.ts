@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { FourfoldError } from '@fourfold/common';
-import type { ObjectStore } from './object-store.js';
+import type { ObjectStore } from './types.js';
 
 const hint =
   'use one that honours conditional writes (AWS S3, MinIO and most current services do, some after an update), or a folder';

@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openStore, type ObjectStore } from './object-store.js';
+import { openStore } from './object-store.js';
+import type { ObjectStore } from './types.js';
 
 /*
  * Tests specific to folders; the contract of every store is tested in test/object-store.test.ts.

@@ -4,7 +4,7 @@ import { link, lstat, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } 
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FourfoldError, systemErrorCode, beginTrail, trailInto, type Trail } from '@fourfold/common';
-import type { ObjectInfo, ObjectStore } from './object-store.js';
+import type { ObjectInfo, ObjectStore } from './types.js';
 
 const temporaryMark = '.partial-';
 /** The file of a put that was killed; no other file has such a name. */

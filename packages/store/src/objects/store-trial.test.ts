@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FourfoldError, createLogger } from '@fourfold/common';
-import { openStore, type ObjectStore } from './object-store.js';
+import { openStore } from './object-store.js';
+import type { ObjectStore } from './types.js';
 import { tryStore } from './store-trial.js';
 
 let folder: string;

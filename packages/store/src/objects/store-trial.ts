@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describeError, FourfoldError } from '@fourfold/common';
 import type { Logger } from '@fourfold/common';
-import type { ObjectStore } from './object-store.js';
+import type { ObjectStore } from './types.js';
 
 /**
  * Check with a scratch object that a run's store can write, read, list and remove objects, before hours of work depend on it. Throws the

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { innerKeySchema, FourfoldError } from '@fourfold/common';
 import { keyIn, liesIn, nameOf, type InputPlace } from './input-places.js';
-import { getJson, type ObjectStore } from '../objects/object-store.js';
+import { getJson } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 
 /*
  * A folder, or a place in a bucket, that a command fills. Until it is complete, `unfinished.json` in it names each object before it is put.

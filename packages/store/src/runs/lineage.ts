@@ -1,4 +1,4 @@
-import { type ObjectStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from './term-put.js';
 import { iterationOf, termOf } from '../checkpoints/retention.js';
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { totalIterations, FourfoldError } from '@fourfold/common';
 import type { RunConfig } from '@fourfold/common';
-import { getJson, type ObjectStore } from '../objects/object-store.js';
+import { getJson } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { newestTermNumber } from './term.js';
 import { putInTerm } from './term-put.js';
 

@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openStore, type ObjectStore } from '../objects/object-store.js';
+import { openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkRunPlace, removeRun } from './run-place.js';
 

@@ -1,5 +1,6 @@
 import { FourfoldError } from '@fourfold/common';
-import { getJson, type ObjectStore } from '../objects/object-store.js';
+import { getJson } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { z } from 'zod';
 
 /*

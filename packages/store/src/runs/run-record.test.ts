@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FourfoldError, parseRunConfig } from '@fourfold/common';
-import { openStore, type ObjectStore } from '../objects/object-store.js';
+import { openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readRunRecord, writeRunRecord } from './run-record.js';
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { FourfoldError, type RunConfig } from '@fourfold/common';
-import { getJson, type ObjectStore } from '../objects/object-store.js';
+import { getJson } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from './term-put.js';
 import { z } from 'zod';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { ObjectStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { claimTerm, runStore } from './term.js';
 import { createTermGuard } from './term-guard.js';
 

@@ -1,5 +1,5 @@
 import { createFreezeWatch, FourfoldError } from '@fourfold/common';
-import type { ObjectStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { newestTermNumber, readTerm, type Term } from './term.js';
 
 /**

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FourfoldError } from '@fourfold/common';
-import type { ObjectStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from './term-put.js';
 
 beforeEach(() => {

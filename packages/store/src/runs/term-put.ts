@@ -1,5 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import type { ObjectStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 
 /** Time limit of a put after the term was checked: less than a store's patience, so that no put happens long after the check. */
 const putPatienceMs = 10_000;

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openStore, type ObjectStore } from '../objects/object-store.js';
+import { openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 import { claimTerm, newestTerm, newestTermNumber, readTerm, runStore } from './term.js';
 
 let folder: string;

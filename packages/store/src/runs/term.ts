@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { RunConfig } from '@fourfold/common';
 import { FourfoldError } from '@fourfold/common';
-import { getJson, openStore, type ObjectStore } from '../objects/object-store.js';
+import { getJson, openStore } from '../objects/object-store.js';
+import type { ObjectStore } from '../objects/types.js';
 
 const termSchema = z.object({
   term: z.int().min(1),

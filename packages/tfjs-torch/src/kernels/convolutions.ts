@@ -18,7 +18,8 @@ import { torchBackend } from '../backend.js';
 import { define } from '../kernel.js';
 import type { Handle } from '../native.js';
 import { activate } from './activate.js';
-import { convolve, filterGradient, geometry2d, inputGradient, type Geometry } from './convolve.js';
+import { convolve, filterGradient, geometry2d, inputGradient } from './convolve.js';
+import type { Geometry } from './geometry.js';
 
 /** [height, width, input, output] to [output, input, height, width], and back. */
 const filterAxes = [3, 2, 0, 1];

@@ -3,20 +3,8 @@ import { aten, atenTuple, scalarType } from '../aten.js';
 import { torchBackend } from '../backend.js';
 import { loadNative, type Handle } from '../native.js';
 import { convolveByColumns, isNarrow } from './narrow-convolution.js';
-import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, symmetric, type Padding } from './layout.js';
-
-/** A convolution's sizes in libtorch's form, with two or three spatial axes. */
-export interface Geometry {
-  rank: 4 | 5;
-  dataFormat: string;
-  strides: number[];
-  dilations: number[];
-  padding: Padding;
-  groups: number;
-  /** Input's shape with channels first. */
-  inputShape: number[];
-  outputSizes: number[];
-}
+import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, symmetric } from './layout.js';
+import type { Geometry } from './geometry.js';
 
 type Shape4 = [number, number, number, number];
 

@@ -1,7 +1,7 @@
 import { aten, scalarType } from '../aten.js';
 import { torchBackend } from '../backend.js';
 import { loadNative, type Handle } from '../native.js';
-import type { Geometry } from './convolve.js';
+import type { Geometry } from './geometry.js';
 import { channelsBack } from './layout.js';
 
 /*

@@ -12,7 +12,8 @@ import {
 } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
 import { define } from '../kernel.js';
-import { convolve, filterGradient, inputGradient, type Geometry } from './convolve.js';
+import { convolve, filterGradient, inputGradient } from './convolve.js';
+import type { Geometry } from './geometry.js';
 
 /** [depth, height, width, input, output] to [output, input, depth, height, width], and back. */
 const volumeAxes = [4, 3, 0, 1, 2];

@@ -17,7 +17,7 @@ import {
   type LossTensors,
   type NamedTensors,
 } from '@fourfold/model';
-import { type Layout } from '@fourfold/weights';
+import type { Layout } from '@fourfold/weights';
 import { createHalves, type Halves, type HalvesParts, type Place } from './halves.js';
 
 /** A half's results, in the same place after every replay. */

@@ -17,7 +17,7 @@ import {
   type NamedTensors,
   type Network,
 } from '@fourfold/model';
-import { type Layout } from '@fourfold/weights';
+import type { Layout } from '@fourfold/weights';
 
 /** Where in a run a replica's work belongs. */
 export interface Place {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createLogger, FourfoldError, parseRunConfig } from '@fourfold/common';
 import { openStore, type ObjectStore } from '@fourfold/store';
-import { type PictureScore__Output } from '@fourfold/rpc';
+import type { PictureScore__Output } from '@fourfold/rpc';
 import { cropPicture, cropToMultiple, decodePicture, readPicture, lrAndHr, scoresAgainst } from '@fourfold/imaging';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ComputeMethods, MeasuredPicture } from '../compute/compute-thread.js';

@@ -1,5 +1,5 @@
 import { FourfoldError, machineId, type RunConfig } from '@fourfold/common';
-import { type EvaluationWork__Output, type PictureScore__Output } from '@fourfold/rpc';
+import type { EvaluationWork__Output, PictureScore__Output } from '@fourfold/rpc';
 import { digestOf, type MeasuredSet } from '@fourfold/data-loader';
 import { withName } from '@fourfold/imaging';
 import type { ComputeMethods, MeasuredPicture } from '../compute/compute-thread.js';

@@ -13,7 +13,7 @@ import {
   type WorkerHandlers,
 } from '@fourfold/rpc';
 import { describeError } from '@fourfold/common';
-import { type WireLayout } from '@fourfold/weights';
+import type { WireLayout } from '@fourfold/weights';
 import type { SharedGradients } from './shared-gradients.js';
 
 /** Where an offered gradient is: in shared memory, else to be pulled. */

@@ -1,5 +1,5 @@
 import { createWireVector, type WireVector } from '@fourfold/rpc';
-import { type WireLayout } from '@fourfold/weights';
+import type { WireLayout } from '@fourfold/weights';
 import type { ComputeMethods } from '../compute/compute-thread.js';
 import type { NetworkName, ParameterSource } from './exchange.js';
 import type { Remote } from '../compute/thread-rpc.js';

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { FourfoldError, type RunConfig } from '@fourfold/common';
-import { type Token__Output, type WorkerMessage } from '@fourfold/rpc';
+import type { Token__Output, WorkerMessage } from '@fourfold/rpc';
 import { expect, test } from 'vitest';
 import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './lease-loop.js';
 

@@ -1,6 +1,6 @@
 import { failureCode, judge, type RunConfig } from '@fourfold/common';
 import { reasonOf, tokenName, type ReplicaWork__Output, type Token__Output, type WireVector } from '@fourfold/rpc';
-import { type WireLayout } from '@fourfold/weights';
+import type { WireLayout } from '@fourfold/weights';
 import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from '../compute/compute-thread.js';
 import { withDeadline } from './deadline.js';

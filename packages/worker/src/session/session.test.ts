@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import { createLogger, FourfoldError } from '@fourfold/common';
-import { type CoordinatorClient, type WorkerMessage } from '@fourfold/rpc';
+import type { CoordinatorClient, WorkerMessage } from '@fourfold/rpc';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { joinCoordinator, type SessionEvents } from './session.js';
 

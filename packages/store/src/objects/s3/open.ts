@@ -1,4 +1,4 @@
-import type { ObjectStore } from '../object-store.js';
+import type { ObjectStore } from '../types.js';
 import { createS3Connection, type S3Connection } from './connection.js';
 import { variablesOf } from './key-source.js';
 import { createS3Store } from './s3-store.js';

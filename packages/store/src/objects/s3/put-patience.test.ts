@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ObjectStore } from '../object-store.js';
+import type { ObjectStore } from '../types.js';
 import { createS3Connection } from './connection.js';
 import { createS3Store } from './s3-store.js';
 import { readS3Settings } from './settings.js';

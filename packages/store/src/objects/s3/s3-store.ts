@@ -5,7 +5,7 @@ import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'minio';
 import { FourfoldError } from '@fourfold/common';
-import type { ObjectInfo, ObjectStore, PutOptions } from '../object-store.js';
+import type { ObjectInfo, ObjectStore, PutOptions } from '../types.js';
 import { partSizeBytes, type S3Connection } from './connection.js';
 import { isPassing, s3ErrorCode } from './failures.js';
 
