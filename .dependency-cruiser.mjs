@@ -14,7 +14,8 @@ export default {
   forbidden: [
     {
       name: 'no-circles',
-      comment: 'Give what both need a file of its own: often an interface, or a table that stands above what it chooses from.',
+      comment:
+        'Give what both need a file of its own: often an interface, or a table that stands above what it chooses from.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/' },
       to: { circular: true },
@@ -31,7 +32,11 @@ export default {
       comment: 'Import another package by its name: what its package.json exports is what it promises.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/src/', pathNot: tests },
-      to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypesNot: ['aliased-workspace', 'npm', 'npm-dev', 'npm-peer'] },
+      to: {
+        path: '^packages/',
+        pathNot: '^packages/$1/',
+        dependencyTypesNot: ['aliased-workspace'],
+      },
     },
   ],
   options: {

@@ -1,3 +1,15 @@
+/*
+ * What every part needs and no part owns. The lowest package: it imports no other.
+ *
+ * - config/   a run's YAML: schema, checks, the iterations and halves that follow from it
+ * - errors/   failures with a code and a hint; the policy that judges them
+ * - files/    paths, names and URLs as people give them
+ * - http/     addresses, Prometheus metrics, the HTTP port of a part
+ * - log/      log lines, repeated ones, reports of long waits
+ * - numbers/  random streams, exact math, medians
+ * - process/  the machine, the environment, clocks, resources and their end
+ */
+
 export { totalIterations } from './config/iterations.js';
 export { loadRunConfig, parseRunConfig } from './config/load.js';
 export {

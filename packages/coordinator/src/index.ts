@@ -1,3 +1,17 @@
+/*
+ * The process that holds the master weights and the Adam state.
+ *
+ * - coordinator.ts  its life, from claim to end
+ * - life/           the steps of that life: examine the run, take office, open ports, keep house, end
+ * - training/       iterations and evaluations, failures and their counts
+ * - leases/         who computes what until when
+ * - updates/        gradients reduced, Adam, the master's state and its checkpoints
+ * - exchange/       parameters out, gradients in
+ * - serve/          the gRPC service: admission, sessions
+ * - status/         the status page's data
+ * - metrics/        Prometheus
+ */
+
 export { runCoordinator } from './coordinator.js';
 export { type Exchange, createExchange } from './exchange/exchange.js';
 export { openParameterFiles } from './exchange/parameter-files.js';

@@ -1,3 +1,14 @@
+/*
+ * Batches of training pairs from datasets.
+ *
+ * - data-loader.ts  a data-loader's life
+ * - sources/        photographs where people have them: folders, archives, buckets
+ * - prepare/        photographs into a dataset of shards
+ * - shards/         shards, opened in place or through the cache of this machine
+ * - batches/        which crops a batch has, and how they are made
+ * - nats/           batches asked for and sent over NATS
+ */
+
 export { addBatchRequestMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
 export { type Batch, type BatchSource, type BatchSourceStats, createBatchSource } from './batches/batch-source.js';
 export { runDataLoader } from './data-loader.js';

@@ -1,3 +1,8 @@
+/*
+ * Pictures: read (picture.ts), resized as MATLAB's imresize does (imresize.ts), cut into tiles (tiles.ts), and measured by PSNR
+ * and SSIM on Y (metrics.ts, evaluation.ts).
+ */
+
 export { decoderVersion } from './decoder-version.js';
 export { type Scores, checkMeasurable, evaluatePicture, lrAndHr, scoresAgainst } from './evaluation.js';
 export { type Kernel, blurRadius, downscale, resizeBy } from './imresize.js';

@@ -1,3 +1,16 @@
+/*
+ * SRGAN in TensorFlow.js.
+ *
+ * - networks/   generator, discriminator and VGG19 from layers; parameters in and out
+ * - layers/     forward passes and gradients of layers
+ * - kernels/    the operations in which backends differ
+ * - backends/   wasm, torch and TensorFlow: found, chosen, started
+ * - training/   losses, and the gradients of a half
+ * - inference/  a trained generator at work
+ * - import/     VGG19 from published files
+ * - export/     generators for other runtimes
+ */
+
 export { probeBackends, selectBackend } from './backends/backend.js';
 export { type BackendChoice, type BackendInfo, type BackendProbe } from './backends/types.js';
 export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';

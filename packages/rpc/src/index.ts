@@ -1,3 +1,12 @@
+/*
+ * The wire between coordinator and workers: messages of proto/fourfold/v1/fourfold.proto, and vectors beside them.
+ *
+ * - ends/      servers and clients, and who may call which method
+ * - security/  certificates, TLS identities, roles, join tokens
+ * - vectors/   bfloat16 and other wire formats, files in shared memory, counts of bytes
+ * - wire/      the protocol: checked messages, vectors as streams of chunks
+ */
+
 export { createCoordinatorClient, createWorkerClient } from './ends/client.js';
 export { type RpcSecurity, listenAddress, readRpcSecurity } from './ends/security.js';
 export { type RunningServer, startServer } from './ends/server.js';

@@ -1,3 +1,12 @@
+/*
+ * Objects, and what a run keeps among them.
+ *
+ * - objects/      a store: a folder, or S3 below objects/s3/
+ * - outputs/      files and folders that commands write for people, and whose they are
+ * - runs/         a run's place, record, terms and end
+ * - checkpoints/  what a checkpoint holds, written, listed, verified, kept or removed
+ */
+
 export { checkpointInputs } from './checkpoints/checkpoint-input.js';
 export { type ListedCheckpoint, evaluationOf, listStore } from './checkpoints/checkpoint-list.js';
 export {
