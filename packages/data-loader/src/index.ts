@@ -4,7 +4,7 @@
  * - data-loader.ts  a data-loader's life
  * - sources/        photographs where people have them: folders, archives, buckets
  * - prepare/        photographs into a dataset of shards
- * - shards/         shards, opened in place or through the cache of this machine
+ * - shards/         shards, opened in place or through this machine's cache, and what is deleted when that is full
  * - batches/        which crops a batch has, and how they are made
  * - nats/           batches asked for and sent over NATS
  */

@@ -1,9 +1,9 @@
 /*
  * The wire between coordinator and workers: messages of proto/fourfold/v1/fourfold.proto, and vectors beside them.
  *
- * - ends/      servers and clients, and who may call which method
+ * - ends/      servers and clients, and who may call which method (permissions.ts)
  * - security/  certificates, TLS identities, roles, join tokens
- * - vectors/   bfloat16 and other wire formats, files in shared memory, counts of bytes
+ * - vectors/   wire formats (bfloat16's rounding is in ../assembly/bf16.ts), files in shared memory, counts of bytes
  * - wire/      the protocol: checked messages, vectors as streams of chunks
  */
 

@@ -11,7 +11,8 @@ import {
   type DataConfig,
 } from '@fourfold/common';
 import { damagedError, storageError, type ObjectStore } from '@fourfold/store';
-import { listCache, makeRoom, partialPath, shardPath, userCacheFolder } from './cache-folder.js';
+import { makeRoom } from './cache-eviction.js';
+import { listCache, partialPath, shardPath, userCacheFolder } from './cache-folder.js';
 import { createFetchWatch, type FetchPatience } from './fetch-watch.js';
 import type { DatasetShard } from '../prepare/manifest.js';
 import { hashFile, type HeldFile } from './held-file.js';

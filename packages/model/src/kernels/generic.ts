@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createBatchNorm } from './batch-norm.js';
+import { createPreluGradient } from './prelu-gradient.js';
 import type { Kernels } from './types.js';
 
 const channelSums = (x: tf.Tensor4D): tf.Tensor1D => tf.sum(x, [0, 1, 2]);
@@ -24,17 +25,6 @@ function scaled(levels: Uint8Array, scale: number, shift: number): Float32Array 
   for (let i = 0; i < levels.length; i++) values[i] = table[levels[i]];
   return values;
 }
-
-/** PReLU's gradients from per-channel sums and scaling, for backends without such a kernel. */
-export const createPreluGradient = ({
-  channelSums,
-  scaleShift,
-}: Pick<Kernels, 'channelSums' | 'scaleShift'>): Pick<Kernels, 'preluGradient'> => ({
-  preluGradient: (dy, x, slope) => ({
-    dx: tf.tidy(() => tf.mul(dy, scaleShift(tf.step(x), tf.sub(1, slope), slope))),
-    dSlope: tf.tidy(() => channelSums(tf.mul(dy, tf.sub(x, tf.relu(x))))),
-  }),
-});
 
 /** Kernels of TensorFlow.js operations and gradient kernels that every full backend has. */
 export const genericKernels: Kernels = {

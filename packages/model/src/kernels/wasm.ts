@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createBatchNorm } from './batch-norm.js';
-import { createPreluGradient, genericKernels } from './generic.js';
+import { genericKernels } from './generic.js';
+import { createPreluGradient } from './prelu-gradient.js';
 import type { Kernels } from './types.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './wasm-convolution.js';
 import { elements } from './wasm-memory.js';

@@ -10,7 +10,7 @@ import type { WorkerClient } from '../generated/fourfold/v1/Worker.js';
 import { roleName, type Role } from '../security/roles.js';
 import type { TlsIdentity } from '../security/tls.js';
 import { peerAddress, targetOf } from '@fourfold/common';
-import { joinTokenKey } from './guard.js';
+import { joinTokenKey } from './permissions.js';
 import { proxyOptions } from './proxy.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 import { bulkChannelOptions, chunkMessageBytes, controlMessageBytes, wire } from '../wire/wire.js';

@@ -4,7 +4,7 @@ import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceI
 import { describeError, FourfoldError } from '@fourfold/common';
 import type { Logger } from '@fourfold/common';
 import type { TlsIdentity } from '../security/tls.js';
-import { guardHandlers } from './guard.js';
+import { guardHandlers } from './permissions.js';
 import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js';
 import { chunkMessageBytes, controlMessageBytes } from '../wire/wire.js';
 

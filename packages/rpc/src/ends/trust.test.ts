@@ -9,7 +9,7 @@ import type { WorkerHandlers } from '../generated/fourfold/v1/Worker.js';
 import { createLogger } from '@fourfold/common';
 import { identityEnvironment, makeCertificates } from '../security/certificates.js';
 import { createCoordinatorClient, createWorkerClient } from './client.js';
-import { hasRule } from './guard.js';
+import { hasRule } from './permissions.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 import { startServer, type RunningServer } from './server.js';
 import { whyNoTrust } from './trust.js';

@@ -1,4 +1,4 @@
-import { instantiateBf16 } from './bf16.js';
+import { instantiateBf16 } from './bf16-module.js';
 import { isUnrounded, type WireLayout } from '@fourfold/weights';
 
 /** A network's vector in this process, and its bytes for transfer. Both are in memory shared by all threads. */

@@ -3,7 +3,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { makeRoom, shardPath } from './cache-folder.js';
+import { makeRoom } from './cache-eviction.js';
+import { shardPath } from './cache-folder.js';
 import { tryShardCache } from './cache-trial.js';
 import { dataConfig } from '../test-pictures.js';
 
