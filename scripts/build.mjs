@@ -1,5 +1,7 @@
-// Builds everything that is older than its sources: types from proto/, the WebAssembly modules, all TypeScript projects.
-import { existsSync, readdirSync, statSync } from 'node:fs';
+// Builds everything that is older than its sources: types from proto/, the WebAssembly modules, all TypeScript projects, and the
+// packages' copies of files that lie outside them.
+import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { runChild } from './child-processes.mjs';
 
 /** npm writes this file whenever it changes an installed version. */
@@ -33,6 +35,19 @@ for (const [folder, module] of Object.entries(modules)) {
   }
 }
 await run('typescript/bin/tsc', ['--build', ...process.argv.slice(2)]);
+
+/** Files that a package reads at run time, and its own copy of them: a published package has nothing beside it. */
+const copies = {
+  proto: 'packages/rpc/dist/proto',
+  'deploy/k8s': 'packages/cli/dist/assets/k8s',
+  'examples/photographs': 'packages/cli/dist/assets/photographs',
+  'bench/configs': 'packages/cli/dist/assets/bench',
+};
+for (const [source, copy] of Object.entries(copies)) {
+  if (!isOlder(copy, [source, ...readdirSync(source, { recursive: true }).map((path) => join(source, path))])) continue;
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(source, copy, { recursive: true });
+}
 
 function isOlder(output, sources) {
   if (!existsSync(output)) return true;

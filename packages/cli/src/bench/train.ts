@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { FourfoldError, loadRunConfig, median, type RunConfig } from '@fourfold/common';
 import { openStore, runStore } from '@fourfold/store';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
+import { examplePhotographs } from '../assets.js';
 import { benchStep, randomVgg, type BenchPhase, type StepReport } from './step.js';
 
 export interface TrainBench {
@@ -38,7 +39,7 @@ export interface TrainReport {
 }
 
 const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
-const photographs = fileURLToPath(new URL('../../../../examples/photographs/train', import.meta.url));
+const photographs = join(examplePhotographs, 'train');
 const phases: BenchPhase[] = ['mse', 'gan'];
 
 /**

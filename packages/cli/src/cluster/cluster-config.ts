@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { FourfoldError, loadRunConfig, type RunConfig } from '@fourfold/common';
 import { stringify } from 'yaml';
-
-const photographs = fileURLToPath(new URL('../../../../examples/photographs/', import.meta.url));
+import { examplePhotographs } from '../assets.js';
 
 /** Where in MinIO a cluster's objects are. */
 export const places = { dataset: 's3://fourfold/dataset', store: 's3://fourfold/store' };
@@ -48,7 +46,7 @@ export async function clusterRun(folder: string, options: ClusterRunOptions): Pr
   const cluster = Object.entries({ ...places, 'batches.from': 'nats' }).map(([key, value]) => `${key}=${value}`);
   const source = own ?? (await writeDemo(join(folder, 'demo.yaml'), images === undefined));
   const config = await loadRunConfig(source, [...settings, ...cluster]);
-  return { configPath, config, images: images ?? join(photographs, 'train') };
+  return { configPath, config, images: images ?? join(examplePhotographs, 'train') };
 }
 
 /** Write the config for all parts, with every default: from now on the folder holds this run. */
@@ -57,7 +55,7 @@ export const writeClusterRun = ({ configPath, config }: ClusterRun): Promise<voi
 
 /** Write a config of the recipe `demo`, with frequent evaluations if the examples' held-out photographs exist. */
 async function writeDemo(path: string, withExamples: boolean): Promise<string> {
-  const validation = { images: join(photographs, 'held-out'), every: 250 };
+  const validation = { images: join(examplePhotographs, 'held-out'), every: 250 };
   await writeFile(path, stringify({ recipe: 'demo', name: 'cluster', ...(withExamples && { validation }) }));
   return path;
 }

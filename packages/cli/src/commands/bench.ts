@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
 import { loadRunConfig, type ExchangeConfig } from '@fourfold/common';
+import { benchConfigPath } from '../assets.js';
 import { describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
 import { abortOnInterruption } from '../interruption.js';
 import { backendOption, collect, jsonOption, printJson, wholeNumber, type BackendChoice } from './arguments.js';
@@ -198,8 +198,7 @@ const exchangeOption = (): Option =>
 const formatOption = (flag: string, description: string, choices: string[]): Option =>
   new Option(`${flag} <format>`, description).choices(choices).default(choices[0]);
 
-const configPath = ({ config, size }: SizeArguments): string =>
-  config ?? fileURLToPath(new URL(`../../../../bench/configs/${size}.yaml`, import.meta.url));
+const configPath = ({ config, size }: SizeArguments): string => config ?? benchConfigPath(size);
 
 function stepSettings({ set, backend, batch, channels, blocks, threads, device, dtype }: StepOptions): string[] {
   return [

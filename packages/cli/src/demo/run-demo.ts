@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { loadRunConfig } from '@fourfold/common';
 import { openStore, readGenerator } from '@fourfold/store';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { probeBackends, type BackendProbe } from '@fourfold/model';
 import { stringify } from 'yaml';
+import { examplePhotographs } from '../assets.js';
 import { baselineNames, upscaleBaseline } from '../evaluation-table.js';
 import { drawComparison } from '../report/comparison.js';
 import { drawCurves } from '../report/curves.js';
@@ -17,9 +17,8 @@ import { clearDemoFolder, datasetIn, demoRun, storeIn, type demoFiles } from './
 import { comparisonRows, describeMeans, measureMethods, tablesByMethod, type Method } from './measurements.js';
 import { phaseEndCheckpoints, runTraining } from './training.js';
 
-const photographs = fileURLToPath(new URL('../../../../examples/photographs/', import.meta.url));
-const trainingPhotographs = join(photographs, 'train');
-const heldOutPhotographs = join(photographs, 'held-out');
+const trainingPhotographs = join(examplePhotographs, 'train');
+const heldOutPhotographs = join(examplePhotographs, 'held-out');
 
 /** Everything that the demo writes, below the working directory. */
 const folder = join('out', 'demo');

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { FourfoldError, type RunConfig } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
 import { parse, parseAllDocuments, stringify } from 'yaml';
+import { manifestPath } from '../assets.js';
 import { isTree, mergePatch, type Tree } from './merge-patch.js';
 
 /*
@@ -52,7 +51,6 @@ export interface ManifestOptions {
 
 export type Manifest = KubernetesObject & Tree;
 
-const folder = new URL('../../../../deploy/k8s/', import.meta.url);
 const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budget'];
 
 /** The default image, which Kustomize's base names. */
@@ -65,11 +63,6 @@ export async function defaultImage(): Promise<string> {
 /** All objects of a run, which `checkForCluster` has passed, in the order in which they are to be applied. */
 export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
   const { dataLoaders } = options;
-  if (!existsSync(folder)) {
-    throw new FourfoldError('not-found', `${fileURLToPath(folder)} is missing`, {
-      hint: 'run fourfold from a whole checkout',
-    });
-  }
   const documents = await Promise.all(files.map((file) => readDocuments(`run/${file}.yaml`)));
   const patches = await Promise.all(patchesFor(options).map((file) => readDocuments(file)));
   return documents
@@ -87,7 +80,7 @@ function patchesFor({ gpus, tls }: ManifestOptions): string[] {
 }
 
 async function readDocuments(path: string): Promise<Manifest[]> {
-  const text = await readFile(new URL(path, folder), 'utf8');
+  const text = await readFile(manifestPath(path), 'utf8');
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 

@@ -8,7 +8,8 @@ import { deserializeChunk, serializeChunk } from './chunk-frame.js';
 /** Raised when an older peer would misunderstand a newer one; each side refuses any version but its own. */
 export const protocolVersion = 3;
 
-const protoPath = fileURLToPath(new URL('../../../../proto/fourfold/v1/fourfold.proto', import.meta.url));
+/** The build's copy, which the published package holds. */
+const protoPath = fileURLToPath(new URL('../../dist/proto/fourfold/v1/fourfold.proto', import.meta.url));
 
 const definition = loadSync(protoPath, { longs: Number, enums: String, defaults: true, oneofs: true });
 for (const [service, method] of [

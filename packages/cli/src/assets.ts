@@ -1,0 +1,13 @@
+import { fileURLToPath } from 'node:url';
+
+/** The path of a file or folder that `scripts/build.mjs` copies into this package. The path is the same from src and dist. */
+const assetPath = (path: string): string => fileURLToPath(new URL(`../dist/assets/${path}`, import.meta.url));
+
+/** The folder of the example photographs: `train` and `held-out`. */
+export const examplePhotographs = assetPath('photographs');
+
+/** A file of deploy/k8s. */
+export const manifestPath = (file: string): string => assetPath(`k8s/${file}`);
+
+/** The config of a benchmark. */
+export const benchConfigPath = (name: string): string => assetPath(`bench/${name}.yaml`);
