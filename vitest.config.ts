@@ -4,8 +4,7 @@ const common = {
   pool: 'forks' as const,
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  // A busy machine may exceed a test's wait: retry once, which the report shows. Any other failure counts at once.
-  retry: { count: 1, condition: /timed out|Timeout \d+ms exceeded/ },
+  // No retry, also not after a timeout: in this product a hang is a bug (test/planted-hang.test.ts).
 };
 
 /** Tests that depend on timing or observe the whole machine: nothing runs beside them. */
