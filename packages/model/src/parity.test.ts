@@ -49,7 +49,7 @@ test.for([
 async function hashes(choice: BackendChoice): Promise<string[]> {
   const program = `
     import { createHash } from 'node:crypto';
-    import { selectBackend } from ${JSON.stringify(new URL('../dist/backend.js', import.meta.url).href)};
+    import { selectBackend } from ${JSON.stringify(new URL('../dist/backends/backend.js', import.meta.url).href)};
     import { smallIteration } from ${JSON.stringify(new URL('../dist/test-iteration.js', import.meta.url).href)};
     await selectBackend(${JSON.stringify(choice)});
     const hash = ({ losses, gradients }) =>

@@ -119,7 +119,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
   test('shared memory that is full: parameters are pulled from then on, which is logged once', async () => {
     const script = `
-      import { createLogger, createSharedFile, secretStamp, wireFormats } from '${new URL('../../../rpc/dist/index.js', import.meta.url).href}';
+      import { createSharedFile, secretStamp, wireFormats } from '${new URL('../../../rpc/dist/index.js', import.meta.url).href}';
       import { createExchange, openParameterFiles } from '${new URL('../../dist/index.js', import.meta.url).href}';
       const [check, secret] = [await createSharedFile('${folder}'), secretStamp()];
       await check.write(secret, new Uint8Array());

@@ -231,7 +231,8 @@ describe('prepare', () => {
   it('reports a full disk, and leaves no manifest', async () => {
     // A limit on the size of a file, which any user may set, stands for the disk's end; it needs the built package.
     const script = `
-      import { describeError, openStore } from '@fourfold/common';
+      import { describeError } from '@fourfold/common';
+      import { openStore } from '@fourfold/store';
       import { prepare, prepareDefaults } from '@fourfold/data-loader';
       const [images, out] = process.argv.slice(1);
       await prepare({ ...prepareDefaults, images, store: openStore(out), name: 'test' }).catch((error) => {
