@@ -1,7 +1,8 @@
-import { FourfoldError, growingPauseMs, judge, type Failure, type Logger } from '@fourfold/common';
+import type { Logger } from '@fourfold/common';
 import { createInbox, type Msg } from '@nats-io/transport-node';
 import type { Batch } from '../batches/batch-source.js';
-import { createBatchReceiver, type BatchReceiver, type Refusal } from './batch-message.js';
+import { newAsking, transition, type AskEvent, type AskView, type Attempt } from './ask-states.js';
+import { createBatchReceiver, type BatchReceiver, type Received, type Refusal } from './batch-message.js';
 import type { NatsLink } from './connection.js';
 import type { LoaderDirectory } from './loader-directory.js';
 import { encodeMessage, type BatchPlace, type BatchSubjects } from './protocol.js';
@@ -33,22 +34,11 @@ export interface AskParts {
   log: Logger;
 }
 
-/** One request to one data-loader. Its answer counts even if it is late. */
-interface Attempt {
-  loader: string;
-  receiver: BatchReceiver;
-  askedMs: number;
-  /** No batch is expected from it any longer. */
-  spent: boolean;
-  wasRefused?: boolean;
+/** What ends a request. */
+interface Ends {
+  onBatch: (batch: Batch) => void;
+  onFailed: (error: Error) => void;
 }
-
-const pollMs = 100;
-const longestPauseMs = 30_000;
-/** Between rounds in which all data-loaders refuse. */
-const refusedPauses = { firstMs: 250, longestMs: longestPauseMs };
-/** Refusals that may be about the batch rather than the machine. The others are about the data-loader. */
-const batchCodes = ['invalid', 'not-found', 'corrupt'] as const;
 
 /**
  * Get a batch: ask the first data-loader of the replica's order, and also the next one if it is silent, gone or refuses; the first
@@ -57,157 +47,118 @@ const batchCodes = ['invalid', 'not-found', 'corrupt'] as const;
  * `unavailable` if all of them keep refusing.
  */
 export function askLoaders(parts: AskParts, place: BatchPlace, signals: AbortSignal[]): Promise<Batch> {
-  const { link, directory, subjects, shape, lateMs, stats, repeats, log } = parts;
   return new Promise<Batch>((resolve, reject) => {
     for (const signal of signals) signal.throwIfAborted();
-    const inbox = createInbox();
-    const attempts: Attempt[] = [];
-    /** Asked since the order was last begun. */
-    const asked = new Set<string>();
-    /** Refusals so far, and their machines; each attempt counts as a process of its own. */
-    const refusals: Failure[] = [];
-    let rounds = 0;
-    let refusedRounds = 0;
-    let pauseEndsMs = 0;
-    let timer: NodeJS.Timeout | undefined;
-
-    const finish = (act: () => void) => {
-      clearTimeout(timer);
-      stopListening();
-      subscription.unsubscribe();
+    const onAbort = () => end(() => reject(signals.find(({ aborted }) => aborted)?.reason as Error));
+    const end = (settle: () => void) => {
+      stop();
       for (const signal of signals) signal.removeEventListener('abort', onAbort);
-      act();
+      settle();
     };
-    const fail = (error: Error) => finish(() => reject(error));
-    const onAbort = () => fail(signals.find(({ aborted }) => aborted)?.reason as Error);
-
-    const askNext = (): void => {
-      clearTimeout(timer);
-      const loader = link.whyDown() === undefined ? nextLoader() : undefined;
-      if (loader === undefined) {
-        timer = setTimeout(askNext, pollMs);
-        return;
-      }
-      const previous = attempts.at(-1);
-      if (previous && previous.loader !== loader) stats.moved++;
-      const receiver = createBatchReceiver(place, shape);
-      const attempt: Attempt = { loader, receiver, askedMs: performance.now(), spent: false };
-      attempts.push(attempt);
-      asked.add(loader);
-      link.connection.publish(subjects.batchesOf(loader), encodeMessage(place), {
-        reply: `${inbox}.${attempts.length - 1}`,
-      });
-      timer = setTimeout(() => onSilence(attempt), lateMs);
-    };
-    const nextLoader = (): string | undefined => {
-      const nowMs = performance.now();
-      const unasked = directory.inOrder(place.replica).filter((id) => !asked.has(id));
-      const free = unasked.find((id) => directory.restsUntilMs(id) <= nowMs);
-      if (free !== undefined || asked.size === 0) return free;
-      // All that are free have been asked. One that works on the batch should not be asked again at once.
-      if (pauseEndsMs === 0) {
-        const isOpen = attempts.some(({ spent }) => !spent);
-        const openPauseMs = () => Math.min(longestPauseMs, lateMs * 2 ** rounds++);
-        pauseEndsMs = nowMs + (isOpen ? openPauseMs() : growingPauseMs(++refusedRounds, refusedPauses));
-      }
-      if (nowMs >= pauseEndsMs) beginAnew();
-      return undefined;
-    };
-    const beginAnew = () => {
-      asked.clear();
-      pauseEndsMs = 0;
-    };
-    // If this process itself was held up or frozen, answers that came meanwhile are read only now.
-    const onSilence = (attempt: Attempt) => {
-      timer = setTimeout(() => onLate(attempt), pollMs);
-    };
-    const onLate = (attempt: Attempt) => {
-      const { loader } = attempt;
-      // A data-loader that answers our other requests is working.
-      const silentMs = performance.now() - directory.heardMs(loader);
-      if (silentMs < lateMs) {
-        timer = setTimeout(() => onSilence(attempt), lateMs - silentMs);
-        return;
-      }
-      // While NATS is down, nobody can answer.
-      if (link.whyDown() === undefined) {
-        stats.late++;
-        directory.avoid(loader);
-        log.debug({ event: 'loader-late', loader, ...place, lateMs }, 'a data-loader is late');
-      }
-      askNext();
-    };
-    /** Ask another one now if this attempt was the newest. */
-    const give = (attempt: Attempt) => {
-      if (attempt.spent) return;
-      attempt.spent = true;
-      if (attempt === attempts.at(-1)) askNext();
-    };
-    const receive = (attempt: Attempt, message: Msg): void => {
-      const { loader, receiver } = attempt;
-      if (hasNoResponders(message)) {
-        directory.forget(loader);
-        return give(attempt);
-      }
-      stats.bytes += message.data.length;
-      try {
-        const received = receiver.take(message.data);
-        directory.heard(loader);
-        if (!received) return;
-        if ('refusal' in received) return onRefusal(attempt, received.refusal);
-        stats.received++;
-        directory.served(loader);
-        finish(() => resolve(received.batch));
-      } catch (error) {
-        stats.refusedReplies++;
-        if (attempt.spent) return;
-        const reason = (error as Error).message;
-        log.warn({ event: 'reply-refused', loader, ...place, reason }, 'an answer from a data-loader is refused');
-        directory.avoid(loader);
-        give(attempt);
-      }
-    };
-    const onRefusal = (attempt: Attempt, { code, message, hint }: Refusal) => {
-      const { loader } = attempt;
-      if (code === 'busy') {
-        directory.rest(loader);
-        asked.delete(loader);
-        return give(attempt);
-      }
-      const said = repeats(`${loader} ${message}`);
-      if (said) log.warn({ event: 'loader-refuses', loader, ...place, code, reason: message, times: said }, 'refused');
-      directory.avoid(loader);
-      // A data-loader's own trouble may pass, and another may not have it.
-      const seen = batchCodes.find((other) => other === code) ?? ('unavailable' as const);
-      const machine = directory.machineOf(loader) ?? loader;
-      const [begunMs, failedMs] = [attempt.askedMs, performance.now()];
-      const failure = { code: seen, machine, process: attempts.indexOf(attempt), begunMs, failedMs };
-      const times = 1 + attempts.filter((other) => other.loader === loader && other.wasRefused).length;
-      attempt.wasRefused = true;
-      const circumstances = { times, inARow: times, earlier: refusals, machines: directory.machines().add(machine) };
-      if (judge(failure, circumstances) === 'the run') {
-        return fail(new FourfoldError(seen, message, { ...(hint && { hint }) }));
-      }
-      refusals.push(failure);
-      give(attempt);
-    };
-
-    const subscription = link.connection.subscribe(`${inbox}.*`, {
-      callback(error, message) {
-        // If NATS refuses the subscription, the link fails.
-        const attempt = error ? undefined : attempts[Number(message.subject.slice(inbox.length + 1))];
-        if (attempt) receive(attempt, message);
-      },
-    });
-    // Messages in transit are lost.
-    const stopListening = link.onReconnect(() => {
-      for (const attempt of attempts) attempt.spent = true;
-      beginAnew();
-      askNext();
+    const stop = startAsking(parts, place, {
+      onBatch: (batch) => end(() => resolve(batch)),
+      onFailed: (error) => end(() => reject(error)),
     });
     for (const signal of signals) signal.addEventListener('abort', onAbort);
-    askNext();
   });
+}
+
+/** Carry out what `transition` decides. Returns a function that stops it. */
+function startAsking(parts: AskParts, place: BatchPlace, { onBatch, onFailed }: Ends): () => void {
+  const { link, directory, subjects, shape, lateMs, stats, log } = parts;
+  const inbox = createInbox();
+  const receivers: BatchReceiver[] = [];
+  let asking = newAsking();
+  let timer: NodeJS.Timeout | undefined;
+  const view = (): AskView => ({
+    ...directory,
+    ...{ nowMs: performance.now(), isDown: link.whyDown() !== undefined, lateMs },
+    inOrder: () => directory.inOrder(place.replica),
+  });
+
+  const advance = (event: AskEvent): void => {
+    const step = transition(asking, event, view());
+    asking = step.asking;
+    if (step.late !== undefined) noteLate(step.late);
+    if (step.isNew) send();
+    clearTimeout(timer);
+    if (asking.state.name === 'failed') onFailed(asking.state.error);
+    else if (asking.state.name === 'choosing') advance({ type: 'due' });
+    else timer = setTimeout(() => advance({ type: 'due' }), asking.state.dueMs - performance.now());
+  };
+  const noteLate = (loader: string) => {
+    stats.late++;
+    directory.avoid(loader);
+    log.debug({ event: 'loader-late', loader, ...place, lateMs }, 'a data-loader is late');
+  };
+  const send = () => {
+    const [newest, previous] = asking.attempts.toReversed();
+    if (previous && previous.loader !== newest.loader) stats.moved++;
+    const attempt = receivers.push(createBatchReceiver(place, shape)) - 1;
+    const reply = `${inbox}.${attempt}`;
+    link.connection.publish(subjects.batchesOf(newest.loader), encodeMessage(place), { reply });
+  };
+
+  const subscription = link.connection.subscribe(`${inbox}.*`, {
+    callback(error, message) {
+      // If NATS refuses the subscription, the link fails.
+      const attempt = error ? NaN : Number(message.subject.slice(inbox.length + 1));
+      if (!asking.attempts[attempt]) return;
+      const answer = takeMessage(parts, place, asking.attempts[attempt], receivers[attempt], message);
+      if (answer === 'unusable') advance({ type: 'unusable', attempt });
+      else if (answer && 'refusal' in answer) advance({ type: 'refused', attempt, ...answer });
+      else if (answer) onBatch(answer.batch);
+    },
+  });
+  const stopListening = link.onReconnect(() => advance({ type: 'reconnected' }));
+  advance({ type: 'due' });
+  return () => {
+    clearTimeout(timer);
+    stopListening();
+    subscription.unsubscribe();
+  };
+}
+
+/** Add a message to an attempt's answer, and tell the directory, the counts and the log what it says about the data-loader. */
+function takeMessage(
+  parts: AskParts,
+  place: BatchPlace,
+  { loader, isSpent }: Attempt,
+  receiver: BatchReceiver,
+  message: Msg,
+): Received | 'unusable' {
+  const { directory, stats, log } = parts;
+  if (hasNoResponders(message)) {
+    directory.forget(loader);
+    return 'unusable';
+  }
+  stats.bytes += message.data.length;
+  try {
+    const received = receiver.take(message.data);
+    directory.heard(loader);
+    if (received && 'refusal' in received) noteRefusal(parts, place, loader, received.refusal);
+    if (received && 'batch' in received) {
+      stats.received++;
+      directory.served(loader);
+    }
+    return received;
+  } catch (error) {
+    stats.refusedReplies++;
+    if (isSpent) return 'unusable';
+    const reason = (error as Error).message;
+    log.warn({ event: 'reply-refused', loader, ...place, reason }, 'an answer from a data-loader is refused');
+    directory.avoid(loader);
+    return 'unusable';
+  }
+}
+
+/** Tell the directory of a refusal, and the log if it is worth a line. */
+function noteRefusal({ directory, repeats, log }: AskParts, place: BatchPlace, loader: string, refusal: Refusal): void {
+  const { code, message } = refusal;
+  if (code === 'busy') return directory.rest(loader);
+  const times = repeats(`${loader} ${message}`);
+  if (times) log.warn({ event: 'loader-refuses', loader, ...place, code, reason: message, times }, 'refused');
+  directory.avoid(loader);
 }
 
 const noResponders = 503;
