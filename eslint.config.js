@@ -66,6 +66,23 @@ export default tseslint.config(
     },
   },
   {
+    files: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          "CallExpression[callee.property.name='skipIf'] > .arguments:not([callee.name='lacks'])",
+          "CallExpression[callee.name='skip'] > .arguments:first-child:not([callee.name='lacks'])",
+          "CallExpression[callee.name='skip'][arguments.length=0]",
+          'MemberExpression[property.name=/^(runIf|skip|only|todo)$/]',
+        ].map((selector) => ({
+          selector,
+          message: 'Only a test that lacks something is skipped: see test/support/needs.mjs.',
+        })),
+      ],
+    },
+  },
+  {
     // TypeScript checks these files and knows the browser's globals.
     files: ['packages/coordinator/src/status-page/*.js', 'packages/cli/src/mos/page/*.js'],
     rules: { 'no-undef': 'off' },

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { probeBackends } from '@fourfold/model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, startFourfold } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * A requested backend that is not available: one line that says why, and exit code 2; 1 if another machine may have the device.
@@ -35,8 +36,8 @@ test.each([
 
 test('cuda on a libtorch, or a machine, without it', async ({ skip }) => {
   const [torch] = probeBackends();
-  skip(!torch.found, torch.detail);
-  skip(torch.detail.includes('with CUDA'), 'this libtorch has CUDA');
+  skip(lacks('torch', torch.found, torch.detail));
+  skip(lacks('no-cuda', !torch.detail.includes('with CUDA')));
   const args = [...oneStep, '--backend', 'torch', '--device', 'cuda'];
   await expectRefusal(args, /^fourfold: backend torch: cuda was requested, but no CUDA device was found: /);
 });

@@ -10,303 +10,307 @@ import {
   type Client,
 } from './support/batch-services.js';
 import { killAll, type LogEvent, type Process } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Real data-loader processes, a real nats-server, and a worker's side of the wire in this process.
  */
 
-describe.skipIf(!findProgram('nats-server'))('data-loaders over NATS (after npm run setup:servers)', () => {
-  let bed: BatchBed;
-  let nats: LocalNats;
-  let environment: Record<string, string>;
-  const closing: (() => Promise<void>)[] = [];
+describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
+  'data-loaders over NATS (after npm run setup:servers)',
+  () => {
+    let bed: BatchBed;
+    let nats: LocalNats;
+    let environment: Record<string, string>;
+    const closing: (() => Promise<void>)[] = [];
 
-  beforeAll(async () => {
-    bed = await prepareBatchBed();
-  });
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).map((close) => close()));
-    await killAll();
-    delete process.env['FOURFOLD_NATS_URL'];
-  });
-  afterAll(() => bed.remove());
+    beforeAll(async () => {
+      bed = await prepareBatchBed();
+    });
+    afterEach(async () => {
+      await Promise.all(closing.splice(0).map((close) => close()));
+      await killAll();
+      delete process.env['FOURFOLD_NATS_URL'];
+    });
+    afterAll(() => bed.remove());
 
-  /** A fresh nats-server that data-loaders and clients find. */
-  async function start(configuration?: string): Promise<void> {
-    nats = await startNats(configuration);
-    closing.push(() => nats.stop());
-    environment = { FOURFOLD_NATS_URL: `nats://${nats.address}` };
-    Object.assign(process.env, environment);
-  }
-  async function client(changes = {}): Promise<Client> {
-    const made = await bed.connectClient(environment, changes);
-    closing.unshift(() => made.source.close());
-    return made;
-  }
-  async function observer() {
-    const made = await observeRequests(nats);
-    closing.unshift(() => made.connection.close());
-    return made;
-  }
-  async function expectBatches({ source }: Client, begin: number, end: number, replicas = [0, 1, 2, 3]) {
-    for (let iteration = begin; iteration < end; iteration++) {
-      await Promise.all(
-        replicas.map(async (replica) => {
-          expectSameBatch(await source.batch(iteration, replica), await bed.local.batch(iteration, replica));
+    /** A fresh nats-server that data-loaders and clients find. */
+    async function start(configuration?: string): Promise<void> {
+      nats = await startNats(configuration);
+      closing.push(() => nats.stop());
+      environment = { FOURFOLD_NATS_URL: `nats://${nats.address}` };
+      Object.assign(process.env, environment);
+    }
+    async function client(changes = {}): Promise<Client> {
+      const made = await bed.connectClient(environment, changes);
+      closing.unshift(() => made.source.close());
+      return made;
+    }
+    async function observer() {
+      const made = await observeRequests(nats);
+      closing.unshift(() => made.connection.close());
+      return made;
+    }
+    async function expectBatches({ source }: Client, begin: number, end: number, replicas = [0, 1, 2, 3]) {
+      for (let iteration = begin; iteration < end; iteration++) {
+        await Promise.all(
+          replicas.map(async (replica) => {
+            expectSameBatch(await source.batch(iteration, replica), await bed.local.batch(iteration, replica));
+          }),
+        );
+      }
+    }
+    async function stop(loader: Process): Promise<LogEvent> {
+      loader.child.kill('SIGTERM');
+      expect(await loader.exit).toEqual({ code: 143, signal: null });
+      return loader.waitFor(({ event }) => event === 'stopped', 'its stop');
+    }
+    /** Wait until a worker knows this many data-loaders. */
+    const knows = ({ events }: Client, count: number) =>
+      expect
+        .poll(() => events.filter(({ event }) => event === 'loader-found').length, { timeout: 30_000 })
+        .toBeGreaterThanOrEqual(count);
+
+    test('two data-loaders give the batches of the dataset; a replica stays with one, which fetches no shard twice', async () => {
+      await start();
+      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const { requests } = await observer();
+      const worker = await client();
+      await knows(worker, 2);
+      // An epoch.
+      const iterations = Math.floor(bed.manifest.samples / 8);
+      await expectBatches(worker, 0, iterations);
+      const places = new Map<number, Set<string>>();
+      for (const { replica, loader } of requests) places.set(replica, (places.get(replica) ?? new Set()).add(loader));
+      expect([...places.values()].map(({ size }) => size)).toEqual([1, 1, 1, 1]);
+      expect(worker.source.stats()).toMatchObject({ received: 4 * iterations, moved: 0, late: 0, refusedReplies: 0 });
+      let answered = 0;
+      for (const loader of loaders) {
+        const stopped = await stop(loader);
+        answered += stopped['answered'] as number;
+        // The next epoch's first batches are made ahead.
+        expect(stopped['shards']).toBeLessThanOrEqual(bed.manifest.shards.length + 1);
+      }
+      expect(bed.manifest.shards.length).toBeGreaterThan(3);
+      expect(answered).toBe(4 * iterations);
+    });
+
+    test('a frozen data-loader is late once; it is asked again after it has woken', async () => {
+      await start();
+      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const { requests } = await observer();
+      const worker = await client({ batches: { ...bed.config.batches, lateMs: 4_000 } });
+      await knows(worker, 2);
+      await expectBatches(worker, 0, 1, [0]);
+      const frozen = loaders.find(({ id }) => id === requests[0].loader) as Process & { id: string };
+      frozen.child.kill('SIGSTOP');
+      await expectBatches(worker, 1, 12, [0]);
+      expect(worker.source.stats()).toMatchObject({ late: 1, moved: 1 });
+      frozen.child.kill('SIGCONT');
+      let iteration = 12;
+      await expect
+        .poll(
+          async () => {
+            await expectBatches(worker, iteration, ++iteration, [0]);
+            return requests.at(-1)?.loader;
+          },
+          { timeout: 60_000, interval: 500 },
+        )
+        .toBe(frozen.id);
+    }, 120_000);
+
+    test('a killed data-loader is left at once', async () => {
+      await start();
+      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const worker = await client();
+      await knows(worker, 2);
+      await expectBatches(worker, 0, 2);
+      loaders[0].child.kill('SIGKILL');
+      await loaders[0].exit;
+      // On a busy machine nats-server sees the connection's end a moment later; what it passes on until then is lost.
+      await delay(1_000);
+      await expectBatches(worker, 2, 6);
+      expect(worker.source.stats().late).toBe(0);
+    });
+
+    test('SIGTERM: pending requests are answered, later ones go to the other one', async () => {
+      await start();
+      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const { requests } = await observer();
+      const worker = await client();
+      await knows(worker, 2);
+      const batches = Promise.all(
+        Array.from({ length: 40 }, async (_, i) => {
+          const [iteration, replica] = [Math.floor(i / 4), i % 4];
+          expectSameBatch(await worker.source.batch(iteration, replica), await bed.local.batch(iteration, replica));
         }),
       );
-    }
-  }
-  async function stop(loader: Process): Promise<LogEvent> {
-    loader.child.kill('SIGTERM');
-    expect(await loader.exit).toEqual({ code: 143, signal: null });
-    return loader.waitFor(({ event }) => event === 'stopped', 'its stop');
-  }
-  /** Wait until a worker knows this many data-loaders. */
-  const knows = ({ events }: Client, count: number) =>
-    expect
-      .poll(() => events.filter(({ event }) => event === 'loader-found').length, { timeout: 30_000 })
-      .toBeGreaterThanOrEqual(count);
+      await expect.poll(() => requests.length).toBe(40);
+      const leaving = loaders.find(({ id }) => id === requests[0].loader) as Process;
+      const stopped = await stop(leaving);
+      await batches;
+      expect(stopped['answered']).toBe(stopped['requests']);
+      expect(stopped['answered']).toBeGreaterThan(0);
+      await expectBatches(worker, 10, 12);
+      expect(worker.source.stats()).toMatchObject({ received: 48, late: 0, refusedReplies: 0 });
+      expect(leaving.errors).toEqual(['fourfold: stopped by SIGTERM']);
+    });
 
-  test('two data-loaders give the batches of the dataset; a replica stays with one, which fetches no shard twice', async () => {
-    await start();
-    const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
-    const { requests } = await observer();
-    const worker = await client();
-    await knows(worker, 2);
-    // An epoch.
-    const iterations = Math.floor(bed.manifest.samples / 8);
-    await expectBatches(worker, 0, iterations);
-    const places = new Map<number, Set<string>>();
-    for (const { replica, loader } of requests) places.set(replica, (places.get(replica) ?? new Set()).add(loader));
-    expect([...places.values()].map(({ size }) => size)).toEqual([1, 1, 1, 1]);
-    expect(worker.source.stats()).toMatchObject({ received: 4 * iterations, moved: 0, late: 0, refusedReplies: 0 });
-    let answered = 0;
-    for (const loader of loaders) {
+    test('requests beyond the queue’s limit are sent to another data-loader, and are answered in the end', async () => {
+      await start();
+      const loader = await bed.startLoader();
+      const worker = await client();
+      await Promise.all(
+        Array.from({ length: 100 }, async (_, i) => {
+          const [iteration, replica] = [Math.floor(i / 4), i % 4];
+          expectSameBatch(await worker.source.batch(iteration, replica), await bed.local.batch(iteration, replica));
+        }),
+      );
       const stopped = await stop(loader);
-      answered += stopped['answered'] as number;
-      // The next epoch's first batches are made ahead.
-      expect(stopped['shards']).toBeLessThanOrEqual(bed.manifest.shards.length + 1);
-    }
-    expect(bed.manifest.shards.length).toBeGreaterThan(3);
-    expect(answered).toBe(4 * iterations);
-  });
-
-  test('a frozen data-loader is late once; it is asked again after it has woken', async () => {
-    await start();
-    const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
-    const { requests } = await observer();
-    const worker = await client({ batches: { ...bed.config.batches, lateMs: 4_000 } });
-    await knows(worker, 2);
-    await expectBatches(worker, 0, 1, [0]);
-    const frozen = loaders.find(({ id }) => id === requests[0].loader) as Process & { id: string };
-    frozen.child.kill('SIGSTOP');
-    await expectBatches(worker, 1, 12, [0]);
-    expect(worker.source.stats()).toMatchObject({ late: 1, moved: 1 });
-    frozen.child.kill('SIGCONT');
-    let iteration = 12;
-    await expect
-      .poll(
-        async () => {
-          await expectBatches(worker, iteration, ++iteration, [0]);
-          return requests.at(-1)?.loader;
-        },
-        { timeout: 60_000, interval: 500 },
-      )
-      .toBe(frozen.id);
-  }, 120_000);
-
-  test('a killed data-loader is left at once', async () => {
-    await start();
-    const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
-    const worker = await client();
-    await knows(worker, 2);
-    await expectBatches(worker, 0, 2);
-    loaders[0].child.kill('SIGKILL');
-    await loaders[0].exit;
-    // On a busy machine nats-server sees the connection's end a moment later; what it passes on until then is lost.
-    await delay(1_000);
-    await expectBatches(worker, 2, 6);
-    expect(worker.source.stats().late).toBe(0);
-  });
-
-  test('SIGTERM: pending requests are answered, later ones go to the other one', async () => {
-    await start();
-    const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
-    const { requests } = await observer();
-    const worker = await client();
-    await knows(worker, 2);
-    const batches = Promise.all(
-      Array.from({ length: 40 }, async (_, i) => {
-        const [iteration, replica] = [Math.floor(i / 4), i % 4];
-        expectSameBatch(await worker.source.batch(iteration, replica), await bed.local.batch(iteration, replica));
-      }),
-    );
-    await expect.poll(() => requests.length).toBe(40);
-    const leaving = loaders.find(({ id }) => id === requests[0].loader) as Process;
-    const stopped = await stop(leaving);
-    await batches;
-    expect(stopped['answered']).toBe(stopped['requests']);
-    expect(stopped['answered']).toBeGreaterThan(0);
-    await expectBatches(worker, 10, 12);
-    expect(worker.source.stats()).toMatchObject({ received: 48, late: 0, refusedReplies: 0 });
-    expect(leaving.errors).toEqual(['fourfold: stopped by SIGTERM']);
-  });
-
-  test('requests beyond the queue’s limit are sent to another data-loader, and are answered in the end', async () => {
-    await start();
-    const loader = await bed.startLoader();
-    const worker = await client();
-    await Promise.all(
-      Array.from({ length: 100 }, async (_, i) => {
-        const [iteration, replica] = [Math.floor(i / 4), i % 4];
-        expectSameBatch(await worker.source.batch(iteration, replica), await bed.local.batch(iteration, replica));
-      }),
-    );
-    const stopped = await stop(loader);
-    expect(stopped).toMatchObject({ answered: 100, failed: 0 });
-    expect(stopped['busy']).toBeGreaterThan(0);
-  });
-
-  test('a max_payload of 64 KB: batches come in parts', async () => {
-    await start('max_payload: 65536');
-    await bed.startLoader();
-    const worker = await client();
-    await expectBatches(worker, 0, 4);
-    expect(worker.source.stats()).toMatchObject({ received: 16, refusedReplies: 0 });
-    // Two crops of 96x96 and their LR take 58,752 bytes; with eight there must be several parts.
-    const large = { ...bed.config.data, globalBatch: 32 };
-    await bed.startLoader(['data.globalBatch=32']);
-    const other = await client({ data: large });
-    const { count, hr } = await other.source.batch(0, 1);
-    expect([count, hr.length]).toEqual([8, 8 * 96 * 96 * 3]);
-  });
-
-  test('a data-loader of another seed is never asked, and the wait says which exist', async () => {
-    await start();
-    await bed.startLoader(['seed=6']);
-    const { requests } = await observer();
-    const worker = await client();
-    const batch = worker.source.batch(0, 0);
-    await expect
-      .poll(() => worker.events.find(({ event }) => event === 'batches-waiting'), { timeout: 30_000 })
-      .toMatchObject({
-        iteration: 0,
-        replica: 0,
-        loaders: 0,
-        foreign: 1,
-        reason: expect.stringContaining('of another dataset, seed') as string,
-      });
-    expect(requests).toEqual([]);
-    await bed.startLoader();
-    expectSameBatch(await batch, await bed.local.batch(0, 0));
-  });
-
-  test('nats-server killed and started again: batches wait and come, and nobody is blamed', async () => {
-    await start();
-    await bed.startLoader();
-    const worker = await client();
-    await expectBatches(worker, 0, 2);
-    await nats.kill();
-    await expect.poll(() => worker.events.length).toBeGreaterThan(0);
-    const waiting = expectBatches(worker, 2, 4);
-    await expect
-      .poll(() => worker.events.map(({ event }) => event), { timeout: 30_000 })
-      .toEqual(expect.arrayContaining(['nats-waiting', 'batches-waiting']));
-    await nats.start();
-    await waiting;
-    expect(worker.events.some(({ event }) => event === 'nats-back')).toBe(true);
-    expect(worker.source.stats()).toMatchObject({ late: 0, refusedReplies: 0 });
-  });
-
-  test('nats-server frozen: its silence is noticed, and batches come when it wakes', async () => {
-    await start();
-    await bed.startLoader();
-    const worker = await client();
-    await expectBatches(worker, 0, 1);
-    nats.freeze();
-    const waiting = expectBatches(worker, 1, 3);
-    await expect
-      .poll(() => worker.events.find(({ event }) => event === 'nats-waiting'), { timeout: 40_000 })
-      .toBeDefined();
-    nats.thaw();
-    await waiting;
-  });
-
-  test('a rogue that answers everybody’s requests with garbage is refused and counted', async () => {
-    await start();
-    await Promise.all([bed.startLoader(), bed.startLoader()]);
-    const worker = await client();
-    await knows(worker, 2);
-    const rogue = await connect({ servers: nats.address });
-    closing.unshift(() => rogue.close());
-    const garbage = [
-      Buffer.alloc(0),
-      Buffer.from('FB\x01\x01'),
-      Buffer.alloc(100_000, 'FB'),
-      Buffer.from('{"code":"x"}'),
-    ];
-    rogue.subscribe('fourfold.>', {
-      callback: (_, message) => garbage.forEach((bytes) => message.respond(bytes)),
+      expect(stopped).toMatchObject({ answered: 100, failed: 0 });
+      expect(stopped['busy']).toBeGreaterThan(0);
     });
-    // Malformed announcements.
-    for (const bytes of garbage) rogue.publish('fourfold.batches.x.loaders', bytes);
-    await rogue.flush();
-    await expectBatches(worker, 0, 5);
-    expect(worker.source.stats().refusedReplies).toBeGreaterThan(20);
-    expect(worker.events.find(({ event }) => event === 'reply-refused')).toMatchObject({
-      reason: expect.stringContaining('not an answer to a request') as string,
-    });
-  });
 
-  test('a damaged shard ends the wait with its name', async () => {
-    await start();
-    const { file } = bed.manifest.shards[0];
-    const whole = await bed.dataset.get(file);
-    const damaged = Buffer.from(whole);
-    damaged[damaged.length >> 1] ^= 1;
-    await bed.dataset.put(file, damaged);
-    try {
+    test('a max_payload of 64 KB: batches come in parts', async () => {
+      await start('max_payload: 65536');
       await bed.startLoader();
       const worker = await client();
-      const epoch = Array.from({ length: 20 }, (_, iteration) => worker.source.batch(iteration, 0));
-      await expect(Promise.all(epoch)).rejects.toMatchObject({
-        code: 'corrupt',
-        message: expect.stringContaining(`${file} is damaged`) as string,
+      await expectBatches(worker, 0, 4);
+      expect(worker.source.stats()).toMatchObject({ received: 16, refusedReplies: 0 });
+      // Two crops of 96x96 and their LR take 58,752 bytes; with eight there must be several parts.
+      const large = { ...bed.config.data, globalBatch: 32 };
+      await bed.startLoader(['data.globalBatch=32']);
+      const other = await client({ data: large });
+      const { count, hr } = await other.source.batch(0, 1);
+      expect([count, hr.length]).toEqual([8, 8 * 96 * 96 * 3]);
+    });
+
+    test('a data-loader of another seed is never asked, and the wait says which exist', async () => {
+      await start();
+      await bed.startLoader(['seed=6']);
+      const { requests } = await observer();
+      const worker = await client();
+      const batch = worker.source.batch(0, 0);
+      await expect
+        .poll(() => worker.events.find(({ event }) => event === 'batches-waiting'), { timeout: 30_000 })
+        .toMatchObject({
+          iteration: 0,
+          replica: 0,
+          loaders: 0,
+          foreign: 1,
+          reason: expect.stringContaining('of another dataset, seed') as string,
+        });
+      expect(requests).toEqual([]);
+      await bed.startLoader();
+      expectSameBatch(await batch, await bed.local.batch(0, 0));
+    });
+
+    test('nats-server killed and started again: batches wait and come, and nobody is blamed', async () => {
+      await start();
+      await bed.startLoader();
+      const worker = await client();
+      await expectBatches(worker, 0, 2);
+      await nats.kill();
+      await expect.poll(() => worker.events.length).toBeGreaterThan(0);
+      const waiting = expectBatches(worker, 2, 4);
+      await expect
+        .poll(() => worker.events.map(({ event }) => event), { timeout: 30_000 })
+        .toEqual(expect.arrayContaining(['nats-waiting', 'batches-waiting']));
+      await nats.start();
+      await waiting;
+      expect(worker.events.some(({ event }) => event === 'nats-back')).toBe(true);
+      expect(worker.source.stats()).toMatchObject({ late: 0, refusedReplies: 0 });
+    });
+
+    test('nats-server frozen: its silence is noticed, and batches come when it wakes', async () => {
+      await start();
+      await bed.startLoader();
+      const worker = await client();
+      await expectBatches(worker, 0, 1);
+      nats.freeze();
+      const waiting = expectBatches(worker, 1, 3);
+      await expect
+        .poll(() => worker.events.find(({ event }) => event === 'nats-waiting'), { timeout: 40_000 })
+        .toBeDefined();
+      nats.thaw();
+      await waiting;
+    });
+
+    test('a rogue that answers everybody’s requests with garbage is refused and counted', async () => {
+      await start();
+      await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const worker = await client();
+      await knows(worker, 2);
+      const rogue = await connect({ servers: nats.address });
+      closing.unshift(() => rogue.close());
+      const garbage = [
+        Buffer.alloc(0),
+        Buffer.from('FB\x01\x01'),
+        Buffer.alloc(100_000, 'FB'),
+        Buffer.from('{"code":"x"}'),
+      ];
+      rogue.subscribe('fourfold.>', {
+        callback: (_, message) => garbage.forEach((bytes) => message.respond(bytes)),
       });
-      await Promise.allSettled(epoch);
-    } finally {
-      await bed.dataset.put(file, whole);
-    }
-  });
+      // Malformed announcements.
+      for (const bytes of garbage) rogue.publish('fourfold.batches.x.loaders', bytes);
+      await rogue.flush();
+      await expectBatches(worker, 0, 5);
+      expect(worker.source.stats().refusedReplies).toBeGreaterThan(20);
+      expect(worker.events.find(({ event }) => event === 'reply-refused')).toMatchObject({
+        reason: expect.stringContaining('not an answer to a request') as string,
+      });
+    });
 
-  test('healthy while it runs, ready while NATS is reachable', async () => {
-    await start();
-    const loader = await bed.startLoader([], ['--http', '127.0.0.1:0']);
-    const { address } = await loader.waitFor(({ event }) => event === 'http', 'its HTTP server');
-    const get = async (path: string) => {
-      const response = await fetch(`http://${address as string}${path}`);
-      return [response.status, (await response.text()).trim()];
-    };
-    expect([await get('/healthz'), await get('/readyz')]).toEqual([
-      [200, 'ok'],
-      [200, 'ok'],
-    ]);
-    await nats.kill();
-    await expect
-      .poll(() => get('/readyz'), { timeout: 20_000 })
-      .toEqual([503, 'NATS cannot be reached: the connection is lost']);
-    expect(await get('/healthz')).toEqual([200, 'ok']);
-    await nats.start();
-    await expect.poll(() => get('/readyz'), { timeout: 20_000 }).toEqual([200, 'ok']);
-  });
+    test('a damaged shard ends the wait with its name', async () => {
+      await start();
+      const { file } = bed.manifest.shards[0];
+      const whole = await bed.dataset.get(file);
+      const damaged = Buffer.from(whole);
+      damaged[damaged.length >> 1] ^= 1;
+      await bed.dataset.put(file, damaged);
+      try {
+        await bed.startLoader();
+        const worker = await client();
+        const epoch = Array.from({ length: 20 }, (_, iteration) => worker.source.batch(iteration, 0));
+        await expect(Promise.all(epoch)).rejects.toMatchObject({
+          code: 'corrupt',
+          message: expect.stringContaining(`${file} is damaged`) as string,
+        });
+        await Promise.allSettled(epoch);
+      } finally {
+        await bed.dataset.put(file, whole);
+      }
+    });
 
-  test('closing ends waiting requests', async () => {
-    await start();
-    const worker = await bed.connectClient(environment);
-    const waiting = expect(worker.source.batch(0, 0)).rejects.toThrow('closed');
-    await delay(200);
-    await worker.source.close();
-    await waiting;
-  });
-});
+    test('healthy while it runs, ready while NATS is reachable', async () => {
+      await start();
+      const loader = await bed.startLoader([], ['--http', '127.0.0.1:0']);
+      const { address } = await loader.waitFor(({ event }) => event === 'http', 'its HTTP server');
+      const get = async (path: string) => {
+        const response = await fetch(`http://${address as string}${path}`);
+        return [response.status, (await response.text()).trim()];
+      };
+      expect([await get('/healthz'), await get('/readyz')]).toEqual([
+        [200, 'ok'],
+        [200, 'ok'],
+      ]);
+      await nats.kill();
+      await expect
+        .poll(() => get('/readyz'), { timeout: 20_000 })
+        .toEqual([503, 'NATS cannot be reached: the connection is lost']);
+      expect(await get('/healthz')).toEqual([200, 'ok']);
+      await nats.start();
+      await expect.poll(() => get('/readyz'), { timeout: 20_000 }).toEqual([200, 'ok']);
+    });
+
+    test('closing ends waiting requests', async () => {
+      await start();
+      const worker = await bed.connectClient(environment);
+      const waiting = expect(worker.source.batch(0, 0)).rejects.toThrow('closed');
+      await delay(200);
+      await worker.source.close();
+      await waiting;
+    });
+  },
+);

@@ -10,6 +10,7 @@ import {
   type SmallRuns,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * A run whose batches come from data-loaders over a real NATS has the same weights as the run without them, whatever happens to
@@ -19,112 +20,115 @@ import { alert } from './support/timing.js';
 const overNats = 'batches: { from: nats, lateMs: 500, announceMs: 200 }\n';
 const finished = { code: 0, signal: null };
 
-describe.skipIf(!findProgram('nats-server'))('batches over NATS (after npm run setup:servers)', () => {
-  let nats: LocalNats;
-  let runs: SmallRuns;
-  let reference: Awaited<ReturnType<typeof weightsOf>>;
+describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
+  'batches over NATS (after npm run setup:servers)',
+  () => {
+    let nats: LocalNats;
+    let runs: SmallRuns;
+    let reference: Awaited<ReturnType<typeof weightsOf>>;
 
-  beforeAll(async () => {
-    nats = await startNats();
-    process.env['FOURFOLD_NATS_URL'] = `nats://${nats.address}`;
-    runs = await prepareSmallRuns();
-    const run = await runs.create('reference');
-    await toEnd(startCoordinator(run), startWorkers(run, 1));
-    reference = await weightsOf(run);
-  }, 120_000);
-  afterEach(killAll);
-  afterAll(async () => {
-    await runs.remove();
-    await nats.stop();
-    delete process.env['FOURFOLD_NATS_URL'];
-  });
-
-  async function toEnd(coordinator: Process, workers: Process[]): Promise<void> {
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-    for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
-  }
-  const startLoader = (run: SmallRun) => startFourfold(['data-loader', ...run.configArgs]);
-  const started = (loader: Process) => loader.waitFor(({ event }) => event === 'started', 'a data-loader');
-  const updated = (iteration: number) => (event: LogEvent) =>
-    event.event === 'update' && event['network'] === 'generator' && event['iteration'] === iteration;
-  async function stop(loader: Process): Promise<LogEvent> {
-    loader.child.kill('SIGTERM');
-    expect(await loader.exit).toEqual({ code: 143, signal: null });
-    return loader.waitFor(({ event }) => event === 'stopped', 'its stop');
-  }
-  /** A worker's report of its batches when it ends. */
-  const batchesOf = (worker: Process) => worker.waitFor(({ event }) => event === 'batches', 'its counts');
-
-  test('two workers and two data-loaders: the same weights; all waits of workers are counted', async () => {
-    const run = await runs.create('undisturbed', overNats);
-    const loaders = [startLoader(run), startLoader(run)];
-    await Promise.all(loaders.map(started));
-    const workers = startWorkers(run, 2);
-    await toEnd(startCoordinator(run), workers);
-    expect(await weightsOf(run)).toEqual(reference);
-    const counts = await Promise.all(workers.map(batchesOf));
-    const total = (name: string) => counts.reduce((sum, count) => sum + Number(count[name]), 0);
-    // Five replicas, three iterations of one half and five of two.
-    expect(total('batches')).toBeGreaterThanOrEqual(5 * (3 + 2 * 5));
-    expect(total('received')).toBeGreaterThanOrEqual(5 * 8);
-    expect(total('bytes')).toBeGreaterThanOrEqual(5 * 8 * 2 * 48 * 48 * 3);
-    expect(total('waits')).toBeGreaterThan(0);
-    expect(total('waitedSeconds')).toBeGreaterThan(0);
-    expect(total('refusedReplies')).toBe(0);
-    const stopped = await Promise.all(loaders.map(stop));
-    for (const { answered, requests } of stopped) expect(answered).toBe(requests);
-  }, 120_000);
-
-  test('one data-loader killed, another frozen and woken, a third one joining, one stopped: the same weights', async () => {
-    const run = await runs.create('loaders-die', overNats);
-    const [first, second] = [startLoader(run), startLoader(run)];
-    await Promise.all([first, second].map(started));
-    const coordinator = startCoordinator(run, ...alert);
-    const workers = startWorkers(run, 2, ...alert);
-    await coordinator.waitFor(updated(1), 'the second iteration');
-    first.child.kill('SIGKILL');
-    await coordinator.waitFor(updated(3), 'the fourth iteration');
-    second.child.kill('SIGSTOP');
-    const third = startLoader(run);
-    await started(third);
-    await coordinator.waitFor(updated(5), 'the sixth iteration');
-    second.child.kill('SIGCONT');
-    await stop(third);
-    await toEnd(coordinator, workers);
-    expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
-
-  test('nats-server killed and started again pauses the run, and each worker says what it waits for', async () => {
-    const run = await runs.create('nats-dies', overNats);
-    await Promise.all([startLoader(run), startLoader(run)].map(started));
-    const coordinator = startCoordinator(run);
-    const workers = startWorkers(run, 2);
-    await coordinator.waitFor(updated(2), 'the third iteration');
-    await nats.kill();
-    for (const worker of workers) {
-      const { reason } = await worker.waitFor(({ event }) => event === 'nats-waiting', 'what it waits for');
-      expect(reason).toBe('the connection is lost');
-    }
-    await workers[0].waitFor(({ event }) => event === 'batches-waiting', 'which batch it waits for');
-    expect(coordinator.events.some(updated(7))).toBe(false);
-    await nats.start();
-    await toEnd(coordinator, workers);
-    expect(await weightsOf(run)).toEqual(reference);
-    for (const worker of workers) expect(await batchesOf(worker)).toMatchObject({ refusedReplies: 0 });
-  }, 120_000);
-
-  test('a run without data-loaders waits and says so; it begins when one comes', async () => {
-    const run = await runs.create('loader-comes', overNats);
-    const coordinator = startCoordinator(run);
-    const workers = startWorkers(run, 1);
-    const waiting = await workers[0].waitFor(({ event }) => event === 'batches-waiting', 'what it waits for');
-    expect(waiting).toMatchObject({
-      iteration: 0,
-      loaders: 0,
-      reason: 'no data-loader is running; start one with `fourfold data-loader`',
+    beforeAll(async () => {
+      nats = await startNats();
+      process.env['FOURFOLD_NATS_URL'] = `nats://${nats.address}`;
+      runs = await prepareSmallRuns();
+      const run = await runs.create('reference');
+      await toEnd(startCoordinator(run), startWorkers(run, 1));
+      reference = await weightsOf(run);
+    }, 120_000);
+    afterEach(killAll);
+    afterAll(async () => {
+      await runs.remove();
+      await nats.stop();
+      delete process.env['FOURFOLD_NATS_URL'];
     });
-    startLoader(run);
-    await toEnd(coordinator, workers);
-    expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
-});
+
+    async function toEnd(coordinator: Process, workers: Process[]): Promise<void> {
+      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+      for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+    }
+    const startLoader = (run: SmallRun) => startFourfold(['data-loader', ...run.configArgs]);
+    const started = (loader: Process) => loader.waitFor(({ event }) => event === 'started', 'a data-loader');
+    const updated = (iteration: number) => (event: LogEvent) =>
+      event.event === 'update' && event['network'] === 'generator' && event['iteration'] === iteration;
+    async function stop(loader: Process): Promise<LogEvent> {
+      loader.child.kill('SIGTERM');
+      expect(await loader.exit).toEqual({ code: 143, signal: null });
+      return loader.waitFor(({ event }) => event === 'stopped', 'its stop');
+    }
+    /** A worker's report of its batches when it ends. */
+    const batchesOf = (worker: Process) => worker.waitFor(({ event }) => event === 'batches', 'its counts');
+
+    test('two workers and two data-loaders: the same weights; all waits of workers are counted', async () => {
+      const run = await runs.create('undisturbed', overNats);
+      const loaders = [startLoader(run), startLoader(run)];
+      await Promise.all(loaders.map(started));
+      const workers = startWorkers(run, 2);
+      await toEnd(startCoordinator(run), workers);
+      expect(await weightsOf(run)).toEqual(reference);
+      const counts = await Promise.all(workers.map(batchesOf));
+      const total = (name: string) => counts.reduce((sum, count) => sum + Number(count[name]), 0);
+      // Five replicas, three iterations of one half and five of two.
+      expect(total('batches')).toBeGreaterThanOrEqual(5 * (3 + 2 * 5));
+      expect(total('received')).toBeGreaterThanOrEqual(5 * 8);
+      expect(total('bytes')).toBeGreaterThanOrEqual(5 * 8 * 2 * 48 * 48 * 3);
+      expect(total('waits')).toBeGreaterThan(0);
+      expect(total('waitedSeconds')).toBeGreaterThan(0);
+      expect(total('refusedReplies')).toBe(0);
+      const stopped = await Promise.all(loaders.map(stop));
+      for (const { answered, requests } of stopped) expect(answered).toBe(requests);
+    }, 120_000);
+
+    test('one data-loader killed, another frozen and woken, a third one joining, one stopped: the same weights', async () => {
+      const run = await runs.create('loaders-die', overNats);
+      const [first, second] = [startLoader(run), startLoader(run)];
+      await Promise.all([first, second].map(started));
+      const coordinator = startCoordinator(run, ...alert);
+      const workers = startWorkers(run, 2, ...alert);
+      await coordinator.waitFor(updated(1), 'the second iteration');
+      first.child.kill('SIGKILL');
+      await coordinator.waitFor(updated(3), 'the fourth iteration');
+      second.child.kill('SIGSTOP');
+      const third = startLoader(run);
+      await started(third);
+      await coordinator.waitFor(updated(5), 'the sixth iteration');
+      second.child.kill('SIGCONT');
+      await stop(third);
+      await toEnd(coordinator, workers);
+      expect(await weightsOf(run)).toEqual(reference);
+    }, 120_000);
+
+    test('nats-server killed and started again pauses the run, and each worker says what it waits for', async () => {
+      const run = await runs.create('nats-dies', overNats);
+      await Promise.all([startLoader(run), startLoader(run)].map(started));
+      const coordinator = startCoordinator(run);
+      const workers = startWorkers(run, 2);
+      await coordinator.waitFor(updated(2), 'the third iteration');
+      await nats.kill();
+      for (const worker of workers) {
+        const { reason } = await worker.waitFor(({ event }) => event === 'nats-waiting', 'what it waits for');
+        expect(reason).toBe('the connection is lost');
+      }
+      await workers[0].waitFor(({ event }) => event === 'batches-waiting', 'which batch it waits for');
+      expect(coordinator.events.some(updated(7))).toBe(false);
+      await nats.start();
+      await toEnd(coordinator, workers);
+      expect(await weightsOf(run)).toEqual(reference);
+      for (const worker of workers) expect(await batchesOf(worker)).toMatchObject({ refusedReplies: 0 });
+    }, 120_000);
+
+    test('a run without data-loaders waits and says so; it begins when one comes', async () => {
+      const run = await runs.create('loader-comes', overNats);
+      const coordinator = startCoordinator(run);
+      const workers = startWorkers(run, 1);
+      const waiting = await workers[0].waitFor(({ event }) => event === 'batches-waiting', 'what it waits for');
+      expect(waiting).toMatchObject({
+        iteration: 0,
+        loaders: 0,
+        reason: 'no data-loader is running; start one with `fourfold data-loader`',
+      });
+      startLoader(run);
+      await toEnd(coordinator, workers);
+      expect(await weightsOf(run)).toEqual(reference);
+    }, 120_000);
+  },
+);

@@ -12,6 +12,7 @@ import { clusterConfig } from './support/cluster-config.js';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
 import { killAll, photographs, type LogEvent } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Promises 1 to 3 of the design at once: whatever is killed, frozen or cut off, the weights are those of an undisturbed run,
@@ -43,51 +44,54 @@ const logBytes = 10e6;
 /** Number of validation pictures: an evaluation by a throttled worker takes longer than a lease. */
 const validation = { pictures: 6, sidePixels: 160, every: 6 };
 
-describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('chaos (after npm run setup:servers)', () => {
-  let cluster: Cluster;
-  let images: string;
-  let config: string;
-  beforeAll(async () => {
-    images = await mkdtemp(join(tmpdir(), 'fourfold-chaos-'));
-    await writeValidationPictures(images);
-    config = `${training}\nvalidation: { images: ${images}, every: ${validation.every}, pictures: 0 }\n`;
-    cluster = await startCluster({ config, name: 'chaos', roundTripMs: 2 });
-  }, 2 * minuteMs);
-  afterEach(killAll);
-  afterAll(async () => {
-    await cluster.stop();
-    await rm(images, { recursive: true, force: true });
-  });
+describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findProgram)))(
+  'chaos (after npm run setup:servers)',
+  () => {
+    let cluster: Cluster;
+    let images: string;
+    let config: string;
+    beforeAll(async () => {
+      images = await mkdtemp(join(tmpdir(), 'fourfold-chaos-'));
+      await writeValidationPictures(images);
+      config = `${training}\nvalidation: { images: ${images}, every: ${validation.every}, pictures: 0 }\n`;
+      cluster = await startCluster({ config, name: 'chaos', roundTripMs: 2 });
+    }, 2 * minuteMs);
+    afterEach(killAll);
+    afterAll(async () => {
+      await cluster.stop();
+      await rm(images, { recursive: true, force: true });
+    });
 
-  test(
-    `${faultCount} faults, seed ${seed}: the weights of an undisturbed run, each iteration once`,
-    async () => {
-      const faults = planFaults(seed, faultCount, gapIterations, kinds);
-      const reference = await weightsOfOneWorker(config);
-      const report = await runChaos(cluster, faults, counts, (line) => console.log(line));
-      console.log(JSON.stringify(report));
-      const rounds = Math.floor(faultCount / kinds.length);
-      for (const kind of kinds) expect(report.kinds[kind] ?? 0, kind).toBeGreaterThanOrEqual(rounds);
-      // A long run has phases with two halves and checkpoints long enough for every moment.
-      if (rounds >= 4)
-        for (const moment of moments) expect(report.moments[moment] ?? 0, moment).toBeGreaterThanOrEqual(4);
-      const final = await pulledWeights(cluster);
-      const { generator, average, discriminator } = reference;
-      expect(final).toMatchObject({ generator, average, discriminator });
+    test(
+      `${faultCount} faults, seed ${seed}: the weights of an undisturbed run, each iteration once`,
+      async () => {
+        const faults = planFaults(seed, faultCount, gapIterations, kinds);
+        const reference = await weightsOfOneWorker(config);
+        const report = await runChaos(cluster, faults, counts, (line) => console.log(line));
+        console.log(JSON.stringify(report));
+        const rounds = Math.floor(faultCount / kinds.length);
+        for (const kind of kinds) expect(report.kinds[kind] ?? 0, kind).toBeGreaterThanOrEqual(rounds);
+        // A long run has phases with two halves and checkpoints long enough for every moment.
+        if (rounds >= 4)
+          for (const moment of moments) expect(report.moments[moment] ?? 0, moment).toBeGreaterThanOrEqual(4);
+        const final = await pulledWeights(cluster);
+        const { generator, average, discriminator } = reference;
+        expect(final).toMatchObject({ generator, average, discriminator });
 
-      const terms = cluster.coordinators.flatMap(({ process }) => termLog(process.events) ?? []);
-      const [iteration, term] = final.checkpoint.split('-').map(Number);
-      const { phases } = parse(training) as { phases: { kind: string; iterations: number }[] };
-      expect(lineage(terms, { iteration, term })).toEqual(wholeSchedule(phases));
-      expect(begunFromNobodys(terms)).toEqual([]);
-      expect(report.loggedBytes).toBeLessThan(logBytes);
-      // A frozen one could not log anything.
-      const awake = cluster.coordinators.filter(({ process }) => process.child.exitCode !== 1);
-      for (const { process } of awake) expect(silentWaits(process.events)).toEqual([]);
-    },
-    (faultCount + 10) * minuteMs,
-  );
-});
+        const terms = cluster.coordinators.flatMap(({ process }) => termLog(process.events) ?? []);
+        const [iteration, term] = final.checkpoint.split('-').map(Number);
+        const { phases } = parse(training) as { phases: { kind: string; iterations: number }[] };
+        expect(lineage(terms, { iteration, term })).toEqual(wholeSchedule(phases));
+        expect(begunFromNobodys(terms)).toEqual([]);
+        expect(report.loggedBytes).toBeLessThan(logBytes);
+        // A frozen one could not log anything.
+        const awake = cluster.coordinators.filter(({ process }) => process.child.exitCode !== 1);
+        for (const { process } of awake) expect(silentWaits(process.events)).toEqual([]);
+      },
+      (faultCount + 10) * minuteMs,
+    );
+  },
+);
 
 /** Middles of photographs that are not trained on. */
 async function writeValidationPictures(folder: string): Promise<void> {

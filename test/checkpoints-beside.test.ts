@@ -13,6 +13,7 @@ import {
   type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Checkpoints go into a real MinIO while training goes on, and whatever happens to an upload, a partial checkpoint is never
@@ -32,7 +33,7 @@ async function expectFinished(process: Process): Promise<void> {
   expect(await process.exit, process.errors.join('\n')).toEqual(finished);
 }
 
-describe.skipIf(!findProgram('minio'))('beside training (MinIO after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinIO after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let runs: SmallRuns;
   let reference: Awaited<ReturnType<typeof weightsOf>>;

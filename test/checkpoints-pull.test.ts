@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { openStore, type ObjectStore, writeCheckpoint } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { fourfold, killAll, startFourfold } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * How other deployments get a checkpoint out of MinIO.
@@ -38,7 +39,7 @@ function write(run: ObjectStore, iteration: number, psnr: number, bytes: Buffer)
   );
 }
 
-describe.skipIf(!findProgram('minio'))('from MinIO (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('from MinIO (after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let folder: string;
   const environment = { ...process.env };

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, freePorts } from '@fourfold/local-servers';
 import { processesOf } from './support/left-behind.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * docs/cluster.md: its blocks, pasted one after the other into a bash, do what the page says.
@@ -33,60 +34,63 @@ async function portsInARow(count: number): Promise<number> {
 
 const programs = ['nats-server', 'minio', 'prometheus'] as const;
 
-describe.skipIf(!programs.every(findProgram))('the page on a cluster by hand (after npm run setup:servers)', () => {
-  let folder: string;
-  let shell: number | undefined;
+describe.skipIf(lacks('servers', programs.every(findProgram)))(
+  'the page on a cluster by hand (after npm run setup:servers)',
+  () => {
+    let folder: string;
+    let shell: number | undefined;
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'fourfold-page-'));
-    for (const name of ['node_modules', 'examples']) await symlink(join(repository, name), join(folder, name));
-  });
-  afterAll(async () => {
-    // Processes that a failed block has left running.
-    if (shell) killGroup(shell);
-    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
-  });
-
-  test('its blocks run a whole run, with kills, and leave a checkpoint and no process', async () => {
-    const first = await portsInARow(120);
-    const names = ['NATS', 'MINIO', 'COORDINATOR', 'STATUS', 'PROMETHEUS', 'LOADER', 'LOADER_2', 'WORKER'];
-    const ports = Object.fromEntries(names.map((name, i) => [`${name}_PORT`, String(first + i)]));
-    // Only the length of the run differs from the page.
-    const short = blocks
-      .join('\n')
-      .replace('iterations: 300,', 'iterations: 12,')
-      .replace('iterations: 50,', 'iterations: 4,');
-    const bash = spawn('bash', ['-euo', 'pipefail', '-c', short], {
-      cwd: folder,
-      env: { ...process.env, ...ports },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'fourfold-page-'));
+      for (const name of ['node_modules', 'examples']) await symlink(join(repository, name), join(folder, name));
     });
-    shell = bash.pid;
-    let said = '';
-    for (const stream of [bash.stdout, bash.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    const [code] = (await once(bash, 'exit')) as [number | null];
-    const logs = async () => {
-      const all = (await readdir(join(folder, 'out/cluster'))).filter((name) => name.endsWith('.log'));
-      const tails = all.map(async (name) => {
-        const text = await readFile(join(folder, 'out/cluster', name), 'utf8');
-        return `${name}: ${text.trimEnd().split('\n').slice(-2).join('\n')}`;
-      });
-      return (await Promise.all(tails)).join('\n');
-    };
-    expect(code, `${said}\n${await logs()}`).toBe(0);
+    afterAll(async () => {
+      // Processes that a failed block has left running.
+      if (shell) killGroup(shell);
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+    });
 
-    const json = async (path: string) =>
-      JSON.parse(await readFile(join(folder, 'out/cluster', path), 'utf8')) as object;
-    expect(await json('pulled/manifest.json')).toMatchObject({ iteration: 16, finished: true });
-    expect(await json('plain/manifest.json')).toEqual(await json('pulled/manifest.json'));
-    expect(await json('status.json')).toMatchObject({ run: { name: 'by-hand' } });
-    const coordinators = await readFile(join(folder, 'out/cluster/coordinator.log'), 'utf8');
-    expect(coordinators.match(/"event":"listening"/g)).toHaveLength(2);
-    expect(coordinators).toContain('"event":"worker-joined"');
-    expect(processesOf(folder)).toEqual([]);
-  }, 300_000);
-});
+    test('its blocks run a whole run, with kills, and leave a checkpoint and no process', async () => {
+      const first = await portsInARow(120);
+      const names = ['NATS', 'MINIO', 'COORDINATOR', 'STATUS', 'PROMETHEUS', 'LOADER', 'LOADER_2', 'WORKER'];
+      const ports = Object.fromEntries(names.map((name, i) => [`${name}_PORT`, String(first + i)]));
+      // Only the length of the run differs from the page.
+      const short = blocks
+        .join('\n')
+        .replace('iterations: 300,', 'iterations: 12,')
+        .replace('iterations: 50,', 'iterations: 4,');
+      const bash = spawn('bash', ['-euo', 'pipefail', '-c', short], {
+        cwd: folder,
+        env: { ...process.env, ...ports },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        detached: true,
+      });
+      shell = bash.pid;
+      let said = '';
+      for (const stream of [bash.stdout, bash.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      const [code] = (await once(bash, 'exit')) as [number | null];
+      const logs = async () => {
+        const all = (await readdir(join(folder, 'out/cluster'))).filter((name) => name.endsWith('.log'));
+        const tails = all.map(async (name) => {
+          const text = await readFile(join(folder, 'out/cluster', name), 'utf8');
+          return `${name}: ${text.trimEnd().split('\n').slice(-2).join('\n')}`;
+        });
+        return (await Promise.all(tails)).join('\n');
+      };
+      expect(code, `${said}\n${await logs()}`).toBe(0);
+
+      const json = async (path: string) =>
+        JSON.parse(await readFile(join(folder, 'out/cluster', path), 'utf8')) as object;
+      expect(await json('pulled/manifest.json')).toMatchObject({ iteration: 16, finished: true });
+      expect(await json('plain/manifest.json')).toEqual(await json('pulled/manifest.json'));
+      expect(await json('status.json')).toMatchObject({ run: { name: 'by-hand' } });
+      const coordinators = await readFile(join(folder, 'out/cluster/coordinator.log'), 'utf8');
+      expect(coordinators.match(/"event":"listening"/g)).toHaveLength(2);
+      expect(coordinators).toContain('"event":"worker-joined"');
+      expect(processesOf(folder)).toEqual([]);
+    }, 300_000);
+  },
+);
 
 test('the programs give every refusal that it explains', () => {
   const table = page.slice(page.indexOf('## What a refusal means'));

@@ -4,6 +4,7 @@ import { clusterConfig } from './support/cluster-config.js';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
 import { killAll } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * The whole cluster, certificates everywhere: NATS, MinIO, a coordinator, three workers, two data-loaders.
@@ -12,7 +13,7 @@ import { killAll } from './support/process.js';
 const servers = ['nats-server', 'minio'] as const;
 const finished = { code: 0, signal: null };
 
-describe.skipIf(!servers.every(findProgram))('a cluster (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', servers.every(findProgram)))('a cluster (after npm run setup:servers)', () => {
   const config = clusterConfig([
     { kind: 'mse', iterations: 4, learningRate: 1e-3 },
     { kind: 'gan', iterations: 4, learningRate: 1e-4 },

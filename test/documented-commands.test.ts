@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandCases, type CommandCase } from './support/command-cases.js';
 import { documentedCommands, repository } from './support/documented-commands.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Every command printed on a page is run as printed, shortened as its case says, or is covered by another test, or has a reason
@@ -38,7 +39,7 @@ test('the tests that other cases name exist', () => {
 
 const run = promisify(execFile);
 
-describe.skipIf(!findProgram('minio'))('run as printed (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('run as printed (after npm run setup:servers)', () => {
   let folder: string;
   let minio: LocalMinio;
 

@@ -4,6 +4,7 @@ import { killAll, type Process } from './support/process.js';
 import { startReversingProxy } from './support/reversing-proxy.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
 import { alert } from './support/timing.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Promise 1 of the design: the same weights, to the last bit, however many workers there are, in whatever order their
@@ -11,9 +12,8 @@ import { alert } from './support/timing.js';
  */
 
 /** torch if it is set up. */
-const backends = (['wasm', 'torch'] as const).filter(
-  (name) => probeBackends().find(({ backend }) => backend === name)?.found,
-);
+const [torch] = probeBackends();
+const backends = lacks('torch', torch.found, torch.detail) ? (['wasm'] as const) : (['wasm', 'torch'] as const);
 
 describe.each(backends)('on %s', (backend) => {
   let runs: SmallRuns;

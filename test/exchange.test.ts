@@ -10,6 +10,7 @@ import {
   type SmallRuns,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Parameters and gradients cross in shared memory or over gRPC: the same bits, and nothing is left in shared memory.
@@ -61,7 +62,7 @@ function sharedFilesOf({ child }: Process): string[] {
   });
 }
 
-describe.runIf(process.platform === 'linux')('in shared memory', () => {
+describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory', () => {
   test('the weights are those of gRPC, to the last bit', async () => {
     const run = await runs.create('in-shared-memory', shared);
     const coordinator = startCoordinator(run);

@@ -10,6 +10,7 @@ import { encodeGraphModel, encodeOnnxGenerator, upscalerModel } from '@fourfold/
 import { openBrowser } from './support/browser.js';
 import { fourfold, photographs } from './support/process.js';
 import { hasRuntimes, serveModel, upscaleInNode, type Pixels } from './support/runtimes.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * The shipped generator in the formats of `fourfold export`, run by its users' programs: within a grey level of `fourfold
@@ -36,7 +37,7 @@ function largestDifference(actual: Pixels, expected: Pixels): number {
   return actual.data.reduce((largest, level, i) => Math.max(largest, Math.abs(level - expected.data[i])), 0);
 }
 
-describe.skipIf(!hasRuntimes)('exported models (after npm run setup:runtimes)', () => {
+describe.skipIf(lacks('runtimes', hasRuntimes))('exported models (after npm run setup:runtimes)', () => {
   let folder: string;
   let pictures: Pixels[];
   let expected: Pixels[];
@@ -90,7 +91,7 @@ describe.skipIf(!hasRuntimes)('exported models (after npm run setup:runtimes)', 
     }
   }, 120_000);
 
-  test.skipIf(!findBrowser())(
+  test.skipIf(lacks('browser', !!findBrowser()))(
     'the GraphModel in UpscalerJS, in a browser',
     async () => {
       const { url, close } = await serveModel(folder);

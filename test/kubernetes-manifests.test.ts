@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { alertsPath } from './support/deployed.js';
 import { inNamespace, kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
 import { killAll } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * deploy/k8s as Kustomize renders it against a real API server, scheduler and controllers: base and every overlay. Nodes and pods are
@@ -24,127 +25,132 @@ const parts = {
   'fourfold-minio': { Pending: 1 },
 };
 
-describe.skipIf(!hasKubernetes())('manifests on Kubernetes (after npm run setup:servers -- kubernetes)', () => {
-  let kubernetes: TestKubernetes;
+describe.skipIf(lacks('kubernetes', hasKubernetes()))(
+  'manifests on Kubernetes (after npm run setup:servers -- kubernetes)',
+  () => {
+    let kubernetes: TestKubernetes;
 
-  beforeAll(async () => {
-    kubernetes = await startTestKubernetes();
-    await Promise.all([
-      kubernetes.addNode('gpus-1', 4),
-      kubernetes.addNode('gpus-2', 4),
-      kubernetes.addNode('plain', 0),
-      kubernetes.addNamespace(namespace),
-      kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/),
-    ]);
-  }, 120_000);
+    beforeAll(async () => {
+      kubernetes = await startTestKubernetes();
+      await Promise.all([
+        kubernetes.addNode('gpus-1', 4),
+        kubernetes.addNode('gpus-2', 4),
+        kubernetes.addNode('plain', 0),
+        kubernetes.addNamespace(namespace),
+        kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/),
+      ]);
+    }, 120_000);
 
-  afterAll(async () => {
-    await killAll();
-    await kubernetes.stop();
-  });
+    afterAll(async () => {
+      await killAll();
+      await kubernetes.stop();
+    });
 
-  /** Names of a namespace's applications, or of a run's roles, and how many of their pods are in which phase. */
-  const podsBy = async (namespace: string) => {
-    const { items } = await kubernetes.core.listNamespacedPod({ namespace });
-    const counts: Record<string, Record<string, number>> = {};
-    for (const { metadata, status } of items) {
-      const { 'app.kubernetes.io/component': role, 'app.kubernetes.io/name': name = '' } = metadata?.labels ?? {};
-      const of = (counts[role ?? name] ??= {});
-      const phase = status?.phase ?? '';
-      of[phase] = (of[phase] ?? 0) + 1;
-    }
-    return counts;
-  };
+    /** Names of a namespace's applications, or of a run's roles, and how many of their pods are in which phase. */
+    const podsBy = async (namespace: string) => {
+      const { items } = await kubernetes.core.listNamespacedPod({ namespace });
+      const counts: Record<string, Record<string, number>> = {};
+      for (const { metadata, status } of items) {
+        const { 'app.kubernetes.io/component': role, 'app.kubernetes.io/name': name = '' } = metadata?.labels ?? {};
+        const of = (counts[role ?? name] ??= {});
+        const phase = status?.phase ?? '';
+        of[phase] = (of[phase] ?? 0) + 1;
+      }
+      return counts;
+    };
 
-  // Concurrent: each has its own namespace, and most of the time is waiting.
-  test.concurrent.each(['base', 'overlays/gpu', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
-    '%s is applied, its pods run under restricted Pod Security, and all of it is removed',
-    async (path) => {
-      const namespace = path.replace('/', '-');
-      const objects = inNamespace(await kustomize(path), namespace);
-      const [own] = objects.filter(({ kind }) => kind === 'Namespace');
-      expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
-      // A new resource definition takes a moment to become available.
+    // Concurrent: each has its own namespace, and most of the time is waiting.
+    test.concurrent.each(['base', 'overlays/gpu', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
+      '%s is applied, its pods run under restricted Pod Security, and all of it is removed',
+      async (path) => {
+        const namespace = path.replace('/', '-');
+        const objects = inNamespace(await kustomize(path), namespace);
+        const [own] = objects.filter(({ kind }) => kind === 'Namespace');
+        expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+        // A new resource definition takes a moment to become available.
+        for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
+        await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
+        for (const object of objects.reverse()) await kubernetes.remove(object);
+        await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual({}), patience);
+      },
+    );
+
+    test.concurrent('overlays/jobset: all parts run, and end when the coordinator has succeeded', async () => {
+      const namespace = 'overlays-jobset';
+      await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
+      const objects = inNamespace(await kustomize('overlays/jobset'), namespace);
       for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
       await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
+      const [coordinator] = await kubernetes.podsOf(namespace, 'fourfold', 'coordinator');
+      await kubernetes.endPod(coordinator, 0);
+      const { 'fourfold-nats': nats, 'fourfold-minio': minio } = parts;
+      const left = { coordinator: { Succeeded: 1 }, 'fourfold-nats': nats, 'fourfold-minio': minio };
+      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(left), patience);
+      const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
+      const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
+      expect(status.terminalState).toBe('Completed');
       for (const object of objects.reverse()) await kubernetes.remove(object);
-      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual({}), patience);
-    },
-  );
+    });
 
-  test.concurrent('overlays/jobset: all parts run, and end when the coordinator has succeeded', async () => {
-    const namespace = 'overlays-jobset';
-    await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
-    const objects = inNamespace(await kustomize('overlays/jobset'), namespace);
-    for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
-    await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
-    const [coordinator] = await kubernetes.podsOf(namespace, 'fourfold', 'coordinator');
-    await kubernetes.endPod(coordinator, 0);
-    const { 'fourfold-nats': nats, 'fourfold-minio': minio } = parts;
-    const left = { coordinator: { Succeeded: 1 }, 'fourfold-nats': nats, 'fourfold-minio': minio };
-    await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(left), patience);
-    const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
-    const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
-    expect(status.terminalState).toBe('Completed');
-    for (const object of objects.reverse()) await kubernetes.remove(object);
-  });
+    test('the dashboards are ConfigMaps that Grafana’s sidecar loads, and the alerts a PrometheusRule', async () => {
+      const objects = await kustomize('overlays/monitoring');
+      const dashboards = objects.filter(({ metadata }) => metadata?.labels?.['grafana_dashboard'] === '1');
+      const files = dashboards.flatMap((object) => Object.entries((object as V1ConfigMap).data ?? {}));
+      expect(files.map(([name]) => name).sort()).toEqual(['cluster.json', 'data.json', 'training.json']);
+      for (const [, text] of files) expect(JSON.parse(text)).toMatchObject({ tags: ['fourfold'] });
+      const rule = objects.find(({ kind }) => kind === 'PrometheusRule') as unknown as { spec: object };
+      expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
+    });
 
-  test('the dashboards are ConfigMaps that Grafana’s sidecar loads, and the alerts a PrometheusRule', async () => {
-    const objects = await kustomize('overlays/monitoring');
-    const dashboards = objects.filter(({ metadata }) => metadata?.labels?.['grafana_dashboard'] === '1');
-    const files = dashboards.flatMap((object) => Object.entries((object as V1ConfigMap).data ?? {}));
-    expect(files.map(([name]) => name).sort()).toEqual(['cluster.json', 'data.json', 'training.json']);
-    for (const [, text] of files) expect(JSON.parse(text)).toMatchObject({ tags: ['fourfold'] });
-    const rule = objects.find(({ kind }) => kind === 'PrometheusRule') as unknown as { spec: object };
-    expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
-  });
+    test('DNS is open wherever a cluster runs it, and MinIO to the allowed namespaces', async () => {
+      const policies = (await kustomize('base')).filter(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy[];
+      const of = (name: string) => policies.find(({ metadata }) => metadata?.name === name)?.spec;
+      const [names] = of('fourfold-names')?.egress ?? [];
+      expect(names).not.toHaveProperty('to');
+      expect(names.ports?.map(({ protocol, port }) => `${protocol} ${port}`).sort()).toEqual([
+        'TCP 53',
+        'TCP 5353',
+        'UDP 53',
+        'UDP 5353',
+      ]);
+      const [minio] = of('fourfold-minio')?.ingress ?? [];
+      const others = { namespaceSelector: { matchLabels: { 'fourfold/checkpoints': 'pull' } } };
+      expect(minio).toMatchObject({ from: expect.arrayContaining([others]) as unknown });
+    });
 
-  test('DNS is open wherever a cluster runs it, and MinIO to the allowed namespaces', async () => {
-    const policies = (await kustomize('base')).filter(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy[];
-    const of = (name: string) => policies.find(({ metadata }) => metadata?.name === name)?.spec;
-    const [names] = of('fourfold-names')?.egress ?? [];
-    expect(names).not.toHaveProperty('to');
-    expect(names.ports?.map(({ protocol, port }) => `${protocol} ${port}`).sort()).toEqual([
-      'TCP 53',
-      'TCP 5353',
-      'UDP 53',
-      'UDP 5353',
-    ]);
-    const [minio] = of('fourfold-minio')?.ingress ?? [];
-    const others = { namespaceSelector: { matchLabels: { 'fourfold/checkpoints': 'pull' } } };
-    expect(minio).toMatchObject({ from: expect.arrayContaining([others]) as unknown });
-  });
+    test('a pod that is not restricted is refused', async () => {
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
+      const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
+      await expect(kubernetes.apply({ ...pod, spec } as KubernetesObject, true)).rejects.toThrow(
+        'violates PodSecurity',
+      );
+    });
 
-  test('a pod that is not restricted is refused', async () => {
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
-    const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
-    await expect(kubernetes.apply({ ...pod, spec } as KubernetesObject, true)).rejects.toThrow('violates PodSecurity');
-  });
-
-  test.each([
-    ['overlays/gpu', ['--gpus', '1']],
-    ['overlays/tls', ['--tls', '--set', 'workers.threads=1']],
-  ])('submit sends the Jobs that Kustomize renders from %s', async (path, args) => {
-    const config = await kubernetes.writeConfig('fourfold');
-    const { stdout, stderr } = await kubernetes.fourfold(
-      'submit',
-      config,
-      '--namespace',
-      namespace,
-      ...args,
-      '--dry-run',
-      '--json',
-    );
-    const ours = (JSON.parse(stdout || stderr) as V1Job[]).filter(({ kind }) => kind === 'Job');
-    const theirs = (await kustomize(path)).filter(({ kind }) => kind === 'Job');
-    expect(ours).toHaveLength(3);
-    for (const job of ours) {
-      const other = theirs.find(({ metadata }) => metadata?.name === job.metadata?.name) as V1Job;
-      const moved = { ...other, metadata: { ...other.metadata, namespace } };
-      expect(comparable(job)).toEqual(comparable((await kubernetes.apply(moved as KubernetesObject, true)) as V1Job));
-    }
-  });
-});
+    test.each([
+      ['overlays/gpu', ['--gpus', '1']],
+      ['overlays/tls', ['--tls', '--set', 'workers.threads=1']],
+    ])('submit sends the Jobs that Kustomize renders from %s', async (path, args) => {
+      const config = await kubernetes.writeConfig('fourfold');
+      const { stdout, stderr } = await kubernetes.fourfold(
+        'submit',
+        config,
+        '--namespace',
+        namespace,
+        ...args,
+        '--dry-run',
+        '--json',
+      );
+      const ours = (JSON.parse(stdout || stderr) as V1Job[]).filter(({ kind }) => kind === 'Job');
+      const theirs = (await kustomize(path)).filter(({ kind }) => kind === 'Job');
+      expect(ours).toHaveLength(3);
+      for (const job of ours) {
+        const other = theirs.find(({ metadata }) => metadata?.name === job.metadata?.name) as V1Job;
+        const moved = { ...other, metadata: { ...other.metadata, namespace } };
+        expect(comparable(job)).toEqual(comparable((await kubernetes.apply(moved as KubernetesObject, true)) as V1Job));
+      }
+    });
+  },
+);
 
 /** Have the API server ask JobSet's controller about JobSets, as its own manifests do. */
 async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }: Webhooks): Promise<void> {

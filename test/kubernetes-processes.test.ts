@@ -12,6 +12,7 @@ import { clusterConfig } from './support/cluster-config.js';
 import { kustomize } from './support/kubernetes.js';
 import { podProcess, templateOf, type PodWorld } from './support/pod-processes.js';
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * The manifests' command lines are the real ones: every container of the rendered YAML runs as a process here, and a run
@@ -22,114 +23,117 @@ const programs = ['kustomize', 'nats-server', 'minio'] as const;
 const canRun = programs.every(findProgram) && process.platform === 'linux';
 const run = 'fourfold';
 
-describe.skipIf(!canRun)('the processes of deploy/k8s (after npm run setup:servers -- kubernetes)', () => {
-  const closing: (() => Promise<void>)[] = [];
+describe.skipIf(lacks('kubernetes', canRun))(
+  'the processes of deploy/k8s (after npm run setup:servers -- kubernetes)',
+  () => {
+    const closing: (() => Promise<void>)[] = [];
 
-  afterEach(async () => {
-    await killAll();
-    for (const close of closing.splice(0).reverse()) await close();
-  });
+    afterEach(async () => {
+      await killAll();
+      for (const close of closing.splice(0).reverse()) await close();
+    });
 
-  /** Addresses that no other process of this machine listens on. */
-  const network = () => `127.${randomInt(2, 250)}.${randomInt(1, 250)}`;
+    /** Addresses that no other process of this machine listens on. */
+    const network = () => `127.${randomInt(2, 250)}.${randomInt(1, 250)}`;
 
-  async function createWorld(path: string) {
-    const folder = await mkdtemp(join(tmpdir(), 'fourfold-pods-'));
-    closing.push(() => rm(folder, { recursive: true, force: true }));
-    const net = network();
-    const services = { 'fourfold-nats': `${net}.2`, 'fourfold-minio': `${net}.3` };
-    const objects = (await kustomize(path)).map(withSmallConfig);
-    const secrets = {
-      ...(await certificateSecrets(join(folder, 'tls'), Object.values(services))),
-      'fourfold-access': access,
-    };
-    const world: PodWorld = { objects, secrets, services, folder };
-    let pods = 10;
-    /** Start a pod's container; `args` instead of its own. */
-    const startPod = async (
-      role: string,
-      args?: string[],
-    ): Promise<Process & { address: string; probes: string[] }> => {
-      const address = `${net}.${pods++}`;
-      const template = templateOf(objects, 'Job', `${run}-${role}`);
-      const { command, environment, container } = await podProcess(world, template, {
-        name: `${role}-${pods}`,
-        address,
-      });
-      const [program, ...own] = command;
-      expect(program).toBe('fourfold');
-      const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-      const process = startFourfold(args ?? own, ['env', '-i', ...variables]);
-      const probes = [container.livenessProbe, container.readinessProbe].flatMap((probe) =>
-        probe?.httpGet ? [urlOf(address, probe.httpGet, container.ports)] : [],
-      );
-      return { ...process, address, probes };
-    };
-    const startServer = async (kind: string, name: keyof typeof services) => {
-      const { command, environment } = await podProcess(world, templateOf(objects, kind, name), {
-        name,
-        address: services[name],
-      });
-      const path = requireProgram(command[0] as ServerProgram);
-      const guard = createGuard();
-      const server = spawn(path, command.slice(1), { env: environment, stdio: 'ignore' });
-      guard.watch(server.pid);
-      closing.push(() => guard.close());
-    };
-    await Promise.all([startServer('Deployment', 'fourfold-nats'), startServer('StatefulSet', 'fourfold-minio')]);
-    return { startPod };
-  }
-
-  /** A run with a coordinator, a data-loader and two workers that have joined. */
-  async function startRun(path: string) {
-    const { startPod } = await createWorld(path);
-    const images = join(photographs, 'train');
-    const prepare = ['prepare', '--images', images, '--out', 's3://fourfold/dataset', '--sample', '6', '--seed', '1'];
-    const prepared = await startPod('data-loader', prepare);
-    expect((await prepared.exit).code, prepared.errors.join('\n')).toBe(0);
-    const roles = ['coordinator', 'data-loader', 'worker', 'worker'];
-    const [coordinator, loader, ...workers] = await Promise.all(roles.map((role) => startPod(role)));
-    await Promise.all(workers.map((worker) => worker.waitFor(({ event }) => event === 'joined', 'joining')));
-    return { startPod, coordinator, loader, workers };
-  }
-
-  const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
-
-  test('base: a run finishes, and late workers learn of it', async () => {
-    const { startPod, coordinator, loader, workers } = await startRun('base');
-    const parts = [coordinator, loader, ...workers];
-    for (const url of parts.flatMap(({ probes }) => probes)) {
-      await vi.waitFor(async () => expect((await fetch(url)).status, url).toBe(200), 20_000);
+    async function createWorld(path: string) {
+      const folder = await mkdtemp(join(tmpdir(), 'fourfold-pods-'));
+      closing.push(() => rm(folder, { recursive: true, force: true }));
+      const net = network();
+      const services = { 'fourfold-nats': `${net}.2`, 'fourfold-minio': `${net}.3` };
+      const objects = (await kustomize(path)).map(withSmallConfig);
+      const secrets = {
+        ...(await certificateSecrets(join(folder, 'tls'), Object.values(services))),
+        'fourfold-access': access,
+      };
+      const world: PodWorld = { objects, secrets, services, folder };
+      let pods = 10;
+      /** Start a pod's container; `args` instead of its own. */
+      const startPod = async (
+        role: string,
+        args?: string[],
+      ): Promise<Process & { address: string; probes: string[] }> => {
+        const address = `${net}.${pods++}`;
+        const template = templateOf(objects, 'Job', `${run}-${role}`);
+        const { command, environment, container } = await podProcess(world, template, {
+          name: `${role}-${pods}`,
+          address,
+        });
+        const [program, ...own] = command;
+        expect(program).toBe('fourfold');
+        const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+        const process = startFourfold(args ?? own, ['env', '-i', ...variables]);
+        const probes = [container.livenessProbe, container.readinessProbe].flatMap((probe) =>
+          probe?.httpGet ? [urlOf(address, probe.httpGet, container.ports)] : [],
+        );
+        return { ...process, address, probes };
+      };
+      const startServer = async (kind: string, name: keyof typeof services) => {
+        const { command, environment } = await podProcess(world, templateOf(objects, kind, name), {
+          name,
+          address: services[name],
+        });
+        const path = requireProgram(command[0] as ServerProgram);
+        const guard = createGuard();
+        const server = spawn(path, command.slice(1), { env: environment, stdio: 'ignore' });
+        guard.watch(server.pid);
+        closing.push(() => guard.close());
+      };
+      await Promise.all([startServer('Deployment', 'fourfold-nats'), startServer('StatefulSet', 'fourfold-minio')]);
+      return { startPod };
     }
-    expect(await exitCodes(parts)).toEqual([0, 0, 0, 0]);
-    const late = await Promise.all(['worker', 'data-loader', 'coordinator'].map((role) => startPod(role)));
-    expect(await exitCodes(late)).toEqual([0, 0, 0]);
-  }, 150_000);
 
-  test('overlays/tls: a stopped process exits with 143, and the next term resumes', async () => {
-    const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
-    const [worker, leaving] = workers;
-    const { address } = await coordinator.waitFor(({ event }) => event === 'http', 'its HTTP server');
-    // A run that has done nothing has nothing to save.
-    const iteration = /^fourfold_iteration(\{.*\})? [1-9]/m;
-    await expect
-      .poll(() => get(String(address), '/metrics'), { timeout: 30_000 })
-      .toMatchObject({
-        text: expect.stringMatching(iteration) as string,
-      });
-    for (const part of [coordinator, leaving]) {
-      part.child.kill('SIGTERM');
-      expect((await part.exit).code, part.errors.join('\n')).toBe(143);
+    /** A run with a coordinator, a data-loader and two workers that have joined. */
+    async function startRun(path: string) {
+      const { startPod } = await createWorld(path);
+      const images = join(photographs, 'train');
+      const prepare = ['prepare', '--images', images, '--out', 's3://fourfold/dataset', '--sample', '6', '--seed', '1'];
+      const prepared = await startPod('data-loader', prepare);
+      expect((await prepared.exit).code, prepared.errors.join('\n')).toBe(0);
+      const roles = ['coordinator', 'data-loader', 'worker', 'worker'];
+      const [coordinator, loader, ...workers] = await Promise.all(roles.map((role) => startPod(role)));
+      await Promise.all(workers.map((worker) => worker.waitFor(({ event }) => event === 'joined', 'joining')));
+      return { startPod, coordinator, loader, workers };
     }
-    const next = await startPod('coordinator');
-    const resumed = await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
-    // No other checkpoint was due before the end of a phase.
-    const written = coordinator.events.filter(({ event }) => event === 'checkpoint');
-    expect(written.map(({ iteration }) => iteration)).toEqual([resumed['iteration']]);
-    expect(resumed['iteration']).toBeLessThan(phases[0].iterations);
-    expect(await exitCodes([next, loader, worker])).toEqual([0, 0, 0]);
-  }, 150_000);
-});
+
+    const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
+
+    test('base: a run finishes, and late workers learn of it', async () => {
+      const { startPod, coordinator, loader, workers } = await startRun('base');
+      const parts = [coordinator, loader, ...workers];
+      for (const url of parts.flatMap(({ probes }) => probes)) {
+        await vi.waitFor(async () => expect((await fetch(url)).status, url).toBe(200), 20_000);
+      }
+      expect(await exitCodes(parts)).toEqual([0, 0, 0, 0]);
+      const late = await Promise.all(['worker', 'data-loader', 'coordinator'].map((role) => startPod(role)));
+      expect(await exitCodes(late)).toEqual([0, 0, 0]);
+    }, 150_000);
+
+    test('overlays/tls: a stopped process exits with 143, and the next term resumes', async () => {
+      const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
+      const [worker, leaving] = workers;
+      const { address } = await coordinator.waitFor(({ event }) => event === 'http', 'its HTTP server');
+      // A run that has done nothing has nothing to save.
+      const iteration = /^fourfold_iteration(\{.*\})? [1-9]/m;
+      await expect
+        .poll(() => get(String(address), '/metrics'), { timeout: 30_000 })
+        .toMatchObject({
+          text: expect.stringMatching(iteration) as string,
+        });
+      for (const part of [coordinator, leaving]) {
+        part.child.kill('SIGTERM');
+        expect((await part.exit).code, part.errors.join('\n')).toBe(143);
+      }
+      const next = await startPod('coordinator');
+      const resumed = await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
+      // No other checkpoint was due before the end of a phase.
+      const written = coordinator.events.filter(({ event }) => event === 'checkpoint');
+      expect(written.map(({ iteration }) => iteration)).toEqual([resumed['iteration']]);
+      expect(resumed['iteration']).toBeLessThan(phases[0].iterations);
+      expect(await exitCodes([next, loader, worker])).toEqual([0, 0, 0]);
+    }, 150_000);
+  },
+);
 
 const access = {
   // As `openssl rand -hex 16` may make one: without quotes nats-server would take it for a number, and refuse to start.

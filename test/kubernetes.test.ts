@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clusterConfig } from './support/cluster-config.js';
 import { inNamespace, kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
 import { fourfold, killAll, photographs, startFourfold } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * `fourfold submit` and its sisters against a real API server, scheduler and controllers. Nodes and pods are played by kwok:
@@ -24,7 +25,7 @@ const indexOf = ({ metadata }: V1Pod): number =>
   Number(metadata?.annotations?.['batch.kubernetes.io/job-completion-index']);
 const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
 
-describe.skipIf(!hasKubernetes())('Kubernetes (after npm run setup:servers -- kubernetes)', () => {
+describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run setup:servers -- kubernetes)', () => {
   let kubernetes: TestKubernetes;
   let eight: string;
 

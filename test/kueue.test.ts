@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
 import { startKueue } from './support/kueue.js';
 import { killAll } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /* `fourfold submit --queue` with Kueue's real controller: a quota of 8 GPUs admits one run of 8 workers at a time. */
 
@@ -14,7 +15,7 @@ const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
 
 const elastic = 'ElasticJobsViaWorkloadSlices';
 
-describe.skipIf(!hasKubernetes()).each([
+describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
   { how: 'by default', gates: [] },
   { how: `with ${elastic}`, gates: [elastic] },
 ])('Kueue $how (after npm run setup:servers -- kubernetes)', ({ gates }) => {

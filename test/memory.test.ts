@@ -6,6 +6,7 @@ import { discriminatorLayout, generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killAll, type LogEvent, type Process } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, type SmallRuns } from './support/small-run.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * A long run holds no more than a short one. The networks and crops are as small as possible: leaks come from iterations
@@ -17,7 +18,8 @@ const kinds = [
   { backend: 'wasm', iterations: 2000 },
   { backend: 'torch', iterations: 1000 },
 ] as const;
-const found = kinds.filter(({ backend }) => probeBackends().some((probe) => probe.backend === backend && probe.found));
+const [torch] = probeBackends();
+const found = lacks('torch', torch.found, torch.detail) ? kinds.slice(0, 1) : kinds;
 
 /** The share of the iterations before the first sample: code is compiled, and V8's heaps grow for hundreds of iterations. */
 const warmupShare = 0.3;

@@ -12,6 +12,7 @@ import {
   type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * A run whose dataset, terms and checkpoints lie in a real MinIO has the weights of the same run in a folder.
@@ -30,7 +31,7 @@ async function runToEnd(run: SmallRun, during: (coordinator: ReturnType<typeof s
 
 const updates = (events: LogEvent[]) => events.filter(({ event }) => event === 'update').length;
 
-describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let inFolder: SmallRuns;
   let inMinio: SmallRuns;

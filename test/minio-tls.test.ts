@@ -6,12 +6,13 @@ import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-server
 import { withEnvironment } from './support/environment.js';
 import { fourfold, photographs } from './support/process.js';
 import { createSelfSigned } from './support/self-signed.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * An S3 service that speaks TLS with a certificate of a private authority.
  */
 
-describe.skipIf(!findProgram('minio'))('MinIO over TLS (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO over TLS (after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let folder: string;
   let authorityPath: string;

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBrowser } from '@fourfold/local-servers';
 import { openBrowser, type BrowserPage } from './support/browser.js';
 import { fourfold, killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * An opinion test from end to end: prepared, rated in a real browser, interrupted, resumed, reported.
@@ -60,7 +61,7 @@ function shownSizes() {
 const calibrated = 'what a 1 and a 5 are';
 const trials = methods.length * pictures + repeats + 2;
 
-describe.skipIf(!findBrowser())(
+describe.skipIf(lacks('browser', !!findBrowser()))(
   'an opinion test (after npm run setup:servers, which finds or installs a browser)',
   () => {
     let folder: string;

@@ -9,6 +9,7 @@ import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-server
 import { testObjectStore } from './support/object-store-contract.js';
 import { startAnswerLosingProxy } from './support/answer-losing-proxy.js';
 import { withEnvironment } from './support/environment.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * One contract, tested on every kind of store.
@@ -23,7 +24,7 @@ describe('a folder', () => {
   testObjectStore(() => openStore(folder));
 });
 
-describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let store: ObjectStore;
   const open = (url: string, more: Record<string, string> = {}) =>

@@ -4,6 +4,7 @@ import { probeBackends, type BackendChoice, type CropBatch } from '@fourfold/mod
 import { initialVector, vggLayout, safetensorsFromVector } from '@fourfold/weights';
 import { sharedVector, startComputeThread } from '@fourfold/worker';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Backends stay together: content losses over 20 iterations, the coordinator's arithmetic between them. Adversarial losses
@@ -118,7 +119,7 @@ describe.each(['mse', 'gan'] as const)('20 iterations of a %s phase', (kind) => 
     { timeout: 120_000 },
     async (choice, { skip }) => {
       const probe = probes.find(({ backend }) => backend === choice.backend);
-      skip(!probe?.found, probe?.detail);
+      skip(lacks(choice.backend, !!probe?.found, probe?.detail));
       const losses = await contentLosses(kind, choice);
       const errors = losses.map((value, i) => Math.abs(value / expected[i] - 1));
       expect(Math.max(...errors), errors.join(' ')).toBeLessThan(limits[choice.precision]);

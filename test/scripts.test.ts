@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { processesOf } from './support/left-behind.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Scripts end the processes that they start, and a script that finds nothing to do says so.
@@ -70,7 +71,7 @@ test('bench/compare.mjs, when it is ended, ends its peer and starts no other', a
   expect(output()).toMatch(/^[^\n]*: round 1 of 3\n$/);
 });
 
-test.runIf(existsSync(pathOf('packages/tfjs-torch/build/torch.node')))(
+test.skipIf(lacks('torch', existsSync(pathOf('packages/tfjs-torch/build/torch.node'))))(
   'npm run conformance says that it ran no test',
   async () => {
     const args = [pathOf('packages/tfjs-torch/conformance/run.mjs'), '--filter', 'no spec is named like this'];
@@ -85,6 +86,7 @@ test.each(['chaos', 'soak'])('npm run %s finds its test, and fails where that is
     PATH: folder,
     XDG_CACHE_HOME: folder,
     NO_COLOR: '1',
+    FOURFOLD_SET_UP: '',
   });
   expect(await exit, output()).toEqual([2, null]);
   expect(output()).toMatch(/Tests .*1 skipped/);

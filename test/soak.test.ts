@@ -12,6 +12,7 @@ import { runSoak } from './support/soak/run-soak.js';
 import type { Sample } from './support/soak/sample.js';
 import { describeVerdicts, verdictsOf } from './support/soak/verdict.js';
 import { alertTiming } from './support/timing.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * What a long run with faults holds is what a short one holds: memory, descriptors, threads, tensors. `npm run soak` makes it long;
@@ -24,7 +25,8 @@ const seed = Number(process.env['FOURFOLD_SOAK_SEED'] ?? 1);
 /** Shorter ones are all warm-up. */
 const leastForVerdict = 600;
 const counts = { seconds, workers: 3, loaders: 2 };
-const backend = probeBackends().some((probe) => probe.backend === 'torch' && probe.found) ? 'torch' : 'wasm';
+const [torch] = probeBackends();
+const backend = lacks('torch', torch.found, torch.detail) ? 'wasm' : 'torch';
 const minuteMs = 60_000;
 
 const tensorsOf = {
@@ -45,47 +47,50 @@ validation: { images: ${join(photographs, 'held-out')}, every: 4, pictures: 1 }
 timing: ${JSON.stringify({ ...alertTiming, leaseMs: 20_000, stragglerFactor: 3 })}
 `;
 
-describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))('a soak (after npm run setup:servers)', () => {
-  let cluster: Cluster;
-  let kept: KeptRun;
-  beforeAll(async () => {
-    cluster = await startCluster({ config, name: 'soak', roundTripMs: 2 });
-    kept = await startKeptRun();
-  }, 2 * minuteMs);
-  afterEach(killAll);
-  afterAll(async () => {
-    await cluster.stop();
-    await kept.remove();
-  });
+describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findProgram)))(
+  'a soak (after npm run setup:servers)',
+  () => {
+    let cluster: Cluster;
+    let kept: KeptRun;
+    beforeAll(async () => {
+      cluster = await startCluster({ config, name: 'soak', roundTripMs: 2 });
+      kept = await startKeptRun();
+    }, 2 * minuteMs);
+    afterEach(killAll);
+    afterAll(async () => {
+      await cluster.stop();
+      await kept.remove();
+    });
 
-  test(
-    `${seconds} s, a fault each ${everySeconds} s, seed ${seed}: what processes hold is flat`,
-    async () => {
-      const faults = planSoak(seed, seconds, everySeconds);
-      const report = await runSoak(cluster, kept, faults, counts, (line) => console.log(line));
-      const verdicts = verdictsOf(report.samples, seconds);
-      mkdirSync('out', { recursive: true });
-      writeFileSync('out/soak.json', JSON.stringify({ seed, everySeconds, backend, verdicts, ...report }, null, 1));
-      const { iterations, replaced, tensorsLeft } = report;
-      if (seconds >= leastForVerdict) console.log(describeVerdicts(verdicts));
-      console.log(JSON.stringify({ iterations, replaced, tensorsLeft }));
-      expect(iterations).toBeGreaterThan(0);
-      const roles = new Set(report.samples.map(({ role }) => role));
-      expect([...roles].sort()).toEqual(
-        ['coordinator', 'data-loader', 'keeper', 'kept coordinator', 'kept worker', 'worker'].sort(),
-      );
-      // However often a worker has left, no more than parameters, and a second generator where an evaluation was under way.
-      expect(tensorsLeft.flat().length).toBeGreaterThanOrEqual(counts.workers - 1);
-      expect(Math.max(...tensorsLeft.flat())).toBeLessThanOrEqual(mostTensors);
-      if (seconds < leastForVerdict) return;
-      // One of each role is judged by its own life or beside the later ones.
-      const judged = new Set(verdicts.map(({ what }) => what.replace(/(:| \d).*/, '')));
-      expect([...judged].sort()).toEqual([...roles].sort());
-      expect(verdicts.filter(({ isFlat }) => !isFlat)).toEqual([]);
-    },
-    2 * seconds * 1000 + 10 * minuteMs,
-  );
-});
+    test(
+      `${seconds} s, a fault each ${everySeconds} s, seed ${seed}: what processes hold is flat`,
+      async () => {
+        const faults = planSoak(seed, seconds, everySeconds);
+        const report = await runSoak(cluster, kept, faults, counts, (line) => console.log(line));
+        const verdicts = verdictsOf(report.samples, seconds);
+        mkdirSync('out', { recursive: true });
+        writeFileSync('out/soak.json', JSON.stringify({ seed, everySeconds, backend, verdicts, ...report }, null, 1));
+        const { iterations, replaced, tensorsLeft } = report;
+        if (seconds >= leastForVerdict) console.log(describeVerdicts(verdicts));
+        console.log(JSON.stringify({ iterations, replaced, tensorsLeft }));
+        expect(iterations).toBeGreaterThan(0);
+        const roles = new Set(report.samples.map(({ role }) => role));
+        expect([...roles].sort()).toEqual(
+          ['coordinator', 'data-loader', 'keeper', 'kept coordinator', 'kept worker', 'worker'].sort(),
+        );
+        // However often a worker has left, no more than parameters, and a second generator where an evaluation was under way.
+        expect(tensorsLeft.flat().length).toBeGreaterThanOrEqual(counts.workers - 1);
+        expect(Math.max(...tensorsLeft.flat())).toBeLessThanOrEqual(mostTensors);
+        if (seconds < leastForVerdict) return;
+        // One of each role is judged by its own life or beside the later ones.
+        const judged = new Set(verdicts.map(({ what }) => what.replace(/(:| \d).*/, '')));
+        expect([...judged].sort()).toEqual([...roles].sort());
+        expect(verdicts.filter(({ isFlat }) => !isFlat)).toEqual([]);
+      },
+      2 * seconds * 1000 + 10 * minuteMs,
+    );
+  },
+);
 
 describe('the verdict', () => {
   const sample = (name: string, atSeconds: number, ageSeconds: number, residentMib: number): Sample => ({

@@ -5,6 +5,7 @@ import { findBrowser } from '@fourfold/local-servers';
 import { openBrowser, type BrowserPage } from './support/browser.js';
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { prepareSmallRuns, type SmallRun, type SmallRuns } from './support/small-run.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * The status page in a real browser, over real runs: it follows them, whatever is killed.
@@ -14,174 +15,179 @@ import { prepareSmallRuns, type SmallRun, type SmallRuns } from './support/small
 const wickedName = "<img src=x onerror=document.title='owned'>.jpg";
 const waiting = { timeout: 90_000, interval: 100 };
 
-describe.skipIf(!findBrowser())('status page (after npm run setup:servers, which finds or installs a browser)', () => {
-  let runs: SmallRuns;
-  let browser: BrowserPage;
+describe.skipIf(lacks('browser', !!findBrowser()))(
+  'status page (after npm run setup:servers, which finds or installs a browser)',
+  () => {
+    let runs: SmallRuns;
+    let browser: BrowserPage;
 
-  beforeAll(async () => {
-    runs = await prepareSmallRuns();
-    const images = join(runs.folder, 'images');
-    await cp(join(photographs, 'held-out', 'hedgehog.jpg'), join(images, wickedName));
-    await cp(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
-  }, 120_000);
-  afterEach(async () => {
-    await browser.close();
-    await killAll();
-  });
-  afterAll(() => runs.remove());
+    beforeAll(async () => {
+      runs = await prepareSmallRuns();
+      const images = join(runs.folder, 'images');
+      await cp(join(photographs, 'held-out', 'hedgehog.jpg'), join(images, wickedName));
+      await cp(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
+    }, 120_000);
+    afterEach(async () => {
+      await browser.close();
+      await killAll();
+    });
+    afterAll(() => runs.remove());
 
-  const start = (role: string, run: SmallRun, iterations: number, ...args: string[]): Process => {
-    const settings = [`phases.1.iterations=${iterations}`, 'checkpoints.every=20'];
-    return startFourfold([role, ...run.configArgs, ...settings.flatMap((setting) => ['--set', setting]), ...args]);
-  };
-  const startWorkers = (run: SmallRun, iterations: number, count: number) =>
-    Array.from({ length: count }, () => start('worker', run, iterations));
-  const createRun = (name: string) =>
-    runs.create(name, `validation: { images: ${join(runs.folder, 'images')}, every: 4 }\nlogEvery: 2\n`);
+    const start = (role: string, run: SmallRun, iterations: number, ...args: string[]): Process => {
+      const settings = [`phases.1.iterations=${iterations}`, 'checkpoints.every=20'];
+      return startFourfold([role, ...run.configArgs, ...settings.flatMap((setting) => ['--set', setting]), ...args]);
+    };
+    const startWorkers = (run: SmallRun, iterations: number, count: number) =>
+      Array.from({ length: count }, () => start('worker', run, iterations));
+    const createRun = (name: string) =>
+      runs.create(name, `validation: { images: ${join(runs.folder, 'images')}, every: 4 }\nlogEvery: 2\n`);
 
-  async function addressOf(coordinator: Process): Promise<string> {
-    return String((await coordinator.waitFor(({ event }) => event === 'http', 'the status page'))['address']);
-  }
-
-  const text = (selector: string) => browser.page.locator(selector).first().innerText();
-  const iteration = async () =>
-    Number(/iteration ([\d,]+) of/.exec(await text('#position'))?.[1].replaceAll(',', '') ?? -1);
-  const expectProgress = async () => {
-    const before = await iteration();
-    await expect.poll(iteration, waiting).toBeGreaterThan(before);
-  };
-  const workerIds = () =>
-    browser.page.locator('#workers tbody tr').evaluateAll((rows) => rows.map((row) => row.dataset['worker']));
-  const clip = () =>
-    browser.page
-      .locator('.stage img')
-      .nth(1)
-      .evaluate((image) => getComputedStyle(image).clipPath);
-  const loaded = () =>
-    browser.page
-      .locator('#comparison img')
-      .evaluateAll((images) => images.map((image) => (image as HTMLImageElement).naturalWidth));
-
-  test('a run: it progresses, its curves, workers and pictures are shown, and a restarted coordinator is found again', async () => {
-    const run = await createRun('watched');
-    const coordinator = start('coordinator', run, 100_000, '--http', '127.0.0.1:0');
-    const address = await addressOf(coordinator);
-    const workers = startWorkers(run, 100_000, 2);
-    browser = await openBrowser();
-    const { page, problems } = browser;
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(request.url()));
-    await page.goto(`http://${address}/`);
-
-    await expect.poll(() => text('#run-name'), waiting).toBe('watched');
-    await expect.poll(() => text('#state'), waiting).toMatch(/training|checkpoint/);
-    await expectProgress();
-    await expect.poll(() => page.title(), waiting).toBe('0% · watched · fourfold');
-
-    // Curves of all kinds, drawn through several points.
-    const points = () =>
-      page
-        .locator('.chart')
-        .evaluateAll((charts) =>
-          charts.map((chart) => [
-            chart.querySelector('figcaption')?.textContent,
-            Math.max(
-              ...[...chart.querySelectorAll('.line path')].map((p) => (p.getAttribute('d') ?? '').split('L').length),
-            ),
-          ]),
-        );
-    for (const title of ['PSNR', 'SSIM', 'Content loss', 'Adversarial losses']) {
-      const drawn = async () => (await points()).find(([caption]) => String(caption).startsWith(title))?.[1] ?? 0;
-      await expect.poll(drawn, waiting).toBeGreaterThanOrEqual(3);
+    async function addressOf(coordinator: Process): Promise<string> {
+      return String((await coordinator.waitFor(({ event }) => event === 'http', 'the status page'))['address']);
     }
 
-    // Pictures, with names that are text and nothing else.
-    await expect.poll(loaded, waiting).toEqual([512, 512, 512, 512]);
-    expect(await page.locator('.pictures button').allInnerTexts()).toEqual([
-      expect.stringContaining(wickedName) as string,
-      expect.stringContaining('coffee.png') as string,
-    ]);
-    expect(await page.locator('img[src=x]').count()).toBe(0);
+    const text = (selector: string) => browser.page.locator(selector).first().innerText();
+    const iteration = async () =>
+      Number(/iteration ([\d,]+) of/.exec(await text('#position'))?.[1].replaceAll(',', '') ?? -1);
+    const expectProgress = async () => {
+      const before = await iteration();
+      await expect.poll(iteration, waiting).toBeGreaterThan(before);
+    };
+    const workerIds = () =>
+      browser.page.locator('#workers tbody tr').evaluateAll((rows) => rows.map((row) => row.dataset['worker']));
+    const clip = () =>
+      browser.page
+        .locator('.stage img')
+        .nth(1)
+        .evaluate((image) => getComputedStyle(image).clipPath);
+    const loaded = () =>
+      browser.page
+        .locator('#comparison img')
+        .evaluateAll((images) => images.map((image) => (image as HTMLImageElement).naturalWidth));
 
-    // The slider by keyboard and by pointer.
-    const slider = page.locator('.stage input');
-    await slider.focus();
-    expect(await clip()).toBe('inset(0px 50% 0px 0px)');
-    for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
-    expect(await clip()).toBe('inset(0px 45% 0px 0px)');
-    expect(await slider.getAttribute('aria-valuetext')).toBe('55% bicubic');
-    const box = await page.locator('.stage').boundingBox();
-    if (!box) throw new Error('no pictures are shown');
-    await page.mouse.click(box.x + box.width / 4, box.y + box.height / 2);
-    expect(await slider.inputValue()).toBe('25');
+    test('a run: it progresses, its curves, workers and pictures are shown, and a restarted coordinator is found again', async () => {
+      const run = await createRun('watched');
+      const coordinator = start('coordinator', run, 100_000, '--http', '127.0.0.1:0');
+      const address = await addressOf(coordinator);
+      const workers = startWorkers(run, 100_000, 2);
+      browser = await openBrowser();
+      const { page, problems } = browser;
+      const asked: string[] = [];
+      page.on('request', (request) => asked.push(request.url()));
+      await page.goto(`http://${address}/`);
 
-    // Another picture, compared with the original, at an older iteration.
-    await page.getByRole('button', { name: 'coffee.png' }).click();
-    await page.getByRole('combobox', { name: 'left' }).selectOption('original');
-    const older = page.getByRole('combobox', { name: 'right' }).locator('option').nth(1);
-    await expect.poll(() => older.count(), waiting).toBe(1);
-    const olderIteration = await older.getAttribute('value');
-    await page.getByRole('combobox', { name: 'right' }).selectOption(olderIteration);
-    expect(await page.locator('.stage img').evaluateAll((images) => images.map((i) => i.getAttribute('src')))).toEqual([
-      `validation/coffee.png/${String(olderIteration).padStart(8, '0')}.webp`,
-      'validation/coffee.png/original.webp',
-    ]);
+      await expect.poll(() => text('#run-name'), waiting).toBe('watched');
+      await expect.poll(() => text('#state'), waiting).toMatch(/training|checkpoint/);
+      await expectProgress();
+      await expect.poll(() => page.title(), waiting).toBe('0% · watched · fourfold');
 
-    // A killed worker disappears from the list, and the run goes on.
-    expect(await workerIds()).toHaveLength(2);
-    workers[0].child.kill('SIGKILL');
-    await expect.poll(workerIds, waiting).toHaveLength(1);
-    await expectProgress();
+      // Curves of all kinds, drawn through several points.
+      const points = () =>
+        page
+          .locator('.chart')
+          .evaluateAll((charts) =>
+            charts.map((chart) => [
+              chart.querySelector('figcaption')?.textContent,
+              Math.max(
+                ...[...chart.querySelectorAll('.line path')].map((p) => (p.getAttribute('d') ?? '').split('L').length),
+              ),
+            ]),
+          );
+      for (const title of ['PSNR', 'SSIM', 'Content loss', 'Adversarial losses']) {
+        const drawn = async () => (await points()).find(([caption]) => String(caption).startsWith(title))?.[1] ?? 0;
+        await expect.poll(drawn, waiting).toBeGreaterThanOrEqual(3);
+      }
 
-    // Phones and the dark.
-    await page.setViewportSize({ width: 390, height: 800 });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
-    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    const light = await background();
-    await page.emulateMedia({ colorScheme: 'dark' });
-    expect(await background()).not.toBe(light);
-    expect(problems).toEqual([]);
+      // Pictures, with names that are text and nothing else.
+      await expect.poll(loaded, waiting).toEqual([512, 512, 512, 512]);
+      expect(await page.locator('.pictures button').allInnerTexts()).toEqual([
+        expect.stringContaining(wickedName) as string,
+        expect.stringContaining('coffee.png') as string,
+      ]);
+      expect(await page.locator('img[src=x]').count()).toBe(0);
 
-    // If a proxy blocks events, the page polls.
-    await page.route('**/events', (route) => route.abort());
-    await page.reload();
-    await expectProgress();
-    await page.unroute('**/events');
+      // The slider by keyboard and by pointer.
+      const slider = page.locator('.stage input');
+      await slider.focus();
+      expect(await clip()).toBe('inset(0px 50% 0px 0px)');
+      for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
+      expect(await clip()).toBe('inset(0px 45% 0px 0px)');
+      expect(await slider.getAttribute('aria-valuetext')).toBe('55% bicubic');
+      const box = await page.locator('.stage').boundingBox();
+      if (!box) throw new Error('no pictures are shown');
+      await page.mouse.click(box.x + box.width / 4, box.y + box.height / 2);
+      expect(await slider.inputValue()).toBe('25');
 
-    // The coordinator dies; its successor has the same port.
-    await coordinator.waitFor(({ event }) => event === 'checkpoint', 'a checkpoint');
-    coordinator.child.kill('SIGKILL');
-    await expect.poll(() => text('#connection'), waiting).toBe('connection lost, trying again');
-    const successor = start('coordinator', run, 100_000, '--resume', '--http', address);
-    await expect.poll(() => text('#connection'), waiting).toBe('');
-    const term = page.locator('#figures div', { hasText: 'term' }).locator('dd');
-    await expect.poll(() => term.innerText(), waiting).toBe('2');
-    await expect.poll(workerIds, waiting).toHaveLength(1);
-    await expectProgress();
-    // Nothing failed except requests that were cut off above or had no server.
-    expect(problems.filter((problem) => !/ERR_(FAILED|CONNECTION_|INCOMPLETE_|EMPTY_RESPONSE)/.test(problem))).toEqual(
-      [],
-    );
+      // Another picture, compared with the original, at an older iteration.
+      await page.getByRole('button', { name: 'coffee.png' }).click();
+      await page.getByRole('combobox', { name: 'left' }).selectOption('original');
+      const older = page.getByRole('combobox', { name: 'right' }).locator('option').nth(1);
+      await expect.poll(() => older.count(), waiting).toBe(1);
+      const olderIteration = await older.getAttribute('value');
+      await page.getByRole('combobox', { name: 'right' }).selectOption(olderIteration);
+      expect(
+        await page.locator('.stage img').evaluateAll((images) => images.map((i) => i.getAttribute('src'))),
+      ).toEqual([
+        `validation/coffee.png/${String(olderIteration).padStart(8, '0')}.webp`,
+        'validation/coffee.png/original.webp',
+      ]);
 
-    successor.child.kill('SIGTERM');
-    await expect.poll(() => text('#state'), waiting).toBe('stopped');
-    expect(await successor.exit, successor.errors.join('\n')).toEqual({ code: 143, signal: null });
-    expect(asked.filter((url) => !url.startsWith(`http://${address}/`))).toEqual([]);
-  }, 300_000);
+      // A killed worker disappears from the list, and the run goes on.
+      expect(await workerIds()).toHaveLength(2);
+      workers[0].child.kill('SIGKILL');
+      await expect.poll(workerIds, waiting).toHaveLength(1);
+      await expectProgress();
 
-  test('from waiting for workers to the end: the page says that the run is finished', async () => {
-    const run = await createRun('short');
-    const coordinator = start('coordinator', run, 5, '--http', '127.0.0.1:0');
-    browser = await openBrowser();
-    await browser.page.goto(`http://${await addressOf(coordinator)}/`);
-    await expect.poll(() => text('#state'), waiting).toBe('waiting for workers');
-    expect(await text('#workers')).toMatch(/^No worker is connected/);
-    expect(await browser.page.locator('#validation').isVisible()).toBe(false);
-    startWorkers(run, 5, 1);
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual({ code: 0, signal: null });
-    await expect.poll(() => text('#connection'), waiting).toBe('the coordinator has left');
-    expect(await text('#state')).toBe('finished');
-    expect(await text('#position')).toBe('iteration 8 of 8');
-    expect(await browser.page.title()).toBe('100% · short · fourfold');
-  }, 180_000);
-});
+      // Phones and the dark.
+      await page.setViewportSize({ width: 390, height: 800 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+      const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      const light = await background();
+      await page.emulateMedia({ colorScheme: 'dark' });
+      expect(await background()).not.toBe(light);
+      expect(problems).toEqual([]);
+
+      // If a proxy blocks events, the page polls.
+      await page.route('**/events', (route) => route.abort());
+      await page.reload();
+      await expectProgress();
+      await page.unroute('**/events');
+
+      // The coordinator dies; its successor has the same port.
+      await coordinator.waitFor(({ event }) => event === 'checkpoint', 'a checkpoint');
+      coordinator.child.kill('SIGKILL');
+      await expect.poll(() => text('#connection'), waiting).toBe('connection lost, trying again');
+      const successor = start('coordinator', run, 100_000, '--resume', '--http', address);
+      await expect.poll(() => text('#connection'), waiting).toBe('');
+      const term = page.locator('#figures div', { hasText: 'term' }).locator('dd');
+      await expect.poll(() => term.innerText(), waiting).toBe('2');
+      await expect.poll(workerIds, waiting).toHaveLength(1);
+      await expectProgress();
+      // Nothing failed except requests that were cut off above or had no server.
+      expect(
+        problems.filter((problem) => !/ERR_(FAILED|CONNECTION_|INCOMPLETE_|EMPTY_RESPONSE)/.test(problem)),
+      ).toEqual([]);
+
+      successor.child.kill('SIGTERM');
+      await expect.poll(() => text('#state'), waiting).toBe('stopped');
+      expect(await successor.exit, successor.errors.join('\n')).toEqual({ code: 143, signal: null });
+      expect(asked.filter((url) => !url.startsWith(`http://${address}/`))).toEqual([]);
+    }, 300_000);
+
+    test('from waiting for workers to the end: the page says that the run is finished', async () => {
+      const run = await createRun('short');
+      const coordinator = start('coordinator', run, 5, '--http', '127.0.0.1:0');
+      browser = await openBrowser();
+      await browser.page.goto(`http://${await addressOf(coordinator)}/`);
+      await expect.poll(() => text('#state'), waiting).toBe('waiting for workers');
+      expect(await text('#workers')).toMatch(/^No worker is connected/);
+      expect(await browser.page.locator('#validation').isVisible()).toBe(false);
+      startWorkers(run, 5, 1);
+      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual({ code: 0, signal: null });
+      await expect.poll(() => text('#connection'), waiting).toBe('the coordinator has left');
+      expect(await text('#state')).toBe('finished');
+      expect(await text('#position')).toBe('iteration 8 of 8');
+      expect(await browser.page.title()).toBe('100% · short · fourfold');
+    }, 180_000);
+  },
+);

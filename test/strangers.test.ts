@@ -9,6 +9,7 @@ import { get } from './support/metrics.js';
 import { throwNoise } from './support/noise.js';
 import { killAll, type Process } from './support/process.js';
 import { patientTiming } from './support/timing.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * A whole cluster at work, and strangers: refused with a reason on both sides, and nothing is disturbed. The tests are about
@@ -36,7 +37,7 @@ const without = (environment: Environment, ...names: string[]): Environment =>
 const addressIn = async (part: Process, event: string): Promise<string> =>
   String((await part.waitFor((line) => line.event === event, event))['address']);
 
-describe.skipIf(!(['nats-server', 'minio'] as const).every(findProgram))(
+describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findProgram)))(
   'a cluster among strangers (after npm run setup:servers)',
   () => {
     let cluster: Cluster;

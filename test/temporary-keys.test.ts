@@ -7,6 +7,7 @@ import { describeError } from '@fourfold/common';
 import { openStore } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { withEnvironment } from './support/environment.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Keys that expire, as clouds issue them: MinIO's token service gives them.
@@ -14,7 +15,7 @@ import { withEnvironment } from './support/environment.js';
 
 const region = 'eu-1';
 
-describe.skipIf(!findProgram('minio'))('temporary keys (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('temporary keys (after npm run setup:servers)', () => {
   let minio: LocalMinio;
   /** Plays the service from which a machine gets its role's keys. */
   let metadata: Server;

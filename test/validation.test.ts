@@ -11,6 +11,7 @@ import {
   type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Validation pictures in MinIO, and their results in MinIO, as in a folder.
@@ -29,7 +30,7 @@ async function runToEnd(run: SmallRun): Promise<Evaluation[]> {
   return (await readManifest(checkpointStore(run.store, newest))).history.evaluations;
 }
 
-describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let inFolder: SmallRuns;
   let inMinio: SmallRuns;

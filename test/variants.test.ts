@@ -11,6 +11,7 @@ import {
 } from '@fourfold/local-servers';
 import { initialVector, vggLayout, decodeSafetensors, safetensorsFromVector } from '@fourfold/weights';
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { lacks } from './support/needs.mjs';
 
 /*
  * The paper's five variants, from their recipes, on a cluster: NATS and MinIO with certificates, a coordinator, a data-loader, a
@@ -45,7 +46,7 @@ const schedules = {
   others: [`scheduleScale=${iterations / 2e5}`, `startFrom=${storeOf('srresnet-mse')}/runs/${name}`],
 };
 
-describe.skipIf(!servers.every(findProgram))('the five variants (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', servers.every(findProgram)))('the five variants (after npm run setup:servers)', () => {
   let folder: string;
   let cluster: ClusterServers;
   let vgg: string;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { parseDockerfile, stepsOf } from './dockerfile.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
 /*
  * No engine builds the images here. These tests check that everything a step needs exists; with FOURFOLD_TEST_DOCKERFILE=1 the
@@ -72,7 +73,7 @@ test('the entrypoint runs from the folder of the image, through its link and fro
   }
 });
 
-test.runIf(process.env['FOURFOLD_TEST_DOCKERFILE'])(
+test.skipIf(lacks('dockerfile', !!process.env['FOURFOLD_TEST_DOCKERFILE']))(
   'the steps of the stage build leave everything that runs',
   async () => {
     const app = await mkdtemp(join(tmpdir(), 'fourfold-build-'));

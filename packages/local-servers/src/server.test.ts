@@ -8,6 +8,7 @@ import { startMinio } from './minio.js';
 import { startNats } from './nats.js';
 import { startPrometheus } from './prometheus.js';
 import type { LocalServer } from './server.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
 const started: LocalServer[] = [];
 const keep = <T extends LocalServer>(server: T): T => {
@@ -54,7 +55,7 @@ test('a missing program is reported, with how to install it', () => {
   }
 });
 
-describe.skipIf(!findProgram('nats-server'))('nats-server (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('nats-server')))('nats-server (after npm run setup:servers)', () => {
   test('it can be killed and started again on the same port, frozen and thawed', async () => {
     const nats = keep(await startNats());
     expect(await greeting(nats.address)).toMatch(/^INFO /);
@@ -97,7 +98,7 @@ describe.skipIf(!findProgram('nats-server'))('nats-server (after npm run setup:s
   });
 });
 
-describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run setup:servers)', () => {
   test('it is healthy, also after a kill and a start', async () => {
     const minio = keep(await startMinio());
     const health = async () => (await fetch(`${minio.endpoint}/minio/health/live`)).status;
@@ -109,7 +110,7 @@ describe.skipIf(!findProgram('minio'))('MinIO (after npm run setup:servers)', ()
   });
 });
 
-describe.skipIf(!findProgram('prometheus'))('Prometheus (after npm run setup:servers)', () => {
+describe.skipIf(lacks('servers', !!findProgram('prometheus')))('Prometheus (after npm run setup:servers)', () => {
   test('it scrapes what its configuration names', async () => {
     const other = keep(await startPrometheus('scrape_configs: []\n'));
     const configuration = `

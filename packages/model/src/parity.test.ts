@@ -5,6 +5,7 @@ import { probeBackends, selectBackend } from './backends/backend.js';
 import type { BackendChoice } from './backends/types.js';
 import { smallIteration, type IterationResult } from './test-iteration.js';
 import { onOneThread, relativeError } from './test-support.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
 /*
  * Backends agree: the same iteration from the same seed, on each available backend. wasm is the reference because it is
@@ -33,7 +34,7 @@ test.for([
   { probe: tensorflow, precision: 'f32', limits: f32 },
 ] as const)('a gan iteration on $probe.backend in $precision equals that on wasm', async (kind, { skip }) => {
   const { probe, precision, limits } = kind;
-  skip(!probe.found, probe.detail);
+  skip(lacks(probe.backend as 'torch' | 'tensorflow', probe.found, probe.detail));
   await selectBackend({ ...onOneThread(probe.backend), precision });
   const { losses, gradients } = smallIteration();
   expect(Object.keys(losses)).toEqual(Object.keys(expected.losses));
@@ -73,7 +74,7 @@ test.for([
   'torch in $precision on $threads threads: twice in one process and in another, the same bits',
   { timeout: 120_000 },
   async (kind, { skip }) => {
-    skip(!torch.found, torch.detail);
+    skip(lacks('torch', torch.found, torch.detail));
     const choice = { ...onOneThread('torch'), ...kind };
     const [first, second] = await hashes(choice);
     expect([second, ...(await hashes(choice))]).toEqual([first, first, first]);

@@ -4,11 +4,12 @@ import { expect, test } from 'vitest';
 import { probeBackends, selectBackend } from './backends/backend.js';
 import { smallIteration } from './test-iteration.js';
 import { onOneThread } from './test-support.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
 const [torch] = probeBackends();
 
 test.for(['f32', 'bf16'] as const)('60 iterations on torch in %s leave no tensor', async (precision, { skip }) => {
-  skip(!torch.found, torch.detail);
+  skip(lacks('torch', torch.found, torch.detail));
   await selectBackend({ ...onOneThread('torch'), precision });
   const counts = () => ({
     tensors: tf.memory().numTensors,

@@ -6,8 +6,9 @@ import { readInto } from './transfer.js';
 import { registerTorch } from './index.js';
 import { torchBackend } from './backend.js';
 import { loadNative, probe } from './native.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
-describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('the backend (after npm run setup:torch)', () => {
   beforeAll(async () => {
     registerTorch();
     await tf.setBackend('torch');
@@ -59,9 +60,11 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
     expect([...tf.fill([2], 1).dataSync()]).toEqual([1, 1]);
   });
 
-  it.runIf(process.platform === 'linux')('gives kept memory back before it reports that memory is out', () => {
-    // The limit leaves the second tensor only the first one's room, which is too large to be reused as it is.
-    const script = `
+  it.skipIf(lacks('linux', process.platform === 'linux'))(
+    'gives kept memory back before it reports that memory is out',
+    () => {
+      // The limit leaves the second tensor only the first one's room, which is too large to be reused as it is.
+      const script = `
       import { execFileSync } from 'node:child_process';
       import { readFileSync } from 'node:fs';
       import { aten } from '${new URL('../dist/aten.js', import.meta.url).href}';
@@ -78,12 +81,13 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
       try { native.write(values, [values.length], 'cpu'); } catch (thrown) { error = thrown; }
       console.log(JSON.stringify({ code: error.code, message: error.message, left: native.tensorCount() }));
     `;
-    const stdout = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(JSON.parse(stdout)).toMatchObject({ code: 'OUT_OF_MEMORY', left: 0 });
-    expect(stdout).toMatch(/upload: out of memory: \d+ bytes were requested, \d+ are free/);
-  });
+      const stdout = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+      expect(JSON.parse(stdout)).toMatchObject({ code: 'OUT_OF_MEMORY', left: 0 });
+      expect(stdout).toMatch(/upload: out of memory: \d+ bytes were requested, \d+ are free/);
+    },
+  );
 
-  it.runIf(process.platform === 'linux')('keeps freed memory only on request', () => {
+  it.skipIf(lacks('linux', process.platform === 'linux'))('keeps freed memory only on request', () => {
     // Blocks too small for the addon to keep: malloc holds them.
     const script = (options: object) => `
       import { readFileSync } from 'node:fs';
@@ -121,7 +125,7 @@ describe.skipIf(!probe().found)('the backend (after npm run setup:torch)', () =>
   });
 });
 
-describe.skipIf(!probe().found)('under the precision bf16 (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('under the precision bf16 (after npm run setup:torch)', () => {
   beforeAll(async () => {
     registerTorch({ precision: 'bf16' });
     await tf.setBackend('torch');

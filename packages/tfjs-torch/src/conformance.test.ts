@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { probe } from './native.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
 const runner = fileURLToPath(new URL('../conformance/run.mjs', import.meta.url));
 
@@ -11,7 +12,7 @@ interface Report {
   failed: { name: string; messages: string[] }[];
 }
 
-describe.skipIf(!probe().found)('on the torch backend (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('on the torch backend (after npm run setup:torch)', () => {
   it("TensorFlow.js's own test suite passes", { timeout: 600_000 }, () => {
     const { stdout, stderr } = spawnSync(process.execPath, [runner, '--json'], {
       encoding: 'utf8',

@@ -3,8 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { allOrNothing } from './graphs.js';
 import { registerTorch } from './index.js';
 import { loadNative, probe } from './native.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
-describe.skipIf(!probe().found)('all or nothing (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('all or nothing (after npm run setup:torch)', () => {
   beforeAll(async () => {
     registerTorch();
     await tf.setBackend('torch');

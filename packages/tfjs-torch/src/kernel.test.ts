@@ -4,8 +4,9 @@ import { aten } from './aten.js';
 import { registerTorch } from './index.js';
 import { registeredKernels, backendName, define } from './kernel.js';
 import { loadNative, probe } from './native.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
-describe.skipIf(!probe().found)('kernels (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('kernels (after npm run setup:torch)', () => {
   beforeAll(async () => {
     registerTorch();
     await tf.setBackend(backendName);

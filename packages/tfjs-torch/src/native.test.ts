@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { aten } from './aten.js';
 import { isCrowded, loadNative, probe } from './native.js';
+import { lacks } from '../../../test/support/needs.mjs';
 
-describe.skipIf(!probe().found)('the addon (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('the addon (after npm run setup:torch)', () => {
   it('names the operator and the argument that it cannot take', () => {
     expect(() => aten.relu(123456)).toThrow('aten::relu: self: tensor 123456 does not exist, or was freed');
     expect(() => aten.relu('x')).toThrow('aten::relu: self: expected a number');

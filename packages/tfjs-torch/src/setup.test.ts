@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { lacks } from '../../../test/support/needs.mjs';
 
 const script = fileURLToPath(new URL('../setup/setup-torch.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tfjs-torch-'));
@@ -68,16 +69,19 @@ test('--cuda is refused if libtorch has no CUDA', () => {
   });
 });
 
-test.skipIf(hasToolkit)('--cuda is refused if headers are missing and no package is known to have them', () => {
-  const libtorch = createTorch('no-wheel', cudaLibrary);
-  const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
-  expect(status).toBe(2);
-  expect(stderr).toMatch(
-    /^tfjs-torch: cuda_runtime_api.h, [^\n]*cusolverDn.h of CUDA are missing beside [^\n]*CUDA_HOME\n$/,
-  );
-});
+test.skipIf(lacks('no-cuda', !hasToolkit))(
+  '--cuda is refused if headers are missing and no package is known to have them',
+  () => {
+    const libtorch = createTorch('no-wheel', cudaLibrary);
+    const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^tfjs-torch: cuda_runtime_api.h, [^\n]*cusolverDn.h of CUDA are missing beside [^\n]*CUDA_HOME\n$/,
+    );
+  },
+);
 
-test.skipIf(hasToolkit)('headers that a PyTorch lacks are installed beside it', () => {
+test.skipIf(lacks('no-cuda', !hasToolkit))('headers that a PyTorch lacks are installed beside it', () => {
   const headers = ['cuda_runtime_api.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h'];
   const libtorch = createTorch('wheel', {
     ...cudaLibrary,

@@ -14,8 +14,9 @@ import { exportGenerator } from './export-generator.js';
 import { onnxFormat } from './onnx-format.js';
 import { loadFormat } from './formats.js';
 import { describeModel } from './model-card.js';
-import { pythonWith, upscaleInPython } from './test-python.js';
+import { pythonWith, runsInPython, upscaleInPython } from './test-python.js';
 import { largestDifference } from './test-picture.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 let folder: string;
 let checkpoint: Checkpoint;
@@ -92,8 +93,9 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
     expect(card).toContain(checkpoint.manifest.files['generator.safetensors'].sha256);
   });
 
+  if (!runsInPython(name)) return;
   const python = pythonWith(name);
-  test.skipIf(!python)(
+  test.skipIf(lacks(`python-${name}`, !!python))(
     `in Python, too${python ? '' : ': name one that has what it needs in FOURFOLD_PYTHON'}`,
     async () => {
       for (const [i, picture] of pictures.entries()) {

@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Picture } from '@fourfold/imaging';
 
-const modules: Record<string, string> = { onnx: 'numpy, onnxruntime', safetensors: 'numpy, torch, safetensors' };
+const modules = { onnx: 'numpy, onnxruntime', safetensors: 'numpy, torch, safetensors' };
+
+/** Whether a format is for Python at all. */
+export const runsInPython = (format: string): format is keyof typeof modules => format in modules;
 
 /** The Python that FOURFOLD_PYTHON names, if it can load a format; undefined otherwise. */
-export function pythonWith(format: string): string | undefined {
+export function pythonWith(format: keyof typeof modules): string | undefined {
   const python = process.env['FOURFOLD_PYTHON'];
-  if (!python || !modules[format]) return undefined;
+  if (!python) return undefined;
   try {
     execFileSync(python, ['-c', `import ${modules[format]}`], { stdio: 'ignore' });
     return python;

@@ -13,6 +13,7 @@ import { plainLayout } from '@fourfold/weights';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createExchange, type Exchange } from './exchange.js';
 import { openParameterFiles, type ParameterFiles } from './parameter-files.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 const folder = '/dev/shm';
 const log = createLogger('test');
@@ -56,7 +57,7 @@ const open = async (transport: 'auto' | 'grpc' | 'shared-memory') => {
   return createExchange(config, files, 3, master, log);
 };
 
-describe.runIf(process.platform === 'linux')('on Linux', () => {
+describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => {
   beforeEach(async () => {
     check = await createSharedFile(folder);
     await check.write(secret, new Uint8Array());

@@ -22,6 +22,7 @@ import { pullGradient } from './reduction.js';
 import { createReplicaOrder } from './replica-order.js';
 import { createUpdater } from './updater.js';
 import type { Updater } from './types.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 type Call = ServerWritableStream<{ begin: number }, Chunk>;
 
@@ -232,7 +233,7 @@ test('a gradient of another shape is refused, naming the tensor that differs', a
   await expect(pull(longer, 0)).rejects.toMatchObject({ code: 'mismatch' });
 });
 
-describe.runIf(process.platform === 'linux')('in shared memory', () => {
+describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory', () => {
   test.each([1, 2])('the sum is the same, by %i threads', async (threads) => {
     const expected = await uninterruptedSum(3);
     const { pull, sum } = reduce(threads);

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { probeBackends, selectBackend } from './backend.js';
 import { onOneThread } from '../test-support.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 const run = promisify(execFile);
 const modelUrl = new URL('../../dist/index.js', import.meta.url).href;
@@ -48,14 +49,16 @@ test('every backend is found or says why it is not', async () => {
   }
 });
 
-test.skipIf(!probeBackends().some(({ backend, found }) => backend === 'torch' && found))(
-  'torch says which precision it computes in',
-  async () => {
-    for (const precision of ['tf32', 'bf16', 'f32'] as const) {
-      expect(await selectBackend({ ...onOneThread('torch'), precision })).toMatchObject({ precision });
-    }
-  },
-);
+test.skipIf(
+  lacks(
+    'torch',
+    probeBackends().some(({ backend, found }) => backend === 'torch' && found),
+  ),
+)('torch says which precision it computes in', async () => {
+  for (const precision of ['tf32', 'bf16', 'f32'] as const) {
+    expect(await selectBackend({ ...onOneThread('torch'), precision })).toMatchObject({ precision });
+  }
+});
 
 test('a precision or a device that a backend does not support is refused', async () => {
   const wasm = onOneThread('wasm');

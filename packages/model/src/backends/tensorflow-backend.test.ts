@@ -13,6 +13,7 @@ import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { relativeError } from '../test-support.js';
 import { disposeTensors, downloadGradients, uploadBatch, uploadParameters } from '../networks/transfer.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 const here = probeTensorflow();
 const run = promisify(execFile);
@@ -61,7 +62,7 @@ function iterate() {
 test('an iteration on tensorflow equals plain JavaScript, repeats bit for bit and leaves nothing behind', async ({
   skip,
 }) => {
-  skip(!here.found, here.detail);
+  skip(lacks('tensorflow', here.found, here.detail));
   await tf.setBackend('cpu');
   const expected = iterate();
   const info = await startTensorflow(2);
@@ -104,7 +105,7 @@ async function compute(threads: number, where: 'main' | 'SHARE_ENV' | 'undefined
 test('tensorflow uses the requested number of threads, also in a thread that shares its environment', async ({
   skip,
 }) => {
-  skip(!here.found, here.detail);
+  skip(lacks('tensorflow', here.found, here.detail));
   const three = await compute(3, 'main');
   if (process.platform === 'linux') expect(three.more - (await compute(1, 'main')).more).toBe(2);
   expect(await compute(3, 'SHARE_ENV')).toEqual(three);
@@ -116,7 +117,7 @@ describe('an unusable set-up', () => {
   beforeEach(({ skip }) => {
     vi.stubEnv('XDG_CACHE_HOME', cache);
     const { found, detail } = probeTensorflow();
-    skip(found, `the repository has its own: ${detail}`);
+    skip(lacks('no-tensorflow', !found, `the repository has its own: ${detail}`));
   });
   afterEach(() => {
     vi.unstubAllEnvs();

@@ -13,6 +13,7 @@ import {
   type OwnFile,
   type PeerFile,
 } from './shared-file.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 const folder = '/dev/shm';
 const [first, second] = [1, 2].map((number) => ({ term: 1, number }));
@@ -58,7 +59,7 @@ test('a missing folder is reported', async () => {
   });
 });
 
-describe.runIf(process.platform === 'linux')('on Linux', () => {
+describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => {
   test('a vector of several pieces crosses, whole or from a byte on', async () => {
     const own = await create();
     const vector = Uint8Array.from({ length: 3 * pieceBytes + 20 }, (_, i) => i % 251);

@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerTorch } from '../index.js';
 import { probe } from '../native.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
-describe.skipIf(!probe().found)("resizing's gradients (after npm run setup:torch)", () => {
+describe.skipIf(lacks('torch', probe().found))("resizing's gradients (after npm run setup:torch)", () => {
   beforeAll(async () => {
     registerTorch();
     await tf.setBackend('torch');

@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { probe } from '../native.js';
 import { registerTorch } from '../index.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
-describe.skipIf(!probe().found)('a wide convolution to few channels (after npm run setup:torch)', () => {
+describe.skipIf(lacks('torch', probe().found))('a wide convolution to few channels (after npm run setup:torch)', () => {
   beforeAll(async () => {
     registerTorch({ device: 'cpu' });
     await tf.setBackend('torch');

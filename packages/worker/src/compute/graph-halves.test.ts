@@ -14,73 +14,79 @@ import { discriminatorLayout, factoredWeights, generatorLayout, initialVector } 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, type HalvesParts } from './halves.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 const isSetUp = probeBackends().some(({ backend, found }) => backend === 'torch' && found);
 
-describe.skipIf(!isSetUp)('graphs on a device that cannot capture them (after npm run setup:torch)', () => {
-  let folder: string;
-  let config: RunConfig;
-  beforeAll(async () => {
-    await selectBackend({ backend: 'torch', device: 'cpu', precision: 'f32', threads: 1 });
-    folder = await mkdtemp(join(tmpdir(), 'fourfold-graphs-'));
-    const path = join(folder, 'config.yaml');
-    const sizes = 'generator: { channels: 4, blocks: 1 }\ndiscriminator: { channels: 4, dense: 8 }';
-    const phases = ['mse', 'gan'].map((kind) => `  - { kind: ${kind}, iterations: 3, learningRate: 1e-4 }`).join('\n');
-    const rest = 'data: { globalBatch: 2, replicas: 2, crop: 32 }\nloss: { content: mse }\ndataset: dataset';
-    await writeFile(path, `recipe: demo\nname: graphs\n${sizes}\nphases:\n${phases}\n${rest}\n`);
-    config = await loadRunConfig(path);
-  });
-  afterAll(() => rm(folder, { recursive: true }));
+describe.skipIf(lacks('torch', isSetUp))(
+  'graphs on a device that cannot capture them (after npm run setup:torch)',
+  () => {
+    let folder: string;
+    let config: RunConfig;
+    beforeAll(async () => {
+      await selectBackend({ backend: 'torch', device: 'cpu', precision: 'f32', threads: 1 });
+      folder = await mkdtemp(join(tmpdir(), 'fourfold-graphs-'));
+      const path = join(folder, 'config.yaml');
+      const sizes = 'generator: { channels: 4, blocks: 1 }\ndiscriminator: { channels: 4, dense: 8 }';
+      const phases = ['mse', 'gan']
+        .map((kind) => `  - { kind: ${kind}, iterations: 3, learningRate: 1e-4 }`)
+        .join('\n');
+      const rest = 'data: { globalBatch: 2, replicas: 2, crop: 32 }\nloss: { content: mse }\ndataset: dataset';
+      await writeFile(path, `recipe: demo\nname: graphs\n${sizes}\nphases:\n${phases}\n${rest}\n`);
+      config = await loadRunConfig(path);
+    });
+    afterAll(() => rm(folder, { recursive: true }));
 
-  function createParts(): HalvesParts {
-    const layouts = {
-      generator: generatorLayout(config.generator),
-      discriminator: discriminatorLayout(config.discriminator, config.data.crop),
-    };
-    const [generator, discriminator] = [layouts.generator, layouts.discriminator].map((layout) =>
-      uploadParameters(layout, initialVector(layout, 1)),
-    );
-    const networks = {
-      generator: { layer: createGenerator(config.generator, 'training'), parameters: generator },
-      discriminator: { layer: createDiscriminator(config.discriminator), parameters: discriminator },
-    };
-    return {
-      config,
-      gradientLayouts: layouts,
-      factored: factoredWeights(config),
-      network: (name) => networks[name],
-      vgg: undefined,
-    };
-  }
+    function createParts(): HalvesParts {
+      const layouts = {
+        generator: generatorLayout(config.generator),
+        discriminator: discriminatorLayout(config.discriminator, config.data.crop),
+      };
+      const [generator, discriminator] = [layouts.generator, layouts.discriminator].map((layout) =>
+        uploadParameters(layout, initialVector(layout, 1)),
+      );
+      const networks = {
+        generator: { layer: createGenerator(config.generator, 'training'), parameters: generator },
+        discriminator: { layer: createDiscriminator(config.discriminator), parameters: discriminator },
+      };
+      return {
+        config,
+        gradientLayouts: layouts,
+        factored: factoredWeights(config),
+        network: (name) => networks[name],
+        vgg: undefined,
+      };
+    }
 
-  test.each(['mse', 'gan'] as const)('%s: warns once, and computes what the eager halves do', (kind) => {
-    const warn = vi.fn();
-    const parts = createParts();
-    const [graphs, eager] = [createGraphHalves(parts, { warn } as unknown as Logger), createHalves(parts)];
-    const { crop } = config.data;
-    const levels = (side: number, step: number) =>
-      Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * step) % 256);
-    const before = tensorCount();
-    for (let iteration = 0; iteration < 3; iteration++) {
-      for (const half of kind === 'gan' ? (['discriminator', 'generator'] as const) : (['generator'] as const)) {
-        for (const replica of [0, 1]) {
-          const step = 7 + 2 * iteration + replica;
-          const batch = { count: 1, crop, hr: levels(crop, step), lr: levels(crop / 4, step) };
-          const place = { iteration, replica, phase: kind === 'mse' ? 0 : 1 };
-          const [one, other] = [graphs, eager].map((halves) => {
-            const gradient = new Float32Array(parts.gradientLayouts[half].length);
-            const losses = halves[half](place, batch, gradient);
-            halves.content(place);
-            return { losses, gradient };
-          });
-          expect(one).toEqual(other);
+    test.each(['mse', 'gan'] as const)('%s: warns once, and computes what the eager halves do', (kind) => {
+      const warn = vi.fn();
+      const parts = createParts();
+      const [graphs, eager] = [createGraphHalves(parts, { warn } as unknown as Logger), createHalves(parts)];
+      const { crop } = config.data;
+      const levels = (side: number, step: number) =>
+        Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * step) % 256);
+      const before = tensorCount();
+      for (let iteration = 0; iteration < 3; iteration++) {
+        for (const half of kind === 'gan' ? (['discriminator', 'generator'] as const) : (['generator'] as const)) {
+          for (const replica of [0, 1]) {
+            const step = 7 + 2 * iteration + replica;
+            const batch = { count: 1, crop, hr: levels(crop, step), lr: levels(crop / 4, step) };
+            const place = { iteration, replica, phase: kind === 'mse' ? 0 : 1 };
+            const [one, other] = [graphs, eager].map((halves) => {
+              const gradient = new Float32Array(parts.gradientLayouts[half].length);
+              const losses = halves[half](place, batch, gradient);
+              halves.content(place);
+              return { losses, gradient };
+            });
+            expect(one).toEqual(other);
+          }
         }
       }
-    }
-    expect(warn).toHaveBeenCalledOnce();
-    expect(warn.mock.calls[0][1]).toContain('workers.graphs: false');
-    graphs.reset();
-    eager.reset();
-    expect(tensorCount()).toBe(before);
-  });
-});
+      expect(warn).toHaveBeenCalledOnce();
+      expect(warn.mock.calls[0][1]).toContain('workers.graphs: false');
+      graphs.reset();
+      eager.reset();
+      expect(tensorCount()).toBe(before);
+    });
+  },
+);

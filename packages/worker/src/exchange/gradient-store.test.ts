@@ -18,6 +18,7 @@ import { createWireLayout, plainLayout } from '@fourfold/weights';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
 import { createSharedGradients, type SharedGradients } from './shared-gradients.js';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 let shared: SharedGradients;
 let store: GradientStore;
@@ -159,7 +160,7 @@ test.each(['auto', 'shared-memory'] as const)(
   },
 );
 
-describe.runIf(process.platform === 'linux')('in shared memory', () => {
+describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory', () => {
   /** What a coordinator of this host reads there. */
   async function read(of: { term: number; number: number }, place: SharedFile__Output | undefined) {
     const file = await openSharedFile(place as SharedFile__Output);
