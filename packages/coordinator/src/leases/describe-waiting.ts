@@ -1,14 +1,15 @@
-import type { TaskView } from './plan.js';
+import { minimumWorkers, type BoardState, type TaskState } from './board-state.js';
 
 /** Describes what unanswered tasks wait for. */
-export function describeWaiting(workers: number, minimumWorkers: number, tasks: readonly TaskView[]): string {
-  if (workers < minimumWorkers) return `workers: ${workers} joined, ${minimumWorkers} needed`;
-  const unanswered = tasks.filter(({ isReady }) => !isReady);
-  return unanswered.map(describeTask).join(', ') || 'gradients in transit';
+export function describeWaiting(state: BoardState, nowMs: number): string {
+  const { seats, tasks } = state;
+  const least = minimumWorkers(state);
+  if (seats.size < least) return `workers: ${seats.size} joined, ${least} needed`;
+  const unanswered = [...tasks.values()].filter(({ isReady }) => !isReady);
+  return unanswered.map((task) => describeTask(task, nowMs)).join(', ') || 'gradients in transit';
 }
 
-function describeTask({ key, leases, restsUntilMs }: TaskView): string {
+function describeTask({ key, leases, restsUntilMs = -Infinity }: TaskState, nowMs: number): string {
   if (leases.length > 0) return `${key} by worker ${leases.map(({ worker }) => worker).join(' and ')}`;
-  const rests = restsUntilMs !== undefined && restsUntilMs > performance.now();
-  return `${key} by no worker yet${rests ? ', after a pause, since it was lost repeatedly' : ''}`;
+  return `${key} by no worker yet${restsUntilMs > nowMs ? ', after a pause, since it was lost repeatedly' : ''}`;
 }

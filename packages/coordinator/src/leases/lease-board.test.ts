@@ -1,7 +1,8 @@
 import { createLogger } from '@fourfold/common';
 import type { Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createLeaseBoard, type LeaseBoard, type Seat } from './lease-board.js';
+import type { Seat } from './board-effects.js';
+import { createLeaseBoard, type LeaseBoard } from './lease-board.js';
 
 const timing = { leaseMs: 1_000, silenceMs: 500, stragglerFactor: 3 };
 const workers = { minimumToStart: 1, minimumToContinue: 1 };

@@ -1,68 +1,11 @@
-import { createRepeats, FourfoldError, type FailureCode, type Logger, type TimingConfig } from '@fourfold/common';
-import { tokenName, type Token__Output } from '@fourfold/rpc';
+import type { FailureCode, Logger, TimingConfig } from '@fourfold/common';
+import type { Token__Output } from '@fourfold/rpc';
+import { createEffects, type Offer, type Seat, type Task } from './board-effects.js';
+import type { BoardEvent, Effect } from './board-events.js';
+import { emptyBoard, findLease, unansweredBy } from './board-state.js';
 import { describeWaiting } from './describe-waiting.js';
-import { noLeases, type LeaseCounts } from './lease-counts.js';
-import { plan, type GrantReason, type LeaseView, type TaskView } from './plan.js';
-import { createUsualTime } from './usual-time.js';
-
-/** Leases that a worker holds: it computes one and prepares the other. */
-const leasesAWorker = 2;
-const rememberedLeases = 1000;
-
-/** What a task asks a worker for; the board passes it through. */
-export interface Task<Work, Result = unknown> {
-  key: string;
-  /** Lower goes first. */
-  priority: number;
-  /** Tasks of a kind take about as long; one that takes much longer is also given to an idle worker. */
-  kind?: string;
-  /** Tasks with the same subject fail for the same reasons. Defaults to `key`. */
-  subject?: string;
-  /** Logged with the task's events. */
-  about?: Readonly<Record<string, unknown>>;
-  work: Work;
-  /** Called with what a worker has done so far; each call renews the lease. */
-  onProgress?: (soFar: Result) => void;
-}
-
-/** A worker as the board sees it. */
-export interface Seat<Work> {
-  /** The worker has the seat with this number. Called before the other methods. */
-  taken?(worker: number): void;
-  grant(token: Token__Output, leaseMs: number, work: Work): void;
-  end(token: Token__Output): void;
-  /** Until then it gets nothing while another worker is free. */
-  restsUntilMs?: number;
-  /** Tell the worker to end for good, and why; it is cut off afterwards. */
-  dismiss?(code: FailureCode, reason: string): void;
-  /** Cut the worker off; `lost` are its unanswered tasks if it went without a word. */
-  drop(reason: string, lost: readonly string[]): void;
-}
-
-/** A worker's answer to a lease, while the lease is valid. */
-export interface Offer<Result> {
-  worker: number;
-  token: Token__Output;
-  result: Result;
-  /** Aborted when the worker is lost. */
-  signal: AbortSignal;
-}
-
-interface Lease extends LeaseView {
-  token: Token__Output;
-}
-
-interface Entry<Work, Result> extends Task<Work, Result>, Pick<TaskView, 'preferredWorker' | 'restsUntilMs'> {
-  /** The leases with valid tokens. */
-  leases: Lease[];
-  /** How often it has been granted. */
-  grants: number;
-  /** Workers that have failed at it, and when each may try again. */
-  failedWorkers: Map<number, number>;
-  offer?: Offer<Result>;
-  lost: AbortController;
-  waiting: ((offer: Offer<Result>) => void)[];
-}
+import type { LeaseCounts } from './lease-counts.js';
+import { reduce } from './reduce.js';
 
 export interface LeaseBoardOptions {
   timing: Pick<TimingConfig, 'leaseMs' | 'silenceMs' | 'stragglerFactor'>;
@@ -71,107 +14,54 @@ export interface LeaseBoardOptions {
   mayGrant: () => boolean;
 }
 
+export type LeaseBoard<Work, Result> = ReturnType<typeof createLeaseBoard<Work, Result>>;
+
 /**
- * The leases of one coordinator: tasks, workers, and fencing tokens between them. `plan` decides; the board carries
- * out. A task has one valid token, or two while its worker is slow; the first answer ends the other.
+ * The leases of one coordinator: tasks, workers, and fencing tokens between them. `plan` decides who gets what, `reduce`
+ * what each event means, `createEffects` carries it out; the board holds the state. It is long because it has many
+ * methods, of a few lines each.
  */
 export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoardOptions, log: Logger) {
-  const { timing, workers: minimum, mayGrant } = options;
-  const seats = new Map<number, Seat<Work> & { lastSeenMs: number; lastSeenAtMs: number }>();
-  const tasks = new Map<string, Entry<Work, Result>>();
-  const caches = new Map<number, number>();
-  const usual = createUsualTime();
-  const counts = noLeases();
-  /** `about` of the newest leases, by number: late answers are logged with it. */
-  const past = new Map<number, Task<Work>['about']>();
-  const repeats = createRepeats();
-  let hasStarted = false;
+  const { leaseMs, silenceMs, stragglerFactor } = options.timing;
+  const rules = { term, leaseMs, silenceMs, stragglerFactor, ...options.workers };
+  let state = emptyBoard(rules);
+  const { seats, entries, carryOut } = createEffects<Work, Result>(rules, log, () => replan());
 
-  function find(token: Token__Output): { task: Entry<Work, Result>; lease: Lease } | undefined {
-    for (const task of tasks.values()) {
-      const lease = task.leases.find((held) => tokenName(held.token) === tokenName(token));
-      if (lease) return { task, lease };
-    }
-    return undefined;
+  /** Go to the next state. Its effects are still to be carried out. */
+  function advance(event: BoardEvent<Result>, nowMs = performance.now()): readonly Effect<Result>[] {
+    const step = reduce(state, event, nowMs);
+    state = step.state;
+    return step.effects;
   }
 
-  const end = ({ worker, token }: Lease) => seats.get(worker)?.end(token);
+  const dispatch = (event: BoardEvent<Result>): void => carryOut(advance(event));
 
-  /** Discard the task's answer. */
-  function forgetOffer(task: Entry<Work, Result>): void {
-    task.lost.abort();
-    task.lost = new AbortController();
-    task.offer = undefined;
+  function replan(nowMs = performance.now()): void {
+    if (options.mayGrant()) carryOut(advance({ type: 'planned' }, nowMs));
+  }
+
+  /** Something was heard of a worker. */
+  function seen(worker: number): void {
+    const seat = seats.get(worker);
+    if (seat) seat.lastSeenAtMs = Date.now();
+    dispatch({ type: 'seen', worker });
   }
 
   function leave(worker: number, reason: string, isSilent = false): void {
-    const seat = seats.get(worker);
-    if (!seats.delete(worker)) return;
-    counts.left++;
-    const lost = [...tasks.values()].filter((task) => task.leases.some((lease) => lease.worker === worker));
-    const unanswered = lost.filter(({ offer }) => !offer).map(({ key }) => key);
-    seat?.drop(reason, isSilent ? unanswered : []);
-    for (const task of lost) {
-      task.leases = task.leases.filter((lease) => lease.worker !== worker);
-      if (task.offer?.worker === worker) forgetOffer(task);
-    }
-    log.warn({ event: 'worker-lost', worker, reason, leases: lost.map(({ key }) => key) }, 'worker lost');
-    replan();
-  }
-
-  const viewOf = ({ kind, offer, ...task }: Entry<Work, Result>): TaskView => ({
-    ...task,
-    isReady: offer !== undefined,
-    usualMs: kind === undefined ? undefined : usual.of(kind),
-  });
-
-  const minimumWorkers = () => (hasStarted ? minimum.minimumToContinue : minimum.minimumToStart);
-
-  function replan(nowMs = performance.now()): void {
-    if (!mayGrant()) return;
-    hasStarted ||= seats.size >= minimum.minimumToStart;
-    const views = [...seats].map(([id, { lastSeenMs, restsUntilMs }]) => ({ id, lastSeenMs, restsUntilMs }));
-    const decisions = plan(nowMs, views, [...tasks.values()].map(viewOf), {
-      silenceMs: timing.silenceMs,
-      stragglerFactor: timing.stragglerFactor,
-      leasesAWorker,
-      minimumWorkers: minimumWorkers(),
-    });
-    const drop = decisions.find((decision) => decision.type === 'drop');
-    // Dropping a worker replans, with its tasks open again.
-    if (drop) return leave(drop.worker, drop.reason, true);
-    for (const decision of decisions) {
-      if (decision.type !== 'grant') continue;
-      grant(tasks.get(decision.task) as Entry<Work, Result>, decision.worker, decision.because, nowMs);
-    }
-  }
-
-  // A worker's second lease waits for the first.
-  const leaseMs = timing.leaseMs * leasesAWorker;
-
-  function grant(task: Entry<Work, Result>, worker: number, because: GrantReason, nowMs: number): void {
-    const token = { term, number: ++counts.granted };
-    if (because === 'straggler') counts.straggling++;
-    else if (task.grants > 0) counts.moved++;
-    task.grants++;
-    task.leases.push({ token, worker, grantedMs: nowMs, deadlineMs: nowMs + leaseMs });
-    seats.get(worker)?.grant(token, leaseMs, task.work);
-    const { key, about } = task;
-    past.set(token.number, about);
-    past.delete(token.number - rememberedLeases);
-    log.debug({ event: 'lease', task: key, ...about, worker, token: tokenName(token), because }, 'lease');
+    dispatch({ type: 'left', worker, reason, isSilent });
   }
 
   return {
     /** A worker takes its seat; returns its number. */
     join(seat: Seat<Work>): number {
-      const worker = ++counts.joined;
+      const effects = advance({ type: 'joined', restsUntilMs: seat.restsUntilMs });
+      const worker = state.counts.joined;
+      seats.set(worker, { ...seat, lastSeenAtMs: Date.now() });
       seat.taken?.(worker);
-      seats.set(worker, { ...seat, lastSeenMs: performance.now(), lastSeenAtMs: Date.now() });
-      replan();
+      carryOut(effects);
       return worker;
     },
-    /** A worker has left, without a word if `isSilent`. */
+    /** A worker has left, without a message if `isSilent`. */
     leave,
     /** Make a worker end for good. */
     dismiss(worker: number, code: FailureCode, reason: string): void {
@@ -179,76 +69,46 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       leave(worker, reason);
     },
     /** Let others get work before a worker until then. */
-    rest(worker: number, untilMs: number): void {
-      const seat = seats.get(worker);
-      if (seat) seat.restsUntilMs = untilMs;
-    },
+    rest: (worker: number, untilMs: number): void => dispatch({ type: 'rested', worker, untilMs }),
     /** Grant a task to nobody until then. */
-    holdBack(key: string, untilMs: number): void {
-      const task = tasks.get(key);
-      if (task) task.restsUntilMs = untilMs;
-    },
+    holdBack: (task: string, untilMs: number): void => dispatch({ type: 'held-back', task, untilMs }),
     /** The task and the worker of a valid token; undefined for any other. */
     holder(token: Token__Output): { worker: number; task: string; subject: string } | undefined {
-      const { task, lease } = find(token) ?? {};
+      const { task, lease } = findLease(state, token) ?? {};
       return task && lease && { worker: lease.worker, task: task.key, subject: task.subject ?? task.key };
     },
-    /** Something was heard of a worker. */
-    seen(worker: number): void {
-      const seat = seats.get(worker);
-      if (seat) Object.assign(seat, { lastSeenMs: performance.now(), lastSeenAtMs: Date.now() });
-    },
+    seen,
     /** A worker reports progress on a task; late reports are ignored. */
     progress(worker: number, token: Token__Output, soFar: Result): void {
-      const { task, lease } = find(token) ?? {};
-      if (!task?.onProgress || lease?.worker !== worker || task.offer) return;
-      lease.deadlineMs = performance.now() + leaseMs;
-      task.onProgress(soFar);
+      dispatch({ type: 'progressed', worker, token, soFar });
     },
     /** A worker's answer. Returns false, and counts it, if the token is no longer valid. */
     offer(worker: number, token: Token__Output, result: Result): boolean {
-      const { task, lease } = find(token) ?? {};
-      if (!task || lease?.worker !== worker || task.offer) {
-        counts.refused++;
-        const about = token.term === term ? past.get(token.number) : undefined;
-        log.warn({ event: 'refused', ...about, worker, token: tokenName(token) }, 'late result refused');
-        seats.get(worker)?.end(token);
-        return false;
-      }
-      if (task.kind !== undefined) usual.add(task.kind, performance.now() - lease.grantedMs);
-      for (const other of task.leases) if (other !== lease) end(other);
-      task.leases = [lease];
-      task.offer = { worker, token, result, signal: task.lost.signal };
-      for (const resolve of task.waiting.splice(0)) resolve(task.offer);
-      replan();
-      return true;
+      const effects = advance({ type: 'answered', worker, token, result });
+      carryOut(effects);
+      return effects.some(({ type }) => type === 'deliver');
     },
     /**
      * Add a task. `cache` names what its worker will keep of it: that worker is preferred for later tasks with this
      * `cache`.
      */
     add(task: Task<Work, Result>, cache?: number): void {
-      const preferredWorker = cache === undefined ? undefined : caches.get(cache);
-      const fresh = {
-        leases: [],
-        grants: 0,
-        failedWorkers: new Map<number, number>(),
-        lost: new AbortController(),
-        waiting: [],
-      };
-      tasks.set(task.key, { ...task, ...fresh, preferredWorker });
+      const { key, priority, kind, subject, about, onProgress } = task;
+      entries.set(key, { ...task, lost: new AbortController(), waiting: [] });
+      const facts = { key, priority, kind, subject, about };
+      dispatch({ type: 'added', task: facts, hasProgress: onProgress !== undefined, cache });
     },
     replan,
     /** The next valid answer to a task. Rejects when `signal` is aborted. */
     async nextOffer(key: string, signal: AbortSignal): Promise<Offer<Result>> {
-      const task = tasks.get(key);
-      if (!task) throw new Error(`no task ${key}`);
+      const entry = entries.get(key);
+      if (!entry) throw new Error(`no task ${key}`);
       signal.throwIfAborted();
-      if (task.offer) return task.offer;
+      if (entry.offer) return entry.offer;
       return new Promise((resolve, reject) => {
         const abort = () => reject(signal.reason as Error);
         signal.addEventListener('abort', abort, { once: true });
-        task.waiting.push((offer) => {
+        entry.waiting.push((offer) => {
           signal.removeEventListener('abort', abort);
           resolve(offer);
         });
@@ -259,45 +119,24 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
      * one, else for this one after a pause. Does nothing if the lease has ended.
      */
     reject(token: Token__Output, reason: string, pauseMs = 0): void {
-      const { task, lease } = find(token) ?? {};
-      if (!task || !lease) return;
-      counts.rejected++;
-      const { key, about } = task;
-      const { worker } = lease;
-      const times = repeats(`${worker} ${reason}`);
-      if (times) log.warn({ event: 'rejected', task: key, ...about, worker, reason, times }, 'result rejected');
-      end(lease);
-      task.failedWorkers.set(worker, performance.now() + pauseMs);
-      task.leases = task.leases.filter((other) => other !== lease);
-      if (task.offer) forgetOffer(task);
-      replan();
+      dispatch({ type: 'rejected', token, reason, pauseMs });
     },
     /** A task's answer has been used; `cache` as in `add`. */
     finish(key: string, cache?: number): void {
-      const task = tasks.get(key);
-      if (!task?.offer) throw new FourfoldError('conflict', `${key} has no holder`);
-      task.leases.forEach(end);
-      if (cache !== undefined) caches.set(cache, task.offer.worker);
-      tasks.delete(key);
+      dispatch({ type: 'finished', task: key, cache });
+      entries.delete(key);
     },
     /** Remove all tasks; their leases end. */
     clear(): void {
-      for (const { leases } of tasks.values()) leases.forEach(end);
-      tasks.clear();
+      dispatch({ type: 'cleared' });
+      entries.clear();
     },
     /** Describes what unanswered tasks wait for. */
-    describeWaiting: () => describeWaiting(seats.size, minimumWorkers(), [...tasks.values()].map(viewOf)),
-    workerCount: () => seats.size,
-    counts: (): Readonly<LeaseCounts> => counts,
+    describeWaiting: () => describeWaiting(state, performance.now()),
+    workerCount: () => state.seats.size,
+    counts: (): Readonly<LeaseCounts> => state.counts,
     /** The seated workers, when each was last heard of (Unix time), and the keys of its unanswered tasks. */
     seated: () =>
-      [...seats].map(([worker, { lastSeenAtMs }]) => {
-        const leased = [...tasks.values()].filter(
-          ({ offer, leases }) => !offer && leases.some((lease) => lease.worker === worker),
-        );
-        return { worker, lastSeenAtMs, tasks: leased.map(({ key }) => key) };
-      }),
+      [...seats].map(([worker, { lastSeenAtMs }]) => ({ worker, lastSeenAtMs, tasks: unansweredBy(state, worker) })),
   };
 }
-
-export type LeaseBoard<Work, Result> = ReturnType<typeof createLeaseBoard<Work, Result>>;

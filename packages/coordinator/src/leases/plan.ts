@@ -1,5 +1,5 @@
 /*
- * Decides which worker computes what: a pure function of (now, workers, tasks). lease-board.ts carries out the
+ * Decides which worker computes what: a pure function of (now, workers, tasks). reduce.ts applies the
  * decisions.
  */
 

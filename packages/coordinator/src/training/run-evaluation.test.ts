@@ -120,21 +120,31 @@ function pass(ms: number): void {
 test('an evaluation that takes five leases’ time is granted once, and training continues meanwhile', async () => {
   const worker = join();
   const updates: number[] = [];
-  const running = { isOver: false };
+  const loop = { isWaiting: false, isOver: false, moved: () => {} };
   const training = train(
     {
       ...trainingParts(),
-      onUpdate: () => updates.push(worker.given[0]?.left.length ?? -1),
+      onUpdate() {
+        updates.push(worker.given[0]?.left.length ?? -1);
+        loop.moved();
+      },
+      inState(_, act) {
+        loop.isWaiting = true;
+        loop.moved();
+        return act();
+      },
     },
     never,
-  ).finally(() => (running.isOver = true));
-  while (!running.isOver) {
-    await otherWork();
-    const before = updates.length;
+  ).finally(() => {
+    loop.isOver = true;
+    loop.moved();
+  });
+  while (!loop.isOver) {
+    // One picture an update; when the loop waits for the evaluation, one after the other.
+    if (loop.isWaiting) await otherWork();
+    else await new Promise<void>((resolve) => (loop.moved = resolve));
     pass(leaseMs / 4);
     worker.step();
-    // The loop gets the time that an update takes, unless it waits for the evaluation.
-    for (let turns = 0; turns < 200 && updates.length === before && !running.isOver; turns++) await otherWork();
   }
   await training;
   // Two evaluations, after iterations 30 and 60: one grant each.

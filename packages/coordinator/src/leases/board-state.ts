@@ -1,0 +1,116 @@
+import type { Token__Output } from '@fourfold/rpc';
+import { noLeases, type LeaseCounts } from './lease-counts.js';
+import type { LeaseView, TaskView, WorkerView } from './plan.js';
+import { usualMs, type UsualTimes } from './usual-time.js';
+
+/*
+ * The state of the lease board, and what can be read from it. Plain data: callbacks and results stay in lease-board.ts.
+ */
+
+/** Leases that a worker holds: it computes one and prepares the other. */
+export const leasesAWorker = 2;
+
+export interface BoardRules {
+  term: number;
+  /** How long a worker may take for one lease. */
+  leaseMs: number;
+  /** A worker that is silent for longer counts as lost. */
+  silenceMs: number;
+  /** How many times the usual time a lease may take before an idle worker also gets the task; 0 for no limit. */
+  stragglerFactor: number;
+  minimumToStart: number;
+  minimumToContinue: number;
+}
+
+/** A lease with a valid token. */
+export interface Lease extends LeaseView {
+  token: Token__Output;
+}
+
+/** What is known of a task before anyone works on it. */
+export interface TaskFacts {
+  key: string;
+  /** Lower goes first. */
+  priority: number;
+  /** Tasks of a kind take about as long; one that takes much longer is also given to an idle worker. */
+  kind?: string;
+  /** Tasks with the same subject fail for the same reasons. Defaults to `key`. */
+  subject?: string;
+  /** Logged with the task's events. */
+  about?: Readonly<Record<string, unknown>>;
+}
+
+export interface TaskState extends TaskFacts, Omit<TaskView, 'usualMs'> {
+  leases: readonly Lease[];
+  /** Its workers report progress, which renews their leases. */
+  hasProgress: boolean;
+  /** How often it has been granted. */
+  grants: number;
+}
+
+export interface BoardState {
+  rules: BoardRules;
+  /** The workers with a seat. */
+  seats: ReadonlyMap<number, Omit<WorkerView, 'id'>>;
+  tasks: ReadonlyMap<string, TaskState>;
+  /** By cache: the worker that keeps it. */
+  caches: ReadonlyMap<number, number>;
+  usual: UsualTimes;
+  counts: Readonly<LeaseCounts>;
+  /** There have been `minimumToStart` workers. */
+  hasStarted: boolean;
+}
+
+export const emptyBoard = (rules: BoardRules): BoardState => ({
+  rules,
+  seats: new Map(),
+  tasks: new Map(),
+  caches: new Map(),
+  usual: new Map(),
+  counts: noLeases(),
+  hasStarted: false,
+});
+
+/** How long a lease is valid: a worker's second lease waits for the first. */
+export const wholeLeaseMs = ({ leaseMs }: BoardRules): number => leaseMs * leasesAWorker;
+
+/** Nothing is granted to fewer workers. */
+export const minimumWorkers = ({ hasStarted, rules }: BoardState): number =>
+  hasStarted ? rules.minimumToContinue : rules.minimumToStart;
+
+/** The task and the lease of a valid token. */
+export function findLease({ tasks }: BoardState, token: Token__Output): { task: TaskState; lease: Lease } | undefined {
+  for (const task of tasks.values()) {
+    const lease = task.leases.find((held) => held.token.term === token.term && held.token.number === token.number);
+    if (lease) return { task, lease };
+  }
+  return undefined;
+}
+
+/** The tasks as `plan` sees them. */
+export const taskViews = ({ tasks, usual }: BoardState): TaskView[] =>
+  [...tasks.values()].map((task) => ({
+    ...task,
+    usualMs: task.kind === undefined ? undefined : usualMs(usual, task.kind),
+  }));
+
+/** The tasks of which a worker has a lease. */
+export const tasksOf = ({ tasks }: BoardState, worker: number): TaskState[] =>
+  [...tasks.values()].filter(({ leases }) => leases.some((lease) => lease.worker === worker));
+
+/** The keys of the tasks that a worker has still to answer. */
+export const unansweredBy = (state: BoardState, worker: number): string[] =>
+  tasksOf(state, worker).flatMap(({ key, isReady }) => (isReady ? [] : [key]));
+
+/** The state with some fields of a task replaced. */
+export const withTask = (state: BoardState, key: string, change: Partial<TaskState>): BoardState => {
+  const task = state.tasks.get(key);
+  return task ? { ...state, tasks: new Map(state.tasks).set(key, { ...task, ...change }) } : state;
+};
+
+/** The state with some counts raised by one. */
+export const counted = (state: BoardState, ...names: (keyof LeaseCounts)[]): BoardState => {
+  const counts = { ...state.counts };
+  for (const name of names) counts[name]++;
+  return { ...state, counts };
+};

@@ -1,0 +1,54 @@
+import type { EventOf, Step } from './board-events.js';
+import { counted, tasksOf, unansweredBy, withTask, type BoardState } from './board-state.js';
+
+/*
+ * What events of workers do to the board.
+ */
+
+export function joined(state: BoardState, { restsUntilMs }: EventOf<'joined'>, nowMs: number): Step<never> {
+  const next = counted(state, 'joined');
+  const seats = new Map(state.seats).set(next.counts.joined, { lastSeenMs: nowMs, restsUntilMs });
+  return { state: { ...next, seats }, effects: [{ type: 'plan' }] };
+}
+
+/** The worker's leases end, and its answers no longer count. */
+export function left(state: BoardState, { worker, reason, isSilent }: EventOf<'left'>): Step<never> {
+  if (!state.seats.has(worker)) return { state, effects: [] };
+  const seats = new Map(state.seats);
+  seats.delete(worker);
+  const had = tasksOf(state, worker);
+  const lost = isSilent ? unansweredBy(state, worker) : [];
+  let next = counted({ ...state, seats }, 'left');
+  for (const { key, leases } of had) {
+    // An answered task has one lease, its worker's.
+    next = withTask(next, key, { leases: leases.filter((lease) => lease.worker !== worker), isReady: false });
+  }
+  const discarded = had.filter(({ isReady }) => isReady);
+  return {
+    state: next,
+    effects: [
+      { type: 'drop', worker, reason, leases: had.map(({ key }) => key), lost },
+      ...discarded.map(({ key }) => ({ type: 'discard', task: key }) as const),
+      { type: 'plan' },
+    ],
+  };
+}
+
+export const seen = (state: BoardState, { worker }: EventOf<'seen'>, nowMs: number): Step<never> => ({
+  state: withSeat(state, worker, { lastSeenMs: nowMs }),
+  effects: [],
+});
+
+export const rested = (state: BoardState, { worker, untilMs }: EventOf<'rested'>): Step<never> => ({
+  state: withSeat(state, worker, { restsUntilMs: untilMs }),
+  effects: [],
+});
+
+function withSeat(
+  state: BoardState,
+  worker: number,
+  change: { lastSeenMs?: number; restsUntilMs?: number },
+): BoardState {
+  const seat = state.seats.get(worker);
+  return seat ? { ...state, seats: new Map(state.seats).set(worker, { ...seat, ...change }) } : state;
+}
