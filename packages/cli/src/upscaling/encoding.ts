@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { FourfoldError } from '@fourfold/common';
 
 interface Encoding {
@@ -75,13 +75,12 @@ export function encodingOf(path: string, longerSide: number): Encoding {
   return encoding;
 }
 
-/** Encode a finished spool into `path`. */
-export async function encodeSpool(
-  spoolPath: string,
+/** Encode a picture into `path`. */
+export async function encodePicture(
+  picture: Sharp,
   path: string,
   { encode }: Encoding,
   { grey, sizeBytes }: { grey: boolean; sizeBytes: number },
 ): Promise<void> {
-  const picture = sharp(spoolPath, { limitInputPixels: false }).keepMetadata();
   await encode(grey ? picture.toColourspace('b-w') : picture, sizeBytes).toFile(path);
 }

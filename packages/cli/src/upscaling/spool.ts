@@ -1,55 +1,59 @@
-import assert from 'node:assert/strict';
-import { open, readFile } from 'node:fs/promises';
-import type { Sharp } from 'sharp';
+import { join } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
 
 /*
- * An upscaled picture that waits to be encoded, in a file, so that memory does not limit its size: libvips' own format (`.v`),
- * which is a header, the pixels and the metadata as XML, and which sharp reads piece by piece. Header and XML are what sharp
- * writes for one pixel of the source; the header's size is set here.
+ * An upscaled picture that waits to be encoded, in files, so that memory does not limit its size: pieces of equal height, from the
+ * top, in libvips' own format (`.v`). sharp writes them, and reads the joined pieces a few rows at a time.
  */
 
-const headerBytes = 64;
-const magic = 0x08f2a6b6;
-/** Offsets in the header, which consists of 32-bit little-endian numbers, and the values for 8-bit sRGB. */
-const fields = { width: 4, height: 8, channels: 12, bits: 16, sample: 20, coding: 24, interpretation: 28 };
-const unsigned8Bit = { bits: 8, sample: 0, coding: 0, interpretation: 22 };
+/** A picture of 24000x16000 takes 35 pieces. */
+const usualPieceBytes = 32 * 2 ** 20;
 
 export interface Spool {
   /** Append whole rows. */
   write(rows: Uint8Array): Promise<void>;
-  /** All rows are there; the file can be read. */
-  finish(): Promise<void>;
-  /** Stop writing, whether it is finished or not; the file stays. */
-  close(): Promise<void>;
+  /** The picture, once all rows are there. */
+  picture(): Promise<Sharp>;
 }
 
-/** Create the file at `path`, which ends in `.v`, for a picture of this size with 3 or 4 channels. It is the caller's to delete. */
-export async function createSpool(
-  path: string,
+/**
+ * A spool in `folder`, which is the caller's to delete, for an 8-bit sRGB picture of this size with 3 or 4 channels. It gets the
+ * metadata of `metadataCarrier`, a picture of one pixel.
+ */
+export function createSpool(
+  folder: string,
   metadataCarrier: Sharp,
-  size: { width: number; height: number; channels: number },
-): Promise<Spool> {
-  await metadataCarrier.toFile(path);
-  const onePixel = await readFile(path);
-  const header = onePixel.subarray(0, headerBytes);
-  assert.equal(header.readUInt32LE(0), magic, 'a .v file of a little-endian machine');
-  for (const [field, value] of Object.entries({ ...unsigned8Bit, ...size })) {
-    header.writeUInt32LE(value, fields[field as keyof typeof fields]);
-  }
-  const metadata = onePixel.subarray(onePixel.indexOf('<?xml', headerBytes));
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(header);
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  { width, height, channels }: { width: number; height: number; channels: 3 | 4 },
+  pieceBytes = usualPieceBytes,
+): Spool {
+  const rowBytes = width * channels;
+  const pieceRows = Math.min(height, Math.max(1, Math.floor(pieceBytes / rowBytes)));
+  const piece = new Uint8Array(pieceRows * rowBytes);
+  let filled = 0;
+  const paths: string[] = [];
+  const writePiece = async () => {
+    const path = join(folder, `${paths.length}.v`);
+    await sharp(piece.subarray(0, filled), { raw: { width, height: filled / rowBytes, channels } }).toFile(path);
+    paths.push(path);
+    filled = 0;
+  };
   return {
-    write: (rows) => file.writeFile(rows),
-    async finish() {
-      await file.writeFile(metadata);
-      await file.close();
+    async write(rows) {
+      for (let at = 0; at < rows.length;) {
+        const part = rows.subarray(at, at + piece.length - filled);
+        piece.set(part, filled);
+        at += part.length;
+        filled += part.length;
+        if (filled === piece.length) await writePiece();
+      }
     },
-    close: () => file.close(),
+    async picture() {
+      if (filled > 0) await writePiece();
+      // Joined pictures have the metadata of the first, which takes as many rows as the others.
+      const carrier = await metadataCarrier.removeAlpha().png().toBuffer();
+      return sharp([carrier, ...paths], { join: { across: 1 }, limitInputPixels: false })
+        .extract({ left: 0, top: pieceRows, width, height })
+        .keepMetadata();
+    },
   };
 }

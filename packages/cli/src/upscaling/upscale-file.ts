@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeError, FourfoldError } from '@fourfold/common';
 import { storageError, writeOutputFile } from '@fourfold/store';
 import { resizeBy, type Picture } from '@fourfold/imaging';
-import { encodeSpool, encodingOf } from './encoding.js';
+import { encodePicture, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
 import { createSpool } from './spool.js';
 import { cropPixels, planBands, type Tile } from './tiles.js';
@@ -45,25 +45,22 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
   const to = { width: 4 * width, height: 4 * height };
   const encoding = encodingOf(output, Math.max(to.width, to.height));
   const channels = alpha ? 4 : 3;
-  const spoolPath = join(dirname(output), `.partial-${randomUUID()}.v`);
+  const spoolFolder = join(dirname(output), `.partial-${randomUUID()}.pieces`);
   const writing = <T>(written: Promise<T>): Promise<T> =>
     written.catch((cause: unknown) => {
       throw writeError(output, cause);
     });
   try {
-    const spool = await writing(createSpool(spoolPath, source.metadataCarrier, { ...to, channels }));
-    try {
-      for await (const rows of upscaledBands(source, options)) await writing(spool.write(rows));
-      await writing(spool.finish());
-      const sizeBytes = to.width * to.height * channels;
-      await writeOutputFile(output, { force }, (partial) =>
-        writing(encodeSpool(spoolPath, partial, encoding, { grey, sizeBytes })),
-      );
-    } finally {
-      await spool.close();
-    }
+    await writing(mkdir(spoolFolder));
+    const spool = createSpool(spoolFolder, source.metadataCarrier, { ...to, channels });
+    for await (const rows of upscaledBands(source, options)) await writing(spool.write(rows));
+    const picture = await writing(spool.picture());
+    const sizeBytes = to.width * to.height * channels;
+    await writeOutputFile(output, { force }, (partial) =>
+      writing(encodePicture(picture, partial, encoding, { grey, sizeBytes })),
+    );
   } finally {
-    await rm(spoolPath, { force: true });
+    await rm(spoolFolder, { recursive: true, force: true });
   }
   const lostAlpha = alpha && !encoding.hasAlpha ? [`${encoding.name} has no transparency; it is put on white`] : [];
   return { from: { width, height }, to, losses: [...source.losses, ...lostAlpha] };
