@@ -32,7 +32,7 @@ export default tseslint.config(
   },
   {
     files: ['scripts/*', 'bench/*', 'packages/*/setup/*', 'packages/*/conformance/*', 'examples/**/*.mjs'],
-    ignores: ['scripts/child-processes.mjs'],
+    ignores: ['packages/tfjs-torch/setup/child-processes.mjs'],
     rules: {
       'no-restricted-imports': [
         'error',

@@ -87,7 +87,7 @@ describe('torch with a set-up that cannot be used', () => {
   const refused = (reason: RegExp, code = 2) =>
     expectRefusal([...oneStep, '--backend', 'torch'], reason, wrapper, code);
 
-  test('never set up', () => refused(/^fourfold: backend torch: it is not set up: run npm run setup:torch$/));
+  test('never set up', () => refused(/^fourfold: backend torch: it is not set up: run npx fourfold setup torch$/));
 
   test('the addon of another platform', async () => {
     await setUp('plan9-mips');
@@ -99,7 +99,7 @@ describe('torch with a set-up that cannot be used', () => {
   test('libtorch is no longer there', async () => {
     await setUp();
     await refused(
-      /^fourfold: backend torch: libtorch 2\.9\.1 is no longer in .*libtorch: run npm run setup:torch again$/,
+      /^fourfold: backend torch: libtorch 2\.9\.1 is no longer in .*libtorch: run npx fourfold setup torch again$/,
     );
   });
 
@@ -114,7 +114,7 @@ describe('torch with a set-up that cannot be used', () => {
   test('an addon that does not load', async () => {
     await setUp();
     await libtorch('2.9.1');
-    await refused(/^fourfold: backend torch: the addon cannot be loaded \(.*\): run npm run setup:torch again$/);
+    await refused(/^fourfold: backend torch: the addon cannot be loaded \(.*\): run npx fourfold setup torch again$/);
   });
 
   test('an addon for CUDA whose libraries this machine cannot load: exit code 1, since another machine may', async () => {
@@ -126,7 +126,7 @@ describe('torch with a set-up that cannot be used', () => {
   test('doctor says so, and auto takes another backend', async () => {
     const doctor = startFourfold(['doctor'], wrapper);
     expect(await doctor.exit).toEqual({ code: 0, signal: null });
-    expect(doctor.output()).toMatch(/backend torch +it is not set up: run npm run setup:torch/);
+    expect(doctor.output()).toMatch(/backend torch +it is not set up: run npx fourfold setup torch/);
     const bench = startFourfold([...oneStep, '--json'], wrapper);
     expect(await bench.exit, bench.errors.join('\n')).toEqual({ code: 0, signal: null });
     expect(JSON.parse(bench.output())).not.toMatchObject({ kind: { backend: 'torch' } });

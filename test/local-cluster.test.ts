@@ -51,7 +51,7 @@ test('a missing server program is named on one line, with the command that insta
   const cluster = startFourfold(['cluster'], [], nowhere);
   expect(await cluster.exit).toEqual({ code: 2, signal: null });
   expect(cluster.errors).toEqual([
-    'fourfold: nats-server is neither on the PATH nor in /nowhere/fourfold/bin; npm run setup:servers installs it',
+    'fourfold: nats-server is neither on the PATH nor in /nowhere/fourfold/bin; npx fourfold setup servers installs it',
   ]);
 });
 

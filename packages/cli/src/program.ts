@@ -24,6 +24,7 @@ const modules: readonly { names: readonly string[]; load: () => Promise<Register
     names: ['submit', 'status', 'logs', 'scale', 'cancel', 'list'],
     load: async () => (await import('./commands/kubernetes.js')).registerKubernetes,
   },
+  { names: ['setup'], load: async () => (await import('./commands/setup.js')).registerSetup },
   { names: ['doctor'], load: async () => (await import('./commands/doctor.js')).registerDoctor },
   { names: ['bench'], load: async () => (await import('./commands/bench.js')).registerBench },
   { names: ['demo'], load: async () => (await import('./commands/demo.js')).registerDemo },

@@ -1,7 +1,6 @@
-import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { FourfoldError } from '@fourfold/common';
+import { findProgram as findServer, isExecutable, requireProgram as requireServer } from 'fourfold/servers';
 
 /** Programs of a Kubernetes cluster without containers; `npm run setup:servers -- kubernetes` compiles them. */
 export const kubernetesPrograms = [
@@ -18,20 +17,18 @@ export const kubernetesPrograms = [
 /** Programs that `npm run setup:servers` installs if the machine lacks them. */
 export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | (typeof kubernetesPrograms)[number];
 
-const cache = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold');
-
-/** Where `npm run setup:servers` puts programs: a cache folder outside the repository. */
-const cacheBin = () => join(cache(), 'bin');
-
 /** The folder of YAML files with the custom resource definitions that `npm run setup:servers -- kubernetes` fetches. */
-export const customResourcesFolder = (): string => join(cache(), 'kubernetes-crds');
+export const customResourcesFolder = (): string =>
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold', 'kubernetes-crds');
 
 /** Path of a program on the PATH, else in the cache folder; undefined if it is in neither. */
-export function findProgram(name: ServerProgram): string | undefined {
-  return [...pathFolders(), cacheBin()].map((folder) => join(folder, name)).find(isExecutable);
-}
+export const findProgram = (name: ServerProgram): string | undefined => findServer(name);
 
-const pathFolders = () => (process.env['PATH'] ?? '').split(delimiter);
+/** Like `findProgram`, but throws `not-found` if there is none. */
+export const requireProgram = (name: ServerProgram): string =>
+  requireServer(name, isOfKubernetes(name) ? 'npm run setup:servers -- kubernetes' : undefined);
+
+const isOfKubernetes = (name: string): boolean => (kubernetesPrograms as readonly string[]).includes(name);
 
 /** Chromium and its relatives, by their usual names and folders. */
 const browsers = {
@@ -45,27 +42,7 @@ const browsers = {
 
 /** Path of a Chromium-based browser on the PATH or in the usual folders; undefined if there is none. */
 export function findBrowser(): string | undefined {
-  const folders = [...pathFolders(), ...browsers.folders];
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...browsers.folders];
   const paths = browsers.names.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...paths, ...browsers.others].find(isExecutable);
-}
-
-/** Like `findProgram`, but throws `not-found` if there is none. */
-export function requireProgram(name: ServerProgram): string {
-  const path = findProgram(name);
-  if (path) return path;
-  throw new FourfoldError('not-found', `${name} is neither on the PATH nor in ${cacheBin()}`, {
-    hint: `npm run setup:servers${isOfKubernetes(name) ? ' -- kubernetes' : ''} installs it`,
-  });
-}
-
-const isOfKubernetes = (name: string): boolean => (kubernetesPrograms as readonly string[]).includes(name);
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,10 +1,7 @@
-export * from './cluster-servers.js';
-export * from './delaying-proxy.js';
-export * from './find-program.js';
-export * from './free-ports.js';
-export { createGuard } from './guard.js';
+/*
+ * For the tests: the servers of `fourfold cluster` (packages/cli/src/servers), a Kubernetes without containers (`kubernetes.ts`), and
+ * where programs and a browser are (`find-program.ts`).
+ */
+export * from 'fourfold/servers';
+export { customResourcesFolder, findBrowser, findProgram, requireProgram, type ServerProgram } from './find-program.js';
 export * from './kubernetes.js';
-export * from './minio.js';
-export * from './nats.js';
-export * from './prometheus.js';
-export type { LocalServer } from './server.js';

@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCertificates } from '@fourfold/rpc/certificates';
+import { createGuard, freePorts, launchServer, type LocalServer } from 'fourfold/servers';
 import { findProgram, kubernetesPrograms, requireProgram } from './find-program.js';
-import { freePorts } from './free-ports.js';
-import { createGuard } from './guard.js';
-import { launchServer, type LocalServer } from './server.js';
 
 /**
  * A Kubernetes cluster without containers: etcd, the API server with all its admission, the controllers and the scheduler are real, and

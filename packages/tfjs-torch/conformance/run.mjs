@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runChild } from '../../../scripts/child-processes.mjs';
+import { runChild } from '../setup/child-processes.mjs';
 
 const { values: options } = parseArgs({
   options: {

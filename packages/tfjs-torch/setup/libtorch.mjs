@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runChild } from '../../../scripts/child-processes.mjs';
+import { runChild } from './child-processes.mjs';
 
 /** An error that the user can act on: printed on one line, or with a program's output. */
 export class SetupError extends Error {}

@@ -1,10 +1,10 @@
-// Finds libtorch, or installs it from PyPI, and compiles the addon against it: `npm run setup:torch`.
+// Finds libtorch, or installs it from PyPI, and compiles the addon against it: `npx tfjs-torch setup`.
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runChild } from '../../../scripts/child-processes.mjs';
+import { runChild } from './child-processes.mjs';
 import { completeCuda, findLibtorch, installLibtorch, SetupError } from './libtorch.mjs';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
@@ -14,7 +14,7 @@ const oldestVersion = '2.4.0';
 async function main() {
   const options = readOptions();
   if (options.help) {
-    console.log(`npm run setup:torch -- [--libtorch FOLDER] [--version X.Y.Z] [--cuda]
+    console.log(`npx tfjs-torch setup [--libtorch FOLDER] [--version X.Y.Z] [--cuda]
 
 Compiles the addon of the torch backend against the first of: --libtorch FOLDER (with lib/ and include/ in it), the
 environment variable LIBTORCH, the PyTorch of python3 (or of the environment variable PYTHON), the wheel from PyPI, which

@@ -100,7 +100,7 @@ function useCuda(device: string): string {
   const index = Number(match[1] ?? 0);
   if (devices.length === 0) {
     throw new Error(
-      `torch: ${device} was requested, but no CUDA device was found: ${native.whyNoCuda()}; choose cpu, or run npm run setup:torch on a machine with a GPU`,
+      `torch: ${device} was requested, but no CUDA device was found: ${native.whyNoCuda()}; choose cpu, or run npx tfjs-torch setup on a machine with a GPU`,
     );
   }
   if (index >= devices.length) {

@@ -78,7 +78,7 @@ describe('without the addon', () => {
   it('the probe says why it is missing', () => {
     const result = probe();
     if (result.found) expect(result.build.version).toMatch(/^\d+\.\d+\.\d+$/);
-    else expect(result.reason).toContain('run npm run setup:torch');
+    else expect(result.reason).toContain('run npx tfjs-torch setup');
   });
 });
 

@@ -48,7 +48,7 @@ export interface Native {
   unpin(): void;
 }
 
-/** Written by `npm run setup:torch` about the addon that it compiled. */
+/** Written by `tfjs-torch setup` about the addon that it compiled. */
 export interface BuildRecord {
   /** libtorch's version. */
   version: string;
@@ -63,7 +63,7 @@ export interface BuildRecord {
 export type Probe = { found: true; build: BuildRecord } | { found: false; reason: string };
 
 const buildFolder = fileURLToPath(new URL('../build/', import.meta.url));
-const setUp = 'run npm run setup:torch';
+const setUp = 'run npx tfjs-torch setup';
 
 /** Check, without loading anything, that the addon exists and still matches the libtorch that it was compiled for. */
 export function probe(): Probe {

@@ -1,4 +1,4 @@
-import { startDelayingProxy } from '@fourfold/local-servers';
+import { startDelayingProxy } from '../servers/index.js';
 
 /*
  * A process of `bench update`: a network with the given round trip in front of each given address. It sends its parent the new

@@ -15,7 +15,7 @@ import {
   type Answer,
   type Work,
 } from '@fourfold/coordinator';
-import { freePorts } from '@fourfold/local-servers';
+import { freePorts } from '../servers/index.js';
 import { networkWires } from '@fourfold/weights';
 import { createLaps, summarize, type Timing } from './laps.js';
 import { checkSum, digestAfterWire } from './update-check.js';

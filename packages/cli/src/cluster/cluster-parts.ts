@@ -1,5 +1,5 @@
 import { FourfoldError, parseAddress } from '@fourfold/common';
-import { freePorts, type ScrapeJob } from '@fourfold/local-servers';
+import { freePorts, type ScrapeJob } from '../servers/index.js';
 import type { Helper } from '../train/supervisor.js';
 
 export interface PlacedParts {

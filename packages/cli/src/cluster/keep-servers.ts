@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LocalServer } from '@fourfold/local-servers';
+import type { LocalServer } from '../servers/index.js';
 
 /** How long a killed server stays away, so that one sees how the run behaves without it. */
 const awayMs = 3_000;

@@ -8,7 +8,7 @@ import {
   startPrometheus,
   type ClusterServers,
   type LocalPrometheus,
-} from '@fourfold/local-servers';
+} from '../servers/index.js';
 import type { ProgressLine } from '../train/progress-line.js';
 import { superviseLocally } from '../train/supervisor.js';
 import { clusterRun, writeClusterRun, type ClusterRun, type ClusterRunOptions } from './cluster-config.js';

@@ -10,7 +10,7 @@ export function registerCluster(program: Command): void {
     .command('cluster')
     .summary('a complete cluster on this machine, to explore')
     .description(
-      'Start nats-server, MinIO and Prometheus (after npm run setup:servers) with certificates everywhere, prepare photographs ' +
+      'Start nats-server, MinIO and Prometheus (after npx fourfold setup servers) with certificates everywhere, prepare photographs ' +
         'into MinIO, and train on them with one process per part until Ctrl-C. A process that dies is replaced.',
     )
     .option('--workers <n>', 'worker processes', wholeNumber(1), 2)

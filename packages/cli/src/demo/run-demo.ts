@@ -51,7 +51,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   await writeFile(configPath, demoConfig(quick));
   const config = await loadRunConfig(configPath);
   const { backend: chosen, detail } = probeBackends().find(({ found }) => found) as BackendProbe;
-  const faster = chosen === 'torch' ? '' : '; npm run setup:torch makes it several times faster';
+  const faster = chosen === 'torch' ? '' : '; npx fourfold setup torch makes it several times faster';
   console.log(`computing on ${chosen} (${detail})${faster}`);
   console.log(`training as ${configPath} says; fourfold train ${configPath} does the same`);
   const trainingMs = performance.now();

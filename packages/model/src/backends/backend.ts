@@ -73,7 +73,7 @@ export async function selectBackend(choice: BackendChoice): Promise<BackendInfo>
   if (backend.name !== 'torch' && (precision !== 'f32' || device.startsWith('cuda'))) {
     const asked = precision === 'f32' ? `device ${device}` : `precision ${precision}`;
     throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} needs the torch backend`, {
-      hint: 'run npm run setup:torch, or leave it out',
+      hint: 'run npx fourfold setup torch, or leave it out',
     });
   }
   return backend.start(choice);

@@ -142,7 +142,7 @@ describe('an unusable set-up', () => {
     const { found, detail } = probeWith(version);
     expect(found).toBe(false);
     expect(detail).toMatch(words);
-    expect(detail).toContain('npm run setup:tensorflow');
+    expect(detail).toContain('npx fourfold setup tensorflow');
   });
 
   test('of another platform: ignored', async () => {

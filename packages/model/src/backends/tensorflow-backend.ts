@@ -24,12 +24,12 @@ type Place = { folder: string; name: string } | { problem: string };
 
 const require = createRequire(import.meta.url);
 const addonPath = join('lib', 'napi-v8', 'tfjs_binding.node');
-const setUp = 'run npm run setup:tensorflow';
+const setUp = 'run npx fourfold setup tensorflow';
 
 /** The addon, once this thread has loaded it. */
 let loaded: Binding | undefined;
 
-/** Whether a tfjs-node is installed here, by the user or by `npm run setup:tensorflow`. Loads nothing. */
+/** Whether a tfjs-node is installed here, by the user or by `fourfold setup tensorflow`. Loads nothing. */
 export function probeTensorflow(): { found: boolean; detail: string } {
   const place = findPackage();
   if ('problem' in place) return { found: false, detail: place.problem };
@@ -73,7 +73,7 @@ function findPackage(): Place {
   return usable ?? places[0] ?? { problem: `tfjs-node is not installed: ${setUp}` };
 }
 
-/** Where `npm run setup:tensorflow` put the package: one folder or none. */
+/** Where `fourfold setup tensorflow` put the package: one folder or none. */
 function setUpFolder(): string[] {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
   const record = readJson<{ package: string; platform: string }>(join(cache, 'build.json'));

@@ -4,10 +4,13 @@ import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fou
 import { cpus } from 'node:os';
 import type { BackendChoice, BackendInfo } from './types.js';
 
-/** Whether `npm run setup:torch` has been run, and for which libtorch. */
+/** tfjs-torch names its own command, which npx finds only beside that package; fourfold's works wherever fourfold does. */
+const namingSetup = (text: string): string => text.replace('npx tfjs-torch setup', 'npx fourfold setup torch');
+
+/** Whether `fourfold setup torch` has been run, and for which libtorch. */
 export function probeTorch(): { found: boolean; detail: string } {
   const result = probe();
-  if (!result.found) return { found: false, detail: result.reason };
+  if (!result.found) return { found: false, detail: namingSetup(result.reason) };
   const { version, cuda, libtorch } = result.build;
   return { found: true, detail: `libtorch ${version}${cuda ? ' with CUDA' : ''}, ${libtorch}` };
 }
@@ -63,7 +66,7 @@ export async function startTorch({ device, precision, threads }: BackendChoice):
       precision,
     };
   } catch (error) {
-    throw new FourfoldError(failureCode(device), `backend ${(error as Error).message}`, { cause: error });
+    throw new FourfoldError(failureCode(device), `backend ${namingSetup((error as Error).message)}`, { cause: error });
   }
 }
 

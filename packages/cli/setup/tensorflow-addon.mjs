@@ -57,9 +57,7 @@ function cudaRequirements(site) {
 export async function compileAddon({ folder, library, compiler, run }) {
   const addon = join(folder, addonPath);
   mkdirSync(join(addon, '..'), { recursive: true });
-  const nodeHeaders = createRequire(new URL('../packages/tfjs-torch/', import.meta.url))(
-    'node-api-headers',
-  ).include_dir;
+  const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir;
   const mac = process.platform === 'darwin';
   const shared = (name) => join(library, mac ? `${name}.2.dylib` : `${name}.so.2`);
   // A process that has the old addon loaded keeps it.

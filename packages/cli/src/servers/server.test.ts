@@ -81,7 +81,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))('nats-server (af
 
   test('a killed process leaves neither its server, even a frozen one, nor its folder', async () => {
     const script = `
-      const { startNats } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
+      const { startNats } = await import(${JSON.stringify(new URL('../../dist/servers/index.js', import.meta.url).href)});
       const nats = await startNats();
       nats.freeze();
       console.log(JSON.stringify({ pid: nats.pid(), folder: nats.folder }));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-const script = fileURLToPath(new URL('../setup/setup-servers.mjs', import.meta.url));
+const script = fileURLToPath(new URL('../../setup/setup-servers.mjs', import.meta.url));
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'fourfold-setup-'));

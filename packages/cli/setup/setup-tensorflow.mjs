@@ -1,15 +1,15 @@
-// Installs tfjs-node into the cache folder, with its prebuilt addon or one compiled here: `npm run setup:tensorflow`.
+// Installs tfjs-node into the cache folder, with its prebuilt addon or one compiled here: `npx fourfold setup tensorflow`.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runChild } from './child-processes.mjs';
+import { runChild } from '@fourfold/tfjs-torch/child-processes';
 import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-addon.mjs';
 
-/** The same release as this repository's tfjs-core. */
+/** The same release as fourfold's tfjs-core. */
 const packageVersion = '4.22.0';
 
-/** Without the log level `npm run --silent` would hide why npm failed. */
+/** Without the log level `npm run --silent` hides why npm failed. */
 const npmFlags = ['--no-audit', '--no-fund', '--loglevel=error'];
 
 /** The prebuilt library comes from its own server, which may be slow. */
@@ -30,7 +30,7 @@ class SetupError extends Error {}
 
 async function main() {
   if (options.help) {
-    console.log(`npm run setup:tensorflow -- [--cuda] [--compile] [--version X.Y.Z]
+    console.log(`npx fourfold setup tensorflow [--cuda] [--compile] [--version X.Y.Z]
 
 Installs @tensorflow/tfjs-node, or with --cuda or an NVIDIA driver @tensorflow/tfjs-node-gpu, into the cache folder;
 package.json does not change. The prebuilt addon and TensorFlow library are used if they can be downloaded. Otherwise, with

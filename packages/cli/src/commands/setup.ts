@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { CommanderError, type Command } from 'commander';
+import { abortOnInterruption } from '../interruption.js';
+
+/** The scripts of the set-ups, each with its own options. The paths are the same from src and dist. */
+const scripts = {
+  torch: () => import.meta.resolve('@fourfold/tfjs-torch/setup'),
+  tensorflow: () => new URL('../../setup/setup-tensorflow.mjs', import.meta.url).href,
+  servers: () => new URL('../../setup/setup-servers.mjs', import.meta.url).href,
+};
+
+const summaries: Record<keyof typeof scripts, string> = {
+  torch: 'libtorch, the library under PyTorch, which makes training several times faster',
+  tensorflow: 'TensorFlow’s library by @tensorflow/tfjs-node, instead',
+  servers: 'nats-server, MinIO and Prometheus, for fourfold cluster',
+};
+
+/** `fourfold setup`. */
+export function registerSetup(program: Command): void {
+  // `--version` of a set-up is its own.
+  program.enablePositionalOptions();
+  const setup = program
+    .command('setup')
+    .summary('install a faster backend, or the servers of a cluster')
+    .description('Install what npm cannot bring: torch, tensorflow or servers. Each has options; --help lists them.');
+  for (const [name, summary] of Object.entries(summaries)) {
+    setup
+      .command(name)
+      .summary(summary)
+      .argument('[options...]', 'options of the set-up')
+      // The script knows its options and its help.
+      .allowUnknownOption()
+      .helpOption(false)
+      .action((options: string[]) =>
+        runScript(scripts[name as keyof typeof scripts](), options, abortOnInterruption()),
+      );
+  }
+}
+
+/** Run a set-up on this terminal. Rejects with the signal's reason once it has stopped; a failed set-up has said why. */
+async function runScript(script: string, args: string[], signal: AbortSignal): Promise<void> {
+  const child = spawn(process.execPath, [fileURLToPath(script), ...args], { stdio: 'inherit' });
+  const stop = () => child.kill('SIGTERM');
+  signal.addEventListener('abort', stop);
+  const [exitCode] = (await once(child, 'exit')) as [number | null];
+  signal.removeEventListener('abort', stop);
+  signal.throwIfAborted();
+  if (exitCode !== 0) throw new CommanderError(exitCode ?? 1, 'fourfold.setup', 'the set-up failed');
+}
