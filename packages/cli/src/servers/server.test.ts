@@ -8,7 +8,7 @@ import { startMinio } from './minio.js';
 import { startNats } from './nats.js';
 import { startPrometheus } from './prometheus.js';
 import type { LocalServer } from './server.js';
-import { lacks } from '../../../test/support/needs.mjs';
+import { lacks } from '../../../../test/support/needs.mjs';
 
 const started: LocalServer[] = [];
 const keep = <T extends LocalServer>(server: T): T => {
