@@ -182,11 +182,6 @@ napi_value setThreads(napi_env env, State&, const Arguments& arguments) {
   return toNumber(env, at::get_num_threads());
 }
 
-napi_value setSeed(napi_env env, State&, const Arguments& arguments) {
-  at::manual_seed(static_cast<uint64_t>(integerOf(env, arguments.at(0))));
-  return nullptr;
-}
-
 /// setDeterministic(on): whether operators without a deterministic algorithm throw.
 napi_value setDeterministic(napi_env env, State&, const Arguments& arguments) {
   const bool on = booleanOf(env, arguments.at(0));
@@ -314,7 +309,6 @@ NAPI_MODULE_INIT() {
   define<scalarType>(env, exports, "scalarType");
   define<tensorCount>(env, exports, "tensorCount");
   define<setThreads>(env, exports, "setThreads");
-  define<setSeed>(env, exports, "setSeed");
   define<setDeterministic>(env, exports, "setDeterministic");
   define<setTf32>(env, exports, "setTf32");
   define<keepFreedMemory>(env, exports, "keepFreedMemory");

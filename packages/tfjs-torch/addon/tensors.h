@@ -58,12 +58,6 @@ class TensorTable {
 
   size_t size() const { return slots_.size() - 1 - free_.size(); }
 
-  void clear() {
-    slots_.assign(1, at::Tensor());
-    free_.clear();
-    temporaries_.clear();
-  }
-
  private:
   std::vector<at::Tensor> slots_{at::Tensor()};
   std::vector<int64_t> free_;

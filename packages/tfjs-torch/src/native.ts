@@ -28,7 +28,6 @@ export interface Native {
   scalarType(handle: Handle): number;
   tensorCount(): number;
   setThreads(threads: number): number;
-  setSeed(seed: number): void;
   setDeterministic(on: boolean): void;
   setTf32(on: boolean): void;
   keepFreedMemory(): boolean;
