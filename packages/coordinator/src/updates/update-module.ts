@@ -1,27 +1,56 @@
 import { readFileSync } from 'node:fs';
 
-/** What assembly/update.ts exports; addresses in bytes, counts in elements. */
+/** A range of Adam's update: where its vectors begin, in bytes, and the numbers that hold for all its elements. */
+export interface AdamRange {
+  parameters: number;
+  firstMoments: number;
+  secondMoments: number;
+  sum: number;
+  count: number;
+  /** The sum is divided by this. */
+  replicas: number;
+  beta1: number;
+  beta2: number;
+  /** 1 - beta, in float64. */
+  oneMinusBeta1: number;
+  oneMinusBeta2: number;
+  /** The learning rate, corrected for the first moment's start at zero. */
+  stepSize: number;
+  /** The second moment's root is divided by this, for the same reason. */
+  rootCorrection2: number;
+  epsilon: number;
+}
+
+/** Where a product's sum and factors begin, in bytes, their sizes, and the range of inputs that is computed. */
+export interface ProductRange {
+  sum: number;
+  x: number;
+  dy: number;
+  rows: number;
+  inputs: number;
+  outputs: number;
+  begin: number;
+  end: number;
+}
+
+/** The update module's arithmetic; addresses in bytes, counts in elements. */
 export interface UpdateModule {
   allUsable: (source: number, count: number) => number;
   allUsableBf16: (source: number, count: number) => number;
   largest: (source: number, count: number) => number;
   accumulate: (sum: number, source: number, count: number, first: number) => void;
   accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
-  addProduct: (...args: [...ProductArguments, scratch: number, scratchCount: number, first: number]) => void;
+  addProduct: (range: ProductRange, scratch: { address: number; count: number }, first: number) => void;
   roundToBf16: (source: number, target: number, count: number) => void;
-  adam: (...args: AdamArguments) => void;
+  adam: (range: AdamRange) => void;
   moveAverages: (running: number, sum: number, count: number, replicas: number, momentum: number) => void;
 }
 
-/** Addresses and sizes of a product's sum and factors, and the range of its inputs. */
-export type ProductArguments = [
-  sum: number, x: number, dy: number, rows: number, inputs: number, outputs: number, begin: number, end: number,
-]; // prettier-ignore
-
-/** parameters, firstMoments, secondMoments, sum, count, replicas, beta1, 1 - beta1, beta2, 1 - beta2, stepSize, rootCorrection2, epsilon */
-export type AdamArguments = [
-  number, number, number, number, number, number, number, number, number, number, number, number, number,
-]; // prettier-ignore
+/** What assembly/update.ts exports: WebAssembly's functions take numbers in order, not fields. */
+interface UpdateExports extends Omit<UpdateModule, 'addProduct' | 'adam'> {
+  addProduct: (...args: number[]) => void;
+  adam: (...args: number[]) => void;
+}
 
 /** The functions that differ between encodings of single elements. */
 export const arithmeticOf = (module: UpdateModule, encoding: 'f32' | 'bf16') =>
@@ -32,5 +61,28 @@ export const arithmeticOf = (module: UpdateModule, encoding: 'f32' | 'bf16') =>
 /** Instantiate the update module over a shared memory; each thread has its own instance. */
 export function instantiateUpdateModule(memory: WebAssembly.Memory): UpdateModule {
   const module = new WebAssembly.Module(readFileSync(new URL('../../dist/update.wasm', import.meta.url)));
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as UpdateModule;
+  const raw = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as UpdateExports;
+  return {
+    ...raw,
+    addProduct({ sum, x, dy, rows, inputs, outputs, begin, end }, scratch, first) {
+      raw.addProduct(sum, x, dy, rows, inputs, outputs, begin, end, scratch.address, scratch.count, first);
+    },
+    adam(range) {
+      raw.adam(
+        range.parameters,
+        range.firstMoments,
+        range.secondMoments,
+        range.sum,
+        range.count,
+        range.replicas,
+        range.beta1,
+        range.oneMinusBeta1,
+        range.beta2,
+        range.oneMinusBeta2,
+        range.stepSize,
+        range.rootCorrection2,
+        range.epsilon,
+      );
+    },
+  };
 }

@@ -43,13 +43,13 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
 function run(task: UpdateTask): ReducedRange | undefined {
   switch (task.type) {
     case 'adam':
-      module.adam(...task.args);
+      module.adam(task.range);
       return undefined;
     case 'product':
-      module.addProduct(...task.args, block, blockBytes / f32Bytes, task.first ? 1 : 0);
+      module.addProduct(task.range, { address: block, count: blockBytes / f32Bytes }, task.first ? 1 : 0);
       return undefined;
     case 'round':
-      module.roundToBf16(...task.args);
+      module.roundToBf16(task.source, task.target, task.count);
       return undefined;
     case 'reduce':
       return reduce(task);

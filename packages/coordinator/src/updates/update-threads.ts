@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ErrorCode } from '@fourfold/common';
 import type { Stamp } from '@fourfold/rpc';
-import type { AdamArguments, ProductArguments } from './update-module.js';
+import type { AdamRange, ProductRange } from './update-module.js';
 
 /** A thread's memory: the updater's, with a block of its own. Addresses in bytes. */
 export interface ThreadMemory {
@@ -15,9 +15,9 @@ export interface ThreadMemory {
  * add some rows of a product; round a range to bfloat16. With `first` the replica sets the sum; the others add to it.
  */
 export type UpdateTask =
-  | { type: 'adam'; args: AdamArguments }
-  | { type: 'product'; args: ProductArguments; first: boolean }
-  | { type: 'round'; args: [source: number, target: number, count: number] }
+  | { type: 'adam'; range: AdamRange }
+  | { type: 'product'; range: ProductRange; first: boolean }
+  | { type: 'round'; source: number; target: number; count: number }
   | {
       type: 'reduce';
       descriptor: number;

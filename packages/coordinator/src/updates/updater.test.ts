@@ -1,19 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { decodeSafetensors, createWireLayout, plainLayout, type WireLayout } from '@fourfold/weights';
-import { describe, expect, test } from 'vitest';
-import { createWireVector } from '@fourfold/rpc';
-import { randomStream } from '@fourfold/common';
+import { decodeSafetensors, plainLayout } from '@fourfold/weights';
+import { expect, test } from 'vitest';
+import { bytesOf, randomVector } from './test-vectors.js';
 import { createUpdater, power, splitRange } from './updater.js';
 import type { MasterState, Updater } from './types.js';
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const update = { replicas: 1, learningRate: 1e-3, step: 1, adam };
-
-const bytesOf = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-const random = (length: number, ...keys: (string | number)[]) => {
-  const stream = randomStream(...keys);
-  return Float32Array.from({ length }, () => stream.float() * 2 - 1);
-};
 
 /** A network that crosses unrounded. */
 const plain = (network: { parameterCount: number; length: number }) => {
@@ -73,10 +66,10 @@ test.each([1, 3, 4, 5, 1003])('the bits of %i parameters do not depend on the nu
   const length = count + 6;
   const run = (threads: number) =>
     withUpdater({ parameterCount: count, length }, threads, async (updater, state) => {
-      state.vector.set(random(length, 'weights'));
+      state.vector.set(randomVector(length, 'weights'));
       for (const step of [1, 2, 3]) {
         for (const replica of [0, 1, 2]) {
-          updater.accumulate(state, 0, bytesOf(random(length, step, replica)), replica === 0);
+          updater.accumulate(state, 0, bytesOf(randomVector(length, step, replica)), replica === 0);
         }
         await updater.apply(state, { ...update, replicas: 3, step });
       }
@@ -88,8 +81,8 @@ test.each([1, 3, 4, 5, 1003])('the bits of %i parameters do not depend on the nu
 
 test.each([1, 2, 3, 4, 5, 6, 7])('with %i parameters Adam does not touch the statistics after them', async (count) => {
   await withUpdater({ parameterCount: count, length: count + 5 }, 2, async (updater, state) => {
-    const before = random(count + 5, 'weights');
-    const gradient = random(count + 5, 'gradient');
+    const before = randomVector(count + 5, 'weights');
+    const gradient = randomVector(count + 5, 'gradient');
     state.vector.set(before);
     updater.accumulate(state, 0, bytesOf(gradient), true);
     await updater.apply(state, update);
@@ -104,7 +97,7 @@ test.each([1, 2, 3, 4, 5, 6, 7])('with %i parameters Adam does not touch the sta
 
 test('a sum is the float32 sum in the order of its parts, chunk by chunk', async () => {
   await withUpdater({ parameterCount: 11, length: 11 }, 1, async (updater, state) => {
-    const parts = [0, 1, 2].map((replica) => random(11, replica));
+    const parts = [0, 1, 2].map((replica) => randomVector(11, replica));
     for (const [replica, part] of parts.entries()) {
       for (const [begin, end] of [
         [0, 4],
@@ -122,10 +115,10 @@ test.each([NaN, Infinity, -Infinity, 2 ** 63, -1e20])(
   'a chunk with %d is refused and changes nothing',
   async (value) => {
     await withUpdater({ parameterCount: 9, length: 9 }, 1, async (updater, state) => {
-      const first = random(9, 'first');
+      const first = randomVector(9, 'first');
       updater.accumulate(state, 0, bytesOf(first), true);
       for (let place = 0; place < 9; place++) {
-        const chunk = random(9, 'second');
+        const chunk = randomVector(9, 'second');
         chunk[place] = value;
         expect(updater.accumulate(state, 0, bytesOf(chunk), false)).toBe(false);
         expect(updater.accumulate(state, 0, bytesOf(chunk), true)).toBe(false);
@@ -168,7 +161,7 @@ test('two networks’ states do not touch each other', async () => {
   const updater = createUpdater(networks.map(plain), 2, 64);
   const [first, second] = updater.states;
   second.vector.fill(7);
-  updater.accumulate(first, 0, bytesOf(random(7, 'a')), true);
+  updater.accumulate(first, 0, bytesOf(randomVector(7, 'a')), true);
   await updater.apply(first, update);
   for (const part of [second.firstMoments, second.secondMoments, second.sum]) expect([...part]).toEqual([0, 0, 0]);
   expect([...second.vector]).toEqual([7, 7, 7]);
@@ -192,183 +185,4 @@ test('ranges cover everything once and begin at multiples of four', () => {
       expect(ranges.every(({ begin }) => begin % 4 === 0)).toBe(true);
     }
   }
-});
-
-describe('in other formats', () => {
-  const factors = { rows: 6, inputs: 13, outputs: 21 };
-  const length = 7 + factors.inputs * factors.outputs + 4;
-  /** A gradient of 7 parameters, a matrix, 1 parameter and 3 statistics. */
-  const layoutOf = (encoding: 'f32' | 'bf16', matrix: 'matrix' | 'factors') =>
-    createWireLayout([
-      { encoding, count: 7 },
-      matrix === 'factors' ? { encoding: 'factors', factors } : { encoding, count: factors.inputs * factors.outputs },
-      { encoding, count: 1 },
-      { encoding: 'f32', count: 3 },
-    ]);
-
-  /** Add replicas' gradients, whole sections at a time; returns the bits of the sum. */
-  async function sumOf(layout: WireLayout, vectors: Float32Array[], threads = 2): Promise<Float32Array> {
-    const network = {
-      parameterCount: length - 3,
-      length,
-      wires: { parameters: plainLayout(length), gradients: layout },
-    };
-    const updater = createUpdater([network], threads, layout.byteLength);
-    const [state] = updater.states;
-    for (const [replica, vector] of vectors.entries()) {
-      const wire = createWireVector(layout);
-      wire.vector.set(vector);
-      wire.encode();
-      for (const { encoding, byteBegin, byteLength } of layout.sections) {
-        const bytes = wire.bytes.subarray(byteBegin, byteBegin + byteLength);
-        if (encoding === 'factors') {
-          const added = await updater.accumulateFactors(state, byteBegin, (target) => target.set(bytes), replica === 0);
-          expect(added).toEqual({ added: byteLength });
-        } else expect(updater.accumulate(state, byteBegin, bytes, replica === 0)).toBe(true);
-      }
-    }
-    const sum = state.sum.slice();
-    await updater.close();
-    return sum;
-  }
-  const replicas = [0, 1, 2];
-
-  test('bfloat16 is widened and added in float32, in the order of the replicas', async () => {
-    const layout = layoutOf('bf16', 'matrix');
-    const vectors = replicas.map((replica) => random(length, 'bf16', replica));
-    const decoded = vectors.map((vector) => {
-      const wire = createWireVector(layout);
-      wire.vector.set(vector);
-      wire.encode();
-      wire.decode();
-      return wire.vector;
-    });
-    const expected = decoded[0].map((value, i) => Math.fround(Math.fround(value + decoded[1][i]) + decoded[2][i]));
-    expect(bytesOf(await sumOf(layout, vectors)).equals(bytesOf(expected))).toBe(true);
-    // Statistics are not rounded.
-    expect(decoded[0][length - 1]).toBe(vectors[0][length - 1]);
-    expect(decoded[0][0]).not.toBe(vectors[0][0]);
-  });
-
-  const { rows, inputs, outputs } = factors;
-  const layout = layoutOf('f32', 'factors');
-  const vectors = replicas.map((replica) => random(layout.sourceLength, 'factors', replica));
-  /** An element of a replica's product, rounded after each operation. */
-  function productOf(vector: Float32Array, i: number, j: number): number {
-    let sum = 0;
-    for (let row = 0; row < rows; row++) {
-      const [x, dy] = [vector[7 + row * inputs + i], vector[7 + rows * inputs + row * outputs + j]];
-      sum = Math.fround(sum + Math.fround(x * dy));
-    }
-    return sum;
-  }
-
-  test('factors are multiplied row by row and added in the order of the replicas', async () => {
-    const sum = await sumOf(layout, vectors);
-    for (let i = 0; i < inputs; i++) {
-      for (let j = 0; j < outputs; j++) {
-        const [a, b, c] = vectors.map((vector) => productOf(vector, i, j));
-        expect(sum[7 + i * outputs + j]).toBe(Math.fround(Math.fround(a + b) + c));
-      }
-    }
-    const rest = vectors.map((vector) => vector.subarray(7 + rows * (inputs + outputs)));
-    for (let i = 0; i < 4; i++) {
-      const expected = Math.fround(Math.fround(rest[0][i] + rest[1][i]) + rest[2][i]);
-      expect(sum[7 + inputs * outputs + i]).toBe(expected);
-    }
-  });
-
-  test.each([1, 3, 4])('the bits of products do not depend on the number of threads: %i', async (threads) => {
-    const expected = bytesOf(await sumOf(layout, vectors));
-    expect(bytesOf(await sumOf(layout, vectors, threads)).equals(expected)).toBe(true);
-  });
-
-  test('factors with more rows than a thread can hold at once', async () => {
-    const large = { rows: 3000, inputs: 9, outputs: 40 };
-    const only = createWireLayout([{ encoding: 'factors', factors: large }]);
-    const vector = random(only.sourceLength, 'large');
-    const count = large.inputs * large.outputs;
-    const network = {
-      parameterCount: count,
-      length: count,
-      wires: { parameters: plainLayout(count), gradients: only },
-    };
-    const updater = createUpdater([network], 2, 64);
-    await updater.accumulateFactors(updater.states[0], 0, (target) => target.set(bytesOf(vector)), true);
-    const [i, j] = [5, 33];
-    let expected = 0;
-    for (let row = 0; row < large.rows; row++) {
-      const dy = vector[large.rows * large.inputs + row * large.outputs + j];
-      expected = Math.fround(expected + Math.fround(vector[row * large.inputs + i] * dy));
-    }
-    expect(updater.states[0].sum[i * large.outputs + j]).toBe(expected);
-    await updater.close();
-  });
-
-  test.each([
-    ['NaN', NaN, NaN],
-    ['infinity', -Infinity, 1],
-    ['values whose product is too large', 1e10, -1e10],
-  ])('factors with %s are refused and change nothing', async (_, x, dy) => {
-    const network = {
-      parameterCount: length - 3,
-      length,
-      wires: { parameters: plainLayout(length), gradients: layout },
-    };
-    const updater = createUpdater([network], 1, layout.byteLength);
-    const [state] = updater.states;
-    const section = layout.sections[1];
-    const bad = vectors[0].slice(7, 7 + section.sourceCount);
-    bad[3] = x;
-    bad[section.sourceCount - 1] = dy;
-    const refused = await updater.accumulateFactors(
-      state,
-      section.byteBegin,
-      (target) => target.set(bytesOf(bad)),
-      true,
-    );
-    expect(refused).toMatchObject({ added: 0, failure: { code: 'invalid' } });
-    expect([...state.sum].every((value) => value === 0)).toBe(true);
-    await updater.close();
-  });
-
-  test.each([0x7f80, 0xff80, 0x7fc0, 0xffff, 0x5f00, 0xdf00])('an unusable bfloat16 is refused: %i', async (bits) => {
-    const rounded = layoutOf('bf16', 'matrix');
-    const network = {
-      parameterCount: length - 3,
-      length,
-      wires: { parameters: plainLayout(length), gradients: rounded },
-    };
-    const updater = createUpdater([network], 1, rounded.byteLength);
-    const bytes = new Uint8Array(rounded.sections[0].byteLength);
-    for (let place = 0; place < rounded.sections[0].count; place++) {
-      bytes.fill(0);
-      // The largest usable one.
-      new DataView(bytes.buffer).setUint16(2 * place, (bits & 0x8000) | 0x5eff, true);
-      expect(updater.accumulate(updater.states[0], 0, bytes, true)).toBe(true);
-      new DataView(bytes.buffer).setUint16(2 * place, bits, true);
-      expect(updater.accumulate(updater.states[0], 0, bytes, true)).toBe(false);
-    }
-    await updater.close();
-  });
-
-  test.each([1, 3])(
-    '%i threads round parameters as a worker does, and do not round running averages',
-    async (threads) => {
-      const parameters = createWireLayout([
-        { encoding: 'bf16', count: length - 3 },
-        { encoding: 'f32', count: 3 },
-      ]);
-      const network = { parameterCount: length - 3, length, wires: { parameters, gradients: plainLayout(length) } };
-      const updater = createUpdater([network], threads, 64);
-      const wire = createWireVector(parameters);
-      wire.vector.set(random(length, 'parameters'));
-      wire.encode();
-      updater.states[0].vector.set(wire.vector);
-      await updater.encodeParameters(updater.states[0]);
-      expect(Buffer.from(updater.states[0].wire).equals(wire.bytes)).toBe(true);
-      expect([...updater.states[0].vector]).toEqual([...wire.vector]);
-      await updater.close();
-    },
-  );
 });

@@ -1,7 +1,7 @@
 import { cutBySection, isUnrounded, type WireLayout } from '@fourfold/weights';
 import { FourfoldError, type AdamConfig } from '@fourfold/common';
 import { usableBelow } from './bad-gradient.js';
-import { arithmeticOf, instantiateUpdateModule, type AdamArguments } from './update-module.js';
+import { arithmeticOf, instantiateUpdateModule, type AdamRange } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
 import type { UpdatedNetwork, MasterState, Updater } from './types.js';
@@ -88,7 +88,11 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
       }
       const sum = addressOf(state.sum, section.begin);
       await spread(inputs, (from, to, thread) =>
-        pool.run(thread, { type: 'product', args: [sum, x, dy, rows, inputs, outputs, from, to], first }),
+        pool.run(thread, {
+          type: 'product',
+          range: { sum, x, dy, rows, inputs, outputs, begin: from, end: to },
+          first,
+        }),
       );
       return { added: section.byteLength };
     },
@@ -98,7 +102,12 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
         if (encoding === 'bf16') {
           await spread(count, (from, to, thread) => {
             const target = wire.byteOffset + byteBegin + from * (elementBytes / 2);
-            return pool.run(thread, { type: 'round', args: [addressOf(vector, begin + from), target, to - from] });
+            return pool.run(thread, {
+              type: 'round',
+              source: addressOf(vector, begin + from),
+              target,
+              count: to - from,
+            });
           });
         } else {
           wire.set(new Uint8Array(memory.buffer, addressOf(vector, begin), byteLength), byteBegin);
@@ -107,7 +116,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
     },
     async apply(state, update) {
       await spread(state.parameterCount, (begin, end, thread) =>
-        pool.run(thread, { type: 'adam', args: adamArguments(state, { begin, end }, update) }),
+        pool.run(thread, { type: 'adam', range: adamRange(state, { begin, end }, update) }),
       );
       const { parameterCount, vector, average, averageDecay, sum } = state;
       module.moveAverages(
@@ -139,28 +148,28 @@ export function splitRange(count: number, parts: number): { begin: number; end: 
   return ranges;
 }
 
-function adamArguments(
+function adamRange(
   state: MasterState,
   { begin, end }: { begin: number; end: number },
   { replicas, learningRate, step, adam }: { replicas: number; learningRate: number; step: number; adam: AdamConfig },
-): AdamArguments {
+): AdamRange {
   const { beta1, beta2, epsilon } = adam;
   const offset = begin * elementBytes;
-  return [
-    state.vector.byteOffset + offset,
-    state.firstMoments.byteOffset + offset,
-    state.secondMoments.byteOffset + offset,
-    state.sum.byteOffset + offset,
-    end - begin,
+  return {
+    parameters: state.vector.byteOffset + offset,
+    firstMoments: state.firstMoments.byteOffset + offset,
+    secondMoments: state.secondMoments.byteOffset + offset,
+    sum: state.sum.byteOffset + offset,
+    count: end - begin,
     replicas,
     beta1,
-    1 - beta1,
     beta2,
-    1 - beta2,
-    learningRate / (1 - power(beta1, step)),
-    Math.sqrt(1 - power(beta2, step)),
+    oneMinusBeta1: 1 - beta1,
+    oneMinusBeta2: 1 - beta2,
+    stepSize: learningRate / (1 - power(beta1, step)),
+    rootCorrection2: Math.sqrt(1 - power(beta2, step)),
     epsilon,
-  ];
+  };
 }
 
 /** base^exponent by multiplication alone: unlike `Math.pow`, the same bits in every JavaScript engine. */
