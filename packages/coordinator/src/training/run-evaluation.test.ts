@@ -92,8 +92,10 @@ function join(pictures?: Answer['pictures']) {
     /** Measure the next picture, and report it if `tells`; after the last one the evaluation is done. */
     step(tells = true) {
       const lease = given.at(-1);
-      if (!lease || isGone) return;
+      if (isGone) return;
+      // Also before its first lease: on a busy machine the first update takes long.
       board.seen(worker);
+      if (!lease) return;
       const name = lease.left.shift();
       if (name === undefined) return void board.offer(worker, lease.token, { losses: {}, scores: lease.scores });
       lease.scores.push(scoreOf(name));

@@ -1,36 +1,8 @@
-import {
-  FourfoldError,
-  reportWaiting,
-  type ErrorCode,
-  type Logger,
-  type RunConfig,
-  isCheckpointDue,
-  isEvaluated,
-  nextHalf,
-  type Half,
-} from '@fourfold/common';
-import { reasonOf } from '@fourfold/rpc';
-import { meanLosses } from '@fourfold/store';
-import type { Exchange } from '../exchange/exchange.js';
-import type { Failures, Told } from './failures.js';
-import type { LeaseBoard } from '../leases/lease-board.js';
-import type { Master } from '../updates/master.js';
+import { reportWaiting, isCheckpointDue, isEvaluated, nextHalf, type Half } from '@fourfold/common';
 import type { Progress } from './progress.js';
-import { pullGradient } from '../updates/reduction.js';
-import { createReplicaOrder, type ReplicaOrder } from '../updates/replica-order.js';
+import { reduceReplicas, type ReductionParts } from './reduce-replicas.js';
 import { evaluate, lostEvaluation, type OlderGenerator } from './run-evaluation.js';
-import type { Answer, Work } from '../serve/service.js';
-import { createUpdateClock, type UpdateClock, type UpdateSeconds } from '../updates/update-clock.js';
-import type { Updater } from '../updates/types.js';
-
-/** What makes a gradient bad, and what to do about it. */
-const hints: Partial<Record<ErrorCode, string>> = {
-  invalid: 'lower the learning rate, or check the pictures of that iteration',
-  mismatch: 'start all workers from one release with one config',
-};
-/** Gradients in reduction at once: the next is in transit while one is added. */
-const gradientsAtOnce = 2;
-const replicaPriority = 0;
+import { createUpdateClock, type UpdateSeconds } from '../updates/update-clock.js';
 
 /** A finished update. */
 export interface FinishedUpdate {
@@ -40,14 +12,8 @@ export interface FinishedUpdate {
 }
 
 /** Everything that the training loop uses. */
-export interface Training {
-  config: RunConfig;
-  master: Master;
-  board: LeaseBoard<Work, Answer>;
-  failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
-  exchange: Pick<Exchange, 'publish'>;
+export interface Training extends Omit<ReductionParts, 'clock' | 'updater'> {
   progress: Progress;
-  log: Logger;
   /** Begin a checkpoint of the state as it is; resolves when training may go on. */
   checkpoint(): Promise<void>;
   /** The generator of an earlier iteration, if a checkpoint has it. */
@@ -57,12 +23,6 @@ export interface Training {
   onUpdate?: (update: FinishedUpdate) => void;
 }
 
-/** The same, with a clock that times the updates' arithmetic and transfers. */
-interface TimedTraining extends Training {
-  clock: UpdateClock;
-  updater: Updater;
-}
-
 /**
  * Run the schedule from the master's position to its end: half by half, the replicas' gradients reduced in replica
  * order, then one update. Rejects with the signal's reason between two updates when `signal` is aborted.
@@ -70,7 +30,7 @@ interface TimedTraining extends Training {
 export async function train(training: Training, signal: AbortSignal): Promise<void> {
   const { board, config, master, progress, log, onUpdate } = training;
   const clock = createUpdateClock();
-  const timed: TimedTraining = { ...training, clock, updater: clock.reductions(master.updater) };
+  const timed = { ...training, clock, updater: clock.reductions(master.updater) };
   let evaluation: Promise<void> = Promise.resolve();
   const beginEvaluation = (older?: OlderGenerator) => {
     evaluation = evaluate(training, signal, older);
@@ -111,126 +71,4 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     if (last) await training.inState('evaluating', evaluated);
     if (isCheckpointDue(config, done)) await training.checkpoint();
   }
-}
-
-async function reduceReplicas(
-  training: TimedTraining,
-  half: Half,
-  signal: AbortSignal,
-): Promise<Record<string, number>> {
-  const { board, clock, exchange, master, config, log } = training;
-  const { position, network } = half;
-  await clock.during('transferring', () => exchange.publish());
-  const versions = master.versions();
-  const replicas = Array.from({ length: config.data.replicas }, (_, replica) => replica);
-  const keyOf = (replica: number) => `${network} ${position.iteration}.${replica}`;
-  for (const replica of replicas) {
-    const work: Work = {
-      replica: {
-        iteration: position.iteration,
-        replica,
-        network: network === 'generator' ? 'GENERATOR' : 'DISCRIMINATOR',
-        phase: position.phase,
-        generatorVersion: versions.generator,
-        discriminatorVersion: versions.discriminator,
-      },
-    };
-    const kind = `${network} of phase ${position.phase}`;
-    const about = { iteration: position.iteration, replica, network };
-    board.add({ key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work }, replica);
-  }
-  board.replan();
-  // A replica that fails for good, or an early stop, also ends the others' waits.
-  const halt = new AbortController();
-  const order = createReplicaOrder();
-  const stop = (reason: Error) => {
-    halt.abort(reason);
-    order.stop(reason);
-  };
-  const stopEarly = () => stop(signal.reason as Error);
-  signal.addEventListener('abort', stopEarly);
-  if (signal.aborted) stopEarly();
-  const reductions = replicas.map(async (replica) => {
-    try {
-      return await reduceReplica(training, half, { key: keyOf(replica), replica }, order, halt.signal);
-    } catch (error) {
-      stop(error as Error);
-      throw error;
-    }
-  });
-  const results = await reportWaiting(Promise.allSettled(reductions), (waitedMs) => {
-    const { iteration } = position;
-    log.info({ event: 'waiting', iteration, network, waitedMs, for: board.describeWaiting() }, 'waiting for gradients');
-  });
-  signal.removeEventListener('abort', stopEarly);
-  if (results.some(({ status }) => status === 'rejected')) {
-    board.clear();
-    throw halt.signal.reason;
-  }
-  return meanLosses(await Promise.all(reductions));
-}
-
-/**
- * Add one replica's gradient to the sum, from any worker that has it, until the sum has all of it. Begins while the
- * previous replica is being added.
- */
-async function reduceReplica(
-  { board, failures, clock, master, updater, config, log }: TimedTraining,
-  { network, position: { iteration } }: Half,
-  { key, replica }: { key: string; replica: number },
-  order: ReplicaOrder,
-  signal: AbortSignal,
-): Promise<Record<string, number>> {
-  const state = master.state(network);
-  await order.reached(replica - gradientsAtOnce, state.wires.gradients.byteLength);
-  for (;;) {
-    const { worker, result, token, signal: lost } = await board.nextOffer(key, signal);
-    const place = { task: key, iteration, replica, network, worker };
-    log.debug({ event: 'gradient', ...place }, 'gradient');
-    try {
-      const { gradient: source, losses } = result;
-      if (!source) throw new FourfoldError('mismatch', 'the answer is not a gradient');
-      // A pull is short: an early stop waits for it.
-      const layout = master.layout(network);
-      const pull = {
-        source: clock.transfers(source),
-        layout,
-        replica,
-        begin: order.of(replica),
-        silenceMs: config.timing.silenceMs,
-        signal: lost,
-      };
-      await pullGradient(pull, updater, state, order);
-      board.finish(key, replica);
-      failures.done(key, worker);
-      return losses;
-    } catch (error) {
-      signal.throwIfAborted();
-      // Not a failure of the pull but a fault of this process: another worker's gradient would fare no better.
-      if (!(error instanceof FourfoldError)) throw error;
-      const told = whatFailed(error, key, worker);
-      const { code, reason } = told;
-      const inARow = failures.failed(worker, token, told);
-      if (code === 'bad-result') log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
-      signal.throwIfAborted();
-      const begin = order.of(replica);
-      log.info({ event: 'pull-failed', ...place, reason, begin }, 'a gradient will be pulled again');
-    }
-  }
-}
-
-/** A bad gradient is a useless answer; a failure in transit may be transient. */
-function whatFailed(error: FourfoldError, key: string, worker: number): Told {
-  const reason = reasonOf(error);
-  const hint = hints[error.code];
-  if (hint === undefined) return { code: error.code, reason };
-  return {
-    code: 'bad-result',
-    reason,
-    error: (times) =>
-      new FourfoldError('invalid', `${key}: ${times} bad gradients in a row, the last from worker ${worker}`, {
-        hint,
-        cause: error,
-      }),
-  };
 }
