@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Role } from '@fourfold/common';
 import {
   freePorts,
   startClusterServers,
@@ -45,7 +46,7 @@ export interface Cluster {
   startWorker: (...args: string[]) => Process;
   startLoader: (...args: string[]) => Process;
   /** Start a part outside the cluster: with another environment, on another machine. */
-  startStranger(role: PartRole, options: StrangerOptions, ...args: string[]): Process;
+  startStranger(role: Role, options: StrangerOptions, ...args: string[]): Process;
   /** A temporary folder that is removed with the cluster. */
   folder: string;
   /** Run `fourfold ARGS` beside the cluster, with the environment of a whole run. */
@@ -61,8 +62,6 @@ export interface ClusterOptions {
   name: string;
   roundTripMs?: number;
 }
-
-type PartRole = 'coordinator' | 'worker' | 'data-loader';
 
 const bucket = 's3://cluster';
 

@@ -9,7 +9,7 @@ import {
   holdsManifest,
   type Checkpoint,
 } from '@fourfold/store';
-import { downloadFile, hashOf, partialName } from './download.js';
+import { downloadFile, hashOf, isDownload } from './download.js';
 
 /** Names that a pull itself writes. Some file systems ignore case. */
 const ownNames = new RegExp(`^(manifest.json|${unfinishedKey})$`, 'i');
@@ -58,7 +58,7 @@ export async function pullCheckpoint(
         onProgress((doneBytes += bytes), sizeBytes);
       });
     }
-    const left = (await readdir(folder)).filter((name) => partialName.test(name));
+    const left = (await readdir(folder)).filter(isDownload);
     for (const name of left) await rm(join(folder, name));
   } catch (error) {
     throw systemErrorCode(error) ? storageError(target.url, 'written', error) : error;

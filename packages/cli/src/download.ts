@@ -4,12 +4,10 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FourfoldError } from '@fourfold/common';
-import type { ObjectStore } from '@fourfold/store';
+import { partialId, partialName, type ObjectStore } from '@fourfold/store';
 
-/** Marks unfinished files; folder stores leave such names out of their listings. */
-const partialMark = '.partial-';
-/** Names of unfinished downloads: the object's name and the beginning of its hash. */
-export const partialName = /^\.partial-.+-[0-9a-f]{16}$/;
+/** Whether a name is that of an unfinished download: the object's name and the beginning of its hash. */
+export const isDownload = (name: string): boolean => /.-[0-9a-f]{16}$/.test(partialId(name) ?? '');
 
 /**
  * Copy an object into a folder; it gets its own name once it is complete and has the expected SHA-256. An unfinished download
@@ -30,7 +28,7 @@ export async function downloadFile(
     return whole.sizeBytes;
   }
   // The hash in the name: a download of another object is not resumed.
-  const partial = join(folder, `${partialMark}${key}-${expected.sha256.slice(0, 16)}`);
+  const partial = join(folder, partialName(`${key}-${expected.sha256.slice(0, 16)}`));
   for (;;) {
     const { hash, sizeBytes: begin } = await hashOf(partial);
     onBytes(begin);

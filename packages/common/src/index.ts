@@ -18,6 +18,7 @@ export {
   type Versions,
   isCheckpointDue,
   isEvaluated,
+  networks,
   nextHalf,
   positionAt,
 } from './config/schedule.js';
@@ -39,6 +40,8 @@ export {
   runSchema,
   workersSchema,
 } from './config/schema.js';
+
+export { type Tree, isTree } from './config/tree.js';
 
 export {
   type ErrorCode,
@@ -76,7 +79,7 @@ export { type Metrics, type Readings, createMetrics, stateReadings } from './htt
 export { type PartServer, openPartServer } from './http/part-server.js';
 export { type Logger, createLogger, logAbout } from './log/log.js';
 export { createRepeats } from './log/repeats.js';
-export { reportWaiting, startWaitReports, unlessAborted } from './log/waiting.js';
+export { reportWaiting, startWaitReports } from './log/waiting.js';
 export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
 export { highestPsnr } from './numbers/highest-psnr.js';
 export { median } from './numbers/median.js';
@@ -86,3 +89,5 @@ export { type Environment, readSecret } from './process/environment.js';
 export { forEachThatCan } from './process/for-each.js';
 export { machineId } from './process/machine.js';
 export { type Own, withResources } from './process/resources.js';
+export { type Role, roles } from './process/roles.js';
+export { unlessAborted, untilAborted, withDeadline } from './process/waits.js';

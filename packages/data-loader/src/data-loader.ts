@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogger, createMetrics, logAbout, openPartServer, withResources, type RunConfig } from '@fourfold/common';
+import {
+  createLogger,
+  createMetrics,
+  logAbout,
+  openPartServer,
+  untilAborted,
+  withResources,
+  type RunConfig,
+} from '@fourfold/common';
 import { isRunOver, openStore, runStore } from '@fourfold/store';
 import { addBatchServiceMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
 import { createBatchSource } from './batches/batch-source.js';
@@ -59,7 +67,7 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
     logAbout({ loader: service.id });
     log.info({ event: 'started', digest }, 'started');
     const over = AbortSignal.any([signal, link.failed]);
-    await (untilFinished ? runEnd(config, over) : aborted(over));
+    await (untilFinished ? runEnd(config, over) : untilAborted(over));
     link.failed.throwIfAborted();
     log.info({ event: 'draining' }, 'draining');
     await service.drain();
@@ -81,9 +89,3 @@ async function runEnd(config: RunConfig, signal: AbortSignal): Promise<void> {
     await delay(endCheckMs, undefined, { signal }).catch(() => undefined);
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

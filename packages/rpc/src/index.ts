@@ -33,6 +33,7 @@ export { type WorkerKind__Output } from './generated/fourfold/v1/WorkerKind.js';
 export { type WorkerMessage, type WorkerMessage__Output } from './generated/fourfold/v1/WorkerMessage.js';
 export { joinTokenVariable, randomJoinToken, readJoinToken } from './security/join-token.js';
 export { type TlsIdentity, readTlsIdentity } from './security/tls.js';
+export { probeTls } from './security/tls-probe.js';
 export { formatsProblem, wireFormats } from './vectors/formats.js';
 export {
   type OwnFile,
@@ -63,4 +64,5 @@ export {
   workerMessageSchema,
 } from './wire/messages.js';
 
+export { networkOf, wireNetworks } from './wire/networks.js';
 export { chunkBytes, protocolVersion, tokenName, wire } from './wire/wire.js';

@@ -72,6 +72,7 @@ export {
   unfinishedKey,
 } from './outputs/output-folder.js';
 
+export { isUniquePartial, partialId, partialName } from './outputs/partial-name.js';
 export { recordTermStart } from './runs/lineage.js';
 export { isRunOver, markRunEnd } from './runs/run-end.js';
 export { checkRunPlace, removeRun } from './runs/run-place.js';

@@ -1,4 +1,4 @@
-import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
+import type { DiscriminatorConfig, GeneratorConfig, Network } from '@fourfold/common';
 
 /** How a tensor starts: all equal, or uniform in +-1/sqrt(fanIn). */
 export type Init = { kind: 'constant'; value: number } | { kind: 'uniform'; fanIn: number };
@@ -17,7 +17,7 @@ export interface TensorPlace {
 
 /** Order and shapes of a network's tensors in one flat vector: the parameters, then the statistics. */
 export interface Layout {
-  network: 'generator' | 'discriminator' | 'vgg';
+  network: Network | 'vgg';
   tensors: TensorPlace[];
   parameterCount: number;
   statisticCount: number;

@@ -1,5 +1,5 @@
 import { createWireLayout, type WireLayout, type WirePart } from './wire-layout.js';
-import type { RunConfig } from '@fourfold/common';
+import type { Network, RunConfig } from '@fourfold/common';
 import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
 /** How a network's vectors cross the wire. */
@@ -17,7 +17,7 @@ export const factoredWeights = ({ exchange }: Pick<RunConfig, 'exchange'>): Read
   exchange.denseGradient === 'factors' ? wideWeights : new Set();
 
 /** How the networks of a run cross the wire, on which a worker and its coordinator must agree: a function of the config. */
-export function networkWires(config: RunConfig): Record<'generator' | 'discriminator', NetworkWires> {
+export function networkWires(config: RunConfig): Record<Network, NetworkWires> {
   const { exchange, data } = config;
   const generator = generatorLayout(config.generator);
   const discriminator = discriminatorLayout(config.discriminator, data.crop);

@@ -8,6 +8,7 @@ import { FourfoldError, loadRunConfig, median, type RunConfig } from '@fourfold/
 import { openStore, runStore } from '@fourfold/store';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { examplePhotographs } from '../assets.js';
+import { cliPath } from '../train/child.js';
 import { benchStep, randomVgg, type BenchPhase, type StepReport } from './step.js';
 
 export interface TrainBench {
@@ -38,7 +39,6 @@ export interface TrainReport {
   runs: RunTiming[];
 }
 
-const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
 const photographs = join(examplePhotographs, 'train');
 const phases: BenchPhase[] = ['mse', 'gan'];
 
@@ -77,7 +77,7 @@ export async function benchTrain(bench: TrainBench): Promise<TrainReport> {
 }
 
 async function runTraining(configPath: string, settings: readonly string[], signal: AbortSignal): Promise<void> {
-  const args = [command, 'train', configPath, ...settings.flatMap((setting) => ['--set', setting])];
+  const args = [cliPath, 'train', configPath, ...settings.flatMap((setting) => ['--set', setting])];
   const training = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, FOURFOLD_LOG: 'debug' },

@@ -9,6 +9,7 @@ import {
   type ClusterServers,
   type LocalPrometheus,
 } from '../servers/index.js';
+import { untilAborted } from '@fourfold/common';
 import type { ProgressLine } from '../train/progress-line.js';
 import { superviseLocally } from '../train/supervisor.js';
 import { clusterRun, writeClusterRun, type ClusterRun, type ClusterRunOptions } from './cluster-config.js';
@@ -86,7 +87,7 @@ export async function runCluster(
     });
     line.stop();
     report.finished(facts, !options.exit);
-    if (!options.exit) await aborted(stop);
+    if (!options.exit) await untilAborted(stop);
     failed.signal.throwIfAborted();
   } finally {
     serving.abort();
@@ -143,9 +144,3 @@ const exportsOf = (environment: Record<string, string>): string =>
   Object.entries(environment)
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'\n`)
     .join('');
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

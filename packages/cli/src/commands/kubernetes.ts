@@ -1,6 +1,5 @@
-import { FourfoldError, loadRunConfig } from '@fourfold/common';
+import { FourfoldError, loadRunConfig, roles, type Role } from '@fourfold/common';
 import { Option, type Command } from 'commander';
-import type { Role } from '../kubernetes/manifests.js';
 import { namespaceName, queueName, runName } from '../kubernetes/names.js';
 import { abortOnInterruption } from '../interruption.js';
 import { formatCount } from '../terminal/table.js';
@@ -70,9 +69,7 @@ export function registerKubernetes(program: Command): void {
 
   inCluster(program, 'logs', 'show the logs of a run on Kubernetes')
     .argument('<run>', 'the run’s name', runName)
-    .addOption(
-      new Option('--role <role>', 'whose log').choices(['coordinator', 'worker', 'data-loader']).default('coordinator'),
-    )
+    .addOption(new Option('--role <role>', 'whose log').choices(roles).default('coordinator'))
     .option('--index <n>', 'number of the worker (default: all)', wholeNumber(0))
     .option('-f, --follow', 'follow the logs, and those of replacements, until the run ends', false)
     .option('--tail <n>', 'only the last n lines of each log', wholeNumber(1))

@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { FourfoldError, type PhaseConfig, type RunConfig } from '@fourfold/common';
 import { runStore, type Checkpoint, checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
-
-const command = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
+import { cliPath } from '../train/child.js';
 
 /** `fourfold train`, as a user would run it, on this terminal. Rejects with the signal's reason once it has stopped. */
 export async function runTraining(configPath: string, signal: AbortSignal): Promise<void> {
-  const training = spawn(process.execPath, [command, 'train', configPath], { stdio: 'inherit' });
+  const training = spawn(process.execPath, [cliPath, 'train', configPath], { stdio: 'inherit' });
   const stop = () => training.kill('SIGTERM');
   signal.addEventListener('abort', stop);
   const [exitCode] = (await once(training, 'exit')) as [number | null];

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
@@ -8,6 +7,7 @@ import {
   evaluationOf,
   type Checkpoint,
   type GeneratorWeights,
+  partialName,
 } from '@fourfold/store';
 import { FourfoldError, systemErrorCode, sha256 } from '@fourfold/common';
 import type { Picture } from '@fourfold/imaging';
@@ -49,7 +49,7 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
   await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
     throw storageError(options.out, 'written', error);
   });
-  const temporary = join(dirname(out), `.${basename(out)}.partial-${randomUUID()}`);
+  const temporary = join(dirname(out), `.${basename(out)}${partialName()}`);
   try {
     await mkdir(temporary);
     const files = await format.write(weights, factsOf(checkpoint, licence));

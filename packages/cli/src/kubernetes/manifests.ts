@@ -1,17 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import type { RunConfig } from '@fourfold/common';
+import { isTree, roles, type Role, type RunConfig, type Tree } from '@fourfold/common';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { manifestPath } from '../assets.js';
-import { isTree, mergePatch, type Tree } from './merge-patch.js';
+import { mergePatch } from './merge-patch.js';
 
 /*
  * The objects of a run. Their only source is deploy/k8s, which Kustomize also renders: `run` holds the objects, and patches of
  * the components are applied to them here as Kustomize would.
  */
-
-export const roles = ['coordinator', 'worker', 'data-loader'] as const;
-export type Role = (typeof roles)[number];
 
 export const labels = {
   name: 'app.kubernetes.io/name',

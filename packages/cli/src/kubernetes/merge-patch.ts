@@ -1,5 +1,4 @@
-/** A value of YAML or JSON. */
-export type Tree = { [key: string]: unknown };
+import { isTree, type Tree } from '@fourfold/common';
 
 /**
  * `patch` over `base` as Kustomize and the API server merge, for what our patches use: maps are merged key by key, lists of named
@@ -26,6 +25,3 @@ function mergeNamed(base: readonly Tree[], patch: readonly Tree[], key: string):
 }
 
 const isList = (value: unknown): value is unknown[] => Array.isArray(value);
-
-export const isTree = (value: unknown): value is Tree =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, roles } from '@fourfold/common';
 import { roleOf, runOf, type ClusterApi } from './cluster-api.js';
-import { namesOf, roles } from './manifests.js';
+import { namesOf } from './manifests.js';
 import type { RunObjects } from './problems.js';
 import { runStatusOf, type RunStatus } from './run-status.js';
 import { readTraining } from './training-status.js';

@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { Duplex, PassThrough } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { PortForward, type KubeConfig, type V1Pod } from '@kubernetes/client-node';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, withDeadline } from '@fourfold/common';
 
 /** Gets a path of a pod's HTTP server, at the container's port with the name `http`, as JSON. */
 export type GetFromPod = (pod: V1Pod, path: string, deadlineMs: number) => Promise<unknown>;
@@ -20,7 +20,9 @@ export function createGetFromPod(kubeConfig: KubeConfig): GetFromPod {
     try {
       const opened = openPort(forward, pod, port, closing.signal);
       const read = opened.then(async ({ socket, closed }) => Promise.race([getJson(socket, path), closed]));
-      return await Promise.race([read, lateAfter(deadlineMs, closing.signal)]);
+      return await withDeadline(read, deadlineMs, () => {
+        throw new Error(`no answer within ${deadlineMs / 1000} s`);
+      });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : 'the API server opens no connection';
       throw new FourfoldError('unavailable', `port ${port} of pod ${pod.metadata?.name}: ${reason}`, { cause });
@@ -57,9 +59,3 @@ async function getJson(socket: Duplex, path: string): Promise<unknown> {
   if (response.statusCode !== 200) throw new Error(`${path} was answered with ${response.statusCode}`);
   return json(response);
 }
-
-const lateAfter = (deadlineMs: number, signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs / 1000} s`)), deadlineMs);
-    signal.addEventListener('abort', () => clearTimeout(timer));
-  });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemErrorCode } from '@fourfold/common';
+import { systemErrorCode, type Role } from '@fourfold/common';
 import { identityEnvironment, makeCertificates } from '@fourfold/rpc/certificates';
 import { requireProgram } from './find-program.js';
 import { createGuard } from './guard.js';
@@ -10,7 +10,7 @@ import { randomMinioKeys, startMinio, type LocalMinio } from './minio.js';
 import { startNats, type LocalNats } from './nats.js';
 
 /** Which certificate a process presents: a role's, or `local` for a process with all roles. */
-export type ClusterRole = 'coordinator' | 'worker' | 'data-loader' | 'local';
+export type ClusterRole = Role | 'local';
 
 /** NATS and MinIO as in a cluster: certificates everywhere, keys in files. */
 export interface ClusterServers {

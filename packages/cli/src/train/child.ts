@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { WriteStream } from 'node:fs';
 import { readLeaving, type Leaving } from './leaving.js';
 
-const cliPath = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
+/** The command itself. */
+export const cliPath = fileURLToPath(new URL('../../bin/fourfold.js', import.meta.url));
 
 /** Messages of V8, libstdc++ and libtorch about a failed allocation. */
 const noMemory = /heap out of memory|std::bad_alloc|not enough memory|out of memory|cannot allocate memory/i;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WriteStream } from 'node:fs';
+import type { Role } from '@fourfold/common';
 import { startPart, type LogLine, type Part, type PartExit } from './child.js';
 import { describeEnd } from './part-end.js';
 import { createRestarts } from './restarts.js';
@@ -8,11 +9,9 @@ const pinoWarn = 40;
 /** Shorter pauses are not mentioned. */
 const sayMs = 3_000;
 
-export type PartRole = 'coordinator' | 'worker' | 'data-loader';
-
 /** A part that must live as long as the run. */
 export interface PartPlan {
-  role: PartRole;
+  role: Role;
   /** Its name in messages. */
   name: string;
   /** Its arguments at its next start. */
@@ -45,13 +44,13 @@ export interface Keeper {
   /** The run made progress: earlier deaths no longer count. */
   progressed: () => void;
   /** Tell the parts of a role, or all, to stop; those that still run after `limitMs` are killed. */
-  stop(limitMs: number, role?: PartRole): void;
+  stop(limitMs: number, role?: Role): void;
   /** Stop all parts for good, in the same way; resolves when they are gone. */
   end(limitMs: number): Promise<void>;
 }
 
 export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions): Keeper {
-  const parts = new Map<Part, PartRole>();
+  const parts = new Map<Part, Role>();
   const restarts = createRestarts();
   const cutOffs = new Set<NodeJS.Timeout>();
   let over = false;
@@ -85,7 +84,7 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
     return restartInMs;
   };
 
-  const stop = (limitMs: number, role?: PartRole): void => {
+  const stop = (limitMs: number, role?: Role): void => {
     const stopped = [...parts].filter(([, of]) => !role || of === role).map(([part]) => part);
     for (const { process } of stopped) process.kill('SIGTERM');
     // Only SIGKILL ends a frozen process.

@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:fs';
+import type { Role } from '@fourfold/common';
 import { createCoordinatorClient, readRpcSecurity, type RpcSecurity, type RunStatus__Output } from '@fourfold/rpc';
-import { createKeeper, type PartPlan, type PartRole } from './keeper.js';
+import { createKeeper, type PartPlan } from './keeper.js';
 import type { ProgressLine } from './progress-line.js';
 
 /** How long the other parts may take to stop. */
@@ -8,7 +9,7 @@ const helperStopMs = 60_000;
 
 /** A part besides the coordinator. */
 export interface Helper {
-  role: Exclude<PartRole, 'coordinator'>;
+  role: Exclude<Role, 'coordinator'>;
   /** Its name in messages. */
   name: string;
   /** Its arguments besides those of all parts. */
@@ -20,14 +21,14 @@ export interface LocalRun {
   configArgs: string[];
   helpers: Helper[];
   /** The environment of a part of that role, on top of this process's; `local` is this process itself. */
-  environment: (role: PartRole | 'local') => Record<string, string>;
+  environment: (role: Role | 'local') => Record<string, string>;
   resume: boolean;
   /** host:port of the status page; without it there is none. */
   http?: string;
   logFile: WriteStream;
   line: ProgressLine;
   /** A part has been started or restarted. */
-  onStarted?: (part: { role: PartRole; name: string }, pid: number) => void;
+  onStarted?: (part: { role: Role; name: string }, pid: number) => void;
   /** The coordinator listens, for the first time or again; `page` is its status page (host:port). */
   onListening?: (page?: string) => void;
   /** How long the coordinator may take to write a checkpoint and stop. */

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeError, FourfoldError } from '@fourfold/common';
-import { storageError, writeOutputFile } from '@fourfold/store';
+import { partialName, storageError, writeOutputFile } from '@fourfold/store';
 import { resizeBy, type Picture } from '@fourfold/imaging';
 import { encodePicture, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
@@ -45,7 +44,7 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
   const to = { width: 4 * width, height: 4 * height };
   const encoding = encodingOf(output, Math.max(to.width, to.height));
   const channels = alpha ? 4 : 3;
-  const spoolFolder = join(dirname(output), `.partial-${randomUUID()}.pieces`);
+  const spoolFolder = join(dirname(output), `${partialName()}.pieces`);
   const writing = <T>(written: Promise<T>): Promise<T> =>
     written.catch((cause: unknown) => {
       throw writeError(output, cause);

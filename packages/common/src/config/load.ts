@@ -6,8 +6,7 @@ import { expandHome } from '../files/home.js';
 import { absoluteStoreUrl } from '../files/store-url.js';
 import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
-
-type Tree = Record<string, unknown>;
+import { isTree, type Tree } from './tree.js';
 
 const recipesFolder = new URL('../../recipes/', import.meta.url);
 
@@ -123,5 +122,3 @@ function merge(base: Tree, over: Tree): Tree {
   }
   return merged;
 }
-
-const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);

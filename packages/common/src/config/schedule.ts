@@ -37,13 +37,12 @@ export function positionAt(phases: readonly PhaseConfig[], iteration: number): P
   throw new RangeError(`iteration ${iteration} is after the end of the schedule, ${begin}`);
 }
 
-/** How many updates each network has had. With the config, this is a run's whole position. */
-export interface Versions {
-  generator: number;
-  discriminator: number;
-}
+/** The networks that a run may train. */
+export const networks = ['generator', 'discriminator'] as const;
+export type Network = (typeof networks)[number];
 
-export type Network = keyof Versions;
+/** How many updates each network has had. With the config, this is a run's whole position. */
+export type Versions = Record<Network, number>;
 
 /** The half of an iteration that comes next: which network's gradient is due, and where. */
 export interface Half {

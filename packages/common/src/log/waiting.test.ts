@@ -1,19 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { reportWaiting, startWaitReports, unlessAborted } from './waiting.js';
+import { reportWaiting, startWaitReports } from './waiting.js';
 
 afterEach(() => vi.useRealTimers());
-
-const never = new Promise<never>(() => undefined);
-
-test('a promise is awaited unless the signal is aborted, before or meanwhile', async () => {
-  const stop = new AbortController();
-  expect(await unlessAborted(Promise.resolve(1), stop.signal)).toBe(1);
-  await expect(unlessAborted(Promise.reject(new Error('no')), stop.signal)).rejects.toThrow('no');
-  const waiting = unlessAborted(never, stop.signal);
-  stop.abort(new Error('stopped'));
-  await expect(waiting).rejects.toThrow('stopped');
-  await expect(unlessAborted(never, stop.signal)).rejects.toThrow('stopped');
-});
 
 test('a wait is reported less and less often: intervals double from five seconds to five minutes', () => {
   vi.useFakeTimers();

@@ -1,19 +1,3 @@
-/** Await a promise. If `signal` is or becomes aborted, reject with its reason and ignore the promise. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  promise.catch(() => undefined);
-  let abort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
 /** The first report of a wait, and the longest time between reports. */
 const sayMs = { first: 5_000, longest: 300_000 };
 

@@ -5,10 +5,12 @@ import {
   endWithStatus,
   formatsProblem,
   messageProblem,
+  networkOf,
   parametersRequestSchema,
   readRpcSecurity,
   sendVector,
   whyNotShared,
+  wireNetworks,
   type CoordinatorHandlers,
   type Register__Output,
   type SharedFile__Output,
@@ -105,7 +107,7 @@ export function createExchange(
           sharedMemory: !reason,
           parameters: reason
             ? []
-            : files.places().map(({ network, place }) => ({ network: wireName(network), file: place })),
+            : files.places().map(({ network, place }) => ({ network: wireNetworks[network], file: place })),
         },
         gradient: (token, place) =>
           place && !reason
@@ -135,8 +137,7 @@ export function createExchange(
         const problem = messageProblem(parametersRequestSchema, call.request);
         if (problem) return endWithStatus(call, status.INVALID_ARGUMENT, problem);
         const { term: asked, network: wanted, version, forEvaluation } = call.request;
-        const network = wanted === 'GENERATOR' ? 'generator' : 'discriminator';
-        const found = asked === term ? parametersOf(network, version, forEvaluation) : undefined;
+        const found = asked === term ? parametersOf(networkOf(wanted), version, forEvaluation) : undefined;
         if (!found) {
           const what = `${wanted} version ${version} of term ${asked}`;
           endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not there`);
@@ -163,5 +164,3 @@ export function createExchange(
     return { bytes: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), stillValid };
   }
 }
-
-const wireName = (network: Network) => (network === 'generator' ? 'GENERATOR' : 'DISCRIMINATOR');

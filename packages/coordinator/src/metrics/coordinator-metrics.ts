@@ -1,5 +1,5 @@
 import { addTrafficMetrics, type Traffic } from '@fourfold/rpc';
-import { createMetrics, type Metrics, type RunConfig } from '@fourfold/common';
+import { createMetrics, networks, type Metrics, type RunConfig } from '@fourfold/common';
 import type { SavedCheckpoint } from '../updates/checkpoint-saver.js';
 import type { History } from '@fourfold/store';
 import type { LeaseCounts } from '../leases/lease-counts.js';
@@ -27,8 +27,6 @@ export interface CoordinatorMetrics extends Metrics {
   checkpointSaved: (saved: SavedCheckpoint) => void;
   checkpointFailed: () => void;
 }
-
-const networks = ['generator', 'discriminator'] as const;
 
 /** A coordinator's metrics for Prometheus. */
 export function createCoordinatorMetrics(figures: CoordinatorFigures): CoordinatorMetrics {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeError, FourfoldError, machineId, type Logger } from '@fourfold/common';
+import { describeError, FourfoldError, machineId, withDeadline, type Logger } from '@fourfold/common';
 import type { Msg } from '@nats-io/transport-node';
 import { createAsyncCache } from '../shards/async-cache.js';
 import type { BatchSource } from '../batches/batch-source.js';
@@ -149,12 +149,12 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
       draining = true;
       announce();
       const deadlineMs = performance.now() + drainMs;
-      await Promise.race([subscription.drain().catch(() => undefined), delay(drainMs, undefined, { ref: false })]);
+      await withDeadline(subscription.drain(), drainMs, () => undefined).catch(() => undefined);
       ahead.length = 0;
       while (requests.length + working > 0 && performance.now() < deadlineMs) await delay(10);
       clearInterval(announcing);
       stopListening();
-      await Promise.race([connection.flush().catch(() => undefined), delay(drainMs, undefined, { ref: false })]);
+      await withDeadline(connection.flush(), drainMs, () => undefined).catch(() => undefined);
     },
   };
 }

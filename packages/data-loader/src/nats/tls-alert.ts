@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { connect } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { probeTls } from '@fourfold/rpc';
 
 const patienceMs = 3_000;
 
@@ -10,17 +11,14 @@ const patienceMs = 3_000;
  */
 export async function tlsAlert(host: string, port: number, options: ConnectionOptions): Promise<Error | undefined> {
   const signal = AbortSignal.timeout(patienceMs);
-  const socket = connectTcp(port, host);
+  const socket = connect(port, host);
   try {
     // Its greeting, which is in clear text.
     await once(socket, 'data', { signal });
-    const secure = connectTls({ ...options, socket });
-    secure.resume();
-    await once(secure, 'close', { signal });
-    return undefined;
   } catch (error) {
-    return signal.aborted ? undefined : (error as Error);
-  } finally {
     socket.destroy();
+    return signal.aborted ? undefined : (error as Error);
   }
+  const { end } = await probeTls(socket, options, patienceMs);
+  return end instanceof Error ? end : undefined;
 }

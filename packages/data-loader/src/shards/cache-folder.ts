@@ -2,6 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '@fourfold/common';
+import { isUniquePartial, partialName } from '@fourfold/store';
 
 /*
  * A shard cache's folder holds SHA256.tar, and SHA256.partial-UUID while a shard is fetched. Anything else (another name, not a plain
@@ -18,27 +19,26 @@ export interface CacheFile {
   modifiedMs: number;
 }
 
-const cacheName = /^([0-9a-f]{64})\.(tar|partial-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const cacheName = /^([0-9a-f]{64})(\..+)$/;
 
 /** The cache's folder if a config names none. */
 export const userCacheFolder = (environment: Environment): string =>
   join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'fourfold', 'shards');
 
 export const shardPath = (folder: string, sha256: string): string => join(folder, `${sha256}.tar`);
-export const partialPath = (folder: string, sha256: string, id: string): string =>
-  join(folder, `${sha256}.partial-${id}`);
+export const partialPath = (folder: string, sha256: string): string => join(folder, `${sha256}${partialName()}`);
 
 /** The files of a cache, recognised by name, least recently used first. */
 export async function listCache(folder: string): Promise<CacheFile[]> {
   const names = await readdir(folder);
   const files = names.map(async (name): Promise<CacheFile[]> => {
     const [, sha256, kind] = cacheName.exec(name) ?? [];
-    if (!sha256) return [];
+    if (kind !== '.tar' && !(kind && isUniquePartial(kind))) return [];
     const path = join(folder, name);
     // Another process may remove it at any time.
     const found = await lstat(path).catch(() => undefined);
     if (!found?.isFile()) return [];
-    return [{ path, sha256, isPartial: kind !== 'tar', sizeBytes: found.size, modifiedMs: found.mtimeMs }];
+    return [{ path, sha256, isPartial: kind !== '.tar', sizeBytes: found.size, modifiedMs: found.mtimeMs }];
   });
   return (await Promise.all(files)).flat().sort((a, b) => a.modifiedMs - b.modifiedMs);
 }

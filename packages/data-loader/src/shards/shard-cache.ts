@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -111,7 +111,7 @@ export function createShardCache(
           : 'a cached shard could not be removed: it stays and does not count',
       ),
     );
-    const temporary = partialPath(folder, sha256, randomUUID());
+    const temporary = partialPath(folder, sha256);
     const handle = await open(temporary, 'wx+');
     try {
       const hash = createHash('sha256');

@@ -7,9 +7,9 @@ import {
 } from '@grpc/grpc-js';
 import type { CoordinatorClient } from '../generated/fourfold/v1/Coordinator.js';
 import type { WorkerClient } from '../generated/fourfold/v1/Worker.js';
-import { roleName, type Role } from '../security/roles.js';
+import { roleName } from '../security/roles.js';
 import type { TlsIdentity } from '../security/tls.js';
-import { peerAddress, targetOf } from '@fourfold/common';
+import { peerAddress, targetOf, type Role } from '@fourfold/common';
 import { joinTokenKey } from './permissions.js';
 import { proxyOptions } from './proxy.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';

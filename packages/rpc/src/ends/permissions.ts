@@ -1,6 +1,7 @@
+import type { Role } from '@fourfold/common';
 import { status, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { equalSecrets } from '../security/join-token.js';
-import { rolesOf, type Role } from '../security/roles.js';
+import { rolesOf } from '../security/roles.js';
 import { endWithStatus } from '../wire/chunks.js';
 import type { RpcSecurity } from './security.js';
 

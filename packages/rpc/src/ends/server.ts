@@ -1,7 +1,7 @@
 import { createServer as createTcpServer, type Server as Listener, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { describeError, FourfoldError } from '@fourfold/common';
+import { describeError, FourfoldError, withDeadline } from '@fourfold/common';
 import type { Logger } from '@fourfold/common';
 import type { TlsIdentity } from '../security/tls.js';
 import { guardHandlers } from './permissions.js';
@@ -76,13 +76,8 @@ export async function startServer(
       server.addService(definition, guardHandlers(definition, handlers, security, onRefused)),
     async close(graceMs = 1_000) {
       listener.close();
-      await new Promise<void>((resolve) => {
-        const cutOff = setTimeout(resolve, graceMs);
-        server.tryShutdown(() => {
-          clearTimeout(cutOff);
-          resolve();
-        });
-      });
+      const ended = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      await withDeadline(ended, graceMs, () => undefined);
       server.forceShutdown();
       for (const socket of sockets) socket.destroy();
     },

@@ -1,8 +1,9 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
-import { roleName, type Role } from '../security/roles.js';
-import { systemErrorCode, peerAddress, type Address } from '@fourfold/common';
+import { peerAddress, systemErrorCode, type Address, type Role } from '@fourfold/common';
+import { roleName } from '../security/roles.js';
+import { probeTls } from '../security/tls-probe.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 
 /*
@@ -34,44 +35,31 @@ export async function whyNoTrust(
   return `the ${server} at ${address} ${reason}`;
 }
 
-function probeOnce({ host, port }: Address, server: Role, { identity }: RpcSecurity): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const tcp = connectTcp(port, host);
-    const end = (reason?: string) => {
-      clearTimeout(timer);
-      tls.destroy();
-      tcp.destroy();
-      resolve(reason);
-    };
-    const timer = setTimeout(end, probeMs);
-    tcp.on('error', () => end());
-    const tls: Socket = identity
-      ? connectTls({
-          socket: tcp,
-          ca: identity.authority,
-          cert: identity.certificate,
-          key: identity.key,
-          servername: roleName(server),
-          ALPNProtocols: ['h2'],
-        })
-      : // Only to see whether it answers; nothing is sent.
-        connectTls({ socket: tcp, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
-    let isSecure = false;
-    tls.once('secureConnect', () => {
-      isSecure = true;
-      if (!identity)
-        end(
-          'requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY',
-        );
-    });
-    // An HTTP/2 server speaks first.
-    tls.once('data', () => end());
-    tls.on('error', (error) => end(isSecure || !identity ? undefined : describe(error, server)));
-    tls.once('close', () =>
-      end(isSecure ? 'refuses this process’s certificate: is it from the same authority, and still valid?' : undefined),
-    );
-  });
+async function probeOnce(
+  { host, port }: Address,
+  server: Role,
+  { identity }: RpcSecurity,
+): Promise<string | undefined> {
+  const { isSecure, end } = await probeTls(connect(port, host), probeOptions(server, identity), probeMs);
+  if (!identity) {
+    return isSecure
+      ? 'requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA, FOURFOLD_TLS_CERTIFICATE and FOURFOLD_TLS_KEY'
+      : undefined;
+  }
+  if (!isSecure) return end instanceof Error ? describe(end, server) : undefined;
+  // An HTTP/2 server that trusts its caller speaks first.
+  return end === 'close'
+    ? 'refuses this process’s certificate: is it from the same authority, and still valid?'
+    : undefined;
 }
+
+/** Without an identity only to see whether the server speaks TLS; nothing is sent. */
+const probeOptions = (server: Role, identity: RpcSecurity['identity']): ConnectionOptions => ({
+  ALPNProtocols: ['h2'],
+  ...(identity
+    ? { ca: identity.authority, cert: identity.certificate, key: identity.key, servername: roleName(server) }
+    : { rejectUnauthorized: false }),
+});
 
 function describe(error: Error, server: Role): string | undefined {
   const code = systemErrorCode(error) ?? '';

@@ -17,9 +17,9 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, roles } from '@fourfold/common';
 import { storageError, writeWhole } from '@fourfold/store';
-import { isRoleName, roleName, roles, type Role } from './roles.js';
+import { isRoleName, roleName } from './roles.js';
 
 /*
  * A private certificate authority for users who have none: PEM files in a folder.
@@ -59,7 +59,7 @@ interface Leaf {
 
 /** A certificate for each role, `local` for a whole run on one machine, and one for each server that fourfold uses. */
 const leaves = (hosts: readonly string[]): Record<string, Leaf> => ({
-  ...Object.fromEntries(roles.map((role: Role) => [role, { names: [roleName(role)], usages: both }])),
+  ...Object.fromEntries(roles.map((role) => [role, { names: [roleName(role)], usages: both }])),
   local: { names: roles.map(roleName), usages: both },
   nats: { names: hosts, usages: [ExtendedKeyUsage.serverAuth] },
   minio: { names: hosts, usages: [ExtendedKeyUsage.serverAuth] },

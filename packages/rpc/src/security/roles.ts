@@ -1,8 +1,9 @@
 import type { PeerCertificate } from 'node:tls';
+import { roles, type Role } from '@fourfold/common';
 
-/** The role of a certificate's holder. Certificates carry roles instead of hosts, since a pod has no fixed address. */
-export const roles = ['coordinator', 'worker', 'data-loader'] as const;
-export type Role = (typeof roles)[number];
+/*
+ * The role of a certificate's holder. Certificates carry roles instead of hosts, since a pod has no fixed address.
+ */
 
 const domain = '.fourfold';
 

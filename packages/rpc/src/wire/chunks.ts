@@ -1,6 +1,6 @@
 import { status, type ClientReadableStream, type ServerWritableStream } from '@grpc/grpc-js';
 import type { Chunk, Chunk__Output } from '../generated/fourfold/v1/Chunk.js';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, withDeadline } from '@fourfold/common';
 import { chunkBytes } from './wire.js';
 
 /**
@@ -71,7 +71,9 @@ export async function* receiveVector(
   let at = begin;
   try {
     while (at < byteLength) {
-      const next = await within(silenceMs, chunks.next());
+      const next = await withDeadline(chunks.next(), silenceMs, () => {
+        throw new FourfoldError('unavailable', `no data arrived for ${silenceMs} ms`);
+      });
       if (next.done) throw new FourfoldError('mismatch', `the transfer ended at byte ${at} of ${byteLength}`);
       const bytes = checkChunk(next.value as Chunk__Output, at, byteLength);
       yield { begin: at, bytes };
@@ -84,19 +86,6 @@ export async function* receiveVector(
     // A complete transfer is not cancelled: Node's HTTP/2 server cuts off a client that resets 33 streams a second.
     if (at < byteLength) call.cancel();
     else chunks.next().catch(() => undefined);
-  }
-}
-
-async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const late = () => reject(new FourfoldError('unavailable', `no data arrived for ${timeoutMs} ms`));
-    timer = setTimeout(late, timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describeError, failureCodes, parseAddress } from '@fourfold/common';
+import { wireNetworks } from './networks.js';
 
 /*
  * The valid ranges of messages from other processes; protobuf has checked the types. Each message is checked once, on arrival.
@@ -20,7 +21,7 @@ const reason = z.string().max(maxReasonLength);
 const naturalNumber = z.int().min(0);
 /** Any number: diverging training has losses that are not finite, and is refused for its gradient, by name. */
 const measurement = z.custom<number>((value) => typeof value === 'number', 'must be a number');
-const network = z.enum(['GENERATOR', 'DISCRIMINATOR']);
+const network = z.enum(wireNetworks);
 const encoding = z.enum(['F32', 'BF16']);
 const sharedFile = z.object({ pid: naturalNumber, descriptor: naturalNumber });
 const address = z.string().refine((value) => (parseAddress(value)?.port ?? 0) > 0, 'must be host:port');

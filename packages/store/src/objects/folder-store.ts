@@ -1,14 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { link, lstat, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FourfoldError, systemErrorCode, beginTrail, trailInto, type Trail } from '@fourfold/common';
+import { isUniquePartial, partialId, partialName } from '../outputs/partial-name.js';
 import type { ObjectInfo, ObjectStore } from './types.js';
-
-const temporaryMark = '.partial-';
-/** The file of a put that was killed; no other file has such a name. */
-const temporaryName = /^\.partial-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** An object store in a folder. Objects are written next to their final path, flushed to disk and moved; then the folder is flushed. */
 export function createFolderStore(folder: string): ObjectStore {
@@ -41,7 +37,7 @@ export function createFolderStore(folder: string): ObjectStore {
     },
     async put(key, body, { ifAbsent = false } = {}) {
       const path = pathOf(key);
-      const temporary = join(dirname(path), `${temporaryMark}${randomUUID()}`);
+      const temporary = join(dirname(path), partialName());
       try {
         const firstMade = await mkdir(dirname(path), { recursive: true });
         await writeFlushed(temporary, body);
@@ -69,7 +65,8 @@ export function createFolderStore(folder: string): ObjectStore {
       const path = pathOf(key);
       try {
         const names = await readdir(path);
-        for (const name of names) if (temporaryName.test(name)) await rm(join(path, name), { force: true });
+        // The files of puts that were killed.
+        for (const name of names) if (isUniquePartial(name)) await rm(join(path, name), { force: true });
         await rmdir(path);
       } catch (cause) {
         if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(cause) ?? '')) {
@@ -119,7 +116,7 @@ async function listFolder(root: string, folder: string, prefix: string, trail: T
     if (into) {
       const mayMatch = key.startsWith(prefix) || prefix.startsWith(`${key}/`);
       if (mayMatch && into !== 'circle') infos.push(...(await listFolder(root, path, prefix, into)));
-    } else if (key.startsWith(prefix) && !entry.name.startsWith(temporaryMark)) {
+    } else if (key.startsWith(prefix) && partialId(entry.name) === undefined) {
       // An object may be removed between the listing and this check. A dangling link counts: a put would replace it.
       const found = await stat(path)
         .catch(() => lstat(path))

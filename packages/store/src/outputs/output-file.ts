@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { access, constants, link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { FourfoldError, systemErrorCode } from '@fourfold/common';
 import { flushFolders, storageError } from '../objects/folder-store.js';
 import { identify, keyIn, nameOf, nearestExisting, type InputPlace } from './input-places.js';
+import { partialName } from './partial-name.js';
 
 export interface OutputFileRules {
   /** What is read, as named by the user. */
@@ -72,7 +72,7 @@ export async function writeWhole(
 ): Promise<void> {
   // A link stays a link: its target is what the user allowed to overwrite.
   const target = force ? await realpath(file).catch(() => file) : file;
-  const partial = join(dirname(target), `.partial-${randomUUID()}`);
+  const partial = join(dirname(target), partialName());
   try {
     await write(partial);
     await flush(partial);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parentPort } from 'node:worker_threads';
-import { createLogger, type RunConfig } from '@fourfold/common';
+import { createLogger, type Network as NetworkName, type RunConfig } from '@fourfold/common';
 import { decodePicture, resizeBy, type Picture, lrAndHr, scoresAgainst, type Scores } from '@fourfold/imaging';
 import {
   canCaptureGraphs,
@@ -92,7 +92,7 @@ const methods = {
   memory: (): DeviceMemory | undefined => halves && deviceMemory(),
 
   /** Load a network's parameters. */
-  setParameters(name: 'generator' | 'discriminator', vector: Float32Array): void {
+  setParameters(name: NetworkName, vector: Float32Array): void {
     // Passes of the generator's older version need its tensors as they were.
     if (name === 'generator') halves?.reset();
     pinVector(vector);
@@ -164,14 +164,14 @@ function* measure(
   return { ...scoresAgainst(hr, sr), bicubic, shown };
 }
 
-const network = (name: 'generator' | 'discriminator'): Network => present(networks[name], name);
+const network = (name: NetworkName): Network => present(networks[name], name);
 
 function started(): Halves {
   assert(halves, 'start comes first');
   return halves;
 }
 
-const layerOf = (name: 'generator' | 'discriminator') =>
+const layerOf = (name: NetworkName) =>
   name === 'generator' ? createGenerator(config.generator, 'training') : createDiscriminator(config.discriminator);
 
 /** VGG19 from the file that the config names, if its content loss needs it. */

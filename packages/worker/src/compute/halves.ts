@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { RunConfig } from '@fourfold/common';
+import type { Network as NetworkName, RunConfig } from '@fourfold/common';
 import {
   contentStep,
   discriminatorStep,
@@ -34,7 +34,7 @@ export interface HalvesParts {
   gradientLayouts: { generator: Layout; discriminator: Layout };
   factored: ReadonlySet<string>;
   /** The network's newest parameters; throws if none have arrived. */
-  network: (name: 'generator' | 'discriminator') => Network;
+  network: (name: NetworkName) => Network;
   vgg: Network | undefined;
 }
 

@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
-import { FourfoldError, type ErrorCode } from '@fourfold/common';
+import { FourfoldError, withDeadline, type ErrorCode } from '@fourfold/common';
 
 /*
  * Calls into a thread: answered one after another, in the order in which they were made. Errors keep their kind.
@@ -59,13 +58,8 @@ export function callThread<M extends Methods>(thread: Worker): Remote<M> {
  * that hangs ends only with the process.
  */
 export async function endThread(thread: Worker, patienceMs: number): Promise<boolean> {
-  const given = new AbortController();
-  const late = delay(patienceMs, false, { signal: given.signal }).catch(() => false);
-  try {
-    return await Promise.race([thread.terminate().then(() => true), late]);
-  } finally {
-    given.abort();
-  }
+  const ended = thread.terminate().then(() => true);
+  return withDeadline(ended, patienceMs, () => false);
 }
 
 /** Answer calls in a thread, one at a time. */

@@ -1,9 +1,8 @@
-import { FourfoldError, machineId, type RunConfig } from '@fourfold/common';
+import { FourfoldError, machineId, withDeadline, type RunConfig } from '@fourfold/common';
 import type { EvaluationWork__Output, PictureScore__Output } from '@fourfold/rpc';
 import { digestOf, type MeasuredSet } from '@fourfold/data-loader';
 import { withName } from '@fourfold/imaging';
 import type { ComputeMethods, MeasuredPicture } from '../compute/compute-thread.js';
-import { withDeadline } from '../leases/deadline.js';
 import type { ParameterSource } from '../exchange/exchange.js';
 import { sharedVector } from '../exchange/parameters.js';
 import type { PictureWriter } from './picture-writer.js';
@@ -86,7 +85,7 @@ async function measureAll(
     if (shown) writes.push(writer.write(picture, iteration, shown));
   }
   // Scores do not wait long for pictures that are only shown.
-  await withDeadline(Promise.all(writes), leaseMs, () => 'the pictures are late').catch(() => undefined);
+  await withDeadline(Promise.all(writes), leaseMs, () => undefined).catch(() => undefined);
   return all;
 }
 

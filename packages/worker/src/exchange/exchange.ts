@@ -1,11 +1,13 @@
 import {
   createSharedFile,
   createTraffic,
+  networkOf,
   openSharedFile,
   readVector,
   receiveVector,
   secretStamp,
   wireFormats,
+  wireNetworks,
   type CoordinatorClient,
   type PeerFile,
   type Register,
@@ -14,7 +16,7 @@ import {
   type WireVector,
   type WorkerHandlers,
 } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger } from '@fourfold/common';
+import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
 import { createSharedGradients } from './shared-gradients.js';
 
@@ -22,15 +24,13 @@ import { createSharedGradients } from './shared-gradients.js';
  * How parameters and gradients cross between this worker and its coordinator. No other part of the worker knows.
  */
 
-export type NetworkName = 'generator' | 'discriminator';
-
 /** Where parameters come from: a coordinator in its term. */
 export interface ParameterSource {
   /**
    * Fetch a network's parameters at a stated version into `target`, and decode them. Rejects with FAILED_PRECONDITION if the
    * coordinator no longer has them.
    */
-  fetch(network: NetworkName, version: number, target: WireVector): Promise<void>;
+  fetch(network: Network, version: number, target: WireVector): Promise<void>;
   /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
   fetchEvaluated(version: number, target: Float32Array): Promise<void>;
   close(): Promise<void>;
@@ -76,7 +76,7 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
       const files = openParameters(parameters, log);
 
       /** Whether the vector was in shared memory. */
-      const read = async (network: NetworkName, number: number, target: Uint8Array): Promise<boolean> => {
+      const read = async (network: Network, number: number, target: Uint8Array): Promise<boolean> => {
         const file = (await files).get(network);
         const stamp = { term, number };
         if (!file?.holds(stamp)) return false;
@@ -90,8 +90,8 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
         }
         return true;
       };
-      const pull = async (network: NetworkName, version: number, target: Uint8Array, forEvaluation = false) => {
-        const call = client.PullParameters({ term, network: wireNames[network], version, forEvaluation });
+      const pull = async (network: Network, version: number, target: Uint8Array, forEvaluation = false) => {
+        const call = client.PullParameters({ term, network: wireNetworks[network], version, forEvaluation });
         const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
         for await (const { begin, bytes } of receiveVector(call, options)) {
           target.set(bytes, begin);
@@ -117,8 +117,6 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
   };
 }
 
-const wireNames = { generator: 'GENERATOR', discriminator: 'DISCRIMINATOR' } as const;
-
 /** A file by which a coordinator recognises that it is on this host. */
 async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logger) {
   if (transport === 'grpc') return undefined;
@@ -134,14 +132,11 @@ async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logge
 }
 
 /** The coordinator's files by network; a network whose file cannot be opened is pulled. */
-async function openParameters(
-  parameters: Welcome__Output['parameters'],
-  log: Logger,
-): Promise<Map<NetworkName, PeerFile>> {
-  const files = new Map<NetworkName, PeerFile>();
+async function openParameters(parameters: Welcome__Output['parameters'], log: Logger): Promise<Map<Network, PeerFile>> {
+  const files = new Map<Network, PeerFile>();
   try {
     for (const { network, file } of parameters) {
-      if (file) files.set(network === 'GENERATOR' ? 'generator' : 'discriminator', await openSharedFile(file));
+      if (file) files.set(networkOf(network), await openSharedFile(file));
     }
   } catch (error) {
     log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters cross by gRPC');

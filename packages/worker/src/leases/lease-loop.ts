@@ -1,10 +1,16 @@
-import { failureCode, judge, type RunConfig } from '@fourfold/common';
-import { reasonOf, tokenName, type ReplicaWork__Output, type Token__Output, type WireVector } from '@fourfold/rpc';
+import { failureCode, judge, withDeadline, type Network, type RunConfig } from '@fourfold/common';
+import {
+  networkOf,
+  reasonOf,
+  tokenName,
+  type ReplicaWork__Output,
+  type Token__Output,
+  type WireVector,
+} from '@fourfold/rpc';
 import type { WireLayout } from '@fourfold/weights';
 import type { BatchQueue } from './batches.js';
 import type { ComputeMethods } from '../compute/compute-thread.js';
-import { withDeadline } from './deadline.js';
-import type { NetworkName, ParameterSource } from '../exchange/exchange.js';
+import type { ParameterSource } from '../exchange/exchange.js';
 import type { GradientStore } from '../exchange/gradient-store.js';
 import type { ParameterCache } from '../exchange/parameters.js';
 import type { Session } from '../session/session.js';
@@ -23,7 +29,7 @@ export const leaseParts = ['waiting', 'transferring', 'computing'] as const;
 
 /** A lease that has been computed, and whose gradient has been offered. */
 export interface ComputedLease {
-  network: NetworkName;
+  network: Network;
   seconds: Record<(typeof leaseParts)[number], number>;
 }
 
@@ -34,7 +40,7 @@ export interface LeaseLoopParts {
   batches: BatchQueue;
   gradients: GradientStore;
   /** How gradients cross. */
-  layouts: Record<NetworkName, WireLayout>;
+  layouts: Record<Network, WireLayout>;
   onComputed?: (lease: ComputedLease) => void;
 }
 
@@ -53,7 +59,7 @@ export function createLeaseLoop(
   let running = false;
 
   async function computeLease({ token, leaseMs, work, source }: ReplicaLease): Promise<void> {
-    const network: NetworkName = work.network === 'GENERATOR' ? 'generator' : 'discriminator';
+    const network = networkOf(work.network);
     const begunMs = performance.now();
     let fetchedMs = begunMs;
     const fetched = ensureParameters(source, work).then(() => (fetchedMs = performance.now()));
@@ -67,12 +73,11 @@ export function createLeaseLoop(
       gradients.giveBack(gradient);
       throw error;
     });
-    const losses = await withDeadline(
-      computing,
-      leaseMs,
-      () =>
+    const losses = await withDeadline(computing, leaseMs, () => {
+      throw new Error(
         `${work.network} ${work.iteration}.${work.replica} was not computed within its lease of ${leaseMs} ms; raise timing.leaseMs if the device is that slow`,
-    );
+      );
+    });
     if (!current?.wanted) {
       gradients.giveBack(gradient);
       return;

@@ -1,5 +1,5 @@
 import { createCoordinatorClient, protocolVersion, reasonOf } from '@fourfold/rpc';
-import { failureCode, machineId, type RunConfig } from '@fourfold/common';
+import { failureCode, machineId, withDeadline, type RunConfig } from '@fourfold/common';
 import { newestTerm, runStore } from '@fourfold/store';
 
 /** A courtesy: a worker that ends does not wait long for it. */
@@ -10,10 +10,8 @@ export async function reportWhyNotStarted(
   { config, coordinator }: { config: RunConfig; coordinator?: string },
   error: unknown,
 ): Promise<void> {
-  await Promise.race([report(config, coordinator, error).catch(() => undefined), late()]);
+  await withDeadline(report(config, coordinator, error), reportMs, () => undefined).catch(() => undefined);
 }
-
-const late = () => new Promise<void>((resolve) => setTimeout(resolve, reportMs).unref());
 
 async function report(config: RunConfig, coordinator: string | undefined, error: unknown): Promise<void> {
   const address = coordinator ?? (await newestTerm(runStore(config)))?.address;

@@ -6,14 +6,13 @@ import {
   type PictureScore__Output,
   type Token__Output,
 } from '@fourfold/rpc';
-import { FourfoldError, logAbout, machineId, type Logger, type RunConfig } from '@fourfold/common';
+import { FourfoldError, logAbout, machineId, withDeadline, type Logger, type RunConfig } from '@fourfold/common';
 import { runStore } from '@fourfold/store';
 import { networkWires } from '@fourfold/weights';
 import type { BatchQueue } from '../leases/batches.js';
 import type { ComputeMethods } from '../compute/compute-thread.js';
 import { runEvaluation } from '../evaluation/evaluation-job.js';
 import type { ParameterSource, WorkerExchange } from '../exchange/exchange.js';
-import { withDeadline } from '../leases/deadline.js';
 import { createLeaseLoop, type ComputedLease } from '../leases/lease-loop.js';
 import { createParameterCache } from '../exchange/parameters.js';
 import { createPictureWriter } from '../evaluation/picture-writer.js';
@@ -137,7 +136,9 @@ export function createServing(parts: ServingParts) {
     }
     // Wait for running work. A worker that leaves for good, by an error or a stop, does not get here.
     const { leaseMs } = config.timing;
-    const tensors = await withDeadline(compute.reset(), leaseMs, () => `a kernel has not returned for ${leaseMs} ms`);
+    const tensors = await withDeadline(compute.reset(), leaseMs, () => {
+      throw new Error(`a kernel has not returned for ${leaseMs} ms`);
+    });
     log.debug({ event: 'left', coordinator, tensors }, 'left');
     return { ...end, joined: joined !== undefined };
   };

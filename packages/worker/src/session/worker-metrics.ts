@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { createMetrics, type Metrics } from '@fourfold/common';
+import { createMetrics, networks, withDeadline, type Metrics } from '@fourfold/common';
 import type { DeviceMemory } from '@fourfold/model';
 import type { BatchWaits } from '../leases/batches.js';
 import { leaseParts, type ComputedLease } from '../leases/lease-loop.js';
@@ -27,7 +26,7 @@ export function createWorkerMetrics({ run, term, memory }: WorkerFigures): Worke
   const observe = seconds(
     'fourfold_lease_part_seconds',
     'Where the time of a lease goes: waiting for its batch, transferring parameters and gradient, computing.',
-    { network: ['generator', 'discriminator'], part: leaseParts },
+    { network: networks, part: leaseParts },
   );
   gauge('fourfold_term', 'Term of office of the coordinator.', [], term);
   gauge('fourfold_worker_joined', 'Whether this worker has joined a coordinator.', [], () =>
@@ -61,7 +60,7 @@ function addMemoryMetrics({ gauge }: Metrics, memory: WorkerFigures['memory']): 
   };
   const known = async (): Promise<DeviceMemory | undefined> => {
     asked ??= ask();
-    await Promise.race([asked, delay(memoryMs, undefined, { ref: false })]);
+    await withDeadline(asked, memoryMs, () => undefined);
     return newest;
   };
   const figures: [name: string, help: string, read: (memory: DeviceMemory) => number | undefined][] = [
