@@ -1,25 +1,55 @@
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const common = {
   pool: 'forks' as const,
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
-  // No retry, also not after a timeout: in this product a hang is a bug (test/planted-hang.test.ts).
+  // Long enough for a busy machine. No retry, also not after a timeout: in this product a hang is a bug (test/planted-hang.test.ts).
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
 };
 
-/** Tests that depend on timing or observe the whole machine: nothing runs beside them. */
-const alone = ['batch-service', 'chaos', 'exchange', 'memory', 'soak', 'zombies'].map((name) => `test/${name}.test.ts`);
+/** A test that acts within a fraction of a second of what it waits for: nothing runs beside it. */
+const alone = ['test/zombies.test.ts'];
+
+/** Test files that take longer than half a minute, the longest first. */
+const longest =
+  'chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
+  'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
+  'nats-access checkpoints-beside';
+const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
+
+/**
+ * The longest files begin first and the unit tests come last, so that no core is idle at the end. Process tests mostly wait, so some
+ * run beside each other.
+ */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ project, moduleId }: TestSpecification) => {
+      if (project.name === 'unit') return ranks.length + 1;
+      const place = ranks.indexOf(basename(moduleId));
+      return place < 0 ? ranks.length : place;
+    };
+    const groupOf = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
+    // Stable: vitest's own order otherwise.
+    return (await super.sort(files)).sort((a, b) => groupOf(a) - groupOf(b) || rank(a) - rank(b));
+  }
+}
+
+/** One more than cores: most tests of processes wait for most of their time. */
+const maxWorkers = Math.min(availableParallelism() + 1, 8);
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
           ...common,
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'deploy/*/src/**/*.test.ts'],
-          // By default vitest leaves one core free: of two, half of the machine.
-          maxWorkers: '100%',
+          maxWorkers,
           sequence: { groupOrder: 0 },
         },
       },
@@ -29,9 +59,8 @@ export default defineConfig({
           name: 'processes',
           include: ['test/**/*.test.ts'],
           exclude: alone,
-          // Each test starts several processes and mostly waits for them.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          maxWorkers,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -40,7 +69,7 @@ export default defineConfig({
           name: 'alone',
           include: alone,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],

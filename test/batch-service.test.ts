@@ -257,9 +257,8 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await rogue.flush();
       await expectBatches(worker, 0, 5);
       expect(worker.source.stats().refusedReplies).toBeGreaterThan(20);
-      expect(worker.events.find(({ event }) => event === 'reply-refused')).toMatchObject({
-        reason: expect.stringContaining('not an answer to a request') as string,
-      });
+      const refused = worker.events.filter(({ event }) => event === 'reply-refused');
+      expect(refused.map(({ reason }) => String(reason)).join('\n')).toContain('not an answer to a request');
     });
 
     test('a damaged shard ends the wait with its name', async () => {

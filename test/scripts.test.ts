@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,19 +82,30 @@ test.skipIf(lacks('torch', existsSync(pathOf('packages/tfjs-torch/build/torch.no
   },
 );
 
-test.each(['chaos', 'soak'])('npm run %s finds its test, and fails where that is skipped', async (name) => {
-  const { exit, output } = startScript([pathOf(`scripts/${name}.mjs`)], {
-    PATH: folder,
-    XDG_CACHE_HOME: folder,
-    NO_COLOR: '1',
-    FOURFOLD_SET_UP: '',
-  });
-  expect(await exit, output()).toEqual([2, null]);
-  expect(output()).toMatch(/Tests .*1 skipped/);
-  expect(output()).toContain(
-    `test/${name}.test.ts: a test was skipped: nats-server and MinIO are missing; run npm run setup:servers`,
-  );
-});
+test.each([
+  ['chaos', ['--minutes', '30'], /^300 faults, seed 1: /],
+  ['soak', ['--minutes', '20', '--seed', '2'], /^1200 s, .*, seed 2: /],
+] as const)(
+  'npm run %s finds its test, as long as asked for, and fails where that is skipped',
+  async (name, args, title) => {
+    const { exit, output } = startScript([pathOf(`scripts/${name}.mjs`), ...args], {
+      PATH: folder,
+      XDG_CACHE_HOME: folder,
+      NO_COLOR: '1',
+      FOURFOLD_SET_UP: '',
+    });
+    expect(await exit, output()).toEqual([2, null]);
+    expect(output()).toMatch(/Tests .*1 skipped/);
+    expect(output()).toContain(
+      `test/${name}.test.ts: a test was skipped: nats-server and MinIO are missing; run npm run setup:servers`,
+    );
+    const report = JSON.parse(await readFile(pathOf('out/one-test.json'), 'utf8')) as {
+      testResults: { assertionResults: { title: string; status: string }[] }[];
+    };
+    const skipped = report.testResults[0].assertionResults.filter(({ status }) => status !== 'passed');
+    expect(skipped.map((one) => one.title)).toEqual([expect.stringMatching(title) as string]);
+  },
+);
 
 test('setup:runtimes takes an empty folder for its own, which a kill has left, and refuses somebody’s', async () => {
   const cache = join(folder, 'runtimes-cache');
