@@ -1,6 +1,6 @@
 // Builds everything that is older than its sources: types from proto/, the WebAssembly modules, all TypeScript projects, and the
 // packages' copies of files that lie outside them.
-import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runChild } from './child-processes.mjs';
 
@@ -36,6 +36,15 @@ for (const [folder, module] of Object.entries(modules)) {
 }
 await run('typescript/bin/tsc', ['--build', ...process.argv.slice(2)]);
 
+// What sources that are gone have left would be published.
+for (const dist of readdirSync('packages').map((name) => `packages/${name}/dist`)) {
+  for (const path of readdirSync(dist, { recursive: true })) {
+    const source = /^(?!assets\/)(.*)[.]js$/.exec(path)?.[1];
+    if (!source || existsSync(join(dist, '../src', `${source}.ts`))) continue;
+    for (const end of ['.js', '.js.map', '.d.ts', '.d.ts.map']) rmSync(join(dist, source + end), { force: true });
+  }
+}
+
 /** Files that a package reads at run time, and its own copy of them: a published package has nothing beside it. */
 const copies = {
   proto: 'packages/rpc/dist/proto',
@@ -47,6 +56,11 @@ for (const [source, copy] of Object.entries(copies)) {
   if (!isOlder(copy, [source, ...readdirSync(source, { recursive: true }).map((path) => join(source, path))])) continue;
   rmSync(copy, { recursive: true, force: true });
   cpSync(source, copy, { recursive: true });
+}
+// npm puts a LICENSE into a package only from the package's own folder.
+for (const name of readdirSync('packages')) {
+  const license = `packages/${name}/LICENSE`;
+  if (isOlder(license, ['LICENSE'])) copyFileSync('LICENSE', license);
 }
 
 function isOlder(output, sources) {

@@ -20,4 +20,5 @@ export { type Answer, type Work, createCoordinatorService } from './serve/servic
 export { createFailures } from './training/failures.js';
 export { createProgress } from './training/progress.js';
 export { train } from './training/train.js';
+export { addGradient } from './updates/add-gradient.js';
 export { type Master, createMaster } from './updates/master.js';

@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { chunkBytes } from '@fourfold/rpc';
-import { FourfoldError, randomStream, type RunConfig, type Network } from '@fourfold/common';
-import { createMaster, type Master } from '@fourfold/coordinator';
+import { randomStream, type RunConfig, type Network } from '@fourfold/common';
+import { addGradient, createMaster, type Master } from '@fourfold/coordinator';
 import type { BackendInfo, CropBatch } from '@fourfold/model';
 import { initialVector, vggLayout, safetensorsFromVector } from '@fourfold/weights';
 import { sharedVector, startComputeThread, type Compute } from '@fourfold/worker';
@@ -96,7 +95,7 @@ async function iterate(compute: Compute, master: Master, run: RunConfig, laps: L
           await compute.generatorHalf(place, batch, gradient);
         }
         laps.lap(network);
-        reduce(master, network, gradient, replica === 0);
+        addGradient(master, network, gradient, replica === 0);
         laps.lap('update');
       }
       await master.update(network, learningRate);
@@ -105,17 +104,6 @@ async function iterate(compute: Compute, master: Master, run: RunConfig, laps: L
       laps.lap('parameters');
     }
     laps.endIteration();
-  }
-}
-
-/** Add a gradient to the master's sum in chunks of the size used on the wire. */
-function reduce(master: Master, network: Network, gradient: Float32Array, first: boolean): void {
-  const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
-  for (let begin = 0; begin < bytes.byteLength; begin += chunkBytes) {
-    const chunk = bytes.subarray(begin, begin + chunkBytes);
-    if (!master.updater.accumulate(master.state(network), begin, chunk, first)) {
-      throw new FourfoldError('invalid', `the ${network}’s gradient holds NaN or infinity`);
-    }
   }
 }
 

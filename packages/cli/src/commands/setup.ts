@@ -6,7 +6,7 @@ import { abortOnInterruption } from '../interruption.js';
 
 /** The scripts of the set-ups, each with its own options. The paths are the same from src and dist. */
 const scripts = {
-  torch: () => import.meta.resolve('@fourfold/tfjs-torch/setup'),
+  torch: () => new URL('setup/setup-torch.mjs', import.meta.resolve('@fourfold/tfjs-torch/package.json')).href,
   tensorflow: () => new URL('../../setup/setup-tensorflow.mjs', import.meta.url).href,
   servers: () => new URL('../../setup/setup-servers.mjs', import.meta.url).href,
 };
