@@ -4,7 +4,10 @@ import { createLogger, parseRunConfig } from '@fourfold/common';
 import { protocolVersion, type CoordinatorMessage, type Register, type WorkerMessage } from '@fourfold/rpc';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';
-import { createCoordinatorService, type Answer, type ServiceHost, type Work } from './service.js';
+import type { ServiceHost } from './service-host.js';
+import { createCoordinatorService } from './service.js';
+import { lingerMs } from './session-state.js';
+import type { Answer, Work } from './work.js';
 
 const log = createLogger('test');
 log.level = 'silent';
@@ -96,4 +99,50 @@ test.each([
   happens(call);
   board.replan();
   expect(gone).toHaveBeenCalledExactlyOnceWith(1, lost);
+});
+
+test('a stream on which nobody registers ends', () => {
+  const { ends } = join();
+  vi.advanceTimersByTime(config.timing.silenceMs - 1);
+  expect(ends).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(ends).toEqual([status.DEADLINE_EXCEEDED]);
+});
+
+test('a first message that is not a Register is refused and counted', () => {
+  const { ends } = join({ heartbeat: {} });
+  expect(ends).toEqual([status.FAILED_PRECONDITION]);
+  expect([service.refused(), board.workerCount()]).toEqual([1, 0]);
+});
+
+test('a malformed message costs the worker its seat at once', () => {
+  const { ends } = join(
+    { register },
+    {
+      gradientReady: { token: { term: -1, number: 1 } },
+    },
+  );
+  expect(ends).toEqual([status.INVALID_ARGUMENT]);
+  expect([board.workerCount(), service.workers().size]).toEqual([0, 0]);
+});
+
+test('a worker that has lost its seat hears of it a heartbeat after it is awake; until then its answers are refused', () => {
+  const { call, ends } = join({ register });
+  board.leave(1, 'silent for 9 ms');
+  vi.advanceTimersByTime(lingerMs - 1);
+  expect(ends).toEqual([]);
+  const late = { evaluationDone: { token: { term: 3, number: 1 }, scores: [] } };
+  for (let i = 0; i < 2; i++) call.emit('data', late);
+  expect(board.counts().refused).toBe(2);
+  vi.advanceTimersByTime(config.timing.heartbeatMs);
+  expect(ends).toEqual([status.ABORTED]);
+  call.emit('data', late);
+  expect(board.counts().refused).toBe(2);
+});
+
+test('a worker that has lost its seat and stays silent is cut off', () => {
+  const { ends } = join({ register });
+  board.leave(1, 'silent for 9 ms');
+  vi.advanceTimersByTime(lingerMs);
+  expect(ends).toEqual([status.ABORTED]);
 });

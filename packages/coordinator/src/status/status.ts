@@ -1,7 +1,7 @@
 import type { RunConfig } from '@fourfold/common';
 import type { RunStatus__Output } from '@fourfold/rpc';
 import { meanLosses, type Evaluation, type History, type HistoryRow, bestEvaluation } from '@fourfold/store';
-import type { WorkerFacts } from '../serve/service.js';
+import type { WorkerFacts } from '../serve/service-host.js';
 import type { PictureViews } from './validation-pictures.js';
 
 /*

@@ -3,7 +3,7 @@ import { wireNetworks } from '@fourfold/rpc';
 import { meanLosses } from '@fourfold/store';
 import type { Exchange } from '../exchange/exchange.js';
 import type { LeaseBoard } from '../leases/lease-board.js';
-import type { Answer, Work } from '../serve/service.js';
+import type { Answer, Work } from '../serve/work.js';
 import type { Master } from '../updates/master.js';
 import { pullGradient } from '../updates/reduction.js';
 import { createReplicaOrder, type ReplicaOrder } from '../updates/replica-order.js';

@@ -1,7 +1,7 @@
 import { FourfoldError, type ErrorCode } from '@fourfold/common';
 import { reasonOf } from '@fourfold/rpc';
 import type { LeaseBoard } from '../leases/lease-board.js';
-import type { Answer, Work } from '../serve/service.js';
+import type { Answer, Work } from '../serve/work.js';
 import type { Told } from './failures.js';
 
 /*

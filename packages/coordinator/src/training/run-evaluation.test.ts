@@ -11,7 +11,7 @@ import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';
 import { createMaster, type Master } from '../updates/master.js';
 import { createProgress, type Progress } from './progress.js';
 import { evaluate, lostEvaluation, olderGenerator } from './run-evaluation.js';
-import type { Answer, Work } from '../serve/service.js';
+import type { Answer, Work } from '../serve/work.js';
 import { train } from './train.js';
 
 /*

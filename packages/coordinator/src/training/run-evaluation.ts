@@ -14,7 +14,7 @@ import type { Failures } from './failures.js';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { Master } from '../updates/master.js';
 import type { Progress } from './progress.js';
-import type { Answer, Work } from '../serve/service.js';
+import type { Answer, Work } from '../serve/work.js';
 
 const evaluationPriority = 1;
 
