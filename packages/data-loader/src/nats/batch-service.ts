@@ -7,6 +7,7 @@ import type { BatchSource } from '../batches/batch-source.js';
 import { encodeBatch, encodeRefusal, type Refusal } from './batch-message.js';
 import type { NatsLink } from './connection.js';
 import { batchProtocolVersion, encodeMessage, parseRequest, type BatchPlace, type BatchSubjects } from './protocol.js';
+import { createWorkQueue } from './work-queue.js';
 
 export interface BatchServiceOptions {
   link: NatsLink;
@@ -54,16 +55,62 @@ const drainMs = 10_000;
  * there is nothing to answer, make the batch after each answered one.
  */
 export function startBatchService(options: BatchServiceOptions): BatchService {
-  const { link, subjects, source, announceMs, onMade, log } = options;
+  const { link, subjects, announceMs } = options;
   const { connection } = link;
   const id = randomBytes(6).toString('hex');
   const machine = machineId();
   const stats = { requests: 0, answered: 0, busy: 0, failed: 0, bytes: 0 };
-  const requests: (() => Promise<void>)[] = [];
-  const ahead: (() => Promise<void>)[] = [];
-  let working = 0;
+  const queue = createWorkQueue({ concurrency, longest: longestQueue });
+  const { answer, prepare } = createAnswers(options, stats);
   let draining = false;
 
+  const announce = () => {
+    if (link.whyDown() !== undefined) return;
+    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, draining, machine }));
+  };
+  const serve = async (message: Msg, place: BatchPlace) => {
+    if (await answer(message, place)) queue.addSpare(() => prepare({ ...place, iteration: place.iteration + 1 }));
+  };
+  const subscription = connection.subscribe(subjects.batchesOf(id), {
+    callback(error, message) {
+      // If NATS refuses the subscription, the link fails.
+      if (error) return;
+      stats.requests++;
+      const place = parseRequest(message.data);
+      if (!place) return refuse(link, message, { code: 'mismatch', message: 'this is not a request for a batch' });
+      if (queue.add(() => serve(message, place))) return;
+      stats.busy++;
+      refuse(link, message, { code: 'busy', message: `${longestQueue} requests are waiting` });
+    },
+  });
+  announce();
+  const announcing = setInterval(announce, announceMs);
+  const stopListening = link.onReconnect(announce);
+
+  return {
+    id,
+    stats: () => ({ ...stats, waiting: queue.unfinished() }),
+    isDraining: () => draining,
+    async drain() {
+      draining = true;
+      announce();
+      queue.endSpare();
+      const deadlineMs = performance.now() + drainMs;
+      await withDeadline(subscription.drain(), drainMs, () => undefined).catch(() => undefined);
+      while (queue.unfinished() > 0 && performance.now() < deadlineMs) await delay(10);
+      clearInterval(announcing);
+      stopListening();
+      await withDeadline(connection.flush(), drainMs, () => undefined).catch(() => undefined);
+    },
+  };
+}
+
+/** Makes, keeps and sends batches. */
+function createAnswers(
+  { link, source, onMade, log }: BatchServiceOptions,
+  stats: Pick<BatchServiceStats, 'answered' | 'failed' | 'bytes'>,
+) {
+  const { connection } = link;
   const keyOf = ({ iteration, replica }: BatchPlace) => `${iteration}.${replica}`;
   const batches = createAsyncCache({
     load: async (key) => {
@@ -76,87 +123,38 @@ export function startBatchService(options: BatchServiceOptions): BatchService {
     sizeOf: ({ hr, lr }) => hr.length + lr.length,
     limit: keptBytes,
   });
-
   const forgetStale = (iteration: number) =>
     batches.forgetWhere((key) => Math.abs(Number(key.split('.')[0]) - iteration) > keptIterations);
-
-  const announce = () => {
-    if (link.whyDown() !== undefined) return;
-    connection.publish(subjects.loaders, encodeMessage({ version: batchProtocolVersion, id, draining, machine }));
-  };
-  const refuse = (message: Msg, refusal: Refusal) => {
-    if (link.whyDown() === undefined) message.respond(encodeRefusal(refusal));
-  };
-  const answer = async (message: Msg, place: BatchPlace): Promise<void> => {
-    try {
-      const batch = await batches.get(keyOf(place));
-      // Nobody waits for requests from before the connection broke.
-      if (link.whyDown() !== undefined || !connection.info) return;
-      for (const part of encodeBatch(place, batch, connection.info.max_payload)) {
-        message.respond(part);
-        stats.bytes += part.length;
-      }
-      stats.answered++;
-      forgetStale(place.iteration);
-      if (!draining) ahead.push(() => makeAhead({ ...place, iteration: place.iteration + 1 }));
-      if (ahead.length > longestQueue) ahead.shift();
-    } catch (error) {
-      stats.failed++;
-      log.error({ event: 'batch-failed', ...place, reason: describeError(error) }, 'a batch could not be made');
-      refuse(message, refusalOf(error));
-    }
-  };
-  const makeAhead = async (place: BatchPlace): Promise<void> => {
-    // A request for it reports its failure.
-    await batches.get(keyOf(place)).catch(() => undefined);
-  };
-  const work = (): void => {
-    while (working < concurrency) {
-      const job = requests.shift() ?? ahead.shift();
-      if (!job) return;
-      working++;
-      void job().finally(() => {
-        working--;
-        work();
-      });
-    }
-  };
-
-  const subscription = connection.subscribe(subjects.batchesOf(id), {
-    callback(error, message) {
-      // If NATS refuses the subscription, the link fails.
-      if (error) return;
-      stats.requests++;
-      const place = parseRequest(message.data);
-      if (!place) return refuse(message, { code: 'mismatch', message: 'this is not a request for a batch' });
-      if (requests.length >= longestQueue) {
-        stats.busy++;
-        return refuse(message, { code: 'busy', message: `${requests.length} requests are waiting` });
-      }
-      requests.push(() => answer(message, place));
-      work();
-    },
-  });
-  announce();
-  const announcing = setInterval(announce, announceMs);
-  const stopListening = link.onReconnect(announce);
-
   return {
-    id,
-    stats: () => ({ ...stats, waiting: requests.length + working }),
-    isDraining: () => draining,
-    async drain() {
-      draining = true;
-      announce();
-      const deadlineMs = performance.now() + drainMs;
-      await withDeadline(subscription.drain(), drainMs, () => undefined).catch(() => undefined);
-      ahead.length = 0;
-      while (requests.length + working > 0 && performance.now() < deadlineMs) await delay(10);
-      clearInterval(announcing);
-      stopListening();
-      await withDeadline(connection.flush(), drainMs, () => undefined).catch(() => undefined);
+    /** Send the batch that a request names, or why there is none. Resolves with whether the batch was sent. */
+    async answer(this: void, message: Msg, place: BatchPlace): Promise<boolean> {
+      try {
+        const batch = await batches.get(keyOf(place));
+        // Nobody waits for requests from before the connection broke.
+        if (link.whyDown() !== undefined || !connection.info) return false;
+        for (const part of encodeBatch(place, batch, connection.info.max_payload)) {
+          message.respond(part);
+          stats.bytes += part.length;
+        }
+        stats.answered++;
+        forgetStale(place.iteration);
+        return true;
+      } catch (error) {
+        stats.failed++;
+        log.error({ event: 'batch-failed', ...place, reason: describeError(error) }, 'a batch could not be made');
+        refuse(link, message, refusalOf(error));
+        return false;
+      }
+    },
+    /** Make a batch before it is requested. A request for it reports its failure. */
+    async prepare(this: void, place: BatchPlace): Promise<void> {
+      await batches.get(keyOf(place)).catch(() => undefined);
     },
   };
+}
+
+function refuse(link: NatsLink, message: Msg, refusal: Refusal): void {
+  if (link.whyDown() === undefined) message.respond(encodeRefusal(refusal));
 }
 
 function refusalOf(error: unknown): Refusal {

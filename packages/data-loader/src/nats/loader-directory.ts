@@ -40,6 +40,20 @@ interface Trouble {
   restsUntilMs: number;
 }
 
+/** The trouble of each data-loader. */
+function createTroubles() {
+  const troubles = new Map<string, Trouble>();
+  return {
+    of(loader: string): Trouble {
+      const found = troubles.get(loader) ?? { avoided: 0, busy: 0, restsUntilMs: 0 };
+      troubles.set(loader, found);
+      return found;
+    },
+    restsUntilMs: (loader: string) => troubles.get(loader)?.restsUntilMs ?? 0,
+    delete: (loader: string) => troubles.delete(loader),
+  };
+}
+
 /** Listen to announcements. `replicas`: of the run; `avoidMs`: how long others are preferred to one that was late. */
 export function followLoaders(
   connection: NatsConnection,
@@ -50,12 +64,7 @@ export function followLoaders(
   const known = new Map<string, KnownLoader>();
   const foreign = new Map<string, KnownLoader>();
   const answers = new Map<string, number>();
-  const troubles = new Map<string, Trouble>();
-  const troubleOf = (loader: string): Trouble => {
-    const found = troubles.get(loader) ?? { avoided: 0, busy: 0, restsUntilMs: 0 };
-    troubles.set(loader, found);
-    return found;
-  };
+  const troubles = createTroubles();
   connection.subscribe(subjects.anyLoaders, {
     callback(error, message) {
       const announcement = error ? undefined : parseAnnouncement(message.data);
@@ -88,15 +97,15 @@ export function followLoaders(
       const found = known.get(loader);
       if (!found) return;
       const pauses = { firstMs: avoidMs, longestMs: Math.max(avoidMs, longestAvoidMs) };
-      found.avoidedUntilMs = performance.now() + growingPauseMs(++troubleOf(loader).avoided, pauses);
+      found.avoidedUntilMs = performance.now() + growingPauseMs(++troubles.of(loader).avoided, pauses);
     },
     rest(loader) {
-      const trouble = troubleOf(loader);
+      const trouble = troubles.of(loader);
       // Requests sent together are refused together, which counts once.
       if (trouble.restsUntilMs > performance.now()) return;
       trouble.restsUntilMs = performance.now() + growingPauseMs(++trouble.busy, busyPauses);
     },
-    restsUntilMs: (loader) => troubles.get(loader)?.restsUntilMs ?? 0,
+    restsUntilMs: troubles.restsUntilMs,
     served: (loader) => void troubles.delete(loader),
     machineOf: (loader) => known.get(loader)?.machine,
     machines: () => new Set(live(known).map(({ machine }) => machine)),

@@ -60,45 +60,56 @@ export async function connectBatchSource({
   const closed = new AbortController();
   // Each pending batch listens.
   setMaxListeners(0, closed.signal, link.failed);
-  const waiting = new Set<Waiting>();
-
-  const say = ({ iteration, replica, sinceMs }: Waiting) => {
+  const waits = reportOldest(({ iteration, replica, sinceMs }, batches) => {
     const { live, foreign } = directory.counts();
     const reason = link.whyDown() ?? reasonOf(live, foreign);
     const waitedMs = Math.round(performance.now() - sinceMs);
-    const fields = { iteration, replica, waitedMs, batches: waiting.size, loaders: live, foreign, reason };
+    const fields = { iteration, replica, waitedMs, batches, loaders: live, foreign, reason };
     log.warn({ event: 'batches-waiting', ...fields }, `waiting for the batch ${iteration}.${replica}`);
-  };
-  /** The wait that the log reports: always the oldest. */
-  let reported: Waiting | undefined;
-  let stopReports = () => undefined as void;
-  const followOldest = () => {
-    const [oldest] = waiting;
-    if (oldest === reported) return;
-    stopReports();
-    reported = oldest;
-    if (oldest) stopReports = startWaitReports(() => say(oldest));
-  };
+  });
   return {
     async batch(iteration, replica, stop) {
       const entry = { iteration, replica, sinceMs: performance.now() };
-      waiting.add(entry);
-      followOldest();
+      waits.begin(entry);
       try {
         const signals = [closed.signal, link.failed, ...(stop ? [stop] : [])];
         const parts = { link, directory, subjects, shape, lateMs, stats, repeats, log };
         return await askLoaders(parts, { iteration, replica }, signals);
       } finally {
-        waiting.delete(entry);
-        followOldest();
+        waits.end(entry);
       }
     },
     stats: () => ({ ...stats }),
     async close() {
-      stopReports();
+      waits.stop();
       closed.abort(new Error('the source of batches is closed'));
       await link.close();
     },
+  };
+}
+
+/** Call `say` from time to time with the oldest of the waits that go on, and their number. */
+function reportOldest(say: (oldest: Waiting, count: number) => void) {
+  const waiting = new Set<Waiting>();
+  let reported: Waiting | undefined;
+  let stop = () => undefined as void;
+  const follow = () => {
+    const [oldest] = waiting;
+    if (oldest === reported) return;
+    stop();
+    reported = oldest;
+    if (oldest) stop = startWaitReports(() => say(oldest, waiting.size));
+  };
+  return {
+    begin(wait: Waiting): void {
+      waiting.add(wait);
+      follow();
+    },
+    end(wait: Waiting): void {
+      waiting.delete(wait);
+      follow();
+    },
+    stop: () => stop(),
   };
 }
 

@@ -36,42 +36,36 @@ interface Entry<V> {
   isForgotten: boolean;
 }
 
-/** A cache that forgets the least recently used values. */
+/** A cache that forgets the least recently used values. docs/decisions.md says why it is not `lru-cache`. */
 export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCacheOptions<V>): AsyncCache<V> {
   /** In order of last use. */
   const entries = new Map<string, Entry<V>>();
-  let loads = 0;
-  let failed = 0;
-  let hits = 0;
-  let held = 0;
-  const disposeOf = (entry: Entry<V>) => {
-    if (dispose && entry.isForgotten && entry.users === 0) entry.value.then(dispose, () => undefined);
-  };
+  const stats: CacheStats = { loads: 0, failed: 0, hits: 0, held: 0 };
   const forget = (key: string, entry: Entry<V>) => {
-    held -= entry.size;
+    stats.held -= entry.size;
     entries.delete(key);
     entry.isForgotten = true;
-    disposeOf(entry);
+    disposeIfUnused(entry, dispose);
   };
   const forgetWhere = (isStale: (key: string) => boolean) => {
     for (const [key, entry] of entries) if (isStale(key)) forget(key, entry);
   };
   const add = (key: string) => {
-    loads++;
+    stats.loads++;
     const entry: Entry<V> = { value: load(key), size: 0, users: 0, isForgotten: false };
     entries.set(key, entry);
     entry.value.then(
       (value) => {
         if (entry.isForgotten) return;
         entry.size = sizeOf(value);
-        held += entry.size;
+        stats.held += entry.size;
         for (const [oldestKey, oldest] of entries) {
-          if (held <= limit) break;
+          if (stats.held <= limit) break;
           if (oldest !== entry && oldest.size > 0) forget(oldestKey, oldest);
         }
       },
       () => {
-        failed++;
+        stats.failed++;
         if (!entry.isForgotten) forget(key, entry);
       },
     );
@@ -80,7 +74,7 @@ export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCache
   const find = (key: string) => {
     const entry = entries.get(key);
     if (!entry) return add(key);
-    hits++;
+    stats.hits++;
     entries.delete(key);
     entries.set(key, entry);
     return entry;
@@ -94,11 +88,15 @@ export function createAsyncCache<V>({ load, sizeOf, limit, dispose }: AsyncCache
         return await act(await entry.value);
       } finally {
         entry.users--;
-        disposeOf(entry);
+        disposeIfUnused(entry, dispose);
       }
     },
     forgetWhere,
     clear: () => forgetWhere(() => true),
-    stats: () => ({ loads, failed, hits, held }),
+    stats: () => ({ ...stats }),
   };
+}
+
+function disposeIfUnused<V>({ isForgotten, users, value }: Entry<V>, dispose?: (value: V) => void): void {
+  if (dispose && isForgotten && users === 0) value.then(dispose, () => undefined);
 }
