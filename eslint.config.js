@@ -83,6 +83,18 @@ export default tseslint.config(
     },
   },
   {
+    files: [
+      'packages/{common,weights,store,rpc,imaging,model,worker,cli,tfjs-torch}/src/**/*.ts',
+      'packages/coordinator/src/{updates,exchange}/**/*.ts',
+    ],
+    ignores: ['**/*.test.ts', '**/test-*.ts'],
+    rules: {
+      // An exception says its reason in the comment that makes it.
+      'max-lines-per-function': ['error', 60],
+      'max-params': ['error', 6],
+    },
+  },
+  {
     // TypeScript checks these files and knows the browser's globals.
     files: ['packages/coordinator/src/status-page/*.js', 'packages/cli/src/mos/page/*.js'],
     rules: { 'no-undef': 'off' },

@@ -2,7 +2,8 @@ import { FourfoldError, parseRunConfig } from '@fourfold/common';
 import { plainLayout } from '@fourfold/weights';
 import type { WireVector, WorkerMessage } from '@fourfold/rpc';
 import { expect, test, vi } from 'vitest';
-import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './leases/lease-loop.js';
+import type { ReplicaLease } from './leases/compute-lease.js';
+import { createLeaseLoop, type LeaseLoopParts } from './leases/lease-loop.js';
 import type { Session } from './session/session.js';
 
 /*

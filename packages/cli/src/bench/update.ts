@@ -13,6 +13,7 @@ import {
   openParameterFiles,
   train,
   type Answer,
+  type Master,
   type Work,
 } from '@fourfold/coordinator';
 import { freePorts } from '../servers/index.js';
@@ -51,6 +52,7 @@ const pathOf = (module: string) => new URL(`${module}.js`, import.meta.url);
  * begins to arrive, `pulling` while waiting for one, `reducing` while adding one, `adam`. Throws `corrupt` if sums or
  * parameters differ from what was sent.
  */
+// eslint-disable-next-line max-lines-per-function -- a bench’s life, from top to bottom
 export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const { config, workers, warmup, roundTripMs, signal } = bench;
   // The workers inherit it.
@@ -103,13 +105,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     service.close('the bench is over');
     const digests = await Promise.all(children.map(({ digests }) => digests));
     await Promise.all(children.map(({ ended }) => ended));
-    for (const name of inner.networks) {
-      checkSum(config, inner, name);
-      const vector = name === 'generator' ? lastGenerator() : inner.state(name).vector;
-      const expected = digestAfterWire(networkWires(config)[name].parameters, vector);
-      if (digests.some((found) => found[name] !== expected))
-        throw new FourfoldError('corrupt', `a worker’s parameters of the ${name} differ from the coordinator’s`);
-    }
+    checkResults(config, inner, digests, lastGenerator());
   } finally {
     clearInterval(timer);
     network.process?.kill();
@@ -118,6 +114,36 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     await files.close();
     await inner.close();
   }
+  const measured = summarize(laps.iterations.slice(warmup));
+  return {
+    ...measured,
+    parameters: inner.networks.reduce((sum, name) => sum + inner.layout(name).parameterCount, 0),
+    ...transferred(traffic, warmup, measured),
+  };
+}
+
+/** Throws `corrupt` if a sum is wrong, or a worker's parameters (by the digests that it sent) are not the coordinator's. */
+function checkResults(
+  config: RunConfig,
+  master: Master,
+  digests: readonly Record<string, string>[],
+  lastGenerator: Float32Array,
+): void {
+  for (const name of master.networks) {
+    checkSum(config, master, name);
+    const vector = name === 'generator' ? lastGenerator : master.state(name).vector;
+    const expected = digestAfterWire(networkWires(config)[name].parameters, vector);
+    if (digests.some((found) => found[name] !== expected))
+      throw new FourfoldError('corrupt', `a worker’s parameters of the ${name} differ from the coordinator’s`);
+  }
+}
+
+/** What the measured iterations have transferred, and how fast; `traffic` is the sum after each iteration. */
+function transferred(
+  traffic: readonly Traffic[],
+  warmup: number,
+  { parts }: Timing,
+): Pick<UpdateReport, 'gradientBytes' | 'parameterBytes' | 'megabytesPerSecond'> {
   const [before, after] = [traffic[warmup - 1], traffic[traffic.length - 1]];
   const mean = (direction: keyof Traffic) => {
     const by = (transport: Transport) =>
@@ -125,12 +151,8 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     return { 'shared-memory': by('shared-memory'), grpc: by('grpc') };
   };
   const [gradientBytes, parameterBytes] = [mean('gradients'), mean('parameters')];
-  const timings = summarize(laps.iterations.slice(warmup));
-  const { parts } = timings;
   const rate = (bytes: Record<Transport, number>, ms: number) => (bytes['shared-memory'] + bytes.grpc) / 1e3 / ms;
   return {
-    ...timings,
-    parameters: inner.networks.reduce((sum, name) => sum + inner.layout(name).parameterCount, 0),
     gradientBytes,
     parameterBytes,
     megabytesPerSecond: {

@@ -22,6 +22,7 @@ import { sayDamaged } from '../damaged.js';
 const checkpointUrl = "a checkpoint's folder, a run's or RUN/latest for its newest whole checkpoint, or RUN/best";
 
 /** `fourfold checkpoints ls|verify|pull|policy`. */
+// eslint-disable-next-line max-lines-per-function -- a list of commands and their options
 export function registerCheckpoints(program: Command): void {
   const checkpoints = program
     .command('checkpoints')

@@ -30,6 +30,7 @@ interface SubmitOptions extends Place {
 const secondsMs = 1000;
 
 /** `fourfold submit`, `status`, `logs`, `scale`, `cancel` and `list`. */
+// eslint-disable-next-line max-lines-per-function -- a list of commands and their options
 export function registerKubernetes(program: Command): void {
   inCluster(program, 'submit', 'train on a Kubernetes cluster')
     .description(

@@ -35,6 +35,7 @@ interface PrepareArguments {
 }
 
 /** `fourfold mos`: the opinion test. */
+// eslint-disable-next-line max-lines-per-function -- a list of commands and their options
 export function registerMos(program: Command): void {
   const mos = program
     .command('mos')

@@ -45,6 +45,7 @@ const fieldManager = 'fourfold';
  * The cluster of the user's kubeconfig, or of the pod's service account. Throws `invalid` if there is neither, or if the
  * context does not exist.
  */
+// eslint-disable-next-line max-lines-per-function -- the short methods of one client
 export function connectToCluster({ namespace, context }: { namespace?: string; context?: string }): ClusterApi {
   const kubeConfig = loadKubeConfig(context);
   const core = kubeConfig.makeApiClient(CoreV1Api);

@@ -54,7 +54,7 @@ export function drawComparison(rows: readonly ComparisonRow[]): Buffer {
   const leftOf = (column: number) => space.gap + column * (grid.width + space.gap);
   const titles = ['', ...rows[0].columns.map(({ title }) => title)];
   for (const [i, title] of titles.entries()) {
-    write(context, grid, title, leftOf(i), space.titleHeight - 12, 'bold 18px', ink);
+    write(context, grid, title, [leftOf(i), space.titleHeight - 12], { font: 'bold 18px', colour: ink });
   }
   for (const [i, row] of rows.entries()) {
     const top = space.titleHeight + i * rowHeight;
@@ -135,8 +135,8 @@ function drawOverview(
   context.lineWidth = 2.5;
   context.strokeRect(x + shown.left * scale, y + shown.top * scale, shown.width * scale, shown.height * scale);
   const below = y + original.height * scale;
-  write(context, grid, name, left, below + 22, '16px', ink);
-  if (note) write(context, grid, note, left, below + 42, '14px', faint);
+  write(context, grid, name, [left, below + 22], { font: '16px', colour: ink });
+  if (note) write(context, grid, note, [left, below + 42], { font: '14px', colour: faint });
 }
 
 function drawDetail(
@@ -153,8 +153,14 @@ function drawDetail(
   const y = top + Math.floor((grid.height - height) / 2);
   context.drawImage(toCanvas(detail), x, y, width, height);
   if (!scores) return;
-  write(context, grid, `${scores.psnr.toFixed(2)} dB`, left, top + grid.height + 22, 'bold 16px', ink);
-  write(context, grid, `SSIM ${scores.ssim.toFixed(4)}`, left, top + grid.height + 42, '14px', faint);
+  write(context, grid, `${scores.psnr.toFixed(2)} dB`, [left, top + grid.height + 22], {
+    font: 'bold 16px',
+    colour: ink,
+  });
+  write(context, grid, `SSIM ${scores.ssim.toFixed(4)}`, [left, top + grid.height + 42], {
+    font: '14px',
+    colour: faint,
+  });
 }
 
 /** Centred in the cell that starts at `left`; text longer than the cell is condensed. */
@@ -162,10 +168,8 @@ function write(
   context: SKRSContext2D,
   { width }: Grid,
   text: string,
-  left: number,
-  baseline: number,
-  font: string,
-  colour: string,
+  [left, baseline]: [left: number, baseline: number],
+  { font, colour }: { font: string; colour: string },
 ): void {
   context.font = `${font} ${fontFamily}`;
   context.fillStyle = colour;

@@ -16,6 +16,7 @@ export interface DelayingProxy {
 }
 
 /** Start a proxy to `target`, host:port, on a free port of the loopback interface. */
+// eslint-disable-next-line max-lines-per-function -- a proxy’s life, from top to bottom
 export async function startDelayingProxy(target: string, { roundTripMs = 0 } = {}): Promise<DelayingProxy> {
   const [host, port] = target.split(':');
   const sockets = new Set<Socket>();

@@ -65,6 +65,7 @@ export async function launchServer(description: ServerDescription): Promise<Loca
   }
 }
 
+// eslint-disable-next-line max-lines-per-function -- a server’s life, from top to bottom
 async function createServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
   const { program, portCount, prepare, readyUrl } = description;
   const name = basename(program);

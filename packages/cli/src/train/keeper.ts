@@ -49,6 +49,7 @@ export interface Keeper {
   end(limitMs: number): Promise<void>;
 }
 
+// eslint-disable-next-line max-lines-per-function -- short functions that share the parts
 export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions): Keeper {
   const parts = new Map<Part, Role>();
   const restarts = createRestarts();

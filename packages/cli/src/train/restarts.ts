@@ -36,6 +36,7 @@ interface Lives {
  * Decides which parts of a run on one machine are restarted, and when: the general failure policy, applied to one machine.
  * While another part of its role does well, a part stays out or is restarted after growing pauses.
  */
+// eslint-disable-next-line max-lines-per-function -- short functions that share the counts
 export function createRestarts(nowMs = () => performance.now()) {
   const slots = new Map<Slot, Lives>();
   /** Why processes ended since the run last made progress, by role. */

@@ -55,14 +55,17 @@ export interface Exchange {
   readonly traffic: Readonly<Traffic>;
 }
 
+type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveEvaluated'> & {
+  updater: Pick<Master['updater'], 'encodeParameters'>;
+};
+
 /** The exchange of a coordinator in its term. Without `files` every worker gets streams. */
+// eslint-disable-next-line max-lines-per-function -- short methods that share what is encoded and who shares memory
 export function createExchange(
   { transport, ...config }: ExchangeConfig,
   files: ParameterFiles,
   term: number,
-  master: Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveEvaluated'> & {
-    updater: Pick<Master['updater'], 'encodeParameters'>;
-  },
+  master: ServedMaster,
   log: Logger,
 ): Exchange {
   // Read once: files that are being renewed when a worker joins must not end the run.
@@ -137,7 +140,10 @@ export function createExchange(
         const problem = messageProblem(parametersRequestSchema, call.request);
         if (problem) return endWithStatus(call, status.INVALID_ARGUMENT, problem);
         const { term: asked, network: wanted, version, forEvaluation } = call.request;
-        const found = asked === term ? parametersOf(networkOf(wanted), version, forEvaluation) : undefined;
+        const found =
+          asked === term
+            ? parametersOf(master, encoded, { network: networkOf(wanted), version, forEvaluation })
+            : undefined;
         if (!found) {
           const what = `${wanted} version ${version} of term ${asked}`;
           endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not there`);
@@ -150,17 +156,22 @@ export function createExchange(
       },
     },
   };
+}
 
-  function parametersOf(network: Network, version: number, forEvaluation: boolean) {
-    if (!master.networks.includes(network)) return undefined;
-    const { wire, wires } = master.state(network);
-    if (!forEvaluation && !isUnrounded(wires.parameters)) {
-      const stillValid = () => encoded.get(network) === version;
-      return stillValid() ? { bytes: wire, stillValid } : undefined;
-    }
-    const found = forEvaluation ? master.serveEvaluated(version) : master.serve(network, version);
-    if (!found) return undefined;
-    const { vector, stillValid } = found;
-    return { bytes: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), stillValid };
+/** The wire vector of a network's parameters at a version, for a worker that pulls it; undefined if it is not there. */
+function parametersOf(
+  master: ServedMaster,
+  encoded: ReadonlyMap<Network, number>,
+  { network, version, forEvaluation }: { network: Network; version: number; forEvaluation: boolean },
+) {
+  if (!master.networks.includes(network)) return undefined;
+  const { wire, wires } = master.state(network);
+  if (!forEvaluation && !isUnrounded(wires.parameters)) {
+    const stillValid = () => encoded.get(network) === version;
+    return stillValid() ? { bytes: wire, stillValid } : undefined;
   }
+  const found = forEvaluation ? master.serveEvaluated(version) : master.serve(network, version);
+  if (!found) return undefined;
+  const { vector, stillValid } = found;
+  return { bytes: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), stillValid };
 }

@@ -45,6 +45,7 @@ export interface CheckpointSaverOptions {
   onFailed: (error: unknown) => void;
 }
 
+// eslint-disable-next-line max-lines-per-function -- short functions that share the newest write
 export function createCheckpointSaver(options: CheckpointSaverOptions): CheckpointSaver {
   const { run, facts, master, history, mayPublish, housekeeping, log, onSaved, onFailed } = options;
   /** The copy's files; their memory is reused. */

@@ -65,6 +65,7 @@ export function runLayouts(config: RunConfig): Partial<Record<Network, Layout>> 
 }
 
 /** The master state of a run's first iteration: weights from the seed, moments zero. */
+// eslint-disable-next-line max-lines-per-function -- short methods that share the versions
 export function createMaster(config: RunConfig): Master {
   const layouts = runLayouts(config);
   const networks = Object.keys(layouts) as Network[];
@@ -121,48 +122,64 @@ export function createMaster(config: RunConfig): Master {
         : { version: versions.generator, vector: (average ?? vector).slice() };
     },
     startFrom: (generator) => begin('generator', generator),
-    restore({ url, manifest, files }) {
-      for (const network of networks) {
-        const { average, firstMoments, secondMoments } = state(network);
-        // A run whose config gained a `gan` phase starts its discriminator from the seed.
-        if (network === 'discriminator' && !manifest.files['discriminator.safetensors']) continue;
-        const read = (file: string): [bytes: Uint8Array, what: string] => {
-          if (!files[file]) throw new FourfoldError('not-found', `checkpoint ${url} has no ${file}`);
-          return [files[file], `${url}/${file}`];
-        };
-        begin(network, vectorFromSafetensors(layout(network), ...read(`${network}.safetensors`)));
-        // An average that the config has gained begins with the current generator.
-        if (average && files[averageFile]) average.set(vectorFromSafetensors(layout(network), ...read(averageFile)));
-        const [moments, what] = read(`${network}-adam.safetensors`);
-        const { tensors } = decodeSafetensors(moments, what);
-        for (const [name, target] of Object.entries({ first_moments: firstMoments, second_moments: secondMoments })) {
-          const found = tensors.find((tensor) => tensor.name === name);
-          if (found?.data.length !== target.length) {
-            throw new FourfoldError('invalid', `${what} does not hold ${target.length} ${name}`);
-          }
-          target.set(found.data);
-        }
-      }
-      Object.assign(versions, manifest.versions);
+    restore(checkpoint) {
+      for (const network of networks) restoreNetwork(checkpoint, network, layout(network), state(network));
+      Object.assign(versions, checkpoint.manifest.versions);
     },
     files: () =>
-      Object.fromEntries(
-        networks.flatMap((network) => {
-          const metadata = { format: 'fourfold', network };
-          const { vector, average, firstMoments, secondMoments } = state(network);
-          const weights = (vector: Float32Array) => (memory?: Uint8Array<ArrayBuffer>) =>
-            safetensorsFromVector(layout(network), vector, metadata, memory);
-          const moments = [
-            { name: 'first_moments', shape: [firstMoments.length], data: firstMoments },
-            { name: 'second_moments', shape: [secondMoments.length], data: secondMoments },
-          ];
-          return [
-            [`${network}.safetensors`, weights(vector)],
-            ...(average ? ([[averageFile, weights(average)]] satisfies [string, Encoder][]) : []),
-            [`${network}-adam.safetensors`, (memory) => encodeSafetensors(moments, metadata, memory)],
-          ] satisfies [string, Encoder][];
-        }),
-      ),
+      Object.assign({}, ...networks.map((network) => encodersOf(network, layout(network), state(network)))) as Record<
+        string,
+        Encoder
+      >,
     close: () => updater.close(),
+  };
+}
+
+/** Set one network's state from a checkpoint. */
+function restoreNetwork(
+  { url, manifest, files }: WholeCheckpoint,
+  network: Network,
+  layout: Layout,
+  { vector, average, firstMoments, secondMoments }: MasterState,
+): void {
+  // A run whose config gained a `gan` phase starts its discriminator from the seed.
+  if (network === 'discriminator' && !manifest.files['discriminator.safetensors']) return;
+  const read = (file: string): [bytes: Uint8Array, what: string] => {
+    if (!files[file]) throw new FourfoldError('not-found', `checkpoint ${url} has no ${file}`);
+    return [files[file], `${url}/${file}`];
+  };
+  vector.set(vectorFromSafetensors(layout, ...read(`${network}.safetensors`)));
+  // An average that the config has gained begins with the current generator.
+  average?.set(files[averageFile] ? vectorFromSafetensors(layout, ...read(averageFile)) : vector);
+  const [moments, what] = read(`${network}-adam.safetensors`);
+  const { tensors } = decodeSafetensors(moments, what);
+  for (const [name, target] of Object.entries({ first_moments: firstMoments, second_moments: secondMoments })) {
+    const found = tensors.find((tensor) => tensor.name === name);
+    if (found?.data.length !== target.length) {
+      throw new FourfoldError('invalid', `${what} does not hold ${target.length} ${name}`);
+    }
+    target.set(found.data);
+  }
+}
+
+/** The encoders of one network's files in a checkpoint. */
+function encodersOf(
+  network: Network,
+  layout: Layout,
+  { vector, average, firstMoments, secondMoments }: MasterState,
+): Record<string, Encoder> {
+  const metadata = { format: 'fourfold', network };
+  const weights =
+    (from: Float32Array): Encoder =>
+    (memory) =>
+      safetensorsFromVector(layout, from, metadata, memory);
+  const moments = [
+    { name: 'first_moments', shape: [firstMoments.length], data: firstMoments },
+    { name: 'second_moments', shape: [secondMoments.length], data: secondMoments },
+  ];
+  return {
+    [`${network}.safetensors`]: weights(vector),
+    ...(average && { [averageFile]: weights(average) }),
+    [`${network}-adam.safetensors`]: (memory) => encodeSafetensors(moments, metadata, memory),
   };
 }

@@ -24,6 +24,7 @@ export interface UpdateClock {
   reductions(updater: Updater): Updater;
 }
 
+// eslint-disable-next-line max-lines-per-function -- short functions that share the times
 export function createUpdateClock(now: () => number = () => performance.now()): UpdateClock {
   const underWay = zero();
   let spentMs = zero();

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { decodeSafetensors, plainLayout } from '@fourfold/weights';
 import { expect, test } from 'vitest';
 import { bytesOf, randomVector } from './test-vectors.js';
-import { createUpdater, power, splitRange } from './updater.js';
+import { splitRange } from './sums.js';
+import { createUpdater, power } from './updater.js';
 import type { MasterState, Updater } from './types.js';
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };

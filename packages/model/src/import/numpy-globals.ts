@@ -25,6 +25,7 @@ const kindOf = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
 
 /** The globals that pickled arrays of NumPy 1 and 2, written by Python 2 or 3, need. `what` names the file in errors. */
+// eslint-disable-next-line max-lines-per-function -- a table of stand-ins
 export function numpyGlobals(what: string): Record<string, PickleGlobal> {
   const refuse = (reason: string) => new FourfoldError('invalid', `${what} is refused: ${reason}`);
   const bytesOf = (value: unknown): Buffer => {

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { pickleBytes, pickleErrors, pickleStack, type PickleErrors } from './pickle-input.js';
 
 /*
  * Reads Python's pickles (protocols 2 to 5, pickletools.py) without running anything. A pickle is a program that may name any Python
@@ -31,67 +31,33 @@ export interface Unpickled {
   end: number;
 }
 
-const mark = Symbol('mark');
-const maxLongBytes = 64;
-
 /**
  * The value of the pickle that begins at `begin`: dict as Map, list and tuple as arrays, str as string, bytes and Python 2's long
  * str as views of `bytes`, int as number or bigint. Throws `invalid` for a global that is not in the list, naming it, and for
  * operations that weights do not need; `corrupt` for bytes that are not a pickle.
  */
-export function readPickle(bytes: Buffer, begin: number, { what, globals, persistent }: PickleOptions): Unpickled {
-  let at = begin;
-  const stack: unknown[] = [];
-  const memo = new Map<number, unknown>();
+export function readPickle(bytes: Buffer, begin: number, options: PickleOptions): Unpickled {
+  const errors = pickleErrors(options.what);
+  const input = pickleBytes(bytes, begin, errors);
+  const stack = pickleStack(errors);
+  const operations = pickleOperations(input, stack, pickleObjects(options, errors));
+  for (;;) {
+    const code = String.fromCharCode(input.u8());
+    if (code === '.') return { value: stack.pop(), end: input.at() };
+    const operation = Object.hasOwn(operations, code) ? operations[code] : undefined;
+    if (!operation) {
+      throw errors.refuse(`has the operation 0x${code.charCodeAt(0).toString(16)}, which weights do not need`);
+    }
+    operation();
+  }
+}
 
-  const corrupt = (reason: string) =>
-    new FourfoldError('corrupt', `${what} is damaged: its pickle ${reason}`, { hint: 'fetch the file again' });
-  const refuse = (reason: string) =>
-    new FourfoldError('invalid', `${what} is refused: its pickle ${reason}`, {
-      hint: 'nothing in it was run; get the file from where the weights were published',
-    });
-  const take = (sizeBytes: number): Buffer => {
-    if (sizeBytes > bytes.length - at) throw corrupt('is truncated');
-    at += sizeBytes;
-    return bytes.subarray(at - sizeBytes, at);
-  };
-  const u8 = () => take(1)[0];
-  const u32 = () => take(4).readUInt32LE();
-  const u64 = () => Number(take(8).readBigUInt64LE());
-  const line = (): string => {
-    const end = bytes.indexOf(0x0a, at);
-    if (end < 0) throw corrupt('is truncated');
-    const text = bytes.toString('latin1', at, end);
-    at = end + 1;
-    return text;
-  };
-  const long = (sizeBytes: number): number | bigint => {
-    if (sizeBytes > maxLongBytes) throw refuse(`holds a number of ${sizeBytes} bytes`);
-    const hex = Buffer.from(take(sizeBytes)).reverse().toString('hex');
-    const value = BigInt.asIntN(8 * sizeBytes, BigInt(`0x${hex || '0'}`));
-    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
-  };
-  const pop = (): unknown => {
-    if (stack.length === 0 || stack.at(-1) === mark) throw corrupt('pops from an empty stack');
-    return stack.pop();
-  };
-  const top = (): unknown => {
-    if (stack.length === 0 || stack.at(-1) === mark) throw corrupt('pops from an empty stack');
-    return stack.at(-1);
-  };
-  const popToMark = (): unknown[] => {
-    const place = stack.lastIndexOf(mark);
-    if (place < 0) throw corrupt('has no mark where one is needed');
-    const items = stack.splice(place);
-    return items.slice(1);
-  };
-  const popMany = (count: number): unknown[] => Array.from({ length: count }, pop).reverse();
-  const popArgs = (): unknown[] => {
-    const args = pop();
-    if (!Array.isArray(args)) throw corrupt('calls something without a tuple of arguments');
-    return args;
-  };
-  const global = (module: string, name: string): PickleGlobal => {
+/** What operations do to objects. */
+function pickleObjects({ globals, persistent }: PickleOptions, { corrupt, refuse }: PickleErrors) {
+  const memo = new Map<number, unknown>();
+  const global = (module: unknown, name: unknown): PickleGlobal => {
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw corrupt('names a function with something other than a string');
     const key = `${module} ${name}`;
     if (!Object.hasOwn(globals, key)) throw refuse(`wants ${module}.${name}, which weights do not need`);
     return globals[key];
@@ -109,9 +75,7 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
     if (!Array.isArray(target)) throw corrupt('appends to something other than a list');
     for (const item of items) target.push(item);
   };
-  const build = (): void => {
-    const state = pop();
-    const target = top();
+  const build = (target: unknown, state: unknown): void => {
     if (isBuildable(target)) target.setState(state);
     // A dict's attributes, such as the versions in a state_dict, do not matter to the weights.
     else if (!(target instanceof Map)) throw refuse('sets the state of something that has none');
@@ -124,40 +88,47 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
     if (!memo.has(index)) throw corrupt('recalls an item that it has not memorized');
     return memo.get(index);
   };
+  return { memo, global, call, setItems, append, build, persist, recall };
+}
 
-  /** Operations by their code. */
-  const operations: Record<string, () => void> = {
+// eslint-disable-next-line max-lines-per-function -- a table of operations
+function pickleOperations(
+  { take, u8, u32, u64, line, long }: ReturnType<typeof pickleBytes>,
+  { push, pushMark, discard, pop, top, popToMark, popMany, popArgs }: ReturnType<typeof pickleStack>,
+  { memo, global, call, setItems, append, build, persist, recall }: ReturnType<typeof pickleObjects>,
+): Record<string, () => void> {
+  return {
     '\x80': () => void u8(),
     '\x95': () => void u64(),
-    '(': () => stack.push(mark),
-    '0': () => void (stack.at(-1) === mark ? stack.pop() : pop()),
+    '(': () => pushMark(),
+    '0': () => discard(),
     '1': () => void popToMark(),
-    '2': () => stack.push(top()),
-    N: () => stack.push(null),
-    '\x88': () => stack.push(true),
-    '\x89': () => stack.push(false),
-    J: () => stack.push(take(4).readInt32LE()),
-    K: () => stack.push(u8()),
-    M: () => stack.push(take(2).readUInt16LE()),
-    '\x8a': () => stack.push(long(u8())),
-    '\x8b': () => stack.push(long(u32())),
-    G: () => stack.push(take(8).readDoubleBE()),
-    T: () => stack.push(take(u32())),
-    U: () => stack.push(take(u8()).toString('latin1')),
-    X: () => stack.push(take(u32()).toString('utf8')),
-    '\x8c': () => stack.push(take(u8()).toString('utf8')),
-    '\x8d': () => stack.push(take(u64()).toString('utf8')),
-    B: () => stack.push(take(u32())),
-    C: () => stack.push(take(u8())),
-    '\x8e': () => stack.push(take(u64())),
-    '\x96': () => stack.push(take(u64())),
-    ')': () => stack.push([]),
-    t: () => stack.push(popToMark()),
-    '\x85': () => stack.push(popMany(1)),
-    '\x86': () => stack.push(popMany(2)),
-    '\x87': () => stack.push(popMany(3)),
-    ']': () => stack.push([]),
-    l: () => stack.push(popToMark()),
+    '2': () => push(top()),
+    N: () => push(null),
+    '\x88': () => push(true),
+    '\x89': () => push(false),
+    J: () => push(take(4).readInt32LE()),
+    K: () => push(u8()),
+    M: () => push(take(2).readUInt16LE()),
+    '\x8a': () => push(long(u8())),
+    '\x8b': () => push(long(u32())),
+    G: () => push(take(8).readDoubleBE()),
+    T: () => push(take(u32())),
+    U: () => push(take(u8()).toString('latin1')),
+    X: () => push(take(u32()).toString('utf8')),
+    '\x8c': () => push(take(u8()).toString('utf8')),
+    '\x8d': () => push(take(u64()).toString('utf8')),
+    B: () => push(take(u32())),
+    C: () => push(take(u8())),
+    '\x8e': () => push(take(u64())),
+    '\x96': () => push(take(u64())),
+    ')': () => push([]),
+    t: () => push(popToMark()),
+    '\x85': () => push(popMany(1)),
+    '\x86': () => push(popMany(2)),
+    '\x87': () => push(popMany(3)),
+    ']': () => push([]),
+    l: () => push(popToMark()),
     a: () => {
       const item = pop();
       append(top(), [item]);
@@ -166,10 +137,10 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
       const items = popToMark();
       append(top(), items);
     },
-    '}': () => stack.push(new Map()),
+    '}': () => push(new Map()),
     d: () => {
       const items = popToMark();
-      stack.push(new Map());
+      push(new Map());
       setItems(top(), items);
     },
     s: () => {
@@ -180,40 +151,33 @@ export function readPickle(bytes: Buffer, begin: number, { what, globals, persis
       const items = popToMark();
       setItems(top(), items);
     },
-    c: () => stack.push(global(line(), line())),
+    c: () => push(global(line(), line())),
     '\x93': () => {
       const [module, name] = popMany(2);
-      if (typeof module !== 'string' || typeof name !== 'string')
-        throw corrupt('names a function with something other than a string');
-      stack.push(global(module, name));
+      push(global(module, name));
     },
     R: () => {
       const args = popArgs();
-      stack.push(call(pop(), args));
+      push(call(pop(), args));
     },
     '\x81': () => {
       const args = popArgs();
-      stack.push(call(pop(), args));
+      push(call(pop(), args));
     },
-    b: build,
+    b: () => {
+      const state = pop();
+      build(top(), state);
+    },
     p: () => memo.set(Number(line()), top()),
     q: () => memo.set(u8(), top()),
     r: () => memo.set(u32(), top()),
     '\x94': () => memo.set(memo.size, top()),
-    g: () => stack.push(recall(Number(line()))),
-    h: () => stack.push(recall(u8())),
-    j: () => stack.push(recall(u32())),
-    P: () => stack.push(persist(line())),
-    Q: () => stack.push(persist(pop())),
+    g: () => push(recall(Number(line()))),
+    h: () => push(recall(u8())),
+    j: () => push(recall(u32())),
+    P: () => push(persist(line())),
+    Q: () => push(persist(pop())),
   };
-
-  for (;;) {
-    const code = String.fromCharCode(u8());
-    if (code === '.') return { value: pop(), end: at };
-    const operation = Object.hasOwn(operations, code) ? operations[code] : undefined;
-    if (!operation) throw refuse(`has the operation 0x${code.charCodeAt(0).toString(16)}, which weights do not need`);
-    operation();
-  }
 }
 
 const isBuildable = (value: unknown): value is Buildable =>

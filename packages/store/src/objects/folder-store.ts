@@ -7,6 +7,7 @@ import { isUniquePartial, partialId, partialName } from '../outputs/partial-name
 import type { ObjectInfo, ObjectStore } from './types.js';
 
 /** An object store in a folder. Objects are written next to their final path, flushed to disk and moved; then the folder is flushed. */
+// eslint-disable-next-line max-lines-per-function -- the short methods of one store
 export function createFolderStore(folder: string): ObjectStore {
   const url = pathToFileURL(folder).href;
   const pathOf = (key: string) => {

@@ -42,8 +42,9 @@ interface Recording {
  * is kept; a worker with several replicas recomputes the others' passes. If graphs cannot be captured, every iteration runs
  * kernel by kernel, to the same bits.
  */
+// eslint-disable-next-line max-lines-per-function -- short functions that share the recordings
 export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
-  const { config, gradientLayouts, factored, network, vgg } = parts;
+  const { config } = parts;
   const eager = createHalves(parts);
   const recordings = new Map<PhaseConfig['kind'], Recording>();
   const warm = new Set<PhaseConfig['kind']>();
@@ -73,7 +74,7 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
     if (found) overwriteBatch(found.batch, batch);
     if (found || !warm.has(kind) || !canCapture) return found;
     try {
-      const made = captureGraphs((capture) => record(kind, batch, capture));
+      const made = captureGraphs((capture) => record(parts, kind, batch, capture));
       recordings.set(kind, made);
       return made;
     } catch (error) {
@@ -85,43 +86,6 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
       log.warn({ event: 'no-graphs', reason: describeError(error) }, what);
       return undefined;
     }
-  }
-
-  function record(kind: PhaseConfig['kind'], batch: CropBatch, capture: Capture): Recording {
-    const tensors = uploadBatch(batch);
-    const isGan = kind === 'gan';
-    const { graph: first, result } = capture(() => {
-      const pass = runGenerator(network('generator'), tensors.lr);
-      return {
-        pass,
-        discriminator: isGan
-          ? pack(discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored))
-          : undefined,
-      };
-    });
-    const content = capture(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
-    const against = isGan ? network('discriminator') : undefined;
-    const second = capture(() =>
-      packWith(
-        gradientLayouts.generator,
-        generatorStep(result.pass, content.result, against, config.loss.adversarialWeight),
-      ),
-    );
-    return {
-      batch: tensors,
-      first: { graph: first, result: result.discriminator && { graph: first, ...result.discriminator } },
-      content: content.graph,
-      generator: { graph: second.graph, ...second.result },
-    };
-  }
-
-  const pack = (step: { losses: LossTensors; gradients: NamedTensors }) =>
-    packWith(gradientLayouts.discriminator, step);
-
-  function packWith(layout: Layout, { losses, gradients }: { losses: LossTensors; gradients: NamedTensors }) {
-    const gradient = packGradients(layout, gradients);
-    disposeTensors(gradients);
-    return { losses, gradient };
   }
 
   return {
@@ -155,4 +119,47 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
       eager.reset();
     },
   };
+}
+
+/** Capture an iteration of a kind of phase. */
+function record(
+  { config, gradientLayouts, factored, network, vgg }: HalvesParts,
+  kind: PhaseConfig['kind'],
+  batch: CropBatch,
+  capture: Capture,
+): Recording {
+  const tensors = uploadBatch(batch);
+  const isGan = kind === 'gan';
+  const { graph: first, result } = capture(() => {
+    const pass = runGenerator(network('generator'), tensors.lr);
+    return {
+      pass,
+      discriminator: isGan
+        ? packWith(
+            gradientLayouts.discriminator,
+            discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored),
+          )
+        : undefined,
+    };
+  });
+  const content = capture(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
+  const against = isGan ? network('discriminator') : undefined;
+  const second = capture(() =>
+    packWith(
+      gradientLayouts.generator,
+      generatorStep(result.pass, content.result, against, config.loss.adversarialWeight),
+    ),
+  );
+  return {
+    batch: tensors,
+    first: { graph: first, result: result.discriminator && { graph: first, ...result.discriminator } },
+    content: content.graph,
+    generator: { graph: second.graph, ...second.result },
+  };
+}
+
+function packWith(layout: Layout, { losses, gradients }: { losses: LossTensors; gradients: NamedTensors }) {
+  const gradient = packGradients(layout, gradients);
+  disposeTensors(gradients);
+  return { losses, gradient };
 }

@@ -58,6 +58,7 @@ interface KeptPass {
 }
 
 /** Halves that run kernel by kernel, on any backend. Everything they keep is a cache. */
+// eslint-disable-next-line max-lines-per-function -- short methods that share the kept passes
 export function createHalves({ config, gradientLayouts, factored, network, vgg }: HalvesParts): Halves {
   /** By replica; all of the same iteration. */
   const kept = new Map<number, KeptPass>();

@@ -25,6 +25,7 @@ export interface OfferedGradient {
  * The gradients that this worker has computed and the coordinator has not fetched yet, by token; and the service from which
  * the coordinator pulls those that are not in shared memory. Buffers are reused. `traffic` counts the bytes sent.
  */
+// eslint-disable-next-line max-lines-per-function -- short methods that share the buffers
 export function createGradientStore(shared: SharedGradients, traffic: Traffic['gradients']) {
   /** Tokens that were offered and not released. */
   const wanted = new Set<string>();

@@ -28,6 +28,7 @@ export interface BatchQueue {
   stats(): BatchWaits;
 }
 
+// eslint-disable-next-line max-lines-per-function -- short functions that share what is prepared
 export function createBatchQueue(
   source: Pick<BatchSource, 'batch'>,
   { ahead, iterations }: BatchQueueOptions,

@@ -2,7 +2,8 @@ import { status } from '@grpc/grpc-js';
 import { FourfoldError, type RunConfig } from '@fourfold/common';
 import type { Token__Output, WorkerMessage } from '@fourfold/rpc';
 import { expect, test } from 'vitest';
-import { createLeaseLoop, type LeaseLoopParts, type ReplicaLease } from './lease-loop.js';
+import type { ReplicaLease } from './compute-lease.js';
+import { createLeaseLoop, type LeaseLoopParts } from './lease-loop.js';
 
 /*
  * How a worker judges the failure of a lease.

@@ -1,46 +1,15 @@
-import { failureCode, judge, withDeadline, type Network, type RunConfig } from '@fourfold/common';
-import {
-  networkOf,
-  reasonOf,
-  tokenName,
-  type ReplicaWork__Output,
-  type Token__Output,
-  type WireVector,
-} from '@fourfold/rpc';
-import type { WireLayout } from '@fourfold/weights';
-import type { BatchQueue } from './batches.js';
-import type { ComputeMethods } from '../compute/compute-thread.js';
-import type { ParameterSource } from '../exchange/exchange.js';
-import type { GradientStore } from '../exchange/gradient-store.js';
-import type { ParameterCache } from '../exchange/parameters.js';
+import { failureCode, judge } from '@fourfold/common';
+import { networkOf, reasonOf, tokenName, type ReplicaWork__Output, type Token__Output } from '@fourfold/rpc';
 import type { Session } from '../session/session.js';
-import type { Remote } from '../compute/thread-rpc.js';
+import {
+  computeLease,
+  type Computed,
+  type ComputedLease,
+  type LeaseParts,
+  type ReplicaLease,
+} from './compute-lease.js';
 
-/** A lease of one replica, and where its parameters come from. */
-export interface ReplicaLease {
-  token: Token__Output;
-  leaseMs: number;
-  work: ReplicaWork__Output;
-  source: ParameterSource;
-}
-
-/** The parts of a lease's time. Those of successive leases may overlap. */
-export const leaseParts = ['waiting', 'transferring', 'computing'] as const;
-
-/** A lease that has been computed, and whose gradient has been offered. */
-export interface ComputedLease {
-  network: Network;
-  seconds: Record<(typeof leaseParts)[number], number>;
-}
-
-export interface LeaseLoopParts {
-  config: RunConfig;
-  compute: Remote<ComputeMethods>;
-  parameters: ParameterCache;
-  batches: BatchQueue;
-  gradients: GradientStore;
-  /** How gradients cross. */
-  layouts: Record<Network, WireLayout>;
+export interface LeaseLoopParts extends LeaseParts {
   onComputed?: (lease: ComputedLease) => void;
 }
 
@@ -48,73 +17,31 @@ export interface LeaseLoopParts {
  * Compute a session's replica leases one after another. While none waits, the kept passes' content losses are computed
  * ahead: that work overlaps the discriminator's exchange. An error that makes this worker unfit ends the session.
  */
-export function createLeaseLoop(
-  { config, compute, parameters, batches, gradients, layouts, onComputed }: LeaseLoopParts,
-  session: Session,
-) {
+// eslint-disable-next-line max-lines-per-function -- its short functions share what waits and what is computed
+export function createLeaseLoop(parts: LeaseLoopParts, session: Session) {
+  const { batches, gradients, onComputed } = parts;
   const waiting: ReplicaLease[] = [];
   const halfDone: ReplicaWork__Output[] = [];
   /** The lease in computation, and whether its result is still wanted. */
   let current: { name: string; wanted: boolean } | undefined;
   let running = false;
 
-  async function computeLease({ token, leaseMs, work, source }: ReplicaLease): Promise<void> {
-    const network = networkOf(work.network);
-    const begunMs = performance.now();
-    let fetchedMs = begunMs;
-    const fetched = ensureParameters(source, work).then(() => (fetchedMs = performance.now()));
-    const [batch] = await Promise.all([batches.get(work.iteration, work.replica), fetched]);
-    const readyMs = performance.now();
-    if (!current?.wanted) return;
-    const gradient = gradients.take(layouts[network]);
-    const half = network === 'generator' ? compute.generatorHalf : compute.discriminatorHalf;
-    // Once it has thrown, it no longer writes to the buffer.
-    const computing = half(work, batch, gradient.vector).catch((error: unknown) => {
-      gradients.giveBack(gradient);
-      throw error;
-    });
-    const losses = await withDeadline(computing, leaseMs, () => {
-      throw new Error(
-        `${work.network} ${work.iteration}.${work.replica} was not computed within its lease of ${leaseMs} ms; raise timing.leaseMs if the device is that slow`,
-      );
-    });
-    if (!current?.wanted) {
-      gradients.giveBack(gradient);
-      return;
-    }
-    const seconds = {
-      transferring: (fetchedMs - begunMs) / 1000,
-      waiting: (readyMs - fetchedMs) / 1000,
-      computing: (performance.now() - readyMs) / 1000,
-    };
+  async function compute(lease: ReplicaLease): Promise<void> {
+    const { token, work } = lease;
+    const computed = await computeLease(parts, lease, () => current?.wanted === true);
+    if (!computed) return;
     // The next lease need not wait for the delivery.
-    deliver(token, losses, gradient, { network, seconds }).catch((error: unknown) => failed(token, error));
-    if (network === 'discriminator') halfDone.push(work);
+    deliver(token, computed).catch((error: unknown) => failed(token, error));
+    if (networkOf(work.network) === 'discriminator') halfDone.push(work);
     else batches.done(work.iteration, work.replica);
   }
 
-  async function deliver(
-    token: Token__Output,
-    losses: Record<string, number>,
-    gradient: WireVector,
-    { network, seconds }: ComputedLease,
-  ): Promise<void> {
+  async function deliver(token: Token__Output, { network, losses, gradient, seconds }: Computed): Promise<void> {
     const begunMs = performance.now();
     const offered = await gradients.offer(token, gradient);
     if (offered) session.send({ gradientReady: { token, losses, ...offered } });
     const transferring = seconds.transferring + (performance.now() - begunMs) / 1000;
     onComputed?.({ network, seconds: { ...seconds, transferring } });
-  }
-
-  async function ensureParameters(
-    source: ParameterSource,
-    { generatorVersion, discriminatorVersion, phase }: ReplicaWork__Output,
-  ): Promise<void> {
-    const isGan = config.phases[phase].kind === 'gan';
-    await Promise.all([
-      parameters.ensure(source, 'generator', generatorVersion),
-      isGan && parameters.ensure(source, 'discriminator', discriminatorVersion),
-    ]);
   }
 
   async function run(): Promise<void> {
@@ -124,7 +51,7 @@ export function createLeaseLoop(
       const lease = waiting.shift();
       if (lease) {
         current = { name: tokenName(lease.token), wanted: true };
-        await computeLease(lease).catch((error: unknown) => {
+        await compute(lease).catch((error: unknown) => {
           if (current?.wanted) failed(lease.token, error);
         });
         current = undefined;
@@ -132,7 +59,7 @@ export function createLeaseLoop(
       }
       const work = halfDone.shift();
       if (!work) break;
-      await compute.prepareContent(work);
+      await parts.compute.prepareContent(work);
     }
     running = false;
   }

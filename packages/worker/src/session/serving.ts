@@ -13,7 +13,8 @@ import type { BatchQueue } from '../leases/batches.js';
 import type { ComputeMethods } from '../compute/compute-thread.js';
 import { runEvaluation } from '../evaluation/evaluation-job.js';
 import type { ParameterSource, WorkerExchange } from '../exchange/exchange.js';
-import { createLeaseLoop, type ComputedLease } from '../leases/lease-loop.js';
+import type { ComputedLease } from '../leases/compute-lease.js';
+import { createLeaseLoop } from '../leases/lease-loop.js';
 import { createParameterCache } from '../exchange/parameters.js';
 import { createPictureWriter } from '../evaluation/picture-writer.js';
 import { joinCoordinator, type SessionEnd } from './session.js';
@@ -39,6 +40,7 @@ export interface ServingParts {
  * A function that serves one coordinator, from joining it to its loss or the run's end. It rejects with `mismatch` when
  * refused, and with the error that makes this worker unfit. A coordinator of an older term than one seen before is left at once.
  */
+// eslint-disable-next-line max-lines-per-function -- a session’s life, from top to bottom
 export function createServing(parts: ServingParts) {
   const { config, compute, exchange, batches, kind, datasetSha256, address, log, onComputed, onTerm } = parts;
   const wires = networkWires(config);
@@ -51,6 +53,7 @@ export function createServing(parts: ServingParts) {
   const pictures: { sha256?: string } = {};
   let newestTermSeen = 0;
 
+  // eslint-disable-next-line max-lines-per-function -- as above
   return async (coordinator: string, stop: AbortSignal): Promise<SessionEnd & { joined: boolean }> => {
     const control = createCoordinatorClient(coordinator, 'control');
     const bulk = createCoordinatorClient(coordinator, 'bulk');

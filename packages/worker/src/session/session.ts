@@ -60,6 +60,7 @@ export interface Session {
  * Join a coordinator: register, keep the stream alive with heartbeats, pass on messages. A coordinator that is silent
  * for `timing.silenceMs` counts as lost.
  */
+// eslint-disable-next-line max-lines-per-function -- a stream’s events, which share how the session ends
 export function joinCoordinator(
   client: CoordinatorClient,
   register: Register,

@@ -1,7 +1,7 @@
 import { createMetrics, networks, withDeadline, type Metrics } from '@fourfold/common';
 import type { DeviceMemory } from '@fourfold/model';
 import type { BatchWaits } from '../leases/batches.js';
-import { leaseParts, type ComputedLease } from '../leases/lease-loop.js';
+import { leaseParts, type ComputedLease } from '../leases/compute-lease.js';
 
 /** Figures that a worker has at any time. */
 export interface WorkerFigures {

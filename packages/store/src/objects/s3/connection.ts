@@ -28,6 +28,7 @@ const maxSockets = 32;
 const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 
 /** `environment` is the source of the settings; keys are read from it, and from the files it names, when they are needed. */
+// eslint-disable-next-line max-lines-per-function -- short functions that share the client and its keys
 export function createS3Connection(settings: S3Settings, environment: Environment): S3Connection {
   const keyring = createKeyring(settings.keys, environment);
   const { endpoint, region, patienceMs } = settings;
