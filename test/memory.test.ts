@@ -87,5 +87,5 @@ describe.each(found)('on $backend', ({ backend, iterations }) => {
     const parameters =
       generatorLayout(generator).tensors.length + discriminatorLayout(discriminator, data.crop).tensors.length;
     expect(worker.events.find(({ event }) => event === 'left')?.['tensors']).toBe(parameters);
-  }, 360_000);
+  }, 600_000);
 });
