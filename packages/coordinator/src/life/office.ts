@@ -30,7 +30,10 @@ export interface OfficeParts extends StartOptions, TakenOffice {
 /** The parts of a coordinator in its term. `open` starts serving workers and watchers. */
 export type Office = Awaited<ReturnType<typeof createOffice>>;
 
-/** Put the parts of a coordinator together. Serves nothing yet, and writes nothing. */
+/**
+ * Put the parts of a coordinator together. Serves nothing yet, and writes nothing. It is one long list, since parts refer to
+ * each other: read it for what a coordinator is made of.
+ */
 export async function createOffice(parts: OfficeParts) {
   const { run, config, datasetSha256, term, guard, master, manifest, ports, own, log } = parts;
   let saved: CheckpointStatus | undefined = parts.saved;

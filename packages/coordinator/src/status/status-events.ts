@@ -11,7 +11,8 @@ const maxWaitingBytes = 4 * 1024 * 1024;
 
 /**
  * Server-sent events for the pages that watch a run: first `snapshot` (StatusSnapshot), then `change` (StatusChange),
- * at most a few times a second. Changes are computed once for all watchers, and not at all while nobody watches.
+ * at most a few times a second. Changes are computed once for all watchers, and not at all while nobody watches. Its functions
+ * are short, and share what was sent last.
  */
 export function createStatusEvents(source: StatusSource) {
   const watchers = new Set<ServerResponse>();

@@ -1,76 +1,11 @@
-import { createLogger, FourfoldError, type FailureCode } from '@fourfold/common';
-import type { Token__Output } from '@fourfold/rpc';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createFailures, type Failures, type Told } from './failures.js';
-import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';
+import { FourfoldError, type FailureCode } from '@fourfold/common';
+import { expect, test, vi } from 'vitest';
+import type { Told } from './failures.js';
+import { a, add, b, board, c, ended, failures, join, latelyMs, pass } from './test-failing-run.js';
 
 /*
  * What happens to a run whose workers fail, by a clock that the test moves.
  */
-
-const timing = { leaseMs: 60_000_000, silenceMs: 60_000_000, stragglerFactor: 0 };
-const workers = { minimumToStart: 1, minimumToContinue: 1 };
-const log = createLogger('test');
-log.level = 'silent';
-const latelyMs = 600_000;
-const [a, b, c] = ['a', 'b', 'c'];
-
-let board: LeaseBoard<string, string>;
-let failures: Failures;
-let ended: FourfoldError | undefined;
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['performance'] });
-  ended = undefined;
-  board = createLeaseBoard<string, string>(1, { timing, workers, mayGrant: () => true }, log);
-  failures = createFailures({ board, stop: (error) => (ended ??= error), latelyMs, log });
-});
-afterEach(() => vi.useRealTimers());
-
-/** A worker that records its leases, and why it was dismissed. */
-function join(machine: string) {
-  const worker = {
-    id: 0,
-    granted: [] as { token: Token__Output; task: string }[],
-    dismissed: [] as string[],
-    fails: (code: FailureCode, more: Partial<Told> = {}) =>
-      failures.failed(worker.id, worker.last().token, { code, reason: `${code} on ${machine}`, ...more }),
-    leaves: (code: FailureCode) =>
-      failures.leaving(worker.id, worker.last().token, { code, reason: `${code} on ${machine}` }),
-    isKilled: () => board.leave(worker.id, 'its connection broke', true),
-    does() {
-      const { token, task } = worker.last();
-      board.offer(worker.id, token, 'done');
-      board.finish(task);
-      failures.done(task, worker.id);
-    },
-    last: () => worker.granted[worker.granted.length - 1],
-  };
-  board.join({
-    restsUntilMs: failures.restsUntilMs(machine),
-    taken(id) {
-      worker.id = id;
-      failures.joined(id, machine);
-    },
-    grant: (token, _leaseMs, task) => worker.granted.push({ token, task }),
-    end: () => undefined,
-    dismiss: (_code, reason) => worker.dismissed.push(reason),
-    drop: (_reason, lost) => failures.gone(worker.id, lost),
-  });
-  return worker;
-}
-
-function add(task: string, subject = 'gradients'): void {
-  board.add({ key: task, priority: 0, subject, work: task });
-  board.replan();
-}
-
-/** Move the clock; the board replans as often as in a coordinator. */
-function pass(ms: number): void {
-  for (let left = ms; left > 0; left -= 500) {
-    vi.advanceTimersByTime(Math.min(500, left));
-    board.replan();
-  }
-}
 
 test('a shard is missing on one machine: the work moves, and another’s success means that the machine is at fault', () => {
   const [first, second] = [join(a), join(b)];
@@ -279,55 +214,4 @@ test('a failure at a lease that has moved on is ignored', () => {
   for (let i = 0; i < 20; i++) failures.failed(first.id, token, { code: 'corrupt', reason: 'late' });
   second.does();
   expect([first.dismissed, ended]).toEqual([[], undefined]);
-});
-
-/**
- * Kill each worker that holds a task, and start a fresh process on the next machine, until the run ends. Returns the
- * times between grants.
- */
-function killWhoeverHas(task: string, machines: string[], atMost: number) {
-  const pausesMs: number[] = [];
-  for (let times = 0; times < atMost && !ended; times++) {
-    const worker = join(machines[times % machines.length]);
-    let waitedMs = 0;
-    for (; worker.last()?.task !== task; waitedMs += 500) pass(500);
-    pausesMs.push(waitedMs);
-    worker.isKilled();
-  }
-  return pausesMs;
-}
-
-test('a lease that kills every machine is held back longer each time; then the run ends and names the lease and the machines', () => {
-  add('generator 12.0');
-  const pausesMs = killWhoeverHas('generator 12.0', [a, b], 100);
-  expect(pausesMs.slice(0, 3)).toEqual([0, 0, 0]);
-  expect(pausesMs[6]).toBeGreaterThanOrEqual(6_000);
-  expect(Math.max(...pausesMs)).toBeLessThanOrEqual(60_500);
-  // About a minute each, until patience runs out.
-  expect(pausesMs.length).toBeLessThan(30);
-  expect(ended).toMatchObject({ code: 'unavailable' });
-  expect(ended?.message).toMatch(/^generator 12\.0 was lost \d+ times in \d+ s, by workers 1, 2, .* on machines a, b/);
-});
-
-test('machines that come and go for days do not end the run: the count starts anew when a lease is done in between', () => {
-  for (let i = 0; i < 100; i++) {
-    add(`generator ${i}.0`);
-    killWhoeverHas(`generator ${i}.0`, [a, b, c], 7);
-    const survivor = join(a);
-    while (!survivor.last()) pass(500);
-    survivor.does();
-    survivor.isKilled();
-    pass(latelyMs);
-  }
-  expect(ended).toBeUndefined();
-});
-
-test('an evaluation that makes progress each time is not a killer', () => {
-  add('evaluation 30', 'evaluation');
-  for (let i = 0; i < 40; i++) {
-    killWhoeverHas('evaluation 30', [a, b], 5);
-    failures.gotOn('evaluation 30');
-    pass(latelyMs / 10);
-  }
-  expect(ended).toBeUndefined();
 });
