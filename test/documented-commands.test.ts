@@ -108,6 +108,7 @@ async function layOut(folder: string): Promise<void> {
     cwd: folder,
   });
   await run('tar', ['-cf', 'ILSVRC2012_img_train.tar', 'n01440764.tar'], { cwd: folder });
+  await writeFile(join(folder, 'run.yaml'), 'recipe: demo\nname: mine\ndataset: out/photos\nstore: out/store\n');
   await writeFile(
     join(folder, 'config.yaml'),
     'recipe: srgan-mse\nname: first\ndataset: s3://fourfold/photos\nstore: s3://fourfold/store\nbatches: { from: nats }\ndata: { globalBatch: 64, replicas: 4 }\n',
