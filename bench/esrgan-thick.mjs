@@ -117,5 +117,7 @@ await figure?.write();
 console.log(describeSets(sets, 'text'));
 for (const { name, facts } of subjects.slice(1)) {
   const megabytes = (facts.sizeBytes / 1e6).toFixed(1);
-  console.log(`${name} on ${backend}: ${megabytes} MB, ${facts.secondsPerMegapixel().toFixed(2)} s a megapixel of SR`);
+  console.log(
+    `${name} on ${backend}: ${megabytes} MB, ${facts.secondsPerMegapixel().toFixed(2)} s per megapixel of SR`,
+  );
 }

@@ -103,14 +103,14 @@ test('a gradient of another shape is refused with the name of the tensor at whic
     expect.objectContaining({
       inARow: 1,
       reason: expect.stringMatching(
-        /^the gradient has another shape at head\/conv\/filter \(element 10 of 1944\)/,
+        /^the gradient has a different shape at head\/conv\/filter \(element 10 of 1944\)/,
       ) as string,
     }),
   ]);
   await close();
 }, 120_000);
 
-test('bad gradients in a row stop the run, with the tensor and the worker, and a checkpoint of where it stood', async () => {
+test('bad gradients in a row stop the run, with the tensor and the worker, and a checkpoint of its final state', async () => {
   // Those of the first iteration are good.
   const { run, coordinator, close } = await runWithBadWorker('nan', { chunk: poison(NaN, Infinity, 5) });
   expect(await coordinator.exit).toEqual({ code: 2, signal: null });

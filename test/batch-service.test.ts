@@ -198,7 +198,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
           replica: 0,
           loaders: 0,
           foreign: 1,
-          reason: expect.stringContaining('of another dataset, seed') as string,
+          reason: expect.stringContaining('have a different dataset, seed') as string,
         });
       expect(requests).toEqual([]);
       await bed.startLoader();

@@ -83,7 +83,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     const taken = await submit(other, '--gpus', '1');
     expect(taken.code).toBe(1);
     expect(taken.stderr).toMatch(
-      /^fourfold: the name eight is taken in team since \S+, by a run of another config; choose another name, or end that run with `fourfold cancel eight`$/,
+      /^fourfold: the name eight is taken in team since \S+, by a run with a different config; choose another name, or end that run with `fourfold cancel eight`$/,
     );
     const more = await kubernetes.writeConfig('more');
     const startMs = Date.now();
@@ -333,7 +333,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     );
     const again = await submit(broken, '--workers', '2', '--gpus', '1');
     expect(again.code).toBe(1);
-    expect(again.stderr).toMatch(/ with exit code 2.*; it is not tried again: fix that, then `fourfold cancel broken`/);
+    expect(again.stderr).toMatch(/ with exit code 2.*; it is not retried: fix that, then `fourfold cancel broken`/);
     expect((await kubernetes.fourfold('cancel', 'broken', ...inTeam)).code).toBe(0);
   });
 

@@ -159,7 +159,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       const other = startFourfold(['cluster', '--keep', kept, '--images', photographs], [], { TMPDIR: temporary });
       expect(await other.exit).toEqual({ code: 2, signal: null });
       expect(other.errors).toEqual([
-        `fourfold: ${kept} holds a run already, which has its own config and photographs; leave --images out to resume it, or name another folder`,
+        `fourfold: ${kept} already holds a run with its own config and photographs; omit --images to resume it, or name another folder`,
       ]);
 
       const log = () => readFileSync(join(kept, 'cluster.log'), 'utf8');

@@ -15,7 +15,7 @@ import {
 import { lacks } from './support/needs.mjs';
 
 /*
- * A run whose dataset, terms and checkpoints lie in a real MinIO has the weights of the same run in a folder.
+ * A run whose dataset, terms and checkpoints are in a real MinIO has the weights of the same run in a folder.
  */
 
 const finished = { code: 0, signal: null };

@@ -89,7 +89,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       expect(prepared).toMatchObject({ code: 0 });
       expect(await fourfold(['mos', 'prepare', ...options, '--method', 'nearest'])).toMatchObject({
         code: 2,
-        stderr: expect.stringContaining(`${study} holds a study already`) as string,
+        stderr: expect.stringContaining(`${study} already holds a study`) as string,
       });
     }, 60_000);
     afterEach(async () => {

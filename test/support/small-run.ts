@@ -23,7 +23,7 @@ export interface SmallRuns {
 /**
  * Runs that differ only in how they are run: tiny networks, five replicas (with two, a + b = b + a would hide the
  * order), both kinds of phases, real photographs. A worker is lost if it is gone, or does not answer an `alert` run,
- * never because it is slow. Dataset and stores lie in `objectStore`, a URL, or in a temporary folder.
+ * never because it is slow. Dataset and stores are in `objectStore`, a URL, or in a temporary folder.
  */
 export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStore?: string): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));

@@ -28,7 +28,7 @@ export const cluster: DashboardOptions = {
           ],
         },
         {
-          title: 'Results of no use',
+          title: 'Discarded results',
           description: 'Refused: too late, the token was no longer valid. Rejected: damaged or lost in transit.',
           unit: 'short',
           queries: [
@@ -37,7 +37,7 @@ export const cluster: DashboardOptions = {
           ],
         },
         {
-          title: 'Workers that came and went',
+          title: 'Workers joined and left',
           description: 'Totals of the current term’s coordinator.',
           unit: 'short',
           queries: [
@@ -88,7 +88,7 @@ export const cluster: DashboardOptions = {
           ],
         },
         {
-          title: 'Time of a checkpoint',
+          title: 'Checkpoint time',
           description:
             'Copying delays updates; writing runs in parallel with them. Mean over this coordinator’s checkpoints.',
           unit: 's',

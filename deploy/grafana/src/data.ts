@@ -39,28 +39,31 @@ export const data: DashboardOptions = {
       title: 'Pictures',
       panels: [
         {
-          title: 'Pictures a second',
+          title: 'Pictures per second',
           description: 'Decoded, and found decoded in the cache.',
           unit: 'short',
           queries: [
             { expr: `sum(rate(fourfold_pictures_decoded_total{${chosen}}[$__rate_interval]))`, legend: 'decoded' },
-            { expr: `sum(rate(fourfold_picture_cache_hits_total{${chosen}}[$__rate_interval]))`, legend: 'at hand' },
+            {
+              expr: `sum(rate(fourfold_picture_cache_hits_total{${chosen}}[$__rate_interval]))`,
+              legend: 'from the cache',
+            },
           ],
         },
         {
-          title: 'Decoded pictures kept',
+          title: 'Cache of decoded pictures',
           description: 'Memory of the cache of each data-loader, and of each worker that makes its own batches.',
           unit: 'bytes',
           queries: [{ expr: `fourfold_picture_cache_bytes{${chosen}}`, legend: '{{instance}}' }],
         },
         {
-          title: 'Shards open',
+          title: 'Open shards',
           description: 'Files held open by each process.',
           unit: 'short',
           queries: [{ expr: `fourfold_shards_open{${chosen}}`, legend: '{{instance}}' }],
         },
         {
-          title: 'Training pairs a second',
+          title: 'Training pairs per second',
           description: 'Crops that data-loaders make.',
           unit: 'short',
           queries: [{ expr: `sum(rate(fourfold_crops_total{${chosen}}[$__rate_interval]))`, legend: 'pairs' }],
@@ -71,7 +74,7 @@ export const data: DashboardOptions = {
       title: 'Batches',
       panels: [
         {
-          title: 'Answers a second',
+          title: 'Answers per second',
           description: 'Busy: the data-loader was at its limit, and the worker asked another one.',
           unit: 'short',
           queries: [
@@ -82,13 +85,13 @@ export const data: DashboardOptions = {
           ],
         },
         {
-          title: 'Requests that wait',
+          title: 'Waiting requests',
           description: 'At each data-loader, including those being answered.',
           unit: 'short',
           queries: [{ expr: `fourfold_batch_requests_waiting{${chosen}}`, legend: '{{instance}}' }],
         },
         {
-          title: 'Requests that were not answered in time',
+          title: 'Requests not answered in time',
           description: 'Late: the data-loader did not answer. Moved: the worker switched to another one.',
           unit: 'short',
           queries: [

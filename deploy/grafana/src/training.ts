@@ -26,7 +26,7 @@ export const training: DashboardOptions = {
   ],
   rows: [
     {
-      title: 'Where it stands',
+      title: 'Progress',
       panels: [
         stat('Iteration', `fourfold_iteration{${chosen}}`, 'short', 'Iterations done, over all phases.'),
         stat(
@@ -92,18 +92,18 @@ export const training: DashboardOptions = {
       title: 'Pace',
       panels: [
         {
-          title: 'Iterations a second',
+          title: 'Iterations per second',
           description: 'Measured by Prometheus.',
           unit: 'short',
           queries: [
-            { expr: `rate(fourfold_iterations_total{${chosen}}[$__rate_interval])`, legend: 'iterations a second' },
+            { expr: `rate(fourfold_iterations_total{${chosen}}[$__rate_interval])`, legend: 'iterations per second' },
           ],
         },
         {
-          title: 'Training pairs a second',
-          description: 'Iterations a second times the global batch.',
+          title: 'Training pairs per second',
+          description: 'Iterations per second times the global batch.',
           unit: 'short',
-          queries: [{ expr: `rate(fourfold_samples_total{${chosen}}[$__rate_interval])`, legend: 'pairs a second' }],
+          queries: [{ expr: `rate(fourfold_samples_total{${chosen}}[$__rate_interval])`, legend: 'pairs per second' }],
         },
       ],
     },

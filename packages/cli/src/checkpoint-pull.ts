@@ -32,13 +32,13 @@ export async function pullCheckpoint(
 ): Promise<PullReport> {
   const target = openStore(folder);
   if (await holdsManifest(target)) {
-    throw new FourfoldError('conflict', `${target.url} holds a manifest already`, { hint: 'pull into a new folder' });
+    throw new FourfoldError('conflict', `${target.url} already holds a manifest`, { hint: 'pull into a new folder' });
   }
   const files = Object.entries(manifest.files);
   const ownName = files.map(([file]) => file).find((file) => ownNames.test(file));
   if (ownName !== undefined) {
     throw new FourfoldError('corrupt', `${store.url}/manifest.json names ${ownName} among the checkpoint's files`, {
-      hint: 'take another checkpoint of the run',
+      hint: 'use another checkpoint of the run',
     });
   }
   // Files of this checkpoint may stay, wherever they come from.

@@ -78,5 +78,5 @@ export async function hashOf(path: string): Promise<{ hash: Hash; sizeBytes: num
 
 const damaged = (name: string) =>
   new FourfoldError('corrupt', `${name} is damaged: its SHA-256 is not the manifest's`, {
-    hint: 'take another checkpoint of the run',
+    hint: 'use another checkpoint of the run',
   });

@@ -80,7 +80,7 @@ describe('decoding', () => {
       await expect(decodePicture(cut)).rejects.toMatchObject({ code: 'invalid', message: 'truncated or damaged' });
     }
     await expect(decodePicture(Buffer.from('hello'))).rejects.toThrow(
-      'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF',
+      'its format is not one of JPEG, PNG, WebP, TIFF, AVIF and GIF',
     );
     await expect(decodePicture(floatTiff())).rejects.toThrow(
       'its samples are of type float; only 8 and 16 bit are supported',
@@ -132,7 +132,9 @@ describe('decoding', () => {
       code: 'not-found',
       message: 'file:///nowhere/a.png does not exist',
     });
-    await expect(readPictureFile(photographPath('SOURCES.md'))).rejects.toThrow(/SOURCES\.md: it is none of JPEG/);
+    await expect(readPictureFile(photographPath('SOURCES.md'))).rejects.toThrow(
+      /SOURCES\.md: its format is not one of JPEG/,
+    );
   });
 });
 

@@ -141,7 +141,7 @@ async function decoded<T>(bytes: Uint8Array, options: SharpOptions, use: (file: 
     return await use(sharp(bytes, options));
   } catch (cause) {
     const foreign = cause instanceof Error && cause.message.includes('unsupported image format');
-    const reason = otherFormat(bytes) ?? (foreign ? `it is none of ${formatsRead}` : 'truncated or damaged');
+    const reason = otherFormat(bytes) ?? (foreign ? `its format is not one of ${formatsRead}` : 'truncated or damaged');
     throw new FourfoldError('invalid', isTooLarge(cause) ? tooLargeToDecode : reason, { cause });
   }
 }

@@ -29,7 +29,7 @@ class Cuda {
   /// Whether later work runs on the copy stream, in parallel with the computation.
   void onCopyStream(bool on);
   /// Pin a range of host memory, which must not be freed before `unpin`: copies to and from it run at full speed. Returns
-  /// whether it has become pinned: it may have been already, or pinning may fail, which only makes copies slower.
+  /// whether this call pinned it: it may have been pinned before, or pinning may fail, which only makes copies slower.
   bool pin(void* data, size_t sizeBytes);
   /// Unpin everything.
   void unpin();

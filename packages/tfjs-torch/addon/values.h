@@ -29,7 +29,7 @@ inline bool fitsInteger(double number) { return number >= -0x1p63 && number < 0x
 inline int64_t integerOf(napi_env env, napi_value value) {
   const double number = numberOf(env, value);
   if (!fitsInteger(number) || number != std::trunc(number)) {
-    throw std::invalid_argument("expected a whole number of 64 bits, and this is " + std::to_string(number));
+    throw std::invalid_argument("expected a 64-bit integer, not " + std::to_string(number));
   }
   return static_cast<int64_t>(number);
 }
@@ -38,7 +38,7 @@ inline int64_t integerOf(napi_env env, napi_value value) {
 inline int smallIntegerOf(napi_env env, napi_value value) {
   const int64_t integer = integerOf(env, value);
   if (integer < std::numeric_limits<int>::min() || integer > std::numeric_limits<int>::max()) {
-    throw std::invalid_argument("expected a whole number of 32 bits, and this is " + std::to_string(integer));
+    throw std::invalid_argument("expected a 32-bit integer, not " + std::to_string(integer));
   }
   return static_cast<int>(integer);
 }
@@ -187,7 +187,7 @@ inline c10::IValue argumentOf(napi_env env, napi_value value, const c10::TypePtr
     default:
       break;
   }
-  throw std::invalid_argument("an argument of type " + type->str() + " cannot be given from JavaScript");
+  throw std::invalid_argument("arguments of type " + type->str() + " cannot be passed from JavaScript");
 }
 
 /// A result: a tensor's number, a list of them, or a plain value.
@@ -202,5 +202,5 @@ inline napi_value resultOf(napi_env env, const c10::IValue& value, TensorTable& 
   if (value.isDouble()) return toNumber(env, value.toDouble());
   if (value.isBool()) return toBoolean(env, value.toBool());
   if (value.isNone()) return nullptr;
-  throw std::invalid_argument("a result of type " + value.tagKind() + " cannot be given to JavaScript");
+  throw std::invalid_argument("results of type " + value.tagKind() + " cannot be returned to JavaScript");
 }

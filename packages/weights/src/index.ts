@@ -1,5 +1,5 @@
 /*
- * Weights as bytes, without TensorFlow.js: what the tensors of a network are called and where they lie in its flat vector
+ * Weights as bytes, without TensorFlow.js: what the tensors of a network are called and where they are in its flat vector
  * (layout.ts), how they begin (initial-parameters.ts), how they cross a wire (wires.ts, wire-layout.ts), and their files
  * (safetensors.ts, weights-file.ts).
  */

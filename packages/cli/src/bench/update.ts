@@ -134,7 +134,7 @@ function checkResults(
     const vector = name === 'generator' ? lastGenerator : master.state(name).vector;
     const expected = digestAfterWire(networkWires(config)[name].parameters, vector);
     if (digests.some((found) => found[name] !== expected))
-      throw new FourfoldError('corrupt', `a worker’s parameters of the ${name} differ from the coordinator’s`);
+      throw new FourfoldError('corrupt', `a worker’s ${name} parameters differ from the coordinator’s`);
   }
 }
 

@@ -37,8 +37,8 @@ export async function clusterRun(folder: string, options: ClusterRunOptions): Pr
   if (existsSync(configPath)) {
     const asked = own ? '--config' : images ? '--images' : undefined;
     if (asked) {
-      throw new FourfoldError('invalid', `${folder} holds a run already, which has its own config and photographs`, {
-        hint: `leave ${asked} out to resume it, or name another folder`,
+      throw new FourfoldError('invalid', `${folder} already holds a run with its own config and photographs`, {
+        hint: `omit ${asked} to resume it, or name another folder`,
       });
     }
     return { configPath, config: await loadRunConfig(configPath, settings) };

@@ -25,7 +25,7 @@ export const backendOption = (): Option =>
 
 /** `--force`, for commands that write a single file. */
 export const forceOption = (what: string): Option =>
-  new Option('--force', `overwrite ${what} that exists already`).default(false, 'refuse');
+  new Option('--force', `overwrite ${what} that already exists`).default(false, 'refuse');
 
 /** `--json`, for commands that report. */
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout instead of text');

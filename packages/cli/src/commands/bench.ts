@@ -89,7 +89,7 @@ function registerUpdate(bench: Command): void {
     .summary('the synchronous update alone')
     .description(
       'Time the synchronous update of both networks alone: a coordinator and worker processes that exchange parameters ' +
-        'and gradients, reduction and Adam, nothing else. What arrives is compared with what was sent.',
+        'and gradients, reduction and Adam, nothing else. The bytes received are compared with those sent.',
     )
     .option('--workers <n>', 'worker processes, each with one replica', wholeNumber(1), 2)
     .addOption(exchangeOption())

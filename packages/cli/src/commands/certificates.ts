@@ -43,7 +43,7 @@ export function registerCertificates(program: Command): void {
       if (json) return printJson(report);
       const rows = Object.entries({ ca: report.authority, ...report.certificates }).map(([name, files]) => [
         name,
-        report.made.includes(name) ? 'made' : 'was there',
+        report.made.includes(name) ? 'made' : 'kept',
         files.certificate,
         files.key,
       ]);

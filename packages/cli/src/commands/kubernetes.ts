@@ -84,7 +84,7 @@ export function registerKubernetes(program: Command): void {
   inCluster(program, 'scale', 'give a run on Kubernetes more or fewer workers')
     .description(
       'Give a run on Kubernetes more or fewer workers, while it runs or waits. In a queue, Kueue has to admit them: running workers ' +
-        'go on if its feature gate ElasticJobsViaWorkloadSlices is on; otherwise all stop, and start again when the quota has room.',
+        'continue if its feature gate ElasticJobsViaWorkloadSlices is on; otherwise all stop, and start again when the quota has room.',
     )
     .argument('<run>', 'the run’s name', runName)
     .requiredOption('--workers <n>', 'the new number of workers', wholeNumber(1))
@@ -97,7 +97,7 @@ export function registerKubernetes(program: Command): void {
 
   inCluster(program, 'cancel', 'stop a run on Kubernetes and remove its objects')
     .description(
-      'Its coordinator writes a checkpoint. What is in the object store stays: submitted again, the run resumes from there.',
+      'Its coordinator writes a checkpoint. Its objects in the store stay: submitted again, the run resumes from them.',
     )
     .argument('<run>', 'the run’s name', runName)
     .option('--wait <seconds>', 'how long to wait for its pods to end', wholeNumber(0), 180)

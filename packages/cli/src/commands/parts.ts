@@ -15,7 +15,7 @@ export function registerParts(program: Command): void {
   part(program, 'coordinator', 'hold the master weights and the schedule of a run, and write its checkpoints')
     .option('--listen <host:port>', 'where workers reach it; port 0 takes a free one', anyPort)
     .addOption(advertiseOption())
-    .option('--http <host:port>', `where browsers see the status page, besides ${probes}`)
+    .option('--http <host:port>', `address of the status page, ${probes}`)
     .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { resume: boolean }) => {
       const config = await loadRunConfig(path, set);
@@ -26,7 +26,7 @@ export function registerParts(program: Command): void {
     .option('--listen <host:port>', 'where the coordinator pulls gradients; port 0 takes a free one', anyPort)
     .addOption(advertiseOption())
     .option('--coordinator <host:port>', 'the coordinator (default: the one that holds the run’s newest term)')
-    .option('--http <host:port>', `where it answers ${probes}`)
+    .option('--http <host:port>', `address of ${probes}`)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { coordinator?: string }) => {
       const config = await loadRunConfig(path, set);
       listenAddress(options.listen, readRpcSecurity(process.env));
@@ -34,7 +34,7 @@ export function registerParts(program: Command): void {
     });
 
   part(program, 'data-loader', 'make a run’s batches for its workers, over NATS, until it is stopped')
-    .option('--http <host:port>', `where it answers ${probes}`)
+    .option('--http <host:port>', `address of ${probes}`)
     .option('--until-finished', 'end with the run, instead of waiting for the next one', false)
     .action(async ({ config: path, set, ...options }: PartOptions & { untilFinished: boolean }) => {
       const config = await loadRunConfig(path, set);
@@ -67,7 +67,7 @@ interface ListeningOptions extends PartOptions {
 }
 
 const advertiseOption = (): Option =>
-  new Option('--advertise <host:port>', 'the address at which peers reach it, if not --listen');
+  new Option('--advertise <host:port>', 'the address at which peers reach it (default: that of --listen)');
 
 const part = (program: Command, name: string, description: string): Command =>
   program

@@ -37,7 +37,7 @@ export function registerPrepare(program: Command): void {
     .command('prepare')
     .summary('turn photographs into shards to train on')
     .description(
-      `Turn photographs (${formatsRead}) into WebDataset shards and a manifest. They lie in a folder, its subfolders, ` +
+      `Turn photographs (${formatsRead}) into WebDataset shards and a manifest. They may be in a folder, its subfolders, ` +
         'and zips and tars in them, or in a zip or tar, which is read in place. DIV2K, ImageNet, MirFlickr25k, Set5, Set14, ' +
         'BSD100, BSD300 and BSD500 are recognised by name. Unusable files are left out and listed with the reason.',
     )
@@ -132,7 +132,7 @@ function describePairs({ equal, different }: PairsReport): string[] {
     .map(({ file, lr, values, of, largest, reason }) => [
       `  ${file}`,
       lr,
-      reason ?? `${values} of ${of} values differ, by ${largest} at most`,
+      reason ?? `${values} of ${of} values differ, by at most ${largest}`,
     ]);
   const unlisted = different.length - rows.length;
   return [

@@ -38,12 +38,9 @@ export function registerTrain(program: Command): void {
     .argument('<config>', 'the run’s config, a YAML file')
     .option('--workers <n>', 'worker processes', wholeNumber(1))
     .option('--backend <name>', 'TensorFlow.js backend to compute with')
-    .option(
-      '--http <host:port>',
-      'where browsers see the status page, and Prometheus /metrics; port 0 takes a free one',
-    )
+    .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one')
     .option('--start-from <run>', 'start from the generator of a finished run: its name in the same store, or a URL')
-    .option('--scale-schedule <factor>', 'shorten every phase alike, 0.001 to a thousandth')
+    .option('--scale-schedule <factor>', 'multiply the length of every phase by this factor, such as 0.001')
     .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
@@ -92,6 +89,6 @@ export function registerTrain(program: Command): void {
     });
 }
 
-/** The log lies beside a run's checkpoints if these are in a folder, else below `out` in the working directory. */
+/** The log is beside a run's checkpoints if these are in a folder, else below `out` in the working directory. */
 const logFolder = (run: ObjectStore, name: string): string =>
   run.url.startsWith('file:') ? fileURLToPath(run.url) : join('out', 'runs', name);

@@ -21,7 +21,7 @@ const fewTiles = 4;
 export function registerUpscale(program: Command): void {
   program
     .command('upscale')
-    .summary('sharpen a picture to 4 times its width and height')
+    .summary('upscale a picture to 4 times its width and height')
     .description(
       'Upscale a picture to 4 times its width and height. Transparency, ICC profile, EXIF (with its orientation) and XMP ' +
         "are kept. The output's extension decides its format: .png, .jpg, .webp, .tiff or .avif.",

@@ -147,7 +147,7 @@ test('names that are not measured, crops outside a picture, malformed crops: one
       '--figure-pictures lena: no picture of this name is measured; there are coffee.png, colosseum.png, raccoon.png',
     );
     expect(await refusal({ crop: { left: 100, top: 0, width: 96, height: 96 } })).toMatch(
-      /^--crop 100,0,96,96 does not lie in .*coffee\.png; it has 188x160 pixels$/,
+      /^--crop 100,0,96,96 is not within .*coffee\.png; it has 188x160 pixels$/,
     );
     for (const text of ['1,2,3', '0,0,0,10', '-1,0,10,10', '0,0,1001,10', '0,0,10,10,']) {
       expect(() => parseCrop(text)).toThrow(`--crop ${text} is not a crop`);
@@ -169,7 +169,7 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
     ]);
     // The scores are printed all the same.
     expect(outside).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/colosseum.*\d\d\.\d\d/) as string });
-    expect(outside.stderr).toContain('--crop 100,0,96,96 does not lie in');
+    expect(outside.stderr).toContain('--crop 100,0,96,96 is not within');
     expect(drawn.exitCode).toBe(0);
     expect(JSON.parse(drawn.stdout)).toMatchObject({ method: 'bicubic', pictures: { length: 3 }, images: 'photos' });
     const { width, height } = await pixelsOf(join(folder, 'out', 'figure.png'));
@@ -205,7 +205,7 @@ test('a figure does not overwrite a measured picture, nor any other file without
     expect(beside).toEqual({ exitCode: 2, stdout: '', stderr });
     expect(await readFile(join(folder, photograph))).toEqual(before);
     const hint = 'name another file, or give --force to overwrite it';
-    expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png exists already; ${hint}\n` });
+    expect(old).toEqual({ exitCode: 2, stdout: '', stderr: `fourfold: old.png already exists; ${hint}\n` });
     expect(await readFile(join(folder, 'old.png'), 'utf8')).toBe('mine');
     expect(await evaluate('old.png', '--force')).toMatchObject({ exitCode: 0 });
     expect((await pixelsOf(join(folder, 'old.png'))).width).toBeGreaterThan(100);

@@ -36,7 +36,7 @@ export interface Figure {
   wants(name: string): boolean;
   add(picture: MeasuredPicture): void;
   /**
-   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` if the crop does not lie in
+   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` if the crop is not within
    * one of the pictures: not earlier, since measuring takes long.
    */
   write(): Promise<void>;
@@ -81,7 +81,7 @@ function rowOf({ name, original, results }: MeasuredPicture, crop: Rectangle | u
   const shown = crop ?? richestDetail(methods.length > 1 ? methods : [original, ...methods]);
   const { left, top, width, height } = shown;
   if (left + width > original.width || top + height > original.height) {
-    throw new FourfoldError('invalid', `--crop ${left},${top},${width},${height} does not lie in ${name}`, {
+    throw new FourfoldError('invalid', `--crop ${left},${top},${width},${height} is not within ${name}`, {
       hint: `it has ${original.width}x${original.height} pixels`,
     });
   }

@@ -28,7 +28,7 @@ export const safetensorsFormat = ({ config, layout }: GeneratorWeights): Format 
       upscale: (lr) => Promise.resolve(upscaler.upscale(lr, Math.max(lr.width, lr.height))),
     };
     const python = process.env['FOURFOLD_PYTHON'];
-    const reason = python ? await missingModules(python) : 'FOURFOLD_PYTHON names no Python';
+    const reason = python ? await missingModules(python) : 'FOURFOLD_PYTHON does not name a Python';
     if (!python || reason) return { runtimes: [readBack], notChecked: [`not run by PyTorch: ${reason}`] };
     const torch: Runtime = { name: 'PyTorch', upscale: (lr) => upscaleByTorch(python, folder, lr) };
     return { runtimes: [readBack, torch], notChecked: [] };

@@ -14,7 +14,7 @@ export function whyNoRunName(name: string): string | undefined {
   if (!/^[a-z].*[a-z0-9]$|^[a-z]$/.test(name)) {
     return 'for Kubernetes it must begin with a letter and not end with a dash';
   }
-  return name.length > longestRun ? `for Kubernetes it must have ${longestRun} characters at most` : undefined;
+  return name.length > longestRun ? `for Kubernetes it must have at most ${longestRun} characters` : undefined;
 }
 
 /** Parsers for commander's arguments and options. */
@@ -25,7 +25,7 @@ export const namespaceName = (text: string): string =>
     text,
     /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text) && text.length <= longestLabel
       ? undefined
-      : `for Kubernetes it must be lower-case letters, digits and dashes inside, ${longestLabel} at most`,
+      : `for Kubernetes it must be lower-case letters, digits and dashes inside, at most ${longestLabel}`,
   );
 
 /** A queue's name, which is also used in a label. */
@@ -34,7 +34,7 @@ export const queueName = (text: string): string =>
     text,
     /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text) && text.length <= longestLabel
       ? undefined
-      : `for Kubernetes it must be lower-case letters, digits, dots and dashes inside, ${longestLabel} at most`,
+      : `for Kubernetes it must be lower-case letters, digits, dots and dashes inside, at most ${longestLabel}`,
   );
 
 function checked(text: string, reason: string | undefined): string {

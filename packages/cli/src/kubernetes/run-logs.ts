@@ -101,7 +101,7 @@ function checkIndex(run: string, { role, index }: LogsOptions, wanted: number | 
     });
   }
   if (index === undefined) return;
-  if (role !== 'worker') throw new FourfoldError('invalid', `${role}s have no index`, { hint: 'leave --index out' });
+  if (role !== 'worker') throw new FourfoldError('invalid', `${role}s have no index`, { hint: 'omit --index' });
   if (index >= wanted) {
     throw new FourfoldError('not-found', `run ${run} has no worker ${index}`, {
       hint: wanted === 1 ? 'its only worker is 0' : `its workers are 0 to ${wanted - 1}`,

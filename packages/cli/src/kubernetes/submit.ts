@@ -57,7 +57,7 @@ async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void
   const when = since ? ` since ${new Date(since).toISOString()}` : '';
   throw new FourfoldError(
     'conflict',
-    `the name ${config.name} is taken in ${api.namespace}${when}, by a run of another config`,
+    `the name ${config.name} is taken in ${api.namespace}${when}, by a run with a different config`,
     {
       hint: `choose another name, or end that run with \`fourfold cancel ${config.name}\``,
     },
@@ -145,7 +145,7 @@ function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Prob
   throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
     hint:
       stuck.kind === 'failed'
-        ? `it is not tried again: fix that, then \`fourfold cancel ${run}\`, and submit it again`
+        ? `it is not retried: fix that, then \`fourfold cancel ${run}\`, and submit it again`
         : `it starts as soon as that is fixed; \`fourfold cancel ${run}\` removes it`,
   });
 }

@@ -24,7 +24,7 @@ const snapshot = z.object({
 /** Where training stands, from the coordinator's status page. Rejects with `unavailable`, after some seconds at the latest. */
 export async function readTraining(getFromPod: GetFromPod, coordinator: V1Pod): Promise<TrainingStatus> {
   const { data, error } = snapshot.safeParse(await getFromPod(coordinator, '/status.json', deadlineMs));
-  if (error) throw new FourfoldError('unavailable', 'its status page is of another version', { cause: error });
+  if (error) throw new FourfoldError('unavailable', 'its status page has a different version', { cause: error });
   const { now, history } = data;
   const losses = Object.entries(now.losses).map(([name, value]) => [name, value ?? NaN]);
   const newest = history.evaluations.at(-1);

@@ -70,7 +70,7 @@ test('a study is not written among a user’s files, nor among its own originals
     expect(await readdir(join(folder, 'study'))).toEqual(['pictures', 'unfinished.json']);
     await prepareIn([original]);
     expect(await readdir(join(folder, 'study'))).toEqual(['pictures', 'study.json']);
-    await expect(refused('study')).rejects.toThrow('holds a study already');
+    await expect(refused('study')).rejects.toThrow('already holds a study');
   });
 });
 
@@ -92,7 +92,7 @@ test('a report’s figure does not overwrite its inputs, nor any other file with
       expect(await readFile(join(folder, figure), 'utf8')).toBe('mine');
       return stderr;
     };
-    expect(await report('opinions.png')).toContain('opinions.png exists already; name another file, or give --force');
+    expect(await report('opinions.png')).toContain('opinions.png already exists; name another file, or give --force');
     expect(await report('opinions.png', '--force')).toContain('study.json is not JSON');
     expect(await report('study.json', '--force')).toMatch(/study\.json is in .*, which is read/);
     expect(await report('ratings/ada.jsonl', '--force')).toMatch(/is in .*, which is read/);

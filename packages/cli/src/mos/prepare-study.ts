@@ -61,12 +61,12 @@ export async function readyPictures(name: string, url: string, images: string): 
 }
 
 /**
- * Claim a folder for a study, before any work. Throws `invalid` if it holds a study already, or anything but the leftovers of
+ * Claim a folder for a study, before any work. Throws `invalid` if it already holds a study, or anything but the leftovers of
  * an interrupted `mos prepare`, and if it lies among the inputs.
  */
 export async function openStudyPlace(store: ObjectStore, inputs: readonly InputPlace[]): Promise<OutputFolder> {
   if ((await store.list(studyFile)).some(({ key }) => key === studyFile)) {
-    throw new FourfoldError('invalid', `${store.url} holds a study already`, { hint: 'name another folder' });
+    throw new FourfoldError('invalid', `${store.url} already holds a study`, { hint: 'name another folder' });
   }
   return openOutputFolder(store, { inputs });
 }

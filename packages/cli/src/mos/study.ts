@@ -43,7 +43,7 @@ export function studyFolder(place: string): string {
   return folder;
 }
 
-/** The files of a study: a figure may lie beside them. */
+/** The files of a study: a figure may be beside them. */
 export const studyInput = (folder: string): InputPlace => ({
   place: folder,
   reads: (key) => /^(study\.json|(pictures|ratings)(\/.*)?)$/is.test(key),

@@ -11,7 +11,7 @@ export interface ComparisonColumn {
   scores?: Scores;
 }
 
-/** A picture and its versions; `shown` is where the details lie in it. */
+/** A picture and its versions; `shown` is where the details are in it. */
 export interface ComparisonRow {
   name: string;
   /** A second line under the name, below the picture. */

@@ -77,7 +77,7 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
     if ('ends' in next) throw next.ends;
     const reason = `${plan.name}: ${describeEnd(end)}`;
     if ('isOut' in next) {
-      note(`${reason}; it is not restarted, the others go on`);
+      note(`${reason}; it is not restarted, the others continue`);
       return undefined;
     }
     const { restartInMs } = next;

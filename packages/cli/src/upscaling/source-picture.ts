@@ -46,7 +46,7 @@ export async function readSourcePicture(path: string): Promise<SourcePicture> {
 async function decode(bytes: Buffer): Promise<SourcePicture> {
   const metadata = await sharp(bytes).metadata();
   const isRgb = ['srgb', 'rgb', 'rgb16'].includes(metadata.space ?? '');
-  // RGB stays as it is and keeps its profile; what becomes sRGB here has its profile applied, and needs none any more.
+  // RGB stays as it is and keeps its profile; what becomes sRGB here has its profile applied, and no longer needs it.
   // A mere warning of the decoder, such as of a stray byte, does not stop the upscaling.
   const open = () => sharp(bytes, { failOn: 'error', ignoreIcc: isRgb }).toColourspace('srgb');
   const { data, info } = await open().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });

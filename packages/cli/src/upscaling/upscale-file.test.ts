@@ -204,7 +204,7 @@ test('impossible requests are refused in one line, and nothing is left behind', 
     [
       'good.png',
       'mine.png',
-      /^fourfold: mine\.png exists already; name another file, or give --force to overwrite it\n$/,
+      /^fourfold: mine\.png already exists; name another file, or give --force to overwrite it\n$/,
     ],
   ];
   const outcomes = await Promise.all(refusals.map(([input, output]) => fourfoldUpscale(input, output)));
@@ -225,7 +225,7 @@ test('a file that appears while a picture is upscaled is not overwritten, nor is
   const onProgress = () => void writeFileSync(join(folder, 'z.png'), 'mine');
   await expect(upscale('good.png', 'z.png', 32, { force: false, onProgress })).rejects.toMatchObject({
     code: 'invalid',
-    message: `${join(folder, 'z.png')} exists already`,
+    message: `${join(folder, 'z.png')} already exists`,
   });
   expect(await readFile(join(folder, 'z.png'), 'utf8')).toBe('mine');
   expect((await readdir(folder)).filter((name) => /partial/.test(name))).toEqual([]);

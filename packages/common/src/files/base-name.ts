@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * A file name without a folder. Names in a manifest are used in paths unchanged, so they must not lead out of the manifest's folder. Nor
- * may they name a hidden file, which belongs to somebody else wherever it lies.
+ * may they name a hidden file, which belongs to somebody else wherever it is.
  */
 export const baseNameSchema = z
   .string()

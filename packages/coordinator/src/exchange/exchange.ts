@@ -146,7 +146,7 @@ export function createExchange(
             : undefined;
         if (!found) {
           const what = `${wanted} version ${version} of term ${asked}`;
-          endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not there`);
+          endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not available`);
           return;
         }
         traffic.parameters.grpc += found.bytes.byteLength;

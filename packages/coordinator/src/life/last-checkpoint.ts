@@ -24,13 +24,13 @@ export async function writeLastCheckpoint(parts: LastCheckpointParts): Promise<E
   try {
     if (!master.isWhole()) {
       const reason = 'an update was not finished; the run resumes from the previous checkpoint';
-      log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of where it stood');
+      log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of its final state');
     } else if (hasMoved && !isLost) await saver.save();
     await saver.settled();
     return undefined;
   } catch (error) {
     const reason = describeError(error);
-    log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of where it stood');
+    log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of its final state');
     return error as Error;
   }
 }

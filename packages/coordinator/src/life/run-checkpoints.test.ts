@@ -77,8 +77,8 @@ test('a new run starts from nothing; an existing one needs --resume', async () =
 
 test('a run cannot be resumed with another dataset or seed', async () => {
   await save(1);
-  await expect(begin(true, sha256('other'))).rejects.toMatchObject({ code: 'invalid', message: /another dataset/ });
-  await expect(begin(true, datasetSha256, { ...config, seed: 8 })).rejects.toThrow('another seed');
+  await expect(begin(true, sha256('other'))).rejects.toMatchObject({ code: 'invalid', message: /a different dataset/ });
+  await expect(begin(true, datasetSha256, { ...config, seed: 8 })).rejects.toThrow('a different seed');
 });
 
 test('the restored state has the bits of the saved one, also between the halves', async () => {

@@ -133,7 +133,9 @@ test('a run that exists, or cannot be resumed, is refused before a term is claim
   const { term } = await begin();
   await publish(term, 1);
   await expect(readStart(optionsOf(false))).rejects.toMatchObject({ code: 'invalid', message: /already exists/ });
-  await expect(readStart({ ...optionsOf(true), datasetSha256: sha256('other') })).rejects.toThrow('another dataset');
+  await expect(readStart({ ...optionsOf(true), datasetSha256: sha256('other') })).rejects.toThrow(
+    'a different dataset',
+  );
   const wider = { ...config, generator: { channels: 3, blocks: 1 } };
   await expect(readStart({ ...optionsOf(true), config: wider })).rejects.toThrow('does not fit');
   expect(await newestTermNumber(run)).toBe(1);

@@ -94,7 +94,7 @@ function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
     ['leases_granted', 'Leases granted to workers.', () => leases().granted],
     [
       'leases_moved',
-      'Leases of work that another worker had before: that worker was lost, or its result was useless.',
+      'Leases of work that another worker had before: that worker was lost, or its result was rejected.',
       () => leases().moved,
     ],
     [
@@ -103,7 +103,7 @@ function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
       () => leases().straggling,
     ],
     ['results_refused', 'Late results, whose tokens were no longer valid.', () => leases().refused],
-    ['results_rejected', 'Useless results: damaged, or lost in transit.', () => leases().rejected],
+    ['results_rejected', 'Rejected results: damaged, or lost in transit.', () => leases().rejected],
   ];
   for (const [name, help, read] of counts) counter(`fourfold_${name}_total`, help, [], read);
   addTrafficMetrics(metrics, traffic, { parameters: 'sent', gradients: 'received' });
@@ -128,7 +128,7 @@ function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: Coo
   });
   gauge(
     'fourfold_checkpoint_age_seconds',
-    'What losing the coordinator would cost: time since the newest checkpoint, or since the coordinator’s start.',
+    'Cost of losing the coordinator: time since the newest checkpoint, or since the coordinator’s start.',
     [],
     // Work before its start and after the checkpoint that it resumed from is already lost.
     () => (Date.now() - Math.max(startedAtMs, now().checkpoint?.savedAtMs ?? 0)) / 1000,

@@ -42,10 +42,10 @@ export function addRunMetrics(metrics: Metrics, figures: RunFigures): void {
     ['remaining_seconds', 'Time to the end of the schedule at that pace.', (run) => run.remainingSeconds],
   ];
   for (const [name, help, read] of plain) gauge(`fourfold_${name}`, help, [], () => read(now()));
-  gauge('fourfold_run_state', 'What the run is doing: 1 for that state.', ['state'], () =>
+  gauge('fourfold_run_state', 'State of the run: 1 for the current one.', ['state'], () =>
     stateReadings('state', states.map(labelOf), labelOf(now().state)),
   );
-  gauge('fourfold_phase_kind', 'Kind of the phase: 1 for that kind.', ['kind'], () =>
+  gauge('fourfold_phase_kind', 'Kind of the phase: 1 for the current one.', ['kind'], () =>
     stateReadings('kind', phaseKinds, now().phaseKind),
   );
   counter('fourfold_iterations_total', 'Iterations that this coordinator has done.', [], iterationsDone);

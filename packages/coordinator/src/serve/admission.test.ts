@@ -21,7 +21,7 @@ test('a worker of the run’s dataset and kind is admitted', () => {
 });
 
 test('another dataset', () => {
-  expect(admissionProblem({ ...worker, datasetSha256: 'b' }, run)).toContain('another dataset');
+  expect(admissionProblem({ ...worker, datasetSha256: 'b' }, run)).toContain('a different dataset');
 });
 
 test('another kind is refused with what differs, and admitted where kinds may be mixed', () => {

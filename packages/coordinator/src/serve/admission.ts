@@ -19,7 +19,7 @@ export function admissionProblem(
   run: Admission,
 ): string | undefined {
   if (datasetSha256 !== run.datasetSha256)
-    return 'the worker reads another dataset than the coordinator: give both the same config';
+    return 'the worker reads a different dataset from the coordinator’s: give both the same config';
   return exchangeProblem(exchangeAddress, run) ?? kindProblem(kind ?? {}, run);
 }
 

@@ -66,7 +66,7 @@ test('at most a hundred may watch; a watcher that leaves makes room, once', () =
   expect(another.written).toHaveLength(1);
   const again = refuse();
   return expect(Promise.all([refusal, again])).resolves.toMatchObject([
-    { details: '100 watch already' },
-    { details: '100 watch already' },
+    { details: '100 watchers are already connected' },
+    { details: '100 watchers are already connected' },
   ]);
 });

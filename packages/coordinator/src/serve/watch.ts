@@ -15,7 +15,7 @@ export function createWatch(now: () => RunStatus) {
   let watchers = 0;
   return (call: WatchCall): void => {
     if (watchers >= maxWatchers) {
-      endWithStatus(call, status.RESOURCE_EXHAUSTED, `${maxWatchers} watch already`);
+      endWithStatus(call, status.RESOURCE_EXHAUSTED, `${maxWatchers} watchers are already connected`);
       return;
     }
     watchers++;

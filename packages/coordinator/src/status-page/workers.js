@@ -3,7 +3,7 @@ import { duration } from './format.js';
 
 /** @typedef {import('../status/status.js').WorkerStatus} WorkerStatus */
 
-const columns = ['worker', 'address', 'computes on', 'exchange', 'here for', 'last heard', 'computes now'];
+const columns = ['worker', 'address', 'computes on', 'exchange', 'connected for', 'last heard', 'computes now'];
 
 /**
  * The table of workers; rows stay in place while their workers do.

@@ -54,7 +54,7 @@ export function createStatusEvents(source: StatusSource) {
   return {
     /** The route. */
     watch: (request: IncomingMessage, response: ServerResponse): void => {
-      if (watchers.size >= maxWatchers) return endWith(response, 503, `${maxWatchers} pages are watching already`);
+      if (watchers.size >= maxWatchers) return endWith(response, 503, `${maxWatchers} pages are already watching`);
       response.writeHead(200, {
         'content-type': 'text/event-stream',
         'cache-control': 'no-store',

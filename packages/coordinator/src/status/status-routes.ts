@@ -6,7 +6,7 @@ import { createStatusEvents } from './status-events.js';
 import { statusSnapshot, type StatusSource } from './status.js';
 import type { ValidationPictures } from './validation-pictures.js';
 
-/** The page's files are not compiled: they lie in the same place relative to src and dist. */
+/** The page's files are not compiled: they are in the same place relative to src and dist. */
 const pageFolder = new URL('../../src/status-page/', import.meta.url);
 const pageFiles = [
   'index.html',

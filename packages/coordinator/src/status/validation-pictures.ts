@@ -69,7 +69,7 @@ export interface ValidationPictures {
 }
 
 /**
- * `mayRemove` is awaited before anything is removed, and throws if this coordinator may not write any more. A failed
+ * `mayRemove` is awaited before anything is removed, and throws if this coordinator may no longer write. A failed
  * refresh counts as housekeeping: the next evaluation refreshes again.
  */
 export function createValidationPictures(

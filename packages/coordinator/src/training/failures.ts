@@ -171,7 +171,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       const pauseMs = growingPauseMs(found.times - 1, machinePauses);
       log.info(
         { event: 'machine-rests', machine, times: found.times, pauseMs: Math.round(pauseMs) },
-        'others go first',
+        'other workers go first',
       );
       return found.lastMs + pauseMs;
     },

@@ -14,7 +14,7 @@ export interface FinishedUpdate {
 /** Everything that the training loop uses. */
 export interface Training extends Omit<ReductionParts, 'clock' | 'updater'> {
   progress: Progress;
-  /** Begin a checkpoint of the state as it is; resolves when training may go on. */
+  /** Begin a checkpoint of the state as it is; resolves when training may continue. */
   checkpoint(): Promise<void>;
   /** The generator of an earlier iteration, if a checkpoint has it. */
   olderGenerator(iteration: number): Promise<Float32Array | undefined>;

@@ -35,7 +35,7 @@ export interface CheckpointSaverOptions {
   facts: () => Omit<CheckpointFacts, keyof RunSnapshot | 'iteration' | 'finished' | 'best'> & { config: RunConfig };
   master: Pick<Master, 'versions' | 'files'>;
   history: () => History;
-  /** Throws if this coordinator may not write any more. */
+  /** Throws if this coordinator may no longer write. */
   mayPublish: () => Promise<void>;
   /** Removes superfluous checkpoints. */
   housekeeping: Housekeeping;

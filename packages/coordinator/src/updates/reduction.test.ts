@@ -226,7 +226,7 @@ test('a gradient of another shape is refused, naming the tensor that differs', a
   const shorter = streamFrom(await worker(whole(gradients[0].subarray(0, chunkElements + 5))));
   await expect(pull(shorter, 0)).rejects.toMatchObject({
     code: 'mismatch',
-    message: `the gradient has another shape at second/filter (element 5 of ${length - chunkElements})`,
+    message: `the gradient has a different shape at second/filter (element 5 of ${length - chunkElements})`,
   });
   expect(order.of(0)).toBe(chunkBytes + 20);
   const longer = streamFrom(await worker(whole(new Float32Array(length + 1))));
@@ -279,7 +279,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     await file.write({ term: 1, number: 2 }, bytesOf(gradients[1]));
     await expect(pull(sharedFrom(file, length), 0)).rejects.toMatchObject({
       code: 'unavailable',
-      message: 'the shared memory now holds another vector',
+      message: 'the shared memory now holds a different vector',
     });
     expect(order.of(0)).toBe(0);
   });

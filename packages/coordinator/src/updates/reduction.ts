@@ -54,7 +54,7 @@ async function* nameFailure(pieces: AsyncIterable<GradientPiece>, place: () => s
   } catch (error) {
     const cause = transferFailure(error);
     if (cause.code !== 'mismatch') throw cause;
-    throw new FourfoldError('mismatch', `the gradient has another shape at ${place()}`, { cause });
+    throw new FourfoldError('mismatch', `the gradient has a different shape at ${place()}`, { cause });
   }
 }
 

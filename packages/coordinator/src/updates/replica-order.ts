@@ -8,7 +8,7 @@ export interface ReplicaOrder {
   advance(replica: number, bytes: number): void;
   /** Resolves once `replica` has come that far; at once for a negative number. Rejects after `stop`. */
   reached(replica: number, bytes: number): Promise<void>;
-  /** No replica advances any more. */
+  /** Let no replica advance from now on. */
   stop(reason: Error): void;
 }
 

@@ -2,7 +2,7 @@ import { randomStream, type DataConfig } from '@fourfold/common';
 import { blurRadius, downscale, cropPicture, type Picture, type Rectangle } from '@fourfold/imaging';
 import type { CropKey } from './sample-order.js';
 
-/** Where a crop lies in its stored picture and how it is turned. */
+/** Where a crop is in its stored picture and how it is turned. */
 export interface CropPlace {
   /** HR pixels from the stored picture's corner; multiples of 4. */
   left: number;

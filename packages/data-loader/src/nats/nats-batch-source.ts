@@ -116,6 +116,6 @@ function reportOldest(say: (oldest: Waiting, count: number) => void) {
 function reasonOf(live: number, foreign: number): string {
   if (live > 0) return 'no data-loader has answered yet';
   return foreign > 0
-    ? 'all data-loaders are of another dataset, seed, data config or program version'
+    ? 'all data-loaders have a different dataset, seed, data config or program version'
     : 'no data-loader is running; start one with `fourfold data-loader`';
 }

@@ -39,7 +39,7 @@ const rectangleSchema = z.strictObject({ left: count, top: count, width: count, 
 export const sampleInfoSchema = z.strictObject({
   /** The original, relative to the folder that was prepared. */
   source: z.string(),
-  /** Where the stored picture lies in the original (after EXIF rotation). */
+  /** Where the stored picture is in the original (after EXIF rotation). */
   place: rectangleSchema,
   /** The part of the stored picture that crops are taken from; the pixels around it are read only by the down-sampling. */
   core: rectangleSchema,

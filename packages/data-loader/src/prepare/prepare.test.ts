@@ -101,7 +101,7 @@ describe('prepare', () => {
         { file: 'empty.jpg', reason: 'it is empty: 0 bytes' },
         { file: 'phone.HEIC', reason: 'it is HEIC, which is not supported: convert it to JPEG or PNG first' },
         { file: 'small.png', reason: 'too small: 40x40, both sides must be at least 96' },
-        { file: 'text.png', reason: 'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
+        { file: 'text.png', reason: 'its format is not one of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
         {
           file: 'truncated.jpg',
           reason: 'truncated or damaged',

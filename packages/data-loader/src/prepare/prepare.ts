@@ -49,7 +49,7 @@ export interface PrepareReport {
   notSampled: number;
   /** The data set and its part, if the names are recognised. */
   recognised?: { set: string; part?: Part };
-  /** If official LR pictures lie beside the photographs taken: how many equal ours bit for bit, and which do not. */
+  /** If official LR pictures are beside the photographs taken: how many equal ours bit for bit, and which do not. */
   pairs?: PairsReport;
   manifest: DatasetManifest;
 }
@@ -64,7 +64,7 @@ export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 
 
 /**
  * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset. The
- * photographs lie in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
+ * photographs are in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
  * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
  * left out and reported. Before any work, throws `conflict` if a dataset already exists, and `invalid` if the place holds anything
  * but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no photograph can be used,

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import tar from 'tar-stream';
 import { sampleInfoSchema, type SampleInfo } from '../prepare/manifest.js';
 
-/** A sample as it lies in a shard: members KEY.jpg or KEY.png and KEY.json, as WebDataset names them. */
+/** A sample as stored in a shard: members KEY.jpg or KEY.png and KEY.json, as WebDataset names them. */
 export interface StoredSample {
   key: string;
   extension: 'jpg' | 'png';

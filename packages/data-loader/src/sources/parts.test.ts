@@ -129,7 +129,7 @@ describe('DIV2K', () => {
         {
           file: 'DIV2K_valid_HR/0803.png',
           lr: lrOf(803),
-          ...{ values: 0, of: 0, largest: 0, reason: 'it is none of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
+          ...{ values: 0, of: 0, largest: 0, reason: 'its format is not one of JPEG, PNG, WebP, TIFF, AVIF and GIF' },
         },
       ],
     });

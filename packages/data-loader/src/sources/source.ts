@@ -1,6 +1,6 @@
 import { FourfoldError } from '@fourfold/common';
 
-/** A file of a source. `name` is relative, with slashes, and the same whether it lies in a folder or in an archive. */
+/** A file of a source. `name` is relative, with slashes, and the same whether it is in a folder or in an archive. */
 export interface SourceFile {
   name: string;
   sizeBytes: number;

@@ -98,7 +98,7 @@ async function checkEnd({ bytes, title, last, end }: Passing): Promise<void> {
 
 function brokenTar({ title, last }: Passing, cause: unknown): FourfoldError {
   const cutOff = describeError(cause).includes('Unexpected end');
-  return damagedArchive(title, cutOff ? `it is cut off in ${last}` : `what follows ${last} is not a tar entry`);
+  return damagedArchive(title, cutOff ? `it is cut off in ${last}` : `the data after ${last} is not a tar entry`);
 }
 
 async function openFile(path: string): Promise<TarBytes> {

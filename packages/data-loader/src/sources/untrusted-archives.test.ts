@@ -33,7 +33,7 @@ test('a tar that is cut off in an entry, in an entry of an inner tar, or between
   const damaged = Buffer.from(whole);
   damaged.fill(0x55, 512 + classes['n01440764.tar'].length, 1024 + classes['n01440764.tar'].length);
   await writeFile(path, damaged);
-  expect(await refusal(path)).toMatch(/ what follows n01440764\/n01440764_2\.JPEG is not a tar entry; fetch/);
+  expect(await refusal(path)).toMatch(/ the data after n01440764\/n01440764_2\.JPEG is not a tar entry; fetch/);
 });
 
 test('a zip or tgz that is cut off is refused; a damaged picture in a zip is left out and named', async () => {

@@ -42,7 +42,7 @@ async function listZip(zip: ZipFile, handle: FileHandle, title: string, onListin
     for await (const entry of zip.eachEntry()) {
       onListing?.(++listed, zip.entryCount);
       const stored = storedName(entry);
-      last = `what follows ${stored}`;
+      last = `the entry after ${stored}`;
       if (stored.endsWith('/')) continue;
       const { compressedSize, uncompressedSize: sizeBytes } = entry;
       const unread = entry.isEncrypted() ? 'encrypted' : tooLarge(Math.max(compressedSize, sizeBytes));

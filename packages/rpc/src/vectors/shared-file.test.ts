@@ -79,7 +79,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
     const peer = await openPeer(own);
     const target = sharedBytes(4 * pieceBytes);
     const found = () => [first, second].map((stamp) => peer.holds(stamp));
-    const replaced = { code: 'unavailable', message: 'the shared memory now holds another vector' };
+    const replaced = { code: 'unavailable', message: 'the shared memory now holds a different vector' };
     expect(found()).toEqual([false, false]);
     await own.write(first, new Uint8Array(target.length));
     expect(found()).toEqual([true, false]);

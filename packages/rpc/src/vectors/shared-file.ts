@@ -141,7 +141,7 @@ export function readVectorSync(descriptor: number, stamp: Stamp, begin: number, 
   if (!holdsStamp(descriptor, stamp)) throw replaced();
 }
 
-const replaced = () => new FourfoldError('unavailable', 'the shared memory now holds another vector');
+const replaced = () => new FourfoldError('unavailable', 'the shared memory now holds a different vector');
 const endsEarly = () => new FourfoldError('unavailable', 'the shared memory ends too early');
 
 /** A stamp that cannot be guessed. */

@@ -8,7 +8,7 @@ const runFolder = /^(terms|validation|latest|best|checkpoints(\/\d{8,}-\d{4,})?)
 
 const reads = (key: string): boolean => checkpointFile.test(key) || runFolder.test(key) || isRunKey(key.toLowerCase());
 
-/** The files that `openCheckpoint` reads at a checkpoint's URL: an output may lie beside them. */
+/** The files that `openCheckpoint` reads at a checkpoint's URL: an output may be beside them. */
 export function checkpointInputs(url: string): InputPlace[] {
   const [, run] = /^(.+)\/(latest|best)\/*$/.exec(url) ?? [];
   return [{ place: url, reads }, ...(run === undefined ? [] : [{ place: run, reads }])];

@@ -40,7 +40,7 @@ export async function listStore(store: ObjectStore): Promise<ListedCheckpoint[]>
 
 /**
  * The evaluation of a checkpoint's generator. It ends after the checkpoint was copied, so a later checkpoint of the run
- * may be the first to record it. Undefined if none does, or if the checkpoint lies outside its run.
+ * may be the first to record it. Undefined if none does, or if the checkpoint is outside its run.
  */
 export async function evaluationOf({ store, manifest }: Checkpoint): Promise<Evaluation | undefined> {
   const own = evaluationAt(manifest.iteration, manifest.history.evaluations);

@@ -128,7 +128,7 @@ function parseSizes<T>(schema: { safeParse(raw: unknown): ParseResult<T> }, { st
   if (parsed.success) return parsed.data;
   const [{ path, message }] = parsed.error.issues;
   throw new FourfoldError('corrupt', `${store.url}/manifest.json: config.${path.map(String).join('.')}: ${message}`, {
-    hint: 'take another checkpoint of the run',
+    hint: 'use another checkpoint of the run',
   });
 }
 

@@ -67,7 +67,7 @@ const checkpointFile = /^(generator|discriminator)(-adam|-average)?\.safetensors
 
 /**
  * Write a checkpoint and return its name. `files` must not change meanwhile. `mayPublish` is awaited before the
- * manifest is put, and throws if this coordinator may not write any more. After an error the folder is removed if
+ * manifest is put, and throws if this coordinator may no longer write. After an error the folder is removed if
  * possible, unless a successor may have resumed from it; older checkpoints are untouched.
  */
 export async function writeCheckpoint(

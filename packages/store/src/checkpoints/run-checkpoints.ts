@@ -54,7 +54,7 @@ export async function startingPoint(
   const other =
     manifest.datasetSha256 !== datasetSha256 ? 'dataset' : manifest.seed !== config.seed ? 'seed' : undefined;
   if (other) {
-    throw new FourfoldError('invalid', `run ${config.name} was started with another ${other}`, {
+    throw new FourfoldError('invalid', `run ${config.name} was started with a different ${other}`, {
       hint: `restore its ${other} in the config, or choose another name`,
     });
   }

@@ -134,7 +134,7 @@ export function storageError(name: string, verb: string, cause: unknown): Fourfo
     case 'ENOENT':
       return new FourfoldError('not-found', `${name} does not exist`, { cause });
     case 'EEXIST':
-      return new FourfoldError('conflict', `${name} exists already`, { cause });
+      return new FourfoldError('conflict', `${name} already exists`, { cause });
     case 'ENOSPC':
     case 'EDQUOT':
     case 'EFBIG':

@@ -37,7 +37,7 @@ test('a new file may be written; an existing one needs force', async () => {
   await check('new.png');
   await check('no/folder/yet.png');
   await expect(check('old.png')).rejects.toMatchObject({
-    ...refusal(`${place('old.png')} exists already`),
+    ...refusal(`${place('old.png')} already exists`),
     options: { hint: 'name another file, or give --force to overwrite it' },
   });
   await check('old.png', true);
@@ -78,7 +78,7 @@ test.each([
   }
 });
 
-test('an output may lie beside the files that are read of a folder, under another name', async () => {
+test('an output may be beside the files that are read of a folder, under another name', async () => {
   const input = { place: place('photos'), reads: (key: string) => key.endsWith('.jpg') };
   await writeFile(place('photos/old.png'), 'a figure');
   await check('photos/new.png', false, [input]);
@@ -136,7 +136,7 @@ describe.each([
     await symlink(place('nowhere'), place('dangling.png'));
     for (const name of ['old.png', 'dangling.png']) {
       await expect(write(name, false)).rejects.toMatchObject({
-        ...refusal(`${place(name)} exists already`),
+        ...refusal(`${place(name)} already exists`),
         options: { hint: 'name another file, or give --force to overwrite it' },
       });
     }

@@ -21,7 +21,7 @@ export async function checkOutputFile(file: string, { inputs, force }: OutputFil
   if (existing?.isDirectory()) throw refusal(file, 'is a folder');
   // A dangling link belongs to the user, too.
   if (!existing?.isFile() && (await lstat(file).catch(() => undefined))) {
-    throw refusal(file, 'exists already and is not a regular file');
+    throw refusal(file, 'already exists and is not a regular file');
   }
   await checkNotRead(file, inputs);
   if (existing && !force) throw existsAlready(file);
@@ -64,7 +64,7 @@ export async function writeOutputFile(
   }
 }
 
-/** Like `writeOutputFile`, but with the file system's own errors: EEXIST if the file exists already. */
+/** Like `writeOutputFile`, but with the file system's own errors: EEXIST if the file already exists. */
 export async function writeWhole(
   file: string,
   { force }: Pick<OutputFileRules, 'force'>,
@@ -113,7 +113,7 @@ const refusal = (file: string, reason: string) =>
   new FourfoldError('invalid', `${file} ${reason}`, { hint: 'name another file' });
 
 const existsAlready = (file: string, cause?: unknown) =>
-  new FourfoldError('invalid', `${file} exists already`, {
+  new FourfoldError('invalid', `${file} already exists`, {
     hint: 'name another file, or give --force to overwrite it',
     cause,
   });

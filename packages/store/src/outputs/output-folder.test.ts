@@ -85,7 +85,7 @@ test.each([
 test.each([
   ['the same folder', 'out', 'is ', ' itself'],
   ['the same by a link', 'link', 'is ', ' itself'],
-  ['a folder around it', '.', 'lies in ', ''],
+  ['a folder around it', '.', 'is inside ', ''],
   ['a folder in it', 'out/photos', 'contains ', ''],
   ['a file in it', 'out/photos/a.zip', 'contains ', ''],
 ])('an input cannot be the output: %s', async (_, name, before, after) => {
@@ -100,7 +100,7 @@ test('a folder that does not exist yet lies where it will be created', async () 
   await mkdir(place('photos'));
   await symlink(place('photos'), place('link'));
   out = openStore(place('link/deep/out'));
-  await expect(open([place('photos')])).rejects.toThrow(`lies in ${place('photos')}`);
+  await expect(open([place('photos')])).rejects.toThrow(`is inside ${place('photos')}`);
   await open([place('photographs'), 's3://bucket/photos']);
 });
 
@@ -109,7 +109,7 @@ test('a folder linked into an input is part of it', async () => {
   await mkdir(place('far'));
   await symlink(place('far'), place('photos/deep/link'));
   out = openStore(place('far/out'));
-  await expect(open([place('photos')])).rejects.toThrow(`lies in ${place('photos')}`);
+  await expect(open([place('photos')])).rejects.toThrow(`is inside ${place('photos')}`);
 });
 
 test('objects of a place that are not read are free', async () => {
@@ -117,7 +117,7 @@ test('objects of a place that are not read are free', async () => {
   const input = { place: place('run'), reads: (key: string) => key.startsWith('checkpoints') };
   const refused = (name: string) => openOutputFolder(openStore(place(name)), { inputs: [input] });
   await refused('run/copy');
-  await expect(refused('run/checkpoints/copy')).rejects.toThrow(`lies in ${place('run')}`);
+  await expect(refused('run/checkpoints/copy')).rejects.toThrow(`is inside ${place('run')}`);
   await expect(refused('run')).rejects.toThrow(`is ${place('run')} itself`);
 });
 
@@ -125,8 +125,8 @@ test('places in buckets are distinguished by their paths', async () => {
   const at = (url: string) => ({ ...out, url });
   const refused = (url: string, input: string) => openOutputFolder(at(url), { inputs: [input] });
   await expect(refused('s3://bucket/a', 's3://bucket/a/')).rejects.toThrow('is s3://bucket/a/ itself');
-  await expect(refused('s3://bucket/a/b', 's3://bucket/a')).rejects.toThrow('lies in s3://bucket/a');
-  await expect(refused('s3://bucket/a', 's3://bucket')).rejects.toThrow('lies in s3://bucket');
+  await expect(refused('s3://bucket/a/b', 's3://bucket/a')).rejects.toThrow('is inside s3://bucket/a');
+  await expect(refused('s3://bucket/a', 's3://bucket')).rejects.toThrow('is inside s3://bucket');
   await expect(refused('s3://bucket', 's3://bucket/a')).rejects.toThrow('contains s3://bucket/a, which');
   await refused('s3://bucket/ab', 's3://bucket/a');
   await refused('s3://other/a', 's3://bucket/a');

@@ -34,7 +34,7 @@ export interface OutputFolderRules {
 }
 
 /**
- * Check a place for a command's output before any work; nothing is written yet. Throws `invalid` if it lies in an input or an input lies
+ * Check a place for a command's output before any work; nothing is written yet. Throws `invalid` if it is inside an input or an input is
  * in it, or if it holds an object that is not known to be ours. Hidden files do not count.
  */
 export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRules): Promise<OutputFolder> {
@@ -87,12 +87,12 @@ const isFolderMarker = (key: string): boolean => key === '' || key.endsWith('/')
 
 const isHidden = (key: string): boolean => /(^|\/)\./.test(key);
 
-/** Throw `invalid` if an output's place and an input are the same, or one lies in the other. */
+/** Throw `invalid` if an output's place and an input are the same, or one is inside the other. */
 export async function checkApart(output: string, input: InputPlace): Promise<void> {
   const name = nameOf(input);
   const [key, isAround] = await Promise.all([keyIn(output, input), liesIn(name, output)]);
   if (key === undefined && !isAround) return;
-  const reason = key === '' ? `is ${name} itself` : key ? `lies in ${name}` : `contains ${name}`;
+  const reason = key === '' ? `is ${name} itself` : key ? `is inside ${name}` : `contains ${name}`;
   throw new FourfoldError('invalid', `${output} ${reason}, which is read`, {
     hint: 'name an output outside the input',
   });

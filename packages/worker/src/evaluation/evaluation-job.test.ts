@@ -180,7 +180,7 @@ test('a picture that cannot be read fails the evaluation, is named, and leaves n
   await writeFile(join(images, 'broken.png'), 'no picture');
   await expect(evaluate(1, 1)).rejects.toMatchObject({
     code: 'invalid',
-    message: expect.stringMatching(/\/images\/broken\.png: it is none of JPEG/) as string,
+    message: expect.stringMatching(/\/images\/broken\.png: its format is not one of JPEG/) as string,
   });
   expect(asked.at(-1)).toBe('end');
 });

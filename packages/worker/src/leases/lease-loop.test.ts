@@ -33,7 +33,7 @@ async function fail(error: Error) {
 }
 
 test('the coordinator has moved on: nothing is reported', async () => {
-  const stale = Object.assign(new Error('version 3 is not there'), { code: status.FAILED_PRECONDITION });
+  const stale = Object.assign(new Error('version 3 is not available'), { code: status.FAILED_PRECONDITION });
   expect(await fail(stale)).toEqual({ sent: [], failed: [] });
 });
 

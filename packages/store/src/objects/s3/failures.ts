@@ -60,7 +60,7 @@ const refusals: Record<string, Refusal> = {
   NotFound: ['not-found', 'does not exist'],
   NoSuchUpload: ['not-found', 'could not be written: the service does not know the upload'],
   NotImplemented: ['invalid', 'could not be written: the service does not support the request'],
-  PreconditionFailed: ['conflict', 'exists already'],
+  PreconditionFailed: ['conflict', 'already exists'],
   AccessDenied: keysRefused,
   InvalidAccessKeyId: keysRefused,
   InvalidToken: keysRefused,
