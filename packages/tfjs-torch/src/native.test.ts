@@ -19,7 +19,7 @@ describe.skipIf(lacks('torch', probe().found))('the addon (after npm run setup:t
     const x = native.write(new Float32Array(4), [4], 'cpu');
     for (const side of [NaN, Infinity, -Infinity, 2 ** 63, -(2 ** 63) - 2048, 0.5])
       expect(() => aten.reshape(x, [side]), String(side)).toThrow(
-        'aten::reshape: shape: expected a whole number of 64 bits',
+        'aten::reshape: shape: expected a 64-bit integer',
       );
     // It is an integer: the operator itself refuses it.
     for (const side of [2 ** 62, -(2 ** 62)])

@@ -27,12 +27,12 @@ async function refusalOf(args: readonly string[]): Promise<string> {
 afterEach(() => vi.unstubAllEnvs());
 
 test.each([
-  [['submit', 'long.yaml'], `name is ${long}: for Kubernetes it must have 40 characters at most`],
+  [['submit', 'long.yaml'], `name is ${long}: for Kubernetes it must have at most 40 characters`],
   [['submit', 'digit.yaml'], `name is 1st: for ${letter}`],
   [['submit', 'good.yaml', '--namespace', 'Team'], "'Team' is invalid. For Kubernetes it must be lower-case"],
-  [['submit', 'good.yaml', '--namespace', 'a'.repeat(64)], '63 at most'],
+  [['submit', 'good.yaml', '--namespace', 'a'.repeat(64)], 'at most 63'],
   [['submit', 'good.yaml', '--queue', 'no_queue'], "'no_queue' is invalid. For Kubernetes it must be lower-case"],
-  [['status', long], 'For Kubernetes it must have 40 characters at most'],
+  [['status', long], 'For Kubernetes it must have at most 40 characters'],
   [['logs', 'Run'], 'For Kubernetes it must be lower-case letters, digits and dashes'],
   [['scale', 'run-', '--workers', '2'], `For ${letter}`],
   [['cancel', '1st'], `For ${letter}`],
