@@ -18,9 +18,7 @@ describe.skipIf(lacks('torch', probe().found))('the addon (after npm run setup:t
     const native = loadNative();
     const x = native.write(new Float32Array(4), [4], 'cpu');
     for (const side of [NaN, Infinity, -Infinity, 2 ** 63, -(2 ** 63) - 2048, 0.5])
-      expect(() => aten.reshape(x, [side]), String(side)).toThrow(
-        'aten::reshape: shape: expected a 64-bit integer',
-      );
+      expect(() => aten.reshape(x, [side]), String(side)).toThrow('aten::reshape: shape: expected a 64-bit integer');
     // It is an integer: the operator itself refuses it.
     for (const side of [2 ** 62, -(2 ** 62)])
       expect(() => aten.reshape(x, [side]), String(side)).toThrow(/invalid shape|shape '/);
