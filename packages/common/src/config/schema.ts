@@ -199,7 +199,6 @@ export type DataConfig = z.infer<typeof dataSchema>;
 export type LossConfig = z.infer<typeof lossSchema>;
 export type PhaseConfig = z.infer<typeof phaseSchema>;
 export type AdamConfig = z.infer<typeof adamSchema>;
-export type BatchesConfig = z.infer<typeof batchesSchema>;
 export type ExchangeConfig = z.infer<typeof exchangeSchema>;
 export type TimingConfig = z.infer<typeof timingSchema>;
 export type RunConfig = z.infer<typeof runSchema>;
