@@ -2,18 +2,16 @@ import {
   createRepeats,
   growingPauseMs,
   judge,
-  lossError,
-  pauseAfterLosses,
   runError,
   type Failure,
   type FailureCode,
   type FourfoldError,
   type Logger,
-  type Loss,
   type Verdict,
 } from '@fourfold/common';
 import type { Token__Output } from '@fourfold/rpc';
 import type { LeaseBoard } from '../leases/lease-board.js';
+import { createLosses } from './lost-leases.js';
 
 /*
  * Which failures happened where, and what follows: the failure policy's effects in the coordinator. `judge` decides.
@@ -59,7 +57,10 @@ const machinePauses = { firstMs: 2_000, longestMs: 600_000 };
 /** The subject of a worker that ended outside a lease. */
 const processSubject = 'the process';
 
-/** Records failures until a worker succeeds, and decides whether a worker retries, a worker leaves, or the run ends. */
+/**
+ * Records failures until a worker succeeds, and decides whether a worker retries, a worker leaves, or the run ends. It is long:
+ * `judge` decides by all these records together, and each method changes several of them.
+ */
 export function createFailures({ board, stop, latelyMs, log, now = () => performance.now() }: FailureParts) {
   const seats = new Map<number, Seated>();
   /** When a machine without a seat was last seen. */
@@ -71,8 +72,6 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
   const badResults = new Map<string, Standing[]>();
   /** Machines whose processes ended: how often, and when the last one did. */
   const unfit = new Map<string, { times: number; lastMs: number }>();
-  /** By task: workers lost with it, since any worker last made progress. */
-  const losses = new Map<string, Loss[]>();
   const repeats = createRepeats();
   let starts = 0;
   /** When the last seat became empty. */
@@ -82,6 +81,8 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     for (const [machine, seenMs] of lastSeenMs) if (now() - seenMs > latelyMs) lastSeenMs.delete(machine);
     return new Set([...lastSeenMs.keys(), ...[...seats.values()].map(({ machine }) => machine)]);
   };
+
+  const losses = createLosses({ board, stop, latelyMs, log, machines: machinesNow });
 
   function count(task: string, worker: number): number {
     const ofTask = tries.get(task) ?? new Map<number, number>();
@@ -107,26 +108,6 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     const said = repeats(`${machine} ${code} ${reason}`);
     if (said) {
       log.warn({ event: 'worker-unfit', worker, machine, task, code, reason, times: said }, 'a worker is not fit');
-    }
-  }
-
-  /** A machine was lost without a word while it had a task: the task may be what kills its workers. */
-  function lostWith(task: string, loss: Loss): void {
-    const all = [...(losses.get(task) ?? []), loss];
-    losses.set(task, all);
-    const pauseMs = pauseAfterLosses(all, { machines: machinesNow(), patienceMs: latelyMs });
-    const about = {
-      event: 'lease-lost-again',
-      task,
-      times: all.length,
-      lost: all.map(({ process, machine }) => ({ worker: process, machine })),
-    };
-    if (pauseMs === undefined) {
-      log.error(about, 'every worker with this lease is lost');
-      stop(lossError(task, all));
-    } else if (pauseMs > 0) {
-      board.holdBack(task, loss.lostMs + pauseMs);
-      log.warn({ ...about, pauseMs: Math.round(pauseMs) }, 'a lease is held back');
     }
   }
 
@@ -185,7 +166,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       const seat = seats.get(worker);
       if (seat) {
         lastSeenMs.set(seat.machine, now());
-        for (const task of lost) lostWith(task, { machine: seat.machine, process: worker, lostMs: now() });
+        for (const task of lost) losses.add(task, { machine: seat.machine, process: worker, lostMs: now() });
       }
       if (seats.delete(worker) && seats.size === 0) seatlessSinceMs = now();
     },
@@ -224,13 +205,13 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
     },
     /** A worker has done a part of a task, and survived it. */
     gotOn(task: string): void {
-      losses.delete(task);
+      losses.forget(task);
     },
     /** A worker has done a task: others' failures at it were their own. */
     done(task: string, worker: number): void {
       tries.delete(task);
       badResults.delete(task);
-      losses.delete(task);
+      losses.forget(task);
       standing = standing.filter((other) => other.task !== task && other.subject !== processSubject);
       const seat = seats.get(worker);
       if (!seat) return;
