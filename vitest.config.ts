@@ -17,7 +17,7 @@ const alone = ['test/zombies.test.ts'];
 const longest =
   'chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
   'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
-  'nats-access checkpoints-beside';
+  'nats-access nats-outages checkpoints-beside';
 const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
 
 /**

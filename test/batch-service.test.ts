@@ -1,64 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@nats-io/transport-node';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { findProgram, startNats, type LocalNats } from '@fourfold/local-servers';
-import {
-  expectSameBatch,
-  observeRequests,
-  prepareBatchBed,
-  type BatchBed,
-  type Client,
-} from './support/batch-services.js';
-import { killAll, type LogEvent, type Process } from './support/process.js';
+import { describe, expect, test } from 'vitest';
+import { findProgram } from '@fourfold/local-servers';
+import { expectSameBatch, observeRequests, useBatchServices, type Client } from './support/batch-services.js';
+import type { LogEvent, Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
- * Real data-loader processes, a real nats-server, and a worker's side of the wire in this process.
+ * Real data-loader processes, a real nats-server, and a worker's side of the wire in this process. When the nats-server itself is
+ * away: nats-outages.test.ts.
  */
 
 describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
   'data-loaders over NATS (after npm run setup:servers)',
   () => {
-    let bed: BatchBed;
-    let nats: LocalNats;
-    let environment: Record<string, string>;
-    const closing: (() => Promise<void>)[] = [];
-
-    beforeAll(async () => {
-      bed = await prepareBatchBed();
-    });
-    afterEach(async () => {
-      await Promise.all(closing.splice(0).map((close) => close()));
-      await killAll();
-      delete process.env['FOURFOLD_NATS_URL'];
-    });
-    afterAll(() => bed.remove());
-
-    /** A fresh nats-server that data-loaders and clients find. */
-    async function start(configuration?: string): Promise<void> {
-      nats = await startNats(configuration);
-      closing.push(() => nats.stop());
-      environment = { FOURFOLD_NATS_URL: `nats://${nats.address}` };
-      Object.assign(process.env, environment);
-    }
-    async function client(changes = {}): Promise<Client> {
-      const made = await bed.connectClient(environment, changes);
-      closing.unshift(() => made.source.close());
-      return made;
-    }
+    const { bed, nats, start, client, closeAtEnd, expectBatches } = useBatchServices();
     async function observer() {
-      const made = await observeRequests(nats);
-      closing.unshift(() => made.connection.close());
+      const made = await observeRequests(nats());
+      closeAtEnd(() => made.connection.close());
       return made;
-    }
-    async function expectBatches({ source }: Client, begin: number, end: number, replicas = [0, 1, 2, 3]) {
-      for (let iteration = begin; iteration < end; iteration++) {
-        await Promise.all(
-          replicas.map(async (replica) => {
-            expectSameBatch(await source.batch(iteration, replica), await bed.local.batch(iteration, replica));
-          }),
-        );
-      }
     }
     async function stop(loader: Process): Promise<LogEvent> {
       loader.child.kill('SIGTERM');
@@ -73,12 +33,12 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('two data-loaders give the batches of the dataset; a replica stays with one, which fetches no shard twice', async () => {
       await start();
-      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const loaders = await Promise.all([bed().startLoader(), bed().startLoader()]);
       const { requests } = await observer();
       const worker = await client();
       await knows(worker, 2);
       // An epoch.
-      const iterations = Math.floor(bed.manifest.samples / 8);
+      const iterations = Math.floor(bed().manifest.samples / 8);
       await expectBatches(worker, 0, iterations);
       const places = new Map<number, Set<string>>();
       for (const { replica, loader } of requests) places.set(replica, (places.get(replica) ?? new Set()).add(loader));
@@ -89,17 +49,17 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
         const stopped = await stop(loader);
         answered += stopped['answered'] as number;
         // The next epoch's first batches are made ahead.
-        expect(stopped['shards']).toBeLessThanOrEqual(bed.manifest.shards.length + 1);
+        expect(stopped['shards']).toBeLessThanOrEqual(bed().manifest.shards.length + 1);
       }
-      expect(bed.manifest.shards.length).toBeGreaterThan(3);
+      expect(bed().manifest.shards.length).toBeGreaterThan(3);
       expect(answered).toBe(4 * iterations);
     });
 
     test('a frozen data-loader is late once; it is asked again after it has woken', async () => {
       await start();
-      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const loaders = await Promise.all([bed().startLoader(), bed().startLoader()]);
       const { requests } = await observer();
-      const worker = await client({ batches: { ...bed.config.batches, lateMs: 4_000 } });
+      const worker = await client({ batches: { ...bed().config.batches, lateMs: 4_000 } });
       await knows(worker, 2);
       await expectBatches(worker, 0, 1, [0]);
       const frozen = loaders.find(({ id }) => id === requests[0].loader) as Process & { id: string };
@@ -121,7 +81,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('a killed data-loader is left at once', async () => {
       await start();
-      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const loaders = await Promise.all([bed().startLoader(), bed().startLoader()]);
       const worker = await client();
       await knows(worker, 2);
       await expectBatches(worker, 0, 2);
@@ -135,14 +95,14 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('SIGTERM: pending requests are answered, later ones go to the other one', async () => {
       await start();
-      const loaders = await Promise.all([bed.startLoader(), bed.startLoader()]);
+      const loaders = await Promise.all([bed().startLoader(), bed().startLoader()]);
       const { requests } = await observer();
       const worker = await client();
       await knows(worker, 2);
       const batches = Promise.all(
         Array.from({ length: 40 }, async (_, i) => {
           const [iteration, replica] = [Math.floor(i / 4), i % 4];
-          expectSameBatch(await worker.source.batch(iteration, replica), await bed.local.batch(iteration, replica));
+          expectSameBatch(await worker.source.batch(iteration, replica), await bed().local.batch(iteration, replica));
         }),
       );
       await expect.poll(() => requests.length).toBe(40);
@@ -158,12 +118,12 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('requests beyond the queue’s limit are sent to another data-loader, and are answered in the end', async () => {
       await start();
-      const loader = await bed.startLoader();
+      const loader = await bed().startLoader();
       const worker = await client();
       await Promise.all(
         Array.from({ length: 100 }, async (_, i) => {
           const [iteration, replica] = [Math.floor(i / 4), i % 4];
-          expectSameBatch(await worker.source.batch(iteration, replica), await bed.local.batch(iteration, replica));
+          expectSameBatch(await worker.source.batch(iteration, replica), await bed().local.batch(iteration, replica));
         }),
       );
       const stopped = await stop(loader);
@@ -173,13 +133,13 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('a max_payload of 64 KB: batches come in parts', async () => {
       await start('max_payload: 65536');
-      await bed.startLoader();
+      await bed().startLoader();
       const worker = await client();
       await expectBatches(worker, 0, 4);
       expect(worker.source.stats()).toMatchObject({ received: 16, refusedReplies: 0 });
       // Two crops of 96x96 and their LR take 58,752 bytes; with eight there must be several parts.
-      const large = { ...bed.config.data, globalBatch: 32 };
-      await bed.startLoader(['data.globalBatch=32']);
+      const large = { ...bed().config.data, globalBatch: 32 };
+      await bed().startLoader(['data.globalBatch=32']);
       const other = await client({ data: large });
       const { count, hr } = await other.source.batch(0, 1);
       expect([count, hr.length]).toEqual([8, 8 * 96 * 96 * 3]);
@@ -187,7 +147,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('a data-loader of another seed is never asked, and the wait says which exist', async () => {
       await start();
-      await bed.startLoader(['seed=6']);
+      await bed().startLoader(['seed=6']);
       const { requests } = await observer();
       const worker = await client();
       const batch = worker.source.batch(0, 0);
@@ -201,48 +161,17 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
           reason: expect.stringContaining('have a different dataset, seed') as string,
         });
       expect(requests).toEqual([]);
-      await bed.startLoader();
-      expectSameBatch(await batch, await bed.local.batch(0, 0));
-    });
-
-    test('nats-server killed and started again: batches wait and come, and nobody is blamed', async () => {
-      await start();
-      await bed.startLoader();
-      const worker = await client();
-      await expectBatches(worker, 0, 2);
-      await nats.kill();
-      await expect.poll(() => worker.events.length).toBeGreaterThan(0);
-      const waiting = expectBatches(worker, 2, 4);
-      await expect
-        .poll(() => worker.events.map(({ event }) => event), { timeout: 30_000 })
-        .toEqual(expect.arrayContaining(['nats-waiting', 'batches-waiting']));
-      await nats.start();
-      await waiting;
-      expect(worker.events.some(({ event }) => event === 'nats-back')).toBe(true);
-      expect(worker.source.stats()).toMatchObject({ late: 0, refusedReplies: 0 });
-    });
-
-    test('nats-server frozen: its silence is noticed, and batches come when it wakes', async () => {
-      await start();
-      await bed.startLoader();
-      const worker = await client();
-      await expectBatches(worker, 0, 1);
-      nats.freeze();
-      const waiting = expectBatches(worker, 1, 3);
-      await expect
-        .poll(() => worker.events.find(({ event }) => event === 'nats-waiting'), { timeout: 40_000 })
-        .toBeDefined();
-      nats.thaw();
-      await waiting;
+      await bed().startLoader();
+      expectSameBatch(await batch, await bed().local.batch(0, 0));
     });
 
     test('a rogue that answers everybody’s requests with garbage is refused and counted', async () => {
       await start();
-      await Promise.all([bed.startLoader(), bed.startLoader()]);
+      await Promise.all([bed().startLoader(), bed().startLoader()]);
       const worker = await client();
       await knows(worker, 2);
-      const rogue = await connect({ servers: nats.address });
-      closing.unshift(() => rogue.close());
+      const rogue = await connect({ servers: nats().address });
+      closeAtEnd(() => rogue.close());
       const garbage = [
         Buffer.alloc(0),
         Buffer.from('FB\x01\x01'),
@@ -263,13 +192,13 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
 
     test('a damaged shard ends the wait with its name', async () => {
       await start();
-      const { file } = bed.manifest.shards[0];
-      const whole = await bed.dataset.get(file);
+      const { file } = bed().manifest.shards[0];
+      const whole = await bed().dataset.get(file);
       const damaged = Buffer.from(whole);
       damaged[damaged.length >> 1] ^= 1;
-      await bed.dataset.put(file, damaged);
+      await bed().dataset.put(file, damaged);
       try {
-        await bed.startLoader();
+        await bed().startLoader();
         const worker = await client();
         const epoch = Array.from({ length: 20 }, (_, iteration) => worker.source.batch(iteration, 0));
         await expect(Promise.all(epoch)).rejects.toMatchObject({
@@ -278,34 +207,13 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
         });
         await Promise.allSettled(epoch);
       } finally {
-        await bed.dataset.put(file, whole);
+        await bed().dataset.put(file, whole);
       }
-    });
-
-    test('healthy while it runs, ready while NATS is reachable', async () => {
-      await start();
-      const loader = await bed.startLoader([], ['--http', '127.0.0.1:0']);
-      const { address } = await loader.waitFor(({ event }) => event === 'http', 'its HTTP server');
-      const get = async (path: string) => {
-        const response = await fetch(`http://${address as string}${path}`);
-        return [response.status, (await response.text()).trim()];
-      };
-      expect([await get('/healthz'), await get('/readyz')]).toEqual([
-        [200, 'ok'],
-        [200, 'ok'],
-      ]);
-      await nats.kill();
-      await expect
-        .poll(() => get('/readyz'), { timeout: 20_000 })
-        .toEqual([503, 'NATS cannot be reached: the connection is lost']);
-      expect(await get('/healthz')).toEqual([200, 'ok']);
-      await nats.start();
-      await expect.poll(() => get('/readyz'), { timeout: 20_000 }).toEqual([200, 'ok']);
     });
 
     test('closing ends waiting requests', async () => {
       await start();
-      const worker = await bed.connectClient(environment);
+      const worker = await bed().connectClient({ FOURFOLD_NATS_URL: `nats://${nats().address}` });
       const waiting = expect(worker.source.batch(0, 0)).rejects.toThrow('closed');
       await delay(200);
       await worker.source.close();

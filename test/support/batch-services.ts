@@ -12,11 +12,11 @@ import {
   type DatasetManifest,
   type NatsBatchSource,
 } from '@fourfold/data-loader';
-import type { LocalNats } from '@fourfold/local-servers';
+import { startNats, type LocalNats } from '@fourfold/local-servers';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { withEnvironment } from './environment.js';
-import { photographs, startFourfold, type LogEvent, type Process } from './process.js';
+import { killAll, photographs, startFourfold, type LogEvent, type Process } from './process.js';
 
 /** A dataset of several shards, and what tests of data-loaders start with it. */
 export interface BatchBed {
@@ -122,4 +122,58 @@ export async function observeRequests(nats: LocalNats): Promise<{
   });
   await connection.flush();
   return { connection, requests };
+}
+
+/** What tests of data-loaders do, with a fresh nats-server for each test. To be called in a `describe`. */
+export function useBatchServices() {
+  let bed: BatchBed;
+  let nats: LocalNats;
+  let environment: Record<string, string>;
+  const closing: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    bed = await prepareBatchBed();
+  });
+  afterEach(async () => {
+    await Promise.all(closing.splice(0).map((close) => close()));
+    await killAll();
+    delete process.env['FOURFOLD_NATS_URL'];
+  });
+  afterAll(() => bed.remove());
+  return {
+    bed: () => bed,
+    nats: () => nats,
+    /** Start a nats-server that data-loaders and clients find. */
+    async start(this: void, configuration?: string): Promise<void> {
+      nats = await startNats(configuration);
+      closing.push(() => nats.stop());
+      environment = { FOURFOLD_NATS_URL: `nats://${nats.address}` };
+      Object.assign(process.env, environment);
+    },
+    /** A worker's side of the wire. */
+    async client(this: void, changes: Partial<RunConfig> = {}): Promise<Client> {
+      const made = await bed.connectClient(environment, changes);
+      closeAtEnd(() => made.source.close());
+      return made;
+    },
+    closeAtEnd,
+    /** A worker gets the batches of these iterations, and they are right. */
+    async expectBatches(
+      this: void,
+      { source }: Client,
+      begin: number,
+      end: number,
+      replicas = [0, 1, 2, 3],
+    ): Promise<void> {
+      for (let iteration = begin; iteration < end; iteration++) {
+        await Promise.all(
+          replicas.map(async (replica) => {
+            expectSameBatch(await source.batch(iteration, replica), await bed.local.batch(iteration, replica));
+          }),
+        );
+      }
+    },
+  };
+  function closeAtEnd(close: () => Promise<void>): void {
+    closing.unshift(close);
+  }
 }
