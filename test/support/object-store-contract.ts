@@ -1,7 +1,15 @@
 import { sha256 } from '@fourfold/common';
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { checkConditionalPuts, claimTerm, getJson, getVerified, newestTerm, openOutputFolder, type ObjectStore } from '@fourfold/store';
+import {
+  checkConditionalPuts,
+  claimTerm,
+  getJson,
+  getVerified,
+  newestTerm,
+  openOutputFolder,
+  type ObjectStore,
+} from '@fourfold/store';
 
 /** What every object store must do. `root` gives the store to test in; each test works below a prefix of its own. */
 export function testObjectStore(root: () => ObjectStore): void {
