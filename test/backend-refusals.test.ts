@@ -92,7 +92,9 @@ describe('torch with a set-up that cannot be used', () => {
   test('the addon of another platform', async () => {
     await setUp('plan9-mips');
     await refused(
-      new RegExp(`^fourfold: backend torch: the addon was built for plan9-mips, but this is ${here}: run npm`),
+      new RegExp(
+        `^fourfold: backend torch: the addon was built for plan9-mips, but this is ${here}: run npx fourfold setup torch again`,
+      ),
     );
   });
 
@@ -107,7 +109,7 @@ describe('torch with a set-up that cannot be used', () => {
     await setUp();
     await libtorch('2.10.0');
     await refused(
-      /^fourfold: backend torch: the addon was built for libtorch 2\.9\.1, but .* now has 2\.10\.0: run npm/,
+      /^fourfold: backend torch: the addon was built for libtorch 2\.9\.1, but .* now has 2\.10\.0: run npx fourfold setup torch again/,
     );
   });
 
