@@ -15,7 +15,10 @@ import type { ServiceHost, WorkerFacts } from './service-host.js';
 import { serveSession, type JoinCall, type SessionHost } from './session.js';
 import { createWatch } from './watch.js';
 
-/** The coordinator's gRPC service. `close` and `release` end all control streams, including later ones. */
+/**
+ * The coordinator's gRPC service. `close` and `release` end all control streams, including later ones. It only puts the parts
+ * together: sessions, seats and messages have files of their own.
+ */
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
   const { seat, facts } = createSeats(host, log);

@@ -34,7 +34,10 @@ export interface SessionHost {
   gone(call: JoinCall): void;
 }
 
-/** Serve one worker's control stream. `nextSession` decides what each event means. */
+/**
+ * Serve one worker's control stream. `nextSession` decides what each event means. The functions inside are short, and share the
+ * state and its timer.
+ */
 export function serveSession(call: JoinCall, host: SessionHost): void {
   let state: SessionState = { name: 'registering' };
   let joined: { worker: number; connection: Connection } | undefined;
