@@ -83,10 +83,7 @@ export default tseslint.config(
     },
   },
   {
-    files: [
-      'packages/{common,weights,store,rpc,imaging,model,worker,cli,tfjs-torch}/src/**/*.ts',
-      'packages/coordinator/src/{updates,exchange}/**/*.ts',
-    ],
+    files: ['packages/*/src/**/*.ts'],
     ignores: ['**/*.test.ts', '**/test-*.ts'],
     rules: {
       // An exception says its reason in the comment that makes it.

@@ -18,9 +18,9 @@ export type LeaseBoard<Work, Result> = ReturnType<typeof createLeaseBoard<Work, 
 
 /**
  * The leases of one coordinator: tasks, workers, and fencing tokens between them. `plan` decides who gets what, `reduce`
- * what each event means, `createEffects` carries it out; the board holds the state. It is long because it has many
- * methods, of a few lines each.
+ * what each event means, `createEffects` carries it out; the board holds the state.
  */
+// eslint-disable-next-line max-lines-per-function -- many methods of a few lines each
 export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoardOptions, log: Logger) {
   const { leaseMs, silenceMs, stragglerFactor } = options.timing;
   const rules = { term, leaseMs, silenceMs, stragglerFactor, ...options.workers };
@@ -115,7 +115,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       });
     },
     /**
-     * A worker has failed at a task, or its answer was useless: the task is open again, for another worker if there is
+     * A worker has failed at a task, or its answer was unusable: the task is open again, for another worker if there is
      * one, else for this one after a pause. Does nothing if the lease has ended.
      */
     reject(token: Token__Output, reason: string, pauseMs = 0): void {

@@ -4,7 +4,7 @@ export interface LeaseCounts {
   joined: number;
   left: number;
   granted: number;
-  /** Granted again after another worker had the task: that worker was lost, or its answer was useless. */
+  /** Granted again after another worker had the task: that worker was lost, or its answer was unusable. */
   moved: number;
   /** Granted to an idle worker because another was slow. */
   straggling: number;

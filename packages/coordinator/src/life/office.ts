@@ -34,6 +34,7 @@ export type Office = Awaited<ReturnType<typeof createOffice>>;
  * Put the parts of a coordinator together. Serves nothing yet, and writes nothing. It is one long list, since parts refer to
  * each other: read it for what a coordinator is made of.
  */
+// eslint-disable-next-line max-lines-per-function -- what a coordinator opens, in its order
 export async function createOffice(parts: OfficeParts) {
   const { run, config, datasetSha256, term, guard, master, manifest, ports, own, log } = parts;
   let saved: CheckpointStatus | undefined = parts.saved;

@@ -19,6 +19,7 @@ import { createWatch } from './watch.js';
  * The coordinator's gRPC service. `close` and `release` end all control streams, including later ones. It only puts the parts
  * together: sessions, seats and messages have files of their own.
  */
+// eslint-disable-next-line max-lines-per-function -- one short handler for each method of the service
 export function createCoordinatorService(host: ServiceHost, log = createLogger('coordinator')) {
   const calls = new Set<JoinCall>();
   const { seat, facts } = createSeats(host, log);

@@ -38,6 +38,7 @@ export interface SessionHost {
  * Serve one worker's control stream. `nextSession` decides what each event means. The functions inside are short, and share the
  * state and its timer.
  */
+// eslint-disable-next-line max-lines-per-function -- the shell of one state machine: its input, output and timer
 export function serveSession(call: JoinCall, host: SessionHost): void {
   let state: SessionState = { name: 'registering' };
   let joined: { worker: number; connection: Connection } | undefined;

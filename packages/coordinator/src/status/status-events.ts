@@ -14,6 +14,7 @@ const maxWaitingBytes = 4 * 1024 * 1024;
  * at most a few times a second. Changes are computed once for all watchers, and not at all while nobody watches. Its functions
  * are short, and share what was sent last.
  */
+// eslint-disable-next-line max-lines-per-function -- short functions that share the listeners
 export function createStatusEvents(source: StatusSource) {
   const watchers = new Set<ServerResponse>();
   let timer: NodeJS.Timeout | undefined;

@@ -121,7 +121,7 @@ test('non-finite gradients of the only machine end the run, with the coordinator
   expect(ended?.message).toBe('5 bad gradients in a row');
 });
 
-test('a worker whose answers are all useless is told to leave, and does not end the run while another does well', () => {
+test('a worker whose answers are all unusable is told to leave, and does not end the run while another does well', () => {
   const [bad, good] = [join(a), join(a)];
   for (let i = 0; bad.dismissed.length === 0 && i < 40; i++) {
     add(`${i}.0`);

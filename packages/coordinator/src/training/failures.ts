@@ -35,7 +35,7 @@ export interface FailureParts {
   now?: () => number;
 }
 
-/** A failure for which a process has left, or a useless answer. */
+/** A failure for which a process has left, or an unusable answer. */
 interface Standing extends Failure {
   /** Its subject; tasks with the same subject fail for the same reasons. */
   subject: string;
@@ -58,9 +58,9 @@ const machinePauses = { firstMs: 2_000, longestMs: 600_000 };
 const processSubject = 'the process';
 
 /**
- * Records failures until a worker succeeds, and decides whether a worker retries, a worker leaves, or the run ends. It is long:
- * `judge` decides by all these records together, and each method changes several of them.
+ * Records failures until a worker succeeds, and decides whether a worker retries, a worker leaves, or the run ends.
  */
+// eslint-disable-next-line max-lines-per-function -- `judge` decides by all records together, and each method changes several
 export function createFailures({ board, stop, latelyMs, log, now = () => performance.now() }: FailureParts) {
   const seats = new Map<number, Seated>();
   /** When a machine without a seat was last seen. */
@@ -170,7 +170,7 @@ export function createFailures({ board, stop, latelyMs, log, now = () => perform
       }
       if (seats.delete(worker) && seats.size === 0) seatlessSinceMs = now();
     },
-    /** A worker failed at a lease, or its answer was useless. Returns how often; 0 if the lease is past. */
+    /** A worker failed at a lease, or its answer was unusable. Returns how often; 0 if the lease is past. */
     failed(worker: number, token: Token__Output, told: Told): number {
       const found = judged(worker, token, told, false);
       if (!found || found.verdict === 'stale') return 0;

@@ -62,7 +62,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   mismatch: 'start all workers from one release with one config',
 };
 
-/** A bad gradient is a useless answer; a failure in transit may be transient. */
+/** A bad gradient is an unusable answer; a failure in transit may be transient. */
 function whatFailed(error: FourfoldError, key: string, worker: number): Told {
   const reason = reasonOf(error);
   const hint = hints[error.code];
