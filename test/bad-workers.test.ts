@@ -218,18 +218,24 @@ test('a worker that nobody can reach at its address is the one that leaves; the 
   await expectSameEnd(run, coordinator);
 }, 120_000);
 
+const mostKilled = 9;
+
 test('workers killed one after the other with the same lease: it is held back, and the next one computes it', async () => {
   const run = await runs.create('killed', grpc);
   const coordinator = startCoordinator(run);
-  for (const seat of [1, 2, 3]) {
+  const held = () => coordinator.events.find(({ event }) => event === 'lease-lost-again');
+  let seats = 0;
+  // A worker that computes something before it is killed starts the count anew, so more than three may be needed.
+  while (!held() && seats < mostKilled) {
     const [worker] = startWorkers(run, 1);
+    const seat = ++seats;
     await coordinator.waitFor(({ event, worker }) => event === 'lease' && worker === seat, 'a lease');
-    // It has just started, and has not computed anything yet.
     worker.child.kill('SIGKILL');
     await coordinator.waitFor(({ event, worker }) => event === 'worker-lost' && worker === seat, 'its loss');
   }
-  const held = await coordinator.waitFor(({ event }) => event === 'lease-lost-again', 'a lease that is held back');
-  expect(held).toMatchObject({ task: 'generator 0.0', times: 3, lost: [1, 2, 3].map((worker) => ({ worker })) });
+  const { times, lost } = held() as unknown as { times: number; lost: { worker: number }[] };
+  expect(times).toBe(3);
+  expect(lost.map(({ worker }) => worker)).toEqual([0, 1, 2].map((i) => lost[0].worker + i));
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator);
 }, 120_000);

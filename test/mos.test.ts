@@ -58,7 +58,7 @@ function shownSizes() {
 }
 
 /** What the page says if a study has calibration. */
-const calibrated = 'what a 1 and a 5 are';
+const calibrated = 'what a 1 and a 5 look like';
 const trials = methods.length * pictures + repeats + 2;
 
 describe.skipIf(lacks('browser', !!findBrowser()))(
