@@ -4,7 +4,7 @@
  * - coordinator.ts  its life, from claim to end
  * - life/           the steps of that life: examine the run, take office, open ports, keep house, end
  * - training/       iterations and evaluations, failures and their counts
- * - leases/         who computes what until when, who is dropped and why, who helps a straggler (plan.ts)
+ * - leases/         plan.ts decides who computes what until when, who helps a straggler, who is dropped for silence or lateness
  * - updates/        gradients reduced, Adam, the master's state and its checkpoints
  * - exchange/       parameters out, gradients in
  * - serve/          the gRPC service: admission, sessions

@@ -5,7 +5,7 @@
  * - sources/        photographs where people have them: folders, archives, buckets
  * - prepare/        photographs into a dataset of shards
  * - shards/         shards, opened in place or through this machine's cache, and what is deleted when that is full
- * - batches/        which crops a batch has, and how they are made
+ * - batches/        which samples a batch has (sample-order.ts), where a crop is drawn and how it is cut (crop-pair.ts)
  * - nats/           batches asked for and sent over NATS
  */
 

@@ -1,3 +1,8 @@
+/*
+ * A TensorFlow.js backend over libtorch: the backend (backend.ts), the addon (native.ts), kernels/ in TypeScript over ATen's
+ * operations (aten.ts), CUDA graphs (graphs.ts).
+ */
+
 import { registerBackend, removeBackend, findBackendFactory } from '@tensorflow/tfjs-core';
 import { TorchBackend, type Precision } from './backend.js';
 import { backendName } from './kernel.js';
