@@ -4,7 +4,7 @@ import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { alertsPath } from './support/deployed.js';
-import { inNamespace, kustomize, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
+import { inNamespace, kustomize, startGpuCluster, type TestKubernetes } from './support/kubernetes.js';
 import { killAll } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
@@ -31,14 +31,8 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
     let kubernetes: TestKubernetes;
 
     beforeAll(async () => {
-      kubernetes = await startTestKubernetes();
-      await Promise.all([
-        kubernetes.addNode('gpus-1', 4),
-        kubernetes.addNode('gpus-2', 4),
-        kubernetes.addNode('plain', 0),
-        kubernetes.addNamespace(namespace),
-        kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/),
-      ]);
+      kubernetes = await startGpuCluster(namespace);
+      await kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/);
     }, 120_000);
 
     afterAll(async () => {

@@ -1,7 +1,7 @@
-import type { KubernetesObject, V1Pod } from '@kubernetes/client-node';
+import type { KubernetesObject } from '@kubernetes/client-node';
 import { hasKubernetes } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
+import { isRunning, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
 import { startKueue } from './support/kueue.js';
 import { killAll } from './support/process.js';
 import { lacks } from './support/needs.mjs';
@@ -11,7 +11,6 @@ import { lacks } from './support/needs.mjs';
 const namespace = 'team';
 const inTeam = ['--namespace', namespace];
 const patience = { timeout: 60_000, interval: 250 };
-const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
 
 const elastic = 'ElasticJobsViaWorkloadSlices';
 

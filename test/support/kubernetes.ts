@@ -189,3 +189,17 @@ async function send(
   if ((response.statusCode ?? 500) >= 300) throw new Error(`${kind} ${metadata?.name}: ${(answer as Error).message}`);
   return answer;
 }
+
+/** A cluster with two nodes of four GPUs, one of none, and a namespace. */
+export async function startGpuCluster(namespace: string): Promise<TestKubernetes> {
+  const kubernetes = await startTestKubernetes();
+  await Promise.all([
+    kubernetes.addNode('gpus-1', 4),
+    kubernetes.addNode('gpus-2', 4),
+    kubernetes.addNode('plain', 0),
+    kubernetes.addNamespace(namespace),
+  ]);
+  return kubernetes;
+}
+
+export const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';

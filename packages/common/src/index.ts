@@ -22,7 +22,6 @@ export {
   nextHalf,
   positionAt,
 } from './config/schedule.js';
-
 export {
   type AdamConfig,
   type BackendName,
@@ -40,9 +39,7 @@ export {
   runSchema,
   workersSchema,
 } from './config/schema.js';
-
 export { type Tree, isTree } from './config/tree.js';
-
 export {
   type ErrorCode,
   FourfoldError,
@@ -51,7 +48,6 @@ export {
   systemErrorCode,
   transferFailure,
 } from './errors/errors.js';
-
 export {
   type Failure,
   type FailureCode,
@@ -66,7 +62,6 @@ export {
   pauseAfterLosses,
   runError,
 } from './errors/failures.js';
-
 export { baseNameSchema, innerKeySchema } from './files/base-name.js';
 export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
 export { readGivenFile } from './files/given-file.js';

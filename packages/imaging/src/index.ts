@@ -24,5 +24,4 @@ export {
   tooLargeToDecode,
   withName,
 } from './picture.js';
-
 export { cutTiles, smallestTile, tileMargin } from './tiles.js';

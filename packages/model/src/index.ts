@@ -31,7 +31,6 @@ export {
   uploadBatch,
   uploadParameters,
 } from './networks/transfer.js';
-
 export {
   type ContentResult,
   type GeneratorPass,

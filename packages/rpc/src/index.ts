@@ -17,7 +17,6 @@ export {
   type CoordinatorMessage,
   type CoordinatorMessage__Output,
 } from './generated/fourfold/v1/CoordinatorMessage.js';
-
 export { type EvaluationWork__Output } from './generated/fourfold/v1/EvaluationWork.js';
 export { type Lease__Output } from './generated/fourfold/v1/Lease.js';
 export { type Leaving__Output } from './generated/fourfold/v1/Leaving.js';
@@ -47,7 +46,6 @@ export {
   secretStamp,
   whyNotShared,
 } from './vectors/shared-file.js';
-
 export { addTrafficMetrics } from './vectors/traffic-metrics.js';
 export { type Traffic, type Transport, createTraffic } from './vectors/traffic.js';
 export { type WireVector, createWireVector } from './vectors/wire-vector.js';
@@ -63,6 +61,5 @@ export {
   registerSchema,
   workerMessageSchema,
 } from './wire/messages.js';
-
 export { networkOf, wireNetworks } from './wire/networks.js';
 export { chunkBytes, protocolVersion, tokenName, wire } from './wire/wire.js';

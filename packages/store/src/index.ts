@@ -17,7 +17,6 @@ export {
   verifyNetworks,
   withCheckpoint,
 } from './checkpoints/checkpoint-source.js';
-
 export {
   type Checkpoint,
   type CheckpointFacts,
@@ -31,7 +30,6 @@ export {
   verifyCheckpoint,
   writeCheckpoint,
 } from './checkpoints/checkpoint.js';
-
 export {
   type Evaluation,
   type History,
@@ -41,7 +39,6 @@ export {
   meanLosses,
   toEvaluation,
 } from './checkpoints/history.js';
-
 export { bestEvaluation, iterationOf } from './checkpoints/retention.js';
 export { type RunSnapshot, pruneCheckpoints, saveCheckpoint, startingPoint } from './checkpoints/run-checkpoints.js';
 export { readStartingGenerator } from './checkpoints/start-from.js';
@@ -60,7 +57,6 @@ export {
   writeOutputFile,
   writeWhole,
 } from './outputs/output-file.js';
-
 export {
   type OutputFolder,
   checkApart,
@@ -68,7 +64,6 @@ export {
   readUnfinished,
   unfinishedKey,
 } from './outputs/output-folder.js';
-
 export { isUniquePartial, partialId, partialName } from './outputs/partial-name.js';
 export { recordTermStart } from './runs/lineage.js';
 export { isRunOver, markRunEnd } from './runs/run-end.js';

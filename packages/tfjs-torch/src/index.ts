@@ -8,13 +8,11 @@ import { TorchBackend, type Precision } from './backend.js';
 import { backendName } from './kernel.js';
 import { defineFallbacks, defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
-
 export { probe, type BuildRecord, type Probe } from './native.js';
 export { captureGraphs, copiesAwaitComputation, type Capture, type Graph } from './graphs.js';
 export { picturesTensor, readBeside, readInto } from './transfer.js';
 export { torchBackend, type Precision, type TorchBackend } from './backend.js';
 export { registeredKernels } from './kernel.js';
-
 export interface TorchOptions {
   /** cpu, cuda, or cuda:N. */
   device?: string;

@@ -20,7 +20,6 @@ export {
   vggLayout,
   wideWeights,
 } from './layout.js';
-
 export { type NamedArray, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type VggPreprocessing, preprocessingKey, vggInput } from './vgg-preprocessing.js';
 export {
@@ -30,7 +29,6 @@ export {
   vggFromTensors,
   vggWeights,
 } from './weights-file.js';
-
 export {
   type WireLayout,
   createWireLayout,
@@ -39,5 +37,4 @@ export {
   isUnrounded,
   plainLayout,
 } from './wire-layout.js';
-
 export { factoredWeights, networkWires } from './wires.js';

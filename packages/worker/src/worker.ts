@@ -1,4 +1,3 @@
-import { sha256 } from '@fourfold/common';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addTrafficMetrics, startServer, wire } from '@fourfold/rpc';
@@ -13,6 +12,7 @@ import {
   type Logger,
   type Own,
   type RunConfig,
+  sha256,
 } from '@fourfold/common';
 import { isRunOver, newestTerm, openStore, runStore, type ObjectStore } from '@fourfold/store';
 import {

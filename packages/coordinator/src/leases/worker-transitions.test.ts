@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
 import { testBoard } from './test-board.js';
 
+/** One worker has tasks `a` and `b`, and has answered `a`. */
+function boardWithAnAnswer() {
+  const board = testBoard();
+  board.join();
+  board.add('a');
+  board.add('b');
+  board.after({ type: 'planned' });
+  board.after({ type: 'answered', worker: 1, token: board.token(1), result: 'gradient' });
+  return board;
+}
+
 test('workers are numbered in the order in which they join; a plan follows', () => {
   const board = testBoard();
   expect(board.join()).toEqual([{ type: 'plan' }]);
@@ -14,12 +25,7 @@ test('workers are numbered in the order in which they join; a plan follows', () 
 });
 
 test('a worker that leaves is cut off, its tasks are open again, and its answers are discarded', () => {
-  const board = testBoard();
-  board.join();
-  board.add('a');
-  board.add('b');
-  board.after({ type: 'planned' });
-  board.after({ type: 'answered', worker: 1, token: board.token(1), result: 'gradient' });
+  const board = boardWithAnAnswer();
   const effects = board.after({ type: 'left', worker: 1, reason: 'it left', isSilent: false });
   expect(effects).toEqual([
     { type: 'drop', worker: 1, reason: 'it left', leases: ['a', 'b'], lost: [] },
@@ -35,12 +41,7 @@ test('a worker that leaves is cut off, its tasks are open again, and its answers
 });
 
 test('a worker that leaves without a message has lost its unanswered tasks', () => {
-  const board = testBoard();
-  board.join();
-  board.add('a');
-  board.add('b');
-  board.after({ type: 'planned' });
-  board.after({ type: 'answered', worker: 1, token: board.token(1), result: 'gradient' });
+  const board = boardWithAnAnswer();
   const [drop] = board.after({ type: 'left', worker: 1, reason: 'its connection broke', isSilent: true });
   expect(drop).toMatchObject({ leases: ['a', 'b'], lost: ['b'] });
 });

@@ -1,30 +1,28 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger, parseRunConfig, sha256 } from '@fourfold/common';
-import { openStore, type ObjectStore } from '@fourfold/store';
+import { createLogger, sha256 } from '@fourfold/common';
+import {
+  openStore,
+  type ObjectStore,
+  checkpointStore,
+  listCheckpoints,
+  readManifest,
+  emptyHistory,
+  toEvaluation,
+  type History,
+  pruneCheckpoints,
+  saveCheckpoint,
+  startingPoint,
+} from '@fourfold/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
-import { emptyHistory, toEvaluation, type History } from '@fourfold/store';
+import { smallConfig } from '../test-config.js';
 import { createMaster, type Master } from '../updates/master.js';
-import { pruneCheckpoints, saveCheckpoint, startingPoint } from '@fourfold/store';
 
 const datasetSha256 = sha256('dataset');
 const log = createLogger('test');
 log.level = 'silent';
-const config = parseRunConfig(
-  {
-    name: 'small',
-    seed: 7,
-    dataset: 'photos',
-    generator: { channels: 2, blocks: 1 },
-    discriminator: { channels: 2, dense: 4 },
-    data: { crop: 16 },
-    loss: { content: 'mse' },
-    phases: [{ kind: 'gan', iterations: 9, learningRate: 1e-3 }],
-  },
-  'a test',
-);
+const config = smallConfig();
 
 let folder: string;
 let run: ObjectStore;

@@ -16,8 +16,9 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
 } from '@fourfold/store';
-import { createLogger, parseRunConfig, sha256 } from '@fourfold/common';
+import { createLogger, sha256 } from '@fourfold/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { smallConfig } from '../test-config.js';
 import { createMaster, type Master } from '../updates/master.js';
 import { readStart, takeOffice, type Start } from './take-office.js';
 
@@ -28,18 +29,10 @@ import { readStart, takeOffice, type Start } from './take-office.js';
 const datasetSha256 = sha256('dataset');
 const log = createLogger('test');
 log.level = 'silent';
-const config = parseRunConfig(
-  {
-    name: 'small',
-    seed: 7,
-    dataset: 'photos',
-    generator: { channels: 2, blocks: 1 },
-    loss: { content: 'mse' },
-    phases: [{ kind: 'mse', iterations: 9, learningRate: 1e-3 }],
-    checkpoints: { every: 1, keep: 2 },
-  },
-  'a test',
-);
+const config = smallConfig({
+  phases: [{ kind: 'mse', iterations: 9, learningRate: 1e-3 }],
+  checkpoints: { every: 1, keep: 2 },
+});
 
 let folder: string;
 let run: ObjectStore;

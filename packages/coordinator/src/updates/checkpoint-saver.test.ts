@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger, FourfoldError, parseRunConfig, sha256 } from '@fourfold/common';
+import { createLogger, FourfoldError, sha256 } from '@fourfold/common';
 import {
   openStore,
   type ObjectStore,
@@ -13,21 +13,10 @@ import {
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createCheckpointSaver, type SavedCheckpoint } from './checkpoint-saver.js';
 import { createHousekeeping, type Housekeeping } from '../life/housekeeping.js';
+import { smallConfig } from '../test-config.js';
 import { createMaster, type Master } from './master.js';
 
-const config = parseRunConfig(
-  {
-    name: 'small',
-    dataset: 'photos',
-    generator: { channels: 2, blocks: 1 },
-    discriminator: { channels: 2, dense: 4 },
-    data: { crop: 16 },
-    loss: { content: 'mse' },
-    phases: [{ kind: 'gan', iterations: 9, learningRate: 1e-3 }],
-    checkpoints: { keep: 1 },
-  },
-  'a test',
-);
+const config = smallConfig({ checkpoints: { keep: 1 } });
 
 let folder: string;
 let run: ObjectStore;

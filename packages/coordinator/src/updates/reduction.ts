@@ -1,7 +1,6 @@
 import { FourfoldError, transferFailure } from '@fourfold/common';
 import { readVectorSync } from '@fourfold/rpc';
-import type { WireLayout } from '@fourfold/weights';
-import type { Layout } from '@fourfold/weights';
+import type { Layout, WireLayout } from '@fourfold/weights';
 import { describePlace, describeUnusable, firstUnusable } from './bad-gradient.js';
 import type { GradientPiece, GradientSource } from '../exchange/gradient-pieces.js';
 import type { ReplicaOrder } from './replica-order.js';
