@@ -15,7 +15,7 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/require-await': 'off',
-      'no-duplicate-imports': ['error', { allowSeparateTypeImports: true }],
+      'no-duplicate-imports': 'error',
     },
   },
   {

@@ -1,14 +1,24 @@
 // Checks what npm would publish: publint and "are the types wrong?" find nothing, and each file has its source. Run it after a build.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runChild } from './child-processes.mjs';
 
 let problems = 0;
-for (const name of readdirSync('packages')) {
-  const folder = `packages/${name}`;
-  if (JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')).private) continue;
-  await passes('publint', [folder, '--strict']);
-  await passes('attw', ['--pack', folder, '--profile', 'esm-only']);
-  for (const file of await packed(folder)) checkFile(folder, file);
+const tarballs = mkdtempSync(join(tmpdir(), 'fourfold-packages-'));
+try {
+  for (const name of readdirSync('packages')) {
+    const folder = `packages/${name}`;
+    if (JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')).private) continue;
+    const packed = await pack(folder);
+    if (!packed) continue;
+    const tarball = join(tarballs, packed.filename);
+    await passes('publint', [tarball, '--strict']);
+    await passes('attw', [tarball, '--profile', 'esm-only']);
+    for (const { path } of packed.files) checkFile(folder, path);
+  }
+} finally {
+  rmSync(tarballs, { recursive: true, force: true });
 }
 if (problems > 0) process.exitCode = 1;
 
@@ -18,16 +28,13 @@ async function passes(tool, args) {
   if (code !== 0) problem(`${tool} ${args.join(' ')}:\n${output}`);
 }
 
-async function packed(folder) {
-  const { code, stdout, stderr } = await runChild('npm', [
-    'pack',
-    '--dry-run',
-    '--json',
-    '--ignore-scripts',
-    `./${folder}`,
-  ]);
-  if (code !== 0) problem(`npm pack ${folder}: ${stderr}`);
-  return code === 0 ? JSON.parse(stdout)[0].files.map(({ path }) => path) : [];
+/** Pack a package; returns the name of its tarball and what is in it. */
+async function pack(folder) {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', tarballs, `./${folder}`];
+  const { code, stdout, stderr } = await runChild('npm', args);
+  if (code === 0) return JSON.parse(stdout)[0];
+  problem(`npm pack ${folder}: ${stderr}`);
+  return undefined;
 }
 
 function checkFile(folder, file) {

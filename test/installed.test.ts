@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -12,9 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '@fourfold/local-servers';
+import { launchServer, type LocalServer } from '@fourfold/local-servers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
@@ -27,7 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'fourfold-installed-'));
 const user = join(folder, 'user');
 const minutes = 60_000;
 const rootPackage = readJson<{ version: string; devDependencies: Record<string, string> }>(join(root, 'package.json'));
-let registry: ChildProcess;
+let registry: LocalServer | undefined;
 let environment: NodeJS.ProcessEnv;
 
 function readJson<T>(path: string): T {
@@ -56,22 +55,17 @@ async function startRegistry(): Promise<string> {
   };
   const path = join(folder, 'verdaccio.yaml');
   writeFileSync(path, JSON.stringify(configuration));
-  const [port] = await freePorts(1);
   const verdaccio = join(root, 'node_modules/verdaccio/bin/verdaccio');
-  registry = spawn(process.execPath, [verdaccio, '--config', path, '--listen', `127.0.0.1:${port}`], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const server = await launchServer({
+    program: process.execPath,
+    folder: join(folder, 'registry'),
+    portCount: 1,
+    prepare: ([port]) =>
+      Promise.resolve({ args: [verdaccio, '--config', path, '--listen', `127.0.0.1:${port}`], env: {} }),
+    readyUrl: ([port]) => `http://127.0.0.1:${port}/-/ping`,
   });
-  const url = `http://127.0.0.1:${port}/`;
-  const deadlineMs = Date.now() + minutes;
-  while (
-    !(await fetch(`${url}-/ping`)
-      .then(({ ok }) => ok)
-      .catch(() => false))
-  ) {
-    if (Date.now() > deadlineMs) throw new Error('verdaccio did not answer within a minute');
-    await delay(200);
-  }
-  return url;
+  registry = server;
+  return `http://127.0.0.1:${server.ports[0]}/`;
 }
 
 /** The environment of a user who has nothing of fourfold, no settings of npm, and only this registry. */
@@ -103,8 +97,8 @@ beforeAll(async () => {
   run('npm', ['install', 'fourfold', '--loglevel=error']);
 }, 15 * minutes);
 
-afterAll(() => {
-  registry?.kill();
+afterAll(async () => {
+  await registry?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runChild } from '@fourfold/tfjs-torch/child-processes';
+import { SetupError } from './installing.mjs';
 import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-addon.mjs';
 
 /** The same release as fourfold's tfjs-core. */
@@ -25,8 +26,6 @@ const { values: options } = parseArgs({
 });
 
 const platform = `${process.platform}-${process.arch}`;
-
-class SetupError extends Error {}
 
 async function main() {
   if (options.help) {

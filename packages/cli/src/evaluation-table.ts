@@ -1,6 +1,5 @@
-import { resizeBy, type Kernel, type Picture } from '@fourfold/imaging';
+import { resizeBy, type Kernel, type Picture, type Scores } from '@fourfold/imaging';
 import { highestPsnr } from '@fourfold/common';
-import type { Scores } from '@fourfold/imaging';
 
 /** Scores of each picture of a folder and their means: PSNR in dB and SSIM on Y. */
 export interface EvaluationTable {

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
   cacheBin,
-  findProgram,
   goInstall,
   installMissing,
   minutes,
@@ -18,8 +17,9 @@ import {
   SetupError,
 } from '../../cli/setup/installing.mjs';
 import { help, servers, sourcesOf } from '../../cli/setup/servers.mjs';
+import { findBrowser } from '../dist/find-program.js';
 
-/** For the tests. The browser's names are those of src/find-program.ts. */
+/** For the tests. */
 const browser = { programs: ['chromium'], takes: seconds, find: findBrowser, install: () => withAptGet('chromium') };
 /** A Kubernetes cluster without containers, for tests. It takes minutes to compile, so it is installed only on request. */
 const kubernetesSources = [
@@ -53,7 +53,6 @@ const crds = {
   'github.com/cert-manager/cert-manager@v1.20.0': 'deploy/crds',
   'github.com/prometheus-operator/prometheus-operator@v0.85.0': 'example/prometheus-operator-crd',
 };
-const browserNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 const { values: options, positionals: asked } = parseArgs({
   options: { help: { type: 'boolean', short: 'h' } },
@@ -65,7 +64,7 @@ async function main() {
     console.log(`npm run setup:servers [-- PROGRAM ...]
 
 ${help}
-A browser, Chromium or Chrome, is looked for on the PATH; if there is none, root installs it with apt-get install, since it is more
+A browser, Chromium or Chrome, is looked for on the PATH and in the usual folders; if there is none, root installs it with apt-get install, since it is more
 than one package. With the name kubernetes, installs what the tests of deploy/k8s need: it is compiled from the Go modules in
 test/kubernetes and test/kueue (15 to 25 minutes on two cores), and only on request.`);
     return;
@@ -78,10 +77,6 @@ function askedSources() {
   if (asked.length === 0) return usual;
   const byName = sourcesOf([...usual, ...kubernetesSources], asked);
   return asked.includes('kubernetes') ? [...new Set([...byName, ...kubernetesSources])] : byName;
-}
-
-function findBrowser() {
-  return browserNames.map(findProgram).find((path) => path !== undefined);
 }
 
 function findFolder(name) {

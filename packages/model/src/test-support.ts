@@ -5,8 +5,7 @@ import type { BackendName } from '@fourfold/common';
 import { probeBackends } from './backends/backend.js';
 import type { BackendChoice } from './backends/types.js';
 import type { NamedTensors } from './layers/layer.js';
-import type { Layout } from '@fourfold/weights';
-import { decodeSafetensors, type NamedArray } from '@fourfold/weights';
+import { decodeSafetensors, type Layout, type NamedArray } from '@fourfold/weights';
 
 /** A backend in float32 with one thread on the CPU. */
 export const onOneThread = (backend: BackendName | 'auto'): BackendChoice => ({

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, isTree } from '@fourfold/common';
 import { floatsOf } from './floats.js';
 
 /** A named float32 tensor; `data` holds its elements in C order. */
@@ -60,7 +60,7 @@ export function encodeSafetensors(
 export function decodeSafetensors(bytes: Uint8Array, what: string): SafetensorsFile {
   const { header, dataStart } = parseHeader(bytes, what);
   const metadata = header.__metadata__ ?? {};
-  if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
+  if (!isTree(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
     throw corrupt(what, '__metadata__ is not a map of strings');
   }
   const entries = Object.entries(header)
@@ -96,12 +96,12 @@ function parseHeader(bytes: Uint8Array, what: string): { header: Record<string, 
   } catch (cause) {
     throw corrupt(what, 'its header is not JSON', cause);
   }
-  if (!isRecord(header)) throw corrupt(what, 'its header is not a map of tensors');
+  if (!isTree(header)) throw corrupt(what, 'its header is not a map of tensors');
   return { header, dataStart };
 }
 
 function checkEntry(name: string, entry: unknown, what: string): HeaderEntry {
-  if (!isRecord(entry)) throw corrupt(what, `${name} has no description`);
+  if (!isTree(entry)) throw corrupt(what, `${name} has no description`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isCounts(shape) || !isCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
     throw corrupt(what, `the shape or the offsets of ${name} are malformed`);
@@ -117,9 +117,6 @@ function checkEntry(name: string, entry: unknown, what: string): HeaderEntry {
   }
   return { dtype, shape, data_offsets: [offsets[0], offsets[1]] };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);

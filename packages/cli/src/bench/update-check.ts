@@ -1,8 +1,7 @@
 import { createWireVector } from '@fourfold/rpc';
-import { FourfoldError, type RunConfig, sha256 } from '@fourfold/common';
+import { FourfoldError, sha256, type RunConfig, type Network } from '@fourfold/common';
 import { type WireLayout, networkWires } from '@fourfold/weights';
 import type { Master } from '@fourfold/coordinator';
-import type { Network } from '@fourfold/common';
 
 /*
  * Checks that `bench update` received what was sent, outside the measured time.

@@ -4,17 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { CommanderError, type Command } from 'commander';
 import { abortOnInterruption } from '../interruption.js';
 
-/** The scripts of the set-ups, each with its own options. The paths are the same from src and dist. */
-const scripts = {
-  torch: () => new URL('setup/setup-torch.mjs', import.meta.resolve('@fourfold/tfjs-torch/package.json')).href,
-  tensorflow: () => new URL('../../setup/setup-tensorflow.mjs', import.meta.url).href,
-  servers: () => new URL('../../setup/setup-servers.mjs', import.meta.url).href,
-};
-
-const summaries: Record<keyof typeof scripts, string> = {
-  torch: 'libtorch, the library under PyTorch, which makes training several times faster',
-  tensorflow: 'TensorFlow’s library by @tensorflow/tfjs-node, instead',
-  servers: 'nats-server, MinIO and Prometheus, for fourfold cluster',
+/** The set-ups: each is a script with options of its own. The paths are the same from src and dist. */
+const setUps = {
+  torch: {
+    summary: 'libtorch, the library under PyTorch, which makes training several times faster',
+    script: () => new URL('setup/setup-torch.mjs', import.meta.resolve('@fourfold/tfjs-torch/package.json')),
+  },
+  tensorflow: {
+    summary: 'TensorFlow’s library by @tensorflow/tfjs-node, instead',
+    script: () => new URL('../../setup/setup-tensorflow.mjs', import.meta.url),
+  },
+  servers: {
+    summary: 'nats-server, MinIO and Prometheus, for fourfold cluster',
+    script: () => new URL('../../setup/setup-servers.mjs', import.meta.url),
+  },
 };
 
 /** `fourfold setup`. */
@@ -25,7 +28,7 @@ export function registerSetup(program: Command): void {
     .command('setup')
     .summary('install a faster backend, or the servers of a cluster')
     .description('Install what npm cannot bring: torch, tensorflow or servers. Each has options; --help lists them.');
-  for (const [name, summary] of Object.entries(summaries)) {
+  for (const [name, { summary, script }] of Object.entries(setUps)) {
     setup
       .command(name)
       .summary(summary)
@@ -33,14 +36,12 @@ export function registerSetup(program: Command): void {
       // The script knows its options and its help.
       .allowUnknownOption()
       .helpOption(false)
-      .action((options: string[]) =>
-        runScript(scripts[name as keyof typeof scripts](), options, abortOnInterruption()),
-      );
+      .action((options: string[]) => runScript(script(), options, abortOnInterruption()));
   }
 }
 
 /** Run a set-up on this terminal. Rejects with the signal's reason once it has stopped; a failed set-up has said why. */
-async function runScript(script: string, args: string[], signal: AbortSignal): Promise<void> {
+async function runScript(script: URL, args: string[], signal: AbortSignal): Promise<void> {
   const child = spawn(process.execPath, [fileURLToPath(script), ...args], { stdio: 'inherit' });
   const stop = () => child.kill('SIGTERM');
   signal.addEventListener('abort', stop);

@@ -1,7 +1,6 @@
 import { basename, extname } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
-import { cropPicture, type Picture, type Rectangle } from '@fourfold/imaging';
-import type { Scores } from '@fourfold/imaging';
+import { cropPicture, type Picture, type Rectangle, type Scores } from '@fourfold/imaging';
 import { drawComparison, richestDetail, type ComparisonRow } from '../report/comparison.js';
 import { writeFigure } from '../report/write-figure.js';
 

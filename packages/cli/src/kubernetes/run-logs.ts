@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, type Role } from '@fourfold/common';
 import { indexOf, roleOf, type ClusterApi } from './cluster-api.js';
 import { noRun } from './operate.js';
-import type { Role } from '@fourfold/common';
 import { describeProblem, problemsOf } from './problems.js';
 import { runStatusOf } from './run-status.js';
 

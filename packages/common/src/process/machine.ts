@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { sha256 } from '../files/sha256.js';
 
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
@@ -9,7 +9,7 @@ const bootIdPath = '/proc/sys/kernel/random/boot_id';
  * host's name. The id is hashed, since it is sent to peers.
  */
 export function machineId(): string {
-  return createHash('sha256').update(`fourfold machine ${proof()}`).digest('hex').slice(0, 32);
+  return sha256(`fourfold machine ${proof()}`).slice(0, 32);
 }
 
 function proof(): string {

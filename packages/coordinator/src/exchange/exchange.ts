@@ -19,12 +19,11 @@ import {
   type Transport,
   type Welcome,
 } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger } from '@fourfold/common';
+import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import { isUnrounded } from '@fourfold/weights';
 import { pulledPieces, sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from '../updates/master.js';
 import type { ParameterFiles } from './parameter-files.js';
-import type { Network } from '@fourfold/common';
 
 /*
  * How parameters and gradients cross between the coordinator and its workers. The rest of the coordinator does not
@@ -67,9 +66,9 @@ export function createExchange(
   term: number,
   master: ServedMaster,
   log: Logger,
-): Exchange {
   // Read once: files that are being renewed when a worker joins must not end the run.
-  const security = readRpcSecurity(process.env);
+  security = readRpcSecurity(process.env),
+): Exchange {
   const traffic = createTraffic();
   const isRequired = transport === 'shared-memory';
   /** Versions whose wire vector exists: parameters are rounded once, for all workers and transports. */

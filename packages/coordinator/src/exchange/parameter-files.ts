@@ -1,7 +1,6 @@
 import { createSharedFile, type OwnFile } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger } from '@fourfold/common';
+import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import type { Master } from '../updates/master.js';
-import type { Network } from '@fourfold/common';
 
 /** The networks' parameters in this machine's shared memory. */
 export interface ParameterFiles {

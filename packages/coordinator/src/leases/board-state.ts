@@ -4,7 +4,7 @@ import type { LeaseView, TaskView, WorkerView } from './plan.js';
 import { usualMs, type UsualTimes } from './usual-time.js';
 
 /*
- * The state of the lease board, and what can be read from it. Plain data: callbacks and results stay in lease-board.ts.
+ * The state of the lease board, and what can be read from it. Plain data: callbacks and results stay in board-effects.ts.
  */
 
 /** Leases that a worker holds: it computes one and prepares the other. */
@@ -88,11 +88,13 @@ export function findLease({ tasks }: BoardState, token: Token__Output): { task: 
 }
 
 /** The tasks as `plan` sees them. */
-export const taskViews = ({ tasks, usual }: BoardState): TaskView[] =>
-  [...tasks.values()].map((task) => ({
+export function taskViews({ tasks, usual }: BoardState): TaskView[] {
+  const usualOf = new Map([...usual.keys()].map((kind) => [kind, usualMs(usual, kind)]));
+  return [...tasks.values()].map((task) => ({
     ...task,
-    usualMs: task.kind === undefined ? undefined : usualMs(usual, task.kind),
+    usualMs: task.kind === undefined ? undefined : usualOf.get(task.kind),
   }));
+}
 
 /** The tasks of which a worker has a lease. */
 export const tasksOf = ({ tasks }: BoardState, worker: number): TaskState[] =>

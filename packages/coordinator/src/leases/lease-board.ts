@@ -1,4 +1,4 @@
-import type { FailureCode, Logger, TimingConfig } from '@fourfold/common';
+import { unlessAborted, type FailureCode, type Logger, type TimingConfig } from '@fourfold/common';
 import type { Token__Output } from '@fourfold/rpc';
 import { createEffects, type Offer, type Seat, type Task } from './board-effects.js';
 import type { BoardEvent, Effect } from './board-events.js';
@@ -105,14 +105,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
       if (!entry) throw new Error(`no task ${key}`);
       signal.throwIfAborted();
       if (entry.offer) return entry.offer;
-      return new Promise((resolve, reject) => {
-        const abort = () => reject(signal.reason as Error);
-        signal.addEventListener('abort', abort, { once: true });
-        entry.waiting.push((offer) => {
-          signal.removeEventListener('abort', abort);
-          resolve(offer);
-        });
-      });
+      return unlessAborted(new Promise<Offer<Result>>((resolve) => entry.waiting.push(resolve)), signal);
     },
     /**
      * A worker has failed at a task, or its answer was unusable: the task is open again, for another worker if there is

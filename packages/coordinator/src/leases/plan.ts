@@ -1,6 +1,6 @@
 /*
- * Decides which worker computes what: a pure function of (now, workers, tasks). reduce.ts applies the
- * decisions.
+ * Decides which worker computes what: a pure function of (now, workers, tasks). `planned` in lease-transitions.ts
+ * applies the decisions.
  */
 
 export interface WorkerView {

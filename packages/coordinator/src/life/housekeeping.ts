@@ -6,8 +6,7 @@ import { createRepeats, describeError, type Logger } from '@fourfold/common';
  */
 
 /** Parts of the housekeeping, as the log and the metric call them. */
-export const housekeepingParts = ['checkpoints', 'pictures', 'record', 'metrics'] as const;
-export type HousekeepingPart = (typeof housekeepingParts)[number];
+export type HousekeepingPart = 'checkpoints' | 'pictures' | 'record' | 'metrics';
 
 export interface Housekeeping {
   /** Run `act`; its synchronous part runs at once. Never rejects. */

@@ -1,7 +1,6 @@
-import { createLogger, FourfoldError } from '@fourfold/common';
+import { createLogger, FourfoldError, type Versions } from '@fourfold/common';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { writeLastCheckpoint } from './last-checkpoint.js';
-import type { Versions } from '@fourfold/common';
 
 const log = createLogger('test');
 log.level = 'silent';

@@ -1,7 +1,6 @@
-import { describeError, type Logger } from '@fourfold/common';
+import { describeError, type Logger, type Versions } from '@fourfold/common';
 import type { CheckpointSaver } from '../updates/checkpoint-saver.js';
 import type { Master } from '../updates/master.js';
-import type { Versions } from '@fourfold/common';
 
 export interface LastCheckpointParts {
   saver: CheckpointSaver;

@@ -49,7 +49,7 @@ export async function createOffice(parts: OfficeParts) {
   own(pictures, (pictures) => pictures.idle());
   // The workers belong to the successor at once: ending here may take as long as a store is away.
   const earlyEnd = createEarlyEnd((reason) => service.release(reason), log);
-  const exchange = createExchange(config.exchange, ports.files, term, master, log);
+  const exchange = createExchange(config.exchange, ports.files, term, master, log, ports.security);
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
   const failures = createFailures({ board, stop: earlyEnd.stop, latelyMs: timing.patienceMs, log });
   const status = () => progress.status(state.now(), term, board.workerCount(), master.versions());

@@ -1,6 +1,5 @@
-import { openPartServer, type Logger, type Own, type PartServer, type RunConfig } from '@fourfold/common';
+import { openPartServer, type Logger, type Own, type PartServer, type RunConfig, type Network } from '@fourfold/common';
 import { readRpcSecurity, startServer, type RpcSecurity, type RunningServer } from '@fourfold/rpc';
-import type { Network } from '@fourfold/common';
 import { openParameterFiles, type ParameterFiles } from '../exchange/parameter-files.js';
 
 export interface PortOptions {

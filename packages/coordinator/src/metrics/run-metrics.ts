@@ -1,6 +1,5 @@
-import { stateReadings, type Metrics, type Readings, type RunConfig } from '@fourfold/common';
+import { stateReadings, type Metrics, type Readings, type RunConfig, type Network } from '@fourfold/common';
 import type { Evaluation, History } from '@fourfold/store';
-import type { Network } from '@fourfold/common';
 import type { StatusNow } from '../status/status.js';
 
 export type LossesByNetwork = Partial<Record<Network, Record<string, number>>>;

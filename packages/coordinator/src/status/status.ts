@@ -144,7 +144,7 @@ export function statusSnapshot(source: StatusSource): StatusSnapshot {
 export const scoresOf = ({ iteration, psnr, ssim }: Evaluation): EvaluationScores => ({ iteration, psnr, ssim });
 
 /** The parts of a config that the page shows. No places, which may be internal. */
-export const describeRun = ({
+const describeRun = ({
   name,
   seed,
   generator,

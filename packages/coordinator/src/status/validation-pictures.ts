@@ -3,10 +3,10 @@ import {
   validationFolder,
   validationIteration,
   validationKey,
-  type ObjectStore,
   bestEvaluation,
+  type ObjectStore,
+  type Evaluation,
 } from '@fourfold/store';
-import type { Evaluation } from '@fourfold/store';
 import type { Housekeeping } from '../life/housekeeping.js';
 
 /** Evaluations whose pictures are kept, besides the best one. */

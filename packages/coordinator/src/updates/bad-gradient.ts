@@ -1,6 +1,5 @@
-import { cutBySection, type WireLayout } from '@fourfold/weights';
+import { cutBySection, elementBytesOf, type WireLayout, type Layout } from '@fourfold/weights';
 import { readVectorSync } from '@fourfold/rpc';
-import type { Layout } from '@fourfold/weights';
 import type { GradientPiece } from '../exchange/gradient-pieces.js';
 
 /** Describes a byte of a gradient's wire vector: its tensor, and the element's index there. */
@@ -35,7 +34,8 @@ export function firstUnusable(wire: WireLayout, piece: GradientPiece, from: numb
   for (const { section, byteBegin, count } of cutBySection(wire, from, end)) {
     // A section with factors is named as a whole.
     if (section.encoding === 'factors') return { at: from };
-    const [size, valueAt] = section.encoding === 'bf16' ? ([2, bf16At] as const) : ([4, f32At] as const);
+    const size = elementBytesOf(section);
+    const valueAt = section.encoding === 'bf16' ? bf16At : f32At;
     for (let i = 0; i < count; i++) {
       const at = byteBegin + i * size;
       const value = valueAt(view, at - from);

@@ -1,6 +1,12 @@
 import { describeError, type Logger, type RunConfig } from '@fourfold/common';
-import { type ObjectStore, pruneCheckpoints, saveCheckpoint, type RunSnapshot } from '@fourfold/store';
-import type { CheckpointFacts, History } from '@fourfold/store';
+import {
+  pruneCheckpoints,
+  saveCheckpoint,
+  type ObjectStore,
+  type RunSnapshot,
+  type CheckpointFacts,
+  type History,
+} from '@fourfold/store';
 import type { Housekeeping } from '../life/housekeeping.js';
 import type { Master } from './master.js';
 

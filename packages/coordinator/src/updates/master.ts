@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { chunkBytes } from '@fourfold/rpc';
-import { FourfoldError, type RunConfig } from '@fourfold/common';
+import { FourfoldError, type RunConfig, type Network, type Versions } from '@fourfold/common';
 import {
   initialVector,
   discriminatorLayout,
@@ -13,7 +13,6 @@ import {
   networkWires,
 } from '@fourfold/weights';
 import { averageFile, type WholeCheckpoint } from '@fourfold/store';
-import type { Network, Versions } from '@fourfold/common';
 import { createUpdater } from './updater.js';
 import type { MasterState, Updater } from './types.js';
 
@@ -56,7 +55,7 @@ export interface Served {
 type Encoder = (memory?: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 
 /** Layouts of the networks that a run trains: the discriminator only where a `gan` phase needs it. */
-export function runLayouts(config: RunConfig): Partial<Record<Network, Layout>> & { generator: Layout } {
+function runLayouts(config: RunConfig): Partial<Record<Network, Layout>> & { generator: Layout } {
   const hasGan = config.phases.some(({ kind }) => kind === 'gan');
   return {
     generator: generatorLayout(config.generator),

@@ -14,8 +14,7 @@ import {
   type WorkerClient,
 } from '@fourfold/rpc';
 import { FourfoldError, randomStream } from '@fourfold/common';
-import { plainLayout } from '@fourfold/weights';
-import type { Layout } from '@fourfold/weights';
+import { plainLayout, type Layout } from '@fourfold/weights';
 import { afterEach, describe, expect, test } from 'vitest';
 import { pulledPieces, type GradientSource } from '../exchange/gradient-pieces.js';
 import { pullGradient } from './reduction.js';

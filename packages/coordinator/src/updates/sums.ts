@@ -1,5 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import { cutBySection, type WireLayout } from '@fourfold/weights';
+import { cutBySection, elementBytesOf, type WireLayout } from '@fourfold/weights';
 import { usableBelow } from './bad-gradient.js';
 import type { Updater } from './types.js';
 import { arithmeticOf, type UpdateModule } from './update-module.js';
@@ -53,7 +53,7 @@ export function createSums({
           sum: addressOf(state.sum, cut.begin),
           first: replica === 0,
         });
-        const addedBytes = added * (encoding === 'bf16' ? elementBytes / 2 : elementBytes);
+        const addedBytes = added * elementBytesOf({ encoding });
         if (failure) {
           return {
             added: cut.byteBegin + addedBytes - begin,

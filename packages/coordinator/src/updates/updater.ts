@@ -1,5 +1,5 @@
 import type { AdamConfig } from '@fourfold/common';
-import { isUnrounded } from '@fourfold/weights';
+import { elementBytesOf, isUnrounded } from '@fourfold/weights';
 import { addressOf, createSums, spread } from './sums.js';
 import { instantiateUpdateModule, type AdamRange } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
@@ -28,7 +28,7 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
       for (const { encoding, begin, count, byteBegin, byteLength } of wires.parameters.sections) {
         if (encoding === 'bf16') {
           await spread(count, threads, (from, to, thread) => {
-            const target = wire.byteOffset + byteBegin + from * (elementBytes / 2);
+            const target = wire.byteOffset + byteBegin + from * elementBytesOf({ encoding });
             return pool.run(thread, {
               type: 'round',
               source: addressOf(vector, begin + from),

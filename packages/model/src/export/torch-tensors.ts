@@ -2,11 +2,11 @@ import {
   vectorFromSafetensors,
   decodeSafetensors,
   encodeSafetensors,
-  type NamedArray,
   hwioToOihw,
   oihwToHwio,
+  type NamedArray,
+  type TensorPlace,
 } from '@fourfold/weights';
-import type { TensorPlace } from '@fourfold/weights';
 import type { GeneratorTensors } from './folded-generator.js';
 
 /*

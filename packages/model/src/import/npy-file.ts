@@ -1,6 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import type { NamedArray } from '@fourfold/weights';
-import { floatsOf } from '@fourfold/weights';
+import { floatsOf, type NamedArray } from '@fourfold/weights';
 import { isNumpyArray, numpyGlobals, type NumpyArray } from './numpy-globals.js';
 import { readPickle } from './pickle.js';
 

@@ -1,7 +1,6 @@
 import { FourfoldError } from '@fourfold/common';
 import { readZip } from './zip.js';
-import { floatsOf } from '@fourfold/weights';
-import type { NamedArray } from '@fourfold/weights';
+import { floatsOf, type NamedArray } from '@fourfold/weights';
 import { readPickle } from './pickle.js';
 import { isTorchTensor, storageOf, torchGlobals, type TorchStorage, type TorchTensor } from './torch-globals.js';
 

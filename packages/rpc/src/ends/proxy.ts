@@ -1,6 +1,5 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
-import type { Environment } from '@fourfold/common';
-import { isLoopback, type Address } from '@fourfold/common';
+import { isLoopback, type Environment, type Address } from '@fourfold/common';
 
 /**
  * Whether a channel to a peer uses the HTTP proxy that `grpc_proxy`, `https_proxy` or `http_proxy` names, as grpc-js does by default. The

@@ -1,5 +1,4 @@
-import type { Environment } from '@fourfold/common';
-import { FourfoldError, isLoopback, parseAddress, type Address } from '@fourfold/common';
+import { FourfoldError, isLoopback, parseAddress, type Environment, type Address } from '@fourfold/common';
 import { readJoinToken } from '../security/join-token.js';
 import { readTlsIdentity, type TlsIdentity } from '../security/tls.js';
 

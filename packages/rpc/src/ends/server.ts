@@ -1,8 +1,7 @@
 import { createServer as createTcpServer, type Server as Listener, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { describeError, FourfoldError, withDeadline } from '@fourfold/common';
-import type { Logger } from '@fourfold/common';
+import { describeError, FourfoldError, withDeadline, type Logger } from '@fourfold/common';
 import type { TlsIdentity } from '../security/tls.js';
 import { guardHandlers } from './permissions.js';
 import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js';

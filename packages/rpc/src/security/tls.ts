@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { Environment } from '@fourfold/common';
-import { FourfoldError, expandHome } from '@fourfold/common';
+import { FourfoldError, expandHome, type Environment } from '@fourfold/common';
 
 /** The certificate and key that a process presents, and the authority that it trusts, in PEM. */
 export interface TlsIdentity {

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { FourfoldError, runSchema, type GeneratorConfig } from '@fourfold/common';
-import { openStore } from '../objects/object-store.js';
+import { openStore, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import {
   averageFile,
@@ -50,8 +50,7 @@ export async function withCheckpoint<T>(
     try {
       return await use({ store, manifest: await readManifest(store) }, true);
     } catch (error) {
-      const isDamaged = error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
-      if (!isDamaged || i === stores.length - 1) throw error;
+      if (!isMissingOrCorrupt(error) || i === stores.length - 1) throw error;
       onDamaged(basename(store.url), error);
     }
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { baseNameSchema, FourfoldError } from '@fourfold/common';
-import { getJson, getVerified } from '../objects/object-store.js';
+import { getJson, getVerified, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from '../runs/term-put.js';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ import { checkpointsInLineage, listTermStarts } from '../runs/lineage.js';
  * without one is not a checkpoint.
  */
 
-export const manifestSchema = z.object({
+const manifestSchema = z.object({
   format: z.literal(1),
   run: z.string(),
   iteration: z.int(),
@@ -61,7 +61,7 @@ const manifestFile = 'manifest.json';
 export const checkpointName = (iteration: number, term: number): string =>
   `${String(iteration).padStart(8, '0')}-${String(term).padStart(4, '0')}`;
 /** A folder with another name is somebody's copy. */
-export const isCheckpointName = (name: string): boolean => /^\d{8,}-\d{4,}$/.test(name);
+const isCheckpointName = (name: string): boolean => /^\d{8,}-\d{4,}$/.test(name);
 /** Files that checkpoints may have, for those without a manifest. */
 const checkpointFile = /^(generator|discriminator)(-adam|-average)?\.safetensors$/;
 
@@ -200,15 +200,12 @@ export async function newestWholeCheckpoint(
       return { name, ...(await readCheckpoint(checkpointStore(run, name))) };
     } catch (error) {
       // An unreachable store says nothing about the checkpoint: resuming from an older one would lose work.
-      if (age === names.length - 1 || !isDamage(error)) throw error;
+      if (age === names.length - 1 || !isMissingOrCorrupt(error)) throw error;
       onDamaged(name, error);
     }
   }
   return undefined;
 }
-
-const isDamage = (error: unknown): boolean =>
-  error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found');
 
 /**
  * Remove a checkpoint, its manifest first, so that it never looks whole with files missing. Other files in its folder,

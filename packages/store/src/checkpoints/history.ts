@@ -8,7 +8,7 @@ const measured = z
   .transform((value) => value ?? NaN);
 
 /** Losses by name, averaged over the iterations since the row before. */
-export const historyRowSchema = z.object({
+const historyRowSchema = z.object({
   iteration: z.int(),
   phase: z.int(),
   learningRate: z.number(),
@@ -19,7 +19,7 @@ export const historyRowSchema = z.object({
 const olderPsnr = z.number().nullable();
 
 /** Mean PSNR (dB) and SSIM on Y over the validation pictures, and each picture's. */
-export const evaluationSchema = z
+const evaluationSchema = z
   .object({
     iteration: z.int(),
     psnr: olderPsnr,

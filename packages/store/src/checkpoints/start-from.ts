@@ -1,7 +1,6 @@
 import { FourfoldError, type Logger, type RunConfig } from '@fourfold/common';
 import { openStore } from '../objects/object-store.js';
-import type { Layout } from '@fourfold/weights';
-import { vectorFromSafetensors } from '@fourfold/weights';
+import { vectorFromSafetensors, type Layout } from '@fourfold/weights';
 import { readCheckpointFile } from './checkpoint.js';
 import { holdsManifest, openCheckpoint } from './checkpoint-source.js';
 

@@ -37,6 +37,10 @@ export async function getVerified(store: ObjectStore, key: string, expectedSha25
   return body;
 }
 
+/** Whether an object is missing or damaged, rather than out of reach. */
+export const isMissingOrCorrupt = (error: unknown): boolean =>
+  error instanceof FourfoldError && (error.code === 'not-found' || error.code === 'corrupt');
+
 /** The error for an object `name` whose SHA-256 differs from its manifest's. */
 export function damagedError(name: string, actualSha256: string, expectedSha256: string): FourfoldError {
   const hashes = `its SHA-256 is ${actualSha256.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`;

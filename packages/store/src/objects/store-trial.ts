@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { describeError, FourfoldError } from '@fourfold/common';
-import type { Logger } from '@fourfold/common';
+import { describeError, FourfoldError, type Logger } from '@fourfold/common';
 import type { ObjectStore } from './types.js';
 
 /**

@@ -49,7 +49,7 @@ export const identify = (path: string): Promise<BigIntStats | undefined> =>
   stat(path, { bigint: true }).catch(() => undefined);
 
 /** Whether two identities are the same file or folder, by device and inode. */
-export const isSame = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
+const isSame = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
   a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 
 function keyInBucket(inner: string, outer: string): string | undefined {

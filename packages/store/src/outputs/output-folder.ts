@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { innerKeySchema, FourfoldError } from '@fourfold/common';
 import { keyIn, liesIn, nameOf, type InputPlace } from './input-places.js';
-import { getJson } from '../objects/object-store.js';
+import { getJson, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 
 /*
@@ -77,7 +77,7 @@ export async function readUnfinished(store: ObjectStore): Promise<string[] | und
   try {
     return unfinishedSchema.safeParse(await getJson(store, unfinishedKey)).data?.files;
   } catch (error) {
-    if (error instanceof FourfoldError && (error.code === 'corrupt' || error.code === 'not-found')) return undefined;
+    if (isMissingOrCorrupt(error)) return undefined;
     throw error;
   }
 }

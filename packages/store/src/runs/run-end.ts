@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { totalIterations, FourfoldError } from '@fourfold/common';
-import type { RunConfig } from '@fourfold/common';
+import { totalIterations, FourfoldError, type RunConfig } from '@fourfold/common';
 import { getJson } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { newestTermNumber } from './term.js';

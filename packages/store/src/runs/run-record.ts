@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { FourfoldError, type RunConfig } from '@fourfold/common';
-import { getJson } from '../objects/object-store.js';
+import { type RunConfig } from '@fourfold/common';
+import { getJson, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from './term-put.js';
 import { z } from 'zod';
@@ -34,7 +34,7 @@ export async function readRunRecord(run: ObjectStore): Promise<RunRecord | undef
   try {
     return runRecordSchema.safeParse(await getJson(run, runRecordKey)).data;
   } catch (error) {
-    if (error instanceof FourfoldError && (error.code === 'not-found' || error.code === 'corrupt')) return undefined;
+    if (isMissingOrCorrupt(error)) return undefined;
     throw error;
   }
 }

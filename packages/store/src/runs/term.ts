@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { RunConfig } from '@fourfold/common';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, type RunConfig } from '@fourfold/common';
 import { getJson, openStore } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Environment } from '@fourfold/common';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, type Environment } from '@fourfold/common';
 import { findKeySource, type KeySource } from './key-source.js';
 
 /** How to reach an S3 service. None of this is ever part of a config, a URL, a log line or an error. */
