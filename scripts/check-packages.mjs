@@ -38,7 +38,7 @@ async function pack(folder) {
 }
 
 function checkFile(folder, file) {
-  if (/[.]test[.]|test-support|tsbuildinfo|[.]map$/.test(file)) problem(`${folder}/${file} is for development only`);
+  if (/[.]test[.]|\/test-|tsbuildinfo|[.]map$/.test(file)) problem(`${folder}/${file} is for development only`);
   const source = /^dist\/(?!assets\/)(.*)[.]js$/.exec(file)?.[1];
   if (source && !existsSync(`${folder}/src/${source}.ts`)) {
     problem(

@@ -44,12 +44,12 @@ export function registerExport(program: Command): void {
       await checkExportPlace(out, checkpointInputs(url));
       const checkpoint = await openCheckpoint(url, sayDamaged);
       const weights = await readGenerator(checkpoint);
-      const [{ createUpscaler, startBackend }, { testPicture }] = await Promise.all([
+      const [{ createUpscaler, startBackend }, { trialPicture }] = await Promise.all([
         import('../upscaling/generator.js'),
-        import('../exporting/test-picture.js'),
+        import('../exporting/trial-picture.js'),
       ]);
       await startBackend(backend);
-      const picture = testPicture();
+      const picture = trialPicture();
       const expected = createUpscaler(weights).upscale(picture, Math.max(picture.width, picture.height));
       const report = await exportGenerator({
         ...{ checkpoint, weights, out, licence },

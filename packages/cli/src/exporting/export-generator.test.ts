@@ -15,7 +15,7 @@ import { onnxFormat } from './onnx-format.js';
 import { loadFormat } from './formats.js';
 import { describeModel } from './model-card.js';
 import { pythonWith, runsInPython, upscaleInPython } from './test-python.js';
-import { largestDifference } from './test-picture.js';
+import { largestDifference } from './trial-picture.js';
 import { lacks } from '../../../../test/support/needs.mjs';
 
 let folder: string;

@@ -13,7 +13,7 @@ import { FourfoldError, systemErrorCode, sha256 } from '@fourfold/common';
 import type { Picture } from '@fourfold/imaging';
 import type { Format } from './format.js';
 import { describeModel, factsOf, type WrittenFile } from './model-card.js';
-import { largestDifference } from './test-picture.js';
+import { largestDifference } from './trial-picture.js';
 import { formatCount } from '../terminal/table.js';
 
 export interface ExportOptions {

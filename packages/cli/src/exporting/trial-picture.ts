@@ -5,7 +5,7 @@ const width = 61;
 const height = 43;
 
 /** A picture with slopes, edges, stripes, black, white, pure colours and noise; the same every time. */
-export function testPicture(): Picture {
+export function trialPicture(): Picture {
   const data = new Uint8Array(3 * width * height);
   let noise = 1;
   for (let y = 0; y < height; y++) {
