@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { refusal } from './given-arguments.js';
+import { refuseRepeatedOptions } from './repeated-options.js';
 
 type Register = (program: Command) => void;
 
@@ -44,6 +45,7 @@ export async function createProgram(name?: string): Promise<Command> {
   const asked = modules.filter(({ names }) => name !== undefined && names.includes(name));
   const registers = await Promise.all((asked.length > 0 ? asked : modules).map(({ load }) => load()));
   for (const register of registers) register(program);
+  refuseRepeatedOptions(program);
   return program;
 }
 

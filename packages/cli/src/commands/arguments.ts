@@ -13,7 +13,7 @@ export function wholeNumber(minimum: number): (text: string) => number {
 }
 
 /** Collect the values of an option that may be repeated. */
-export const collect = (value: string, before: string[]): string[] => [...before, value];
+export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 export type BackendChoice = RunConfig['workers']['backend'];
 

@@ -108,3 +108,24 @@ test('--part takes the part by name and compares its official LR pictures; a mis
     expect(none.stderr).toMatch(/^fourfold: .*DIV2K has no test part; name the train or validation part\n$/);
   });
 });
+
+test('several folders are one dataset: each is a folder of its name in it', async () => {
+  await withPhotographs(async (folder) => {
+    await mkdir(join(folder, 'more', 'photos'), { recursive: true });
+    const more = (name: string) => join(folder, 'more', 'photos', name);
+    await sharp(join(heldOutPhotographs, 'raccoon.jpg')).resize(200, 100).toFile(more('raccoon.jpg'));
+    await sharp(join(heldOutPhotographs, 'hedgehog.jpg')).resize(240, 240).toFile(more('copy.jpg'));
+    const places = ['--images', 'photos', '--images', 'more/photos'];
+    const { exitCode, stdout } = await fourfold(folder, 'prepare', ...places, '--out', 'dataset');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^took 3 of 6 files:\n/);
+    expect(stdout).toMatch(/ photos-2\/raccoon\.jpg +200x100 /);
+    expect(stdout).toMatch(/ photos\/raccoon\.jpg +256x256 /);
+    expect(stdout).toMatch(/ photos\/text\.png /);
+    expect(stdout).toMatch(/duplicate of photos(-2)?\/(copy|hedgehog)\.jpg/);
+    expect(stdout).toMatch(/dataset dataset: 3 samples in 1 shard/);
+
+    const inside = await fourfold(folder, 'prepare', ...places, '--out', 'more/photos/dataset');
+    expect(inside).toMatchObject({ exitCode: 2, stdout: '' });
+  });
+});

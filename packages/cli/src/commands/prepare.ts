@@ -14,10 +14,10 @@ import { abortWithParent } from '../interruption.js';
 import { describeLeft } from '../terminal/left-files.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
-import { jsonOption, printJson, wholeNumber } from './arguments.js';
+import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
 
 interface PrepareArguments {
-  images: string;
+  images: string[];
   part?: Part | 'all';
   out: string;
   name?: string;
@@ -41,7 +41,7 @@ export function registerPrepare(program: Command): void {
         'and zips and tars in them, or in a zip or tar, which is read in place. DIV2K, ImageNet, MirFlickr25k, Set5, Set14, ' +
         'BSD100, BSD300 and BSD500 are recognised by name. Unusable files are left out and listed with the reason.',
     )
-    .requiredOption('--images <place>', 'folder of photographs, or a zip, tar or tgz')
+    .requiredOption('--images <place>', 'folder of photographs, or a zip, tar or tgz; may be repeated', collect)
     .addOption(
       new Option('--part <name>', 'part of a data set that has parts (default: train, if there is one)').choices([
         ...parts,

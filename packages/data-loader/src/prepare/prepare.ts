@@ -6,13 +6,16 @@ import { manifestKey, type DatasetManifest, type DatasetShard } from './manifest
 import { formatsRead, smallestTile, tileMargin } from '@fourfold/imaging';
 import { createShardWriter } from './shard-writer.js';
 import { choosePhotographs, parts, type Chosen, type Part } from '../sources/layouts.js';
-import { openSource } from '../sources/open-source.js';
+import { openSources } from '../sources/open-sources.js';
 import { comparePair, type PairDifference } from '../sources/pairs.js';
 import { fileCount, type OnListing, type Source, type SourceFile } from '../sources/source.js';
 
 export interface PrepareOptions {
-  /** Photographs: a folder, searched with the folders and archives below it, or a zip or tar, which is read in place. */
-  images: string;
+  /**
+   * Photographs: a folder, searched with the folders and archives below it, or a zip or tar, which is read in place; or several of
+   * these.
+   */
+  images: string | readonly string[];
   /** Which part of a data set that comes in parts, such as DIV2K; by default `train`, or the first that exists. */
   part?: Part | 'all';
   /** Where the dataset is written. */
@@ -72,8 +75,9 @@ export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
   checkTile(options.tile, options.minimumSide);
-  const out = await openPlace(options.store, options.images);
-  const source = await openSource(options.images, options.onListing);
+  const images = [options.images].flat();
+  const out = await openPlace(options.store, images);
+  const source = await openSources(images, options.onListing);
   try {
     return await prepareFrom(source, out, options);
   } finally {
@@ -186,13 +190,13 @@ function checkTile(tile: number | undefined, minimumSide: number): void {
 }
 
 /** Open the place that the dataset is written to. */
-async function openPlace(store: ObjectStore, images: string): Promise<OutputFolder> {
+async function openPlace(store: ObjectStore, images: string[]): Promise<OutputFolder> {
   if ((await store.list(manifestKey)).some(({ key }) => key === manifestKey)) {
     throw new FourfoldError('conflict', `${store.url} already holds a dataset`, {
       hint: 'remove it or prepare into another folder',
     });
   }
-  return openOutputFolder(store, { inputs: [images] });
+  return openOutputFolder(store, { inputs: images });
 }
 
 function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { downscale } from '@fourfold/imaging';
 import { choosePhotographs } from './layouts.js';
@@ -107,6 +108,17 @@ describe('DIV2K', () => {
       { file: 'DIV2K_valid_HR/0801.png', reason: 'of the validation part' },
       { file: 'empty/notes.txt', reason: 'not named like a picture' },
     ]);
+  });
+
+  it('is recognised in several places given together', async () => {
+    const place = await writeDiv2k(() => undefined);
+    const [hr, lr] = ['DIV2K_train_HR.zip', 'DIV2K_train_LR_bicubic_X4.zip'].map((name) => join(place, name));
+    const { taken, recognised, pairs } = await prepared([hr, lr]);
+    expect(taken.map(({ file }) => file)).toEqual(['DIV2K_train_HR/0001.png', 'DIV2K_train_HR/0002.png']);
+    expect({ recognised, pairs }).toEqual({
+      recognised: { set: 'DIV2K', part: 'train' },
+      pairs: { equal: 2, different: [] },
+    });
   });
 
   it('gives the same shards unpacked, and the other part on request', async () => {

@@ -17,7 +17,7 @@ export function usePrepareFolder() {
     await rm(folder, { recursive: true });
     await rm(`${folder}-datasets`, { recursive: true, force: true });
   });
-  const prepared = (images: string, changes: Partial<PrepareOptions> = {}): Promise<PrepareReport> =>
+  const prepared = (images: PrepareOptions['images'], changes: Partial<PrepareOptions> = {}): Promise<PrepareReport> =>
     prepare({
       ...prepareDefaults,
       images,
