@@ -1,6 +1,6 @@
 import { FourfoldError, type FailureCode } from '@fourfold/common';
 import { expect, test, vi } from 'vitest';
-import type { Told } from './failures.js';
+import type { Told } from './failure-state.js';
 import { a, add, b, board, c, ended, failures, join, latelyMs, pass } from './test-failing-run.js';
 
 /*

@@ -2,7 +2,7 @@ import { FourfoldError, type ErrorCode } from '@fourfold/common';
 import { reasonOf } from '@fourfold/rpc';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { Answer, Work } from '../serve/work.js';
-import type { Told } from './failures.js';
+import type { Told } from './failure-state.js';
 
 /*
  * Where the reduction of one replica's gradient stands, and what follows from what happens. reduce-replicas.ts carries

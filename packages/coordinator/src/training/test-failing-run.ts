@@ -5,7 +5,8 @@
 import { createLogger, FourfoldError, type FailureCode } from '@fourfold/common';
 import type { Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, vi } from 'vitest';
-import { createFailures, type Failures, type Told } from './failures.js';
+import type { Told } from './failure-state.js';
+import { createFailures, type Failures } from './failures.js';
 import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';
 
 const timing = { leaseMs: 60_000_000, silenceMs: 60_000_000, stragglerFactor: 0 };
