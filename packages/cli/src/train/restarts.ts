@@ -37,7 +37,7 @@ interface Lives {
  * While another part of its role does well, a part stays out or is restarted after growing pauses.
  */
 // eslint-disable-next-line max-lines-per-function -- short functions that share the counts
-export function createRestarts(nowMs = () => performance.now()) {
+export function createRestarts(nowMs = () => performance.now(), random = Math.random) {
   const slots = new Map<Slot, Lives>();
   /** Why processes ended since the run last made progress, by role. */
   const standing = new Map<string, Failure[]>();
@@ -88,7 +88,7 @@ export function createRestarts(nowMs = () => performance.now()) {
       lives.inARow++;
       const ends = whyOver(slot, end, lives);
       if (ends && !othersDoWell(slot)) return { ends };
-      return { restartInMs: growingPauseMs(lives.inARow, pauses) };
+      return { restartInMs: growingPauseMs(lives.inARow, pauses, random) };
     },
     /** The run made progress: earlier ends no longer count. */
     progressed: (): void => {
