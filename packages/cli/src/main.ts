@@ -1,9 +1,11 @@
 import { CommanderError } from 'commander';
-import { describeError, exitCodeOf, FourfoldError } from '@fourfold/common';
+import { describeError, exitCodeOf, FourfoldError } from '@fourfold/common/errors';
 import { readArguments } from './given-arguments.js';
 import { Interruption } from './interruption.js';
 import { createProgram } from './program.js';
-import { tellParent } from './train/leaving.js';
+
+// Only a part of a run has a parent that listens.
+const { tellParent } = process.send ? await import('./train/leaving.js') : { tellParent: () => Promise.resolve() };
 
 const brokenPipeExitCode = 141;
 

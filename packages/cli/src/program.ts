@@ -42,6 +42,7 @@ export async function createProgram(name?: string): Promise<Command> {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(refusal(text)) });
+  if (name === '--version' || name === '-V') return program;
   const asked = modules.filter(({ names }) => name !== undefined && names.includes(name));
   const registers = await Promise.all((asked.length > 0 ? asked : modules).map(({ load }) => load()));
   for (const register of registers) register(program);

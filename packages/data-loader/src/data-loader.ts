@@ -8,13 +8,14 @@ import {
   withResources,
   type RunConfig,
 } from '@fourfold/common';
+import { decoderVersion } from '@fourfold/imaging';
 import { isRunOver, openStore, runStore } from '@fourfold/store';
 import { addBatchServiceMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
 import { createBatchSource } from './batches/batch-source.js';
 import { tryShardCache } from './shards/cache-trial.js';
 import { readDatasetManifest } from './prepare/manifest.js';
-import { startBatchService, type BatchService } from './nats/batch-service.js';
-import { connectToNats, type NatsLink } from './nats/connection.js';
+import type { BatchService } from './nats/batch-service.js';
+import type { NatsLink } from './nats/connection.js';
 import { batchesDigest, batchSubjects } from './nats/protocol.js';
 
 export interface DataLoaderOptions {
@@ -41,6 +42,11 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
   const store = openStore(config.dataset);
   const manifest = await readDatasetManifest(store);
   await tryShardCache(config);
+  // NATS's client is loaded where it is used: workers import this package, too.
+  const [{ connectToNats }, { startBatchService }] = await Promise.all([
+    import('./nats/connection.js'),
+    import('./nats/batch-service.js'),
+  ]);
   await withResources(async (own) => {
     const source = own(createBatchSource({ store, manifest, data, seed }), (source) => source.close());
     /** Filled in as it starts. */
@@ -55,7 +61,7 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
     const nats = { environment: process.env, name: `data-loader of ${name}`, patienceMs, log, signal };
     const link = own(await connectToNats(nats), (link) => link.close());
     reached.link = link;
-    const digest = batchesDigest(manifest, data, seed);
+    const digest = batchesDigest(manifest, data, seed, await decoderVersion());
     const { announceMs } = batches;
     const onMade = (seconds: number) => madeSeconds({}, seconds);
     const service = startBatchService({ link, subjects: batchSubjects(name, digest), source, announceMs, onMade, log });

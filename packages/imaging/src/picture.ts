@@ -1,4 +1,4 @@
-import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { FourfoldError } from '@fourfold/common';
 import type { ObjectStore } from '@fourfold/store';
 import { formatsRead, notRead, otherFormat, sharpFormats } from './picture-formats.js';
@@ -84,8 +84,12 @@ export async function withName<T>(name: string, work: Promise<T>): Promise<T> {
   }
 }
 
+/** sharp, loaded with the first picture: it takes longer to load than the rest of a short command's time. */
+const loadSharp = async () => (await import('sharp')).default;
+
 /** Encode a picture losslessly as an 8-bit RGB PNG. */
 export async function encodePng({ data, width, height }: Picture): Promise<Buffer> {
+  const sharp = await loadSharp();
   return sharp(data, { raw: { width, height, channels: 3 } })
     .png()
     .toBuffer();
@@ -93,6 +97,7 @@ export async function encodePng({ data, width, height }: Picture): Promise<Buffe
 
 /** Encode a picture losslessly as an 8-bit RGB WebP: smaller than a PNG, for browsers. */
 export async function encodeWebp({ data, width, height }: Picture): Promise<Buffer> {
+  const sharp = await loadSharp();
   return sharp(data, { raw: { width, height, channels: 3 } })
     .webp({ lossless: true, effort: 2 })
     .toBuffer();
@@ -137,6 +142,7 @@ const readMetadata = (bytes: Uint8Array) => decoded(bytes, decoding, (file) => f
  */
 async function decoded<T>(bytes: Uint8Array, options: SharpOptions, use: (file: Sharp) => Promise<T>): Promise<T> {
   if (bytes.length === 0) throw new FourfoldError('invalid', emptyFile);
+  const sharp = await loadSharp();
   try {
     return await use(sharp(bytes, options));
   } catch (cause) {

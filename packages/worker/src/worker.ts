@@ -103,7 +103,7 @@ async function work(parts: WorkParts): Promise<void> {
   const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);
   const started = compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
-  const kind = { ...(await orStopped(started)), decoder: decoderVersion };
+  const kind = { ...(await orStopped(started)), decoder: await decoderVersion() };
   log.info({ event: 'started', kind, address: server.address }, 'started');
   onStarted();
   const serveOne = createServing({

@@ -1,8 +1,4 @@
 import { FourfoldError, loadRunConfig } from '@fourfold/common';
-import { listenAddress, readRpcSecurity } from '@fourfold/rpc';
-import { runCoordinator } from '@fourfold/coordinator';
-import { runDataLoader } from '@fourfold/data-loader';
-import { runWorker } from '@fourfold/worker';
 import { Option, type Command } from 'commander';
 import { abortWithParent } from '../interruption.js';
 import { collect } from './arguments.js';
@@ -10,7 +6,7 @@ import { collect } from './arguments.js';
 const anyPort = '127.0.0.1:0';
 const probes = '/healthz, /readyz and /metrics; port 0 takes a free one';
 
-/** The parts of a run as commands of their own: one process each, on one machine or many. */
+/** The parts of a run as commands of their own: one process each, on one machine or many. Each loads its own part alone. */
 export function registerParts(program: Command): void {
   part(program, 'coordinator', 'hold the master weights and the schedule of a run, and write its checkpoints')
     .option('--listen <host:port>', 'where workers reach it; port 0 takes a free one', anyPort)
@@ -19,6 +15,7 @@ export function registerParts(program: Command): void {
     .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { resume: boolean }) => {
       const config = await loadRunConfig(path, set);
+      const { runCoordinator } = await import('@fourfold/coordinator');
       await runCoordinator({ config, ...options, signal: abortWithParent() });
     });
 
@@ -29,6 +26,10 @@ export function registerParts(program: Command): void {
     .option('--http <host:port>', `address of ${probes}`)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { coordinator?: string }) => {
       const config = await loadRunConfig(path, set);
+      const [{ listenAddress, readRpcSecurity }, { runWorker }] = await Promise.all([
+        import('@fourfold/rpc'),
+        import('@fourfold/worker'),
+      ]);
       listenAddress(options.listen, readRpcSecurity(process.env));
       await onThisMachine(runWorker({ config, ...options, signal: abortWithParent() }));
     });
@@ -38,6 +39,7 @@ export function registerParts(program: Command): void {
     .option('--until-finished', 'end with the run, instead of waiting for the next one', false)
     .action(async ({ config: path, set, ...options }: PartOptions & { untilFinished: boolean }) => {
       const config = await loadRunConfig(path, set);
+      const { runDataLoader } = await import('@fourfold/data-loader');
       await onThisMachine(runDataLoader({ config, ...options, signal: abortWithParent() }));
     });
 }

@@ -2,15 +2,13 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { joinTokenVariable, randomJoinToken, readJoinToken } from '@fourfold/rpc';
 import { loadRunConfig } from '@fourfold/common';
 import { openStore, runStore, type ObjectStore, listCheckpoints, checkpointStore } from '@fourfold/store';
 import { readDatasetManifest } from '@fourfold/data-loader';
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressLine } from '../train/progress-line.js';
-import { superviseLocally, type Helper } from '../train/supervisor.js';
+import type { Helper } from '../train/supervisor.js';
 import { collect, wholeNumber } from './arguments.js';
 
 interface TrainOptions {
@@ -54,12 +52,14 @@ export function registerTrain(program: Command): void {
       ];
       const config = await loadRunConfig(path, settings);
       if (options.printConfig) {
+        const { stringify } = await import('yaml');
         process.stdout.write(stringify(config));
         return;
       }
       await readDatasetManifest(openStore(config.dataset));
       const signal = abortOnInterruption();
-      const { lookAhead } = await import('@fourfold/worker');
+      const [{ lookAhead }, { superviseLocally }, { joinTokenVariable, randomJoinToken, readJoinToken }] =
+        await Promise.all([import('@fourfold/worker'), import('../train/supervisor.js'), import('@fourfold/rpc')]);
       await lookAhead(config, { decodeMs: lookMs, signal });
       const run = runStore(config);
       const logPath = join(logFolder(run, config.name), 'train.log');

@@ -1,4 +1,4 @@
-import cliProgress from 'cli-progress';
+import { createRequire } from 'node:module';
 import { formatDuration } from './table.js';
 
 /** Shows the progress of a task of known length. */
@@ -19,7 +19,11 @@ export function createProgressBar(task: string, unit: string): ProgressBar {
   return process.stderr.isTTY ? terminalBar(task, unit) : plainLines(task, unit);
 }
 
+const require = createRequire(import.meta.url);
+
 function terminalBar(task: string, unit: string): ProgressBar {
+  // Loaded only for a terminal.
+  const cliProgress = require('cli-progress') as typeof import('cli-progress');
   const pace = createPace();
   const bar = new cliProgress.SingleBar({
     format: `${task} [{bar}] {value}/{total} ${unit}  {pace}  {detail}`,

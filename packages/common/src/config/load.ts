@@ -1,4 +1,3 @@
-import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { FourfoldError } from '../errors/errors.js';
 import { readGivenFile } from '../files/given-file.js';
@@ -8,6 +7,9 @@ import { describeIssue } from './issues.js';
 import { runSchema, type RunConfig } from './schema.js';
 import { isTree, type Tree } from './tree.js';
 
+/** YAML's parser, which only commands that read a config need. */
+const loadYaml = () => import('yaml');
+
 const recipesFolder = new URL('../../recipes/', import.meta.url);
 
 /**
@@ -16,7 +18,8 @@ const recipesFolder = new URL('../../recipes/', import.meta.url);
  */
 export async function loadRunConfig(path: string, settings: readonly string[] = []): Promise<RunConfig> {
   const tree = await withRecipes(await readYaml(path, path), path);
-  for (const setting of settings) applySetting(tree, setting);
+  const { parse } = await loadYaml();
+  for (const setting of settings) applySetting(tree, setting, parse);
   return parseRunConfig(tree, path);
 }
 
@@ -86,8 +89,9 @@ async function withRecipes(own: Tree, source: string): Promise<Tree> {
 }
 
 async function readYaml(path: string | URL, name: string): Promise<Tree> {
+  const { parse, YAMLParseError } = await loadYaml();
   try {
-    const tree: unknown = parseYaml((await readGivenFile(path, name)).toString('utf8'));
+    const tree: unknown = parse((await readGivenFile(path, name)).toString('utf8'));
     if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
     return tree;
   } catch (cause) {
@@ -98,7 +102,7 @@ async function readYaml(path: string | URL, name: string): Promise<Tree> {
   }
 }
 
-function applySetting(tree: Tree, setting: string): void {
+function applySetting(tree: Tree, setting: string, parse: (yaml: string) => unknown): void {
   const [, path, value] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
   if (!path) {
     throw new FourfoldError('invalid', `--set ${setting}: it must look like key=value, such as data.replicas=2`);
@@ -110,7 +114,7 @@ function applySetting(tree: Tree, setting: string): void {
     const next = node[key];
     node = (isTree(next) || Array.isArray(next) ? next : (node[key] = {})) as Tree;
   }
-  node[leaf] = parseYaml(value);
+  node[leaf] = parse(value);
 }
 
 /** `over`'s keys on top of `base`'s; maps are merged, everything else (lists, too) is replaced. */

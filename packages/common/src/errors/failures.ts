@@ -1,4 +1,3 @@
-import { status } from '@grpc/grpc-js';
 import { FourfoldError, type ErrorCode } from './errors.js';
 
 /*
@@ -101,12 +100,15 @@ export function judge(failure: Failure, circumstances: Circumstances): Verdict {
 const isFresh = (failure: Failure, earlier: Failure): boolean =>
   failure.process !== earlier.process && failure.begunMs > earlier.failedMs;
 
+/** gRPC's status FAILED_PRECONDITION. This package does without gRPC, which takes longer to load than the rest of it. */
+const failedPrecondition = 9;
+
 /** The kind of failure of an error. An error that is neither a FourfoldError nor from a call to a peer is a fault. */
 export function failureCode(error: unknown): FailureCode {
   if (error instanceof FourfoldError) return error.code;
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code !== 'number') return 'fault';
-  return code === Number(status.FAILED_PRECONDITION) ? 'stale' : 'unavailable';
+  return code === failedPrecondition ? 'stale' : 'unavailable';
 }
 
 /** The error with which a process ends for a failure described by another part. */

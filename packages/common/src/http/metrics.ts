@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createRequire } from 'node:module';
+import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { HttpRoute } from './http-server.js';
 
 /** Values by their labels; a single number for a metric without labels, undefined if no value is known yet. */
@@ -28,15 +29,19 @@ export interface Metrics {
 /** From Adam on a small network to a step that takes minutes. */
 const bucketsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
+const require = createRequire(import.meta.url);
+
 /** Create the metrics of a process, all labelled with its run; they include prom-client's default metrics. */
 export function createMetrics(run: string): Metrics {
-  const registry = new Registry();
+  // Loaded when a process has metrics: few have.
+  const client = require('prom-client') as typeof import('prom-client');
+  const registry = new client.Registry();
   const registers = [registry];
   registry.setDefaultLabels({ run });
-  collectDefaultMetrics({ register: registry });
+  client.collectDefaultMetrics({ register: registry });
   return {
     counter(name, help, labelNames, read) {
-      const counter: Counter = new Counter({
+      const counter: Counter = new client.Counter({
         name,
         help,
         registers,
@@ -48,7 +53,7 @@ export function createMetrics(run: string): Metrics {
       });
     },
     gauge(name, help, labelNames, read) {
-      const gauge: Gauge = new Gauge({
+      const gauge: Gauge = new client.Gauge({
         name,
         help,
         registers,
@@ -64,7 +69,7 @@ export function createMetrics(run: string): Metrics {
     },
     seconds(name, help, labels) {
       const options = { name, help, registers, labelNames: Object.keys(labels), buckets: bucketsSeconds };
-      const histogram: Histogram = new Histogram(options);
+      const histogram: Histogram = new client.Histogram(options);
       for (const each of combinations(labels)) histogram.zero(each);
       return (of, seconds) => histogram.observe(of as Record<string, string>, seconds);
     },

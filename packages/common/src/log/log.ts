@@ -1,13 +1,17 @@
-import { pino, type Logger } from 'pino';
+import { createRequire } from 'node:module';
+import type { Logger } from 'pino';
 
 export type { Logger };
 
+const require = createRequire(import.meta.url);
 const about: Record<string, unknown> = {};
 
 /**
  * A logger for one process: JSON lines on stderr, which leaves stdout for results. `FOURFOLD_LOG` sets the level (`info` by default).
  */
 export function createLogger(role: string): Logger {
+  // Loaded when a process logs: many commands do not.
+  const { pino } = require('pino') as typeof import('pino');
   return pino(
     {
       base: { role, pid: process.pid },

@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { createRepeats, startWaitReports, type Logger, type RunConfig } from '@fourfold/common';
 import type { Batch } from '../batches/batch-source.js';
+import { decoderVersion } from '@fourfold/imaging';
 import type { DatasetManifest } from '../prepare/manifest.js';
-import { askLoaders, type BatchRequestStats } from './ask-loaders.js';
-import { connectToNats } from './connection.js';
+import type { BatchRequestStats } from './ask-loaders.js';
 import { followLoaders } from './loader-directory.js';
 import { batchesDigest, batchSubjects } from './protocol.js';
 
@@ -44,6 +44,11 @@ export async function connectBatchSource({
 }: NatsBatchSourceOptions): Promise<NatsBatchSource> {
   const { name, data, seed, batches, timing } = config;
   const { lateMs, announceMs } = batches;
+  // NATS's client is loaded only for runs whose batches come over it.
+  const [{ connectToNats }, { askLoaders }] = await Promise.all([
+    import('./connection.js'),
+    import('./ask-loaders.js'),
+  ]);
   const link = await connectToNats({
     environment: process.env,
     name: `worker of ${name}`,
@@ -51,7 +56,7 @@ export async function connectBatchSource({
     log,
     signal,
   });
-  const subjects = batchSubjects(name, batchesDigest(manifest, data, seed));
+  const subjects = batchSubjects(name, batchesDigest(manifest, data, seed, await decoderVersion()));
   const following = { replicas: data.replicas, announceMs, avoidMs: avoidFactor * lateMs, log };
   const directory = followLoaders(link.connection, subjects, following);
   const shape = { count: data.globalBatch / data.replicas, crop: data.crop };

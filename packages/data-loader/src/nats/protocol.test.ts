@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { DatasetManifest } from '../prepare/manifest.js';
 import { batchesDigest } from './protocol.js';
 
-const digest = (settings: object, decoder?: string) => {
+const digest = (settings: object, decoder = 'vips 8') => {
   const { data, seed } = parseRunConfig({ name: 'a', dataset: 'photos', ...base, data: settings }, 'a test');
   return batchesDigest(manifest, data, seed, decoder);
 };

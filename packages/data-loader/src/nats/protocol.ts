@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { type DataConfig, sha256 } from '@fourfold/common';
-import { decoderVersion } from '@fourfold/imaging';
 import { datasetDigest, type DatasetManifest } from '../prepare/manifest.js';
 
 /*
@@ -30,13 +29,8 @@ export function batchSubjects(run: string, digest: string): BatchSubjects {
   };
 }
 
-/** SHA-256 of everything that decides the batch of (iteration, replica), and nothing else. */
-export function batchesDigest(
-  manifest: DatasetManifest,
-  data: DataConfig,
-  seed: number,
-  decoder = decoderVersion,
-): string {
+/** SHA-256 of everything that decides the batch of (iteration, replica), and nothing else; `decoder` is a `decoderVersion`. */
+export function batchesDigest(manifest: DatasetManifest, data: DataConfig, seed: number, decoder: string): string {
   // How a machine caches shards does not matter to the batches.
   const decisive = Object.entries(data).filter(([key]) => key !== 'cacheFolder' && key !== 'cacheBytes');
   return sha256(JSON.stringify([datasetDigest(manifest), seed, decoder, decisive.sort()]));

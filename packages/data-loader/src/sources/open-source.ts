@@ -8,8 +8,6 @@ import { isDatasetManifest, manifestKey } from '../prepare/manifest.js';
 import { entryName } from './entry-name.js';
 import { createListing } from './listing.js';
 import type { OnListing, Source } from './source.js';
-import { openTarSource } from './tar-source.js';
-import { openZipSource } from './zip-source.js';
 
 const archiveName = /\.(zip|tar|tgz|tar\.gz)$/i;
 
@@ -34,8 +32,11 @@ export async function openSource(place: string, onListing?: OnListing): Promise<
   });
 }
 
-const openArchive = (path: string, title: string, onListing?: OnListing): Promise<Source> =>
-  /\.zip$/i.test(path) ? openZipSource(path, title, onListing) : openTarSource(path, title, onListing);
+/** The readers of archives are loaded for the first one. */
+async function openArchive(path: string, title: string, onListing?: OnListing): Promise<Source> {
+  if (/\.zip$/i.test(path)) return (await import('./zip-source.js')).openZipSource(path, title, onListing);
+  return (await import('./tar-source.js')).openTarSource(path, title, onListing);
+}
 
 /** A folder's files; an archive in it counts as a folder of the same name. */
 async function openFolderSource(folder: string, onListing?: OnListing): Promise<Source> {
