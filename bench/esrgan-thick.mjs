@@ -97,7 +97,7 @@ if (values.figure) {
   await checkOutputFile(values.figure, { inputs: [...positionals, values.checkpoint], force: values.force });
 }
 const thick = await loadThick(await installed());
-const generator = createUpscaler(await readGenerator(await openCheckpoint(values.checkpoint, console.error)));
+const generator = createUpscaler(await readGenerator(await openCheckpoint(values.checkpoint, console.error)), 'zeros');
 const subjects = [
   { name: 'bicubic', facts: {}, upscale: (lr) => upscaleBaseline('bicubic', lr) },
   timed('esrgan-thick', thick.sizeBytes, thick.upscale),

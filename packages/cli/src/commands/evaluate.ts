@@ -136,7 +136,7 @@ async function openSubjects(urls: string[], methods: BaselineName[], choice: Bac
   const { createUpscaler, startBackend } = await import('../upscaling/generator.js');
   const { backend } = await startBackend(choice);
   for (const checkpoint of checkpoints) {
-    const generator = createUpscaler(await readGenerator(checkpoint));
+    const generator = createUpscaler(await readGenerator(checkpoint), 'zeros');
     const { iteration, config } = checkpoint.manifest;
     subjects.push({
       name: distinctName(checkpoint, checkpoints),

@@ -23,7 +23,7 @@ export function registerExport(program: Command): void {
     .summary('write a generator in a format that other programs load')
     .description(
       'Write a checkpoint’s generator for other programs, with a model card, and run the result: its pixels must equal ' +
-        'those of `fourfold upscale` within one grey level, or nothing is kept.',
+        'those of fourfold’s generator within one grey level, or nothing is kept.',
     )
     .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
     .addOption(new Option('--format <name>', 'what to write').choices(formatNames).makeOptionMandatory())
@@ -50,7 +50,7 @@ export function registerExport(program: Command): void {
       ]);
       await startBackend(backend);
       const picture = trialPicture();
-      const expected = createUpscaler(weights).upscale(picture, Math.max(picture.width, picture.height));
+      const expected = createUpscaler(weights, 'zeros').upscale(picture, Math.max(picture.width, picture.height));
       const report = await exportGenerator({
         ...{ checkpoint, weights, out, licence },
         format: await loadFormat(format, weights, pixels),
@@ -61,7 +61,7 @@ export function registerExport(program: Command): void {
       for (const { name, sizeBytes } of report.files) console.log(`${out}/${name}: ${formatBytes(sizeBytes)}`);
       for (const { runtime, largestDifference } of report.checks) {
         console.log(
-          `run by ${runtime}: pixels differ from fourfold upscale by at most ${formatCount(largestDifference, 'grey level')}`,
+          `run by ${runtime}: pixels differ from fourfold’s generator by at most ${formatCount(largestDifference, 'grey level')}`,
         );
       }
       for (const reason of report.notChecked) console.log(reason);

@@ -155,7 +155,7 @@ async function methodsOf({
     await startBackend(backend);
     for (const given of checkpoint) {
       const { name, value } = named('--checkpoint', given);
-      const { upscale } = createUpscaler(await readGenerator(await openCheckpoint(value, sayDamaged)));
+      const { upscale } = createUpscaler(await readGenerator(await openCheckpoint(value, sayDamaged)), 'reflection');
       methods.push({ name, make: (lr) => upscale(lr, defaultTile) });
     }
   }

@@ -41,7 +41,7 @@ export function registerUpscale(program: Command): void {
         import('../upscaling/upscale-file.js'),
       ]);
       await startBackend(backend);
-      const generator = createUpscaler(weights);
+      const generator = createUpscaler(weights, 'reflection');
       const bar = createProgressBar('upscale', 'tiles');
       const started = performance.now();
       try {
@@ -50,8 +50,7 @@ export function registerUpscale(program: Command): void {
           output,
           force,
           tile,
-          margin: generator.overlap,
-          upscale: (lr) => generator.upscale(lr, Math.max(lr.width, lr.height)),
+          upscale: generator.upscaleRegion,
           onProgress: (done, total) => total > fewTiles && bar.update(done, total, ''),
           signal,
         });

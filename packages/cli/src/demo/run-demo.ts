@@ -62,7 +62,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   const ends = await phaseEndCheckpoints(config);
   const backend = await startBackend(config.workers.backend);
   const generators = ends.map(async ({ kind, checkpoint }): Promise<Method> => {
-    const { upscale } = createUpscaler(await readGenerator(checkpoint));
+    const { upscale } = createUpscaler(await readGenerator(checkpoint), 'zeros');
     return { name: `end of ${kind}`, upscale: (lr) => upscale(lr, defaultTile) };
   });
   const baselines = baselineNames.map((name): Method => ({ name, upscale: (lr) => upscaleBaseline(name, lr) }));

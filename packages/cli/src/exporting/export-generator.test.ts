@@ -38,7 +38,7 @@ beforeAll(async () => {
     oddCrop('hedgehog.jpg', 29, 31),
   ]);
   await startBackend('wasm');
-  upscaler = createUpscaler(weights);
+  upscaler = createUpscaler(weights, 'zeros');
   expected = pictures.map((picture) => upscaler.upscale(picture, Math.max(picture.width, picture.height)));
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -81,7 +81,7 @@ const cases = [
 describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
   const out = () => join(folder, `${name}-${pixels}`);
 
-  test('the written files run, with the pixels of fourfold upscale', async () => {
+  test('the written files run, with the pixels of fourfold’s generator', async () => {
     const format = await loadFormat(name, weights, pixels);
     const report = await exportGenerator({ checkpoint, weights, format, out: out(), pictures, expected });
     expect(expected.map(({ data }) => new Set(data).size > 100)).toEqual([true, true, true]);
@@ -172,7 +172,7 @@ test('a written file that computes something else is an error, and only the empt
   await mkdir(out);
   const wrong = { checkpoint, weights, format: { ...honest, write }, out, pictures, expected };
   await expect(exportGenerator(wrong)).rejects.toThrow(
-    /^the written model, run by onnxruntime-web, differs by up to \d+ grey levels? from fourfold upscale$/,
+    /^the written model, run by onnxruntime-web, differs by up to \d+ grey levels? from fourfold’s generator$/,
   );
   expect((await readdir(folder)).filter((name) => name.includes('wrong'))).toEqual(['wrong']);
   expect(await readdir(out)).toEqual([]);

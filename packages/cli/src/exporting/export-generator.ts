@@ -25,13 +25,13 @@ export interface ExportOptions {
   licence?: string;
   /** What the written files are run on. */
   pictures: Picture[];
-  /** The pictures as `fourfold upscale` makes them. */
+  /** The pictures as the generator makes them, with zeros around them. */
   expected: Picture[];
 }
 
 export interface ExportReport {
   files: WrittenFile[];
-  /** What ran the written files, and the largest difference of a pixel from `fourfold upscale` in grey levels. */
+  /** What ran the written files, and the largest difference of a pixel from the expected one in grey levels. */
   checks: { runtime: string; largestDifference: number }[];
   notChecked: string[];
 }
@@ -87,7 +87,7 @@ async function check(folder: string, { format, pictures, expected }: ExportOptio
       const what = Number.isFinite(largest)
         ? `differs by up to ${formatCount(largest, 'grey level')}`
         : 'differs in size';
-      throw new FourfoldError('mismatch', `the written model, run by ${name}, ${what} from fourfold upscale`, {
+      throw new FourfoldError('mismatch', `the written model, run by ${name}, ${what} from fourfold’s generator`, {
         hint: 'nothing was written; please report this with the checkpoint',
       });
     }

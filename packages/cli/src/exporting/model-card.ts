@@ -104,11 +104,15 @@ ${describeMetrics(checkpoint, evaluation)}
 
 ## Checks
 
-The written files were run as part of the export. Largest difference of a pixel from \`fourfold upscale\`, in grey
+The written files were run as part of the export. Largest difference of a pixel from fourfold's own generator, in grey
 levels of 0 to 255:
 
 ${checks.map(({ runtime, largestDifference }) => `- ${runtime}: ${largestDifference}`).join('\n')}
 ${notChecked.map((reason) => `- ${reason}\n`).join('')}
+Around a picture, the written files see zeros, as in training. \`fourfold upscale\` shows the generator 8 pixels of the picture's reflection
+instead, which keeps the colours at the edges. To do the same, reflect the picture at its edges (NumPy's \`symmetric\`), and cut the
+result's outer 32 pixels off.
+
 ## Data
 
 Dataset \`${datasetOf(manifest.config)}\`, its manifest's SHA-256 \`${manifest.datasetSha256 || 'unknown'}\`. LR by

@@ -22,7 +22,7 @@ export const safetensorsFormat = ({ config, layout }: GeneratorWeights): Format 
   }),
   async open(folder) {
     const vector = decodeTorchGenerator(layout, await readFile(join(folder, file)), file);
-    const upscaler = createUpscaler({ config, layout, vector });
+    const upscaler = createUpscaler({ config, layout, vector }, 'zeros');
     const readBack: Runtime = {
       name: 'fourfold, read back',
       upscale: (lr) => Promise.resolve(upscaler.upscale(lr, Math.max(lr.width, lr.height))),

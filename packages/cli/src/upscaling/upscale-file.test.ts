@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { describeError } from '@fourfold/common';
 import { openStore, openCheckpoint, readGenerator } from '@fourfold/store';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { resizeBy } from '@fourfold/imaging';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cropPicture, resizeBy } from '@fourfold/imaging';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
 import { createUpscaler, startBackend, type Upscaler } from './generator.js';
 import { defaultTile } from './tiles.js';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const run = openStore(folder).at('runs/small');
   await writeSmallCheckpoint(run, 4, { channels: 4, blocks: 2 });
   await startBackend('wasm');
-  upscaler = createUpscaler(await readGenerator(await openCheckpoint(run.url, sayDamaged)));
+  upscaler = createUpscaler(await readGenerator(await openCheckpoint(run.url, sayDamaged)), 'reflection');
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -44,8 +44,7 @@ const upscale = (
     output: join(folder, output),
     force: true,
     tile,
-    margin: upscaler.overlap,
-    upscale: (lr) => upscaler.upscale(lr, Math.max(lr.width, lr.height)),
+    upscale: upscaler.upscaleRegion,
     onProgress: () => undefined,
     signal: new AbortController().signal,
     ...changes,
@@ -161,7 +160,8 @@ test('a white disc on transparent black stays white wherever it is visible', asy
   );
   await disc.png().toFile(join(folder, 'disc.png'));
   const darkest: number[] = [];
-  const cubic = (lr: Parameters<UpscaleFileOptions['upscale']>[0]) => resizeBy(lr, 4, 'cubic');
+  const cubic: UpscaleFileOptions['upscale'] = (lr, { left, top, width, height }) =>
+    cropPicture(resizeBy(lr, 4, 'cubic'), { left: 4 * left, top: 4 * top, width: 4 * width, height: 4 * height });
   // In tiles, too: one of them sees nothing but transparency.
   for (const tile of [defaultTile, 16]) {
     await upscale('disc.png', 'disc-up.png', tile, { upscale: cubic });
@@ -253,18 +253,34 @@ test('a failing backend is not reported as a write error, a full disk is; neithe
   expect((await readdir(folder)).filter((name) => /^y|partial/.test(name))).toEqual([]);
 });
 
-test('tiles of the trained generator of the examples equal the whole photograph, though it sees farther than their margin', async () => {
+describe('the trained generator of the examples', () => {
   const trained = fileURLToPath(new URL('../../../../examples/srresnet-mse/checkpoint', import.meta.url));
-  const weights = await readGenerator(await openCheckpoint(trained, sayDamaged));
-  expect(weights.config).toEqual({ channels: 64, blocks: 16 });
-  const generator = createUpscaler(weights);
-  const size = { width: 192, height: 64 };
-  const data = await sharp(join(heldOutPhotographs, 'colosseum.jpg'))
-    .extract({ left: 220, top: 190, ...size })
-    .raw()
-    .toBuffer();
-  const [whole, tiled] = [192, 64].map((tile) => generator.upscale({ data, ...size }, tile).data);
-  expect(new Set(whole).size).toBeGreaterThan(100);
-  const largest = whole.reduce((most, level, i) => Math.max(most, Math.abs(level - tiled[i])), 0);
-  expect(largest).toBeLessThanOrEqual(1);
+  let generator: Upscaler;
+  beforeAll(async () => {
+    const weights = await readGenerator(await openCheckpoint(trained, sayDamaged));
+    expect(weights.config).toEqual({ channels: 64, blocks: 16 });
+    generator = createUpscaler(weights, 'reflection');
+  });
+  afterAll(() => generator.dispose());
+
+  test('its tiles equal the whole photograph, though it sees farther than their margin', async () => {
+    const size = { width: 192, height: 64 };
+    const data = await sharp(join(heldOutPhotographs, 'colosseum.jpg'))
+      .extract({ left: 220, top: 190, ...size })
+      .raw()
+      .toBuffer();
+    const [whole, tiled] = [192, 64].map((tile) => generator.upscale({ data, ...size }, tile).data);
+    expect(new Set(whole).size).toBeGreaterThan(100);
+    const largest = whole.reduce((most, level, i) => Math.max(most, Math.abs(level - tiled[i])), 0);
+    expect(largest).toBeLessThanOrEqual(1);
+  });
+
+  test.each([1, 2, 48])('a flat picture of %d pixels a side keeps its colour, to the edges', (side) => {
+    const colour = [51, 102, 153];
+    const data = Uint8Array.from({ length: 3 * side * side }, (_, i) => colour[i % 3]);
+    const sr = generator.upscale({ data, width: side, height: side }, defaultTile);
+    expect([sr.width, sr.height]).toEqual([4 * side, 4 * side]);
+    const largest = sr.data.reduce((most, level, i) => Math.max(most, Math.abs(level - colour[i % 3])), 0);
+    expect(largest).toBeLessThanOrEqual(2);
+  });
 });

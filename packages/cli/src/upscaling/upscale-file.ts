@@ -2,11 +2,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeError, FourfoldError } from '@fourfold/common';
 import { partialName, storageError, writeOutputFile } from '@fourfold/store';
-import { resizeBy, type Picture } from '@fourfold/imaging';
+import type { Picture, Rectangle } from '@fourfold/imaging';
+import { upscaleAlpha } from './alpha.js';
 import { encodePicture, encodingOf } from './encoding.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
 import { createSpool } from './spool.js';
-import { cropPixels, planBands, type Tile } from './tiles.js';
+import { planBands } from './tiles.js';
 
 export interface UpscaleFileOptions {
   input: string;
@@ -14,12 +15,10 @@ export interface UpscaleFileOptions {
   output: string;
   /** Whether the output may be overwritten. */
   force: boolean;
-  /** Largest side of a tile's core in LR pixels. */
+  /** Largest side of a tile in LR pixels. */
   tile: number;
-  /** Pixels of its surroundings that each tile is given. */
-  margin: number;
-  /** 8-bit RGB to 4 times the width and height. */
-  upscale: (lr: Picture) => Picture;
+  /** A region of an 8-bit RGB picture to 4 times the width and height. */
+  upscale: (lr: Picture, region: Rectangle) => Picture;
   onProgress: (done: number, total: number) => void;
   signal: AbortSignal;
 }
@@ -68,25 +67,21 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
 /** The output's rows, a band of tiles at a time. */
 async function* upscaledBands(
   source: SourcePicture,
-  { input, tile, margin, upscale, onProgress, signal }: UpscaleFileOptions,
+  { input, tile, upscale, onProgress, signal }: UpscaleFileOptions,
 ): AsyncGenerator<Uint8Array> {
-  const channels = source.alpha ? 4 : 3;
-  const bands = planBands(source.width, source.height, tile, margin);
+  const { rgb: data, alpha, width, height } = source;
+  const bands = planBands(width, height, tile);
   const total = bands.length * bands[0].length;
   let done = 0;
   for (const band of bands) {
-    const rows = new Uint8Array(16 * source.width * band[0].core.height * channels);
-    for (const place of band) {
+    const rows = new Uint8Array(16 * width * band[0].height * (alpha ? 4 : 3));
+    for (const region of band) {
       onProgress(done++, total);
       // Computing blocks the thread: signals and the progress bar get a turn between tiles.
       await new Promise(setImmediate);
       signal.throwIfAborted();
-      const { width, height } = place.read;
-      const lr = { data: cropPixels(source.rgb, source.width, 3, place.read), width, height };
-      const colours = upscaleTile(input, lr, upscale);
-      const opacity =
-        source.alpha && upscaleAlpha(cropPixels(source.alpha, source.width, 1, place.read), width, height);
-      putCore(rows, 4 * source.width, place, colours, opacity);
+      const colours = upscaleTile(input, { data, width, height }, region, upscale);
+      putColumns(rows, 4 * width, 4 * region.left, colours, alpha && upscaleAlpha({ alpha, width, height }, region));
     }
     yield rows;
   }
@@ -94,14 +89,19 @@ async function* upscaledBands(
 }
 
 /** Upscale a tile. Backends fail with their own messages, mostly for lack of memory. */
-function upscaleTile(input: string, lr: Picture, upscale: UpscaleFileOptions['upscale']): Picture {
+function upscaleTile(
+  input: string,
+  source: Picture,
+  region: Rectangle,
+  upscale: UpscaleFileOptions['upscale'],
+): Picture {
   try {
-    return upscale(lr);
+    return upscale(source, region);
   } catch (cause) {
     if (cause instanceof FourfoldError) throw cause;
     throw new FourfoldError(
       'unavailable',
-      `${input}: a tile of ${lr.width}x${lr.height} pixels could not be upscaled`,
+      `${input}: a tile of ${region.width}x${region.height} pixels could not be upscaled`,
       {
         hint: 'if memory ran out, give a smaller --tile',
         cause,
@@ -110,24 +110,16 @@ function upscaleTile(input: string, lr: Picture, upscale: UpscaleFileOptions['up
   }
 }
 
-/** Opacity by bicubic, as the red channel of a picture. */
-function upscaleAlpha(alpha: Uint8Array, width: number, height: number): Picture {
-  const data = new Uint8Array(3 * alpha.length);
-  for (let i = 0; i < alpha.length; i++) data.fill(alpha[i], 3 * i, 3 * i + 3);
-  return resizeBy({ data, width, height }, 4, 'cubic');
-}
-
-/** Copy what a tile contributes into its band's rows of `rowPixels` RGB or RGBA pixels. */
-function putCore(rows: Uint8Array, rowPixels: number, { core, read }: Tile, colours: Picture, opacity?: Picture): void {
+/** Copy a tile into its band's rows of `rowPixels` RGB or RGBA pixels, `left` pixels from their beginning. */
+function putColumns(rows: Uint8Array, rowPixels: number, left: number, colours: Picture, opacity?: Uint8Array): void {
   const channels = opacity ? 4 : 3;
-  for (let y = 0; y < 4 * core.height; y++) {
-    let from = 3 * ((4 * (core.top - read.top) + y) * colours.width + 4 * (core.left - read.left));
-    let to = channels * (y * rowPixels + 4 * core.left);
-    for (let x = 0; x < 4 * core.width; x++, from += 3, to += channels) {
-      rows[to] = colours.data[from];
-      rows[to + 1] = colours.data[from + 1];
-      rows[to + 2] = colours.data[from + 2];
-      if (opacity) rows[to + 3] = opacity.data[from];
+  for (let y = 0, at = 0; y < colours.height; y++) {
+    let to = channels * (y * rowPixels + left);
+    for (let x = 0; x < colours.width; x++, at++, to += channels) {
+      rows[to] = colours.data[3 * at];
+      rows[to + 1] = colours.data[3 * at + 1];
+      rows[to + 2] = colours.data[3 * at + 2];
+      if (opacity) rows[to + 3] = opacity[at];
     }
   }
 }

@@ -2,20 +2,19 @@ import type { GeneratorConfig } from '@fourfold/common';
 import { kernels } from '../kernels/kernels.js';
 import type { Network } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
+import { cutReflected, surroundings, type Border, type Picture, type Rectangle } from './surroundings.js';
 
-/** 8-bit RGB pixels, row by row. */
-export interface Picture {
-  data: Uint8Array;
-  width: number;
-  height: number;
+/** What a part of a picture is computed with. */
+export interface Surroundings {
+  /** Margin of neighbouring pixels, which is cut off afterwards. */
+  overlap: number;
+  border: Border;
 }
 
 /** How a picture is cut for upscaling, in pixels of the input picture. */
-export interface Tiling {
+export interface Tiling extends Surroundings {
   /** Side of the squares that are upscaled one after the other; bounds the memory. */
   tile: number;
-  /** Margin of neighbouring pixels that a tile is computed with; it is cut off afterwards. */
-  overlap: number;
 }
 
 /**
@@ -50,65 +49,44 @@ export function* upscaleTiles(generator: Network, picture: Picture, tiling: Tili
   const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
   for (let top = 0; top < height; top += tiling.tile) {
     for (let left = 0; left < width; left += tiling.tile) {
-      const place = {
-        left,
-        top,
-        right: Math.min(left + tiling.tile, width),
-        bottom: Math.min(top + tiling.tile, height),
-      };
-      upscaleTile(generator, picture, place, tiling.overlap, result);
+      const size = { width: Math.min(tiling.tile, width - left), height: Math.min(tiling.tile, height - top) };
+      paste(upscaleRegion(generator, picture, { left, top, ...size }, tiling), result, 4 * left, 4 * top);
       yield;
     }
   }
   return result;
 }
 
-interface Rectangle {
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
-}
-
-/** Upscale one tile with its margin and write its inside to `result`. */
-function upscaleTile(
+/** Upscale a region of a picture. */
+export function upscaleRegion(
   { layer, parameters }: Network,
   picture: Picture,
-  tile: Rectangle,
-  margin: number,
-  result: Picture,
-) {
-  const seen = {
-    left: Math.max(tile.left - margin, 0),
-    top: Math.max(tile.top - margin, 0),
-    right: Math.min(tile.right + margin, picture.width),
-    bottom: Math.min(tile.bottom + margin, picture.height),
-  };
-  const shape: [number, number, number, number] = [1, seen.bottom - seen.top, seen.right - seen.left, 3];
-  const lr = uploadLr(cut(picture, seen), shape);
+  region: Rectangle,
+  { overlap, border }: Surroundings,
+): Picture {
+  const seen = surroundings(picture, region, overlap, border);
+  const lr = uploadLr(cutReflected(picture, seen), [1, seen.height, seen.width, 3]);
   const [sr] = layer(parameters, lr, { saves: false });
   lr.dispose();
   const values = new Float32Array(sr.size);
   kernels().download(sr, values);
   sr.dispose();
-  const rowLength = 3 * 4 * shape[2];
-  for (let row = 4 * tile.top; row < 4 * tile.bottom; row++) {
-    const from = (row - 4 * seen.top) * rowLength + 3 * 4 * (tile.left - seen.left);
-    const to = 3 * (row * result.width + 4 * tile.left);
-    const length = 3 * 4 * (tile.right - tile.left);
-    for (let i = 0; i < length; i++) result.data[to + i] = levelOf(values[from + i]);
+  const [width, height] = [4 * region.width, 4 * region.height];
+  const data = new Uint8Array(3 * width * height);
+  for (let row = 0, to = 0; row < height; row++) {
+    const from = 3 * ((4 * (region.top - seen.top) + row) * 4 * seen.width + 4 * (region.left - seen.left));
+    for (let i = from; i < from + 3 * width; i++) data[to++] = levelOf(values[i]);
   }
+  return { data, width, height };
 }
 
 /** Nearest 8-bit grey level of a value in [-1, 1]; values outside are clipped. */
 const levelOf = (value: number): number => Math.min(Math.max(Math.round((value + 1) * 127.5), 0), 255);
 
-function cut({ data, width }: Picture, { left, top, right, bottom }: Rectangle): Uint8Array {
-  const rowLength = 3 * (right - left);
-  const pixels = new Uint8Array(rowLength * (bottom - top));
-  for (let row = top; row < bottom; row++) {
-    const start = 3 * (row * width + left);
-    pixels.set(data.subarray(start, start + rowLength), (row - top) * rowLength);
+/** Copy a picture into a larger one. */
+function paste(part: Picture, into: Picture, left: number, top: number): void {
+  for (let row = 0; row < part.height; row++) {
+    const line = part.data.subarray(3 * row * part.width, 3 * (row + 1) * part.width);
+    into.data.set(line, 3 * ((top + row) * into.width + left));
   }
-  return pixels;
 }
