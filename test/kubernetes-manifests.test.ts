@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { KubernetesObject, V1ConfigMap, V1Job, V1NetworkPolicy } from '@kubernetes/client-node';
 import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { alertsPath } from './support/deployed.js';
+import { repository } from './support/documented-commands.js';
 import { inNamespace, kustomize, startGpuCluster, type TestKubernetes } from './support/kubernetes.js';
 import { killAll } from './support/process.js';
 import { lacks } from './support/needs.mjs';
@@ -16,14 +18,10 @@ import { lacks } from './support/needs.mjs';
 const namespace = 'team';
 const patience = { timeout: 45_000, interval: 250 };
 
-/** What runs of `deploy/k8s`. Volumes are not provided here: MinIO's pod waits for its own. */
-const parts = {
-  coordinator: { Running: 1 },
-  worker: { Running: 2 },
-  'data-loader': { Running: 2 },
-  'fourfold-nats': { Running: 1 },
-  'fourfold-minio': { Pending: 1 },
-};
+/** Pods of the servers. Volumes are not provided here: MinIO's pod waits for its own. */
+const servers = { 'fourfold-nats': { Running: 1 }, 'fourfold-minio': { Pending: 1 } };
+/** Pods of a run. */
+const parts = { coordinator: { Running: 1 }, worker: { Running: 2 }, 'data-loader': { Running: 2 } };
 
 describe.skipIf(lacks('kubernetes', hasKubernetes()))(
   'manifests on Kubernetes (after npm run setup:servers -- kubernetes)',
@@ -54,31 +52,38 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
     };
 
     // Concurrent: each has its own namespace, and most of the time is waiting.
-    test.concurrent.each(['base', 'overlays/gpu', 'overlays/kueue', 'overlays/monitoring', 'overlays/tls'])(
-      '%s is applied, its pods run under restricted Pod Security, and all of it is removed',
-      async (path) => {
-        const namespace = path.replace('/', '-');
-        const objects = inNamespace(await kustomize(path), namespace);
-        const [own] = objects.filter(({ kind }) => kind === 'Namespace');
-        expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
-        // A new resource definition takes a moment to become available.
-        for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
-        await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
-        for (const object of objects.reverse()) await kubernetes.remove(object);
-        await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual({}), patience);
-      },
-    );
+    test.concurrent.each([
+      ['base', servers],
+      ['overlays/tls', servers],
+      ['overlays/monitoring', {}],
+      ['overlays/gpu', parts],
+      ['overlays/kueue', parts],
+    ])('%s is applied, its pods run under restricted Pod Security, and all of it is removed', async (path, pods) => {
+      const namespace = path.replace('/', '-');
+      const rendered = await kustomize(path);
+      const prepared = rendered.some(({ kind }) => kind === 'Namespace') ? [] : await kustomize('namespace');
+      const objects = inNamespace([...prepared, ...rendered], namespace);
+      const [own] = objects.filter(({ kind }) => kind === 'Namespace');
+      expect(own.metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+      // A new resource definition takes a moment to become available.
+      for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
+      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(pods), patience);
+      for (const object of objects.reverse()) await kubernetes.remove(object);
+      await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual({}), patience);
+    });
 
     test.concurrent('overlays/jobset: all parts run, and end when the coordinator has succeeded', async () => {
       const namespace = 'overlays-jobset';
       await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
-      const objects = inNamespace(await kustomize('overlays/jobset'), namespace);
+      const objects = inNamespace(
+        [...(await kustomize('namespace')), ...(await kustomize('overlays/jobset'))],
+        namespace,
+      );
       for (const object of objects) await vi.waitFor(() => kubernetes.apply(object), patience);
       await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(parts), patience);
-      const [coordinator] = await kubernetes.podsOf(namespace, 'fourfold', 'coordinator');
+      const [coordinator] = await kubernetes.podsOf(namespace, 'first', 'coordinator');
       await kubernetes.endPod(coordinator, 0);
-      const { 'fourfold-nats': nats, 'fourfold-minio': minio } = parts;
-      const left = { coordinator: { Succeeded: 1 }, 'fourfold-nats': nats, 'fourfold-minio': minio };
+      const left = { coordinator: { Succeeded: 1 } };
       await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(left), patience);
       const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
       const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
@@ -112,6 +117,34 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
       expect(minio).toMatchObject({ from: expect.arrayContaining([others]) as unknown });
     });
 
+    test('the run of deploy/k8s is that of the guide: config, image, workers', async () => {
+      const guide = await readFile(join(repository, 'docs/kubernetes.md'), 'utf8');
+      const [, config] = /cat > config\.yaml <<EOF\n([^]*?)EOF\n/.exec(guide) ?? [];
+      const [, image, workers] =
+        /fourfold submit config\.yaml .*\/(fourfold:\S+) --workers (\d) --gpus 1\n/.exec(guide) ?? [];
+      const rendered = await kustomize('overlays/gpu');
+      const run = rendered.find(({ kind }) => kind === 'ConfigMap') as V1ConfigMap;
+      expect(parse(run.data?.['run.yaml'] ?? '')).toEqual(parse(config));
+      const job = rendered.find(({ metadata }) => metadata?.name === 'first-worker') as V1Job;
+      expect(job.spec).toMatchObject({
+        completions: Number(workers),
+        template: { spec: { containers: [{ image }] } },
+      });
+    });
+
+    test('another team’s namespace has its name in every object, and in its servers’ certificates', async () => {
+      const objects = await kustomize('overlays/team');
+      expect(JSON.stringify(objects)).not.toMatch(/"namespace":"fourfold"|\.fourfold\.svc/);
+      const names = objects.flatMap((object) => (object as { spec?: { dnsNames?: string[] } }).spec?.dnsNames ?? []);
+      expect(names).toEqual(expect.arrayContaining(['fourfold-nats.team-a.svc', 'fourfold-minio.team-a.svc']));
+    });
+
+    test('what prepares a namespace starts no run', async () => {
+      for (const path of ['base', 'overlays/tls', 'overlays/team', 'overlays/monitoring']) {
+        expect((await kustomize(path)).map(({ kind }) => kind)).not.toContain('Job');
+      }
+    });
+
     test('a pod that is not restricted is refused', async () => {
       const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'one', namespace } };
       const spec = { containers: [{ name: 'one', image: 'fourfold' }] };
@@ -121,21 +154,16 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
     });
 
     test.each([
-      ['overlays/gpu', ['--gpus', '1']],
-      ['overlays/tls', ['--tls', '--set', 'workers.threads=1']],
+      ['run', []],
+      ['overlays/gpu', ['--gpus', '1', '--tls']],
     ])('submit sends the Jobs that Kustomize renders from %s', async (path, args) => {
-      const config = await kubernetes.writeConfig('fourfold');
-      const { stdout, stderr } = await kubernetes.fourfold(
-        'submit',
-        config,
-        '--namespace',
-        namespace,
-        ...args,
-        '--dry-run',
-        '--json',
-      );
-      const ours = (JSON.parse(stdout || stderr) as V1Job[]).filter(({ kind }) => kind === 'Job');
-      const theirs = (await kustomize(path)).filter(({ kind }) => kind === 'Job');
+      const rendered = await kustomize(path);
+      const run = rendered.find(({ kind }) => kind === 'ConfigMap') as V1ConfigMap;
+      const config = await kubernetes.writeFile('first.yaml', run.data?.['run.yaml'] ?? '');
+      const dryRun = ['--namespace', namespace, '--dry-run=server', '-o', 'json'];
+      const { stdout, stderr } = await kubernetes.fourfold('submit', config, ...args, ...dryRun);
+      const ours = (JSON.parse(stdout || stderr) as { items: V1Job[] }).items.filter(({ kind }) => kind === 'Job');
+      const theirs = rendered.filter(({ kind }) => kind === 'Job');
       expect(ours).toHaveLength(3);
       for (const job of ours) {
         const other = theirs.find(({ metadata }) => metadata?.name === job.metadata?.name) as V1Job;

@@ -21,7 +21,7 @@ import { lacks } from './support/needs.mjs';
 
 const programs = ['kustomize', 'nats-server', 'minio'] as const;
 const canRun = programs.every(findProgram) && process.platform === 'linux';
-const run = 'fourfold';
+const run = 'first';
 
 describe.skipIf(lacks('kubernetes', canRun))(
   'the processes of deploy/k8s (after npm run setup:servers -- kubernetes)',
@@ -36,12 +36,12 @@ describe.skipIf(lacks('kubernetes', canRun))(
     /** Addresses that no other process of this machine listens on. */
     const network = () => `127.${randomInt(2, 250)}.${randomInt(1, 250)}`;
 
-    async function createWorld(path: string) {
+    async function createWorld(paths: readonly string[]) {
       const folder = await mkdtemp(join(tmpdir(), 'fourfold-pods-'));
       closing.push(() => rm(folder, { recursive: true, force: true }));
       const net = network();
       const services = { 'fourfold-nats': `${net}.2`, 'fourfold-minio': `${net}.3` };
-      const objects = (await kustomize(path)).map(withSmallConfig);
+      const objects = (await Promise.all(paths.map(kustomize))).flat().map(withSmallConfig);
       const secrets = {
         ...(await certificateSecrets(join(folder, 'tls'), Object.values(services))),
         'fourfold-access': access,
@@ -84,8 +84,8 @@ describe.skipIf(lacks('kubernetes', canRun))(
     }
 
     /** A run with a coordinator, a data-loader and two workers that have joined. */
-    async function startRun(path: string) {
-      const { startPod } = await createWorld(path);
+    async function startRun(...paths: string[]) {
+      const { startPod } = await createWorld(paths);
       const images = join(photographs, 'train');
       const prepare = ['prepare', '--images', images, '--out', 's3://fourfold/dataset', '--sample', '6', '--seed', '1'];
       const prepared = await startPod('data-loader', prepare);
@@ -98,8 +98,8 @@ describe.skipIf(lacks('kubernetes', canRun))(
 
     const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
 
-    test('base: a run finishes, and late workers learn of it', async () => {
-      const { startPod, coordinator, loader, workers } = await startRun('base');
+    test('base and run: a run finishes, and late workers learn of it', async () => {
+      const { startPod, coordinator, loader, workers } = await startRun('base', 'run');
       const parts = [coordinator, loader, ...workers];
       for (const url of parts.flatMap(({ probes }) => probes)) {
         await vi.waitFor(async () => expect((await fetch(url)).status, url).toBe(200), 20_000);
@@ -109,8 +109,8 @@ describe.skipIf(lacks('kubernetes', canRun))(
       expect(await exitCodes(late)).toEqual([0, 0, 0]);
     }, 150_000);
 
-    test('overlays/tls: a stopped process exits with 143, and the next term resumes', async () => {
-      const { startPod, coordinator, loader, workers } = await startRun('overlays/tls');
+    test('overlays/tls, and a run with its certificates: a stopped process exits with 143, and the next term resumes', async () => {
+      const { startPod, coordinator, loader, workers } = await startRun('overlays/tls', 'overlays/jobset/both');
       const [worker, leaving] = workers;
       const { address } = await coordinator.waitFor(({ event }) => event === 'http', 'its HTTP server');
       // A run that has done nothing has nothing to save.

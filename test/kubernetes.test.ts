@@ -46,7 +46,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
   test('--dry-run has the server check all, prints it, and sends nothing', async () => {
     const { code, stdout, stderr } = await submit(eight, '--workers', '8', '--gpus', '1', '--dry-run', '--json');
     expect(code, stderr).toBe(0);
-    const sent = JSON.parse(stdout) as KubernetesObject[];
+    const { items: sent } = JSON.parse(stdout) as { items: KubernetesObject[] };
     expect(sent.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)).toEqual([
       'ConfigMap eight-run',
       ...['coordinator', 'worker', 'data-loader'].map((role) => `Job eight-${role}`),
@@ -56,7 +56,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     expect(await kubernetes.podsOf(namespace, 'eight', 'worker')).toEqual([]);
     const mistake = await submit(eight, '--gpus', '1', '--image', '', '--dry-run');
     expect(mistake.code).toBe(2);
-    expect(mistake.stderr).toMatch(/^fourfold: Job eight-coordinator: .*image: Required value/);
+    expect(mistake.stderr.split('\n').at(-1)).toMatch(/^fourfold: Job eight-coordinator: .*image: Required value/);
   });
 
   test('8 GPU workers are submitted and run; submitting again changes nothing', async () => {
@@ -71,11 +71,23 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     expect(uids(await workers())).toEqual(uids(pods));
   });
 
+  test('what a Job does not change is refused in one line, and an unprepared namespace too', async () => {
+    const other = await submit(eight, '--workers', '8', '--gpus', '1', '--node-selector', 'pool=a100');
+    expect(other.stderr.split('\n').at(-1)).toMatch(
+      /^fourfold: Job eight-worker exists, and Kubernetes does not change its spec\.template; `fourfold cancel` the run and /,
+    );
+    const unprepared = await kubernetes.fourfold('submit', eight, '--gpus', '1', '-n', 'default');
+    expect(unprepared.code).toBe(2);
+    expect(unprepared.stderr).toMatch(
+      /^fourfold: namespace default is not prepared for runs: .*docs\/kubernetes\.md, step 1/,
+    );
+  });
+
   test('a taken name and too few GPUs are reported on one line within seconds', async () => {
     const other = await kubernetes.writeConfig('eight', 'seed: 99\n');
     const taken = await submit(other, '--gpus', '1');
     expect(taken.code).toBe(1);
-    expect(taken.stderr).toMatch(
+    expect(taken.stderr.split('\n').at(-1)).toMatch(
       /^fourfold: the name eight is taken in team since \S+, by a run with a different config; choose another name, or end that run with `fourfold cancel eight`$/,
     );
     const more = await kubernetes.writeConfig('more');
@@ -107,7 +119,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     const ends = await Promise.all(configs.map((config) => submit(config, '--gpus', '1', '--wait', '0')));
     expect(ends.map(({ code }) => code).sort(), JSON.stringify(ends)).toEqual([0, 1]);
     const [loser] = ends.filter(({ code }) => code === 1);
-    expect(loser.stderr).toMatch(/^fourfold: the name both is taken in team/);
+    expect(loser.stderr.split('\n').at(-1)).toMatch(/^fourfold: the name both is taken in team/);
     expect((await kubernetes.fourfold('cancel', 'both', ...inTeam)).code).toBe(0);
   });
 

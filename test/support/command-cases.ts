@@ -33,6 +33,7 @@ export const commandCases: readonly CommandCase[] = [
   // What people do first.
   { command: /^npm run demo$/, by: ['test/demo.test.ts', /'demo', '--quick'/] },
   { command: /^npm test$/, by: ['.ci/run', /^npm test/m] },
+  { command: /^git clone REPOSITORY fourfold /, by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/] },
   { command: /^npm (ci|run build)$/, by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/] },
   { command: /^npm run (check|lint)$/, by: ['.ci/run', /format:check[^]*lint/] },
   { command: /^npm run docs$/, cannot: 'takes a minute, and nothing depends on its pages' },
@@ -82,7 +83,7 @@ export const commandCases: readonly CommandCase[] = [
   },
   { command: /fourfold evaluate /, run: (text) => text.replace('DIR', '~/Set5'), says: /^mean +\d/m },
   { command: /^npx fourfold vgg import /, by: ['packages/cli/src/commands/vgg.test.ts', /import/] },
-  { command: /^npx fourfold certificates /, run: asItIs, says: /coordinator/ },
+  { command: /^(npx )?fourfold certificates /, run: asItIs, says: /coordinator/ },
   // Checkpoints in MinIO.
   { command: /^npx fourfold checkpoints policy /, run: asItIs, says: /s3:GetObject/ },
   { command: /^npx fourfold checkpoints pull s3:\/\/models/, run: asItIs, says: /DIR/ },
@@ -107,15 +108,16 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^node bench\/compare\.mjs/, cannot: pytorch },
   { command: /^node bench\/esrgan-thick\.mjs/, by: ['test/exported-models.test.ts', /upscaler/i] },
   // Elsewhere.
-  { command: /^fourfold submit .*--dry-run$/, by: ['test/kubernetes.test.ts', /'--dry-run'/] },
+  { command: /^fourfold submit .*--dry-run=server$/, by: ['test/kubernetes-manifests.test.ts', /'--dry-run=server'/] },
+  { command: /^fourfold submit .*--dry-run=client -o yaml/, run: asItIs, says: /^\s*$/ },
   { command: /^(npx )?fourfold submit /, by: ['test/kubernetes.test.ts', /'submit'/] },
   {
     command: /^(npx )?fourfold (status|logs|scale|cancel|list) /,
     by: ['test/kubernetes.test.ts', /'status'[^]*'logs'[^]*'scale'|'scale'[^]*'cancel'/],
   },
   { command: /^kubectl apply -k /, by: ['test/kubernetes-manifests.test.ts', /kustomize/] },
-  { command: /^kubectl |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/, cannot: cluster },
+  { command: /^kubectl |^for role in coordinator |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/, cannot: cluster },
   { command: /^docker /, cannot: engine },
-  { command: /^(export FOURFOLD_|\. deploy\/docker\/\.env$)/, cannot: setsVariables },
+  { command: /^(export (FOURFOLD_|PATH=)|\. deploy\/docker\/\.env$)/, cannot: setsVariables },
   { command: /^for name in NATS_PASSWORD /, run: (text) => text.replace('> .env', '> env'), says: /^\s*$/ },
 ];

@@ -70,11 +70,13 @@ export async function startTestKubernetes() {
       const { name, namespace } = metadata as { name: string; namespace: string };
       await core.createNamespacedPodEviction({ name, namespace, body: { metadata: { name, namespace } } });
     },
-    /** A namespace that enforces the `restricted` pod security level. */
+    /** A namespace that enforces the `restricted` pod security level, prepared for runs in plain text. */
     async addNamespace(name: string): Promise<void> {
       const enforced = { 'pod-security.kubernetes.io/enforce': 'restricted' };
       await core.createNamespace({ body: { metadata: { name, labels: enforced } } });
       await core.createNamespacedServiceAccount({ namespace: name, body: { metadata: { name: 'fourfold-run' } } });
+      const environment = { metadata: { name: 'fourfold-environment' }, data: { FOURFOLD_INSECURE: '1' } };
+      await core.createNamespacedConfigMap({ namespace: name, body: environment });
     },
     /**
      * Define the custom resources that the overlays use; `pattern` selects their files, `change` is applied to each.
@@ -121,12 +123,12 @@ export async function startTestKubernetes() {
         body: { ...(await core.readNamespacedPod({ name, namespace })), status: { ...pod.status, ...status } },
       });
     },
+    /** Write a file; returns its path. */
+    writeFile: (name: string, text: string) => writeText(join(folder, name), text),
     /** Write a config for a cluster; returns its path. `file` is the file's name. */
     async writeConfig(name: string, more = '', file = name): Promise<string> {
-      const path = join(folder, `${file}.yaml`);
       const places = 'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats }\n';
-      await writeFile(path, `recipe: demo\nname: ${name}\n${places}${more}`);
-      return path;
+      return writeText(join(folder, `${file}.yaml`), `recipe: demo\nname: ${name}\n${places}${more}`);
     },
     /** Run `fourfold ARGS` with this cluster's kubeconfig. */
     fourfold: (...args: string[]) => runFourfold(cluster.kubeconfig, args),
@@ -152,6 +154,11 @@ export async function startTestKubernetes() {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function writeText(path: string, text: string): Promise<string> {
+  await writeFile(path, text);
+  return path;
 }
 
 async function runFourfold(kubeconfig: string, args: string[]) {

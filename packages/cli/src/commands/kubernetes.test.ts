@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { KubernetesObject } from '@kubernetes/client-node';
 import { afterEach, expect, test, vi } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { createProgram } from '../program.js';
 import { inFolder } from '../test-support.js';
 
@@ -24,7 +26,15 @@ async function refusalOf(args: readonly string[]): Promise<string> {
   return said || (error as Error).message;
 }
 
-afterEach(() => vi.unstubAllEnvs());
+function withoutCluster(folder: string): void {
+  for (const name of ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST']) vi.stubEnv(name, undefined);
+  vi.stubEnv('HOME', folder);
+}
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
 
 test.each([
   [['submit', 'long.yaml'], `name is ${long}: for Kubernetes it must have at most 40 characters`],
@@ -37,16 +47,63 @@ test.each([
   [['scale', 'run-', '--workers', '2'], `For ${letter}`],
   [['cancel', '1st'], `For ${letter}`],
   [['list', '--namespace', '-a'], "'-a' is invalid"],
+  [['submit', 'good.yaml', '--node-selector', 'pool'], "'pool' is invalid. It must be KEY=VALUE"],
+  [['submit', 'good.yaml', '--toleration', 'gpu:Never'], "'gpu:Never' is invalid. Never is not an effect"],
+  [['submit', 'good.yaml', '--memory', '16GB'], "'16GB' is invalid. It must be bytes such as 16Gi"],
+  [['submit', 'good.yaml', '--dry-run=cluster'], "'cluster' is invalid. Allowed choices are client, server, none"],
+  [['submit', 'good.yaml', '-o', 'yaml'], '-o yaml prints objects that are not sent'],
   [['submit', 'good.yaml'], 'no cluster is known'],
+  [['submit', 'good.yaml', '--dry-run'], 'no cluster is known'],
+  [['submit', 'good.yaml', '--dry-run=server'], 'no cluster is known'],
   [['status', 'good', '--namespace', 'team'], 'no cluster is known'],
 ])('%j: the name is checked before a cluster is looked up', async (args, reason) => {
   await inFolder(async (folder) => {
-    for (const name of ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST']) vi.stubEnv(name, undefined);
-    vi.stubEnv('HOME', folder);
+    withoutCluster(folder);
     for (const [name, run] of Object.entries({ long, digit: '1st', good: 'good' })) {
       await writeFile(join(folder, `${name}.yaml`), config(run));
     }
     const there = args.map((arg) => (arg.endsWith('.yaml') ? join(folder, arg) : arg));
     expect(await refusalOf(there)).toContain(reason);
   });
+});
+
+/** What `submit CONFIG --dry-run=client ARGS` prints on a machine that knows no cluster. */
+const rendered = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+  inFolder(async (folder) => {
+    withoutCluster(folder);
+    const path = join(folder, 'good.yaml');
+    await writeFile(path, config('good'));
+    let [stdout, stderr] = ['', ''];
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((stdout += String(text)), true));
+    vi.spyOn(console, 'log').mockImplementation((text) => void (stdout += `${text}\n`));
+    vi.spyOn(console, 'error').mockImplementation((text) => void (stderr += `${text}\n`));
+    const program = await createProgram('submit');
+    await program.parseAsync(['submit', path, '--dry-run=client', ...args], { from: 'user' });
+    return { stdout, stderr };
+  });
+
+test('submit --dry-run=client renders without a cluster, as YAML and as JSON', async () => {
+  const yaml = await rendered('-n', 'team', '-o', 'yaml', '--tls', '--label', 'team=vision');
+  const objects = parseAllDocuments(yaml.stdout).map((document) => document.toJS() as KubernetesObject);
+  expect(objects.map(({ kind, metadata }) => `${metadata?.namespace}/${kind}/${metadata?.name}`)).toEqual([
+    'team/ConfigMap/good-run',
+    'team/Job/good-coordinator',
+    'team/Job/good-worker',
+    'team/Service/good-coordinator',
+    'team/PodDisruptionBudget/good-run',
+  ]);
+  expect(objects.every(({ metadata }) => metadata?.labels?.['team'] === 'vision')).toBe(true);
+  expect(yaml.stdout).toContain('secretName: fourfold-worker-tls');
+  expect(yaml.stderr).toBe('');
+  const json = await rendered('-n', 'team', '-o', 'json', '--tls', '--label', 'team=vision');
+  expect(JSON.parse(json.stdout)).toEqual({ apiVersion: 'v1', kind: 'List', items: objects });
+});
+
+test('submit --dry-run=client says in one line which namespaces it is for', async () => {
+  const secured = await rendered();
+  expect(secured.stdout).not.toContain('namespace:');
+  expect(secured.stderr).toMatch(/^rendered with TLS, for a namespace with certificates .*\n$/);
+  const plain = await rendered('--no-tls');
+  expect(plain.stdout).not.toContain('/run/tls');
+  expect(plain.stderr).toMatch(/^the traffic of this run is in plain text: .*\n$/);
 });

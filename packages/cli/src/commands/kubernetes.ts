@@ -1,54 +1,22 @@
-import { FourfoldError, loadRunConfig, roles, type Role } from '@fourfold/common';
+import { FourfoldError, roles, type Role } from '@fourfold/common';
 import { Option, type Command } from 'commander';
-import { namespaceName, queueName, runName } from '../kubernetes/names.js';
+import { runName } from '../kubernetes/names.js';
 import { abortOnInterruption } from '../interruption.js';
 import { formatCount } from '../terminal/table.js';
-import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
+import { jsonOption, printJson, wholeNumber } from './arguments.js';
+import { connect, inCluster, type Place } from './in-cluster.js';
+import { registerSubmit } from './submit.js';
 
 /*
  * Runs on Kubernetes. The client is loaded when a command needs it: it is large.
  */
-
-interface Place {
-  namespace?: string;
-  context?: string;
-}
-
-interface SubmitOptions extends Place {
-  set: string[];
-  workers: number;
-  dataLoaders: number;
-  gpus: number;
-  queue?: string;
-  image?: string;
-  tls: boolean;
-  dryRun: boolean;
-  wait: number;
-  json?: true;
-}
 
 const secondsMs = 1000;
 
 /** `fourfold submit`, `status`, `logs`, `scale`, `cancel` and `list`. */
 // eslint-disable-next-line max-lines-per-function -- a list of commands and their options
 export function registerKubernetes(program: Command): void {
-  inCluster(program, 'submit', 'train on a Kubernetes cluster')
-    .description(
-      'Apply a run’s objects, those of deploy/k8s, and wait until its parts run. Repeated, the command changes only options ' +
-        'that differ, such as --workers. The namespace must be prepared once (docs/kubernetes.md).',
-    )
-    .argument('<config>', 'the run’s config')
-    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
-    .option('--workers <n>', 'workers', wholeNumber(1), 2)
-    .option('--data-loaders <n>', 'data-loaders, where batches.from is nats', wholeNumber(1), 2)
-    .option('--gpus <n>', 'GPUs per worker: 1, or 0 for CPUs', wholeNumber(0), 0)
-    .option('--queue <name>', 'the Kueue LocalQueue that admits the run', queueName)
-    .option('--image <image>', 'the image of all parts (default: that of deploy/k8s/base)')
-    .option('--tls', 'use the certificates in the Secrets fourfold-ROLE-tls', false)
-    .option('--dry-run', 'print what would be sent, after the server has checked it', false)
-    .option('--wait <seconds>', 'how long to wait for its parts to run', wholeNumber(0), 120)
-    .addOption(jsonOption())
-    .action(submit);
+  registerSubmit(program);
 
   inCluster(program, 'status', 'show how far a run on Kubernetes is, and the state of its parts')
     .argument('<run>', 'the run’s name', runName)
@@ -117,47 +85,4 @@ export function registerKubernetes(program: Command): void {
       if (json) return printJson({ namespace: api.namespace, runs });
       console.log(runs.length > 0 ? describeRuns(runs) : `no runs in namespace ${api.namespace}`);
     });
-}
-
-const inCluster = (program: Command, name: string, summary: string): Command =>
-  program
-    .command(name)
-    .summary(summary)
-    .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
-    .option('--namespace <name>', 'the namespace (default: the kubeconfig context’s)', namespaceName)
-    .option('--context <name>', 'the kubeconfig’s context (default: its current one)');
-
-async function connect(place: Place) {
-  const { connectToCluster } = await import('../kubernetes/cluster-api.js');
-  return connectToCluster(place);
-}
-
-async function submit(path: string, options: SubmitOptions): Promise<void> {
-  const { stringify } = await import('yaml');
-  const { defaultImage, renderRun } = await import('../kubernetes/manifests.js');
-  const { applyRun, checkForCluster, waitForStart } = await import('../kubernetes/submit.js');
-  const { describeStart } = await import('../kubernetes/describe.js');
-  const { set, gpus, dataLoaders, dryRun, wait, json, ...rest } = options;
-  const config = await loadRunConfig(path, set);
-  checkForCluster(config, gpus);
-  const api = await connect(options);
-  const manifests = await renderRun({
-    ...rest,
-    ...{ config, gpus, namespace: api.namespace, image: options.image ?? (await defaultImage()) },
-    dataLoaders: config.batches.from === 'nats' ? dataLoaders : 0,
-  });
-  const sent = await applyRun(api, config, manifests, dryRun);
-  if (dryRun)
-    return console.log(json ? JSON.stringify(sent, null, 2) : sent.map((object) => stringify(object)).join('---\n'));
-  let before = '';
-  const { status } = await waitForStart(api, config.name, wait * secondsMs, (now) => {
-    const line = describeStart(now);
-    if (!json && line !== before) console.error(line);
-    before = line;
-  });
-  if (json) return printJson(status);
-  for (const problem of status.problems) console.log(problem);
-  console.log(
-    `run ${config.name} in namespace ${api.namespace} is ${status.state}; \`fourfold status ${config.name}\` shows more`,
-  );
 }

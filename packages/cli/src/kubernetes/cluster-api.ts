@@ -12,10 +12,12 @@ import {
   type V1Pod,
 } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { gpuResource, labels, namesOf, selectorOf, type Manifest } from './manifests.js';
+import { labels, selectorOf } from './labels.js';
+import { gpuResource, namesOf, type Manifest } from './manifests.js';
 import { createGetFromPod, type GetFromPod } from './pod-http.js';
 import { createOpenPodLog, type OpenPodLog } from './pod-log.js';
 import type { RunObjects } from './problems.js';
+import { environmentName } from './traffic.js';
 
 /** A cluster's API server, and the namespace that a command is about. */
 export interface ClusterApi {
@@ -30,6 +32,8 @@ export interface ClusterApi {
   remove(manifest: KubernetesObject): Promise<void>;
   /** The ConfigMap that every run has; undefined if there is none. */
   config(run: string): Promise<V1ConfigMap | undefined>;
+  /** The environment of every pod. Throws `not-found` in a namespace that is not prepared. */
+  environment(): Promise<Record<string, string>>;
   /** Jobs and pods of one run, or of all. */
   jobs(run?: string): Promise<V1Job[]>;
   pods(run?: string): Promise<V1Pod[]>;
@@ -102,6 +106,13 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
       ask(`the run ${run}`, () =>
         core.readNamespacedConfigMap({ namespace: own, name: namesOf(run).config }).catch(ignoreMissing(undefined)),
       ),
+    async environment() {
+      const found = await ask(`namespace ${own}`, () =>
+        core.readNamespacedConfigMap({ namespace: own, name: environmentName }).catch(ignoreMissing(undefined)),
+      );
+      if (!found) throw notPrepared(own);
+      return found.data ?? {};
+    },
     jobs,
     pods,
     async objects(run) {
@@ -152,6 +163,15 @@ async function countGpus(core: CoreV1Api): Promise<number | undefined> {
   }
 }
 
+const notPrepared = (namespace: string): FourfoldError =>
+  new FourfoldError(
+    'not-found',
+    `namespace ${namespace} is not prepared for runs: it has no ConfigMap ${environmentName}`,
+    {
+      hint: 'see docs/kubernetes.md, step 1, or name another one with --namespace',
+    },
+  );
+
 const nameOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata?.name}`;
 
 const ignoreMissing =
@@ -165,6 +185,12 @@ const ignoreMissing =
 function apiError(error: unknown, what: string, server: string): unknown {
   if (error instanceof ApiException) {
     const { message } = bodyOf(error);
+    const fixed = fixedField(message);
+    if (fixed !== undefined) {
+      return new FourfoldError('conflict', `${what} exists, and Kubernetes does not change its ${fixed}`, {
+        hint: '`fourfold cancel` the run and submit it again: it resumes from its newest checkpoint',
+      });
+    }
     const code =
       error.code === 404 ? 'not-found' : error.code === 409 ? 'conflict' : error.code < 500 ? 'invalid' : 'unavailable';
     return new FourfoldError(code, `${what}: ${message ?? `the API server answered ${error.code}`}`);
@@ -175,6 +201,10 @@ function apiError(error: unknown, what: string, server: string): unknown {
   }
   return error;
 }
+
+/** The field that cannot be changed, in an answer that repeats all of its value. */
+const fixedField = (message = ''): string | undefined =>
+  /^(?:.*? is invalid: )?(?<field>[\w.[\]]+): Invalid value: .*field is immutable/s.exec(message)?.groups?.['field'];
 
 function bodyOf({ body }: ApiException<unknown>): { message?: string } {
   if (typeof body !== 'string') return body ?? {};

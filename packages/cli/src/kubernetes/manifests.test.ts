@@ -1,7 +1,7 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { parseRunConfig } from '@fourfold/common';
 import { expect, test } from 'vitest';
-import { renderRun } from './manifests.js';
+import { renderRun, type ManifestOptions } from './manifests.js';
 import { checkForCluster } from './submit.js';
 
 const phases = [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }];
@@ -9,11 +9,18 @@ const places = { dataset: 's3://bucket/dataset', store: 's3://bucket/store' };
 const configWith = (threads: number) =>
   parseRunConfig({ name: 'one', ...places, phases, workers: { threads } }, 'a test');
 
-async function workerResources(threads: number, gpus: number) {
-  const options = { namespace: 'team', workers: 2, dataLoaders: 0, image: 'fourfold', tls: false };
-  const manifests = await renderRun({ ...options, config: configWith(threads), gpus });
-  const job = manifests.find(({ metadata }) => metadata?.name === 'one-worker') as unknown as V1Job;
-  return job.spec?.template.spec?.containers[0].resources;
+async function jobsOf(
+  options: Partial<ManifestOptions> & Pick<ManifestOptions, 'config'>,
+): Promise<Record<string, V1Job>> {
+  const basis = { namespace: 'team', workers: 2, dataLoaders: 2, gpus: 0, image: 'fourfold', tls: false };
+  const manifests = await renderRun({ ...basis, ...options });
+  const jobs = manifests.filter(({ kind }) => kind === 'Job') as unknown as V1Job[];
+  return Object.fromEntries(jobs.map((job) => [job.metadata?.name?.replace('one-', '') ?? '', job]));
+}
+
+async function workerResources(threads: number, gpus: number, options: Partial<ManifestOptions> = {}) {
+  const { worker } = await jobsOf({ config: configWith(threads), gpus, ...options });
+  return worker.spec?.template.spec?.containers[0].resources;
 }
 
 test('a worker asks for one CPU per thread, or for one GPU and the CPUs that feed it', async () => {
@@ -21,6 +28,53 @@ test('a worker asks for one CPU per thread, or for one GPU and the CPUs that fee
   const { requests, limits } = (await workerResources(2, 1)) ?? {};
   expect(requests).toMatchObject({ cpu: '4' });
   expect(limits).toMatchObject({ 'nvidia.com/gpu': 1 });
+});
+
+test('--cpu and --memory are what a worker requests; memory is its limit too', async () => {
+  const { requests, limits } = (await workerResources(2, 1, { cpu: '8', memory: '24Gi' })) ?? {};
+  expect(requests).toEqual({ cpu: '8', memory: '24Gi' });
+  expect(limits).toEqual({ memory: '24Gi', 'nvidia.com/gpu': 1 });
+});
+
+const pods = {
+  nodeSelector: { 'nvidia.com/gpu.product': 'NVIDIA-H100-80GB-HBM3' },
+  tolerations: [{ key: 'team', operator: 'Equal', value: 'vision', effect: 'NoSchedule' }],
+  priorityClass: 'batch',
+  imagePullSecrets: ['registry'],
+  labels: { 'cost-center': '42' },
+} as const;
+
+test('a node selector and tolerations choose nodes for workers; priority, pull secrets and labels are for all pods', async () => {
+  const jobs = await jobsOf({ config: configWith(1), gpus: 1, ...pods });
+  expect(Object.keys(jobs)).toEqual(['coordinator', 'worker', 'data-loader']);
+  for (const [role, { metadata, spec }] of Object.entries(jobs)) {
+    const template = spec?.template;
+    expect(metadata?.labels).toMatchObject({ ...pods.labels, 'app.kubernetes.io/instance': 'one' });
+    expect(template?.metadata?.labels).toMatchObject({ ...pods.labels, 'app.kubernetes.io/component': role });
+    expect(template?.spec).toMatchObject({ priorityClassName: 'batch', imagePullSecrets: [{ name: 'registry' }] });
+    const { nodeSelector, tolerations } = template?.spec ?? {};
+    const nvidia = { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' };
+    expect({ nodeSelector, tolerations }).toEqual(
+      role === 'worker' ? { nodeSelector: pods.nodeSelector, tolerations: [nvidia, ...pods.tolerations] } : {},
+    );
+  }
+  const { coordinator } = await jobsOf({ config: configWith(1), gpus: 1, ...pods, placeAllPods: true });
+  expect(coordinator.spec?.template.spec).toMatchObject({
+    nodeSelector: pods.nodeSelector,
+    tolerations: pods.tolerations,
+  });
+});
+
+test('without a namespace whoever applies the objects chooses it', async () => {
+  const manifests = await renderRun({
+    config: configWith(1),
+    workers: 2,
+    dataLoaders: 2,
+    gpus: 0,
+    image: 'fourfold',
+    tls: true,
+  });
+  for (const { metadata } of manifests) expect(metadata).not.toHaveProperty('namespace');
 });
 
 test('GPUs that no worker would use are refused', () => {

@@ -3,26 +3,18 @@ import type { KubernetesObject } from '@kubernetes/client-node';
 import { isTree, roles, type Role, type RunConfig, type Tree } from '@fourfold/common';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { manifestPath } from '../assets.js';
+import { finishPod } from './finish-pod.js';
+import { labels } from './labels.js';
 import { mergePatch } from './merge-patch.js';
+import type { PodOptions } from './pod-options.js';
 
 /*
  * The objects of a run. Their only source is deploy/k8s, which Kustomize also renders: `run` holds the objects, and patches of
  * the components are applied to them here as Kustomize would.
  */
 
-export const labels = {
-  name: 'app.kubernetes.io/name',
-  run: 'app.kubernetes.io/instance',
-  role: 'app.kubernetes.io/component',
-  queue: 'kueue.x-k8s.io/queue-name',
-} as const;
-
 /** Makes Kueue leave a Job's running pods alone while it scales; has no effect if its feature gate is off. */
 const elasticJob = { 'kueue.x-k8s.io/elastic-job': 'true' };
-
-/** Selects the objects of all runs, or of one. */
-export const selectorOf = (run?: string): string =>
-  [`${labels.name}=fourfold`, run === undefined ? labels.run : `${labels.run}=${run}`].join(',');
 
 /** Names of a run's objects. */
 export const namesOf = (run: string) => ({
@@ -31,9 +23,10 @@ export const namesOf = (run: string) => ({
   job: (role: Role) => `${run}-${role}`,
 });
 
-export interface ManifestOptions {
+export interface ManifestOptions extends PodOptions {
   config: RunConfig;
-  namespace: string;
+  /** In the objects only if it is given: without it, whoever applies them chooses. */
+  namespace?: string;
   workers: number;
   /** 0 if workers read the shards themselves. */
   dataLoaders: number;
@@ -50,11 +43,17 @@ export type Manifest = KubernetesObject & Tree;
 
 const files = ['config', 'coordinator', 'worker', 'data-loader', 'service', 'disruption-budget'];
 
-/** The default image, which Kustomize's base names. */
-export async function defaultImage(): Promise<string> {
-  const [base] = await readDocuments('base/kustomization.yaml');
-  const [{ newName, newTag }] = (base as unknown as { images: { newName: string; newTag: string }[] }).images;
+/** The image of a run's pods that deploy/k8s names. */
+export async function defaultImage(withGpus: boolean): Promise<string> {
+  const files = ['run', ...(withGpus ? ['overlays/gpu'] : [])].map((folder) => `${folder}/kustomization.yaml`);
+  const read = (await Promise.all(files.map(readDocuments))) as unknown as { images: KustomizeImage[] }[][];
+  const { newName, newTag } = Object.assign({}, ...read.flat().flatMap(({ images }) => images)) as KustomizeImage;
   return `${newName}:${newTag}`;
+}
+
+interface KustomizeImage {
+  newName: string;
+  newTag: string;
 }
 
 /** All objects of a run, which `checkForCluster` has passed, in the order in which they are to be applied. */
@@ -71,7 +70,7 @@ export async function renderRun(options: ManifestOptions): Promise<Manifest[]> {
 
 function patchesFor({ gpus, tls }: ManifestOptions): string[] {
   return [
-    ...(tls ? roles.map((role) => `components/tls/${role}.yaml`) : []),
+    ...(tls ? roles.map((role) => `components/run-tls/${role}.yaml`) : []),
     ...(gpus > 0 ? ['components/gpu/worker.yaml'] : []),
   ];
 }
@@ -90,7 +89,12 @@ const isFor = (manifest: Manifest) => (patch: Manifest) =>
 function finish(source: Manifest, options: ManifestOptions): Manifest {
   const { config, namespace, queue } = options;
   const manifest = renamed(source, config.name) as Manifest;
-  manifest.metadata = { ...manifest.metadata, name: `${config.name}-${source.metadata?.name}`, namespace };
+  manifest.metadata = {
+    ...manifest.metadata,
+    name: `${config.name}-${source.metadata?.name}`,
+    ...(namespace !== undefined && { namespace }),
+    labels: { ...manifest.metadata?.labels, ...options.labels },
+  };
   if (manifest.kind === 'ConfigMap') manifest['data'] = { 'run.yaml': stringify(config) };
   if (manifest.kind === 'Job') {
     const role = roleOf(manifest) as Role;
@@ -101,15 +105,13 @@ function finish(source: Manifest, options: ManifestOptions): Manifest {
   return manifest;
 }
 
-function finishJob(spec: Tree, role: Role, { config, workers, dataLoaders, gpus, image }: ManifestOptions): void {
+function finishJob(spec: Tree, role: Role, options: ManifestOptions): void {
+  const { config, workers, dataLoaders, gpus } = options;
   if (role === 'worker') Object.assign(spec, { completions: workers, parallelism: workers });
   if (role === 'data-loader') spec['parallelism'] = dataLoaders;
-  const pod = (spec['template'] as Tree)['spec'] as { containers: Tree[] };
-  const [container] = pod.containers;
-  container['image'] = image;
   // Each thread has a core. With a GPU the CPU only feeds it: the patch's request is enough.
-  const { requests } = container['resources'] as { requests: Tree };
-  if (gpus === 0 && role === 'worker') requests['cpu'] = `${config.workers.threads}`;
+  const cpu = options.cpu ?? (gpus === 0 ? `${config.workers.threads}` : undefined);
+  finishPod(spec['template'] as Tree, role === 'worker', { ...options, cpu });
 }
 
 export const gpuResource = 'nvidia.com/gpu';

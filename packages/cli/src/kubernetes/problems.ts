@@ -1,5 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
-import { gpuResource, labels } from './manifests.js';
+import { labels } from './labels.js';
+import { gpuResource } from './manifests.js';
 
 /** What a run's objects look like at one moment. */
 export interface RunObjects {

@@ -5,7 +5,7 @@ import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { ClusterApi } from './cluster-api.js';
-import { labels } from './manifests.js';
+import { labels } from './labels.js';
 import { createOpenPodLog } from './pod-log.js';
 import { readLogs } from './run-logs.js';
 

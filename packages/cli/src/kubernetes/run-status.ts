@@ -1,7 +1,7 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { TrainingStatus } from '../train/progress-line.js';
 import { roles, type Role } from '@fourfold/common';
-import { labels } from './manifests.js';
+import { labels } from './labels.js';
 import { describeProblem, problemsOf, type RunObjects } from './problems.js';
 
 export interface RoleStatus {

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { namespaceName } from '../kubernetes/names.js';
+
+export interface Place {
+  namespace?: string;
+  context?: string;
+}
+
+/** A command about a cluster's namespace. */
+export const inCluster = (program: Command, name: string, summary: string): Command =>
+  program
+    .command(name)
+    .summary(summary)
+    .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
+    .option('-n, --namespace <name>', 'the namespace (default: the kubeconfig context’s)', namespaceName)
+    .option('--context <name>', 'the kubeconfig’s context (default: its current one)');
+
+/** The cluster and the namespace that the options name. */
+export async function connect(place: Place) {
+  const { connectToCluster } = await import('../kubernetes/cluster-api.js');
+  return connectToCluster(place);
+}

@@ -1,0 +1,11 @@
+/** Labels of a run's objects. */
+export const labels = {
+  name: 'app.kubernetes.io/name',
+  run: 'app.kubernetes.io/instance',
+  role: 'app.kubernetes.io/component',
+  queue: 'kueue.x-k8s.io/queue-name',
+} as const;
+
+/** Selects the objects of all runs, or of one. */
+export const selectorOf = (run?: string): string =>
+  [`${labels.name}=fourfold`, run === undefined ? labels.run : `${labels.run}=${run}`].join(',');
