@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander';
-import { collect } from './commands/arguments.js';
+import { isRepeatable } from './commands/arguments.js';
 
 /**
  * Refuse an option with one value that is given twice, in all commands below: commander would silently take the last. Options
@@ -19,4 +19,4 @@ export function refuseRepeatedOptions(command: Command): void {
 }
 
 const takesOneValue = (option: Option): boolean =>
-  (option.required || option.optional) && !option.variadic && (option.parseArg as unknown) !== collect;
+  (option.required || option.optional) && !option.variadic && !isRepeatable(option.parseArg);

@@ -12,8 +12,20 @@ export function wholeNumber(minimum: number): (text: string) => number {
   };
 }
 
+const repeatableParsers = new WeakSet<object>();
+
+/** Mark a parser that collects: its option may be repeated. */
+export function repeatable<Parser extends object>(parser: Parser): Parser {
+  repeatableParsers.add(parser);
+  return parser;
+}
+
+/** Whether a parser collects. */
+export const isRepeatable = (parser: object | undefined): boolean =>
+  parser !== undefined && repeatableParsers.has(parser);
+
 /** Collect the values of an option that may be repeated. */
-export const collect = (value: string, before: string[] = []): string[] => [...before, value];
+export const collect = repeatable((value: string, before: string[] = []): string[] => [...before, value]);
 
 export type BackendChoice = RunConfig['workers']['backend'];
 

@@ -83,7 +83,7 @@ const rendered = (...args: string[]): Promise<{ stdout: string; stderr: string }
   });
 
 test('submit --dry-run=client renders without a cluster, as YAML and as JSON', async () => {
-  const yaml = await rendered('-n', 'team', '-o', 'yaml', '--tls', '--label', 'team=vision');
+  const yaml = await rendered('-n', 'team', '-o', 'yaml', '--tls', '--label', 'team=vision', '--label', 'tier=a');
   const objects = parseAllDocuments(yaml.stdout).map((document) => document.toJS() as KubernetesObject);
   expect(objects.map(({ kind, metadata }) => `${metadata?.namespace}/${kind}/${metadata?.name}`)).toEqual([
     'team/ConfigMap/good-run',
@@ -95,7 +95,7 @@ test('submit --dry-run=client renders without a cluster, as YAML and as JSON', a
   expect(objects.every(({ metadata }) => metadata?.labels?.['team'] === 'vision')).toBe(true);
   expect(yaml.stdout).toContain('secretName: fourfold-worker-tls');
   expect(yaml.stderr).toBe('');
-  const json = await rendered('-n', 'team', '-o', 'json', '--tls', '--label', 'team=vision');
+  const json = await rendered('-n', 'team', '-o', 'json', '--tls', '--label', 'team=vision,tier=a');
   expect(JSON.parse(json.stdout)).toEqual({ apiVersion: 'v1', kind: 'List', items: objects });
 });
 

@@ -13,7 +13,7 @@ import {
   type PodOptions,
   type Toleration,
 } from '../kubernetes/pod-options.js';
-import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
+import { collect, jsonOption, printJson, repeatable, wholeNumber } from './arguments.js';
 import { connect, inCluster, type Place } from './in-cluster.js';
 
 /** Options of every command that submits pods. */
@@ -70,13 +70,25 @@ export const withPodOptions = (command: Command, sized: string): Command =>
       '--image <image>',
       'the image of all pods (default: that of deploy/k8s/run, with GPUs that of overlays/gpu)',
     )
-    .option('--node-selector <key=value>', `labels of the nodes for ${sized}; may be repeated`, collectPairs)
-    .option('--toleration <taint>', `KEY[=VALUE][:EFFECT] that ${sized} tolerates; may be repeated`, collectTolerations)
+    .option(
+      '--node-selector <key=value>',
+      `labels of the nodes for ${sized}; may be repeated`,
+      repeatable(collectPairs),
+    )
+    .option(
+      '--toleration <taint>',
+      `KEY[=VALUE][:EFFECT] that ${sized} tolerates; may be repeated`,
+      repeatable(collectTolerations),
+    )
     .option('--cpu <quantity>', `CPUs that ${sized} requests`, cpuQuantity)
     .option('--memory <quantity>', `memory that ${sized} requests, and its limit`, memoryQuantity)
     .option('--priority-class <name>', 'the PriorityClass of all pods', objectName)
-    .option('--image-pull-secret <name>', 'Secret of the registry, for all pods; may be repeated', collectNames)
-    .option('--label <key=value>', 'label of all objects and pods; may be repeated', collectLabels)
+    .option(
+      '--image-pull-secret <name>',
+      'Secret of the registry, for all pods; may be repeated',
+      repeatable(collectNames),
+    )
+    .option('--label <key=value>', 'label of all objects and pods; may be repeated', repeatable(collectLabels))
     .option('--tls', 'use the certificates in the Secrets fourfold-ROLE-tls (default: if the namespace has TLS)')
     .option('--no-tls', 'plain text, where the namespace allows it')
     .addOption(
