@@ -9,7 +9,7 @@ const npmPackages = { 'onnxruntime-node': '1.30.0', upscaler: '1.0.0', '@tensorf
 const pythonPackages = ['numpy<3', 'onnxruntime>=1.20,<2'];
 
 const python = process.env.PYTHON ?? 'python3';
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold');
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fourfold');
 
 /** Create a folder and fill it, unless it was already made of the same packages. */
 async function install(name, madeOf, fill) {

@@ -4,14 +4,14 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { homedir } from 'node:os';
 import { extname, join } from 'node:path';
+import { cacheFolder } from '@fourfold/common';
 
 /*
  * Exported models as users run them: with the packages of `npm run setup:runtimes`, which know nothing of fourfold.
  */
 
-const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold');
+const cache = cacheFolder();
 const packages = join(cache, 'runtimes', 'node_modules');
 
 /** Whether `npm run setup:runtimes` has installed the npm packages. */

@@ -1,17 +1,13 @@
 // What set-ups of programs share: they find a program, or install it into the cache folder, completely or not at all.
-import { accessSync, constants, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runChild } from '@fourfold/tfjs-torch/child-processes';
-
-/** Where programs are installed; src/servers/find-program.ts looks there too. */
-export const cacheBin = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'bin');
+import { SetupError } from '@fourfold/tfjs-torch/setup-steps';
+import { cacheBin, findProgram, isExecutable } from '../dist/servers/find-program.js';
 
 /** How often a long installation reports its progress. */
 const progressMs = 15_000;
-
-/** An error that the user can act on. */
-export class SetupError extends Error {}
 
 /** How long an installation takes. */
 export const seconds = 'which takes a few seconds';
@@ -24,7 +20,7 @@ export function minutes(from, to) {
  * A source names its `programs`, how long it `takes`, how to `install` it, and how to `find` a program if not with `findProgram`.
  */
 export async function installMissing(wanted) {
-  mkdirSync(cacheBin, { recursive: true });
+  mkdirSync(cacheBin(), { recursive: true });
   let failed = false;
   for (const source of wanted) {
     const missing = missingOf(source);
@@ -57,20 +53,6 @@ function missingOf({ programs, find = findProgram }) {
   return programs.filter((program) => !find(program));
 }
 
-export function findProgram(name) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), cacheBin];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Extract programs from a Debian package, which needs no privileges and starts no service. */
 export async function fromDebian(packageName, programs) {
   await needs('apt-get', ['--version'], `the Debian package ${packageName} needs apt-get`);
@@ -101,7 +83,7 @@ export async function fromDebian(packageName, programs) {
 /** Compile a program from its Go module. */
 export async function fromGo(module) {
   await needs('go', ['version'], `${module} needs Go (https://go.dev/doc/install)`);
-  const folder = mkdtempSync(join(cacheBin, '.go-'));
+  const folder = mkdtempSync(join(cacheBin(), '.go-'));
   try {
     say(`compiling ${module} ...`);
     await goInstall([module], { env: { ...process.env, GOBIN: folder } });
@@ -129,9 +111,9 @@ export async function goInstall(args, options) {
 
 /** Move a program into the cache folder atomically, so that no process starts an incomplete one. */
 export function putInPlace(path, program) {
-  const unfinished = join(cacheBin, `.${program}.${process.pid}`);
+  const unfinished = join(cacheBin(), `.${program}.${process.pid}`);
   copyFileSync(path, unfinished);
-  renameSync(unfinished, join(cacheBin, program));
+  renameSync(unfinished, join(cacheBin(), program));
 }
 
 export async function needs(program, args, otherwise) {

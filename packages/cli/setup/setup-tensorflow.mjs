@@ -1,10 +1,9 @@
 // Installs tfjs-node into the cache folder, with its prebuilt addon or one compiled here: `npx fourfold setup tensorflow`.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runChild } from '@fourfold/tfjs-torch/child-processes';
-import { SetupError } from './installing.mjs';
+import { cacheFolder } from '@fourfold/common';
+import { findBuild, forgetBuild, needs, recordBuild, run, SetupError } from '@fourfold/tfjs-torch/setup-steps';
 import { addonPath, compileAddon, installLibrary, wheelOf } from './tensorflow-addon.mjs';
 
 /** The same release as fourfold's tfjs-core. */
@@ -25,8 +24,6 @@ const { values: options } = parseArgs({
   },
 });
 
-const platform = `${process.platform}-${process.arch}`;
-
 async function main() {
   if (options.help) {
     console.log(`npx fourfold setup tensorflow [--cuda] [--compile] [--version X.Y.Z]
@@ -40,12 +37,12 @@ TensorFlow's wheel from PyPI, in the version that --version names.`);
   const startMs = Date.now();
   const cuda = options.cuda ?? existsSync('/proc/driver/nvidia/version');
   const name = `@tensorflow/tfjs-node${cuda ? '-gpu' : ''}`;
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
+  const cache = join(cacheFolder(), 'tensorflow');
   const madeOf = { package: `${name}@${packageVersion}`, compile: options.compile, version: options.version };
   const ready = await readyVersion(cache, madeOf);
   if (ready) return say(`${join(cache, 'node_modules', name)} exists, with TensorFlow ${ready}`);
   mkdirSync(cache, { recursive: true });
-  rmSync(join(cache, 'build.json'), { force: true });
+  forgetBuild(cache);
 
   say(`installing ${name} ${packageVersion} into ${cache} ...`);
   const folder = await installPackage(cache, name);
@@ -53,20 +50,14 @@ TensorFlow's wheel from PyPI, in the version that --version names.`);
     cuda || options.compile || options.version
       ? await compile(cache, folder, cuda)
       : ((await takeAuthorsAddon(cache, name, folder)) ?? (await compile(cache, folder, cuda)));
-  const record = { package: folder, version, cuda, platform, madeOf };
-  writeFileSync(join(cache, 'build.json'), `${JSON.stringify(record, null, 2)}\n`);
+  recordBuild(cache, { package: folder, version, cuda }, madeOf);
   say(`ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s, with TensorFlow ${version}`);
 }
 
 /** TensorFlow's version if an earlier run had the same options and its addon loads. */
 async function readyVersion(cache, madeOf) {
-  try {
-    const record = JSON.parse(readFileSync(join(cache, 'build.json'), 'utf8'));
-    if (record.platform !== platform || JSON.stringify(record.madeOf) !== JSON.stringify(madeOf)) return undefined;
-    return await tryAddon(record.package);
-  } catch {
-    return undefined;
-  }
+  const build = findBuild(cache, madeOf);
+  return build && tryAddon(build.package).catch(() => undefined);
 }
 
 /** Install the npm package without its install script; returns its folder. */
@@ -106,9 +97,9 @@ async function compile(cache, folder, cuda) {
   await needs(python, ['-m', 'pip', '--version'], 'pip, which gets TensorFlow from PyPI,', 'install Python 3 with pip');
   const wheel = wheelOf(cuda, options.version);
   say(`installing the library of ${wheel} from PyPI ...`);
-  const library = await installLibrary({ cache, wheel, cuda, python, run });
+  const library = await installLibrary({ cache, wheel, cuda, python });
   say('compiling the addon ...');
-  await compileAddon({ folder, library, compiler, run });
+  await compileAddon({ folder, library, compiler });
   return tryAddon(folder);
 }
 
@@ -117,22 +108,6 @@ async function tryAddon(folder) {
   const script = `console.log('TensorFlow=' + require(${JSON.stringify(join(folder, addonPath))}).TF_Version)`;
   const output = await run(process.execPath, ['-e', script]);
   return /TensorFlow=(.*)/.exec(output)[1];
-}
-
-/** Run a program to its end or until `options.timeout`; returns its output, which is also shown if it fails. */
-async function run(program, args, options) {
-  const { code, signal, output } = await runChild(program, args, options);
-  if (code === 0) return output;
-  const how = signal ? `was ended by ${signal}` : 'failed';
-  throw new SetupError(`${program} ${how}:\n${output.split('\n').slice(0, 30).join('\n')}`);
-}
-
-async function needs(program, args, what, hint) {
-  try {
-    await run(program, args);
-  } catch (error) {
-    throw new SetupError(`${what} is needed, but ${program} does not run: ${hint}`, { cause: error });
-  }
 }
 
 const say = (line) => console.error(`tensorflow: ${line}`);

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { run } from '@fourfold/tfjs-torch/setup-steps';
 
 /** The wheel's default version. */
 const newestVersion = '2.21.0';
@@ -19,7 +20,7 @@ export function wheelOf(cuda, version = newestVersion) {
 }
 
 /** Install TensorFlow's library and headers (and NVIDIA's libraries beside them) unless they exist; returns their folder. */
-export async function installLibrary({ cache, wheel, cuda, python, run }) {
+export async function installLibrary({ cache, wheel, cuda, python }) {
   const site = join(cache, `${wheel.replace('==', '-')}${cuda ? '-cuda' : ''}`);
   const folder = join(site, 'tensorflow');
   if (existsSync(folder)) return folder;
@@ -54,7 +55,7 @@ function cudaRequirements(site) {
  * Compile the npm package's binding/*.cc against the library. Uses c++ directly: node-gyp would download Node.js's headers,
  * and its recipe needs a libtensorflow.so in the package's folder.
  */
-export async function compileAddon({ folder, library, compiler, run }) {
+export async function compileAddon({ folder, library, compiler }) {
   const addon = join(folder, addonPath);
   mkdirSync(join(addon, '..'), { recursive: true });
   const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir;

@@ -64,6 +64,7 @@ export {
 } from './errors/failures.js';
 export { baseNameSchema, innerKeySchema } from './files/base-name.js';
 export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
+export { cacheFolder } from './files/cache-folder.js';
 export { readGivenFile } from './files/given-file.js';
 export { expandHome } from './files/home.js';
 export { sha256 } from './files/sha256.js';

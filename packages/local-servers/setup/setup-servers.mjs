@@ -1,11 +1,13 @@
 // Installs the servers that a cluster needs, and a browser for the status page's tests, if the machine lacks them; on request what the
 // tests of deploy/k8s need: `npm run setup:servers`.
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cacheFolder } from '@fourfold/common';
+import { SetupError } from '@fourfold/tfjs-torch/setup-steps';
+import { cacheBin } from '../../cli/dist/servers/find-program.js';
 import {
-  cacheBin,
   goInstall,
   installMissing,
   minutes,
@@ -14,7 +16,6 @@ import {
   run,
   say,
   seconds,
-  SetupError,
 } from '../../cli/setup/installing.mjs';
 import { help, servers, sourcesOf } from '../../cli/setup/servers.mjs';
 import { findBrowser } from '../dist/find-program.js';
@@ -80,7 +81,7 @@ function askedSources() {
 }
 
 function findFolder(name) {
-  const path = join(dirname(cacheBin), name);
+  const path = join(cacheFolder(), name);
   return existsSync(path) ? path : undefined;
 }
 
@@ -106,7 +107,7 @@ async function fromGoTools(moduleFolder, names) {
   const [major, minor] = kubernetes.slice(1).split('.');
   const version = { gitVersion: kubernetes, gitMajor: major, gitMinor: minor };
   const flags = Object.entries(version).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
-  const folder = mkdtempSync(join(cacheBin, '.go-'));
+  const folder = mkdtempSync(join(cacheBin(), '.go-'));
   try {
     say(`compiling ${basename(moduleFolder)} for Kubernetes ${kubernetes} ...`);
     const args = ['-trimpath', `-ldflags=-s -w ${flags.join(' ')}`, 'tool'];
@@ -120,14 +121,14 @@ async function fromGoTools(moduleFolder, names) {
 /** Copy the YAML files from folders of Go modules into one folder of the cache. */
 async function fromGoModules(name, folders) {
   await needs('go', ['version'], `${name} need Go (https://go.dev/doc/install)`);
-  const unfinished = mkdtempSync(join(cacheBin, '.crds-'));
+  const unfinished = mkdtempSync(join(cacheBin(), '.crds-'));
   try {
     for (const [module, folder] of Object.entries(folders)) {
       const { Dir } = JSON.parse(await run('go', ['mod', 'download', '-json', module], { cwd: unfinished }));
       const files = readdirSync(join(Dir, folder)).filter((file) => file.endsWith('.yaml') && !file.startsWith('kust'));
       for (const file of files) copyFileSync(join(Dir, folder, file), join(unfinished, file));
     }
-    renameSync(unfinished, join(dirname(cacheBin), name));
+    renameSync(unfinished, join(cacheFolder(), name));
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }

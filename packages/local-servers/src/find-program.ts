@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { cacheFolder } from '@fourfold/common';
 import { findProgram as findServer, isExecutable, requireProgram as requireServer } from 'fourfold/servers';
 
 /** Programs of a Kubernetes cluster without containers; `npm run setup:servers -- kubernetes` compiles them. */
@@ -18,8 +18,7 @@ export const kubernetesPrograms = [
 export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | (typeof kubernetesPrograms)[number];
 
 /** The folder of YAML files with the custom resource definitions that `npm run setup:servers -- kubernetes` fetches. */
-export const customResourcesFolder = (): string =>
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold', 'kubernetes-crds');
+export const customResourcesFolder = (): string => join(cacheFolder(), 'kubernetes-crds');
 
 /** Path of a program on the PATH, else in the cache folder; undefined if it is in neither. */
 export const findProgram = (name: ServerProgram): string | undefined => findServer(name);

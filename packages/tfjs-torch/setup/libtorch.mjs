@@ -3,9 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } 
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runChild } from './child-processes.mjs';
-
-/** An error that the user can act on: printed on one line, or with a program's output. */
-export class SetupError extends Error {}
+import { needs, run, SetupError } from './steps.mjs';
 
 /** The wheel's default version. */
 const wheelVersion = '2.15.0';
@@ -80,16 +78,16 @@ async function pythonTorch() {
   return code === 0 && stdout.trim() ? stdout.trim() : undefined;
 }
 
-const cacheRoot = () => process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+const cacheRoot = () => process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 const siteFolder = (version) => join(cacheRoot(), 'tfjs-torch', `libtorch-${version}`);
 const cacheFolder = (version) => join(siteFolder(version), 'torch');
 /** Headers for a libtorch that this set-up did not install. */
 const headersFolder = (version) => join(cacheRoot(), 'tfjs-torch', `cuda-headers-${version}`);
 
 /** Install PyTorch's wheel into the cache folder, without its Python dependencies, and without CUDA's libraries unless wanted. */
-export async function installLibtorch({ version = wheelVersion, wantsCuda, run, needs }) {
+export async function installLibtorch({ version = wheelVersion, wantsCuda }) {
   const site = siteFolder(version);
-  await installInto(site, `libtorch ${version}`, { run, needs }, async (pip, unfinished) => {
+  await installInto(site, `libtorch ${version}`, async (pip, unfinished) => {
     console.error(`tfjs-torch: installing libtorch ${version} from PyPI into ${site} ...`);
     await pip('--no-deps', `torch==${version}`);
     // Even its CPU part does not load without these.
@@ -103,7 +101,7 @@ export async function installLibtorch({ version = wheelVersion, wantsCuda, run, 
  * The libtorch with all CUDA headers: missing ones are installed from PyPI. Throws if it has no CUDA, or if it is unknown
  * which packages have the headers.
  */
-export async function completeCuda({ folder, version, cuda }, { run, needs }) {
+export async function completeCuda({ folder, version, cuda }) {
   if (!cuda)
     throw new SetupError(`the libtorch in ${folder} has no CUDA: name one with CUDA in LIBTORCH, or a --version`);
   if (cuda.missing.length === 0) return describeLibtorch(folder);
@@ -115,7 +113,7 @@ export async function completeCuda({ folder, version, cuda }, { run, needs }) {
   }
   // If our own wheel was installed for the CPU, the libraries are missing too.
   const into = isHere ? join(site, 'nvidia') : headersFolder(version);
-  await installInto(into, "CUDA's headers", { run, needs }, async (pip, unfinished) => {
+  await installInto(into, "CUDA's headers", async (pip, unfinished) => {
     console.error(`tfjs-torch: installing missing parts of CUDA from PyPI: ${cuda.missing.join(', ')} ...`);
     await pip(...requirements(site, isHere ? undefined : cuda.missing.map((header) => cudaHeaders[header])));
     if (!isHere) return;
@@ -128,7 +126,7 @@ export async function completeCuda({ folder, version, cuda }, { run, needs }) {
 }
 
 /** Install packages with pip into a folder, completely or not at all. */
-async function installInto(site, what, { run, needs }, install) {
+async function installInto(site, what, install) {
   await needs(
     python,
     ['-m', 'pip', '--version'],

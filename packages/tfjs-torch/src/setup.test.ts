@@ -1,7 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { lacks } from '../../../test/support/needs.mjs';
@@ -102,3 +113,65 @@ test.skipIf(lacks('no-cuda', !hasToolkit))('headers that a PyTorch lacks are ins
   const installed = join(folder, 'tfjs-torch/cuda-headers-2.15.0/nvidia/cu13/include/crt/host_defines.h');
   expect(readFileSync(installed, 'utf8')).toMatch(/--target \S+ cuda-toolkit\[crt\]==13\.2\.1\n$/);
 });
+
+/** A copy of the package, a libtorch without code, and a compiler that always makes the same addon and counts its calls. */
+function createPackage(root: string) {
+  const headers = 'node-api-headers';
+  const compiler = [
+    '#!/bin/sh',
+    `cd ${root}`,
+    '[ "$1" = --version ] && exec cat version',
+    'echo >> compilations',
+    'while [ "$1" != -o ]; do shift; done',
+    'cp addon.so "$2"',
+  ];
+  write(root, {
+    'package/package.json': '{"type":"module"}',
+    'package/addon/addon.cc': '',
+    'addon.cc': 'extern "C" void* napi_register_module_v1(void*, void* exports) { return exports; }',
+    compiler: compiler.join('\n'),
+    compilations: '',
+    version: 'c++ 1',
+  });
+  chmodSync(join(root, 'compiler'), 0o755);
+  cpSync(dirname(script), join(root, 'package/setup'), { recursive: true });
+  mkdirSync(join(root, 'node_modules'));
+  const installed = dirname(createRequire(script).resolve(`${headers}/package.json`));
+  symlinkSync(installed, join(root, 'node_modules', headers));
+  const { status, stderr } = spawnSync('c++', ['-shared', '-fPIC', 'addon.cc', '-o', 'addon.so'], { cwd: root });
+  expect(status, stderr.toString()).toBe(0);
+  return createTorch(join(basename(root), 'torch'), {});
+}
+
+test.skipIf(lacks('torch', spawnSync('c++', ['--version']).status === 0 && process.platform === 'linux'))(
+  'an addon is compiled again only if its sources, libtorch, compiler or flags have changed, or if it does not load',
+  () => {
+    const root = join(folder, 'copied');
+    const libtorch = createPackage(root);
+    const addon = join(root, 'package/build/torch.node');
+    const calls = () => readFileSync(join(root, 'compilations'), 'utf8').length;
+    const compiles = () => {
+      const before = calls();
+      const args = [join(root, 'package/setup/setup-torch.mjs'), '--libtorch', libtorch];
+      const env = { ...process.env, CXX: join(root, 'compiler') };
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+      expect(status, stderr).toBe(0);
+      if (calls() > before) return stderr.includes('tfjs-torch: ready after');
+      expect(stderr).toContain(`tfjs-torch: ${addon} exists, for libtorch 2.15.0 in ${libtorch}\n`);
+      return false;
+    };
+    expect([compiles(), compiles()]).toEqual([true, false]);
+    const changes: Record<string, () => void> = {
+      'another source': () => write(root, { 'package/addon/values.h': '' }),
+      'another compiler': () => write(root, { version: 'c++ 2' }),
+      'another build of libtorch': () => write(libtorch, { 'lib/libc10.so': 'another' }),
+      'another ABI': () => write(libtorch, { 'share/cmake/Torch/TorchConfig.cmake': '_GLIBCXX_USE_CXX11_ABI=0' }),
+      'a damaged addon': () => write(root, { 'package/build/torch.node': 'damaged' }),
+    };
+    for (const [name, change] of Object.entries(changes)) {
+      change();
+      expect([name, compiles()]).toEqual([name, true]);
+    }
+    expect(compiles()).toBe(false);
+  },
+);

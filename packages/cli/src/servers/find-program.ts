@@ -1,10 +1,9 @@
 import { accessSync, constants } from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { FourfoldError } from '@fourfold/common';
+import { cacheFolder, FourfoldError } from '@fourfold/common';
 
 /** Where `fourfold setup servers` puts programs: a cache folder of the user. */
-const cacheBin = () => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'fourfold', 'bin');
+export const cacheBin = (): string => join(cacheFolder(), 'bin');
 
 /** Path of a program on the PATH, else in the cache folder; undefined if it is in neither. */
 export function findProgram(name: string): string | undefined {

@@ -1,7 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '@fourfold/common';
+import { cacheFolder, type Environment } from '@fourfold/common';
 import { isUniquePartial, partialName } from '@fourfold/store';
 
 /*
@@ -22,8 +21,7 @@ export interface CacheFile {
 const cacheName = /^([0-9a-f]{64})(\..+)$/;
 
 /** The cache's folder if a config names none. */
-export const userCacheFolder = (environment: Environment): string =>
-  join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'fourfold', 'shards');
+export const userCacheFolder = (environment: Environment): string => join(cacheFolder(environment), 'shards');
 
 export const shardPath = (folder: string, sha256: string): string => join(folder, `${sha256}.tar`);
 export const partialPath = (folder: string, sha256: string): string => join(folder, `${sha256}${partialName()}`);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, homedir } from 'node:os';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
-import { FourfoldError } from '@fourfold/common';
+import { cacheFolder, FourfoldError } from '@fourfold/common';
 
 /** The part of tfjs-node's addon that the backend uses. */
 interface Binding {
@@ -75,7 +75,7 @@ function findPackage(): Place {
 
 /** Where `fourfold setup tensorflow` put the package: one folder or none. */
 function setUpFolder(): string[] {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fourfold', 'tensorflow');
+  const cache = join(cacheFolder(), 'tensorflow');
   const record = readJson<{ package: string; platform: string }>(join(cache, 'build.json'));
   return record?.platform === `${process.platform}-${process.arch}` ? [record.package] : [];
 }
