@@ -5,15 +5,17 @@
  * - sources/        photographs where people have them: folders, archives, buckets
  * - prepare/        photographs into a dataset of shards
  * - shards/         shards, opened in place or through this machine's cache, and what is deleted when that is full
- * - batches/        which samples a batch has (sample-order.ts), where a crop is drawn and how it is cut (crop-pair.ts)
+ * - batches/        which samples a batch has (sample-order.ts), where a crop is drawn and how it is cut (crop-pair.ts), from encoded
+ *                   pictures (kept-crops.ts) or from pixels (pixel-crops.ts)
  * - nats/           batches asked for and sent over NATS
  */
 
 export { addBatchRequestMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
-export { type Batch, type BatchSource, type BatchSourceStats, createBatchSource } from './batches/batch-source.js';
+export { type Batch } from './batches/batch.js';
+export { type BatchSource, type BatchSourceStats, createBatchSource } from './batches/batch-source.js';
 export { runDataLoader } from './data-loader.js';
 export { type NatsBatchSource, connectBatchSource } from './nats/nats-batch-source.js';
-export { type DatasetManifest, readDatasetManifest } from './prepare/manifest.js';
+export { type DatasetManifest, type Encoding, encodings, readDatasetManifest } from './prepare/manifest.js';
 export { type PairsReport, type PrepareReport, prepare, prepareDefaults } from './prepare/prepare.js';
 export { removeDataset } from './prepare/remove-dataset.js';
 export { listCache, userCacheFolder } from './shards/cache-folder.js';

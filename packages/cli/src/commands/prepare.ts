@@ -3,9 +3,11 @@ import { Option, type Command } from 'commander';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { formatsRead } from '@fourfold/imaging';
 import {
+  encodings,
   parts,
   prepare,
   prepareDefaults,
+  type Encoding,
   type PairsReport,
   type Part,
   type PrepareReport,
@@ -22,6 +24,7 @@ interface PrepareArguments {
   out: string;
   name?: string;
   tile?: number;
+  encoding: Encoding;
   sample?: number;
   seed: number;
   minimumSide: number;
@@ -51,6 +54,14 @@ export function registerPrepare(program: Command): void {
     .requiredOption('--out <url>', 'where the dataset goes: a folder or s3://BUCKET/PATH')
     .option('--name <name>', "the dataset's name (default: the last part of --out)")
     .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side, a multiple of 4', wholeNumber(1))
+    .addOption(
+      new Option(
+        '--encoding <name>',
+        'how pictures are stored: keep as they are, or pixels, uncompressed: larger, and crops are read without decoding',
+      )
+        .choices(encodings)
+        .default(prepareDefaults.encoding),
+    )
     .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
     .option(
       '--seed <number>',
@@ -121,7 +132,7 @@ function describeReport(store: ObjectStore, report: PrepareReport): string {
     ...(left.length > 0 ? [`left out ${left.length}:`, describeLeft(left)] : []),
     ...(notSampled > 0 ? [`not needed for the sample: ${notSampled}`] : []),
     ...(pairs ? describePairs(pairs) : []),
-    `dataset ${manifest.name}: ${formatCount(manifest.samples, 'sample')} in ${formatCount(manifest.shards.length, 'shard')}, ${formatBytes(sizeBytes)}, at ${store.url}`,
+    `dataset ${manifest.name}: ${formatCount(manifest.samples, 'sample')} in ${formatCount(manifest.shards.length, 'shard')}${manifest.encoding === 'pixels' ? ' of pixels' : ''}, ${formatBytes(sizeBytes)}, at ${store.url}`,
   ].join('\n');
 }
 

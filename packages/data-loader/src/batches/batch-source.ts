@@ -1,23 +1,12 @@
 import { FourfoldError, type DataConfig } from '@fourfold/common';
 import type { ObjectStore } from '@fourfold/store';
-import { createAsyncCache, type CacheStats } from '../shards/async-cache.js';
-import { cropPair, cropPlace, readMargin } from './crop-pair.js';
-import type { DatasetManifest, SampleInfo } from '../prepare/manifest.js';
-import { decodePlain, type Picture } from '@fourfold/imaging';
-import { createSampleOrder, replicaPositions, shardsInWindow, type CropKey } from './sample-order.js';
-import { createShardCache } from '../shards/shard-cache.js';
-import { openShard } from '../shards/shard-file.js';
-
-/** The training pairs of one replica at one iteration: `count` crops end to end, each NHWC uint8 RGB. */
-export interface Batch {
-  count: number;
-  /** Side of an HR crop in pixels. */
-  crop: number;
-  /** [count, crop, crop, 3] */
-  hr: Uint8Array;
-  /** [count, crop / 4, crop / 4, 3] */
-  lr: Uint8Array;
-}
+import type { CacheStats } from '../shards/async-cache.js';
+import type { DatasetManifest } from '../prepare/manifest.js';
+import { createBatch, pairsOf, type Batch } from './batch.js';
+import { readMargin } from './crop-pair.js';
+import { createKeptCrops } from './kept-crops.js';
+import { createPixelCrops } from './pixel-crops.js';
+import { createSampleOrder, replicaPositions, shardsInWindow } from './sample-order.js';
 
 /** Makes batches. Everything it holds is a cache. */
 export interface BatchSource {
@@ -34,7 +23,7 @@ export interface BatchSource {
 export interface BatchSourceStats {
   /** Shards opened, requests served by an open shard, and shards held open. */
   shards: CacheStats;
-  /** Pictures decoded, requests served from the cache, and decoded bytes held. */
+  /** Pictures decoded, requests served from the cache, and decoded bytes held; none of a dataset of pixels. */
   pictures: CacheStats;
   /** Training pairs made. */
   crops: number;
@@ -48,62 +37,32 @@ export interface BatchSourceOptions {
   seed: number;
 }
 
-/** Limit of the cache of decoded pictures, in bytes; a window of 500 pictures of 400x400 fits. */
-const pictureCacheBytes = 256 * 2 ** 20;
-
 /**
  * Batches from the shards of a dataset. Shards are files; those of an object store are in a local cache. They are opened in
- * the order in which they are needed, and at most one more is held open than a window can touch. Memory holds only decoded
- * pictures. Throws `invalid` if the data config asks for what the dataset cannot give.
+ * the order in which they are needed, and at most one more is held open than a window can touch. Throws `invalid` if the data config
+ * asks for what the dataset cannot give.
  */
 export function createBatchSource({ store, manifest, data, seed }: BatchSourceOptions): BatchSource {
   checkDataset(store, manifest, data);
-  const { crop, windowPictures, cropsPerPicture, blurSigma } = data;
+  const { crop, windowPictures, cropsPerPicture } = data;
   const shardSamples = manifest.shards.map((shard) => shard.samples);
   const order = createSampleOrder({ seed, shardSamples, windowPictures, cropsPerPicture });
-  const shardCache = createShardCache(data);
-  const shards = createAsyncCache({
-    load: (index) => openShard(store, manifest.shards[Number(index)], shardCache),
-    sizeOf: () => 1,
-    dispose: (shard) => void shard.close(),
-    limit: shardsInWindow(shardSamples, windowPictures) + 1,
-  });
-  const pictures = createAsyncCache({
-    load: async (key) => {
-      const [shard, sample] = key.split('/').map(Number);
-      const { key: name, bytes, info } = await shards.use(String(shard), (open) => open.read(sample));
-      return { info, picture: await decodeStored(bytes, `${store.url}/${manifest.shards[shard].file}, ${name}`) };
-    },
-    sizeOf: ({ picture }: { info: SampleInfo; picture: Picture }) => picture.data.length,
-    limit: pictureCacheBytes,
-  });
-  let crops = 0;
-  const pairOf = async (key: CropKey) => {
-    const { info, picture } = await pictures.get(`${key.shard}/${key.sample}`);
-    return cropPair(picture, cropPlace(seed, key, info.core, data), crop, blurSigma);
-  };
+  const openShards = shardsInWindow(shardSamples, windowPictures) + 1;
+  const createCrops = manifest.encoding === 'pixels' ? createPixelCrops : createKeptCrops;
+  const crops = createCrops({ store, manifest, data, seed, openShards });
+  let made = 0;
   return {
     async batch(iteration, replica, signal) {
       signal?.throwIfAborted();
       const keys = replicaPositions(data, iteration, replica).map((position) => order.at(position));
-      const hr = new Uint8Array(keys.length * crop * crop * 3);
-      const lr = new Uint8Array(hr.length / 16);
-      await Promise.all(
-        keys.map(async (key, i) => {
-          const pair = await pairOf(key);
-          hr.set(pair.hr.data, i * pair.hr.data.length);
-          lr.set(pair.lr.data, i * pair.lr.data.length);
-        }),
-      );
+      const batch = createBatch(keys.length, crop);
+      await crops.fill(keys, pairsOf(batch));
       signal?.throwIfAborted();
-      crops += keys.length;
-      return { count: keys.length, crop, hr, lr };
+      made += keys.length;
+      return batch;
     },
-    stats: () => ({ shards: shards.stats(), pictures: pictures.stats(), crops }),
-    close() {
-      shards.clear();
-      pictures.clear();
-    },
+    stats: () => ({ ...crops.stats(), crops: made }),
+    close: () => crops.clear(),
   };
 }
 
@@ -120,10 +79,4 @@ function checkDataset(store: ObjectStore, manifest: DatasetManifest, data: DataC
     const hint = 'set data.blurSigma to at most 1, or prepare the dataset without --tile';
     throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint });
   }
-}
-
-async function decodeStored(bytes: Uint8Array, name: string): Promise<Picture> {
-  return decodePlain(bytes).catch((cause: unknown) => {
-    throw new FourfoldError('corrupt', `${name}: it cannot be decoded`, { cause });
-  });
 }

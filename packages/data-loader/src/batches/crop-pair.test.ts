@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { cropPair, cropPlace, readMargin, type CropPlace } from './crop-pair.js';
+import { cropPlace, cutPair, readMargin, type CropPlace } from './crop-pair.js';
 import { downscale, cropPicture, type Picture, cutTiles } from '@fourfold/imaging';
 import { dataConfig, photographCorner } from '../test-pictures.js';
+
+/** The pair as pictures. */
+function cropPair(picture: Picture, place: CropPlace, crop: number, blurSigma: number) {
+  const square = (side: number) => ({ data: new Uint8Array(side * side * 3), width: side, height: side });
+  const pair = { hr: square(crop), lr: square(crop / 4) };
+  cutPair(picture, place, { crop, blurSigma }, { hr: pair.hr.data, lr: pair.lr.data });
+  return pair;
+}
 
 const upright = { flip: false, quarterTurns: 0 };
 

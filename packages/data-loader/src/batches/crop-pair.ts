@@ -1,23 +1,23 @@
 import { randomStream, type DataConfig } from '@fourfold/common';
 import { blurRadius, downscale, cropPicture, type Picture, type Rectangle } from '@fourfold/imaging';
+import { cropCutter, type Orientation } from './crop-cutter.js';
 import type { CropKey } from './sample-order.js';
 
 /** Where a crop is in its stored picture and how it is turned. */
-export interface CropPlace {
+export interface CropPlace extends Orientation {
   /** HR pixels from the stored picture's corner; multiples of 4. */
   left: number;
   top: number;
-  /** Mirrored left to right, before the turns. */
-  flip: boolean;
-  /** Clockwise, 0 to 3. */
-  quarterTurns: number;
 }
 
-/** An HR crop and its LR crop, a quarter of its side. */
-export interface CropPair {
-  hr: Picture;
-  lr: Picture;
+/** Where a training pair's pixels go: `crop` and `crop / 4` pixels a side. */
+export interface PairTarget {
+  hr: Uint8Array;
+  lr: Uint8Array;
 }
+
+/** Which pair is cut: `crop` HR pixels a side, its LR after a Gaussian blur if `blurSigma` is above 0. */
+export type PairShape = Pick<DataConfig, 'crop' | 'blurSigma'>;
 
 /** Reach of the bicubic kernel beyond a block of 4x4 HR pixels: 8 taps on either side of its centre. */
 const bicubicReach = 6;
@@ -43,50 +43,49 @@ export function cropPlace(seed: number, key: CropKey, core: Rectangle, data: Dat
   };
 }
 
-/**
- * Cut a training pair of `crop` HR pixels a side. The LR crop is, before the turns, bit for bit the crop of the whole
- * picture's `downscale`: the margin around the crop is read too, cut off only where the picture ends.
- */
-export function cropPair(picture: Picture, place: CropPlace, crop: number, blurSigma: number): CropPair {
+/** The part of a picture that a pair depends on: the crop and a margin, cut off where the picture ends. */
+export function surroundingsOf(place: CropPlace, { crop, blurSigma }: PairShape, picture: Size): Rectangle {
   const margin = readMargin(blurSigma);
   const left = Math.max(0, place.left - margin);
   const top = Math.max(0, place.top - margin);
   const width = Math.min(picture.width, place.left + crop + margin) - left;
   const height = Math.min(picture.height, place.top + crop + margin) - top;
-  const surroundings = cropPicture(picture, { left, top, width, height });
-  const lrSide = crop / 4;
-  const lr = cropPicture(downscale(surroundings, blurSigma), {
-    left: (place.left - left) / 4,
-    top: (place.top - top) / 4,
-    width: lrSide,
-    height: lrSide,
-  });
-  const hr = cropPicture(surroundings, { left: place.left - left, top: place.top - top, width: crop, height: crop });
-  return { hr: orient(hr, place), lr: orient(lr, place) };
+  return { left, top, width, height };
 }
 
-/** Flip and turn a square picture. */
-function orient(picture: Picture, { flip, quarterTurns }: CropPlace): Picture {
-  if (!flip && quarterTurns === 0) return picture;
-  const side = picture.width;
-  const last = side - 1;
-  const sourceOf = (x: number, y: number) => {
-    const fromX = [x, y, last - x, last - y][quarterTurns];
-    const fromY = [y, last - x, last - y, x][quarterTurns];
-    return (fromY * side + (flip ? last - fromX : fromX)) * 3;
-  };
-  const origin = sourceOf(0, 0);
-  const stepX = sourceOf(1, 0) - origin;
-  const stepY = sourceOf(0, 1) - origin;
-  const data = new Uint8Array(picture.data.length);
-  let to = 0;
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const from = origin + x * stepX + y * stepY;
-      data[to++] = picture.data[from];
-      data[to++] = picture.data[from + 1];
-      data[to++] = picture.data[from + 2];
-    }
-  }
-  return { data, width: side, height: side };
+type Size = Pick<Picture, 'width' | 'height'>;
+
+/**
+ * Cut a training pair from a picture. The LR crop is, before the turns, bit for bit the crop of the whole picture's `downscale`.
+ */
+export function cutPair(picture: Picture, place: CropPlace, shape: PairShape, target: PairTarget): void {
+  const region = surroundingsOf(place, shape, picture);
+  cutPairWithin(cropPicture(picture, region), region, place, shape, target);
+}
+
+/** Cut a training pair from its surroundings, which begin at `corner` of the stored picture. */
+export function cutPairWithin(
+  surroundings: Picture,
+  corner: Pick<Rectangle, 'left' | 'top'>,
+  place: CropPlace,
+  { crop, blurSigma }: PairShape,
+  target: PairTarget,
+): void {
+  const left = place.left - corner.left;
+  const top = place.top - corner.top;
+  cutSquare(surroundings, { left, top, side: crop }, place, target.hr);
+  const lr = downscale(surroundings, blurSigma);
+  cutSquare(lr, { left: left / 4, top: top / 4, side: crop / 4 }, place, target.lr);
+}
+
+function cutSquare(
+  { data, width }: Picture,
+  { left, top, side }: { left: number; top: number; side: number },
+  orientation: Orientation,
+  target: Uint8Array,
+): void {
+  const cutter = cropCutter();
+  const strideBytes = width * 3;
+  cutter.rows(data.length).set(data);
+  cutter.cut({ begin: top * strideBytes + left * 3, strideBytes, side }, orientation, target);
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '@fourfold/common';
 import { createInbox, type Msg } from '@nats-io/transport-node';
-import type { Batch } from '../batches/batch-source.js';
+import type { Batch } from '../batches/batch.js';
 import { newAsking, transition, type AskEvent, type AskView, type Attempt } from './ask-states.js';
 import { createBatchReceiver, type BatchReceiver, type Received, type Refusal } from './batch-message.js';
 import type { NatsLink } from './connection.js';

@@ -1,7 +1,7 @@
 import { openStore } from '@fourfold/store';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Batch } from '../batches/batch-source.js';
-import { cropPair } from '../batches/crop-pair.js';
+import { createBatch, pairsOf, type Batch } from '../batches/batch.js';
+import { cutPair } from '../batches/crop-pair.js';
 import { readPicture, listPictures } from '@fourfold/imaging';
 import { photographPath } from '../test-pictures.js';
 import { createBatchReceiver, encodeBatch, encodeRefusal } from './batch-message.js';
@@ -15,9 +15,10 @@ beforeAll(async () => {
   const folder = openStore(photographPath('train'));
   const [name] = await listPictures(folder);
   const picture = await readPicture(folder, name);
-  const pairs = [0, 40].map((left) => cropPair(picture, { left, top: 4, flip: false, quarterTurns: 0 }, 48, 0));
-  const join = (side: 'hr' | 'lr') => new Uint8Array(Buffer.concat(pairs.map((pair) => pair[side].data)));
-  batch = { ...shape, hr: join('hr'), lr: join('lr') };
+  batch = createBatch(shape.count, shape.crop);
+  pairsOf(batch).forEach((target, i) =>
+    cutPair(picture, { left: 40 * i, top: 4, flip: false, quarterTurns: 0 }, { crop: 48, blurSigma: 0 }, target),
+  );
 });
 
 const receiver = () => createBatchReceiver(place, shape);

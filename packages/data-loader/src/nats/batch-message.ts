@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { FourfoldError } from '@fourfold/common';
-import type { Batch } from '../batches/batch-source.js';
+import type { Batch } from '../batches/batch.js';
 import { batchProtocolVersion, type BatchPlace } from './protocol.js';
 
 /*

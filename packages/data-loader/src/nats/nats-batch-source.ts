@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { createRepeats, startWaitReports, type Logger, type RunConfig } from '@fourfold/common';
-import type { Batch } from '../batches/batch-source.js';
+import type { Batch } from '../batches/batch.js';
 import { decoderVersion } from '@fourfold/imaging';
 import type { DatasetManifest } from '../prepare/manifest.js';
 import type { BatchRequestStats } from './ask-loaders.js';

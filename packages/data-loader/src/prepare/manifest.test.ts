@@ -52,3 +52,18 @@ test.each([
     message: expect.stringContaining('must be the name of a file that is not hidden, without a folder') as string,
   });
 });
+
+test('a manifest of version 1 is read as one of encoded pictures', async () => {
+  await write('shard-000000.tar');
+  expect(await readDatasetManifest(store)).toMatchObject({ version: 2, encoding: 'keep' });
+});
+
+test('shards of pixels without an index are refused', async () => {
+  await write('shard-000000.tar');
+  const first = await readDatasetManifest(store);
+  await store.put(manifestKey, JSON.stringify({ ...first, encoding: 'pixels' }));
+  await expect(readDatasetManifest(store)).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringContaining('its shard-000000.tar has no index') as string,
+  });
+});

@@ -16,7 +16,7 @@ const shardSchema = z.strictObject({
   samples: z.int().min(1),
 });
 
-const manifestSchema = z.strictObject({
+const firstVersionSchema = z.strictObject({
   format: datasetFormat,
   version: z.literal(1),
   name: z.string(),
@@ -33,6 +33,16 @@ const manifestSchema = z.strictObject({
   shards: z.array(shardSchema).min(1),
 });
 
+/** How a dataset stores pictures: `keep` as they were found, or lossless; `pixels` uncompressed, HR and LR. */
+export const encodings = ['keep', 'pixels'] as const;
+
+const manifestSchema = firstVersionSchema.extend({
+  version: z.literal(2),
+  encoding: z.enum(encodings),
+  /** `index` says where a shard's pixels lie (shards/pixel-index.ts). */
+  shards: z.array(shardSchema.extend({ index: z.string().optional() })).min(1),
+});
+
 const rectangleSchema = z.strictObject({ left: count, top: count, width: count, height: count });
 
 /** A sample's JSON member, beside its picture. */
@@ -45,8 +55,9 @@ export const sampleInfoSchema = z.strictObject({
   core: rectangleSchema,
 });
 
-export type DatasetShard = z.infer<typeof shardSchema>;
 export type DatasetManifest = z.infer<typeof manifestSchema>;
+export type DatasetShard = DatasetManifest['shards'][number];
+export type Encoding = DatasetManifest['encoding'];
 export type SampleInfo = z.infer<typeof sampleInfoSchema>;
 
 /** Whether a file is the manifest of a dataset, of any version. */
@@ -59,7 +70,7 @@ export async function isDatasetManifest(path: string): Promise<boolean> {
 }
 
 /**
- * Read a dataset's manifest. Throws `not-found` if there is no finished dataset, `mismatch` for one of another format and
+ * Read a dataset's manifest, of any version. Throws `not-found` if there is no finished dataset, `mismatch` for one of another format and
  * `corrupt` for one that is inconsistent.
  */
 export async function readDatasetManifest(store: ObjectStore): Promise<DatasetManifest> {
@@ -71,20 +82,27 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
   const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
   if (!head.success)
     throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is not a dataset manifest`, { hint });
-  if (head.data.version !== 1) {
-    throw new FourfoldError(
-      'mismatch',
-      `dataset ${store.url}: format version ${head.data.version}, this program reads 1`,
-      {
-        hint,
-      },
-    );
+  const { version } = head.data;
+  if (version !== 1 && version !== 2) {
+    const reason = `format version ${version}, this program reads 1 and 2`;
+    throw new FourfoldError('mismatch', `dataset ${store.url}: ${reason}`, { hint });
   }
-  const parsed = manifestSchema.safeParse(found);
-  if (parsed.success && sum(parsed.data.shards.map((shard) => shard.samples)) === parsed.data.samples)
-    return parsed.data;
-  const reason = parsed.success ? 'its shards do not add up to its samples' : z.prettifyError(parsed.error);
-  throw new FourfoldError('corrupt', `${store.url}/${manifestKey}: ${reason}`, { hint });
+  const parsed = version === 1 ? firstVersionSchema.safeParse(found) : manifestSchema.safeParse(found);
+  const reason = parsed.success ? inconsistency(parsed.data) : z.prettifyError(parsed.error);
+  if (!parsed.success || reason !== undefined) {
+    throw new FourfoldError('corrupt', `${store.url}/${manifestKey}: ${reason}`, { hint });
+  }
+  return parsed.data.version === 2 ? parsed.data : { ...parsed.data, version: 2, encoding: 'keep' };
+}
+
+/** What contradicts itself in a manifest, if anything does. */
+function inconsistency(manifest: DatasetManifest | z.infer<typeof firstVersionSchema>): string | undefined {
+  if (sum(manifest.shards.map(({ samples }) => samples)) !== manifest.samples) {
+    return 'its shards do not add up to its samples';
+  }
+  if (manifest.version === 1 || manifest.encoding === 'keep') return undefined;
+  const unindexed = manifest.shards.find(({ index }) => index === undefined);
+  return unindexed && `its ${unindexed.file} has no index`;
 }
 
 /** SHA-256 of everything in a dataset that decides its batches: manifests with equal digests give equal batches. */

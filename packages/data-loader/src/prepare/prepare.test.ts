@@ -10,7 +10,7 @@ import { openStore, type ObjectStore } from '@fourfold/store';
 import { readDatasetManifest } from './manifest.js';
 import { prepare, prepareDefaults, type PrepareOptions } from './prepare.js';
 import { createShardCache } from '../shards/shard-cache.js';
-import { openShard } from '../shards/shard-file.js';
+import { openKeptShard } from '../shards/kept-shard.js';
 import { writeTar } from '../sources/test-archives.js';
 import { photographCorner, photographPath } from '../test-pictures.js';
 
@@ -39,7 +39,7 @@ const samplesOf = async ({ store }: PrepareOptions) => {
   const { shards } = await readDatasetManifest(store);
   const cache = createShardCache({ cacheBytes: 1 });
   const read = async (shard: (typeof shards)[number]) => {
-    const open = await openShard(store, shard, cache);
+    const open = await openKeptShard(store, shard, cache);
     const samples = await Promise.all(Array.from({ length: shard.samples }, (_, i) => open.read(i)));
     await open.close();
     return samples;

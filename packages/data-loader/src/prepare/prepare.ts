@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { FourfoldError, permutation, randomStream, sha256 } from '@fourfold/common';
 import { openOutputFolder, type ObjectStore, type OutputFolder } from '@fourfold/store';
 import { convert, type Converted, type StoredAs } from './convert.js';
-import { manifestKey, type DatasetManifest, type DatasetShard } from './manifest.js';
+import { manifestKey, type DatasetManifest, type Encoding } from './manifest.js';
 import { formatsRead, smallestTile, tileMargin } from '@fourfold/imaging';
 import { createShardWriter } from './shard-writer.js';
 import { choosePhotographs, parts, type Chosen, type Part } from '../sources/layouts.js';
@@ -29,7 +29,9 @@ export interface PrepareOptions {
   seed: number;
   /** Pictures with a shorter side are left out; crops cannot be larger. */
   minimumSide: number;
+  /** Of encoded pictures. A shard of pixels holds the samples that a shard of this size would. */
   shardSizeBytes: number;
+  encoding: Encoding;
   onProgress?: (progress: PrepareProgress) => void;
   /** Called while archives are listed. */
   onListing?: OnListing;
@@ -63,7 +65,12 @@ export interface PairsReport {
 }
 
 /** Defaults of `fourfold prepare`. */
-export const prepareDefaults = { seed: 0, minimumSide: 96, shardSizeBytes: 32 * 2 ** 20 };
+export const prepareDefaults = {
+  seed: 0,
+  minimumSide: 96,
+  shardSizeBytes: 32 * 2 ** 20,
+  encoding: 'keep' as Encoding,
+};
 
 /**
  * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset. The
@@ -86,7 +93,7 @@ export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
 }
 
 async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOptions): Promise<PrepareReport> {
-  const { name, tile, sample, seed, minimumSide, shardSizeBytes, onProgress, signal } = options;
+  const { name, tile, sample, seed, minimumSide, shardSizeBytes, encoding, onProgress, signal } = options;
   const chosen = choosePhotographs(source, parts, options.part);
   const { photographs, left } = chosen;
   const random = permutation(photographs.length, randomStream('prepare', seed));
@@ -114,11 +121,12 @@ async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOp
   const shards = await writer.finish();
   const manifest: DatasetManifest = {
     format: 'fourfold-dataset',
-    version: 1,
+    version: 2,
+    encoding,
     name,
     pictures: taken.length,
     leftOut: left.length,
-    samples: shards.reduce((sum, shard: DatasetShard) => sum + shard.samples, 0),
+    samples: shards.reduce((sum, shard) => sum + shard.samples, 0),
     minimumSide,
     tile: tile === undefined ? null : { size: tile, margin: tileMargin },
     shards,

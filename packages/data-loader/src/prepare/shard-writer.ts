@@ -1,27 +1,30 @@
 import { sha256 } from '@fourfold/common';
 import type { OutputFolder } from '@fourfold/store';
 import type { DatasetShard } from './manifest.js';
-import { packShard, sizeInShard, type StoredSample } from '../shards/shard.js';
+import { packShard, sizeInShard, type PackedSample } from '../shards/shard.js';
 
 /** Gathers samples into shards of bounded size; holds one shard at a time. */
 export interface ShardWriter {
-  add(sample: Omit<StoredSample, 'key'>): Promise<void>;
+  add(sample: Omit<PackedSample, 'key'>): Promise<void>;
   /** Write the samples that are left; returns the shards in order. */
   finish(): Promise<DatasetShard[]>;
   shardCount(): number;
 }
 
-/** Writes `shard-000000.tar` and so on, each of at most `shardSizeBytes` or a single larger sample. */
+/**
+ * Writes `shard-000000.tar` and so on, each of at most `shardSizeBytes` or a single larger sample. Shards of pixels are larger: they hold
+ * the samples that a shard of encoded pictures would, since the order of training depends on which samples share a shard.
+ */
 export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes: number): ShardWriter {
   const shards: DatasetShard[] = [];
-  let waiting: StoredSample[] = [];
+  let waiting: PackedSample[] = [];
   let waitingBytes = 0;
   let samples = 0;
   const flush = async () => {
-    const body = await packShard(waiting);
+    const { body, index } = await packShard(waiting);
     const file = `shard-${String(shards.length).padStart(6, '0')}.tar`;
     await out.put(file, body);
-    shards.push({ file, sizeBytes: body.length, sha256: sha256(body), samples: waiting.length });
+    shards.push({ file, sizeBytes: body.length, sha256: sha256(body), samples: waiting.length, index });
     waiting = [];
     waitingBytes = 0;
   };

@@ -16,6 +16,8 @@ export interface CacheFile {
   isPartial: boolean;
   sizeBytes: number;
   modifiedMs: number;
+  /** The time of its last use: its access time, which each opening sets. */
+  usedMs: number;
 }
 
 const cacheName = /^([0-9a-f]{64})(\..+)$/;
@@ -36,7 +38,16 @@ export async function listCache(folder: string): Promise<CacheFile[]> {
     // Another process may remove it at any time.
     const found = await lstat(path).catch(() => undefined);
     if (!found?.isFile()) return [];
-    return [{ path, sha256, isPartial: kind !== '.tar', sizeBytes: found.size, modifiedMs: found.mtimeMs }];
+    return [
+      {
+        path,
+        sha256,
+        isPartial: kind !== '.tar',
+        sizeBytes: found.size,
+        modifiedMs: found.mtimeMs,
+        usedMs: found.atimeMs,
+      },
+    ];
   });
-  return (await Promise.all(files)).flat().sort((a, b) => a.modifiedMs - b.modifiedMs);
+  return (await Promise.all(files)).flat().sort((a, b) => a.usedMs - b.usedMs);
 }

@@ -5,7 +5,7 @@ const patience = { silenceMs: 1_000, longestMs: 10_000 };
 /** The time of day, which is independent of the clock. */
 const noonMs = Date.parse('2026-11-26T12:00:00Z');
 const partial = (sizeBytes: number, modifiedMs = noonMs) => ({
-  ...{ path: 'a', sha256: 'a', isPartial: true, sizeBytes, modifiedMs },
+  ...{ path: 'a', sha256: 'a', isPartial: true, sizeBytes, modifiedMs, usedMs: modifiedMs },
 });
 
 function watched() {

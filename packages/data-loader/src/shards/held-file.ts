@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 /** An open file, which its user closes. */
 export interface HeldFile {
   handle: FileHandle;
-  close(): Promise<void>;
+  close(this: void): Promise<void>;
 }
 
 const readBytes = 1 << 20;
@@ -18,4 +18,28 @@ export async function hashFile(handle: FileHandle): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of readFrom(handle)) hash.update(chunk as Buffer);
   return hash.digest('hex');
+}
+
+/** What was found in files, by inode, size and time of the last change. */
+const known = new Map<string, string>();
+
+async function identityOf(handle: FileHandle): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
+  return [dev, ino, size, mtimeNs].join(' ');
+}
+
+/** SHA-256 of a file's content, which is read only if this process has not yet done so. */
+export async function hashOnce(handle: FileHandle): Promise<string> {
+  const identity = await identityOf(handle);
+  const before = known.get(identity);
+  if (before !== undefined) return before;
+  const sha256 = await hashFile(handle);
+  // A file that changes while it is read has another identity afterwards.
+  if ((await identityOf(handle)) === identity) known.set(identity, sha256);
+  return sha256;
+}
+
+/** Note the SHA-256 of a file that this process has just written. */
+export async function noteHash(handle: FileHandle, sha256: string): Promise<void> {
+  known.set(await identityOf(handle), sha256);
 }

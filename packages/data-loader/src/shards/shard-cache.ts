@@ -16,7 +16,7 @@ import { makeRoom } from './cache-eviction.js';
 import { listCache, partialPath, shardPath, userCacheFolder } from './cache-folder.js';
 import { createFetchWatch, type FetchPatience } from './fetch-watch.js';
 import type { DatasetShard } from '../prepare/manifest.js';
-import { hashFile, type HeldFile } from './held-file.js';
+import { hashOnce, noteHash, type HeldFile } from './held-file.js';
 
 /*
  * Shards of object stores on this machine's disk, in a folder that all processes and runs share (cache-folder.ts). A shard's file
@@ -90,12 +90,11 @@ async function openCached(path: string, sha256: string, log: Logger): Promise<He
   const handle = found && (await open(path).catch(ignoreMissing));
   if (!handle) return undefined;
   const file = hold(path, handle);
+  // The time of the last use decides what is removed first. Only the file's owner may set it. The time of the last change stays, in
+  // whole milliseconds: it tells all processes whether they know the file.
+  await handle.utimes(new Date(), new Date(Math.round(found.mtimeMs))).catch(() => undefined);
   // An unreadable file counts as damaged.
-  if ((await hashFile(handle).catch(() => undefined)) === sha256) {
-    // The time of the last use decides what is removed first. Only the file's owner may set it.
-    await handle.utimes(new Date(), new Date()).catch(() => undefined);
-    return file;
-  }
+  if ((await hashOnce(handle).catch(() => undefined)) === sha256) return file;
   log.warn({ event: 'cached-shard-damaged', path }, 'a damaged shard in the cache is fetched again');
   await file.close();
   await rm(path, { force: true });
@@ -146,6 +145,8 @@ async function fetchShard(
     const actual = hash.digest('hex');
     if (actual !== sha256) throw damagedError(`${store.url}/${file}`, actual, sha256);
     await rename(temporary, path);
+    await handle.utimes(new Date(), new Date()).catch(() => undefined);
+    await noteHash(handle, sha256);
     return hold(path, handle);
   } catch (error) {
     await handle.close();

@@ -1,8 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 import tar from 'tar-stream';
+import type { Picture } from '@fourfold/imaging';
 import { sampleInfoSchema, type SampleInfo } from '../prepare/manifest.js';
+import { npyHeader } from './npy.js';
+import { encodePixelIndex, memberBytes, pixelOffsets, type PixelPlace } from './pixel-index.js';
 
-/** A sample as stored in a shard: members KEY.jpg or KEY.png and KEY.json, as WebDataset names them. */
+/** A sample as a dataset of encoding `keep` stores it: members KEY.jpg or KEY.png and KEY.json, as WebDataset names them. */
 export interface StoredSample {
   key: string;
   extension: 'jpg' | 'png';
@@ -11,24 +14,56 @@ export interface StoredSample {
   info: SampleInfo;
 }
 
-const tarBlock = 512;
-
-/** Bytes of a sample in a tar: two members, each with a header and padded to whole blocks. */
-export function sizeInShard({ bytes, info }: StoredSample): number {
-  const filled = (size: number) => tarBlock * Math.ceil(size / tarBlock);
-  return 2 * tarBlock + filled(bytes.length) + filled(Buffer.byteLength(JSON.stringify(info)));
+/** The decoded pictures of a sample. */
+export interface PicturePair {
+  hr: Picture;
+  /** A quarter of its sides, rounded up. */
+  lr: Picture;
 }
 
-/** Pack samples into a tar whose bytes depend on nothing else: no times, no owners. */
-export async function packShard(samples: StoredSample[]): Promise<Buffer> {
+/** A sample that waits to be packed. In encoding `pixels` its members are KEY.hr.npy, KEY.lr.npy and KEY.json. */
+export interface PackedSample extends StoredSample {
+  pixels?: PicturePair;
+}
+
+export interface PackedShard {
+  body: Buffer;
+  /** Where the pixels lie, in encoding `pixels`. */
+  index?: string;
+}
+
+const tarBlock = 512;
+
+/** Bytes of a sample in a tar of encoding `keep`: two members, each with a header and padded to whole blocks. */
+export const sizeInShard = ({ bytes, info }: StoredSample): number =>
+  memberBytes(bytes.length) + memberBytes(Buffer.byteLength(JSON.stringify(info)));
+
+/** Pack samples, all in one encoding, into a tar whose bytes depend on nothing else: no times, no owners. */
+export async function packShard(samples: readonly PackedSample[]): Promise<PackedShard> {
   const pack = tar.pack();
-  const header = (name: string) => ({ name, mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 });
-  for (const { key, extension, bytes, info } of samples) {
-    pack.entry(header(`${key}.${extension}`), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-    pack.entry(header(`${key}.json`), JSON.stringify(info));
+  const places: PixelPlace[] = [];
+  let begin = 0;
+  const add = (name: string, content: Uint8Array) => {
+    const header = { name, mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
+    pack.entry(header, Buffer.from(content.buffer, content.byteOffset, content.length));
+    begin += memberBytes(content.length);
+  };
+  const addPicture = (name: string, { data, width, height }: Picture) =>
+    add(name, Buffer.concat([npyHeader(width, height), data]));
+  for (const { key, extension, bytes, info, pixels } of samples) {
+    if (pixels) {
+      const { hr, lr } = pixels;
+      places.push({ width: hr.width, height: hr.height, core: info.core, ...pixelOffsets(begin, hr.width, hr.height) });
+      addPicture(`${key}.hr.npy`, hr);
+      addPicture(`${key}.lr.npy`, lr);
+    } else {
+      add(`${key}.${extension}`, bytes);
+    }
+    add(`${key}.json`, Buffer.from(JSON.stringify(info)));
   }
   pack.finalize();
-  return collect(pack);
+  const body = await collect(pack);
+  return { body, ...(places.length > 0 && { index: encodePixelIndex(places) }) };
 }
 
 /** A sample's place in a shard's file. */
