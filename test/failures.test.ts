@@ -63,7 +63,13 @@ test.each([
 
 test('an existing run is not started again', async () => {
   const before = await contents(base.folder);
-  await expectFailure(startTrain(base), 2, /run local already exists, up to checkpoint 00000004-0001.*--resume/);
+  await expectFailure(startTrain(base), 2, /run local is finished, at iteration 4; .*--resume/);
+  const longer = ['--set', 'phases.0.iterations=99'];
+  await expectFailure(
+    startTrain(base, ...longer),
+    2,
+    /run local already exists, up to checkpoint 00000004-0001.*--resume/,
+  );
   expect(await contents(base.folder)).toEqual(before);
 });
 

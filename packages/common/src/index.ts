@@ -10,8 +10,10 @@
  * - process/  the machine, the environment, clocks, resources and their end
  */
 
+export { configDifferences, type ConfigDifference } from './config/differences.js';
 export { totalIterations } from './config/iterations.js';
 export { loadRunConfig, parseRunConfig } from './config/load.js';
+export { resumedConfig, type ResumedConfig } from './config/resume.js';
 export {
   type Half,
   type Network,

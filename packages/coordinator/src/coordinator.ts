@@ -1,5 +1,13 @@
-import { createLogger, logAbout, unlessAborted, withResources, type Logger, type Own } from '@fourfold/common';
-import { markRunEnd, writeRunRecord } from '@fourfold/store';
+import {
+  configDifferences,
+  createLogger,
+  logAbout,
+  unlessAborted,
+  withResources,
+  type Logger,
+  type Own,
+} from '@fourfold/common';
+import { markRunEnd, readRunRecord, writeRunRecord } from '@fourfold/store';
 import { logEarlyEnd } from './life/early-end.js';
 import { examineRun } from './life/examine-run.js';
 import { writeLastCheckpoint } from './life/last-checkpoint.js';
@@ -43,10 +51,23 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   });
 }
 
-/** Write the run's record, which also checks that nobody has taken over since the claim. */
-async function recordRun({ run, config, term, datasetSha256, guard, housekeeping }: Office): Promise<void> {
+/**
+ * Write the run's record, which also checks that nobody has taken over since the claim, and log what it changes in the config of
+ * a resumed run.
+ */
+async function recordRun({ run, config, term, datasetSha256, guard, housekeeping, saved, log }: Office): Promise<void> {
   const mayPublish = () => guard.check();
-  await housekeeping.tend('record', () => writeRunRecord(run, { config, term, datasetSha256 }, mayPublish));
+  await housekeeping.tend('record', async () => {
+    const before = await readRunRecord(run);
+    const changes = before && saved ? configDifferences(before.config, config) : [];
+    if (changes.length > 0) {
+      log.info(
+        { event: 'config-changed', since: before?.term, changes },
+        'the config differs from that of the term before',
+      );
+    }
+    await writeRunRecord(run, { config, term, datasetSha256 }, mayPublish);
+  });
   // If the term is lost by now, more than housekeeping has failed.
   await guard.check();
 }
@@ -76,6 +97,7 @@ async function trainToItsEnd(office: Office, signal: AbortSignal, log: Logger): 
     await state.during('writing a checkpoint', () => saver.settled());
     await markRunEnd(run, term, config, () => guard.check());
     state.set('finished');
+    log.info({ event: 'run-over', iteration: master.versions().generator }, 'the run is finished');
     service.close('the run is finished');
   } catch (error) {
     state.set('stopped');

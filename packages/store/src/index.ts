@@ -40,7 +40,13 @@ export {
   toEvaluation,
 } from './checkpoints/history.js';
 export { bestEvaluation, iterationOf } from './checkpoints/retention.js';
-export { type RunSnapshot, pruneCheckpoints, saveCheckpoint, startingPoint } from './checkpoints/run-checkpoints.js';
+export {
+  type RunSnapshot,
+  howToLengthen,
+  pruneCheckpoints,
+  saveCheckpoint,
+  startingPoint,
+} from './checkpoints/run-checkpoints.js';
 export { readStartingGenerator } from './checkpoints/start-from.js';
 export { checkConditionalPuts } from './objects/conditional-puts.js';
 export { storageError } from './objects/folder-store.js';
@@ -69,6 +75,7 @@ export { recordTermStart } from './runs/lineage.js';
 export { isRunOver, markRunEnd } from './runs/run-end.js';
 export { checkRunPlace, removeRun } from './runs/run-place.js';
 export { readRunRecord, writeRunRecord } from './runs/run-record.js';
+export { readStoredConfig } from './runs/stored-config.js';
 export { type TermGuard, createTermGuard } from './runs/term-guard.js';
 export { claimTerm, newestTerm, newestTermNumber, runStore } from './runs/term.js';
 export { type ValidationView, validationFolder, validationIteration, validationKey } from './runs/validation-keys.js';

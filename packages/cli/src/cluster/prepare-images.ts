@@ -17,7 +17,7 @@ export async function prepareImages(
   signal: AbortSignal,
 ): Promise<void> {
   const args = ['--images', images, '--out', places.dataset, '--tile', String(tilePixels)];
-  const { process, exit } = startPart('prepare', args, environment, logFile, () => undefined);
+  const { process, exit } = startPart('prepare', args, { environment }, logFile, () => undefined);
   const stop = () => process.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
   const end = await exit;

@@ -2,11 +2,20 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadRunConfig } from '@fourfold/common';
-import { openStore, runStore, type ObjectStore, listCheckpoints, checkpointStore } from '@fourfold/store';
+import { loadRunConfig, type RunConfig } from '@fourfold/common';
+import {
+  checkpointStore,
+  howToLengthen,
+  isRunOver,
+  listCheckpoints,
+  openStore,
+  runStore,
+  type ObjectStore,
+} from '@fourfold/store';
 import { readDatasetManifest } from '@fourfold/data-loader';
 import type { Command } from 'commander';
 import { abortOnInterruption } from '../interruption.js';
+import { configToResume } from '../train/resume-config.js';
 import { createProgressLine } from '../train/progress-line.js';
 import type { Helper } from '../train/supervisor.js';
 import { collect, wholeNumber } from './arguments.js';
@@ -39,54 +48,73 @@ export function registerTrain(program: Command): void {
     .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one')
     .option('--start-from <run>', 'start from the generator of a finished run: its name in the same store, or a URL')
     .option('--scale-schedule <factor>', 'multiply the length of every phase by this factor, such as 0.001')
-    .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
+    .option('--resume', 'continue from the newest whole checkpoint, with the run’s own config; --set changes it', false)
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
     .action(async (path: string, options: TrainOptions) => {
-      const settings = [
-        ...options.set,
-        ...(options.workers === undefined ? [] : [`workers.count=${options.workers}`]),
-        ...(options.backend === undefined ? [] : [`workers.backend=${options.backend}`]),
-        ...(options.startFrom === undefined ? [] : [`startFrom=${options.startFrom}`]),
-        ...(options.scaleSchedule === undefined ? [] : [`scheduleScale=${options.scaleSchedule}`]),
-      ];
-      const config = await loadRunConfig(path, settings);
-      if (options.printConfig) {
-        const { stringify } = await import('yaml');
-        process.stdout.write(stringify(config));
-        return;
-      }
-      await readDatasetManifest(openStore(config.dataset));
-      const signal = abortOnInterruption();
-      const [{ lookAhead }, { superviseLocally }, { joinTokenVariable, randomJoinToken, readJoinToken }] =
-        await Promise.all([import('@fourfold/worker'), import('../train/supervisor.js'), import('@fourfold/rpc')]);
-      await lookAhead(config, { decodeMs: lookMs, signal });
-      const run = runStore(config);
-      const logPath = join(logFolder(run, config.name), 'train.log');
-      await mkdir(dirname(logPath), { recursive: true });
-      const logFile = createWriteStream(logPath, { flags: 'a' });
-      const line = createProgressLine();
-      logFile.once('error', (error) => line.note(`the log ${logPath} is no longer written: ${error.message}`));
-      try {
-        const configArgs = ['--config', path, ...settings.flatMap((setting) => ['--set', setting])];
-        const { resume, http } = options;
-        // Other users of this machine can reach the coordinator, too.
-        const token = { [joinTokenVariable]: readJoinToken(process.env) ?? randomJoinToken() };
-        const worker: Helper = { role: 'worker', name: 'worker', args: [] };
-        await superviseLocally({
-          configArgs,
-          helpers: Array.from({ length: config.workers.count }, () => worker),
-          environment: () => token,
-          onListening: (page) => page && line.note(`status page: http://${page}/`),
-          ...{ resume, http, logFile, line, stopMs, signal },
-        });
-      } finally {
-        line.stop();
-        logFile.end();
-      }
-      const newest = (await listCheckpoints(run)).at(-1);
-      if (newest) console.log(checkpointStore(run, newest).url);
+      const config = await readConfig(path, options);
+      if (options.printConfig) process.stdout.write((await import('yaml')).stringify(config));
+      else await train(config, options);
     });
+}
+
+/** The config to train with: the file's with the options, or that of the run to resume. */
+async function readConfig(path: string, options: TrainOptions): Promise<RunConfig> {
+  const settings = [
+    ...options.set,
+    ...(options.workers === undefined ? [] : [`workers.count=${options.workers}`]),
+    ...(options.backend === undefined ? [] : [`workers.backend=${options.backend}`]),
+    ...(options.startFrom === undefined ? [] : [`startFrom=${options.startFrom}`]),
+    ...(options.scaleSchedule === undefined ? [] : [`scheduleScale=${options.scaleSchedule}`]),
+  ];
+  const config = await loadRunConfig(path, settings);
+  return options.resume ? configToResume({ path, config, settings }, console.error) : config;
+}
+
+async function train(config: RunConfig, { resume, http }: TrainOptions): Promise<void> {
+  const run = runStore(config);
+  if (resume && (await isRunOver(run, config))) {
+    console.error(`run ${config.name} is finished; to train it further, ${howToLengthen(config)}`);
+    return printNewest(run);
+  }
+  await readDatasetManifest(openStore(config.dataset));
+  const signal = abortOnInterruption();
+  const [{ lookAhead }, { superviseLocally }, { joinTokenVariable, randomJoinToken, readJoinToken }, { stringify }] =
+    await Promise.all([
+      import('@fourfold/worker'),
+      import('../train/supervisor.js'),
+      import('@fourfold/rpc'),
+      import('yaml'),
+    ]);
+  await lookAhead(config, { decodeMs: lookMs, signal });
+  const logPath = join(logFolder(run, config.name), 'train.log');
+  await mkdir(dirname(logPath), { recursive: true });
+  const logFile = createWriteStream(logPath, { flags: 'a' });
+  const line = createProgressLine();
+  logFile.once('error', (error) => line.note(`the log ${logPath} is no longer written: ${error.message}`));
+  try {
+    // Other users of this machine can reach the coordinator, too.
+    const token = { [joinTokenVariable]: readJoinToken(process.env) ?? randomJoinToken() };
+    const worker: Helper = { role: 'worker', name: 'worker', args: [] };
+    await superviseLocally({
+      // All parts get this config, also those that are restarted after the file has changed.
+      configArgs: ['--config', '-'],
+      input: stringify(config),
+      helpers: Array.from({ length: config.workers.count }, () => worker),
+      environment: () => token,
+      onListening: (page) => page && line.note(`status page: http://${page}/`),
+      ...{ resume, http, logFile, line, stopMs, signal },
+    });
+  } finally {
+    line.stop();
+    logFile.end();
+  }
+  await printNewest(run);
+}
+
+async function printNewest(run: ObjectStore): Promise<void> {
+  const newest = (await listCheckpoints(run)).at(-1);
+  if (newest) console.log(checkpointStore(run, newest).url);
 }
 
 /** The log is beside a run's checkpoints if these are in a folder, else below `out` in the working directory. */

@@ -38,21 +38,23 @@ export interface Part {
 
 /**
  * Start `fourfold ROLE ARGS` as a child process in its own group, so that a Ctrl-C in the terminal reaches only the parent,
- * with `environment` on top of this process's. Its log lines go to `logFile` and to `onLog`; it stops when this process is
- * gone.
+ * with `environment` on top of this process's, and `input` on its standard input. Its log lines go to `logFile` and to `onLog`; it
+ * stops when this process is gone.
  */
 export function startPart(
   role: string,
   args: string[],
-  environment: Record<string, string>,
+  { environment, input }: { environment: Record<string, string>; input?: string },
   logFile: WriteStream,
   onLog: (line: LogLine) => void,
 ): Part {
   const child = spawn(process.execPath, [cliPath, role, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe', 'ipc'],
     detached: true,
     env: { ...process.env, ...environment },
   });
+  // A part that is gone before it has read its input is reported by its exit.
+  child.stdin?.on('error', () => undefined).end(input);
   let leaving: Leaving | undefined;
   child.on('message', (message) => (leaving = readLeaving(message) ?? leaving));
   let saidNoMemory = false;

@@ -18,6 +18,8 @@ export interface PartPlan {
   args: () => string[];
   /** On top of this process's environment. */
   environment: Record<string, string>;
+  /** On its standard input. */
+  input?: string;
   onLog?: (line: LogLine) => void;
 }
 
@@ -58,9 +60,9 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
   const ending = new AbortController();
 
   const start = (plan: PartPlan): Part => {
-    const { role, name, args, environment, onLog } = plan;
+    const { role, name, args, environment, input, onLog } = plan;
     restarts.started(plan);
-    const part = startPart(role, args(), environment, logFile, (line) => {
+    const part = startPart(role, args(), { environment, input }, logFile, (line) => {
       if (line.level >= pinoWarn) note(`${name}: ${line.msg}${line.reason ? ` (${line.reason})` : ''}`);
       onLog?.(line);
     });

@@ -19,6 +19,8 @@ export interface Helper {
 export interface LocalRun {
   /** Arguments that every part gets: the config and its overrides. */
   configArgs: string[];
+  /** On every part's standard input: the config, if its path is `-`. */
+  input?: string;
   helpers: Helper[];
   /** The environment of a part of that role, on top of this process's; `local` is this process itself. */
   environment: (role: Role | 'local') => Record<string, string>;
@@ -43,7 +45,7 @@ export interface LocalRun {
  * reason. Rejects with the signal's reason after an early stop, once the coordinator has written its checkpoint.
  */
 export async function superviseLocally(run: LocalRun): Promise<void> {
-  const { configArgs, helpers, environment, logFile, line, onStarted, stopMs, signal } = run;
+  const { configArgs, input, helpers, environment, logFile, line, onStarted, stopMs, signal } = run;
   const keeper = createKeeper({ logFile, note: line.note, onStarted, signal });
   const stopCoordinator = () => keeper.stop(stopMs, 'coordinator');
   signal.addEventListener('abort', stopCoordinator, { once: true });
@@ -51,7 +53,7 @@ export async function superviseLocally(run: LocalRun): Promise<void> {
     const { plan, close } = coordinatorPlan(run, keeper.progressed);
     const coordinator = keeper.keep(plan).finally(close);
     const others = helpers.map(({ role, name, args }) =>
-      keeper.keep({ role, name, args: () => [...configArgs, ...args], environment: environment(role) }),
+      keeper.keep({ role, name, args: () => [...configArgs, ...args], environment: environment(role), input }),
     );
     // A part that fails for good ends the run, although the coordinator would wait for another.
     const failure = Promise.all(others).then(() => new Promise<never>(() => undefined));
@@ -66,7 +68,7 @@ export async function superviseLocally(run: LocalRun): Promise<void> {
 
 /** A coordinator that keeps its ports over restarts, and resumes from its newest checkpoint; `close` stops watching it. */
 function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPlan; close: () => void } {
-  const { configArgs, environment, line, onListening } = run;
+  const { configArgs, input, environment, line, onListening } = run;
   const security = readRpcSecurity({ ...process.env, ...environment('local') });
   let address = '127.0.0.1:0';
   let page = run.http;
@@ -76,6 +78,7 @@ function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPla
     role: 'coordinator',
     name: 'coordinator',
     environment: environment('coordinator'),
+    input,
     args() {
       watch?.cancel();
       const resume = starts++ > 0 || run.resume;

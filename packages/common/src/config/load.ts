@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { FourfoldError } from '../errors/errors.js';
-import { readGivenFile } from '../files/given-file.js';
+import { readGivenFile, readStandardInput } from '../files/given-file.js';
 import { expandHome } from '../files/home.js';
 import { absoluteStoreUrl } from '../files/store-url.js';
 import { describeIssue } from './issues.js';
@@ -13,8 +13,9 @@ const loadYaml = () => import('yaml');
 const recipesFolder = new URL('../../recipes/', import.meta.url);
 
 /**
- * Read a run's config. The file's keys override those of its `recipe` (and that recipe's own `recipe`), and `settings` (`key.path=value`,
- * values in YAML) override both. Throws `invalid` naming the key, its value and the allowed values.
+ * Read a run's config from a file, or from standard input if `path` is `-`. The file's keys override those of its `recipe` (and that
+ * recipe's own `recipe`), and `settings` (`key.path=value`, values in YAML; null removes the key) override both. Throws `invalid` naming
+ * the key, its value and the allowed values.
  */
 export async function loadRunConfig(path: string, settings: readonly string[] = []): Promise<RunConfig> {
   const tree = await withRecipes(await readYaml(path, path), path);
@@ -91,7 +92,8 @@ async function withRecipes(own: Tree, source: string): Promise<Tree> {
 async function readYaml(path: string | URL, name: string): Promise<Tree> {
   const { parse, YAMLParseError } = await loadYaml();
   try {
-    const tree: unknown = parse((await readGivenFile(path, name)).toString('utf8'));
+    const bytes = path === '-' ? await readStandardInput() : await readGivenFile(path, name);
+    const tree: unknown = parse(bytes.toString('utf8'));
     if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
     return tree;
   } catch (cause) {
@@ -102,7 +104,8 @@ async function readYaml(path: string | URL, name: string): Promise<Tree> {
   }
 }
 
-function applySetting(tree: Tree, setting: string, parse: (yaml: string) => unknown): void {
+/** Set a key of a config that is not yet checked: `key.path=value`, the value in YAML, which `parse` reads; null removes the key. */
+export function applySetting(tree: Tree, setting: string, parse: (yaml: string) => unknown): void {
   const [, path, value] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
   if (!path) {
     throw new FourfoldError('invalid', `--set ${setting}: it must look like key=value, such as data.replicas=2`);
@@ -114,7 +117,9 @@ function applySetting(tree: Tree, setting: string, parse: (yaml: string) => unkn
     const next = node[key];
     node = (isTree(next) || Array.isArray(next) ? next : (node[key] = {})) as Tree;
   }
-  node[leaf] = parse(value);
+  const parsed: unknown = parse(value);
+  if (parsed === null && isTree(node)) delete node[leaf];
+  else node[leaf] = parsed;
 }
 
 /** `over`'s keys on top of `base`'s; maps are merged, everything else (lists, too) is replaced. */

@@ -8,3 +8,10 @@ export async function readGivenFile(path: string | URL, what = String(path)): Pr
     throw new FourfoldError('invalid', `${what} cannot be read`, { cause });
   });
 }
+
+/** All of standard input. */
+export async function readStandardInput(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

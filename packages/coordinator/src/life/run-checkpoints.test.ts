@@ -73,6 +73,18 @@ test('a new run starts from nothing; an existing one needs --resume', async () =
   expect((await begin(true))?.name).toBe(name);
 });
 
+test('a finished run says so, and how it is trained further', async () => {
+  for (let i = 0; i < 9; i++) await iterate();
+  const name = await save(1);
+  await expect(begin(false)).rejects.toMatchObject({
+    code: 'invalid',
+    message: 'run small is finished, at iteration 9',
+    options: { hint: expect.stringMatching(/such as --resume --set phases\.0\.iterations=N$/) as string },
+  });
+  const longer = { ...config, phases: [{ ...config.phases[0], iterations: 10 }] };
+  await expect(begin(false, datasetSha256, longer)).rejects.toThrow(`already exists, up to checkpoint ${name}`);
+});
+
 test('a run cannot be resumed with another dataset or seed', async () => {
   await save(1);
   await expect(begin(true, sha256('other'))).rejects.toMatchObject({ code: 'invalid', message: /a different dataset/ });

@@ -10,9 +10,12 @@ import {
   type Versions,
 } from '@fourfold/common';
 import type { ObjectStore } from '../objects/types.js';
+import { isMissingOrCorrupt } from '../objects/object-store.js';
 import {
+  checkpointStore,
   listCheckpoints,
   newestWholeCheckpoint,
+  readManifest,
   removeCheckpoint,
   surveyCheckpoints,
   writeCheckpoint,
@@ -41,11 +44,7 @@ export async function startingPoint(
   log: Logger,
 ): Promise<(WholeCheckpoint & { name: string }) | undefined> {
   const names = await listCheckpoints(run);
-  if (names.length > 0 && !resume) {
-    throw new FourfoldError('invalid', `run ${config.name} already exists, up to checkpoint ${names.at(-1)}`, {
-      hint: 'continue it with --resume, or choose another name',
-    });
-  }
+  if (names.length > 0 && !resume) throw await alreadyExists(run, config, names[names.length - 1]);
   const found = await newestWholeCheckpoint(run, (name, error) => {
     log.warn({ event: 'checkpoint-damaged', checkpoint: name, err: error }, 'skipping a damaged checkpoint');
   });
@@ -69,6 +68,25 @@ export async function startingPoint(
   }
   return found;
 }
+
+async function alreadyExists(run: ObjectStore, { name, phases }: RunConfig, newest: string): Promise<FourfoldError> {
+  const manifest = await readManifest(checkpointStore(run, newest)).catch((error: unknown) => {
+    if (!isMissingOrCorrupt(error)) throw error;
+    return undefined;
+  });
+  if (!manifest?.finished || totalIterations({ phases }) > manifest.iteration) {
+    return new FourfoldError('invalid', `run ${name} already exists, up to checkpoint ${newest}`, {
+      hint: 'continue it with --resume, or choose another name',
+    });
+  }
+  return new FourfoldError('invalid', `run ${name} is finished, at iteration ${manifest.iteration}`, {
+    hint: `choose another name for a new run; to train this one further, ${howToLengthen({ phases })}`,
+  });
+}
+
+/** How a user continues a finished run. */
+export const howToLengthen = ({ phases }: Pick<RunConfig, 'phases'>): string =>
+  `resume it with a longer schedule, such as --resume --set phases.${phases.length - 1}.iterations=N`;
 
 /**
  * How many updates the discriminator may have had after `generator` updates of the generator; undefined after the end

@@ -1,0 +1,52 @@
+import { FourfoldError } from '../errors/errors.js';
+import { configDifferences, type ConfigDifference } from './differences.js';
+import { applySetting, parseRunConfig } from './load.js';
+import type { RunConfig } from './schema.js';
+import type { Tree } from './tree.js';
+
+/** The config that a run is resumed with. */
+export interface ResumedConfig {
+  config: RunConfig;
+  /** Where the run's own value (`after`) counts, although the given config has another (`before`). */
+  kept: ConfigDifference[];
+  /** What settings change in the run. */
+  changed: ConfigDifference[];
+}
+
+/**
+ * A resumed run has the config that it was started with; only `settings` (`key.path=value`) change it. `given` is the config that
+ * the user named, with the same settings: it says where the run is, and gives the schedule if a setting scales or replaces it.
+ * Throws `invalid` as `parseRunConfig` does, and for another run to start from: this one has begun.
+ */
+export async function resumedConfig(
+  given: RunConfig,
+  stored: RunConfig,
+  settings: readonly string[],
+): Promise<ResumedConfig> {
+  const { parse } = await import('yaml');
+  const tree = JSON.parse(JSON.stringify(stored)) as Tree;
+  for (const setting of settings) {
+    const [key] = setting.split('=', 1);
+    if (key === 'startFrom') checkStart(given, stored);
+    else if (givesSchedule(key, stored)) tree['phases'] = given.phases;
+    else applySetting(tree, setting, parse);
+  }
+  const config = parseRunConfig({ ...tree, name: given.name, store: given.store }, `run ${given.name}`);
+  return {
+    config,
+    kept: configDifferences(given, config),
+    changed: configDifferences({ ...stored, store: given.store }, config),
+  };
+}
+
+/** The stored phases are scaled, and those before the start of a run that started from another are left out. */
+const givesSchedule = (key: string, stored: RunConfig): boolean =>
+  key === 'scheduleScale' || key === 'phases' || (key.startsWith('phases.') && stored.startFrom !== undefined);
+
+function checkStart(given: RunConfig, stored: RunConfig): void {
+  if (given.startFrom === stored.startFrom) return;
+  const from = stored.startFrom === undefined ? 'new weights' : stored.startFrom;
+  throw new FourfoldError('invalid', `startFrom is ${given.startFrom}, but run ${given.name} began with ${from}`, {
+    hint: 'omit it to resume the run, or choose another name',
+  });
+}
