@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { checkpointStore, listCheckpoints, verifyCheckpoint } from '@fourfold/store';
 import {
   expectFailure,
@@ -86,8 +87,10 @@ test('a shard that cannot be read: pauses, a fresh worker, then the end with the
   await rm(run.folder, { recursive: true });
   const [shard] = (await readdir(run.dataset)).filter((name) => name.endsWith('.tar'));
   await rm(join(run.dataset, shard));
-  await mkdir(join(run.dataset, shard));
-  await expectFailure(startTrain(run), 1, new RegExp(`${shard.replace('.', '\\.')} could not be read: EISDIR`));
+  const socket = createServer().listen(join(run.dataset, shard));
+  onTestFinished(() => void socket.close());
+  const reason = `${shard.replace('.', '\\.')} could not be read: it is not a regular file`;
+  await expectFailure(startTrain(run), 1, new RegExp(reason));
   const log = await logOf(run);
   const processes = new Set(
     log.filter(({ role, event }) => role === 'worker' && event === 'started').map(({ pid }) => pid),

@@ -32,7 +32,7 @@ export async function pullCheckpoint(
 ): Promise<PullReport> {
   const target = openStore(folder);
   if (await holdsManifest(target)) {
-    throw new FourfoldError('conflict', `${target.url} already holds a manifest`, { hint: 'pull into a new folder' });
+    throw new FourfoldError('invalid', `${target.url} already holds a manifest`, { hint: 'pull into a new folder' });
   }
   const files = Object.entries(manifest.files);
   const ownName = files.map(([file]) => file).find((file) => ownNames.test(file));

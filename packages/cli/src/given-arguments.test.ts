@@ -54,7 +54,7 @@ test('pictures whose names begin with a dash are upscaled like others', async ()
     const unknown = await fourfold(folder, 'upscale', '-dsh', 'out.png', ...checkpoint);
     expect(unknown).toMatchObject({
       exitCode: 2,
-      stderr: "fourfold: unknown option '-dsh'; a file of that name is ./-dsh\n",
+      stderr: 'fourfold: unknown option -dsh; a file of that name is ./-dsh\n',
     });
   });
 });

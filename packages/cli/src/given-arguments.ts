@@ -26,10 +26,3 @@ function withHome(text: string): string {
 
 const isDashedFile = (text: string): boolean =>
   /^-[^-]./s.test(text) && (existsSync(text) || /^-[^\d.].*\.\w{2,}$/s.test(text));
-
-/** Commander's error in our words; for a name that begins with a dash it says how to write it. */
-export function refusal(text: string): string {
-  const told = text.replace(/^error: /, 'fourfold: ');
-  const [, name] = /unknown option '(-[^-'][^']+)'/.exec(text) ?? [];
-  return name === undefined ? told : `${told.trimEnd()}; a file of that name is ./${name}\n`;
-}

@@ -15,6 +15,13 @@ export class Interruption extends Error {
   }
 }
 
+/** A program that this process ran on the same terminal has failed, and has said why. */
+export class ChildFailure extends Error {
+  constructor(readonly exitCode: number) {
+    super(`it ended with code ${exitCode}`);
+  }
+}
+
 /**
  * Make the first SIGINT or SIGTERM abort the returned signal, with an `Interruption` as reason, so that the command can clean
  * up; the second one ends the process at once. Commands that do not call it end at the first.

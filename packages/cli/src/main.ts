@@ -1,8 +1,7 @@
 import { CommanderError } from 'commander';
-import { describeError, exitCodeOf, FourfoldError } from '@fourfold/common/errors';
-import { readArguments } from './given-arguments.js';
-import { Interruption } from './interruption.js';
-import { createProgram } from './program.js';
+import { describeError, exitCodeOf, FourfoldError, isOfSystem } from '@fourfold/common/errors';
+import { ChildFailure, Interruption } from './interruption.js';
+import { runCommand } from './program.js';
 
 // Only a part of a run has a parent that listens.
 const { tellParent } = process.send ? await import('./train/leaving.js') : { tellParent: () => Promise.resolve() };
@@ -19,8 +18,7 @@ async function main(): Promise<number> {
   // A monitor does not change how Node.js ends.
   process.on('uncaughtExceptionMonitor', (error) => void tellParent(error));
   try {
-    const program = await createProgram(process.argv[2]);
-    await program.parseAsync(readArguments(process.argv.slice(2)), { from: 'user' });
+    await runCommand(process.argv.slice(2));
     return 0;
   } catch (error) {
     await tellParent(error);
@@ -28,14 +26,16 @@ async function main(): Promise<number> {
   }
 }
 
-/** Report an error on stderr: one line if the user can act on it, a stack trace for a bug. */
+/** Report an error on stderr: one line if a person can act on it, a stack trace for a bug. */
 function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ChildFailure) return error.exitCode;
   if (error instanceof Interruption) {
     console.error(`fourfold: ${error.message}`);
     return error.exitCode;
   }
-  console.error(error instanceof FourfoldError ? `fourfold: ${describeError(error)}` : error);
+  const isForPeople = error instanceof FourfoldError || isOfSystem(error);
+  console.error(isForPeople ? `fourfold: ${describeError(error)}` : error);
   return exitCodeOf(error);
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
-import { refusal } from './given-arguments.js';
+import { Command, CommanderError, Help, type Option } from 'commander';
+import { readArguments } from './given-arguments.js';
 import { refuseRepeatedOptions } from './repeated-options.js';
 
 type Register = (program: Command) => void;
@@ -31,6 +31,19 @@ const modules: readonly { names: readonly string[]; load: () => Promise<Register
   { names: ['demo'], load: async () => (await import('./commands/demo.js')).registerDemo },
 ];
 
+/** Run the command that the arguments name. Rejects with `invalid` for a mistake in them, and with a CommanderError after --help. */
+export async function runCommand(given: readonly string[]): Promise<void> {
+  const args = readArguments(given);
+  const program = await createProgram(args[0]);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    const { mistakeOf } = await import('./mistakes.js');
+    throw mistakeOf(error, program, args) ?? error;
+  }
+}
+
 /**
  * The command `fourfold`. It throws a CommanderError where commander would end the process. If `name` is one of its commands,
  * only that command's module is loaded: loading all of them is most of a short command's time.
@@ -39,9 +52,10 @@ export async function createProgram(name?: string): Promise<Command> {
   const program = new Command('fourfold')
     .description('Distributed training of SRGAN, 4x image super-resolution.')
     .version(packageVersion())
-    .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(refusal(text)) });
+    // The error is reported where all are.
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ optionDescription: describeOption });
   if (name === '--version' || name === '-V') return program;
   const asked = modules.filter(({ names }) => name !== undefined && names.includes(name));
   const registers = await Promise.all((asked.length > 0 ? asked : modules).map(({ load }) => load()));
@@ -49,6 +63,19 @@ export async function createProgram(name?: string): Promise<Command> {
   refuseRepeatedOptions(program);
   return program;
 }
+
+/** An option's help. `false` and an empty list say nothing as defaults. */
+function describeOption(option: Option): string {
+  const { defaultValue, defaultValueDescription } = option as {
+    defaultValue: unknown;
+    defaultValueDescription?: string;
+  };
+  const isIdle = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0);
+  if (!isIdle || defaultValueDescription !== undefined) return plainHelp.optionDescription(option);
+  return plainHelp.optionDescription(Object.assign(Object.create(option) as Option, { defaultValue: undefined }));
+}
+
+const plainHelp = new Help();
 
 function packageVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');

@@ -42,14 +42,7 @@ export {
   workersSchema,
 } from './config/schema.js';
 export { type Tree, isTree } from './config/tree.js';
-export {
-  type ErrorCode,
-  FourfoldError,
-  describeError,
-  exitCodeOf,
-  systemErrorCode,
-  transferFailure,
-} from './errors/errors.js';
+export * from './errors/index.js';
 export {
   type Failure,
   type FailureCode,

@@ -27,7 +27,7 @@ test('certificates are made once, and their folder is printed', async () => {
 test.each([
   [['--out', 'tls', '--host', 'a b'], /^fourfold: a b is neither a host name nor an IP address\n$/],
   [['--out', 'tls', '--days', '0'], /^fourfold: .*--days.*at least 1/],
-  [[], /^fourfold: required option '--out <dir>' not specified\n$/],
+  [[], /^fourfold: certificates: --out <dir> must be given; .*--help.*\n$/],
 ])('certificates %j is a mistake', async (args, reason) => {
   await inFolder(async (folder) => {
     const { exitCode, stderr } = await fourfold(folder, 'certificates', ...args);

@@ -39,7 +39,7 @@ test('ls shows the checkpoints of a store’s runs, verify and pull take the new
     expect(verify.stdout).toContain('is whole: iteration 4');
 
     const again = await fourfold(folder, 'checkpoints', 'pull', 'store/runs/small', 'copy');
-    expect(again.exitCode).toBe(1);
+    expect(again.exitCode).toBe(2);
     expect(again.stderr).toMatch(/^fourfold: .*copy already holds a manifest; .*\n$/);
   });
 });

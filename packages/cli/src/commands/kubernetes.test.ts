@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describeError } from '@fourfold/common';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { afterEach, expect, test, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { createProgram } from '../program.js';
+import { createProgram, runCommand } from '../program.js';
 import { inFolder } from '../test-support.js';
 
 const config = (name: string) =>
@@ -17,14 +18,8 @@ const long = 'a'.repeat(41);
 const letter = 'Kubernetes it must begin with a letter and not end with a dash';
 
 /** A command's answer on a machine that knows no cluster. */
-async function refusalOf(args: readonly string[]): Promise<string> {
-  const program = await createProgram(args[0]);
-  let said = '';
-  // Commands have their own copies of the program's output settings.
-  for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: (text) => (said += text) });
-  const error: unknown = await program.parseAsync([...args], { from: 'user' }).catch((reason: unknown) => reason);
-  return said || (error as Error).message;
-}
+const refusalOf = async (args: readonly string[]): Promise<string> =>
+  describeError(await runCommand(args).catch((reason: unknown) => reason));
 
 function withoutCluster(folder: string): void {
   for (const name of ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST']) vi.stubEnv(name, undefined);
@@ -39,18 +34,18 @@ afterEach(() => {
 test.each([
   [['submit', 'long.yaml'], `name is ${long}: for Kubernetes it must have at most 40 characters`],
   [['submit', 'digit.yaml'], `name is 1st: for ${letter}`],
-  [['submit', 'good.yaml', '--namespace', 'Team'], "'Team' is invalid. For Kubernetes it must be lower-case"],
+  [['submit', 'good.yaml', '--namespace', 'Team'], '--namespace is Team: for Kubernetes it must be lower-case'],
   [['submit', 'good.yaml', '--namespace', 'a'.repeat(64)], 'at most 63'],
-  [['submit', 'good.yaml', '--queue', 'no_queue'], "'no_queue' is invalid. For Kubernetes it must be lower-case"],
-  [['status', long], 'For Kubernetes it must have at most 40 characters'],
-  [['logs', 'Run'], 'For Kubernetes it must be lower-case letters, digits and dashes'],
-  [['scale', 'run-', '--workers', '2'], `For ${letter}`],
-  [['cancel', '1st'], `For ${letter}`],
-  [['list', '--namespace', '-a'], "'-a' is invalid"],
-  [['submit', 'good.yaml', '--node-selector', 'pool'], "'pool' is invalid. It must be KEY=VALUE"],
-  [['submit', 'good.yaml', '--toleration', 'gpu:Never'], "'gpu:Never' is invalid. Never is not an effect"],
-  [['submit', 'good.yaml', '--memory', '16GB'], "'16GB' is invalid. It must be bytes such as 16Gi"],
-  [['submit', 'good.yaml', '--dry-run=cluster'], "'cluster' is invalid. Allowed choices are client, server, none"],
+  [['submit', 'good.yaml', '--queue', 'no_queue'], '--queue is no_queue: for Kubernetes it must be lower-case'],
+  [['status', long], 'for Kubernetes it must have at most 40 characters'],
+  [['logs', 'Run'], 'for Kubernetes it must be lower-case letters, digits and dashes'],
+  [['scale', 'run-', '--workers', '2'], `for ${letter}`],
+  [['cancel', '1st'], `for ${letter}`],
+  [['list', '--namespace', '-a'], '--namespace is -a: '],
+  [['submit', 'good.yaml', '--node-selector', 'pool'], '--node-selector is pool: it must be KEY=VALUE'],
+  [['submit', 'good.yaml', '--toleration', 'gpu:Never'], '--toleration is gpu:Never: Never is not an effect'],
+  [['submit', 'good.yaml', '--memory', '16GB'], '--memory is 16GB: it must be bytes such as 16Gi'],
+  [['submit', 'good.yaml', '--dry-run=cluster'], '--dry-run is cluster: it must be one of client, server, none'],
   [['submit', 'good.yaml', '-o', 'yaml'], '-o yaml prints objects that are not sent'],
   [['submit', 'good.yaml'], 'no cluster is known'],
   [['submit', 'good.yaml', '--dry-run'], 'no cluster is known'],

@@ -31,7 +31,7 @@ test('files taken and files left out are listed, with reasons', async () => {
     expect(stdout).toMatch(/dataset dataset: 2 samples in 1 shard, .* at file:.*\/dataset\n$/);
 
     const again = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
-    expect(again).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(again).toMatchObject({ exitCode: 2, stdout: '' });
     expect(again.stderr).toMatch(/^fourfold: .*dataset already holds a dataset; .*\n$/);
   });
 });
@@ -66,9 +66,9 @@ test('nothing usable, no folder, a bad number: one line, exit code 2', async () 
     const messages = [
       /has no usable photograph/,
       /folder nowhere cannot be listed/,
-      /--sample <count>' argument '0' is invalid/,
+      /--sample is 0: it must be a whole number, at least 1/,
       /--tile 130: must be a multiple of 4/,
-      /required option '--out <url>' not specified/,
+      /prepare: --out <url> must be given/,
     ];
     for (const [i, { exitCode, stdout, stderr }] of outcomes.entries()) {
       expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });

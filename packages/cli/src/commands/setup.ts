@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { CommanderError, type Command } from 'commander';
-import { abortOnInterruption } from '../interruption.js';
+import type { Command } from 'commander';
+import { abortOnInterruption, ChildFailure } from '../interruption.js';
 
 /** The set-ups: each is a script with options of its own. The paths are the same from src and dist. */
 const setUps = {
@@ -48,5 +48,5 @@ async function runScript(script: URL, args: string[], signal: AbortSignal): Prom
   const [exitCode] = (await once(child, 'exit')) as [number | null];
   signal.removeEventListener('abort', stop);
   signal.throwIfAborted();
-  if (exitCode !== 0) throw new CommanderError(exitCode ?? 1, 'fourfold.setup', 'the set-up failed');
+  if (exitCode !== 0) throw new ChildFailure(exitCode ?? 1);
 }

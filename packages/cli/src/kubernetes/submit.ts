@@ -49,14 +49,14 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
   }
 }
 
-/** Throws `conflict` if the name is taken by a run with another config. The same config again is the same run. */
+/** Throws `invalid` if the name is taken by a run with another config. The same config again is the same run. */
 async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void> {
   const there = await api.config(config.name);
   if (!there || isDeepStrictEqual(configIn(there), plain(config))) return;
   const since = there.metadata?.creationTimestamp;
   const when = since ? ` since ${new Date(since).toISOString()}` : '';
   throw new FourfoldError(
-    'conflict',
+    'invalid',
     `the name ${config.name} is taken in ${api.namespace}${when}, by a run with a different config`,
     {
       hint: `choose another name, or end that run with \`fourfold cancel ${config.name}\``,

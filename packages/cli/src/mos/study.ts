@@ -53,7 +53,7 @@ export const studyInput = (folder: string): InputPlace => ({
 export async function readStudy(store: ObjectStore): Promise<Study> {
   const parsed = studySchema.safeParse(await getJson(store, studyFile));
   if (parsed.success) return parsed.data;
-  throw new FourfoldError('corrupt', `${store.url}/${studyFile} is not a study`, {
+  throw new FourfoldError('invalid', `${store.url}/${studyFile} is not a study`, {
     cause: parsed.error,
     hint: 'name a folder that `fourfold mos prepare` wrote',
   });

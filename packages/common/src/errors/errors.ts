@@ -1,13 +1,6 @@
-/** What kind of failure it is; decides the exit code and whether a retry can help. */
-export type ErrorCode =
-  | 'invalid' // the user's input is wrong: config, argument, picture, weights of another shape
-  | 'not-found'
-  | 'corrupt' // stored bytes are not what their hash says
-  | 'conflict' // another process holds the name or the term
-  | 'no-space'
-  | 'unavailable' // a process, service or device is unavailable, or did not answer in time
-  | 'refused' // a server refuses this process or its request, which may change without this process
-  | 'mismatch'; // a peer has another protocol version, backend or kind
+import type { z } from 'zod';
+import { exitCodes, type ErrorCode } from './error-codes.js';
+import { inWords, systemFailureCode } from './system-errors.js';
 
 /**
  * The error type for failures that a person can act on. `message` names the thing and the reason; `hint` says what to do about it. It
@@ -27,20 +20,40 @@ export class FourfoldError extends Error {
 /** The message of an error, of those causes that add something, and the hint if there is one, on one line. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const parts = [error.message];
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-    const { message } = cause;
-    if (!parts.some((part) => part.includes(message))) parts.push(message);
+  const parts: string[] = [];
+  for (let part: unknown = error; part instanceof Error; part = part.cause) {
+    // The first part names the thing, so that a system's reason need not.
+    const reason = inWords(parts.length > 0 ? ` ${messageOf(part)}` : messageOf(part)).trim();
+    if (reason !== '' && !parts.some((before) => saysAlready(before, reason))) parts.push(reason.replace(/[:;,]$/, ''));
   }
   const hint = error instanceof FourfoldError && error.options.hint ? `; ${error.options.hint}` : '';
-  return (parts.join(': ') + hint).replaceAll(/\s*\n\s*/g, ' ');
+  return ((parts.join(': ') || error.name) + hint).replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** Process exit code: 2 for a user's mistake, which a retry elsewhere does not fix; 1 for everything else. */
-export function exitCodeOf(error: unknown): number {
-  if (!(error instanceof FourfoldError) || error.options.isOfMachine) return 1;
-  return error.code === 'invalid' || error.code === 'not-found' ? 2 : 1;
+/** `X does not exist` says what `it does not exist` adds. */
+const saysAlready = (before: string, reason: string): boolean => before.includes(reason.replace(/^it (is )?/, ''));
+
+/** A connection that was tried at several addresses has no message of its own. */
+const messageOf = (error: Error): string =>
+  firstIssue(error) ??
+  (error.message || (error instanceof AggregateError ? error.errors.map(describeError).join(', ') : ''));
+
+/** Of zod's error, whose message is the JSON of all issues: the first, with the key. */
+function firstIssue(error: Error): string | undefined {
+  if (error.name !== 'ZodError' && error.name !== '$ZodError') return undefined;
+  const [issue] = (error as z.core.$ZodError).issues;
+  return [issue.path.map(String).join('.'), issue.message].filter(Boolean).join(': ');
 }
+
+/** Process exit code: that of the error's kind, but 1 if another machine may succeed. A system error has a kind, too. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof FourfoldError) return error.options.isOfMachine ? 1 : exitCodes[error.code];
+  return isOfSystem(error) ? exitCodes[systemFailureCode(error.code)] : 1;
+}
+
+/** Whether it is an error of the operating system: its line says what a person needs, and its stack trace nothing. */
+export const isOfSystem = (error: unknown): error is Error & { code: string } =>
+  systemErrorCode(error) !== undefined && 'syscall' in (error as Error);
 
 /**
  * Classify the failure of a transfer between processes: a FourfoldError is returned unchanged, a system or gRPC error as `unavailable`.

@@ -1,4 +1,5 @@
-import { FourfoldError, type ErrorCode } from './errors.js';
+import { exitCodes, type ErrorCode } from './error-codes.js';
+import { FourfoldError } from './errors.js';
 
 /*
  * The failure policy of all parts. `judge` is a pure function of what failed, on which process and how often; its callers act on the
@@ -13,18 +14,11 @@ export type FailureCode =
   | 'fault'; // of the program or its backend: a kernel that hangs, a thread that died, a TypeError
 
 /** Codes that processes send each other; a stale failure concerns no other process. */
-export const failureCodes = Object.keys({
-  invalid: true,
-  'not-found': true,
-  corrupt: true,
-  conflict: true,
-  'no-space': true,
-  unavailable: true,
-  refused: true,
-  mismatch: true,
-  'bad-result': true,
-  fault: true,
-} satisfies Record<Exclude<FailureCode, 'stale'>, true>) as Exclude<FailureCode, 'stale'>[];
+export const failureCodes = [
+  ...(Object.keys(exitCodes) as ErrorCode[]),
+  'bad-result',
+  'fault',
+] as const satisfies Exclude<FailureCode, 'stale'>[];
 
 /** What to do about a failure. */
 export type Verdict =

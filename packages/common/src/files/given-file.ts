@@ -4,7 +4,7 @@ import { FourfoldError, systemErrorCode } from '../errors/errors.js';
 /** Read a file named by the user. Throws `not-found`, or `invalid` if it cannot be read. `what` names it in errors. */
 export async function readGivenFile(path: string | URL, what = String(path)): Promise<Buffer> {
   return readFile(path).catch((cause: unknown) => {
-    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${what} does not exist`);
+    if (systemErrorCode(cause) === 'ENOENT') throw new FourfoldError('not-found', `${what} does not exist`, { cause });
     throw new FourfoldError('invalid', `${what} cannot be read`, { cause });
   });
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { FourfoldError } from '@fourfold/common';
+import { type ErrorCode, exitCodes, FourfoldError } from '@fourfold/common';
 import type { Batch } from '../batches/batch.js';
 import { batchProtocolVersion, type BatchPlace } from './protocol.js';
 
@@ -37,18 +37,7 @@ export function encodeBatch(place: BatchPlace, { count, crop, hr, lr }: Batch, m
 
 const refusalSchema = z.object({
   /** `busy`: ask another. `failed`: a fault of this data-loader. Else a `FourfoldError`'s code. */
-  code: z.enum([
-    'busy',
-    'failed',
-    'invalid',
-    'not-found',
-    'corrupt',
-    'conflict',
-    'no-space',
-    'unavailable',
-    'refused',
-    'mismatch',
-  ]),
+  code: z.enum(['busy', 'failed', ...(Object.keys(exitCodes) as ErrorCode[])]),
   message: z.string(),
   hint: z.string().optional(),
 });

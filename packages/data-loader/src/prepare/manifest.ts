@@ -70,8 +70,8 @@ export async function isDatasetManifest(path: string): Promise<boolean> {
 }
 
 /**
- * Read a dataset's manifest, of any version. Throws `not-found` if there is no finished dataset, `mismatch` for one of another format and
- * `corrupt` for one that is inconsistent.
+ * Read a dataset's manifest, of any version. Throws `not-found` if there is no finished dataset, `invalid` for another file of that name,
+ * `mismatch` for another version of the format and `corrupt` for a manifest that is inconsistent.
  */
 export async function readDatasetManifest(store: ObjectStore): Promise<DatasetManifest> {
   const hint = 'write it with `fourfold prepare`';
@@ -81,7 +81,7 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
   });
   const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
   if (!head.success)
-    throw new FourfoldError('mismatch', `${store.url}/${manifestKey} is not a dataset manifest`, { hint });
+    throw new FourfoldError('invalid', `${store.url}/${manifestKey} is not a dataset manifest`, { hint });
   const { version } = head.data;
   if (version !== 1 && version !== 2) {
     const reason = `format version ${version}, this program reads 1 and 2`;

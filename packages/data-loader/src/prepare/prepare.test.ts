@@ -160,7 +160,7 @@ describe('prepare', () => {
   it('refuses to write over a dataset', async () => {
     const chosen = options({ images: photographPath('held-out'), store: openStore(join(folder, 'dataset')) });
     await prepare(chosen);
-    await expect(prepare(chosen)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(prepare(chosen)).rejects.toMatchObject({ code: 'invalid' });
   });
 
   it('clears away the remains of an interrupted run, and does not take them for photographs', async () => {

@@ -200,7 +200,7 @@ function checkTile(tile: number | undefined, minimumSide: number): void {
 /** Open the place that the dataset is written to. */
 async function openPlace(store: ObjectStore, images: string[]): Promise<OutputFolder> {
   if ((await store.list(manifestKey)).some(({ key }) => key === manifestKey)) {
-    throw new FourfoldError('conflict', `${store.url} already holds a dataset`, {
+    throw new FourfoldError('invalid', `${store.url} already holds a dataset`, {
       hint: 'remove it or prepare into another folder',
     });
   }

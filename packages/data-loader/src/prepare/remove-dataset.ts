@@ -5,7 +5,7 @@ import { manifestKey, readDatasetManifest } from './manifest.js';
 /** Remove a dataset, or the remains of an interrupted `prepare`: the files that its manifest or its mark names, and nothing else. */
 export async function removeDataset(store: ObjectStore): Promise<void> {
   const manifest = await readDatasetManifest(store).catch((error: unknown) => {
-    if (!(error instanceof FourfoldError) || error.code === 'unavailable') throw error;
+    if (!(error instanceof FourfoldError) || ['unavailable', 'denied'].includes(error.code)) throw error;
   });
   const unfinished = await readUnfinished(store);
   const shards = [...(manifest?.shards.map(({ file }) => file) ?? []), ...(unfinished ?? [])];

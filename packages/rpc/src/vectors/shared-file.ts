@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { FourfoldError, systemErrorCode } from '@fourfold/common';
+import { describeError, FourfoldError, systemErrorCode } from '@fourfold/common';
 import type { SharedFile__Output } from '../generated/fourfold/v1/SharedFile.js';
 import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 
@@ -112,7 +112,7 @@ export function whyNotShared(place: SharedFile__Output, secret: Stamp): string |
     if (fstatSync(descriptor).isFile() && holdsStamp(descriptor, secret)) return undefined;
     return 'the worker is on another host';
   } catch (error) {
-    return `the worker is on another host, or its files cannot be read (${systemErrorCode(error)})`;
+    return `the worker is on another host, or its files cannot be read (${describeError(error)})`;
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

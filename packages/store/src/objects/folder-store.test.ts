@@ -51,8 +51,8 @@ test('leftovers of an interrupted put are not listed', async () => {
 test('a put that fails leaves nothing behind and says why', async () => {
   await mkdir(join(folder, 'taken', 'by-a-folder'), { recursive: true });
   await expect(store.put('taken', 'y')).rejects.toMatchObject({
-    code: 'unavailable',
-    message: `${store.url}/taken could not be written`,
+    code: 'denied',
+    message: `${store.url}/taken could not be written: it is a folder`,
   });
   expect(await readdir(folder)).toEqual(['taken']);
 });

@@ -2,7 +2,15 @@ import { createReadStream } from 'node:fs';
 import { link, lstat, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { FourfoldError, systemErrorCode, beginTrail, trailInto, type Trail } from '@fourfold/common';
+import {
+  FourfoldError,
+  systemErrorCode,
+  systemFailureCode,
+  systemReason,
+  beginTrail,
+  trailInto,
+  type Trail,
+} from '@fourfold/common';
 import { isUniquePartial, partialId, partialName } from '../outputs/partial-name.js';
 import type { ObjectInfo, ObjectStore } from './types.js';
 
@@ -130,19 +138,17 @@ async function listFolder(root: string, folder: string, prefix: string, trail: T
 
 /** The error for a file system's failure, because of which `name` could not be `verb` (read, written, listed, removed). */
 export function storageError(name: string, verb: string, cause: unknown): FourfoldError {
-  switch (systemErrorCode(cause)) {
-    case 'ENOENT':
-      return new FourfoldError('not-found', `${name} does not exist`, { cause });
-    case 'EEXIST':
-      return new FourfoldError('conflict', `${name} already exists`, { cause });
-    case 'ENOSPC':
-    case 'EDQUOT':
-    case 'EFBIG':
-      return new FourfoldError('no-space', `${name} could not be ${verb}: the disk is full`, {
-        hint: 'free some space',
-        cause,
-      });
-    default:
-      return new FourfoldError('unavailable', `${name} could not be ${verb}`, { cause });
+  const systemCode = systemErrorCode(cause);
+  const code = systemFailureCode(systemCode);
+  switch (code) {
+    case 'not-found':
+      return new FourfoldError(code, `${name} does not exist`, { cause });
+    case 'conflict':
+      return new FourfoldError(code, `${name} already exists`, { cause });
+    default: {
+      const reason = systemCode === undefined ? '' : `: ${systemReason(systemCode)}`;
+      const hint = code === 'no-space' ? 'free some space' : undefined;
+      return new FourfoldError(code, `${name} could not be ${verb}${reason}`, { hint, cause });
+    }
   }
 }

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { nearest } from './nearest.js';
+
+const keys = ['globalBatch', 'replicas', 'crop', 'cropsPerPicture', 'windowPictures', 'flips'];
+
+test.each([
+  ['replica', 'replicas'],
+  ['globalbatch', 'globalBatch'],
+  ['global_batch', 'globalBatch'],
+  ['corp', 'crop'],
+  ['flip', 'flips'],
+  ['windowPicture', 'windowPictures'],
+  ['batch', undefined],
+  ['x', undefined],
+  ['', undefined],
+])('%j is probably %j', (word, meant) => expect(nearest(word, keys)).toBe(meant));
+
+test('two swapped letters are one mistake', () => expect(nearest('dmeo', ['srgan-mse', 'demo'])).toBe('demo'));
