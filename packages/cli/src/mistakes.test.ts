@@ -17,7 +17,7 @@ test.each([
   ['bench everything', 'unknown command everything; the commands are step, update, loader, train'],
   // A required option that is misspelt is not missing.
   ['prepare --image a --out b', 'prepare: unknown option --image; did you mean --images?'],
-  ['prepare --images a --ouput=b', 'prepare: unknown option --ouput; did you mean --out?'],
+  ['prepare --images a --output=b', 'prepare: unknown option --output; did you mean --out?'],
   ['mos prepare --imges a', 'mos prepare: unknown option --imges; did you mean --images?'],
   ['worker --confg=x', 'worker: unknown option --confg; did you mean --config?'],
   ['train run.yaml --worker 2', 'train: unknown option --worker; did you mean --workers?'],
@@ -27,7 +27,10 @@ test.each([
   ['train', 'train: <config> must be given; `fourfold train --help` describes it'],
   ['checkpoints pull a', 'checkpoints pull: <dir> must be given; `fourfold checkpoints pull --help` describes it'],
   ['prepare --images', '--images: its value is missing; `fourfold prepare --help` describes it'],
-  ['doctor now', 'doctor: it takes no arguments, but more was given: now; `fourfold doctor --help` describes its arguments'],
+  [
+    'doctor now',
+    'doctor: it takes no arguments, but more was given: now; `fourfold doctor --help` describes its arguments',
+  ],
   ['train a b c', 'train: it takes <config>, but more was given: b c; `fourfold train --help` describes its arguments'],
   ['bench step --steps 0', '--steps is 0: it must be a whole number, at least 1'],
   ['prepare --images a --out b --sample 1.5', '--sample is 1.5: it must be a whole number, at least 1'],

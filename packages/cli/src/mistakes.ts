@@ -39,7 +39,9 @@ export function mistakeOf(
       return unknownCommand(quoted(message), command);
     case 'commander.conflictingOption':
     case 'commander.error':
-      return refuse(message.replace(/^error: /, '').replaceAll(/option '([^']*)'/g, (_, flags: string) => nameOf(flags)));
+      return refuse(
+        message.replace(/^error: /, '').replaceAll(/option '([^']*)'/g, (_, flags: string) => nameOf(flags)),
+      );
     default:
       return undefined;
   }

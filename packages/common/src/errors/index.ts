@@ -3,13 +3,6 @@
  */
 
 export { type ErrorCode, exitCodes } from './error-codes.js';
-export {
-  FourfoldError,
-  describeError,
-  exitCodeOf,
-  isOfSystem,
-  systemErrorCode,
-  transferFailure,
-} from './errors.js';
+export { FourfoldError, describeError, exitCodeOf, isOfSystem, systemErrorCode, transferFailure } from './errors.js';
 export { didYouMean, nearest } from './nearest.js';
 export { systemFailureCode, systemReason } from './system-errors.js';

@@ -10,6 +10,8 @@ test.each([
   ['corp', 'crop'],
   ['flip', 'flips'],
   ['windowPicture', 'windowPictures'],
+  ['global', 'globalBatch'],
+  ['cropsPerPictureAndEpoch', 'cropsPerPicture'],
   ['batch', undefined],
   ['x', undefined],
   ['', undefined],

@@ -13,15 +13,24 @@ function distance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
-/** The known word that was probably meant: at most a third of its letters differ, upper case or lower. */
+/** The known word that was probably meant: at most a third of its letters differ, or one of the two begins with the other. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
+  const given = plain(word);
   const ranked = known
-    .map((name) => ({ name, apart: distance(plain(word), plain(name)) }))
-    .filter(({ name, apart }) => apart <= Math.max(1, Math.floor(plain(name).length / 3)))
+    .map((name) => ({ name, other: plain(name), apart: distance(given, plain(name)) }))
+    .filter(
+      ({ other, apart }) => apart <= Math.max(1, Math.floor(other.length / 3)) || isBeginning(given, other, minLetters),
+    )
     .sort((a, b) => a.apart - b.apart);
   return ranked[0]?.name;
 }
+
+/** So many letters of a word say what was meant. */
+const minLetters = 3;
+
+const isBeginning = (a: string, b: string, atLeast: number): boolean =>
+  Math.min(a.length, b.length) >= atLeast && (a.startsWith(b) || b.startsWith(a));
 
 /** Advice for a word that is not known: the one that was probably meant, else all of them. */
 export function didYouMean(word: string, known: readonly string[], others: string): string {
