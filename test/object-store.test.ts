@@ -93,20 +93,6 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     }
   });
 
-  test('a service that is away: the error comes when patience ends, and the next at once', async () => {
-    const nobody = { FOURFOLD_S3_ENDPOINT: 'http://127.0.0.1:9', FOURFOLD_S3_PATIENCE_MS: '500' };
-    const away = open('s3://contract', nobody);
-    const begunMs = performance.now();
-    await expect(away.get('x')).rejects.toMatchObject({
-      code: 'unavailable',
-      message: 's3://contract/x could not be reached',
-    });
-    expect(performance.now() - begunMs).toBeGreaterThan(450);
-    const nextMs = performance.now();
-    await expect(away.get('x')).rejects.toThrow();
-    expect(performance.now() - nextMs).toBeLessThan(300);
-  });
-
   test('keys without permission: refused at once, and no key in the error', async () => {
     const secret = 'a-secret-that-is-wrong';
     const wrong = open('s3://contract', { FOURFOLD_S3_SECRET_KEY: secret });

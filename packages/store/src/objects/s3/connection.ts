@@ -26,29 +26,37 @@ const maxSockets = 32;
 /** Statuses whose body the client does not read. */
 const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 
-/** `environment` is the source of the settings; keys are read from it, and from the files it names, when they are needed. */
-// eslint-disable-next-line max-lines-per-function -- short functions that share the client and its keys
-export function createS3Connection(settings: S3Settings, environment: Environment): S3Connection {
-  const keyring = createKeyring(settings.keys, environment);
-  const { endpoint, region, patienceMs } = settings;
+/** Load minio's client and point it at the service. */
+async function connectClient({ endpoint, region, keys }: S3Settings, keyring: Keyring): Promise<Client> {
   const { hostname, port, protocol } = new URL(endpoint);
-  const log = createLogger('store');
   const isSecure = protocol === 'https:';
+  const { Client } = await import('minio');
+  return new Client({
+    endPoint: hostname,
+    ...(port && { port: Number(port) }),
+    useSSL: isSecure,
+    region,
+    ...(keys.from !== 'nobody' && { credentialsProvider: providerOf(keyring) }),
+    partSize: partSizeBytes,
+    transport: createTransport(isSecure ? https : http),
+    transportAgent: new (isSecure ? https : http).Agent({ keepAlive: true, maxSockets }),
+    retryOptions: { disableRetry: true },
+  });
+}
+
+/**
+ * `environment` is the source of the settings; keys are read from it, and from the files it names, when they are needed.
+ * `connect` makes the client.
+ */
+export function createS3Connection(
+  settings: S3Settings,
+  environment: Environment,
+  connect = connectClient,
+): S3Connection {
+  const keyring = createKeyring(settings.keys, environment);
+  const { patienceMs } = settings;
+  const log = createLogger('store');
   // Loading the client takes longer than the rest of a process's start, so it is loaded for the first request.
-  const connect = async (): Promise<Client> => {
-    const { Client } = await import('minio');
-    return new Client({
-      endPoint: hostname,
-      ...(port && { port: Number(port) }),
-      useSSL: isSecure,
-      region,
-      ...(settings.keys.from !== 'nobody' && { credentialsProvider: providerOf(keyring) }),
-      partSize: partSizeBytes,
-      transport: createTransport(isSecure ? https : http),
-      transportAgent: new (isSecure ? https : http).Agent({ keepAlive: true, maxSockets }),
-      retryOptions: { disableRetry: true },
-    });
-  };
   let connected: Promise<Client> | undefined;
   // After one request has waited in vain, others do not wait as long again.
   let isGivenUp = false;
@@ -62,7 +70,7 @@ export function createS3Connection(settings: S3Settings, environment: Environmen
         log.warn({ event: 'store-waiting', name, waitedMs, patienceMs, reason }, `waiting for ${name}`);
       });
       try {
-        const client = await (connected ??= connect());
+        const client = await (connected ??= connect(settings, keyring));
         let signedBy: Keys | undefined;
         const signed = async () => {
           signedBy = await keyring.keys();

@@ -114,6 +114,18 @@ test.each([
   expect(seen).toHaveLength(1);
 });
 
+test('a service that is busy, by its status alone, is asked again', async () => {
+  good = 'first';
+  const { store } = await openWith('another');
+  refuse = (response) => {
+    response.statusCode = 503;
+    response.end();
+    good = 'another';
+  };
+  expect((await store.get('object')).toString()).toBe('the object');
+  expect(seen).toHaveLength(2);
+});
+
 test('entities', () => {
   expect(decodeEntities('&lt;a&gt; &amp;amp; &quot;it&#39;s&#x27;&quot; &nbsp; &#99999999; &#1114112;')).toBe(
     '<a> &amp; "it\'s\'" &nbsp; &#99999999; &#1114112;',
