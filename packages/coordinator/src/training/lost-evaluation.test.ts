@@ -51,22 +51,6 @@ describe('an evaluation that was under way when the run ended', () => {
     expect(evaluatedIterations()).toEqual([30, 60]);
   });
 
-  test('is done again at the schedule’s end, and its figures get a checkpoint', async () => {
-    restoreAt(60);
-    const parts = trainingParts();
-    const worker = join();
-    await measureUntil(train(parts, never), worker);
-    expect(evaluatedIterations()).toEqual([60]);
-    expect(parts.checkpoint).toHaveBeenCalledOnce();
-  });
-
-  test('is left out where its checkpoint is gone or damaged', async () => {
-    restoreAt(43);
-    const worker = join();
-    await measureUntil(train(trainingParts(), never), worker);
-    expect(evaluatedIterations()).toEqual([60]);
-  });
-
   test('its generator is the one of the newest checkpoint of that iteration', async () => {
     const folder = await mkdtemp(joinPath(tmpdir(), 'fourfold-older-'));
     try {
