@@ -67,6 +67,12 @@ test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with 
   const done = (await logOf(run)).filter(({ event, network }) => event === 'update' && network === 'generator');
   expect(newest).toBe(done.length);
 
+  const said = training.errors.join('\n');
+  expect(said).toMatch(/^stopping: the coordinator writes a checkpoint/m);
+  expect(said).toMatch(new RegExp(`^iteration ${newest} of ${iterations} is saved in file:.*/checkpoints/`, 'm'));
+  expect(said).toMatch(/^resume with: fourfold train .* --resume\b/m);
+  expect(said).not.toMatch(/lost|refused/);
+
   const resumed = startTrain(run, '--resume');
   expect(await resumed.exit, resumed.errors.join('\n')).toEqual(finished);
   const from = (await logOf(run)).find(({ event }) => event === 'resumed');

@@ -72,7 +72,7 @@ export {
 } from './outputs/output-folder.js';
 export { isUniquePartial, partialId, partialName } from './outputs/partial-name.js';
 export { recordTermStart } from './runs/lineage.js';
-export { isRunOver, markRunEnd } from './runs/run-end.js';
+export { endOfRun, isRunOver, markRunEnd } from './runs/run-end.js';
 export { checkRunPlace, removeRun } from './runs/run-place.js';
 export { readRunRecord, writeRunRecord } from './runs/run-record.js';
 export { readStoredConfig } from './runs/stored-config.js';

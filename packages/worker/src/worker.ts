@@ -1,9 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { addTrafficMetrics, startServer, wire } from '@fourfold/rpc';
 import {
   createLogger,
-  FourfoldError,
   logAbout,
   openPartServer,
   totalIterations,
@@ -14,7 +12,7 @@ import {
   type RunConfig,
   sha256,
 } from '@fourfold/common';
-import { isRunOver, newestTerm, openStore, runStore, type ObjectStore } from '@fourfold/store';
+import { endOfRun, newestTerm, openStore, runStore, type ObjectStore } from '@fourfold/store';
 import {
   addBatchRequestMetrics,
   addBatchSourceMetrics,
@@ -31,6 +29,7 @@ import { startComputeThread, type Compute } from './compute/compute.js';
 import { createWorkerExchange } from './exchange/exchange.js';
 import { reportWhyNotStarted } from './session/farewell.js';
 import { lookAhead } from './session/look-ahead.js';
+import { serveUntilOver } from './session/serve-until-over.js';
 import { createServing } from './session/serving.js';
 import { addBatchWaitMetrics, createWorkerMetrics, type WorkerMetrics } from './session/worker-metrics.js';
 
@@ -47,8 +46,6 @@ export interface WorkerOptions {
   /** Aborted to stop early: the worker leaves at once and `runWorker` rejects with the reason. */
   signal: AbortSignal;
 }
-
-const retryMs = { first: 100, longest: 2_000 };
 
 /**
  * A worker's whole life: start the compute thread, then serve one coordinator after another until the run ends. Rejects with
@@ -120,45 +117,8 @@ async function work(parts: WorkParts): Promise<void> {
   });
   const find = async () => coordinator ?? (await orStopped(newestTerm(runStore(config))))?.address;
   // It may have started too late to hear of the end.
-  const isOver = () => orStopped(isRunOver(runStore(config), config));
-  await serveUntilOver({ run: config.name, patienceMs: config.timing.patienceMs, find, serveOne, isOver, signal, log });
-}
-
-interface Coordinators {
-  run: string;
-  /** How long none may be found. */
-  patienceMs: number;
-  /** The newest coordinator's address, if there is one. */
-  find: () => Promise<string | undefined>;
-  serveOne: ReturnType<typeof createServing>;
-  isOver: () => Promise<boolean>;
-  signal: AbortSignal;
-  log: Logger;
-}
-
-/** Serve one coordinator after another until the run is over. Throws `unavailable` when none is found for too long. */
-async function serveUntilOver(coordinators: Coordinators): Promise<void> {
-  const { run, patienceMs, find, serveOne, isOver, signal, log } = coordinators;
-  let aloneSinceMs = performance.now();
-  for (let waitMs = retryMs.first; ; waitMs = Math.min(retryMs.longest, waitMs * 2)) {
-    const address = await find();
-    if (address) {
-      const triedMs = performance.now();
-      const { joined, ended, reason } = await serveOne(address, signal);
-      if (ended) return;
-      log.warn({ event: 'coordinator-lost', address, reason }, 'coordinator lost');
-      if (joined) aloneSinceMs = performance.now();
-      // A coordinator that accepts it and loses it at once is not retried without pause.
-      if (joined && aloneSinceMs - triedMs > retryMs.longest) waitMs = retryMs.first;
-      if (await isOver()) return;
-    }
-    if (performance.now() - aloneSinceMs > patienceMs) {
-      throw new FourfoldError('unavailable', `no coordinator of run ${run} was found for ${patienceMs} ms`, {
-        hint: 'start one with `fourfold coordinator`',
-      });
-    }
-    await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-  }
+  const endedAt = () => orStopped(endOfRun(runStore(config)));
+  await serveUntilOver({ config, find, serveOne, endedAt, signal, log });
 }
 
 /** Where batches come from: data-loaders, or the dataset's shards. */

@@ -16,6 +16,7 @@ import { readDatasetManifest } from '@fourfold/data-loader';
 import type { Command } from 'commander';
 import { abortOnInterruption } from '../interruption.js';
 import { configToResume } from '../train/resume-config.js';
+import { describeStop, resumeCommand, stopping } from '../train/stopped.js';
 import { createProgressLine } from '../train/progress-line.js';
 import type { Helper } from '../train/supervisor.js';
 import { collect, wholeNumber } from './arguments.js';
@@ -52,26 +53,30 @@ export function registerTrain(program: Command): void {
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
     .action(async (path: string, options: TrainOptions) => {
-      const config = await readConfig(path, options);
+      const settings = settingsOf(options);
+      const config = await readConfig(path, settings, options.resume);
       if (options.printConfig) process.stdout.write((await import('yaml')).stringify(config));
-      else await train(config, options);
+      else await train(config, options, resumeCommand(path, settings, options.http));
     });
 }
 
-/** The config to train with: the file's with the options, or that of the run to resume. */
-async function readConfig(path: string, options: TrainOptions): Promise<RunConfig> {
-  const settings = [
-    ...options.set,
-    ...(options.workers === undefined ? [] : [`workers.count=${options.workers}`]),
-    ...(options.backend === undefined ? [] : [`workers.backend=${options.backend}`]),
-    ...(options.startFrom === undefined ? [] : [`startFrom=${options.startFrom}`]),
-    ...(options.scaleSchedule === undefined ? [] : [`scheduleScale=${options.scaleSchedule}`]),
-  ];
+/** What the options say about the config. */
+const settingsOf = ({ set, workers, backend, startFrom, scaleSchedule }: TrainOptions): string[] => [
+  ...set,
+  ...(workers === undefined ? [] : [`workers.count=${workers}`]),
+  ...(backend === undefined ? [] : [`workers.backend=${backend}`]),
+  ...(startFrom === undefined ? [] : [`startFrom=${startFrom}`]),
+  ...(scaleSchedule === undefined ? [] : [`scheduleScale=${scaleSchedule}`]),
+];
+
+/** The config to train with: the file's with the settings, or that of the run to resume. */
+async function readConfig(path: string, settings: string[], resume: boolean): Promise<RunConfig> {
   const config = await loadRunConfig(path, settings);
-  return options.resume ? configToResume({ path, config, settings }, console.error) : config;
+  return resume ? configToResume({ path, config, settings }, console.error) : config;
 }
 
-async function train(config: RunConfig, { resume, http }: TrainOptions): Promise<void> {
+/** `again` is the command that resumes the run. */
+async function train(config: RunConfig, { resume, http }: TrainOptions, again: string): Promise<void> {
   const run = runStore(config);
   if (resume && (await isRunOver(run, config))) {
     console.error(`run ${config.name} is finished; to train it further, ${howToLengthen(config)}`);
@@ -91,6 +96,7 @@ async function train(config: RunConfig, { resume, http }: TrainOptions): Promise
   await mkdir(dirname(logPath), { recursive: true });
   const logFile = createWriteStream(logPath, { flags: 'a' });
   const line = createProgressLine();
+  signal.addEventListener('abort', () => line.note(stopping), { once: true });
   logFile.once('error', (error) => line.note(`the log ${logPath} is no longer written: ${error.message}`));
   try {
     // Other users of this machine can reach the coordinator, too.
@@ -105,6 +111,10 @@ async function train(config: RunConfig, { resume, http }: TrainOptions): Promise
       onListening: (page) => page && line.note(`status page: http://${page}/`),
       ...{ resume, http, logFile, line, stopMs, signal },
     });
+  } catch (error) {
+    line.stop();
+    if (error === signal.reason) console.error(await describeStop(run, config, again));
+    throw error;
   } finally {
     line.stop();
     logFile.end();

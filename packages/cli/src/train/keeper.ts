@@ -4,8 +4,8 @@ import type { Role } from '@fourfold/common';
 import { startPart, type LogLine, type Part, type PartExit } from './child.js';
 import { describeEnd } from './part-end.js';
 import { createRestarts } from './restarts.js';
+import { createTerminalNotes } from './terminal-notes.js';
 
-const pinoWarn = 40;
 /** Shorter pauses are not mentioned. */
 const sayMs = 3_000;
 
@@ -54,16 +54,18 @@ export interface Keeper {
 // eslint-disable-next-line max-lines-per-function -- short functions that share the parts
 export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions): Keeper {
   const parts = new Map<Part, Role>();
-  const restarts = createRestarts();
-  const cutOffs = new Set<NodeJS.Timeout>();
   let over = false;
+  const restarts = createRestarts();
+  const notes = createTerminalNotes(() => over || signal.aborted);
+  const cutOffs = new Set<NodeJS.Timeout>();
   const ending = new AbortController();
 
   const start = (plan: PartPlan): Part => {
     const { role, name, args, environment, input, onLog } = plan;
     restarts.started(plan);
     const part = startPart(role, args(), { environment, input }, logFile, (line) => {
-      if (line.level >= pinoWarn) note(`${name}: ${line.msg}${line.reason ? ` (${line.reason})` : ''}`);
+      const text = notes.noteOf(name, line);
+      if (text !== undefined) note(text);
       onLog?.(line);
     });
     parts.set(part, role);

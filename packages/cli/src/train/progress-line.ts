@@ -73,6 +73,7 @@ function createPlainLines(): ProgressLine {
   let shownAt = -Infinity;
   let shownPhase = -1;
   let last: RunStatus__Output | undefined;
+  let written = '';
   const write = (text: string) => process.stderr.write(`${text}\n`);
   return {
     show(status) {
@@ -80,11 +81,13 @@ function createPlainLines(): ProgressLine {
       if (performance.now() - shownAt < plainIntervalMs && status.phase === shownPhase) return;
       shownAt = performance.now();
       shownPhase = status.phase;
-      write(describeStatus(status));
+      written = describeStatus(status);
+      write(written);
     },
     note: write,
     stop() {
-      if (last) write(describeStatus(last));
+      const text = last && describeStatus(last);
+      if (text !== undefined && text !== written) write(text);
       last = undefined;
     },
   };

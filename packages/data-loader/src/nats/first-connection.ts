@@ -28,10 +28,14 @@ export async function connectPatiently(options: FirstConnectionOptions): Promise
   const { settings, patienceMs, log } = options;
   const servers = serverNames(settings);
   let reason = 'no answer yet';
+  let said = false;
   const connecting = connectAgain(options, (error) => (reason = describeError(error)));
-  return reportWaiting(connecting, (waitedMs) =>
-    log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS'),
-  );
+  const connection = await reportWaiting(connecting, (waitedMs) => {
+    said = true;
+    log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS');
+  });
+  if (said) log.info({ event: 'nats-back', server: connection.getServer() }, 'NATS is reached');
+  return connection;
 }
 
 async function connectAgain(

@@ -26,9 +26,14 @@ export const markRunEnd = (
  * longer schedule it is not.
  */
 export async function isRunOver(run: ObjectStore, config: Pick<RunConfig, 'phases'>): Promise<boolean> {
+  const end = await endOfRun(run);
+  return end !== undefined && end >= totalIterations(config);
+}
+
+/** The iteration at which a run's newest term reached the end of its schedule; undefined if it has not. */
+export async function endOfRun(run: ObjectStore): Promise<number | undefined> {
   const end = await readRunEnd(run);
-  if (!end || end.iterations < totalIterations(config)) return false;
-  return end.term >= (await newestTermNumber(run));
+  return end && end.term >= (await newestTermNumber(run)) ? end.iterations : undefined;
 }
 
 async function readRunEnd(run: ObjectStore) {

@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { parseRunConfig } from '@fourfold/common';
+import { openStore } from '@fourfold/store';
+import { expect, test } from 'vitest';
+import { inFolder, writeSmallCheckpoint } from '../test-support.js';
+import { describeStop, resumeCommand } from './stopped.js';
+
+test('the command that resumes says where the run is, and nothing that the run knows', () => {
+  const settings = ['seed=3', 'store=s3://models', 'workers.count=2'];
+  expect(resumeCommand('my run.yaml', settings, undefined)).toBe(
+    "fourfold train 'my run.yaml' --resume --set store=s3://models",
+  );
+  expect(resumeCommand('a.yaml', [], '127.0.0.1:8080')).toBe('fourfold train a.yaml --resume --http 127.0.0.1:8080');
+});
+
+test('a stop says which iteration is saved', async () => {
+  await inFolder(async (folder) => {
+    const run = openStore(join(folder, 'runs/small'));
+    const phases = [{ kind: 'mse', iterations: 4, learningRate: 1e-3 }];
+    const config = parseRunConfig({ name: 'small', dataset: 'ds', phases }, 'a test');
+    expect(await describeStop(run, config, 'again')).toMatch(/^it stopped before its first checkpoint/);
+    const name = await writeSmallCheckpoint(run, 3, { channels: 2, blocks: 1 });
+    expect(await describeStop(run, config, 'again')).toBe(
+      `iteration 3 of 4 is saved in ${run.url}/checkpoints/${name}\nresume with: again`,
+    );
+  });
+});
