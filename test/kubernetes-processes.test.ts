@@ -54,7 +54,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
         args?: string[],
       ): Promise<Process & { address: string; probes: string[] }> => {
         const address = `${net}.${pods++}`;
-        const template = templateOf(objects, 'Job', `${run}-${role}`);
+        const template = templateOf(objects, 'Job', role === 'prepare' ? 'prepare-photos' : `${run}-${role}`);
         const { command, environment, container } = await podProcess(world, template, {
           name: `${role}-${pods}`,
           address,
@@ -88,7 +88,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
       const { startPod } = await createWorld(paths);
       const images = join(photographs, 'train');
       const prepare = ['prepare', '--images', images, '--out', 's3://fourfold/dataset', '--sample', '6', '--seed', '1'];
-      const prepared = await startPod('data-loader', prepare);
+      const prepared = await startPod(paths.includes('prepare') ? 'prepare' : 'data-loader', prepare);
       expect((await prepared.exit).code, prepared.errors.join('\n')).toBe(0);
       const roles = ['coordinator', 'data-loader', 'worker', 'worker'];
       const [coordinator, loader, ...workers] = await Promise.all(roles.map((role) => startPod(role)));
@@ -98,8 +98,8 @@ describe.skipIf(lacks('kubernetes', canRun))(
 
     const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
 
-    test('base and run: a run finishes, and late workers learn of it', async () => {
-      const { startPod, coordinator, loader, workers } = await startRun('base', 'run');
+    test('base, prepare and run: a run finishes, and late workers learn of it', async () => {
+      const { startPod, coordinator, loader, workers } = await startRun('base', 'prepare', 'run');
       const parts = [coordinator, loader, ...workers];
       for (const url of parts.flatMap(({ probes }) => probes)) {
         await vi.waitFor(async () => expect((await fetch(url)).status, url).toBe(200), 20_000);

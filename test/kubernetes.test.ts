@@ -74,7 +74,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
   test('what a Job does not change is refused in one line, and an unprepared namespace too', async () => {
     const other = await submit(eight, '--workers', '8', '--gpus', '1', '--node-selector', 'pool=a100');
     expect(other.stderr.split('\n').at(-1)).toMatch(
-      /^fourfold: Job eight-worker exists, and Kubernetes does not change its spec\.template; `fourfold cancel` the run and /,
+      /^fourfold: Job eight-worker exists, and Kubernetes does not change its spec\.template; `fourfold cancel` it and /,
     );
     const unprepared = await kubernetes.fourfold('submit', eight, '--gpus', '1', '-n', 'default');
     expect(unprepared.code).toBe(2);
@@ -256,6 +256,16 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
       expect((await fourfold('list')).stdout).toMatch(/\ntheirs +running +2\/2 /);
       expect(await fourfold('scale', 'theirs', '--workers', '1')).toMatchObject({ code: 0 });
       expect(await fourfold('cancel', 'theirs')).toMatchObject({ code: 0 });
+      const places = ['--images', 's3://raw/photos', '--out', 's3://fourfold/photos'];
+      const prepared = await fourfold('submit', 'prepare', ...places, '--queue', 'none', '--dry-run');
+      expect(prepared.stdout, prepared.stderr).toContain('kueue.x-k8s.io/queue-name: none');
+      expect((await fourfold('submit', 'prepare', ...places)).stdout).toBe(
+        'prepare-photos in namespace submitters is running; `fourfold status prepare-photos` shows more\n',
+      );
+      expect((await fourfold('status', 'prepare-photos')).stdout).toMatch(
+        /^prepare-photos: running, .*\n{"event":"started"}\n.*\nprepare +1 +1 +0 +0\n$/,
+      );
+      expect(await fourfold('cancel', 'prepare-photos')).toMatchObject({ code: 0 });
       expect(await fourfold('list', '--namespace', 'team')).toMatchObject({ code: 2 });
     },
     slowMs,

@@ -110,6 +110,7 @@ export const commandCases: readonly CommandCase[] = [
   // Elsewhere.
   { command: /^fourfold submit .*--dry-run=server$/, by: ['test/kubernetes-manifests.test.ts', /'--dry-run=server'/] },
   { command: /^fourfold submit .*--dry-run=client -o yaml/, run: asItIs, says: /^\s*$/ },
+  { command: /^fourfold submit prepare /, by: ['test/kubernetes.test.ts', /'submit', 'prepare'/] },
   { command: /^(npx )?fourfold submit /, by: ['test/kubernetes.test.ts', /'submit'/] },
   {
     command: /^(npx )?fourfold (status|logs|scale|cancel|list) /,
@@ -118,6 +119,6 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^kubectl apply -k /, by: ['test/kubernetes-manifests.test.ts', /kustomize/] },
   { command: /^kubectl |^for role in coordinator |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/, cannot: cluster },
   { command: /^docker /, cannot: engine },
-  { command: /^(export (FOURFOLD_|PATH=)|\. deploy\/docker\/\.env$)/, cannot: setsVariables },
+  { command: /^(export (FOURFOLD_|PATH=|NODE_EXTRA_CA_CERTS=)|\. deploy\/docker\/\.env$)/, cannot: setsVariables },
   { command: /^for name in NATS_PASSWORD /, run: (text) => text.replace('> .env', '> env'), says: /^\s*$/ },
 ];

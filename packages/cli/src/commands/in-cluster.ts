@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ClusterApi } from '../kubernetes/cluster-api.js';
 import { namespaceName } from '../kubernetes/names.js';
 
 export interface Place {
@@ -16,7 +17,7 @@ export const inCluster = (program: Command, name: string, summary: string): Comm
     .option('--context <name>', 'the kubeconfig’s context (default: its current one)');
 
 /** The cluster and the namespace that the options name. */
-export async function connect(place: Place) {
+export async function connect(place: Place): Promise<ClusterApi> {
   const { connectToCluster } = await import('../kubernetes/cluster-api.js');
   return connectToCluster(place);
 }

@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError } from '@fourfold/common';
-import type { KubernetesObject } from '@kubernetes/client-node';
+import type { KubernetesObject, V1Job } from '@kubernetes/client-node';
 import { afterEach, expect, test, vi } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
+import { labels } from '../kubernetes/labels.js';
 import { createProgram, runCommand } from '../program.js';
 import { inFolder } from '../test-support.js';
 
@@ -65,17 +66,21 @@ test.each([
 /** What `submit CONFIG --dry-run=client ARGS` prints on a machine that knows no cluster. */
 const rendered = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
   inFolder(async (folder) => {
-    withoutCluster(folder);
     const path = join(folder, 'good.yaml');
     await writeFile(path, config('good'));
-    let [stdout, stderr] = ['', ''];
-    vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((stdout += String(text)), true));
-    vi.spyOn(console, 'log').mockImplementation((text) => void (stdout += `${text}\n`));
-    vi.spyOn(console, 'error').mockImplementation((text) => void (stderr += `${text}\n`));
-    const program = await createProgram('submit');
-    await program.parseAsync(['submit', path, '--dry-run=client', ...args], { from: 'user' });
-    return { stdout, stderr };
+    return printed(folder, ['submit', path, '--dry-run=client', ...args]);
   });
+
+async function printed(folder: string, args: string[]): Promise<{ stdout: string; stderr: string }> {
+  withoutCluster(folder);
+  let [stdout, stderr] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((stdout += String(text)), true));
+  vi.spyOn(console, 'log').mockImplementation((text) => void (stdout += `${text}\n`));
+  vi.spyOn(console, 'error').mockImplementation((text) => void (stderr += `${text}\n`));
+  const program = await createProgram('submit');
+  await program.parseAsync(args, { from: 'user' });
+  return { stdout, stderr };
+}
 
 test('submit --dry-run=client renders without a cluster, as YAML and as JSON', async () => {
   const yaml = await rendered('-n', 'team', '-o', 'yaml', '--tls', '--label', 'team=vision', '--label', 'tier=a');
@@ -101,4 +106,32 @@ test('submit --dry-run=client says in one line which namespaces it is for', asyn
   const plain = await rendered('--no-tls');
   expect(plain.stdout).not.toContain('/run/tls');
   expect(plain.stderr).toMatch(/^the traffic of this run is in plain text: .*\n$/);
+});
+
+test('submit prepare has its own options, those of submit’s names too', async () => {
+  await inFolder(async (folder) => {
+    const places = [
+      '--images',
+      's3://raw/a',
+      '--images',
+      's3://raw/b',
+      '--out',
+      's3://fourfold/photos',
+      '--tile',
+      '480',
+    ];
+    const options = ['-n', 'team', '--tls', '--queue', 'research', '--dry-run=client'];
+    const { stdout, stderr } = await printed(folder, ['submit', 'prepare', ...places, ...options]);
+    const job = parse(stdout) as V1Job;
+    expect(job.metadata).toMatchObject({
+      name: 'prepare-photos',
+      namespace: 'team',
+      labels: { [labels.queue]: 'research' },
+    });
+    expect(job.spec?.template.spec?.containers[0]).toMatchObject({
+      image: 'fourfold:0.1.0-cpu',
+      args: ['--if-missing', '--images=s3://raw/a', '--images=s3://raw/b', '--out=s3://fourfold/photos', '--tile=480'],
+    });
+    expect(stderr).toBe('');
+  });
 });

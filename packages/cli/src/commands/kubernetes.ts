@@ -38,13 +38,13 @@ export function registerKubernetes(program: Command): void {
 
   inCluster(program, 'logs', 'show the logs of a run on Kubernetes')
     .argument('<run>', 'the run’s name', runName)
-    .addOption(new Option('--role <role>', 'whose log').choices(roles).default('coordinator'))
+    .addOption(new Option('--role <role>', 'whose log (default: coordinator)').choices(roles))
     .option('--index <n>', 'number of the worker (default: all)', wholeNumber(0))
     .option('-f, --follow', 'follow the logs, and those of replacements, until the run ends', false)
     .option('--tail <n>', 'only the last n lines of each log', wholeNumber(1))
-    .action(async (run: string, options: Place & { role: Role; index?: number; follow: boolean; tail?: number }) => {
+    .action(async (run: string, options: Place & { role?: Role; index?: number; follow: boolean; tail?: number }) => {
       const { readLogs } = await import('../kubernetes/run-logs.js');
-      const hasSeveral = options.role !== 'coordinator' && options.index === undefined;
+      const hasSeveral = options.role !== undefined && options.role !== 'coordinator' && options.index === undefined;
       const onLine = (line: string, pod: string) => console.log(hasSeveral ? `${pod} ${line}` : line);
       await readLogs(await connect(options), run, { ...options, onLine, signal: abortOnInterruption() });
     });
@@ -65,14 +65,14 @@ export function registerKubernetes(program: Command): void {
 
   inCluster(program, 'cancel', 'stop a run on Kubernetes and remove its objects')
     .description(
-      'Its coordinator writes a checkpoint. Its objects in the store stay: submitted again, the run resumes from them.',
+      'Its coordinator writes a checkpoint. What it has stored stays: submitted again, the run resumes from it.',
     )
     .argument('<run>', 'the run’s name', runName)
     .option('--wait <seconds>', 'how long to wait for its pods to end', wholeNumber(0), 180)
     .action(async (run: string, { wait, ...place }: Place & { wait: number }) => {
       const { cancelRun } = await import('../kubernetes/operate.js');
       await cancelRun(await connect(place), run, wait * secondsMs);
-      console.log(`run ${run} is cancelled; its checkpoints stay`);
+      console.log(`run ${run} is cancelled; what it has stored stays`);
     });
 
   inCluster(program, 'list', 'list the runs on Kubernetes')

@@ -33,6 +33,10 @@ test('files taken and files left out are listed, with reasons', async () => {
     const again = await fourfold(folder, 'prepare', '--images', 'photos', '--out', 'dataset');
     expect(again).toMatchObject({ exitCode: 2, stdout: '' });
     expect(again.stderr).toMatch(/^fourfold: .*dataset already holds a dataset; .*\n$/);
+    const args = ['prepare', '--images', 'elsewhere', '--out', 'dataset', '--if-missing'];
+    const existing = await fourfold(folder, ...args);
+    expect(existing).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(existing.stdout).toMatch(/^it exists: dataset dataset: 2 samples in 1 shard, .*\/dataset\n$/);
   });
 });
 

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
+import { FourfoldError } from '@fourfold/common';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { formatsRead } from '@fourfold/imaging';
 import {
@@ -7,6 +8,8 @@ import {
   parts,
   prepare,
   prepareDefaults,
+  readDatasetManifest,
+  type DatasetManifest,
   type Encoding,
   type PairsReport,
   type Part,
@@ -28,6 +31,7 @@ interface PrepareArguments {
   sample?: number;
   seed: number;
   minimumSide: number;
+  ifMissing: boolean;
   json?: true;
 }
 
@@ -75,18 +79,29 @@ export function registerPrepare(program: Command): void {
       wholeNumber(1),
       prepareDefaults.minimumSide,
     )
+    .option('--if-missing', 'do nothing if the dataset exists', false)
     .addOption(jsonOption())
-    .action(async ({ json, ...options }: PrepareArguments) => {
+    .action(async ({ json, ifMissing, ...options }: PrepareArguments) => {
       const store = openStore(options.out);
+      const manifest = ifMissing ? await findDataset(store) : undefined;
+      if (manifest && json) return printJson({ dataset: store.url, manifest });
+      if (manifest) return console.log(`it exists: ${describeDataset(store, manifest)}`);
       const report = await prepareWithProgress(store, options);
       if (json) printJson({ dataset: store.url, ...report });
       else console.log(describeReport(store, report));
     });
 }
 
+/** The dataset of a place; undefined if it has none. */
+const findDataset = (store: ObjectStore): Promise<DatasetManifest | undefined> =>
+  readDatasetManifest(store).catch((error: unknown) => {
+    if (error instanceof FourfoldError && error.code === 'not-found') return undefined;
+    throw error;
+  });
+
 async function prepareWithProgress(
   store: ObjectStore,
-  { name, ...options }: Omit<PrepareArguments, 'json'>,
+  { name, ...options }: Omit<PrepareArguments, 'json' | 'ifMissing'>,
 ): Promise<PrepareReport> {
   const listing = createProgressBar('list', 'of the archive');
   const bar = createProgressBar('prepare', 'photographs');
@@ -113,7 +128,6 @@ const storedAsText = { original: 'as it is', png: 'converted to PNG' };
 
 function describeReport(store: ObjectStore, report: PrepareReport): string {
   const { taken, left, notSampled, manifest, recognised, pairs } = report;
-  const sizeBytes = manifest.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
   const unlisted = taken.length - listedPictures;
   return [
     ...(recognised ? [`this is ${recognised.set}${recognised.part ? `, its ${recognised.part} part` : ''}`] : []),
@@ -132,8 +146,14 @@ function describeReport(store: ObjectStore, report: PrepareReport): string {
     ...(left.length > 0 ? [`left out ${left.length}:`, describeLeft(left)] : []),
     ...(notSampled > 0 ? [`not needed for the sample: ${notSampled}`] : []),
     ...(pairs ? describePairs(pairs) : []),
-    `dataset ${manifest.name}: ${formatCount(manifest.samples, 'sample')} in ${formatCount(manifest.shards.length, 'shard')}${manifest.encoding === 'pixels' ? ' of pixels' : ''}, ${formatBytes(sizeBytes)}, at ${store.url}`,
+    describeDataset(store, manifest),
   ].join('\n');
+}
+
+function describeDataset(store: ObjectStore, { name, samples, shards, encoding }: DatasetManifest): string {
+  const sizeBytes = shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
+  const counts = `${formatCount(samples, 'sample')} in ${formatCount(shards.length, 'shard')}${encoding === 'pixels' ? ' of pixels' : ''}`;
+  return `dataset ${name}: ${counts}, ${formatBytes(sizeBytes)}, at ${store.url}`;
 }
 
 /** How the official LR pictures compare with ours. */

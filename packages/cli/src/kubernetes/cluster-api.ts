@@ -188,7 +188,7 @@ function apiError(error: unknown, what: string, server: string): unknown {
     const fixed = fixedField(message);
     if (fixed !== undefined) {
       return new FourfoldError('conflict', `${what} exists, and Kubernetes does not change its ${fixed}`, {
-        hint: '`fourfold cancel` the run and submit it again: it resumes from its newest checkpoint',
+        hint: '`fourfold cancel` it and submit it again; a run resumes from its newest checkpoint',
       });
     }
     const code =

@@ -20,14 +20,15 @@ export function describeStatus(status: RunStatus): string {
   return [about.filter(Boolean).join(', '), ...trainingLine(status), table, ...problems].join('\n');
 }
 
-const trainingLine = ({ training, trainingUnknown }: RunStatus): string[] => {
+const trainingLine = ({ progress, training, trainingUnknown }: RunStatus): string[] => {
+  if (progress !== undefined) return [progress];
   if (training) return [describeTraining(training)];
   return trainingUnknown === undefined ? [] : [`progress unknown: ${trainingUnknown}`];
 };
 
 /** A status after another one: only the training's progress if nothing else has changed. */
 export function describeNext(status: RunStatus, before: RunStatus | undefined): string {
-  const others = (of: RunStatus | undefined) => JSON.stringify({ ...of, training: undefined });
+  const others = (of: RunStatus | undefined) => JSON.stringify({ ...of, training: undefined, progress: undefined });
   return others(status) === others(before) ? trainingLine(status).join('\n') : describeStatus(status);
 }
 
@@ -35,7 +36,7 @@ export function describeNext(status: RunStatus, before: RunStatus | undefined): 
 export function describeRuns(runs: readonly RunStatus[]): string {
   const rows = runs.map(({ run, state, queue, submittedAt, roles }) => {
     const workers = roles.find(({ role }) => role === 'worker');
-    const count = workers?.done ? 'done' : `${workers?.running ?? 0}/${workers?.wanted ?? 0}`;
+    const count = !workers ? '' : workers.done ? 'done' : `${workers.running}/${workers.wanted}`;
     return [run, state, count, queue ?? '', since(submittedAt)];
   });
   return formatTable(

@@ -75,7 +75,8 @@ function patchesFor({ gpus, tls }: ManifestOptions): string[] {
   ];
 }
 
-async function readDocuments(path: string): Promise<Manifest[]> {
+/** The documents of a file of deploy/k8s. */
+export async function readDocuments(path: string): Promise<Manifest[]> {
   const text = await readFile(manifestPath(path), 'utf8');
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
@@ -116,8 +117,8 @@ function finishJob(spec: Tree, role: Role, options: ManifestOptions): void {
 
 export const gpuResource = 'nvidia.com/gpu';
 
-/** Give the instance's label and the names of ConfigMaps a run's name. */
-function renamed(node: unknown, run: string): unknown {
+/** An object with a run’s name in its instance labels and in the names of its ConfigMaps. */
+export function renamed(node: unknown, run: string): unknown {
   if (Array.isArray(node)) return node.map((item) => renamed(item, run));
   if (!isTree(node)) return node;
   const entries = Object.entries(node).map(([key, value]) => {

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { FourfoldError, roles } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common';
 import { roleOf, runOf, type ClusterApi } from './cluster-api.js';
 import { namesOf } from './manifests.js';
 import type { RunObjects } from './problems.js';
-import { runStatusOf, type RunStatus } from './run-status.js';
+import { lastLine } from './last-line.js';
+import { isPreparation, runStatusOf, type RunStatus } from './run-status.js';
 import { readTraining } from './training-status.js';
 import { formatCount } from '../terminal/table.js';
 
@@ -14,6 +15,7 @@ const pollMs = 1_000;
 export async function readStatus(api: ClusterApi, run: string): Promise<RunStatus> {
   const objects = await objectsOf(api, run);
   const status = runStatusOf(run, objects);
+  if (isPreparation(status)) return { ...status, progress: await lastLine(api, objects.pods) };
   const coordinator = objects.pods.find((pod) => roleOf(pod) === 'coordinator' && pod.status?.phase === 'Running');
   if (!coordinator) return status;
   try {
@@ -105,7 +107,7 @@ export async function cancelRun(api: ClusterApi, run: string, waitMs: number): P
     metadata: { name, namespace },
   });
   await api.remove(object('policy/v1', 'PodDisruptionBudget', names.budget));
-  for (const role of roles) await api.remove(object('batch/v1', 'Job', names.job(role)));
+  for (const { metadata } of await api.jobs(run)) await api.remove(object('batch/v1', 'Job', `${metadata?.name}`));
   await api.remove(object('v1', 'Service', names.job('coordinator')));
   // Last: its removal frees the name.
   const deadlineMs = performance.now() + waitMs;

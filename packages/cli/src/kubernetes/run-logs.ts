@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
-import { FourfoldError, type Role } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common';
 import { indexOf, roleOf, type ClusterApi } from './cluster-api.js';
 import { noRun } from './operate.js';
 import { describeProblem, problemsOf } from './problems.js';
-import { runStatusOf } from './run-status.js';
+import { isPreparation, runStatusOf, type PartName } from './run-status.js';
 
 export interface LogsOptions {
-  role: Role;
+  /** Default: the coordinator, or a preparation's only pod. */
+  role?: PartName;
   /** A worker's index; default: all workers. */
   index?: number;
   /** Follow the pods, and those that replace them, until the run ends. */
@@ -47,19 +48,21 @@ export async function readLogs(api: ClusterApi, run: string, options: LogsOption
 }
 
 async function readPods(api: ClusterApi, run: string, options: LogsOptions): Promise<void> {
-  const { role, index, follow, signal } = options;
+  const { index, follow, signal } = options;
   const readings = new Map<string, Reading>();
   let failure: Error | undefined;
   for (;;) {
     const objects = await api.objects(run);
     if (objects.jobs.length === 0) throw await noRun(api, run);
-    const pods = objects.pods.filter((pod) => roleOf(pod) === role && (index === undefined || indexOf(pod) === index));
     const { state, roles } = runStatusOf(run, objects);
-    checkIndex(run, options, roles.find((one) => one.role === role)?.wanted);
+    const role = options.role ?? (isPreparation({ roles }) ? 'prepare' : 'coordinator');
+    const asked = { role, index };
+    const pods = objects.pods.filter((pod) => roleOf(pod) === role && (index === undefined || indexOf(pod) === index));
+    checkIndex(run, asked, roles.find((one) => one.role === role)?.wanted);
     const begun = pods.filter(hasBegun);
     if (!follow && begun.length === 0) {
       const problems = problemsOf(objects).filter((one) => one.role === role);
-      throw notBegun(run, options, problems.map(describeProblem));
+      throw notBegun(run, asked, problems.map(describeProblem));
     }
     const isLast = !follow || state === 'finished' || state === 'failed';
     for (const pod of begun) {
@@ -93,10 +96,16 @@ function isPassing(error: Error, isLast: boolean): boolean {
   return error.code === 'not-found' || (error.code === 'unavailable' && !isLast);
 }
 
-function checkIndex(run: string, { role, index }: LogsOptions, wanted: number | undefined): void {
+/** Whose log was asked for. */
+interface Asked {
+  role: PartName;
+  index?: number;
+}
+
+function checkIndex(run: string, { role, index }: Asked, wanted: number | undefined): void {
   if (wanted === undefined) {
     throw new FourfoldError('not-found', `run ${run} has no ${role}`, {
-      hint: 'its workers read the shards themselves',
+      ...(role === 'data-loader' && { hint: 'its workers read the shards themselves' }),
     });
   }
   if (index === undefined) return;
@@ -108,7 +117,7 @@ function checkIndex(run: string, { role, index }: LogsOptions, wanted: number | 
   }
 }
 
-function notBegun(run: string, { role, index }: LogsOptions, problems: string[]): FourfoldError {
+function notBegun(run: string, { role, index }: Asked, problems: string[]): FourfoldError {
   const what = index === undefined ? `the ${role} of run ${run}` : `${role} ${index} of run ${run}`;
   const reason = problems.length > 0 ? problems.join('; ') : 'it is still starting';
   return new FourfoldError('unavailable', `${what} has no log yet: ${reason}`, { hint: '--follow waits for it' });

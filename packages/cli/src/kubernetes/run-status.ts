@@ -4,8 +4,11 @@ import { roles, type Role } from '@fourfold/common';
 import { labels } from './labels.js';
 import { describeProblem, problemsOf, type RunObjects } from './problems.js';
 
+/** The parts of a run, or the only part of a dataset's preparation. */
+export type PartName = Role | 'prepare';
+
 export interface RoleStatus {
-  role: Role;
+  role: PartName;
   wanted: number;
   running: number;
   /** Created, but not running yet. */
@@ -26,22 +29,31 @@ export interface RunStatus {
   roles: RoleStatus[];
   /** Why something does not run, one line each. */
   problems: string[];
+  /** How far a preparation is. */
+  progress?: string;
   /** Where training stands; absent while no coordinator runs. */
   training?: TrainingStatus;
   /** Why that is unknown although one runs. */
   trainingUnknown?: string;
 }
 
+const partNames: readonly PartName[] = [...roles, 'prepare'];
+
+/** Whether this is not a run, but the preparation of a dataset. */
+export const isPreparation = ({ roles }: Pick<RunStatus, 'roles'>): boolean =>
+  roles.some(({ role }) => role === 'prepare');
+
 /** A run's status, from its objects. */
 export function runStatusOf(run: string, objects: RunObjects): RunStatus {
   const { jobs, pods } = objects;
-  const ofRole = <T extends V1Job | V1Pod>(items: readonly T[], role: Role) =>
+  const ofRole = <T extends V1Job | V1Pod>(items: readonly T[], role: PartName) =>
     items.filter(({ metadata }) => metadata?.labels?.[labels.role] === role);
-  const found = roles.flatMap((role): RoleStatus[] => {
+  const found = partNames.flatMap((role): RoleStatus[] => {
     const [job] = ofRole(jobs, role);
     return job ? [roleStatus(role, job, ofRole(pods, role))] : [];
   });
-  const [coordinator] = ofRole(jobs, 'coordinator');
+  // The run is as far as this part is.
+  const coordinator = [...ofRole(jobs, 'coordinator'), ...ofRole(jobs, 'prepare')].at(0);
   const metadata = coordinator?.metadata;
   const queue = metadata?.labels?.[labels.queue];
   return {
@@ -57,7 +69,7 @@ export function runStatusOf(run: string, objects: RunObjects): RunStatus {
 const has = (job: V1Job | undefined, condition: string): boolean =>
   job?.status?.conditions?.some(({ type, status }) => type === condition && status === 'True') ?? false;
 
-function roleStatus(role: Role, job: V1Job, pods: V1Pod[]): RoleStatus {
+function roleStatus(role: PartName, job: V1Job, pods: V1Pod[]): RoleStatus {
   const alive = pods.filter(({ metadata }) => !metadata?.deletionTimestamp);
   const inPhase = (phase: string) => alive.filter(({ status }) => status?.phase === phase).length;
   return {
@@ -74,6 +86,6 @@ function stateOf(jobs: readonly V1Job[], coordinator: V1Job | undefined, roles: 
   if (has(coordinator, 'Complete')) return 'finished';
   if (jobs.some((job) => has(job, 'Failed'))) return 'failed';
   if (jobs.some(({ spec }) => spec?.suspend)) return 'queued';
-  const runs = (name: Role) => (roles.find(({ role }) => role === name)?.running ?? 0) > 0;
-  return runs('coordinator') && runs('worker') ? 'running' : 'starting';
+  const runs = (name: PartName) => (roles.find(({ role }) => role === name)?.running ?? 0) > 0;
+  return runs('prepare') || (runs('coordinator') && runs('worker')) ? 'running' : 'starting';
 }

@@ -78,13 +78,23 @@ export async function applyRun(
   dryRun: boolean,
 ): Promise<KubernetesObject[]> {
   await checkNameIsFree(api, config);
+  return applyAll(api, manifests, dryRun, async (manifest) => {
+    if (manifest.kind !== 'ConfigMap') return void (await api.apply(manifest));
+    // The first of all objects. It is created, not changed: of two users who submit one name at the same time, one gets it.
+    if (!(await api.create(manifest))) await checkNameIsFree(api, config);
+  });
+}
+
+/** Have the server check all objects, then `send` each; with `dryRun` only check. Resolves with the resulting objects. */
+export async function applyAll(
+  api: ClusterApi,
+  manifests: readonly Manifest[],
+  dryRun: boolean,
+  send: (manifest: Manifest) => Promise<unknown> = (manifest) => api.apply(manifest),
+): Promise<KubernetesObject[]> {
   const checked: KubernetesObject[] = [];
   for (const manifest of manifests) checked.push(await api.apply(manifest, true));
-  for (const manifest of dryRun ? [] : manifests) {
-    if (manifest.kind !== 'ConfigMap') await api.apply(manifest);
-    // The first of all objects. It is created, not changed: of two users who submit one name at the same time, one gets it.
-    else if (!(await api.create(manifest))) await checkNameIsFree(api, config);
-  }
+  for (const manifest of dryRun ? [] : manifests) await send(manifest);
   return checked.map(withoutBookkeeping);
 }
 
@@ -145,7 +155,7 @@ function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Prob
   throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
     hint:
       stuck.kind === 'failed'
-        ? `it is not retried: fix that, then \`fourfold cancel ${run}\`, and submit it again`
+        ? `it is not retried: \`fourfold logs ${run}${stuck.role === 'prepare' ? '' : ` --role ${stuck.role}`}\` says why; then \`fourfold cancel ${run}\`, and submit it again`
         : `it starts as soon as that is fixed; \`fourfold cancel ${run}\` removes it`,
   });
 }
