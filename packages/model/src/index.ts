@@ -15,9 +15,9 @@ export { probeBackends, selectBackend } from './backends/backend.js';
 export { type BackendChoice, type BackendInfo, type BackendProbe } from './backends/types.js';
 export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';
 export { canCaptureGraphs, pinVector, unpinVectors } from './backends/torch-backend.js';
-export { type Border, type Picture, type Rectangle } from './inference/surroundings.js';
-export { tileOverlap, upscalePicture, upscaleTiles } from './inference/upscale.js';
-export { type Upscaler, createUpscaler } from './inference/upscaler.js';
+export { type Border, type Picture, type Rectangle, tileOverlap } from './inference/surroundings.js';
+export { upscaleTiles } from './inference/upscale.js';
+export { type Upscaler, createUpscaler, resultOf } from './inference/upscaler.js';
 export { type NamedTensors } from './layers/layer.js';
 export { type Network, createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
 export {

@@ -36,7 +36,7 @@ export function registerUpscale(program: Command): void {
       const signal = abortOnInterruption();
       await checkOutputPlace(output, { inputs: [input, ...checkpointInputs(checkpoint)], force });
       const weights = await readGenerator(await openCheckpoint(checkpoint, sayDamaged));
-      const [{ createUpscaler, startBackend }, { upscaleFile }] = await Promise.all([
+      const [{ createUpscaler, resultOf, startBackend }, { upscaleFile }] = await Promise.all([
         import('../upscaling/generator.js'),
         import('../upscaling/upscale-file.js'),
       ]);
@@ -50,7 +50,7 @@ export function registerUpscale(program: Command): void {
           output,
           force,
           tile,
-          upscale: generator.upscaleRegion,
+          upscale: (lr, region) => resultOf(generator.regionSteps(lr, region)),
           onProgress: (done, total) => total > fewTiles && bar.update(done, total, ''),
           signal,
         });

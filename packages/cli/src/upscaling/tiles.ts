@@ -1,7 +1,7 @@
 import type { Rectangle } from '@fourfold/imaging';
 
-/** LR pixels a side that are computed at a time by default; at paper size this takes about 1 GB. */
-export const defaultTile = 128;
+/** LR pixels a side that are computed at a time by default; at paper size the process then takes about 0.5 GB. */
+export const defaultTile = 256;
 
 /** Regions of at most `tile` pixels a side that cover a picture, in bands from the top, each from the left. */
 export function planBands(width: number, height: number, tile: number): Rectangle[][] {

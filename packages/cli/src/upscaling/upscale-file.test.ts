@@ -11,7 +11,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cropPicture, resizeBy } from '@fourfold/imaging';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
-import { createUpscaler, startBackend, type Upscaler } from './generator.js';
+import { createUpscaler, resultOf, startBackend, type Upscaler } from './generator.js';
 import { defaultTile } from './tiles.js';
 import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
 import { sayDamaged } from '../damaged.js';
@@ -44,7 +44,7 @@ const upscale = (
     output: join(folder, output),
     force: true,
     tile,
-    upscale: upscaler.upscaleRegion,
+    upscale: (lr, region) => resultOf(upscaler.regionSteps(lr, region)),
     onProgress: () => undefined,
     signal: new AbortController().signal,
     ...changes,

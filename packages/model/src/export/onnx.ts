@@ -123,7 +123,7 @@ function addConvolution(graph: Graph, x: string, convolution: FoldedConvolution)
   );
 }
 
-/** Clip to the range; 8-bit pixels are first rounded half up, as in `upscalePicture`. */
+/** Clip to the range; 8-bit pixels are first rounded half up, as in `pixelsOf`. */
 function finishPixels(graph: Graph, x: string, pixels: OnnxPixels): void {
   const [black, white] = onnxPixelForms[pixels].ranges.output;
   const range = [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cutReflected, surroundings } from './surroundings.js';
+import { cutReflected, squares, surroundings } from './surroundings.js';
 
 const rowOf = (levels: number[]) => Uint8Array.from(levels.flatMap((level) => [level, level, level]));
 
@@ -18,4 +18,12 @@ test('a region is seen with its margin: within the picture, or a little beyond w
   expect(surroundings(picture, region, 24, 'zeros')).toEqual({ left: 0, top: 0, width: 64, height: 50 });
   expect(surroundings(picture, region, 24, 'reflection')).toEqual({ left: -8, top: -4, width: 72, height: 62 });
   expect(surroundings(picture, region, 2, 'reflection')).toEqual({ left: -2, top: 18, width: 44, height: 34 });
+});
+
+test('squares cover a region once', () => {
+  expect(squares({ left: 5, top: 7, width: 5, height: 2 }, 3)).toEqual([
+    { left: 5, top: 7, width: 3, height: 2 },
+    { left: 8, top: 7, width: 2, height: 2 },
+  ]);
+  expect(squares({ left: 0, top: 0, width: 3, height: 6 }, 3).map(({ top }) => top)).toEqual([0, 3]);
 });

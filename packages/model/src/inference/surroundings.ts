@@ -1,3 +1,5 @@
+import type { GeneratorConfig } from '@fourfold/common';
+
 /** 8-bit RGB pixels, row by row. */
 export interface Picture {
   data: Uint8Array;
@@ -25,8 +27,40 @@ export type Border = 'zeros' | 'reflection';
  */
 const reflectedPixels = 8;
 
+/**
+ * Pixels farther away than this have no visible effect. Measured with 16 blocks of 64 channels on noise, with its statistics in the
+ * batch norms: without them SR changes by at most 9 grey levels at 12 pixels, 0.6 at 16, 0.02 at 20, 0.001 at 24. With the trained
+ * generator of examples/srresnet-mse (16 blocks, which see 40 pixels), on three photographs in tiles of 64: by up to 3 grey levels at
+ * 8 pixels and 1 from 12 on; at 24 in at most 10 of 1,179,648 values, which may be rounding alone: at 40 it is 1 value.
+ */
+const influencePixels = 24;
+
+/**
+ * Overlap at which no seam shows. A generator of up to 8 blocks sees no farther than this, and its tiles equal the whole
+ * picture: 4 pixels for the first convolution, 2 per block, 4 for the rest.
+ */
+export const tileOverlap = ({ blocks }: GeneratorConfig): number => Math.min(4 + 2 * blocks + 4, influencePixels);
+
+/** Squares of at most `side` pixels that cover a region, in rows from the top; the last ones of a row or column may be smaller. */
+export function squares({ left, top, width, height }: Rectangle, side: number): Rectangle[] {
+  const begins = (length: number) => Array.from({ length: Math.ceil(length / side) }, (_, i) => i * side);
+  return begins(height).flatMap((y) =>
+    begins(width).map((x) => ({
+      left: left + x,
+      top: top + y,
+      width: Math.min(side, width - x),
+      height: Math.min(side, height - y),
+    })),
+  );
+}
+
 /** A region with up to `margin` pixels around it: as far as the picture goes and, if it is reflected, a little beyond. */
-export function surroundings(picture: Picture, region: Rectangle, margin: number, border: Border): Rectangle {
+export function surroundings(
+  picture: Pick<Picture, 'width' | 'height'>,
+  region: Rectangle,
+  margin: number,
+  border: Border,
+): Rectangle {
   const beyond = border === 'zeros' ? 0 : Math.min(margin, reflectedPixels);
   const left = Math.max(region.left - margin, 0 - beyond);
   const top = Math.max(region.top - margin, 0 - beyond);

@@ -1,16 +1,22 @@
 import type { GeneratorConfig } from '@fourfold/common';
 import type { Layout } from '@fourfold/weights';
-import { createGenerator } from '../networks/networks.js';
+import { createGeneratorParts } from '../networks/networks.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
-import type { Border, Picture, Rectangle } from './surroundings.js';
-import { tileOverlap, upscalePicture, upscaleRegion } from './upscale.js';
+import { upscaleInParts } from './parts.js';
+import { paste } from './pixels.js';
+import { squares, tileOverlap, type Border, type Picture, type Rectangle } from './surroundings.js';
 
 /** A generator on this thread's backend, ready to upscale. Its methods block the thread. */
 export interface Upscaler {
   /** Upscale a picture to 4 times its width and height, `tile` pixels of it a side at a time. */
   upscale: (picture: Picture, tile: number) => Picture;
-  /** Upscale a region of a picture, all at once. Regions that are put together show no seam. */
-  upscaleRegion: (picture: Picture, region: Rectangle) => Picture;
+  /**
+   * The same with pauses, some seconds of work apart at most. It yields the work done since the last pause, in LR pixels: in all as many
+   * as the picture has.
+   */
+  steps: (picture: Picture, tile: number) => Generator<number, Picture>;
+  /** Upscale a region of a picture, with such pauses. Regions that are put together show no seam. */
+  regionSteps: (picture: Picture, region: Rectangle) => Generator<number, Picture>;
   /** Free the generator's tensors. */
   dispose: () => void;
 }
@@ -24,11 +30,29 @@ interface GeneratorWeights {
 
 /** Put a generator on the backend that was selected. */
 export function createUpscaler({ config, layout, vector }: GeneratorWeights, border: Border): Upscaler {
-  const network = { layer: createGenerator(config, 'inference'), parameters: uploadParameters(layout, vector) };
-  const surroundings = { overlap: tileOverlap(config), border };
+  const network = { parts: createGeneratorParts(config, 'inference'), parameters: uploadParameters(layout, vector) };
+  const overlap = tileOverlap(config);
+  const regionSteps = (picture: Picture, region: Rectangle) =>
+    upscaleInParts(network, picture, region, overlap, border);
+  function* steps(picture: Picture, tile: number): Generator<number, Picture> {
+    const { width, height } = picture;
+    const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
+    for (const region of squares({ left: 0, top: 0, width, height }, tile)) {
+      paste(yield* regionSteps(picture, region), result, 4 * region.left, 4 * region.top);
+    }
+    return result;
+  }
   return {
-    upscale: (picture, tile) => upscalePicture(network, picture, { tile, ...surroundings }),
-    upscaleRegion: (picture, region) => upscaleRegion(network, picture, region, surroundings),
+    upscale: (picture, tile) => resultOf(steps(picture, tile)),
+    ...{ steps, regionSteps },
     dispose: () => disposeTensors(network.parameters),
   };
+}
+
+/** Run all steps, without a pause. */
+export function resultOf<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }

@@ -53,6 +53,7 @@ export const genericKernels: Kernels = {
   },
   maxPoolGradient: (dy, [x, y]) =>
     run('MaxPoolGrad', { dy, input: x, output: y }, { filterSize: [2, 2], strides: [2, 2], pad: 'valid' }),
+  crop: (x, { left, top, width, height }) => tf.slice(x, [0, top, left, 0], [1, height, width, x.shape[3]]),
   uploadPictures: (levels, shape, scale, shift) => tf.tensor(scaled(levels, scale, shift), shape),
   upload: (values, shape) => tf.tensor(values.slice(), shape),
   download: (tensor, target) => target.set(tensor.dataSync<'float32'>()),

@@ -31,6 +31,8 @@ export interface Kernels {
   /** Maximum of each 2 x 2 block; `saved` is what the gradient needs. */
   maxPool(x: tf.Tensor4D): { y: tf.Tensor4D; saved: tf.Tensor4D[] };
   maxPoolGradient(dy: tf.Tensor4D, saved: tf.Tensor4D[], xShape: tf.Tensor4D['shape']): tf.Tensor4D;
+  /** The pixels of a region of the picture, of which the batch has one. */
+  crop(x: tf.Tensor4D, region: { left: number; top: number; width: number; height: number }): tf.Tensor4D;
   /** A tensor with a copy of `values`. */
   upload(values: Float32Array, shape: number[]): tf.Tensor;
   /** Pictures [count, height, width, 3] of 8-bit levels as level * scale + shift. */

@@ -4,7 +4,7 @@ import { genericKernels } from './generic.js';
 import { createPreluGradient } from './prelu-gradient.js';
 import type { Kernels } from './types.js';
 import { conv2d, conv2dFilterGradient, conv2dInputGradient } from './wasm-convolution.js';
-import { elements } from './wasm-memory.js';
+import { elements, rearranged } from './wasm-memory.js';
 
 /** Mean over an axis pair by pooling; TF.js's sum over the leading axes transposes everything first. */
 const pooled = (x: tf.Tensor4D, window: [number, number]): tf.Tensor4D => tf.avgPool(x, window, 1, 'valid');
@@ -27,6 +27,18 @@ const scaleShift = (x: tf.Tensor4D, scale: tf.Tensor1D, shift: tf.Tensor1D): tf.
     return tf.fused.depthwiseConv2d({ x, filter, bias: shift, strides: 1, pad: 'same' });
   });
 
+/** Copies rows: TF.js's Slice copies its whole input first. */
+const crop: Kernels['crop'] = (x, { left, top, width, height }) => {
+  const [, , columns, channels] = x.shape;
+  const rowLength = width * channels;
+  return rearranged<tf.Rank.R4>(x, [1, height, width, channels], (from, to) => {
+    for (let row = 0; row < height; row++) {
+      const start = ((top + row) * columns + left) * channels;
+      to.set(from.subarray(start, start + rowLength), row * rowLength);
+    }
+  });
+};
+
 /** Kernels for TF.js's wasm backend: XNNPACK's are fast, the others are plain loops and slow transposes. */
 export const wasmKernels: Kernels = {
   ...genericKernels,
@@ -41,6 +53,7 @@ export const wasmKernels: Kernels = {
   ...createPreluGradient({ channelSums, scaleShift }),
   channelSums,
   scaleShift,
+  crop,
   upload: (values, shape) => tf.tensor(values, shape),
   download: (tensor, target) => target.set(elements(tensor)),
 };

@@ -29,7 +29,21 @@ export type Mode = 'training' | 'inference';
  * The generator (design, section 4; Ledig et al. 2017, figure 4): LR in [0, 1], any size, to SR of four times the width
  * and height, about [-1, 1].
  */
-export function createGenerator({ blocks }: GeneratorConfig, mode: Mode): Layer {
+export function createGenerator(config: GeneratorConfig, mode: Mode): Layer {
+  const { head, trunk, upsampling } = createGeneratorParts(config, mode);
+  return sequential(head, residual(sequential(...trunk)), upsampling);
+}
+
+/** The parts of a generator: head, x + trunk(x), upsampling. All but the last work at the size of the LR picture. */
+export interface GeneratorParts {
+  head: Layer;
+  /** Its layers, most of them residual blocks. */
+  trunk: Layer[];
+  upsampling: Layer;
+}
+
+/** The generator's parts, for inference on large pictures. */
+export function createGeneratorParts({ blocks }: GeneratorConfig, mode: Mode): GeneratorParts {
   const norm = mode === 'training' ? batchNorm : batchNormInference;
   const residualBlock = (block: string) =>
     residual(
@@ -43,20 +57,15 @@ export function createGenerator({ blocks }: GeneratorConfig, mode: Mode): Layer 
     );
   const upsampling = (up: string) =>
     sequential(conv2d(`${up}/conv`, { stride: 1, bias: true }), depthToSpace, prelu(`${up}/prelu`));
-  return sequential(
-    conv2d('head/conv', { stride: 1, bias: true }),
-    prelu('head/prelu'),
-    residual(
-      sequential(
-        ...Array.from({ length: blocks }, (_, i) => residualBlock(`block${i + 1}`)),
-        conv2d('trunk/conv', { stride: 1, bias: false }),
-        norm('trunk/bn'),
-      ),
-    ),
-    upsampling('up1'),
-    upsampling('up2'),
-    conv2d('tail/conv', { stride: 1, bias: true }),
-  );
+  return {
+    head: sequential(conv2d('head/conv', { stride: 1, bias: true }), prelu('head/prelu')),
+    trunk: [
+      ...Array.from({ length: blocks }, (_, i) => residualBlock(`block${i + 1}`)),
+      conv2d('trunk/conv', { stride: 1, bias: false }),
+      norm('trunk/bn'),
+    ],
+    upsampling: sequential(upsampling('up1'), upsampling('up2'), conv2d('tail/conv', { stride: 1, bias: true })),
+  };
 }
 
 /** The discriminator, always with the batch's statistics: HR or SR in [-1, 1] to logits [batch, 1, 1, 1], high for HR. */

@@ -156,7 +156,7 @@ function* measure(
   show: { references: boolean } | false,
 ): Generator<void, MeasuredPicture> {
   const { lr, hr } = lrAndHr(original);
-  const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator), border: 'zeros' as const };
+  const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
   const sr = yield* upscaleTiles(generator, lr, tiling);
   const bicubic = bicubicScores.get(name) ?? scoresAgainst(hr, resizeBy(lr, 4, 'cubic'));
   bicubicScores.set(name, bicubic);
