@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { expandHome } from '@fourfold/common/home';
+import { expandHome } from '@fourfold/common/basics';
 
 /** What may precede a path within an argument: an option, a name (`srgan=~/x`), a scheme. */
 const argument = /^(?<before>(?:--[\w-]+=)?(?:[\w.-]+=)?(?:file:)?)(?<path>~.*)$/s;

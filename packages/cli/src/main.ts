@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { describeError, exitCodeOf, FourfoldError, isOfSystem } from '@fourfold/common/errors';
+import { describeError, exitCodeOf, FourfoldError, isOfSystem } from '@fourfold/common/basics';
 import { ChildFailure, Interruption } from './interruption.js';
 import { runCommand } from './program.js';
 

@@ -1,5 +1,5 @@
 import type { Command, CommanderError, Option } from 'commander';
-import { didYouMean, FourfoldError, nearest } from '@fourfold/common/errors';
+import { didYouMean, FourfoldError, nearest } from '@fourfold/common/basics';
 
 /*
  * Mistakes in a command line. commander finds them; here they get the form of all other errors: the thing, the reason, what to do.

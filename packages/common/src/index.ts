@@ -10,6 +10,7 @@
  * - process/  the machine, the environment, clocks, resources and their end
  */
 
+export * from './basics.js';
 export { configDifferences, type ConfigDifference } from './config/differences.js';
 export { totalIterations } from './config/iterations.js';
 export { loadRunConfig, parseRunConfig } from './config/load.js';
@@ -39,10 +40,7 @@ export {
   dataSchema,
   exchangeSchema,
   runSchema,
-  workersSchema,
 } from './config/schema.js';
-export { type Tree, isTree } from './config/tree.js';
-export * from './errors/index.js';
 export {
   type Failure,
   type FailureCode,
@@ -58,27 +56,17 @@ export {
   runError,
 } from './errors/failures.js';
 export { baseNameSchema, innerKeySchema } from './files/base-name.js';
-export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
-export { cacheFolder } from './files/cache-folder.js';
 export { readGivenFile } from './files/given-file.js';
-export { expandHome } from './files/home.js';
-export { sha256 } from './files/sha256.js';
 export { absoluteStoreUrl, folderOf, folderUrl, parseS3Url } from './files/store-url.js';
 export { type Address, isLoopback, parseAddress, peerAddress, targetOf } from './http/address.js';
 export { type HttpRoute, type RunningHttpServer, endWith, startHttpServer } from './http/http-server.js';
 export { type Metrics, type Readings, createMetrics, stateReadings } from './http/metrics.js';
 export { type PartServer, openPartServer } from './http/part-server.js';
-export { type Logger, createLogger, logAbout } from './log/log.js';
 export { createRepeats } from './log/repeats.js';
 export { reportWaiting, startWaitReports } from './log/waiting.js';
-export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
-export { highestPsnr } from './numbers/highest-psnr.js';
-export { median } from './numbers/median.js';
-export { permutation, randomStream } from './numbers/random.js';
 export { createFreezeWatch } from './process/clock.js';
 export { type Environment, readSecret } from './process/environment.js';
 export { forEachThatCan } from './process/for-each.js';
 export { machineId } from './process/machine.js';
 export { type Own, withResources } from './process/resources.js';
 export { type Role, roles } from './process/roles.js';
-export { unlessAborted, untilAborted, withDeadline } from './process/waits.js';

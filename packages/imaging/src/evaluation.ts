@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import { cropToMultiple, type Picture } from './picture.js';
 import { downscale } from './imresize.js';
 import { psnrY, ssimY } from './metrics.js';

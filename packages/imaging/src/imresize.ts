@@ -1,4 +1,4 @@
-import { exactExp, exactSin } from '@fourfold/common';
+import { exactExp, exactSin } from '@fourfold/common/basics';
 import type { Picture } from './picture.js';
 
 /**

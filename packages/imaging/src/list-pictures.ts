@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beginTrail, FourfoldError, systemErrorCode, trailInto, type Trail } from '@fourfold/common';
+import { beginTrail, FourfoldError, systemErrorCode, trailInto, type Trail } from '@fourfold/common/basics';
 import type { ObjectStore } from '@fourfold/store';
 import { isPictureName } from './picture-formats.js';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { exactExp, exactLog10, highestPsnr } from '@fourfold/common';
+import { exactExp, exactLog10, highestPsnr } from '@fourfold/common/basics';
 
 /*
  * PSNR and SSIM as super-resolution papers report them: on unrounded Y of YCbCr in 16..235, with a border of 4 pixels

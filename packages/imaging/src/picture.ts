@@ -1,5 +1,5 @@
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import type { ObjectStore } from '@fourfold/store';
 import { formatsRead, notRead, otherFormat, sharpFormats } from './picture-formats.js';
 

@@ -1,4 +1,4 @@
-import { randomStream } from '@fourfold/common';
+import { randomStream } from '@fourfold/common/basics';
 import type { Layout } from './layout.js';
 
 /**

@@ -1,4 +1,4 @@
-import { FourfoldError, isTree } from '@fourfold/common';
+import { FourfoldError, isTree } from '@fourfold/common/basics';
 import { floatsOf } from './floats.js';
 
 /** A named float32 tensor; `data` holds its elements in C order. */

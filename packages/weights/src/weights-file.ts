@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import { oihwToHwio } from './filters.js';
 import { vggGroups, vggLayout, type Layout, type TensorPlace, type VggDepth } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';

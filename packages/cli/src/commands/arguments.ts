@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { workersSchema, type RunConfig } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
+import { backendChoices } from '@fourfold/common/basics';
 
 /** A parser of whole numbers from `minimum` up, for commander's options. */
 export function wholeNumber(minimum: number): (text: string) => number {
@@ -32,7 +33,7 @@ export type BackendChoice = RunConfig['workers']['backend'];
 /** `--backend`, as it is in a run's config. */
 export const backendOption = (): Option =>
   new Option('--backend <name>', 'TensorFlow.js backend to compute with; auto takes the best one found')
-    .choices(workersSchema.shape.backend.unwrap().options)
+    .choices(backendChoices)
     .default('auto');
 
 /** `--force`, for commands that write a single file. */

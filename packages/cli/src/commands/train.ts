@@ -1,24 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { loadRunConfig, type RunConfig } from '@fourfold/common';
-import {
-  checkpointStore,
-  howToLengthen,
-  isRunOver,
-  listCheckpoints,
-  openStore,
-  runStore,
-  type ObjectStore,
-} from '@fourfold/store';
-import { readDatasetManifest } from '@fourfold/data-loader';
+import type { RunConfig } from '@fourfold/common';
 import type { Command } from 'commander';
-import { abortOnInterruption } from '../interruption.js';
-import { configToResume } from '../train/resume-config.js';
-import { describeStop, resumeCommand, stopping } from '../train/stopped.js';
-import { createProgressLine } from '../train/progress-line.js';
-import type { Helper } from '../train/supervisor.js';
 import { collect, wholeNumber } from './arguments.js';
 
 interface TrainOptions {
@@ -31,12 +12,6 @@ interface TrainOptions {
   set: string[];
   printConfig: boolean;
 }
-
-/** How long the coordinator may take to stop: as long as it waits for an object store that is away. */
-const stopMs = 600_000;
-
-/** How long validation pictures are test-decoded before anything is started; workers check for longer. */
-const lookMs = 10_000;
 
 /** `fourfold train`: a whole run on this machine. */
 export function registerTrain(program: Command): void {
@@ -56,7 +31,7 @@ export function registerTrain(program: Command): void {
       const settings = settingsOf(options);
       const config = await readConfig(path, settings, options.resume);
       if (options.printConfig) process.stdout.write((await import('yaml')).stringify(config));
-      else await train(config, options, resumeCommand(path, settings, options.http));
+      else await (await import('../train/run-train.js')).runTrain({ ...options, config, path, settings });
     });
 }
 
@@ -71,62 +46,9 @@ const settingsOf = ({ set, workers, backend, startFrom, scaleSchedule }: TrainOp
 
 /** The config to train with: the file's with the settings, or that of the run to resume. */
 async function readConfig(path: string, settings: string[], resume: boolean): Promise<RunConfig> {
+  const { loadRunConfig } = await import('@fourfold/common');
   const config = await loadRunConfig(path, settings);
-  return resume ? configToResume({ path, config, settings }, console.error) : config;
+  if (!resume) return config;
+  const { configToResume } = await import('../train/resume-config.js');
+  return configToResume({ path, config, settings }, console.error);
 }
-
-/** `again` is the command that resumes the run. */
-async function train(config: RunConfig, { resume, http }: TrainOptions, again: string): Promise<void> {
-  const run = runStore(config);
-  if (resume && (await isRunOver(run, config))) {
-    console.error(`run ${config.name} is finished; to train it further, ${howToLengthen(config)}`);
-    return printNewest(run);
-  }
-  await readDatasetManifest(openStore(config.dataset));
-  const signal = abortOnInterruption();
-  const [{ lookAhead }, { superviseLocally }, { joinTokenVariable, randomJoinToken, readJoinToken }, { stringify }] =
-    await Promise.all([
-      import('@fourfold/worker'),
-      import('../train/supervisor.js'),
-      import('@fourfold/rpc'),
-      import('yaml'),
-    ]);
-  await lookAhead(config, { decodeMs: lookMs, signal });
-  const logPath = join(logFolder(run, config.name), 'train.log');
-  await mkdir(dirname(logPath), { recursive: true });
-  const logFile = createWriteStream(logPath, { flags: 'a' });
-  const line = createProgressLine();
-  signal.addEventListener('abort', () => line.note(stopping), { once: true });
-  logFile.once('error', (error) => line.note(`the log ${logPath} is no longer written: ${error.message}`));
-  try {
-    // Other users of this machine can reach the coordinator, too.
-    const token = { [joinTokenVariable]: readJoinToken(process.env) ?? randomJoinToken() };
-    const worker: Helper = { role: 'worker', name: 'worker', args: [] };
-    await superviseLocally({
-      // All parts get this config, also those that are restarted after the file has changed.
-      configArgs: ['--config', '-'],
-      input: stringify(config),
-      helpers: Array.from({ length: config.workers.count }, () => worker),
-      environment: () => token,
-      onListening: (page) => page && line.note(`status page: http://${page}/`),
-      ...{ resume, http, logFile, line, stopMs, signal },
-    });
-  } catch (error) {
-    line.stop();
-    if (error === signal.reason) console.error(await describeStop(run, config, again));
-    throw error;
-  } finally {
-    line.stop();
-    logFile.end();
-  }
-  await printNewest(run);
-}
-
-async function printNewest(run: ObjectStore): Promise<void> {
-  const newest = (await listCheckpoints(run)).at(-1);
-  if (newest) console.log(checkpointStore(run, newest).url);
-}
-
-/** The log is beside a run's checkpoints if these are in a folder, else below `out` in the working directory. */
-const logFolder = (run: ObjectStore, name: string): string =>
-  run.url.startsWith('file:') ? fileURLToPath(run.url) : join('out', 'runs', name);

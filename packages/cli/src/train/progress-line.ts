@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module';
 import type { RunStatus__Output } from '@fourfold/rpc';
-import cliProgress from 'cli-progress';
 import { formatCount, formatDuration } from '../terminal/table.js';
 
 /** How often a line is written where no terminal shows a bar. */
@@ -48,7 +48,11 @@ export function createProgressLine(): ProgressLine {
   return process.stderr.isTTY ? createBar() : createPlainLines();
 }
 
+const require = createRequire(import.meta.url);
+
 function createBar(): ProgressLine {
+  // Loaded only for a terminal.
+  const cliProgress = require('cli-progress') as typeof import('cli-progress');
   const bar = new cliProgress.SingleBar(
     { format: '{bar} {text}', barsize: 20, hideCursor: true, stopOnComplete: false, fps: 4, linewrap: false },
     cliProgress.Presets.shades_classic,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backendChoices } from './backend-choices.js';
 
 /*
  * The run's config: every key, its range and its default, in one place. Units are in the names.
@@ -89,7 +90,7 @@ export const checkpointsSchema = z.strictObject({
 export const workersSchema = z.strictObject({
   /** Local worker processes that `fourfold train` starts. */
   count: count.default(1),
-  backend: z.enum(['auto', 'torch', 'tensorflow', 'wasm', 'cpu']).default('auto'),
+  backend: z.enum(backendChoices).default('auto'),
   /** The device for the torch backend; `auto` uses a GPU if there is one. */
   device: z
     .string()

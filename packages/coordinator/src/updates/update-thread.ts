@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { describeError, FourfoldError, transferFailure } from '@fourfold/common/errors';
+import { describeError, FourfoldError, transferFailure } from '@fourfold/common/basics';
 import { readVectorSync } from '@fourfold/rpc/shared-file';
 import { elementBytesOf } from '@fourfold/weights';
 import { arithmeticOf, instantiateUpdateModule } from './update-module.js';

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { FourfoldError, type BackendName } from '@fourfold/common';
+import type { BackendName } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import { cpus } from 'node:os';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { probeTorch, startTorch } from './torch-backend.js';

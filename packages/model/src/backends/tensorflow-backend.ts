@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
-import { cacheFolder, FourfoldError } from '@fourfold/common';
+import { cacheFolder, FourfoldError } from '@fourfold/common/basics';
 
 /** The part of tfjs-node's addon that the backend uses. */
 interface Binding {

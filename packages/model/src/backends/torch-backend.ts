@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common';
+import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common/basics';
 import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
 import type { BackendChoice, BackendInfo } from './types.js';

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import type { Dataset, Group } from 'h5wasm/node';
 import type { NamedArray } from '@fourfold/weights';
 

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import { floatsOf, type NamedArray } from '@fourfold/weights';
 import { isNumpyArray, numpyGlobals, type NumpyArray } from './numpy-globals.js';
 import { readPickle } from './pickle.js';

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import type { Buildable, PickleGlobal } from './pickle.js';
 
 /** A pickled NumPy array: float32, or objects. */

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 
 /*
  * What a pickle's operations read from: its bytes, and the stack of values that earlier operations have left.

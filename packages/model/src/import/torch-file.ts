@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import { readZip } from './zip.js';
 import { floatsOf, type NamedArray } from '@fourfold/weights';
 import { readPickle } from './pickle.js';

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import type { PickleGlobal } from './pickle.js';
 
 /** Location of a tensor's elements: in the storage of a key, from `offset` on, in C order. Sizes and offsets count elements. */

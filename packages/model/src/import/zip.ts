@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common/basics';
 import { fromBufferPromise } from 'yauzl';
 
 export interface ZipEntry {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { describeError, FourfoldError, systemErrorCode } from '@fourfold/common';
+import { describeError, FourfoldError, systemErrorCode } from '@fourfold/common/basics';
 import type { SharedFile__Output } from '../generated/fourfold/v1/SharedFile.js';
 import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 

@@ -1,5 +1,5 @@
 import { SHARE_ENV, Worker as Thread } from 'node:worker_threads';
-import { createLogger } from '@fourfold/common';
+import { createLogger } from '@fourfold/common/basics';
 import type { ComputeMethods } from './compute-thread.js';
 import { callThread, endThread, type Remote } from './thread-rpc.js';
 

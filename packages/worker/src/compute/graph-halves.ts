@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { describeError, type Logger, type PhaseConfig } from '@fourfold/common';
+import type { PhaseConfig } from '@fourfold/common';
+import { describeError, type Logger } from '@fourfold/common/basics';
 import { captureGraphs, copiesAwaitComputation, readBeside, type Capture, type Graph } from '@fourfold/tfjs-torch';
 import {
   contentStep,

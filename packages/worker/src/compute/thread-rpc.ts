@@ -1,5 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads';
-import { FourfoldError, withDeadline, type ErrorCode } from '@fourfold/common';
+import { FourfoldError, withDeadline, type ErrorCode } from '@fourfold/common/basics';
 
 /*
  * Calls into a thread: answered one after another, in the order in which they were made. Errors keep their kind.

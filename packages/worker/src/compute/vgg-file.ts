@@ -1,4 +1,5 @@
-import { FourfoldError, type RunConfig, sha256 } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
+import { FourfoldError, sha256 } from '@fourfold/common/basics';
 import { openStore } from '@fourfold/store';
 import { vggWeights } from '@fourfold/weights';
 

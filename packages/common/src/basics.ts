@@ -1,0 +1,18 @@
+/*
+ * The part of this package that loads no library. Threads, short commands and browsers, which start often, load it instead of the whole
+ * package, whose config needs zod. The index exports all of it, too.
+ */
+
+export { backendChoices } from './config/backend-choices.js';
+export { type Tree, isTree } from './config/tree.js';
+export * from './errors/index.js';
+export { cacheFolder } from './files/cache-folder.js';
+export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
+export { expandHome } from './files/home.js';
+export { sha256 } from './files/sha256.js';
+export { type Logger, createLogger, logAbout } from './log/log.js';
+export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
+export { highestPsnr } from './numbers/highest-psnr.js';
+export { median } from './numbers/median.js';
+export { permutation, randomStream } from './numbers/random.js';
+export { unlessAborted, untilAborted, withDeadline } from './process/waits.js';

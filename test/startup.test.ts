@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+/*
+ * Short commands and refusals are quick because of what they do not load. Times depend on the machine, so this test looks at the modules:
+ * `node bench/startup.mjs` measures the times.
+ */
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const hooks = `data:text/javascript,${encodeURIComponent(
+  `export async function load(url, context, next) { process._rawDebug('loads ' + url); return next(url, context); }`,
+)}`;
+const register = `data:text/javascript,${encodeURIComponent(
+  `import { register, Module } from 'node:module';
+   register(${JSON.stringify(hooks)});
+   const load = Module._extensions['.js'];
+   Module._extensions['.js'] = (module, path) => { process._rawDebug('loads ' + path); return load(module, path); };`,
+)}`;
+
+/** Run the command; returns the packages that it loaded modules of. */
+function packagesOf(args: string[], exitCode: number): string[] {
+  const command = [`--import=${register}`, 'packages/cli/bin/fourfold.js', ...args];
+  const { status, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8' });
+  expect(status, stderr).toBe(exitCode);
+  const found = [...stderr.matchAll(/^loads (?!node:|data:)(.*)$/gm)].map(([, path]) => {
+    const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
+    return installed ?? /\/packages\/([^/]+)\//.exec(path)?.[1] ?? path;
+  });
+  return [...new Set(found)].sort();
+}
+
+/** Libraries that take longer to load than a short command may take, or that only some commands need. */
+const heavy =
+  /^(tfjs-torch|model|rpc|coordinator|worker|@tensorflow\/|@grpc\/|@nats-io\/|@kubernetes\/|@napi-rs\/|sharp$|minio$|pino$|prom-client$|protobufjs$|chart\.js$)/;
+
+test('--version loads commander and what needs no library', () => {
+  expect(packagesOf(['--version'], 0)).toEqual(['cli', 'commander', 'common']);
+});
+
+test('an unknown option of train is refused before a config could be read', () => {
+  expect(packagesOf(['train', '--wrong'], 2)).toEqual(['cli', 'commander', 'common']);
+});
+
+test.each([
+  ['the help of all commands', ['--help'], 0],
+  ['a config that does not exist', ['train', 'missing.yaml'], 2],
+  ['a part without its config', ['worker', '--config', 'missing.yaml'], 2],
+  ['a checkpoint that does not exist', ['upscale', 'missing.png', 'large.png', '--checkpoint', 'missing'], 2],
+])('%s: none of the heavy libraries is loaded', (_, args, exitCode) => {
+  expect(packagesOf(args, exitCode).filter((name) => heavy.test(name))).toEqual([]);
+});
