@@ -10,6 +10,7 @@ import {
   type WorkerHandlers,
   type WorkerMessage,
 } from '@fourfold/rpc';
+import { forwardStream } from './forward-stream.js';
 
 export interface Corruption {
   /** Changes a worker's message on its way to the coordinator. */
@@ -30,9 +31,7 @@ export async function startCorruptingProxy(
   const coordinatorSide: CoordinatorHandlers = {
     Join(call) {
       const upstream = client.Join();
-      upstream.on('data', (message: CoordinatorMessage) => call.write(message));
-      upstream.on('end', () => call.end());
-      upstream.on('error', (error) => call.emit('error', error));
+      forwardStream<CoordinatorMessage>(upstream, call);
       call.on('data', (message: WorkerMessage) => {
         const { register } = message;
         if (register) workerAddress = String(register.exchangeAddress);
@@ -43,21 +42,14 @@ export async function startCorruptingProxy(
       call.on('end', () => upstream.end());
       call.on('cancelled', () => upstream.cancel());
     },
-    PullParameters(call) {
-      const upstream = client.PullParameters(call.request);
-      upstream.on('error', (error) => call.emit('error', error));
-      upstream.on('data', (chunk: Chunk) => call.write(chunk));
-      upstream.on('end', () => call.end());
-    },
+    PullParameters: (call) => forwardStream<Chunk>(client.PullParameters(call.request), call),
     Watch: (call) => call.end(),
   };
   const workerSide: WorkerHandlers = {
     PullGradient(call) {
       const worker = createWorkerClient(workerAddress);
       const upstream = worker.PullGradient(call.request);
-      upstream.on('error', (error) => call.emit('error', error));
-      upstream.on('data', (chunk: Chunk) => call.write(changeChunk(chunk)));
-      upstream.on('end', () => call.end());
+      forwardStream(upstream, call, changeChunk);
       upstream.on('close', () => worker.close());
     },
   };

@@ -9,6 +9,7 @@ import {
   type RunningServer,
   type WorkerMessage,
 } from '@fourfold/rpc';
+import { forwardStream } from './forward-stream.js';
 
 /**
  * A proxy between workers and their coordinator that reverses the order of arrival: it holds every half's answers until
@@ -35,13 +36,11 @@ export async function startReversingProxy(
   const handlers: CoordinatorHandlers = {
     Join(call) {
       const upstream = client.Join();
-      upstream.on('data', (message: CoordinatorMessage__Output) => {
+      forwardStream<CoordinatorMessage__Output>(upstream, call, (message) => {
         const { lease } = message;
         if (lease?.token && lease.replica) replicaOf.set(lease.token.number, lease.replica);
-        call.write(message);
+        return message;
       });
-      upstream.on('end', () => call.end());
-      upstream.on('error', (error) => call.emit('error', error));
       call.on('data', (message: WorkerMessage) => {
         const work = replicaOf.get(Number(message.gradientReady?.token?.number));
         const pass = () => upstream.write(message);
@@ -51,12 +50,7 @@ export async function startReversingProxy(
       call.on('end', () => upstream.end());
       call.on('cancelled', () => upstream.cancel());
     },
-    PullParameters(call) {
-      const upstream = client.PullParameters(call.request);
-      upstream.on('error', (error) => call.emit('error', error));
-      upstream.on('data', (chunk: Chunk) => call.write(chunk));
-      upstream.on('end', () => call.end());
-    },
+    PullParameters: (call) => forwardStream<Chunk>(client.PullParameters(call.request), call),
     Watch: (call) => call.end(),
   };
   const server = await startServer('127.0.0.1:0');

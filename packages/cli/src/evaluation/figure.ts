@@ -5,7 +5,7 @@ import { drawComparison, richestDetail, type ComparisonRow } from '../report/com
 import { writeFigure } from '../report/write-figure.js';
 
 /** How many pictures a figure shows if none are named. */
-export const defaultRows = 6;
+const defaultRows = 6;
 /** Largest side of a crop in pixels, so that a row of crops stays viewable. */
 const largestCrop = 1000;
 

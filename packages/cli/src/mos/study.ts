@@ -14,7 +14,7 @@ const versionSchema = z.strictObject({
   method: z.string(),
 });
 
-export const studySchema = z.strictObject({
+const studySchema = z.strictObject({
   format: z.literal(1),
   name: z.string(),
   seed: z.int(),

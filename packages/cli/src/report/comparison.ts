@@ -22,7 +22,7 @@ export interface ComparisonRow {
 }
 
 /** Default side of the enlarged part in HR pixels. */
-export const detailSide = 96;
+const detailSide = 96;
 /** Approximate sides of the cells in pixels of the PNG: an HR pixel is a whole number of them. */
 const cellSide = 288;
 

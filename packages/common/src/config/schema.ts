@@ -13,13 +13,13 @@ const durationMs = z
   .min(10)
   .max(2 ** 30 - 1);
 
-export const generatorSchema = z.strictObject({
+const generatorSchema = z.strictObject({
   channels: count.default(64),
   blocks: count.default(16),
 });
 
 /** Widths are channels times 1, 1, 2, 2, 4, 4, 8, 8; `dense` is the width of the hidden dense layer. */
-export const discriminatorSchema = z.strictObject({
+const discriminatorSchema = z.strictObject({
   channels: count.default(64),
   dense: count.default(1024),
 });
@@ -45,7 +45,7 @@ export const dataSchema = z.strictObject({
   cacheBytes: count.default(10 * 2 ** 30),
 });
 
-export const lossSchema = z.strictObject({
+const lossSchema = z.strictObject({
   /** The content loss of `content` and `gan` phases. */
   content: z.enum(['mse', 'vgg22', 'vgg54']).default('vgg54'),
   /** Whether VGG distances are summed over channels, as in the paper's eq. 5, or averaged. */
@@ -54,7 +54,7 @@ export const lossSchema = z.strictObject({
   totalVariationWeight: z.number().min(0).default(0),
 });
 
-export const phaseSchema = z.strictObject({
+const phaseSchema = z.strictObject({
   /** `mse`: mean squared error alone. `content`: the content loss alone. `gan`: content and adversarial loss. */
   kind: z.enum(['mse', 'content', 'gan']),
   iterations: count,
@@ -63,13 +63,13 @@ export const phaseSchema = z.strictObject({
   decay: z.enum(['constant', 'cosine']).default('constant'),
 });
 
-export const adamSchema = z.strictObject({
+const adamSchema = z.strictObject({
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
   epsilon: positive.default(1e-8),
 });
 
-export const validationSchema = z.strictObject({
+const validationSchema = z.strictObject({
   /** Pictures that are not trained on: a folder, zip, tar or `s3:` URL, read as by `fourfold evaluate`. */
   images: z.string().min(1),
   /** Iterations between evaluations; the end of each phase is also evaluated. */
@@ -78,7 +78,7 @@ export const validationSchema = z.strictObject({
   pictures: z.int().min(0).max(64).default(4),
 });
 
-export const checkpointsSchema = z.strictObject({
+const checkpointsSchema = z.strictObject({
   /** Iterations between checkpoints; each evaluated iteration, the end of each phase and a SIGTERM also write one. */
   every: count.default(5000),
   /** How many of the newest checkpoints are kept, in addition to the best by PSNR. */
@@ -131,7 +131,7 @@ export const exchangeSchema = z.strictObject({
   denseGradient: z.enum(['matrix', 'factors']).default('matrix'),
 });
 
-export const batchesSchema = z.strictObject({
+const batchesSchema = z.strictObject({
   /** `shards`: every worker reads the dataset itself. `nats`: workers request batches from data-loaders over NATS. */
   from: z.enum(['shards', 'nats']).default('shards'),
   /** How many iterations ahead a worker requests batches. */
@@ -142,7 +142,7 @@ export const batchesSchema = z.strictObject({
   announceMs: durationMs.default(1_000),
 });
 
-export const timingSchema = z.strictObject({
+const timingSchema = z.strictObject({
   /** How long a worker may take for one lease before another worker gets the replica. */
   leaseMs: durationMs.default(600_000),
   /** A multiple of the usual time, after which an idle worker also computes a slow worker's replica; 0 for never. */

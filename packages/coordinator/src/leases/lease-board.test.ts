@@ -180,24 +180,26 @@ test('clear ends all leases; waiting ends with its signal', async () => {
   expect(() => board.finish('a')).toThrow('a has no holder');
 });
 
-/** A kind of task that usually takes 10 ms. */
-async function usual(worker: ReturnType<typeof join>, kind: string): Promise<void> {
+/** A worker that has the task a of a kind that usually takes 10 ms, and an idle one. */
+function startStraggling() {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const slow = join();
+  const kind = 'half';
   for (let i = 0; i < 8; i++) {
     board.add({ key: `usual ${i}`, priority: 0, kind, work: '' });
     board.replan();
     vi.advanceTimersByTime(10);
-    board.offer(worker.id, worker.granted[worker.granted.length - 1].token, '');
+    board.offer(slow.id, slow.granted[slow.granted.length - 1].token, '');
     board.finish(`usual ${i}`);
   }
+  const idle = join();
+  board.add({ key: 'a', priority: 0, kind, work: 'work of a' });
+  board.replan();
+  return { slow, idle };
 }
 
 test('a straggler’s task also goes to an idle worker; the first answer counts and the other is refused', async () => {
-  vi.useFakeTimers({ toFake: ['performance'] });
-  const slow = join();
-  await usual(slow, 'half');
-  const idle = join();
-  board.add({ key: 'a', priority: 0, kind: 'half', work: 'work of a' });
-  board.replan();
+  const { slow, idle } = startStraggling();
   const first = slow.granted[slow.granted.length - 1];
   expect(first.work).toBe('work of a');
   vi.advanceTimersByTime(31);
@@ -213,12 +215,7 @@ test('a straggler’s task also goes to an idle worker; the first answer counts 
 });
 
 test('the straggler may still answer first; the helper’s lease ends', async () => {
-  vi.useFakeTimers({ toFake: ['performance'] });
-  const slow = join();
-  await usual(slow, 'half');
-  const idle = join();
-  board.add({ key: 'a', priority: 0, kind: 'half', work: 'work of a' });
-  board.replan();
+  const { slow, idle } = startStraggling();
   vi.advanceTimersByTime(31);
   board.replan();
   expect(board.offer(slow.id, slow.granted[slow.granted.length - 1].token, 'after all')).toBe(true);

@@ -88,7 +88,7 @@ const div2k = (part: string, id: string, role: Known['role']): Known => ({
 });
 
 /** What a picture's name, with the folders that lead to it, says. */
-export function recognise(path: string): Known | undefined {
+function recognise(path: string): Known | undefined {
   for (const [pattern, known] of rules) {
     const match = pattern.exec(path);
     if (match) return known(match);

@@ -25,7 +25,7 @@ export interface Source {
 export type OnListing = (done: number, total: number) => void;
 
 /** The largest file that is read from an archive: it is held in memory. */
-export const largestEntryBytes = 256 * 2 ** 20;
+const largestEntryBytes = 256 * 2 ** 20;
 
 /** Why an entry of this size is not read; undefined if it is. */
 export const tooLarge = (sizeBytes: number): string | undefined =>

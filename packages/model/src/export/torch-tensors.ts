@@ -37,7 +37,7 @@ const partNames: Record<string, string> = {
 };
 
 /** PyTorch's name of a generator tensor: `block1/conv1/filter` is `blocks.0.conv1.weight`. */
-export function torchName(name: string): string {
+function torchName(name: string): string {
   const [, module, part] = /^(.*)\/([^/]+)$/.exec(name) ?? [];
   const [, block, inside] = /^block(\d+)\/(.*)$/.exec(module) ?? [];
   return `${block ? `blocks.${Number(block) - 1}.${inside}` : moduleNames[module]}.${partNames[part]}`;

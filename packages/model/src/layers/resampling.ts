@@ -13,7 +13,7 @@ export const depthToSpace: Layer = (_parameters, x) => {
 };
 
 /** The inverse of depthToSpace. */
-export function spaceToDepth(x: tf.Tensor4D): tf.Tensor4D {
+function spaceToDepth(x: tf.Tensor4D): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
   const rows: Shape = [(batch * height) / 2, 2, width / 2, 2 * channels];
   return swapMiddle(x, rows, [batch, height / 2, width / 2, 4 * channels]);
