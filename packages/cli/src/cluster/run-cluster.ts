@@ -89,11 +89,6 @@ export async function runCluster(
     report.finished(facts, !options.exit);
     if (!options.exit) await untilAborted(stop);
     failed.signal.throwIfAborted();
-  } catch (error) {
-    line.stop();
-    if (error === signal.reason && kept)
-      line.note(`the run is kept in ${kept}; resume with: fourfold cluster --keep ${kept}`);
-    throw error;
   } finally {
     serving.abort();
     await keeping;

@@ -30,6 +30,13 @@ export function registerCluster(program: Command): void {
       const { runCluster } = await import('../cluster/run-cluster.js');
       const line = createProgressLine();
       const report = json ? reportAsJson() : reportAsText(line.note);
-      await runCluster(options, report, line, abortOnInterruption()).finally(() => line.stop());
+      const signal = abortOnInterruption();
+      try {
+        await runCluster(options, report, line, signal);
+      } finally {
+        line.stop();
+        const { keep } = options;
+        if (signal.aborted && keep) line.note(`the run is kept; resume with: fourfold cluster --keep ${keep}`);
+      }
     });
 }

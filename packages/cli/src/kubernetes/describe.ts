@@ -1,4 +1,4 @@
-import { describeStatus as describeTraining } from '../train/progress-line.js';
+import { describeStatus as describeTraining } from '../train/status-line.js';
 import { formatDuration, formatTable } from '../terminal/table.js';
 import type { RunStatus } from './run-status.js';
 

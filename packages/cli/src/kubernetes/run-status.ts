@@ -1,5 +1,5 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import type { TrainingStatus } from '../train/progress-line.js';
+import type { TrainingStatus } from '../train/status-line.js';
 import { roles, type Role } from '@fourfold/common';
 import { labels } from './labels.js';
 import { describeProblem, problemsOf, type RunObjects } from './problems.js';

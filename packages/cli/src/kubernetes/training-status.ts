@@ -1,7 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
 import { z } from 'zod';
-import type { TrainingStatus } from '../train/progress-line.js';
+import type { TrainingStatus } from '../train/status-line.js';
 import type { GetFromPod } from './pod-http.js';
 
 const deadlineMs = 3_000;
@@ -18,7 +18,11 @@ const snapshot = z.object({
     losses: z.record(z.string(), z.number().nullable()),
     workers: z.array(z.unknown()),
   }),
-  history: z.object({ evaluations: z.array(z.object({ iteration: z.number(), psnr: z.number().nullable() })) }),
+  history: z.object({
+    evaluations: z.array(
+      z.object({ iteration: z.number(), psnr: z.number().nullable(), bicubicPsnr: z.number().optional() }),
+    ),
+  }),
 });
 
 /** Where training stands, from the coordinator's status page. Rejects with `unavailable`, after some seconds at the latest. */
@@ -32,7 +36,7 @@ export async function readTraining(getFromPod: GetFromPod, coordinator: V1Pod): 
     ...now,
     losses: Object.fromEntries(losses) as Record<string, number>,
     workers: now.workers.length,
-    ...(newest && { psnr: newest.psnr ?? NaN }),
+    ...(newest && { psnr: newest.psnr ?? NaN, bicubicPsnr: newest.bicubicPsnr }),
     evaluatedIteration: newest?.iteration ?? 0,
   };
 }

@@ -63,9 +63,20 @@ export function createCurves(target) {
       const scores = (/** @type {'psnr' | 'ssim'} */ name) =>
         evaluations.map((evaluation) => ({ x: evaluation.iteration, y: evaluation[name] }));
       const dots = evaluations.length < 60;
-      const psnr = { label: 'PSNR', colour: 1, points: scores('psnr'), dots };
+      const psnr = { label: 'generator', colour: 1, points: scores('psnr'), dots };
+      const bicubic = {
+        label: 'bicubic',
+        colour: 2,
+        points: evaluations.flatMap(({ iteration, bicubicPsnr }) =>
+          bicubicPsnr === undefined ? [] : [{ x: iteration, y: bicubicPsnr }],
+        ),
+      };
       const ssim = { label: 'SSIM', colour: 3, points: scores('ssim'), dots };
-      show('PSNR on the validation pictures (dB)', { lines: [psnr], format: (y) => fixed(y, 2) }, status);
+      show(
+        'PSNR on the validation pictures (dB)',
+        { lines: bicubic.points.length > 0 ? [psnr, bicubic] : [psnr], format: (y) => fixed(y, 2) },
+        status,
+      );
       show('SSIM on the validation pictures', { lines: [ssim], format: (y) => fixed(y, 3) }, status);
 
       /** @param {string} name @param {number} i @returns {Line} */

@@ -33,11 +33,15 @@ export function showNow({ now, run }, nowMs) {
     ['samples', `${short(now.samplesPerSecond)} /s`],
     ['learning rate', short(now.learningRate)],
     ...losses.map(/** @returns {[string, string]} */ ([name, value]) => [`${words(name)} loss`, short(value)]),
-    ['best PSNR', best ? `${fixed(best.psnr, 2)} dB at ${count(best.iteration)}` : 'none yet'],
+    ['best PSNR', best ? `${fixed(best.psnr, 2)} dB at ${count(best.iteration)}${beside(best)}` : 'none yet'],
     [`last checkpoint${checkpoint ? `, ${age} ago` : ''}`, checkpoint ? checkpoint.name : 'none yet'],
-    ['term', String(now.term)],
+    // Of interest once there has been another one.
+    ...(now.term > 1 ? [/** @type {[string, string]} */ (['term (coordinators so far)', String(now.term)])] : []),
   ]);
 }
+
+/** @param {NonNullable<StatusSnapshot['now']['best']>} scores */
+const beside = ({ bicubicPsnr }) => (bicubicPsnr === undefined ? '' : `, bicubic ${fixed(bicubicPsnr, 2)} dB`);
 
 /** @param {StatusSnapshot['run']} run */
 export function showConfig({ seed, generator, discriminator, data, loss, phases, validationEvery }) {

@@ -62,7 +62,10 @@ export interface StatusSource {
   pictures: () => readonly PictureViews[];
 }
 
-export type EvaluationScores = Omit<Evaluation, 'pictures'>;
+export type EvaluationScores = Pick<Evaluation, 'iteration' | 'psnr' | 'ssim'> & {
+  /** Bicubic's PSNR on the same pictures, if it was measured. */
+  bicubicPsnr?: number;
+};
 
 /** The run at this moment. */
 export interface StatusNow {
@@ -141,7 +144,12 @@ export function statusSnapshot(source: StatusSource): StatusSnapshot {
   };
 }
 
-export const scoresOf = ({ iteration, psnr, ssim }: Evaluation): EvaluationScores => ({ iteration, psnr, ssim });
+export const scoresOf = ({ iteration, psnr, ssim, bicubic }: Evaluation): EvaluationScores => ({
+  iteration,
+  psnr,
+  ssim,
+  ...(bicubic && { bicubicPsnr: bicubic.psnr }),
+});
 
 /** The parts of a config that the page shows. No places, which may be internal. */
 const describeRun = ({

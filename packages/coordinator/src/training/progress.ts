@@ -65,7 +65,7 @@ export function createProgress(config: RunConfig, onEvaluation: () => void = () 
         workers,
         losses: latest,
         evaluatedIteration: evaluation?.iteration ?? 0,
-        ...(evaluation && { psnr: evaluation.psnr, ssim: evaluation.ssim }),
+        ...(evaluation && { psnr: evaluation.psnr, ssim: evaluation.ssim, bicubicPsnr: evaluation.bicubic?.psnr }),
       };
     },
   };
