@@ -29,9 +29,9 @@ test.each([
   [
     'an unknown device',
     ['--device', 'tpu'],
-    /^fourfold: .*workers\.device is "tpu": it must be auto, cpu, cuda or cuda:N/,
+    /^fourfold: --set workers\.device=tpu: it must be auto, cpu, cuda or cuda:N/,
   ],
-  ['an unknown precision', ['--set', 'workers.precision=f16'], /^fourfold: .*workers\.precision is "f16": it must be/],
+  ['an unknown precision', ['--set', 'workers.precision=f16'], /^fourfold: --set workers\.precision=f16: it must be/],
 ])('%s', (_, args, reason) => expectRefusal([...oneStep, ...args], reason));
 
 test('cuda on a libtorch, or a machine, without it', async ({ skip }) => {

@@ -41,6 +41,7 @@ export {
   exchangeSchema,
   runSchema,
 } from './config/schema.js';
+export { type Setting, settingText } from './config/settings.js';
 export {
   type Failure,
   type FailureCode,

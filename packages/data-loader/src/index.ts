@@ -12,7 +12,7 @@
 
 export { addBatchRequestMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
 export { type Batch } from './batches/batch.js';
-export { type BatchSource, type BatchSourceStats, createBatchSource } from './batches/batch-source.js';
+export { type BatchSource, type BatchSourceStats, checkDataset, createBatchSource } from './batches/batch-source.js';
 export { runDataLoader } from './data-loader.js';
 export { type NatsBatchSource, connectBatchSource } from './nats/nats-batch-source.js';
 export { type DatasetManifest, type Encoding, encodings, readDatasetManifest } from './prepare/manifest.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FourfoldError, loadRunConfig, type RunConfig } from '@fourfold/common';
+import { FourfoldError, loadRunConfig, type RunConfig, type Setting } from '@fourfold/common';
 import { stringify } from 'yaml';
 import { examplePhotographs } from '../assets.js';
 
@@ -33,7 +33,7 @@ export interface ClusterRunOptions {
 export async function clusterRun(folder: string, options: ClusterRunOptions): Promise<ClusterRun> {
   const { config: own, images, set, workers } = options;
   const configPath = join(folder, 'run.yaml');
-  const settings = [...set, `workers.count=${workers}`];
+  const settings: Setting[] = [...set, { option: `--workers ${workers}`, sets: `workers.count=${workers}` }];
   if (existsSync(configPath)) {
     const asked = own ? '--config' : images ? '--images' : undefined;
     if (asked) {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import type { RunConfig } from '@fourfold/common';
+import type { RunConfig, Setting } from '@fourfold/common';
 import { backendChoices } from '@fourfold/common/basics';
 
 /** A parser of whole numbers from `minimum` up, for commander's options. */
@@ -27,6 +27,10 @@ export const isRepeatable = (parser: object | undefined): boolean =>
 
 /** Collect the values of an option that may be repeated. */
 export const collect = repeatable((value: string, before: string[] = []): string[] => [...before, value]);
+
+/** The setting of a config's key that an option stands for, if it was given. Errors name the option. */
+export const optionSetting = (option: string, value: string | number | undefined, key: string): Setting[] =>
+  value === undefined ? [] : [{ option: `${option} ${value}`, sets: `${key}=${value}` }];
 
 export type BackendChoice = RunConfig['workers']['backend'];
 

@@ -1,9 +1,17 @@
 import { Option, type Command } from 'commander';
-import { loadRunConfig, type ExchangeConfig } from '@fourfold/common';
+import { loadRunConfig, type ExchangeConfig, type Setting } from '@fourfold/common';
 import { benchConfigPath } from '../assets.js';
 import { describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
 import { abortOnInterruption } from '../interruption.js';
-import { backendOption, collect, jsonOption, printJson, wholeNumber, type BackendChoice } from './arguments.js';
+import {
+  backendOption,
+  collect,
+  jsonOption,
+  optionSetting,
+  printJson,
+  wholeNumber,
+  type BackendChoice,
+} from './arguments.js';
 
 /** `fourfold bench`. */
 export function registerBench(program: Command): void {
@@ -200,15 +208,15 @@ const formatOption = (flag: string, description: string, choices: string[]): Opt
 
 const configPath = ({ config, size }: SizeArguments): string => config ?? benchConfigPath(size);
 
-function stepSettings({ set, backend, batch, channels, blocks, threads, device, dtype }: StepOptions): string[] {
+function stepSettings({ set, backend, batch, channels, blocks, threads, device, dtype }: StepOptions): Setting[] {
   return [
     ...set,
-    ...(batch === undefined ? [] : [`data.globalBatch=${batch}`, 'data.replicas=1']),
-    ...(channels === undefined ? [] : [`generator.channels=${channels}`]),
-    ...(blocks === undefined ? [] : [`generator.blocks=${blocks}`]),
-    ...(threads === undefined ? [] : [`workers.threads=${threads}`]),
-    ...(device === undefined ? [] : [`workers.device=${device}`]),
-    ...(dtype === undefined ? [] : [`workers.precision=${precisionOf[dtype]}`]),
+    ...(batch === undefined ? [] : [...optionSetting('--batch', batch, 'data.globalBatch'), 'data.replicas=1']),
+    ...optionSetting('--channels', channels, 'generator.channels'),
+    ...optionSetting('--blocks', blocks, 'generator.blocks'),
+    ...optionSetting('--threads', threads, 'workers.threads'),
+    ...optionSetting('--device', device, 'workers.device'),
+    ...optionSetting('--dtype', dtype && precisionOf[dtype], 'workers.precision'),
     `workers.backend=${backend}`,
   ];
 }

@@ -1,6 +1,6 @@
-import type { RunConfig } from '@fourfold/common';
+import type { RunConfig, Setting } from '@fourfold/common';
 import type { Command } from 'commander';
-import { collect, wholeNumber } from './arguments.js';
+import { collect, optionSetting, wholeNumber } from './arguments.js';
 
 interface TrainOptions {
   workers?: number;
@@ -36,16 +36,16 @@ export function registerTrain(program: Command): void {
 }
 
 /** What the options say about the config. */
-const settingsOf = ({ set, workers, backend, startFrom, scaleSchedule }: TrainOptions): string[] => [
+const settingsOf = ({ set, workers, backend, startFrom, scaleSchedule }: TrainOptions): Setting[] => [
   ...set,
-  ...(workers === undefined ? [] : [`workers.count=${workers}`]),
-  ...(backend === undefined ? [] : [`workers.backend=${backend}`]),
-  ...(startFrom === undefined ? [] : [`startFrom=${startFrom}`]),
-  ...(scaleSchedule === undefined ? [] : [`scheduleScale=${scaleSchedule}`]),
+  ...optionSetting('--workers', workers, 'workers.count'),
+  ...optionSetting('--backend', backend, 'workers.backend'),
+  ...optionSetting('--start-from', startFrom, 'startFrom'),
+  ...optionSetting('--scale-schedule', scaleSchedule, 'scheduleScale'),
 ];
 
 /** The config to train with: the file's with the settings, or that of the run to resume. */
-async function readConfig(path: string, settings: string[], resume: boolean): Promise<RunConfig> {
+async function readConfig(path: string, settings: Setting[], resume: boolean): Promise<RunConfig> {
   const { loadRunConfig } = await import('@fourfold/common');
   const config = await loadRunConfig(path, settings);
   if (!resume) return config;

@@ -1,4 +1,4 @@
-import { resumedConfig, type ConfigDifference, type RunConfig } from '@fourfold/common';
+import { resumedConfig, type ConfigDifference, type RunConfig, type Setting } from '@fourfold/common';
 import { readStoredConfig, runStore } from '@fourfold/store';
 import { formatTable } from '../terminal/table.js';
 
@@ -6,7 +6,7 @@ export interface GivenConfig {
   /** The file's name, for messages. */
   path: string;
   config: RunConfig;
-  settings: readonly string[];
+  settings: readonly Setting[];
 }
 
 /**

@@ -2,8 +2,8 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RunConfig } from '@fourfold/common';
-import { readDatasetManifest } from '@fourfold/data-loader';
+import { settingText, type RunConfig, type Setting } from '@fourfold/common';
+import { checkDataset, readDatasetManifest } from '@fourfold/data-loader';
 import { joinTokenVariable, randomJoinToken, readJoinToken } from '@fourfold/rpc';
 import {
   checkpointStore,
@@ -31,7 +31,7 @@ export interface TrainRun {
   config: RunConfig;
   /** Where the config came from, and the settings on top of it: what a command that resumes the run says again. */
   path: string;
-  settings: string[];
+  settings: readonly Setting[];
   resume: boolean;
   /** host:port of the status page. */
   http?: string;
@@ -44,7 +44,8 @@ export async function runTrain({ config, path, settings, resume, http }: TrainRu
     console.error(`run ${config.name} is finished; to train it further, ${howToLengthen(config)}`);
     return printNewest(run);
   }
-  await readDatasetManifest(openStore(config.dataset));
+  const dataset = openStore(config.dataset);
+  checkDataset(dataset, await readDatasetManifest(dataset), config.data);
   const signal = abortOnInterruption();
   await lookAhead(config, { decodeMs: lookMs, signal });
   const logPath = join(logFolder(run, config.name), 'train.log');
@@ -68,7 +69,7 @@ export async function runTrain({ config, path, settings, resume, http }: TrainRu
     });
   } catch (error) {
     line.stop();
-    if (error === signal.reason) console.error(await describeStop(run, config, resumeCommand(path, settings, http)));
+    if (error === signal.reason) console.error(await describeStop(run, config, resumeCommand(path, settings.map(settingText), http)));
     throw error;
   } finally {
     line.stop();

@@ -1,26 +1,49 @@
 import { z } from 'zod';
+import { nearest } from '../errors/nearest.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** Describe on one line what is wrong with `raw`: the key, its value and the allowed values. */
-export function describeIssue(schema: z.ZodType, raw: unknown, issue: Issue): string {
-  const key = issue.path.map(String).join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(schema, issue.path);
-    const unknown = issue.keys.map((name) => (key ? `${key}.${name}` : name)).join(', ');
-    return `unknown key ${unknown}; the known keys are ${known.join(', ')}`;
-  }
-  const value = issue.path.reduce<unknown>((node, part) => (node as Record<PropertyKey, unknown>)?.[part], raw);
-  const found = value === undefined ? 'missing' : JSON.stringify(value);
-  return `${key || 'the config'} is ${found}: ${allowed(issue)}`;
+/** A problem of a config: `data.crop is 40: it must be a multiple of 16`. */
+export interface Problem {
+  key: string;
+  /** `is 40`, `is missing`, `is not a key`. */
+  found: string;
+  /** Why not, and what is allowed. */
+  reason: string;
+  /** Other keys that take part. */
+  others?: string[];
 }
 
-function allowed(issue: Issue): string {
+/** What is wrong with `raw`: the keys, their values and the allowed values. */
+export function problemsOf(schema: z.ZodType, raw: unknown, issues: readonly Issue[]): Problem[] {
+  return issues.flatMap((issue) => {
+    const key = issue.path.map(String).join('.');
+    if (issue.code === 'unrecognized_keys') {
+      const known = keysAt(schema, issue.path);
+      return issue.keys.map((name) => unknownKey(key, name, known));
+    }
+    const value = issue.path.reduce<unknown>((node, part) => (node as Record<PropertyKey, unknown>)?.[part], raw);
+    const found = value === undefined ? 'is missing' : `is ${JSON.stringify(value)}`;
+    return [{ key: key || 'the config', found, reason: allowed(issue, value) }];
+  });
+}
+
+function unknownKey(parent: string, name: string, known: readonly string[]): Problem {
+  const inside = (key: string) => (parent ? `${parent}.${key}` : key);
+  const meant = nearest(name, known);
+  const reason = meant === undefined ? `the keys are ${known.join(', ')}` : `did you mean ${inside(meant)}?`;
+  return { key: inside(name), found: 'is not a key', reason };
+}
+
+function allowed(issue: Issue, value: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
       return `it must be ${article(issue.expected)}`;
-    case 'invalid_value':
-      return `it must be one of ${issue.values.map(String).join(', ')}`;
+    case 'invalid_value': {
+      const values = issue.values.map(String);
+      const meant = typeof value === 'string' ? nearest(value, values) : undefined;
+      return `it must be one of ${values.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+    }
     case 'too_small':
       return issue.origin === 'string' || issue.origin === 'array'
         ? 'it must not be empty'

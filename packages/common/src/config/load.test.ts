@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeError } from '../errors/errors.js';
 import { loadRunConfig, parseRunConfig } from './load.js';
+import type { Setting } from './settings.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -40,8 +42,8 @@ test('the file overrides its recipe, and --set overrides both', async () => {
 });
 
 test.each([
-  ['replica: 3', 'unknown key replica; the known keys are name, seed'],
-  ['data: { replica: 3 }', 'unknown key data.replica; the known keys are globalBatch, replicas'],
+  ['replica: 3', 'replica is not a key: the keys are name, seed'],
+  ['data: { replica: 3 }', 'data.replica is not a key: did you mean data.replicas?'],
   ['data: { globalBatch: many }', 'data.globalBatch is "many": it must be a number'],
   ['data: { globalBatch: 0 }', 'data.globalBatch is 0: it must be at least 1'],
   ['data: { globalBatch: 5, replicas: 2 }', 'data.globalBatch is 5: it must be a multiple of data.replicas, 2'],
@@ -53,9 +55,69 @@ test.each([
   ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
   ['workers: 3', 'workers is 3: it must be a map of keys'],
-  ['recipe: nothing', 'recipe nothing does not exist'],
 ])('refuses %s', async (line, message) => {
   await expect(load(`${minimal}${line}\n`)).rejects.toThrow(message);
+});
+
+test.each<[string, string[], string]>([
+  [
+    'data: { crop: 40, replica: 2 }\nloss: { content: vgg55 }\nvgg_file: x',
+    [],
+    'FILE: data.crop is 40: it must be a multiple of 16; data.replica is not a key: did you mean data.replicas?; ' +
+      'loss.content is "vgg55": it must be one of mse, vgg22, vgg54 (did you mean vgg54?); ' +
+      'vgg_file is not a key: did you mean vgg?',
+  ],
+  [
+    'data: { globalBatch: 5, replicas: 2 }\ntiming: { heartbeatMs: 900, silenceMs: 1000 }',
+    [],
+    'FILE: data.globalBatch is 5: it must be a multiple of data.replicas, 2; timing.heartbeatMs is 900: it must be at most half of timing.silenceMs, 1000, or live peers count as lost',
+  ],
+  ['', ['data.crop=40'], '--set data.crop=40: it must be a multiple of 16'],
+  [
+    'data: { crop: 40 }',
+    ['data.crops=64'],
+    'FILE: data.crop is 40: it must be a multiple of 16; --set data.crops=64: data.crops is not a key: did you mean data.crop?',
+  ],
+  ['', ['data.replicas=3'], '--set data.replicas=3: data.globalBatch is 16: it must be a multiple of data.replicas, 3'],
+  ['', ['data.crop.x=1'], '--set data.crop.x=1: data.crop is {"x":1}: it must be a number'],
+  [
+    '',
+    ['data.crop=[1'],
+    '--set data.crop=[1: its value is not YAML: Flow sequence must end with a ] at line 1, column 3',
+  ],
+  ['', ['data.crop'], '--set data.crop: it must look like key=value, such as data.replicas=2'],
+  ['', ['phases=[]'], '--set phases=[]: it must not be empty'],
+])('%j with --set %j is refused with all problems, each blamed on its place', async (line, settings, message) => {
+  const text = `${minimal}${line}\n`;
+  const refusal: unknown = await load(text, settings).catch((error: unknown) => error);
+  expect((refusal as Error).message.replaceAll(join(folder, 'run.yaml'), 'FILE')).toBe(message);
+});
+
+test('a problem of an option that stands for a key is blamed on the option', async () => {
+  const path = join(folder, 'run.yaml');
+  await writeFile(path, minimal);
+  const backend: Setting = { option: '--backend tensorlow', sets: 'workers.backend=tensorlow' };
+  await expect(loadRunConfig(path, ['workers.backend=wasm', backend])).rejects.toThrow(
+    '--backend tensorlow: it must be one of auto, torch, tensorflow, wasm, cpu (did you mean tensorflow?)',
+  );
+});
+
+test('an unknown recipe is answered with the recipes and the one that was meant', async () => {
+  const all = 'the recipes are demo, srgan-mse, srgan-vgg22, srgan-vgg54, srresnet-mse, srresnet-vgg22';
+  const refusal = async (yaml: string, settings: string[] = []) =>
+    describeError(await load(yaml, settings).catch((error: unknown) => error)).replaceAll(/\S*run\.yaml/g, 'FILE');
+  expect(await refusal('recipe: dmeo')).toBe(
+    `FILE: recipe is "dmeo": there is no such recipe; did you mean demo? ${all}`,
+  );
+  expect(await refusal('recipe: 7')).toBe(`FILE: recipe is 7: there is no such recipe; ${all}`);
+  expect(await refusal(minimal, ['recipe=../x'])).toBe(
+    `--set recipe=../x: recipe is "../x": there is no such recipe; ${all}`,
+  );
+});
+
+test('--set chooses a recipe, too', async () => {
+  const config = await load('name: a\ndataset: d', ['recipe=srgan-mse', 'phases.0.iterations=7']);
+  expect(config.phases.map(({ iterations }) => iterations)).toEqual([7, 100_000, 100_000]);
 });
 
 test('VGG losses need weights', async () => {
@@ -66,7 +128,7 @@ test('scheduleScale shortens every phase alike, once', async () => {
   const config = await load('recipe: srgan-mse\nname: a\ndataset: d', ['scheduleScale=1.0e-5']);
   expect(config.phases.map(({ iterations }) => iterations)).toEqual([10, 1, 1]);
   expect(parseRunConfig(config, 'again')).toEqual(config);
-  await expect(load(minimal, ['scheduleScale=2'])).rejects.toThrow(/scheduleScale is 2/);
+  await expect(load(minimal, ['scheduleScale=2'])).rejects.toThrow(/--set scheduleScale=2: it must be at most 1/);
 });
 
 test('a run that starts from another run’s generator skips the first mse phases', async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { applySetting, parseRunConfig } from './load.js';
+import { parseRunConfig } from './load.js';
 import { resumedConfig } from './resume.js';
+import { applySetting } from './settings.js';
 import type { Tree } from './tree.js';
 
 const phase = (iterations: number, kind = 'mse') => ({ kind, iterations, learningRate: 1e-4 });

@@ -1,7 +1,8 @@
 import { FourfoldError } from '../errors/errors.js';
 import { configDifferences, type ConfigDifference } from './differences.js';
-import { applySetting, parseRunConfig } from './load.js';
+import { parseRunConfig } from './load.js';
 import type { RunConfig } from './schema.js';
+import { applySetting, keyOf, type Setting } from './settings.js';
 import type { Tree } from './tree.js';
 
 /** The config that a run is resumed with. */
@@ -21,17 +22,17 @@ export interface ResumedConfig {
 export async function resumedConfig(
   given: RunConfig,
   stored: RunConfig,
-  settings: readonly string[],
+  settings: readonly Setting[],
 ): Promise<ResumedConfig> {
   const { parse } = await import('yaml');
   const tree = JSON.parse(JSON.stringify(stored)) as Tree;
   for (const setting of settings) {
-    const [key] = setting.split('=', 1);
+    const key = keyOf(setting);
     if (key === 'startFrom') checkStart(given, stored);
     else if (givesSchedule(key, stored)) tree['phases'] = given.phases;
     else applySetting(tree, setting, parse);
   }
-  const config = parseRunConfig({ ...tree, name: given.name, store: given.store }, `run ${given.name}`);
+  const config = parseRunConfig({ ...tree, name: given.name, store: given.store }, `run ${given.name}`, settings);
   return {
     config,
     kept: configDifferences(given, config),

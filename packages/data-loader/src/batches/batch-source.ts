@@ -66,17 +66,18 @@ export function createBatchSource({ store, manifest, data, seed }: BatchSourceOp
   };
 }
 
-function checkDataset(store: ObjectStore, manifest: DatasetManifest, data: DataConfig): void {
+/** Throw `invalid` if a dataset cannot give the crops that a config asks for. */
+export function checkDataset(store: ObjectStore, manifest: DatasetManifest, data: DataConfig): void {
   const { minimumSide, tile } = manifest;
   if (data.crop > minimumSide) {
-    const reason = `crops of ${data.crop} pixels do not fit pictures of ${minimumSide}`;
-    const hint = `set data.crop to at most ${minimumSide}, or prepare the dataset with a larger --minimum-side`;
-    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint });
+    const reason = `was prepared with pictures of at least ${minimumSide} pixels a side (--minimum-side), which may be smaller`;
+    const hint = `set data.crop to at most ${minimumSide}, or prepare the pictures again with --minimum-side ${data.crop}, which leaves smaller ones out`;
+    throw new FourfoldError('invalid', `data.crop is ${data.crop}: dataset ${store.url} ${reason}`, { hint });
   }
   const margin = readMargin(data.blurSigma);
   if (tile && margin > tile.margin) {
-    const reason = `data.blurSigma ${data.blurSigma} reads ${margin} pixels around a crop, but its tiles carry ${tile.margin}`;
-    const hint = 'set data.blurSigma to at most 1, or prepare the dataset without --tile';
-    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint });
+    const reason = `it reads ${margin} pixels around a crop, but the tiles of dataset ${store.url} carry ${tile.margin}`;
+    const hint = 'set data.blurSigma to at most 1, or prepare the pictures again without --tile';
+    throw new FourfoldError('invalid', `data.blurSigma is ${data.blurSigma}: ${reason}`, { hint });
   }
 }

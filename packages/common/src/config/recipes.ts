@@ -1,0 +1,58 @@
+import { readdir } from 'node:fs/promises';
+import { FourfoldError } from '../errors/errors.js';
+import { didYouMean } from '../errors/nearest.js';
+import { readGivenFile, readStandardInput } from '../files/given-file.js';
+import { isTree, type Tree } from './tree.js';
+
+/** YAML's parser, which only commands that read a config need. */
+export const loadYaml = (): Promise<typeof import('yaml')> => import('yaml');
+
+const recipesFolder = new URL('../../recipes/', import.meta.url);
+/** What all recipes share; it is not a recipe itself. */
+const baseRecipe = 'base';
+
+/** The keys of a config on top of those of its `recipe`, and of that recipe's own. `source` names the config in errors. */
+export async function withRecipes(own: Tree, source: string): Promise<Tree> {
+  const { recipe, ...rest } = own;
+  if (recipe === undefined) return rest;
+  const names = (await readdir(recipesFolder)).map((file) => file.replace(/\.yaml$/, '')).sort();
+  const name = names.find((known) => known === recipe);
+  if (name === undefined) throw unknownRecipe(recipe, names, source);
+  const base = await readYaml(new URL(`${name}.yaml`, recipesFolder), `recipe ${name}`);
+  return merge(await withRecipes(base, `recipe ${name}`), rest);
+}
+
+function unknownRecipe(recipe: unknown, names: readonly string[], source: string): FourfoldError {
+  const known = names.filter((name) => name !== baseRecipe);
+  const all = `the recipes are ${known.join(', ')}`;
+  const meant = typeof recipe === 'string' ? didYouMean(recipe, known, '') : '';
+  return new FourfoldError('invalid', `${source}: recipe is ${JSON.stringify(recipe)}: there is no such recipe`, {
+    hint: [meant, all].filter(Boolean).join(' '),
+  });
+}
+
+/** Read a YAML file, or standard input for `-`. */
+export async function readYaml(path: string | URL, name: string): Promise<Tree> {
+  const { parse, YAMLParseError } = await loadYaml();
+  try {
+    const bytes = path === '-' ? await readStandardInput() : await readGivenFile(path, name);
+    const tree: unknown = parse(bytes.toString('utf8'));
+    if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
+    return tree;
+  } catch (cause) {
+    if (cause instanceof YAMLParseError) {
+      throw new FourfoldError('invalid', `${name} is not YAML: ${cause.message.split('\n')[0].replace(/:$/, '')}`);
+    }
+    throw cause;
+  }
+}
+
+/** `over`'s keys on top of `base`'s; maps are merged, everything else (lists, too) is replaced. */
+function merge(base: Tree, over: Tree): Tree {
+  const merged: Tree = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const before = merged[key];
+    merged[key] = isTree(before) && isTree(value) ? merge(before, value) : value;
+  }
+  return merged;
+}
