@@ -170,7 +170,9 @@ describe('batches', () => {
 });
 
 it('refuses a config that asks for what the dataset cannot give', () => {
-  expect(() => sourceOf(whole, { crop: 112 })).toThrow(/data.crop is 112: dataset .* pictures of at least 96 pixels a side/);
+  expect(() => sourceOf(whole, { crop: 112 })).toThrow(
+    /data.crop is 112: dataset .* pictures of at least 96 pixels a side/,
+  );
   expect(readMargin(1.5)).toBe(12);
   expect(() => sourceOf(tiled, { blurSigma: 1.5 })).toThrow(/data.blurSigma is 1.5: it reads 12 pixels/);
   expect(() => sourceOf(whole, { blurSigma: 1.5 })).not.toThrow();
