@@ -69,7 +69,8 @@ export async function runTrain({ config, path, settings, resume, http }: TrainRu
     });
   } catch (error) {
     line.stop();
-    if (error === signal.reason) console.error(await describeStop(run, config, resumeCommand(path, settings.map(settingText), http)));
+    if (error === signal.reason)
+      console.error(await describeStop(run, config, resumeCommand(path, settings.map(settingText), http)));
     throw error;
   } finally {
     line.stop();
