@@ -28,12 +28,16 @@ const decoding: SharpOptions = { failOn: 'warning', ignoreIcc: true };
 export interface PictureHeader {
   format: (typeof sharpFormats)[number];
   keepsBytes: boolean;
+  /** As stored: EXIF rotation may exchange the sides. */
+  width: number;
+  height: number;
 }
 
 /** Read a file's header. Throws `invalid` with only the reason for anything but a picture of a format that is read. */
 export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
   const metadata = await readMetadata(bytes);
-  return { format: formatOf(metadata), keepsBytes: isPlainRgb(metadata) };
+  const { width, height } = metadata;
+  return { format: formatOf(metadata), keepsBytes: isPlainRgb(metadata), width, height };
 }
 
 /**

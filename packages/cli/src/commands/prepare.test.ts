@@ -51,7 +51,7 @@ test('--json is one object with the same', async () => {
         { file: 'raccoon.jpg', storedAs: 'tiles' },
       ],
       left: [{ file: 'red-panda.jpg' }, { file: 'text.png' }],
-      manifest: { name: 'mine', pictures: 2 },
+      manifest: { name: 'mine', pictures: 2, encoding: 'pixels' },
     });
   });
 });

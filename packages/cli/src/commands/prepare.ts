@@ -27,7 +27,7 @@ interface PrepareArguments {
   out: string;
   name?: string;
   tile?: number;
-  encoding: Encoding;
+  encoding?: Encoding;
   sample?: number;
   seed: number;
   minimumSide: number;
@@ -61,10 +61,9 @@ export function registerPrepare(program: Command): void {
     .addOption(
       new Option(
         '--encoding <name>',
-        'how pictures are stored: keep as they are, or pixels, uncompressed: larger, and crops are read without decoding',
-      )
-        .choices(encodings)
-        .default(prepareDefaults.encoding),
+        'how pictures are stored: keep as they are, or pixels: larger, and crops are read without decoding ' +
+          '(default: pixels with --tile, else keep)',
+      ).choices(encodings),
     )
     .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
     .option(
@@ -110,12 +109,15 @@ async function prepareWithProgress(
       ...options,
       store,
       name: name ?? basename(store.url),
+      encoding: options.encoding ?? (options.tile === undefined ? 'keep' : 'pixels'),
       shardSizeBytes: prepareDefaults.shardSizeBytes,
       onListing: (done, total) => listing.update(done, total, ''),
-      onProgress: ({ seen, total, taken }) => {
+      onEstimate: ({ sizeBytes, freeBytes }) => {
         listing.stop();
-        bar.update(seen, total, `${taken} taken`);
+        const free = freeBytes === undefined ? '' : `; ${formatBytes(freeBytes)} are free`;
+        process.stderr.write(`the dataset will take about ${formatBytes(sizeBytes)}${free}\n`);
       },
+      onProgress: ({ seen, total, taken }) => bar.update(seen, total, `${taken} taken`),
       signal: abortWithParent(),
     });
   } finally {

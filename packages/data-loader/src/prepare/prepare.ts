@@ -4,6 +4,7 @@ import { openOutputFolder, type ObjectStore, type OutputFolder } from '@fourfold
 import { convert, type Converted, type StoredAs } from './convert.js';
 import { manifestKey, type DatasetManifest, type Encoding } from './manifest.js';
 import { formatsRead, smallestTile, tileMargin } from '@fourfold/imaging';
+import { checkRoom, estimateSize, type SizeEstimate } from './estimate.js';
 import { createShardWriter } from './shard-writer.js';
 import { choosePhotographs, parts, type Chosen, type Part } from '../sources/layouts.js';
 import { openSources } from '../sources/open-sources.js';
@@ -32,6 +33,8 @@ export interface PrepareOptions {
   /** Of encoded pictures. A shard of pixels holds the samples that a shard of this size would. */
   shardSizeBytes: number;
   encoding: Encoding;
+  /** Called before the work begins. */
+  onEstimate?: (estimate: SizeEstimate) => void;
   onProgress?: (progress: PrepareProgress) => void;
   /** Called while archives are listed. */
   onListing?: OnListing;
@@ -78,7 +81,7 @@ export const prepareDefaults = {
  * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
  * left out and reported. Before any work, throws `conflict` if a dataset already exists, and `invalid` if the place holds anything
  * but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no photograph can be used,
- * `corrupt` for a damaged archive, `no-space` if the disk is full.
+ * `corrupt` for a damaged archive, `no-space` if the disk is full or certainly too small.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
   checkTile(options.tile, options.minimumSide);
@@ -98,6 +101,9 @@ async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOp
   const { photographs, left } = chosen;
   const random = permutation(photographs.length, randomStream('prepare', seed));
   const order = Array.from(random, (index) => photographs[index]);
+  const estimate = await estimateSize(order, Math.min(sample ?? order.length, order.length), options);
+  if (estimate.sizeBytes > 0) options.onEstimate?.(estimate);
+  checkRoom(estimate, options.store);
   const writer = createShardWriter(out, shardSizeBytes);
   const taken: PrepareReport['taken'] = [];
   const pairs: PairsReport = { equal: 0, different: [] };
