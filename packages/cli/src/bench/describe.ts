@@ -1,3 +1,4 @@
+import type { LoaderReport } from './loader.js';
 import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import type { Timing } from './laps.js';
 import type { StepReport } from './step.js';
@@ -78,4 +79,25 @@ export function describeTrain({ step, runs }: TrainReport): string {
     [['phase', '', 'median ms', 'it/s', 'times the step'], ...rows],
     ['left', 'left', 'right', 'right', 'right'],
   );
+}
+
+/** The data path's speed, and where the time of this process and of the data-loader went. */
+export function describeLoader(report: LoaderReport): string {
+  const { over, encoding, crops, seconds, cropsPerSecond, source } = report;
+  const { cpuSecondsPerThousand, loaderCpuSecondsPerThousand } = report;
+  const cpu = `CPU time for 1,000 crops: ${cpuSecondsPerThousand.toFixed(3)} s`;
+  const loader =
+    loaderCpuSecondsPerThousand === undefined
+      ? ''
+      : `, and ${loaderCpuSecondsPerThousand.toFixed(3)} s in the data-loader`;
+  const stages =
+    source &&
+    (['opening', 'reading', 'decoding', 'cutting'] as const).map(
+      (stage) => `${stage} ${source.seconds[stage].toFixed(2)} s`,
+    );
+  return [
+    `${crops} crops of encoding ${encoding} (${over}) in ${seconds.toFixed(1)} s: ${cropsPerSecond.toFixed(0)} crops/s`,
+    cpu + loader,
+    ...(stages ? [`from the start, side by side: ${stages.join(', ')}`] : []),
+  ].join('\n');
 }

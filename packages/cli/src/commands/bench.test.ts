@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { fourfold, inFolder } from '../test-support.js';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
+import type { LoaderReport } from '../bench/loader.js';
 import type { StepReport } from '../bench/step.js';
 import type { TrainReport } from '../bench/train.js';
 import type { UpdateReport } from '../bench/update.js';
@@ -83,6 +86,37 @@ test('bench update over a network of 5 ms: the right bytes, far faster than HTTP
   const more = ['--workers', '1', '--steps', '2', '--warmup', '1', '--round-trip', '5'];
   const { megabytesPerSecond: rates } = await bench<UpdateReport>('update', ...more);
   expect(Math.min(rates.gradients, rates.parameters)).toBeGreaterThan(1.5 * rateOfSmallWindow(5));
+}, 120_000);
+
+test('bench loader measures batches made in the process, and got over NATS with TLS', async () => {
+  await inFolder(async (folder) => {
+    const prepared = await fourfold(
+      folder,
+      'prepare',
+      '--images',
+      heldOutPhotographs,
+      '--out',
+      'dataset',
+      '--tile',
+      '240',
+    );
+    expect(prepared).toMatchObject({ exitCode: 0 });
+    const config = { name: 'bench', dataset: 'dataset', phases: [{ kind: 'mse', iterations: 9, learningRate: 1e-4 }] };
+    await writeFile(join(folder, 'run.yaml'), JSON.stringify(config));
+    for (const over of ['local', 'nats']) {
+      const args = ['bench', 'loader', '--config', 'run.yaml', '--iterations', '3', '--over', over];
+      const json = await fourfold(folder, ...args, '--json');
+      expect(json).toMatchObject({ exitCode: 0, stderr: '' });
+      const report = JSON.parse(json.stdout) as LoaderReport;
+      expect(report).toMatchObject({ over, encoding: 'pixels', crops: 48 });
+      expect(report.cropsPerSecond).toBeCloseTo(48 / report.seconds);
+      expect(report.cpuSecondsPerThousand).toBeGreaterThan(0);
+      if (over === 'nats') expect(report.loaderCpuSecondsPerThousand).toBeGreaterThanOrEqual(0);
+      else expect(report.source?.seconds.reading).toBeGreaterThan(0);
+    }
+    const { stdout } = await fourfold(folder, 'bench', 'loader', '--config', 'run.yaml', '--iterations', '3');
+    expect(stdout).toMatch(/^48 crops of encoding pixels .*crops\/s\nCPU time for 1,000 crops: /);
+  });
 }, 120_000);
 
 test('bench train compares runs with one and two workers with the step', async () => {

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { loadRunConfig, type ExchangeConfig, type Setting } from '@fourfold/common';
 import { benchConfigPath } from '../assets.js';
-import { describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
+import { describeLoader, describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
 import { abortOnInterruption } from '../interruption.js';
 import {
   backendOption,
@@ -136,24 +136,32 @@ function registerLoader(bench: Command): void {
   bench
     .command('loader')
     .summary('the data path alone')
-    .description('Make a run’s batches as its data-loaders and workers do, and report the speed.')
+    .description(
+      'Make a run’s batches as its data-loaders do, in this process, or get them from a data-loader over NATS with TLS, whose server is ' +
+        'started for it, and report the speed, the CPU time, and where the time went.',
+    )
     .requiredOption('--config <file>', 'the run’s config')
     .addOption(setOption())
-    .addOption(countOption('--iterations', 'iterations to make batches for', 1, 100))
+    .addOption(new Option('--over <way>', 'how batches come').choices(['local', 'nats']).default('local'))
+    .addOption(countOption('--iterations', 'measured iterations', 1, 100))
+    .addOption(countOption('--ahead', 'batches asked for at the same time', 1, 4))
     .addOption(jsonOption())
-    .action(async ({ config, set, iterations, json }: LoaderArguments) => {
+    .action(async ({ config: path, set, json, ...options }: LoaderArguments) => {
       const { benchLoader } = await import('../bench/loader.js');
-      const report = await benchLoader(await loadRunConfig(config, set), iterations, abortOnInterruption());
-      if (json) return printJson({ bench: 'loader', iterations, ...report });
-      const { crops, seconds, cropsPerSecond } = report;
-      console.log(`${crops} crops in ${seconds.toFixed(1)} s: ${cropsPerSecond.toFixed(0)} crops/s`);
+      const config = await loadRunConfig(path, set);
+      const configArguments = ['--config', path, ...set.flatMap((setting) => ['--set', setting])];
+      const report = await benchLoader({ config, configArguments, ...options, signal: abortOnInterruption() });
+      if (json) printJson({ bench: 'loader', iterations: options.iterations, ...report });
+      else console.log(describeLoader(report));
     });
 }
 
 interface LoaderArguments {
   config: string;
   set: string[];
+  over: 'local' | 'nats';
   iterations: number;
+  ahead: number;
   json?: true;
 }
 

@@ -1,6 +1,6 @@
 import { FourfoldError, type DataConfig } from '@fourfold/common';
 import type { ObjectStore } from '@fourfold/store';
-import type { CacheStats } from '../shards/async-cache.js';
+import type { CropsStats } from './crops.js';
 import type { DatasetManifest } from '../prepare/manifest.js';
 import { createBatch, pairsOf, type Batch } from './batch.js';
 import { readMargin } from './crop-pair.js';
@@ -20,11 +20,7 @@ export interface BatchSource {
   close(): void;
 }
 
-export interface BatchSourceStats {
-  /** Shards opened, requests served by an open shard, and shards held open. */
-  shards: CacheStats;
-  /** Pictures decoded, requests served from the cache, and decoded bytes held; none of a dataset of pixels. */
-  pictures: CacheStats;
+export interface BatchSourceStats extends CropsStats {
   /** Training pairs made. */
   crops: number;
 }

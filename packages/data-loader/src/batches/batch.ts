@@ -11,12 +11,27 @@ export interface Batch {
   lr: Uint8Array;
 }
 
-/** An empty batch, LR and HR in one buffer. */
+/** Room before a batch's pixels for the header of the message that carries it. */
+export const batchHeadroomBytes = 32;
+
+/** An empty batch: LR, then HR, in one buffer, in which a message's header fits before them. */
 export function createBatch(count: number, crop: number): Batch {
   const hrBytes = count * crop * crop * 3;
-  const lrBytes = hrBytes / 16;
-  const buffer = new ArrayBuffer(lrBytes + hrBytes);
-  return { count, crop, hr: new Uint8Array(buffer, lrBytes, hrBytes), lr: new Uint8Array(buffer, 0, lrBytes) };
+  return batchIn(new Uint8Array(batchHeadroomBytes + (hrBytes * 17) / 16), count, crop);
+}
+
+/** The batch whose pixels lie in `message` after the headroom. */
+export function batchIn(message: Uint8Array, count: number, crop: number): Batch {
+  const hrBytes = count * crop * crop * 3;
+  const hrBegin = batchHeadroomBytes + hrBytes / 16;
+  return { count, crop, hr: message.subarray(hrBegin), lr: message.subarray(batchHeadroomBytes, hrBegin) };
+}
+
+/** The headroom and the pixels of a batch that was made by `createBatch`, without a copy; undefined for another. */
+export function messageOf({ hr, lr }: Batch): Uint8Array | undefined {
+  const begin = lr.byteOffset - batchHeadroomBytes;
+  const isOne = begin >= 0 && hr.buffer === lr.buffer && hr.byteOffset === lr.byteOffset + lr.length;
+  return isOne ? new Uint8Array(lr.buffer, begin, batchHeadroomBytes + lr.length + hr.length) : undefined;
 }
 
 /** Where a batch's pairs go, in their order. */

@@ -43,6 +43,19 @@ describe('a batch over NATS', () => {
     expect(receive(messages)).toEqual({ batch });
   });
 
+  test('in one message is copied neither on its way out nor on its way in', () => {
+    const [message] = encodeBatch(place, batch, 1 << 20);
+    expect(message.buffer).toBe(batch.hr.buffer);
+    const received = receive([message]);
+    expect(received).toMatchObject({ batch: { count: 2, crop: 48 } });
+    if (received && 'batch' in received) expect(received.batch.hr.buffer).toBe(message.buffer);
+  });
+
+  test('that is not in one buffer is copied', () => {
+    const apart = { ...batch, hr: batch.hr.slice(), lr: batch.lr.slice() };
+    expect(encodeBatch(place, apart, 1 << 20)).toEqual(encodeBatch(place, batch, 1 << 20));
+  });
+
   test('from a piece of a larger buffer, as a socket gives it', () => {
     const messages = encodeBatch(place, batch, 5_000).map((message) =>
       new Uint8Array(Buffer.concat([Buffer.from('MSG'), message])).subarray(3),

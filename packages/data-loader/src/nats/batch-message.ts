@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { type ErrorCode, exitCodes, FourfoldError } from '@fourfold/common';
-import type { Batch } from '../batches/batch.js';
+import { batchHeadroomBytes, batchIn, messageOf, type Batch } from '../batches/batch.js';
 import { batchProtocolVersion, type BatchPlace } from './protocol.js';
 
 /*
@@ -14,17 +14,26 @@ const mark = [0x46, 0x42];
 const partKind = 1;
 const refusalKind = 2;
 const markBytes = 4;
-const headerBytes = 32;
+const headerBytes = batchHeadroomBytes;
 const largestRefusalBytes = 4096;
 
-/** Split a batch into messages of at most `maxPayloadBytes`. Throws `invalid` if that leaves no room for pixels. */
-export function encodeBatch(place: BatchPlace, { count, crop, hr, lr }: Batch, maxPayloadBytes: number): Uint8Array[] {
+/**
+ * Split a batch into messages of at most `maxPayloadBytes`. A batch that fits one message is not copied: it becomes the message. Throws
+ * `invalid` if the limit leaves no room for pixels.
+ */
+export function encodeBatch(place: BatchPlace, batch: Batch, maxPayloadBytes: number): Uint8Array[] {
+  const { count, crop, hr, lr } = batch;
   const share = maxPayloadBytes - headerBytes;
   if (share < 1)
     throw new FourfoldError('invalid', `NATS’s max_payload of ${maxPayloadBytes} bytes is too small for a batch`);
   const bodyBytes = lr.length + hr.length;
   const parts = Math.ceil(bodyBytes / share);
   const crc = crc32(hr, crc32(lr));
+  const whole = parts === 1 ? messageOf(batch) : undefined;
+  if (whole) {
+    writeHeader(whole, [place.iteration, place.replica, count, crop, 0, 1, crc]);
+    return [whole];
+  }
   return Array.from({ length: parts }, (_, part) => {
     const begin = part * share;
     const size = Math.min(share, bodyBytes - begin);
@@ -60,8 +69,7 @@ export interface BatchReceiver {
 /** A receiver of the batch of `place`, of `shape`'s number and side of crops. */
 export function createBatchReceiver(place: BatchPlace, shape: Pick<Batch, 'count' | 'crop'>): BatchReceiver {
   const { count, crop } = shape;
-  const hrBytes = count * crop * crop * 3;
-  const lrBytes = hrBytes / 16;
+  const bodyBytes = (count * crop * crop * 3 * 17) / 16;
   let body: Uint8Array | undefined;
   let next = 0;
   let filled = 0;
@@ -72,15 +80,16 @@ export function createBatchReceiver(place: BatchPlace, shape: Pick<Batch, 'count
     check(theirCount === count && theirCrop === crop, `it has ${theirCount} crops of ${theirCrop} pixels`);
     check(part === next && part < parts, `part ${part} of ${parts} came instead of ${next}`);
     const share = message.subarray(headerBytes);
-    check(filled + share.length <= hrBytes + lrBytes, `it has more than ${hrBytes + lrBytes} bytes`);
-    body ??= new Uint8Array(hrBytes + lrBytes);
-    body.set(share, filled);
+    check(filled + share.length <= bodyBytes, `it has more than ${bodyBytes} bytes`);
+    // A batch that comes in one message stays in it.
+    if (parts > 1) (body ??= new Uint8Array(headerBytes + bodyBytes)).set(share, headerBytes + filled);
+    else body = message;
     filled += share.length;
     next++;
     if (next < parts) return undefined;
-    check(filled === body.length, `it ends after ${filled} of ${body.length} bytes`);
-    check(crc32(body) === crc, 'its checksum is wrong');
-    return { batch: { count, crop, hr: body.subarray(lrBytes), lr: body.subarray(0, lrBytes) } };
+    check(filled === bodyBytes, `it ends after ${filled} of ${bodyBytes} bytes`);
+    check(crc32(body.subarray(headerBytes)) === crc, 'its checksum is wrong');
+    return { batch: batchIn(body, count, crop) };
   };
   return {
     take(message) {
@@ -118,7 +127,7 @@ function parseRefusal(message: Uint8Array): Refusal {
 
 function writeHeader(message: Uint8Array, fields: number[]): void {
   message.set([...mark, partKind, batchProtocolVersion]);
-  const view = new DataView(message.buffer);
+  const view = new DataView(message.buffer, message.byteOffset);
   fields.forEach((value, i) => view.setUint32(markBytes + 4 * i, value, true));
 }
 

@@ -48,8 +48,8 @@ async function storedBytes(file: SourceFile, { tile, minimumSide, encoding }: Co
     const { width, height, keepsBytes } = await readHeader(bytes);
     if (Math.min(width, height) < minimumSide) return 0;
     const isCut = tile !== undefined && Math.max(width, height) > tile;
-    const withMargins = isCut ? (1 + (2 * tileMargin) / tile) ** 2 : 1;
-    const hrBytes = 3 * width * height * withMargins;
+    const withMargin = isCut ? 1 + (2 * tileMargin) / tile : 1;
+    const hrBytes = 3 * width * height * withMargin * withMargin;
     if (encoding === 'pixels') return (hrBytes * 17) / 16;
     return keepsBytes && !isCut ? bytes.length : hrBytes * pngShare;
   } catch (error) {
@@ -58,10 +58,10 @@ async function storedBytes(file: SourceFile, { tile, minimumSide, encoding }: Co
   }
 }
 
-async function freeBytes({ filePath }: ObjectStore): Promise<number | undefined> {
-  if (!filePath) return undefined;
+async function freeBytes(store: ObjectStore): Promise<number | undefined> {
+  if (!store.filePath) return undefined;
   // The place itself may not exist yet.
-  for (let path = filePath(''); ; path = dirname(path)) {
+  for (let path = store.filePath(''); ; path = dirname(path)) {
     const found = await statfs(path).catch(() => undefined);
     if (found) return found.bavail * found.bsize;
     if (path === dirname(path)) return undefined;
