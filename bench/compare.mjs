@@ -1,6 +1,6 @@
 // Compares ours with the peers of bench/peers on this machine, alternating, with medians over the rounds. See bench/README.md.
-import { appendFile, cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { appendFile, cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -136,7 +136,10 @@ const updateComparisons = [2, 4].flatMap((workers) =>
   ),
 );
 
-/** Two datasets in `folder`: one whose decoded pictures all fit in the cache, and one far too large for it. */
+/**
+ * Datasets in `folder`: one whose decoded pictures all fit in the cache, one far too large for it, and tiles as PNGs and as pixels. All
+ * processes stay on the cores of this one: `taskset -c 0 node bench/compare.mjs --only loader` compares on one core.
+ */
 async function loaderComparisons(folder) {
   const copies = join(folder, 'copies');
   for (let copy = 0; copy < 30; copy++) {
@@ -147,10 +150,10 @@ async function loaderComparisons(folder) {
       await appendFile(target, `copy ${copy}`);
     }
   }
-  const ours = async (images, name, iterations) => {
+  const ours = async (images, name, iterations, ...how) => {
     const dataset = join(folder, name);
     const config = join(folder, `${name}.yaml`);
-    await fourfold('prepare', '--images', images, '--out', dataset, '--json');
+    await fourfold('prepare', '--images', images, '--out', dataset, ...how, '--json');
     await writeFile(
       config,
       JSON.stringify({ recipe: 'srresnet-mse', name, dataset, data: { flips: true, quarterTurns: true } }),
@@ -160,24 +163,35 @@ async function loaderComparisons(folder) {
         (await fourfold('bench', 'loader', '--config', config, '--iterations', iterations, '--json')).cropsPerSecond,
       );
   };
-  const decoding = async () =>
+  const decoding = (images) => async () =>
     rate(
-      (await peer('torch_loader.py', photographs, '--workers', String(cpus().length), '--seconds', '5')).samples_per_s,
+      (await peer('torch_loader.py', images, '--workers', String(availableParallelism()), '--seconds', '5'))
+        .samples_per_s,
     );
-  return [
-    {
-      name: 'loader, pictures decoded each time',
-      unit: 'crops/s',
-      ours: await ours(copies, 'large', '150'),
-      peer: decoding,
-    },
-    {
-      name: 'loader, pictures in the cache',
-      unit: 'crops/s',
-      ours: await ours(photographs, 'small', '300'),
-      peer: decoding,
-    },
+  /** The members of a dataset's shards as files. */
+  const unpacked = async (name) => {
+    const target = join(folder, `${name}-files`);
+    await mkdir(target);
+    for (const shard of (await readdir(join(folder, name))).filter((file) => file.endsWith('.tar'))) {
+      await run('tar', ['-C', target, '-xf', join(folder, name, shard)]);
+    }
+    return target;
+  };
+  const tiles = ['--tile', '240'];
+  const [large, small] = [await ours(copies, 'large', '150'), await ours(photographs, 'small', '300')];
+  const [png, pixels] = [
+    await ours(photographs, 'png', '300', ...tiles, '--encoding', 'keep'),
+    await ours(photographs, 'pixels', '3000', ...tiles, '--encoding', 'pixels'),
   ];
+  const [pngFiles, pixelFiles] = [await unpacked('png'), await unpacked('pixels')];
+  const mapped = async () => rate((await peer('torch_memmap_loader.py', pixelFiles, '--seconds', '5')).samples_per_s);
+  return [
+    { name: 'loader, pictures decoded each time', ours: large, peer: decoding(photographs) },
+    { name: 'loader, pictures in the cache', ours: small, peer: decoding(photographs) },
+    { name: 'loader, PNG tiles in the cache', ours: png, peer: decoding(pngFiles) },
+    { name: 'loader, tiles of pixels beside PNG tiles', ours: pixels, peer: decoding(pngFiles) },
+    { name: 'loader, tiles of pixels beside numpy.memmap', ours: pixels, peer: mapped },
+  ].map((comparison) => ({ ...comparison, unit: 'crops/s' }));
 }
 
 const median = (values) => {
