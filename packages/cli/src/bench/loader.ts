@@ -98,7 +98,7 @@ function startLoader(configArguments: string[], environment: Record<string, stri
   let onAddress: (address: string) => void;
   const listening = new Promise<string>((resolve) => (onAddress = resolve));
   const args = [...configArguments, '--http', '127.0.0.1:0'];
-  const { process, exit } = startPart('data-loader', args, environment, createWriteStream(devNull), (line) => {
+  const { process, exit } = startPart('data-loader', args, { environment }, createWriteStream(devNull), (line) => {
     if (line.event === 'http') onAddress(String(line.address));
   });
   const ended = exit.then((end) => {
