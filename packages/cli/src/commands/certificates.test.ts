@@ -24,6 +24,22 @@ test('certificates are made once, and their folder is printed', async () => {
   });
 });
 
+test('--renew makes certificates and keys anew, from the same authority and for the same hosts', async () => {
+  await inFolder(async (folder) => {
+    const read = async (name: string) => readFile(join(folder, 'tls', name), 'utf8');
+    await fourfold(folder, 'certificates', '--out', 'tls', '--host', 'nats.example', '--host', '10.0.0.1');
+    const before = { authority: await read('ca.crt'), worker: await read('worker.crt'), key: await read('worker.key') };
+    const { stdout } = await fourfold(folder, 'certificates', '--out', 'tls', '--renew');
+    expect(stdout).toMatch(/^ca +kept .*\n(\S+ +made .*\n)+$/);
+    expect(await read('ca.crt')).toBe(before.authority);
+    expect(await read('worker.crt')).not.toBe(before.worker);
+    expect(await read('worker.key')).not.toBe(before.key);
+    const nats = new X509Certificate(await read('nats.crt'));
+    expect(nats.subjectAltName).toBe('DNS:nats.example, IP Address:10.0.0.1');
+    expect(nats.verify(new X509Certificate(before.authority).publicKey)).toBe(true);
+  });
+});
+
 test.each([
   [['--out', 'tls', '--host', 'a b'], /^fourfold: a b is neither a host name nor an IP address\n$/],
   [['--out', 'tls', '--days', '0'], /^fourfold: .*--days.*at least 1/],

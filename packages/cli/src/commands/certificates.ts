@@ -7,6 +7,7 @@ interface CertificatesOptions {
   out: string;
   days: number;
   host: string[];
+  renew: boolean;
   json?: true;
 }
 
@@ -21,7 +22,7 @@ export function registerCertificates(program: Command): void {
     .description(
       'Make a certificate authority in a folder, and a certificate and key signed by it for each role, for a whole run ' +
         'on one machine (local), and for nats-server and MinIO. An existing authority is used, and only missing ' +
-        'files are made; nothing is overwritten.',
+        'files are made; nothing is overwritten, except with --renew.',
     )
     .requiredOption('--out <dir>', 'the folder')
     .option(
@@ -36,10 +37,14 @@ export function registerCertificates(program: Command): void {
       collect,
       [],
     )
+    .option('--renew', 'make all certificates and keys anew, from the same authority and for the same hosts', false)
     .addOption(jsonOption())
-    .action(async ({ out, days, host, json }: CertificatesOptions) => {
-      const { makeCertificates } = await import('@fourfold/rpc/certificates');
-      const report = await makeCertificates(resolve(out), { days, hosts: host.length > 0 ? host : localHosts });
+    .action(async ({ out, days, host, renew, json }: CertificatesOptions) => {
+      const { hostsIn, makeCertificates } = await import('@fourfold/rpc/certificates');
+      const folder = resolve(out);
+      const before = renew ? await hostsIn(folder) : undefined;
+      const hosts = host.length > 0 ? host : (before ?? localHosts);
+      const report = await makeCertificates(folder, { days, hosts, renew });
       if (json) return printJson(report);
       const rows = Object.entries({ ca: report.authority, ...report.certificates }).map(([name, files]) => [
         name,

@@ -66,7 +66,6 @@ export function createExchange(
   term: number,
   master: ServedMaster,
   log: Logger,
-  // Read once: files that are being renewed when a worker joins must not end the run.
   security = readRpcSecurity(process.env),
 ): Exchange {
   const traffic = createTraffic();

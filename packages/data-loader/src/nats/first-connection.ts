@@ -81,9 +81,19 @@ function connectionOptions(settings: NatsSettings): ConnectionOptions {
   };
 }
 
-function tlsOptions({ servers, identity }: NatsSettings) {
+/** The client reads the files' contents for each connection that it makes. */
+function tlsOptions(settings: NatsSettings) {
+  const { servers } = settings;
   return {
-    ...(identity && { ca: identity.authority, cert: identity.certificate, key: identity.key }),
+    get ca() {
+      return settings.identity?.authority;
+    },
+    get cert() {
+      return settings.identity?.certificate;
+    },
+    get key() {
+      return settings.identity?.key;
+    },
     // The client does not pass on an IP address. Any server that the URL names may answer.
     checkServerIdentity(_: string, certificate: PeerCertificate): Error | undefined {
       const problems = servers.map(({ host }) => checkServerIdentity(host, certificate));

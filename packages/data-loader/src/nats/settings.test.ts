@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { identityEnvironment, makeCertificates } from '@fourfold/rpc/certificates';
 import { expect, test } from 'vitest';
 import { readNatsSettings } from './settings.js';
 
@@ -23,6 +24,20 @@ test('the password from a file', async () => {
   await writeFile(path, 'hush\n');
   const settings = readNatsSettings({ ...url, FOURFOLD_NATS_USER: 'ada', FOURFOLD_NATS_PASSWORD_FILE: path });
   expect(settings.credentials).toEqual({ user: 'ada', password: 'hush' });
+  await rm(folder, { recursive: true });
+});
+
+test('a renewed certificate is shown to the next server', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fourfold-nats-settings-'));
+  const options = { days: 1, hosts: ['nats.example'] };
+  await makeCertificates(folder, options);
+  const secured = { FOURFOLD_NATS_URL: 'tls://nats.example', ...identityEnvironment(folder, 'worker') };
+  const settings = readNatsSettings(secured);
+  const before = settings.identity;
+  expect(before?.certificate).toContain('BEGIN CERTIFICATE');
+  expect(settings.identity).toBe(before);
+  await makeCertificates(folder, { ...options, renew: true });
+  expect(settings.identity?.certificate).not.toBe(before?.certificate);
   await rm(folder, { recursive: true });
 });
 

@@ -6,8 +6,11 @@ export interface NatsSettings {
   servers: { host: string; port: number }[];
   isSecure: boolean;
   credentials?: { user: string; password: string };
-  /** What is shown to the server and what its certificate is checked against; the machine's authorities if omitted. */
-  identity?: TlsIdentity;
+  /**
+   * What is shown to the server and what its certificate is checked against; the machine's authorities if omitted. It is another one once
+   * certificates have been renewed: it is to be read for each connection.
+   */
+  readonly identity?: TlsIdentity;
 }
 
 const variables = {
@@ -30,7 +33,8 @@ export function readNatsSettings(environment: Environment): NatsSettings {
     });
   }
   const isSecure = urls[0].protocol === 'tls:';
-  const identity = isSecure ? readTlsIdentity(environment) : undefined;
+  const readIdentity = () => (isSecure ? readTlsIdentity(environment) : undefined);
+  readIdentity();
   return {
     servers: urls.map(({ hostname, port }) => ({
       host: hostname.replace(/^\[|\]$/g, ''),
@@ -38,7 +42,9 @@ export function readNatsSettings(environment: Environment): NatsSettings {
     })),
     isSecure,
     ...(user && password !== undefined && { credentials: { user, password } }),
-    ...(identity && { identity }),
+    get identity() {
+      return readIdentity();
+    },
   };
 }
 

@@ -4,8 +4,11 @@ import { readTlsIdentity, type TlsIdentity } from '../security/tls.js';
 
 /** The protection of this process's gRPC. */
 export interface RpcSecurity {
-  /** With an identity every connection uses mutual TLS; without one gRPC is limited to this host. */
-  identity?: TlsIdentity;
+  /**
+   * With an identity every connection uses mutual TLS; without one gRPC is limited to this host. It is another one once certificates have
+   * been renewed: it is to be read for each connection.
+   */
+  readonly identity?: TlsIdentity;
   /** The token that workers send to join, and that a coordinator requires. */
   joinToken?: string;
   /** Listen beyond this host even without TLS. */
@@ -13,11 +16,16 @@ export interface RpcSecurity {
 }
 
 /** Read it from the environment. Throws `invalid` naming the variable that is wrong. */
-export const readRpcSecurity = (environment: Environment): RpcSecurity => ({
-  identity: readTlsIdentity(environment),
-  joinToken: readJoinToken(environment),
-  allowInsecure: environment['FOURFOLD_INSECURE'] === '1',
-});
+export function readRpcSecurity(environment: Environment): RpcSecurity {
+  readTlsIdentity(environment);
+  return {
+    get identity() {
+      return readTlsIdentity(environment);
+    },
+    joinToken: readJoinToken(environment),
+    allowInsecure: environment['FOURFOLD_INSECURE'] === '1',
+  };
+}
 
 /** Check a server's listening address. Throws `invalid` if it is not an address, or is open to other hosts without protection. */
 export function listenAddress(listen: string, { identity, allowInsecure }: RpcSecurity): Address {

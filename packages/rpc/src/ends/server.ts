@@ -1,9 +1,10 @@
 import { createServer as createTcpServer, type Server as Listener, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { describeError, FourfoldError, withDeadline, type Logger } from '@fourfold/common';
 import type { TlsIdentity } from '../security/tls.js';
 import { guardHandlers } from './permissions.js';
+import { followRenewal } from './renewal.js';
 import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js';
 import { chunkMessageBytes, controlMessageBytes } from '../wire/wire.js';
 
@@ -54,6 +55,7 @@ export async function startServer(
   const listener = security.identity
     ? tlsListener(security.identity, take, onRefused)
     : createTcpServer({ noDelay: true }, take);
+  if (listener instanceof TlsServer) followRenewal(listener, security, log);
   const sockets = new Set<Socket>();
   listener.on('connection', (socket: Socket) => {
     sockets.add(socket);

@@ -30,6 +30,8 @@ export interface CertificateOptions {
   days: number;
   /** Names and IP addresses at which clients reach nats-server and MinIO. */
   hosts: readonly string[];
+  /** Replace the certificates that exist, too, but not the authority. */
+  renew?: boolean;
 }
 
 export interface CertificateFiles {
@@ -67,28 +69,44 @@ const leaves = (hosts: readonly string[]): Record<string, Leaf> => ({
 
 /**
  * Create an authority in `folder`, or use the existing one, and create all missing certificates and keys (EC P-256, PEM; keys are readable
- * only by their owner). Nothing is overwritten. Throws `invalid` naming an invalid host, or a certificate without its key.
+ * only by their owner). Nothing is overwritten, except certificates and keys to `renew`. Throws `invalid` naming an invalid host, or a certificate without its key.
  */
 export async function makeCertificates(
   folder: string,
-  { days, hosts }: CertificateOptions,
+  { days, hosts, renew = false }: CertificateOptions,
 ): Promise<CertificateReport> {
   for (const host of hosts) checkHost(host);
   const wanted = leaves(hosts);
   const files = Object.fromEntries(
     [authorityName, ...Object.keys(wanted)].map((name) => [name, filesOf(folder, name)]),
   );
-  const missing = Object.keys(files).filter((name) => !exist(files[name]));
+  const existing = Object.keys(files).filter((name) => exist(files[name]));
+  const kept = renew ? existing.filter((name) => name === authorityName) : existing;
+  const made = Object.keys(files).filter((name) => !kept.includes(name));
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw storageError(folder, 'made', cause);
   });
-  const authority = missing.includes(authorityName)
+  const authority = made.includes(authorityName)
     ? await makeAuthority(files[authorityName])
     : await readAuthority(files[authorityName]);
-  for (const name of missing)
-    if (name !== authorityName) await makeLeaf(files[name], name, wanted[name], days, authority);
+  for (const name of made)
+    if (name !== authorityName) await makeLeaf(files[name], name, wanted[name], { days, force: renew }, authority);
   const { [authorityName]: own, ...certificates } = files;
-  return { authority: own, certificates, made: missing };
+  return { authority: own, certificates, made };
+}
+
+/** The hosts of the servers' certificates in a folder; undefined if it has none. Throws `invalid` for a file that is no certificate. */
+export async function hostsIn(folder: string): Promise<string[] | undefined> {
+  const path = filesOf(folder, 'nats').certificate;
+  if (!existsSync(path)) return undefined;
+  try {
+    const names = new X509Certificate(await readFile(path, 'utf8')).getExtension(
+      SubjectAlternativeNameExtension,
+    )?.names;
+    return names?.toJSON().map(({ value }) => value);
+  } catch (cause) {
+    throw new FourfoldError('invalid', `${path} is not a certificate in PEM`, { cause });
+  }
 }
 
 /** The identity of this name in a folder of `makeCertificates`, as the environment variables for its files. */
@@ -170,7 +188,7 @@ async function makeLeaf(
   files: CertificateFiles,
   name: string,
   { names, usages }: Leaf,
-  days: number,
+  { days, force }: { days: number; force: boolean },
   authority: Authority,
 ): Promise<void> {
   const keys = await makeKeys();
@@ -195,7 +213,7 @@ async function makeLeaf(
       await AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey),
     ],
   });
-  await writeFiles(files, certificate, keys.privateKey);
+  await writeFiles(files, certificate, keys.privateKey, force);
 }
 
 const makeKeys = () => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
@@ -216,15 +234,14 @@ async function writeFiles(
   files: CertificateFiles,
   certificate: X509Certificate,
   key: webcrypto.CryptoKey,
+  force = false,
 ): Promise<void> {
   const pkcs8 = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), PemConverter.PrivateKeyTag);
   const write = (path: string, text: string, mode: number) =>
-    // Do not overwrite a file that has appeared meanwhile.
-    writeWhole(path, { force: false }, (partial) => writeFile(partial, `${text}\n`, { mode })).catch(
-      (cause: unknown) => {
-        throw storageError(path, 'written', cause);
-      },
-    );
+    // Without `force` a file that has appeared meanwhile stays.
+    writeWhole(path, { force }, (partial) => writeFile(partial, `${text}\n`, { mode })).catch((cause: unknown) => {
+      throw storageError(path, 'written', cause);
+    });
   await write(files.key, pkcs8, 0o600);
   await write(files.certificate, certificate.toString('pem'), 0o644);
 }
