@@ -27,6 +27,7 @@ interface EvaluateArguments {
   figurePictures: string[];
   crop?: string;
   force: boolean;
+  strict: boolean;
   json?: true;
 }
 
@@ -39,7 +40,7 @@ export function registerEvaluate(program: Command): void {
       'Measure 4x upscaling on sets of pictures: each is cropped to multiples of 4, reduced by MATLAB-compatible ' +
         'bicubic, upscaled by the checkpoint or the method, and compared with the original (PSNR and SSIM on Y, without ' +
         'a 4-pixel border). The paper’s results are shown beside those of Set5, Set14 and BSD100 if the set is complete. ' +
-        'Files left out are listed on stderr.',
+        'Files left out, and pictures that are damaged, are listed on stderr.',
     )
     .requiredOption(
       '--images <place>',
@@ -63,10 +64,11 @@ export function registerEvaluate(program: Command): void {
       new Option('--figure-pictures <name...>', 'the pictures in it, one per row').default([], 'the first 6 measured'),
     )
     .option('--crop <x,y,width,height>', 'the crop, in pixels (default: 96x96 where the methods differ most)')
+    .option('--strict', 'end at the first picture that cannot be measured, instead of listing it', false)
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (options: EvaluateArguments) => {
-      const { images, checkpoint, method, backend, format, json } = options;
+      const { images, checkpoint, method, backend, format, strict: isStrict, json } = options;
       if (images.length === 0) throw new FourfoldError('invalid', 'evaluate: no pictures', { hint: 'give --images' });
       const figure = await openFigure(options);
       const subjects = await openSubjects(checkpoint, method, backend);
@@ -74,7 +76,7 @@ export function registerEvaluate(program: Command): void {
       const bar = createProgressBar('evaluate', 'measurements');
       try {
         const onProgress = (done: number, total: number) => bar.update(done, total, '');
-        const sets = await evaluateSets(images, subjects, { onProgress, figure }, signal);
+        const sets = await evaluateSets(images, subjects, { onProgress, figure, isStrict }, signal);
         bar.stop();
         for (const line of describeOmissions(sets)) console.error(line);
         if (json) printJson(jsonOf(sets));
@@ -102,7 +104,7 @@ async function openFigure(options: EvaluateArguments): Promise<Figure | undefine
 
 /** A single set and subject are also at the top, as in earlier versions; `sets` is always present. */
 function jsonOf(sets: readonly SetEvaluation[]): object {
-  const listed = sets.map(({ set, part, images, subjects, published, left }) => ({
+  const listed = sets.map(({ set, part, images, subjects, published, left, damaged }) => ({
     set,
     part,
     images,
@@ -112,6 +114,7 @@ function jsonOf(sets: readonly SetEvaluation[]): object {
     })),
     published,
     left,
+    damaged,
   }));
   const [{ images, subjects }] = listed;
   const single = sets.length === 1 && subjects.length === 1;

@@ -69,7 +69,7 @@ test('nothing usable, no folder, a bad number: one line, exit code 2', async () 
     ]);
     const messages = [
       /has no usable photograph/,
-      /folder nowhere cannot be listed/,
+      /nowhere does not exist; name a folder/,
       /--sample is 0: it must be a whole number, at least 1/,
       /--tile 130: must be a multiple of 4/,
       /prepare: --out <url> must be given/,

@@ -24,7 +24,7 @@ test('mistakes that a run would meet hours in are reported before it starts, and
     ]);
     const reasons = [
       /images\/empty\.jpg: it is empty: 0 bytes\n$/,
-      /nowhere cannot be listed: /,
+      /nowhere does not exist; /,
       /nowhere\.safetensors does not exist/,
     ];
     for (const [i, { exitCode, stdout, stderr }] of outcomes.entries()) {

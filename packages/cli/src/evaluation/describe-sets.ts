@@ -1,7 +1,7 @@
 import { highestPsnr } from '@fourfold/common';
 import type { Scores } from '@fourfold/imaging';
 import { describeLeft } from '../terminal/left-files.js';
-import { formatTable } from '../terminal/table.js';
+import { formatCount, formatTable } from '../terminal/table.js';
 import type { SetEvaluation } from './evaluate-sets.js';
 import { publishedIn, publishedPictures } from './published.js';
 
@@ -22,12 +22,15 @@ export function describeSets(sets: readonly SetEvaluation[], format: EvaluationF
  * means hold capped values; empty if all is as expected.
  */
 export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
-  return sets.flatMap(({ set, part, subjects, published, left }) => {
+  return sets.flatMap(({ set, part, subjects, published, left, damaged }) => {
     const whole = publishedPictures[set];
     const measured = subjects[0].pictures.length;
     const ofPart = part === undefined ? '' : ` (its ${part} part)`;
     return [
       ...(left.length > 0 ? [`${set}${ofPart}: left out ${left.length}:`, describeLeft(left)] : []),
+      ...(damaged.length > 0
+        ? [`${set}: ${formatCount(damaged.length, 'picture')} cannot be measured:`, describeLeft(damaged)]
+        : []),
       ...(whole !== undefined && published.length === 0
         ? [
             `${set}: the paper's means are of ${whole} pictures and these of ${measured}, so they are not shown beside each other`,

@@ -1,3 +1,4 @@
+import { FourfoldError } from '@fourfold/common';
 import { cropToMultiple, withName, type Picture, evaluatePicture } from '@fourfold/imaging';
 import { openMeasuredSet, type Chosen, type MeasuredSet } from '@fourfold/data-loader';
 import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
@@ -26,6 +27,8 @@ export interface SetEvaluation extends Pick<Chosen, 'part' | 'left'> {
   set: string;
   images: string;
   subjects: SubjectScores[];
+  /** Pictures that cannot be decoded or measured, with the reason. */
+  damaged: { file: string; reason: string }[];
   /** Also empty if the paper's means are of another number of pictures. */
   published: readonly Published[];
 }
@@ -38,13 +41,14 @@ export interface Watchers {
 }
 
 /**
- * Measure each subject on each picture of each set, one at a time. Throws `invalid` or `not-found` naming the picture that cannot
- * be measured: a mean over the others would not be comparable. Rejects with the signal's reason between two of them.
+ * Measure each subject on each picture of each set, one at a time. A picture that cannot be decoded or measured is left out by all
+ * subjects and reported; with `isStrict`, and where no picture of a set can be measured, it throws `invalid` naming it. Rejects with the
+ * signal's reason between two measurements.
  */
 export async function evaluateSets(
   places: readonly string[],
   subjects: readonly Subject[],
-  { onProgress, figure }: Watchers,
+  { onProgress, figure, isStrict }: Watchers & { isStrict?: boolean },
   signal: AbortSignal,
 ): Promise<SetEvaluation[]> {
   const sets: MeasuredSet[] = [];
@@ -54,39 +58,72 @@ export async function evaluateSets(
     const total = subjects.length * sets.reduce((sum, { photographs }) => sum + photographs.length, 0);
     let done = 0;
     const evaluations: SetEvaluation[] = [];
-    for (const [i, { name: set, part, title, photographs, left, decode }] of sets.entries()) {
-      const scores = subjects.map(({ upscale: _, ...subject }) => ({
-        ...subject,
-        pictures: [] as SubjectScores['pictures'],
-      }));
-      for (const file of photographs) {
-        const name = title(file);
-        const original = await decode(file);
-        const results: MeasuredPicture['results'] = [];
-        for (const [j, { name: subject, upscale }] of subjects.entries()) {
-          onProgress(done++, total);
-          // Computing blocks the thread: signals and the progress bar get a turn between pictures.
-          await new Promise(setImmediate);
-          signal.throwIfAborted();
-          let sr = original;
-          const measured = await withName(
-            name,
-            evaluatePicture(original, (lr) => (sr = upscale(lr))),
-          );
-          scores[j].pictures.push({ picture: file.name, ...measured });
-          if (figure?.wants(name)) results.push({ name: subject, sr, scores: measured });
-        }
-        if (figure?.wants(name)) figure.add({ name, original: cropToMultiple(original, 4), results });
-      }
-      const measuredSubjects = scores.map((one) => ({ ...one, ...evaluationTable(one.pictures) }));
-      const published = photographs.length === publishedPictures[set] ? publishedResults[set] : [];
-      const isShared = sets.filter((other) => other.name === set).length > 1;
-      const name = isShared ? `${set}, ${places[i]}` : set;
-      evaluations.push({ set: name, part, images: places[i], subjects: measuredSubjects, published, left });
+    for (const [i, set] of sets.entries()) {
+      const onMeasuring = () => onProgress(done++, total);
+      const scored = await evaluateSet(set, subjects, { onMeasuring, figure, isStrict }, signal);
+      const { name, part, left } = set;
+      const isShared = sets.filter((other) => other.name === name).length > 1;
+      const measured = scored.subjects[0].pictures.length;
+      const published = measured === publishedPictures[name] ? publishedResults[name] : [];
+      evaluations.push({
+        set: isShared ? `${name}, ${places[i]}` : name,
+        ...{ part, left, published, images: places[i] },
+        ...scored,
+      });
     }
     onProgress(total, total);
     return evaluations;
   } finally {
     for (const set of sets) await set.close();
   }
+}
+
+interface SetWatchers extends Pick<Watchers, 'figure'> {
+  /** A picture is about to be measured by one subject. */
+  onMeasuring: () => void;
+  isStrict?: boolean;
+}
+
+async function evaluateSet(
+  set: MeasuredSet,
+  subjects: readonly Subject[],
+  { onMeasuring, figure, isStrict = false }: SetWatchers,
+  signal: AbortSignal,
+): Promise<Pick<SetEvaluation, 'subjects' | 'damaged'>> {
+  const scores = subjects.map(({ upscale: _, ...subject }) => ({
+    ...subject,
+    pictures: [] as SubjectScores['pictures'],
+  }));
+  const damaged: SetEvaluation['damaged'] = [];
+  let first: FourfoldError | undefined;
+  for (const file of set.photographs) {
+    const name = set.title(file);
+    try {
+      const original = await set.decode(file);
+      const results: MeasuredPicture['results'] = [];
+      for (const { name: subject, upscale } of subjects) {
+        onMeasuring();
+        // Computing blocks the thread: signals and the progress bar get a turn between pictures.
+        await new Promise(setImmediate);
+        signal.throwIfAborted();
+        let sr = original;
+        const measured = await withName(
+          name,
+          evaluatePicture(original, (lr) => (sr = upscale(lr))),
+        );
+        results.push({ name: subject, sr: figure?.wants(name) ? sr : original, scores: measured });
+      }
+      for (const [j, { scores: measured }] of results.entries()) {
+        scores[j].pictures.push({ picture: file.name, ...measured });
+      }
+      if (figure?.wants(name)) figure.add({ name, original: cropToMultiple(original, 4), results });
+    } catch (error) {
+      const isDamaged = error instanceof FourfoldError && error.code === 'invalid';
+      if (isStrict || !isDamaged) throw error;
+      first ??= error;
+      damaged.push({ file: file.name, reason: error.message.replace(`${name}: `, '') });
+    }
+  }
+  if (first && damaged.length === set.photographs.length) throw first;
+  return { subjects: scores.map((one) => ({ ...one, ...evaluationTable(one.pictures) })), damaged };
 }

@@ -50,7 +50,7 @@ test('checkpoints are shown beside their variants, several of one variant in a r
     subject('old at 90', 23, 'SRGAN-MSE'),
     subject('odd at 5', 24, 'SRResNet-VGG54'),
   ];
-  const sets = [{ set: 'Set14', images: '', subjects, published: publishedResults['Set14'], left: [] }];
+  const sets = [{ set: 'Set14', images: '', subjects, published: publishedResults['Set14'], left: [], damaged: [] }];
   const csv = describeSets(sets, 'csv');
   expect(csv).toMatch(/^set,picture,method,psnr_db,ssim,source\nSet14,a\.png,bicubic,20,0\.5,measured\n/);
   expect(csv).toContain('\nSet14,mean,SRGAN-MSE,26.92,0.7611,"Ledig et al. 2017, tables 1 and 2"\n');

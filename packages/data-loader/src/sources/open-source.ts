@@ -20,10 +20,14 @@ export async function openSource(place: string, onListing?: OnListing): Promise<
   const path = place.startsWith('file:///') ? fileURLToPath(place) : place.replace(/^file:/, '');
   const found = await stat(path).catch((cause: unknown) => {
     const missing = systemErrorCode(cause) === 'ENOENT';
-    throw new FourfoldError(missing ? 'not-found' : 'invalid', `folder ${path} cannot be listed`, {
-      hint: 'name a folder of pictures, or a zip or tar of them',
-      cause,
-    });
+    throw new FourfoldError(
+      missing ? 'not-found' : 'invalid',
+      `${path} ${missing ? 'does not exist' : 'cannot be read'}`,
+      {
+        hint: 'name a folder of pictures, or a zip or tar of them',
+        cause,
+      },
+    );
   });
   if (found.isDirectory()) return openFolderSource(path, onListing);
   if (archiveName.test(path)) return openArchive(path, path, onListing);
@@ -75,7 +79,7 @@ async function openFolderSource(folder: string, onListing?: OnListing): Promise<
     throw error;
   }
   const { unusable } = listing;
-  return { title: `folder ${folder}`, context: basename(resolve(folder)), files: listing.files(), unusable, close };
+  return { title: folder, context: basename(resolve(folder)), files: listing.files(), unusable, close };
 }
 
 /** The folders of these files that hold a prepared dataset: its tiles are parts of photographs, perhaps of these. */

@@ -148,7 +148,7 @@ describe('DIV2K', () => {
       recognised: { set: 'DIV2K', part: 'validation' },
       pairs: { equal: 3, different: [] },
     });
-    expect(await refusal(folder, 'train')).toMatch(/^folder \S+ has no train part; name the validation part$/);
+    expect(await refusal(folder, 'train')).toMatch(/^\S+ has no train part; name the validation part$/);
   });
 });
 
