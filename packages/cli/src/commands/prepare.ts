@@ -23,6 +23,7 @@ import { collect, jsonOption, printJson, wholeNumber } from './arguments.js';
 
 interface PrepareArguments {
   images: string[];
+  pairs?: string;
   part?: Part | 'all';
   out: string;
   name?: string;
@@ -49,6 +50,10 @@ export function registerPrepare(program: Command): void {
         'BSD100, BSD300 and BSD500 are recognised by name. Unusable files are left out and listed with the reason.',
     )
     .requiredOption('--images <place>', 'folder of photographs, or a zip, tar or tgz; may be repeated', collect)
+    .option(
+      '--pairs <place>',
+      'LR pictures that came with the photographs, a quarter of their size, to train on as they are',
+    )
     .addOption(
       new Option('--part <name>', 'part of a data set that has parts (default: train, if there is one)').choices([
         ...parts,
@@ -62,7 +67,7 @@ export function registerPrepare(program: Command): void {
       new Option(
         '--encoding <name>',
         'how pictures are stored: keep as they are, or pixels: larger, and crops are read without decoding ' +
-          '(default: pixels with --tile, else keep)',
+          '(default: pixels with --tile or --pairs, else keep)',
       ).choices(encodings),
     )
     .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
@@ -109,7 +114,7 @@ async function prepareWithProgress(
       ...options,
       store,
       name: name ?? basename(store.url),
-      encoding: options.encoding ?? (options.tile === undefined ? 'keep' : 'pixels'),
+      encoding: options.encoding ?? (options.tile === undefined && options.pairs === undefined ? 'keep' : 'pixels'),
       shardSizeBytes: prepareDefaults.shardSizeBytes,
       onListing: (done, total) => listing.update(done, total, ''),
       onEstimate: ({ sizeBytes, freeBytes }) => {

@@ -70,6 +70,10 @@ export function checkDataset(store: ObjectStore, manifest: DatasetManifest, data
     const hint = `set data.crop to at most ${minimumSide}, or prepare the pictures again with --minimum-side ${data.crop}, which leaves smaller ones out`;
     throw new FourfoldError('invalid', `data.crop is ${data.crop}: dataset ${store.url} ${reason}`, { hint });
   }
+  if (manifest.lr === 'given' && data.blurSigma > 0) {
+    const reason = `data.blurSigma ${data.blurSigma} makes LR of HR, but its LR pictures are given`;
+    throw new FourfoldError('invalid', `dataset ${store.url}: ${reason}`, { hint: 'set data.blurSigma to 0' });
+  }
   const margin = readMargin(data.blurSigma);
   if (tile && margin > tile.margin) {
     const reason = `it reads ${margin} pixels around a crop, but the tiles of dataset ${store.url} carry ${tile.margin}`;

@@ -10,6 +10,8 @@ import {
   type Picture,
 } from '@fourfold/imaging';
 import type { PackedSample, PicturePair } from '../shards/shard.js';
+import { readGivenLr } from '../sources/given-pairs.js';
+import type { SourceFile } from '../sources/source.js';
 import { lrSide } from '../shards/pixel-index.js';
 
 /** How a photograph is stored: its own bytes, losslessly as PNG, or as several lossless tiles. */
@@ -28,6 +30,8 @@ export interface ConvertOptions {
   tile?: number;
   minimumSide: number;
   encoding: Encoding;
+  /** The photograph's LR picture, if it comes with one that is stored instead of ours. */
+  givenLr?: SourceFile;
 }
 
 /**
@@ -36,14 +40,15 @@ export interface ConvertOptions {
  * size. Throws `invalid` with the reason for a file that cannot be used.
  */
 export async function convert(source: string, bytes: Buffer, options: ConvertOptions): Promise<Converted> {
-  const { tile, minimumSide, encoding } = options;
+  const { tile, minimumSide, encoding, givenLr } = options;
   const header = await readHeader(bytes);
   const picture = await decodePicture(bytes);
   const { width, height } = picture;
   if (Math.min(width, height) < minimumSide) {
     throw new FourfoldError('invalid', `too small: ${width}x${height}, both sides must be at least ${minimumSide}`);
   }
-  const lr = encoding === 'pixels' ? downscale(picture, 0) : undefined;
+  const ownLr = () => (encoding === 'pixels' ? downscale(picture, 0) : undefined);
+  const lr = givenLr ? await readGivenLr(givenLr, picture) : ownLr();
   const whole = { left: 0, top: 0, width, height };
   if (tile !== undefined && Math.max(width, height) > tile) {
     const samples = cutTiles(width, height, tile).map(async ({ place, core }) => {

@@ -39,6 +39,8 @@ export const encodings = ['keep', 'pixels'] as const;
 const manifestSchema = firstVersionSchema.extend({
   version: z.literal(2),
   encoding: z.enum(encodings),
+  /** The LR pictures came with the photographs; else they are bicubic. */
+  lr: z.literal('given').optional(),
   /** `index` says where a shard's pixels lie (shards/pixel-index.ts). */
   shards: z.array(shardSchema.extend({ index: z.string().optional() })).min(1),
 });

@@ -1,15 +1,16 @@
-import { availableParallelism } from 'node:os';
-import { FourfoldError, permutation, randomStream, sha256 } from '@fourfold/common';
+import { FourfoldError, permutation, randomStream, withResources } from '@fourfold/common';
 import { openOutputFolder, type ObjectStore, type OutputFolder } from '@fourfold/store';
-import { convert, type Converted, type StoredAs } from './convert.js';
+import { convertInOrder } from './conversions.js';
+import type { StoredAs } from './convert.js';
 import { manifestKey, type DatasetManifest, type Encoding } from './manifest.js';
 import { formatsRead, smallestTile, tileMargin } from '@fourfold/imaging';
 import { checkRoom, estimateSize, type SizeEstimate } from './estimate.js';
 import { createShardWriter } from './shard-writer.js';
-import { choosePhotographs, parts, type Chosen, type Part } from '../sources/layouts.js';
+import { createGivenPairs } from '../sources/given-pairs.js';
+import { choosePhotographs, parts, type Part } from '../sources/layouts.js';
 import { openSources } from '../sources/open-sources.js';
-import { comparePair, type PairDifference } from '../sources/pairs.js';
-import { fileCount, type OnListing, type Source, type SourceFile } from '../sources/source.js';
+import type { PairDifference } from '../sources/pairs.js';
+import { fileCount, type OnListing, type Source } from '../sources/source.js';
 
 export interface PrepareOptions {
   /**
@@ -17,6 +18,8 @@ export interface PrepareOptions {
    * these.
    */
   images: string | readonly string[];
+  /** LR pictures to be stored instead of ours, in encoding `pixels`; a folder, zip or tar. */
+  pairs?: string;
   /** Which part of a data set that comes in parts, such as DIV2K; by default `train`, or the first that exists. */
   part?: Part | 'all';
   /** Where the dataset is written. */
@@ -85,17 +88,27 @@ export const prepareDefaults = {
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
   checkTile(options.tile, options.minimumSide);
-  const images = [options.images].flat();
-  const out = await openPlace(options.store, images);
-  const source = await openSources(images, options.onListing);
-  try {
-    return await prepareFrom(source, out, options);
-  } finally {
-    await source.close();
+  if (options.pairs !== undefined && options.encoding !== 'pixels') {
+    throw new FourfoldError('invalid', '--pairs stores LR beside HR, which encoding keep does not', {
+      hint: 'use --encoding pixels',
+    });
   }
+  const images = [options.images].flat();
+  const pairs = options.pairs === undefined ? [] : [options.pairs];
+  const out = await openPlace(options.store, [...images, ...pairs]);
+  return withResources(async (own) => {
+    const source = own(await openSources(images, options.onListing), (source) => source.close());
+    const lr = pairs.length > 0 ? own(await openSources(pairs, options.onListing), (lr) => lr.close()) : undefined;
+    return prepareFrom(source, lr, out, options);
+  });
 }
 
-async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOptions): Promise<PrepareReport> {
+async function prepareFrom(
+  source: Source,
+  lrSource: Source | undefined,
+  out: OutputFolder,
+  options: PrepareOptions,
+): Promise<PrepareReport> {
   const { name, tile, sample, seed, minimumSide, shardSizeBytes, encoding, onProgress, signal } = options;
   const chosen = choosePhotographs(source, parts, options.part);
   const { photographs, left } = chosen;
@@ -104,11 +117,12 @@ async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOp
   const estimate = await estimateSize(order, Math.min(sample ?? order.length, order.length), options);
   if (estimate.sizeBytes > 0) options.onEstimate?.(estimate);
   checkRoom(estimate, options.store);
+  const lrPictures = { official: chosen.lr, given: lrSource && createGivenPairs(lrSource) };
   const writer = createShardWriter(out, shardSizeBytes);
   const taken: PrepareReport['taken'] = [];
   const pairs: PairsReport = { equal: 0, different: [] };
   let seen = 0;
-  for await (const { file, converted, reason, pair } of convertInOrder(order, chosen, options)) {
+  for await (const { file, converted, reason, pair } of convertInOrder(order, lrPictures, options)) {
     signal?.throwIfAborted();
     seen++;
     if (converted) {
@@ -129,6 +143,7 @@ async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOp
     format: 'fourfold-dataset',
     version: 2,
     encoding,
+    ...(lrSource && { lr: 'given' as const }),
     name,
     pictures: taken.length,
     leftOut: left.length,
@@ -144,57 +159,12 @@ async function prepareFrom(source: Source, out: OutputFolder, options: PrepareOp
     left,
     notSampled: order.length - seen,
     ...(chosen.set !== undefined && { recognised: { set: chosen.set, part: chosen.part } }),
-    ...(chosen.lr.size > 0 && { pairs }),
+    ...(chosen.lr.size > 0 && !lrSource && { pairs }),
     manifest,
   };
 }
 
 const byFile = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
-
-type Pair = { lr: string } & PairDifference;
-type Outcome =
-  | { file: string; converted: Converted; pair?: Pair; reason?: undefined }
-  | { file: string; converted?: undefined; pair?: undefined; reason: string };
-
-/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts. */
-async function* convertInOrder(files: SourceFile[], { lr }: Chosen, options: PrepareOptions): AsyncGenerator<Outcome> {
-  const firstWith = new Map<string, string>();
-  const together = availableParallelism();
-  for (let start = 0; start < files.length; start += together) {
-    const read = await Promise.all(
-      files.slice(start, start + together).map(async (file) => ({ file, bytes: await resultOrReason(file.read()) })),
-    );
-    const outcomes = read.map(async ({ file: { name: file }, bytes }): Promise<Outcome> => {
-      if (typeof bytes === 'string') return { file, reason: bytes };
-      const digest = sha256(bytes);
-      const first = firstWith.get(digest);
-      if (first !== undefined) return { file, reason: `duplicate of ${first}` };
-      firstWith.set(digest, file);
-      const converted = await resultOrReason(convert(file, bytes, options));
-      if (typeof converted === 'string') return { file, reason: converted };
-      return { file, converted, pair: await pairOf(bytes, lr.get(file)) };
-    });
-    yield* await Promise.all(outcomes);
-  }
-}
-
-/** How the official LR picture of a photograph differs from ours, if there is one. */
-async function pairOf(photograph: Buffer, lr: SourceFile | undefined): Promise<Pair | undefined> {
-  if (!lr) return undefined;
-  const difference = await resultOrReason(lr.read().then((bytes) => comparePair(photograph, bytes)));
-  if (typeof difference !== 'string') return { lr: lr.name, ...difference };
-  return { lr: lr.name, values: 0, of: 0, largest: 0, reason: difference };
-}
-
-/** The result, or why the file cannot be used. */
-async function resultOrReason<T>(work: Promise<T>): Promise<T | string> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof FourfoldError && error.code === 'invalid') return error.message;
-    throw error;
-  }
-}
 
 function checkTile(tile: number | undefined, minimumSide: number): void {
   const smallest = smallestTile(minimumSide);

@@ -1,0 +1,68 @@
+import { availableParallelism } from 'node:os';
+import { FourfoldError, sha256 } from '@fourfold/common';
+import type { GivenPairs } from '../sources/given-pairs.js';
+import { comparePair, type PairDifference } from '../sources/pairs.js';
+import type { SourceFile } from '../sources/source.js';
+import { convert, type Converted, type ConvertOptions } from './convert.js';
+
+/** How the official LR picture of a photograph differs from ours. */
+type Pair = { lr: string } & PairDifference;
+/** A photograph ready to be stored, or why it is left out. */
+export type Outcome =
+  | { file: string; converted: Converted; pair?: Pair; reason?: undefined }
+  | { file: string; converted?: undefined; pair?: undefined; reason: string };
+
+/** LR pictures beside photographs. */
+export interface LrPictures {
+  /** By the photograph's name, to be compared with ours. */
+  official: ReadonlyMap<string, SourceFile>;
+  /** To be stored instead of ours. */
+  given?: GivenPairs;
+}
+
+/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts. */
+export async function* convertInOrder(
+  files: SourceFile[],
+  { official, given }: LrPictures,
+  options: ConvertOptions,
+): AsyncGenerator<Outcome> {
+  const firstWith = new Map<string, string>();
+  const together = availableParallelism();
+  for (let start = 0; start < files.length; start += together) {
+    const read = await Promise.all(
+      files.slice(start, start + together).map(async (file) => ({ file, bytes: await resultOrReason(file.read()) })),
+    );
+    const outcomes = read.map(async ({ file: { name: file }, bytes }): Promise<Outcome> => {
+      if (typeof bytes === 'string') return { file, reason: bytes };
+      const digest = sha256(bytes);
+      const first = firstWith.get(digest);
+      if (first !== undefined) return { file, reason: `duplicate of ${first}` };
+      firstWith.set(digest, file);
+      const converted = await resultOrReason(convertWith(given, file, bytes, options));
+      if (typeof converted === 'string') return { file, reason: converted };
+      return { file, converted, pair: given ? undefined : await pairOf(bytes, official.get(file)) };
+    });
+    yield* await Promise.all(outcomes);
+  }
+}
+
+const convertWith = async (given: GivenPairs | undefined, file: string, bytes: Buffer, options: ConvertOptions) =>
+  convert(file, bytes, { ...options, givenLr: given?.lrOf(file) });
+
+/** How the official LR picture of a photograph differs from ours, if there is one. */
+async function pairOf(photograph: Buffer, lr: SourceFile | undefined): Promise<Pair | undefined> {
+  if (!lr) return undefined;
+  const difference = await resultOrReason(lr.read().then((bytes) => comparePair(photograph, bytes)));
+  if (typeof difference !== 'string') return { lr: lr.name, ...difference };
+  return { lr: lr.name, values: 0, of: 0, largest: 0, reason: difference };
+}
+
+/** The result, or why the file cannot be used. */
+async function resultOrReason<T>(work: Promise<T>): Promise<T | string> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof FourfoldError && error.code === 'invalid') return error.message;
+    throw error;
+  }
+}
