@@ -4,7 +4,7 @@
 
 /** From the lowest to the highest: a package imports only packages on its left. */
 const order = [
-  ...['common', 'weights', 'store', 'rpc', 'imaging', 'tfjs-torch', 'model'],
+  ...['common', 'weights', 'store', 'rpc', 'imaging', 'tfjs-torch', 'model', 'upscale'],
   ...['data-loader', 'coordinator', 'worker', 'cli', 'local-servers'],
 ];
 const tests = '[.]test[.]ts$|/test-[^/]+[.]ts$';

@@ -2,6 +2,7 @@
 // packages' copies of files that lie outside them.
 import { copyFileSync, cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundleFile, bundleForBrowsers } from './bundle-browser.mjs';
 import { runChild } from './child-processes.mjs';
 
 /** npm writes this file whenever it changes an installed version. */
@@ -44,6 +45,13 @@ for (const dist of readdirSync('packages').map((name) => `packages/${name}/dist`
     for (const end of ['.js', '.js.map', '.d.ts', '.d.ts.map']) rmSync(join(dist, source + end), { force: true });
   }
 }
+
+const browserSources = ['common', 'weights', 'model', 'upscale'].flatMap((name) =>
+  readdirSync(`packages/${name}/dist`, { recursive: true })
+    .filter((path) => path.endsWith('.js') && !path.startsWith('assets'))
+    .map((path) => `packages/${name}/dist/${path}`),
+);
+if (isOlder(bundleFile, ['scripts/bundle-browser.mjs', ...browserSources])) await bundleForBrowsers();
 
 /** Files that a package reads at run time, and its own copy of them: a published package has nothing beside it. */
 const copies = {

@@ -151,9 +151,10 @@ test('programs train a generator and upscale by the packages’ public functions
   // TypeScript 6 has WebGPU types of its own, which conflict with those of TensorFlow.js.
   const typescript = '5.9';
   const types = rootPackage.devDependencies['@types/node'];
+  run('npm', ['install', '@fourfold/upscale', '--loglevel=error']);
   run('npm', ['install', `typescript@${typescript}`, `@types/node@${types}`, '--save-dev', '--loglevel=error']);
   const programs = fileURLToPath(new URL('installed/', import.meta.url));
-  for (const name of ['train.ts', 'upscale.ts']) {
+  for (const name of ['train.ts', 'upscale.ts', 'sharpen.ts']) {
     cpSync(join(programs, name), join(user, name));
     expect(readFileSync(join(user, name), 'utf8').split('\n').length).toBeLessThanOrEqual(40);
   }
@@ -163,9 +164,15 @@ test('programs train a generator and upscale by the packages’ public functions
   const manifest = readJson<object>(join(user, 'package.json'));
   writeFileSync(join(user, 'package.json'), JSON.stringify({ ...manifest, type: 'module' }));
   run('npx', ['tsc']);
+  // @fourfold/upscale's own types do not name TensorFlow.js's: they check with TypeScript 6, and without a browser's.
+  const alone = { compilerOptions: { ...compilerOptions, lib: ['ES2023'], noEmit: true }, files: ['sharpen.ts'] };
+  writeFileSync(join(user, 'tsconfig.sharpen.json'), JSON.stringify(alone));
+  run('node', [join(root, 'node_modules/typescript/bin/tsc'), '--project', 'tsconfig.sharpen.json']);
   expect(run('node', ['train.js', join(photographs, 'train')])).toMatch(/^on wasm\n0 /m);
   expect(existsSync(join(user, 'generator.safetensors'))).toBe(true);
   expect(run('node', ['upscale.js', checkpoint, picture, 'by-program.png'])).toMatch(/^\d+x\d+\n$/);
+  expect(run('node', ['sharpen.js', checkpoint, picture, 'sharpened.png'])).toMatch(/^1\.00$/m);
+  expect(existsSync(join(user, 'sharpened.png'))).toBe(true);
 });
 
 /** The TypeScript in the packages' README.md files; it has to compile, too. */

@@ -38,7 +38,7 @@ export function encodeSafetensors(
     dataBytes += data.byteLength;
     return [name, { dtype: 'F32', shape, data_offsets: [begin, dataBytes] }];
   });
-  const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
   const headerBytes = Math.ceil(json.length / 8) * 8;
   const sizeBytes = lengthBytes + headerBytes + dataBytes;
   const file = memory?.byteLength === sizeBytes ? memory : new Uint8Array(sizeBytes);

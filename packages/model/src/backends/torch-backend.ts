@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common/basics';
 import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
+import { addKernels } from '../kernels/kernels.js';
+import { torchKernels } from '../kernels/torch.js';
 import type { BackendChoice, BackendInfo } from './types.js';
 
 /** tfjs-torch names its own command, which npx finds only beside that package; fourfold's works wherever fourfold does. */
@@ -56,6 +58,7 @@ export async function startTorch({ device, precision, threads }: BackendChoice):
       const reason = 'malloc does not keep freed memory here: iterations on the CPU may take 1.6 times as long';
       createLogger('torch').warn({ event: 'memory-not-kept', reason }, reason);
     }
+    addKernels('torch', torchKernels);
     await tf.setBackend('torch');
     return {
       backend: 'torch',

@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { genericKernels } from './generic.js';
-import { torchKernels } from './torch.js';
 import { wasmKernels } from './wasm.js';
 import type { Kernels } from './types.js';
+
+const byBackend: Record<string, Kernels> = { wasm: wasmKernels };
 
 /** The kernels of the current backend. */
 export const kernels = (): Kernels => byBackend[tf.getBackend()] ?? genericKernels;
 
-const byBackend: Record<string, Kernels> = { torch: torchKernels, wasm: wasmKernels };
+/** Add the kernels of a backend that is not part of every program: browsers have no torch. */
+export const addKernels = (backend: string, of: Kernels): void => void (byBackend[backend] = of);

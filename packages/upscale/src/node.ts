@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { FourfoldError, systemErrorCode } from '@fourfold/common/basics';
+import { decodePicture, withName } from '@fourfold/imaging';
+import { fetchBytes, isWebUrl } from './fetched.js';
+import { createModel, type Decode } from './model.js';
+import { readPlace } from './place.js';
+import type { Model, ModelSource, ReadModelOptions } from './types.js';
+
+/**
+ * Read a trained generator and put it on a backend. Throws an error whose message names what is wrong, and whose `options.hint` says
+ * what to do about it.
+ */
+export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<Model> {
+  const weights = await readPlace(source, options.signal);
+  return createModel(weights, await startBackend(options), decode);
+}
+
+let started: { asked: string; name: Promise<string> } | undefined;
+
+/** Start a backend in this thread, at the first call: TensorFlow.js has one for all. */
+async function startBackend({ backend = 'auto', threads = availableParallelism() }: ReadModelOptions): Promise<string> {
+  if (backend === 'webgpu') {
+    throw new FourfoldError('invalid', 'backend webgpu is for browsers', { hint: 'take torch, tensorflow or wasm' });
+  }
+  started ??= {
+    asked: backend,
+    name: import('@fourfold/model').then(async ({ selectBackend }) => {
+      return (await selectBackend({ backend, device: 'auto', precision: 'f32', threads })).backend;
+    }),
+  };
+  const name = await started.name.catch((error: unknown) => {
+    started = undefined;
+    throw error;
+  });
+  if (backend !== 'auto' && backend !== name) {
+    throw new FourfoldError(
+      'invalid',
+      `backend ${backend}: an earlier model computes on ${name}, and so must this one`,
+    );
+  }
+  return name;
+}
+
+const decode: Decode = async (source, signal) => {
+  if (source instanceof Blob) return decodePicture(new Uint8Array(await source.arrayBuffer()));
+  if (source instanceof Uint8Array) return decodePicture(source);
+  if (source instanceof ArrayBuffer) return decodePicture(new Uint8Array(source));
+  const place = String(source);
+  const bytes = isWebUrl(place) ? await fetchBytes(place, signal) : await readPictureFile(place, signal);
+  return withName(place, decodePicture(bytes));
+};
+
+async function readPictureFile(place: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const path = place.startsWith('file:') ? fileURLToPath(place) : place;
+  try {
+    return await readFile(path, { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const isMissing = systemErrorCode(cause) === 'ENOENT';
+    throw new FourfoldError(isMissing ? 'not-found' : 'invalid', `${path} cannot be read`, { cause });
+  }
+}

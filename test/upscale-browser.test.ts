@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { downscale, decodePicture } from '@fourfold/imaging';
+import { findBrowser } from '@fourfold/local-servers';
+import { encodePicture, readModel } from '@fourfold/upscale';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser, type BrowserPage } from './support/browser.js';
+import { lacks } from './support/needs.mjs';
+import { photographs } from './support/process.js';
+
+/*
+ * @fourfold/upscale in a real browser: a page without any bundler loads the file that the package has for it.
+ */
+
+const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const checkpoint = inRepository('examples/srresnet-mse/checkpoint');
+const folders: Record<string, string> = {
+  upscale: inRepository('packages/upscale/dist/assets'),
+  checkpoint,
+};
+const types: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.png': 'image/png' };
+
+/** What a user writes. */
+const page = `<!doctype html><link rel="icon" href="data:,"><canvas></canvas><script type="module">
+import { readModel, toImageData } from '/upscale/upscale.js';
+const model = await readModel('/checkpoint');
+const shares = [];
+const sr = await model.upscale('/small.png', { tile: 16, onProgress: (share) => shares.push(share) });
+const canvas = Object.assign(document.querySelector('canvas'), { width: sr.width, height: sr.height });
+canvas.getContext('2d').putImageData(toImageData(sr), 0, 0);
+const stopped = await model.upscale('/small.png', { signal: AbortSignal.abort('enough') }).catch((reason) => reason);
+const missing = await readModel('/nothing').catch(({ message }) => message);
+window.result = { data: [...sr.data], width: sr.width, height: sr.height, shares, backend: model.backend, stopped, missing };
+</script>`;
+
+interface Result {
+  data: number[];
+  width: number;
+  height: number;
+  shares: number[];
+  backend: string;
+  stopped: string;
+  missing: string;
+}
+
+describe.skipIf(lacks('browser', !!findBrowser()))(
+  '@fourfold/upscale (after npm run setup:servers, which finds or installs a browser)',
+  () => {
+    let server: Server;
+    let browser: BrowserPage;
+    let small: Uint8Array;
+
+    beforeAll(async () => {
+      const photograph = await decodePicture(await readFile(`${photographs}/held-out/raccoon.jpg`));
+      const quarter = downscale(downscale(photograph, 0), 0);
+      small = await encodePicture(quarter, 'png');
+      const bodies: Record<string, string | Uint8Array> = { '/': page, '/small.png': small };
+      server = createServer(({ url = '' }, response) => {
+        const [, folder, file] = url.split('/');
+        const body = bodies[url] ?? (file && folders[folder] ? readFile(`${folders[folder]}/${file}`) : undefined);
+        Promise.resolve(body).then(
+          (bytes) => {
+            response.writeHead(bytes === undefined ? 404 : 200, { 'content-type': types[extname(url)] ?? 'text/html' });
+            response.end(bytes);
+          },
+          () => response.writeHead(404).end(),
+        );
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      browser = await openBrowser();
+    });
+    afterAll(async () => {
+      await browser.close();
+      server.close();
+    });
+
+    test('a page upscales a picture to the pixels that Node.js makes', async () => {
+      await browser.page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await browser.page.waitForFunction('window.result', undefined, { timeout: 100_000 });
+      const found: Result = await browser.page.evaluate('window.result');
+      const model = await readModel(checkpoint, { backend: 'wasm', threads: 1 });
+      const expected = await model.upscale(small, { tile: 16 });
+      expect([found.width, found.height, found.backend]).toEqual([expected.width, expected.height, 'wasm']);
+      const largest = found.data.reduce((most, level, i) => Math.max(most, Math.abs(level - expected.data[i])), 0);
+      expect(largest).toBeLessThanOrEqual(1);
+      expect(found.shares.at(-1)).toBe(1);
+      expect(found.stopped).toBe('enough');
+      expect(found.missing).toContain('/nothing/generator.safetensors: the server answered 404');
+      // The missing model's two files are what the console complains about.
+      expect(browser.problems.filter((text) => !text.includes('404'))).toEqual([]);
+    });
+
+    test('the bundle imports nothing', async () => {
+      const source = await readFile(`${folders['upscale']}/upscale.js`, 'utf8');
+      expect(source).not.toMatch(/\bfrom\s*["']|\bimport\s*["'(]|node:/);
+    });
+  },
+);
