@@ -5,7 +5,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { downscale, decodePicture } from '@fourfold/imaging';
 import { findBrowser } from '@fourfold/local-servers';
-import { encodePicture, readModel } from '@fourfold/upscale';
+import { encodePicture, readModel } from '../packages/upscale/dist/index.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser, type BrowserPage } from './support/browser.js';
 import { lacks } from './support/needs.mjs';
