@@ -10,6 +10,7 @@ export { cacheFolder } from './files/cache-folder.js';
 export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
 export { expandHome } from './files/home.js';
 export { sha256 } from './files/sha256.js';
+export { type Address, isLoopback, parseAddress, peerAddress, targetOf } from './http/address.js';
 export { type Logger, createLogger, logAbout } from './log/log.js';
 export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
 export { highestPsnr } from './numbers/highest-psnr.js';

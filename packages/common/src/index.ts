@@ -59,7 +59,6 @@ export {
 export { baseNameSchema, innerKeySchema } from './files/base-name.js';
 export { readGivenFile } from './files/given-file.js';
 export { absoluteStoreUrl, folderOf, folderUrl, parseS3Url } from './files/store-url.js';
-export { type Address, isLoopback, parseAddress, peerAddress, targetOf } from './http/address.js';
 export { type HttpRoute, type RunningHttpServer, endWith, startHttpServer } from './http/http-server.js';
 export { type Metrics, type Readings, createMetrics, stateReadings } from './http/metrics.js';
 export { type PartServer, openPartServer } from './http/part-server.js';

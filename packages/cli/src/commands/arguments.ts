@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { RunConfig, Setting } from '@fourfold/common';
-import { backendChoices } from '@fourfold/common/basics';
+import { backendChoices, parseAddress } from '@fourfold/common/basics';
 
 /** A parser of whole numbers from `minimum` up, for commander's options. */
 export function wholeNumber(minimum: number): (text: string) => number {
@@ -11,6 +11,14 @@ export function wholeNumber(minimum: number): (text: string) => number {
     }
     return value;
   };
+}
+
+/** A parser of `host:port`. */
+export function hostPort(text: string): string {
+  if (!parseAddress(text)) {
+    throw new InvalidArgumentError('It must be host:port, such as 127.0.0.1:8080; port 0 takes a free one.');
+  }
+  return text;
 }
 
 const repeatableParsers = new WeakSet<object>();

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressLine } from '../train/progress-line.js';
 import type { ClusterOptions } from '../cluster/run-cluster.js';
-import { collect, wholeNumber } from './arguments.js';
+import { collect, hostPort, wholeNumber } from './arguments.js';
 
 /** `fourfold cluster`. */
 export function registerCluster(program: Command): void {
@@ -21,7 +21,7 @@ export function registerCluster(program: Command): void {
     )
     .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
     .option('--images <dir>', 'photographs to train on (default: the examples)')
-    .option('--http <host:port>', 'address of the status page; port 0 takes a free one', '127.0.0.1:0')
+    .option('--http <host:port>', 'address of the status page; port 0 takes a free one', hostPort, '127.0.0.1:0')
     .option('--keep <dir>', 'folder to keep data, keys, certificates and logs in; a run in it is resumed')
     .option('--exit', 'end when the run is finished', false)
     .option('--json', 'one JSON object per line on stdout: addresses, replaced processes, the checkpoint')

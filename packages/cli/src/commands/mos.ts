@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { checkOutputFile, openStore, checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, nearest } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
@@ -14,6 +14,7 @@ import {
   backendOption,
   collect,
   forceOption,
+  hostPort,
   jsonOption,
   printJson,
   wholeNumber,
@@ -78,7 +79,7 @@ export function registerMos(program: Command): void {
         'Each picture pixel is one display pixel, whatever the display’s scaling and the zoom.',
     )
     .argument('<study>', 'folder that `mos prepare` wrote')
-    .option('--http <host:port>', 'where', '127.0.0.1:8090')
+    .option('--http <host:port>', 'address of the page; port 0 takes a free one', hostPort, '127.0.0.1:8090')
     .action(serve);
   mos
     .command('report')
@@ -148,7 +149,11 @@ async function methodsOf({
   const methods: Method[] = method.map((name) => {
     if (name === original.name) return original;
     if ((baselineNames as readonly string[]).includes(name)) return baseline(name as BaselineName);
-    throw new FourfoldError('invalid', `--method ${name}: not one of ${[...baselineNames, original.name].join(', ')}`);
+    const known = [...baselineNames, original.name];
+    const meant = nearest(name, known);
+    throw new FourfoldError('invalid', `--method is ${name}: it must be one of ${known.join(', ')}`, {
+      ...(meant !== undefined && { hint: `did you mean ${meant}?` }),
+    });
   });
   if (checkpoint.length > 0) {
     const { createUpscaler, startBackend } = await import('../upscaling/generator.js');

@@ -1,7 +1,7 @@
 import { FourfoldError, loadRunConfig } from '@fourfold/common';
 import { Option, type Command } from 'commander';
 import { abortWithParent } from '../interruption.js';
-import { collect } from './arguments.js';
+import { collect, hostPort } from './arguments.js';
 
 const anyPort = '127.0.0.1:0';
 const probes = '/healthz, /readyz and /metrics; port 0 takes a free one';
@@ -9,9 +9,9 @@ const probes = '/healthz, /readyz and /metrics; port 0 takes a free one';
 /** The parts of a run as commands of their own: one process each, on one machine or many. Each loads its own part alone. */
 export function registerParts(program: Command): void {
   part(program, 'coordinator', 'hold the master weights and the schedule of a run, and write its checkpoints')
-    .option('--listen <host:port>', 'where workers reach it; port 0 takes a free one', anyPort)
+    .option('--listen <host:port>', 'address at which workers reach it; port 0 takes a free one', hostPort, anyPort)
     .addOption(advertiseOption())
-    .option('--http <host:port>', `address of the status page, ${probes}`)
+    .option('--http <host:port>', `address of the status page, ${probes}`, hostPort)
     .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { resume: boolean }) => {
       const config = await loadRunConfig(path, set);
@@ -20,10 +20,19 @@ export function registerParts(program: Command): void {
     });
 
   part(program, 'worker', 'compute gradients for a run until it ends')
-    .option('--listen <host:port>', 'where the coordinator pulls gradients; port 0 takes a free one', anyPort)
+    .option(
+      '--listen <host:port>',
+      'address from which the coordinator pulls gradients; port 0 takes a free one',
+      hostPort,
+      anyPort,
+    )
     .addOption(advertiseOption())
-    .option('--coordinator <host:port>', 'the coordinator (default: the one that holds the run’s newest term)')
-    .option('--http <host:port>', `address of ${probes}`)
+    .option(
+      '--coordinator <host:port>',
+      'address of the coordinator (default: the one that holds the run’s newest term)',
+      hostPort,
+    )
+    .option('--http <host:port>', `address of ${probes}`, hostPort)
     .action(async ({ config: path, set, ...options }: ListeningOptions & { coordinator?: string }) => {
       const config = await loadRunConfig(path, set);
       const [{ listenAddress, readRpcSecurity }, { runWorker }] = await Promise.all([
@@ -35,7 +44,7 @@ export function registerParts(program: Command): void {
     });
 
   part(program, 'data-loader', 'make a run’s batches for its workers, over NATS, until it is stopped')
-    .option('--http <host:port>', `address of ${probes}`)
+    .option('--http <host:port>', `address of ${probes}`, hostPort)
     .option('--until-finished', 'end with the run, instead of waiting for the next one', false)
     .action(async ({ config: path, set, ...options }: PartOptions & { untilFinished: boolean }) => {
       const config = await loadRunConfig(path, set);
@@ -69,7 +78,9 @@ interface ListeningOptions extends PartOptions {
 }
 
 const advertiseOption = (): Option =>
-  new Option('--advertise <host:port>', 'the address at which peers reach it (default: that of --listen)');
+  new Option('--advertise <host:port>', 'address at which peers reach it (default: that of --listen)').argParser(
+    hostPort,
+  );
 
 const part = (program: Command, name: string, description: string): Command =>
   program

@@ -1,6 +1,6 @@
 import type { RunConfig, Setting } from '@fourfold/common';
 import type { Command } from 'commander';
-import { collect, optionSetting, wholeNumber } from './arguments.js';
+import { collect, hostPort, optionSetting, wholeNumber } from './arguments.js';
 
 interface TrainOptions {
   workers?: number;
@@ -21,7 +21,7 @@ export function registerTrain(program: Command): void {
     .argument('<config>', 'the run’s config, a YAML file')
     .option('--workers <n>', 'worker processes', wholeNumber(1))
     .option('--backend <name>', 'TensorFlow.js backend to compute with')
-    .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one')
+    .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one', hostPort)
     .option('--start-from <run>', 'start from the generator of a finished run: its name in the same store, or a URL')
     .option('--scale-schedule <factor>', 'multiply the length of every phase by this factor, such as 0.001')
     .option('--resume', 'continue from the newest whole checkpoint, with the run’s own config; --set changes it', false)

@@ -104,7 +104,6 @@ export async function checkExportPlace(asGiven: string, inputs: readonly InputPl
     files = await readdir(asGiven);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return;
-    if (systemErrorCode(error) === 'ENOTDIR') throw new FourfoldError('invalid', `${asGiven} is a file`);
     throw storageError(asGiven, 'read', error);
   }
   if (files.length > 0) {

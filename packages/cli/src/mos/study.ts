@@ -49,12 +49,14 @@ export const studyInput = (folder: string): InputPlace => ({
   reads: (key) => /^(study\.json|(pictures|ratings)(\/.*)?)$/is.test(key),
 });
 
-/** Read a study. Throws `not-found` if the folder holds none, `corrupt` if the study is damaged. */
+/** Read a study. Throws `not-found` if the folder holds none, `invalid` if the file is not a study. */
 export async function readStudy(store: ObjectStore): Promise<Study> {
-  const parsed = studySchema.safeParse(await getJson(store, studyFile));
-  if (parsed.success) return parsed.data;
-  throw new FourfoldError('invalid', `${store.url}/${studyFile} is not a study`, {
-    cause: parsed.error,
-    hint: 'name a folder that `fourfold mos prepare` wrote',
+  const hint = 'name a folder that `fourfold mos prepare` wrote';
+  const found = await getJson(store, studyFile).catch((cause: unknown) => {
+    if (!(cause instanceof FourfoldError) || cause.code !== 'not-found') throw cause;
+    throw new FourfoldError('not-found', `no study at ${store.url}: there is no ${studyFile}`, { hint });
   });
+  const parsed = studySchema.safeParse(found);
+  if (parsed.success) return parsed.data;
+  throw new FourfoldError('invalid', `${store.url}/${studyFile} is not a study`, { cause: parsed.error, hint });
 }

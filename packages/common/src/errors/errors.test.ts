@@ -94,7 +94,7 @@ test.each([
 test('of zod’s issues the first is shown, with its key', () => {
   const { error } = z.object({ a: z.object({ b: z.number() }) }).safeParse({ a: { b: 'x' } });
   expect(describeError(new FourfoldError('corrupt', 'X is not a manifest', { cause: error }))).toBe(
-    'X is not a manifest: a.b: Invalid input: expected number, received string',
+    'X is not a manifest: a.b: expected number, received string',
   );
 });
 

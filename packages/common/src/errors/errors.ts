@@ -42,7 +42,7 @@ const messageOf = (error: Error): string =>
 function firstIssue(error: Error): string | undefined {
   if (error.name !== 'ZodError' && error.name !== '$ZodError') return undefined;
   const [issue] = (error as z.core.$ZodError).issues;
-  return [issue.path.map(String).join('.'), issue.message].filter(Boolean).join(': ');
+  return [issue.path.map(String).join('.'), issue.message.replace(/^Invalid input: /, '')].filter(Boolean).join(': ');
 }
 
 /** Process exit code: that of the error's kind, but 1 if another machine may succeed. A system error has a kind, too. */

@@ -14,7 +14,10 @@ test.each([
   ['cropsPerPictureAndEpoch', 'cropsPerPicture'],
   ['batch', undefined],
   ['x', undefined],
+  ['flps', 'flips'],
   ['', undefined],
 ])('%j is probably %j', (word, meant) => expect(nearest(word, keys)).toBe(meant));
+
+test('a short word is not another', () => expect(nearest('gpu', ['cpu', 'wasm'])).toBeUndefined());
 
 test('two swapped letters are one mistake', () => expect(nearest('dmeo', ['srgan-mse', 'demo'])).toBe('demo'));

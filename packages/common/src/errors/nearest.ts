@@ -20,13 +20,15 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   const ranked = known
     .map((name) => ({ name, other: plain(name), apart: distance(given, plain(name)) }))
     .filter(
-      ({ other, apart }) => apart <= Math.max(1, Math.floor(other.length / 3)) || isBeginning(given, other, minLetters),
+      ({ other, apart }) =>
+        apart <= (other.length > minLetters ? Math.floor(other.length / 3) : 0) ||
+        isBeginning(given, other, minLetters),
     )
     .sort((a, b) => a.apart - b.apart);
   return ranked[0]?.name;
 }
 
-/** So many letters of a word say what was meant. */
+/** Fewer or other letters than so many say nothing: `gpu` is not `cpu`. */
 const minLetters = 3;
 
 const isBeginning = (a: string, b: string, atLeast: number): boolean =>

@@ -79,7 +79,7 @@ export async function readDatasetManifest(store: ObjectStore): Promise<DatasetMa
   const hint = 'write it with `fourfold prepare`';
   const found = await getJson(store, manifestKey).catch((cause: unknown) => {
     if (!(cause instanceof FourfoldError) || cause.code !== 'not-found') throw cause;
-    throw new FourfoldError('not-found', `dataset ${store.url}: it has no ${manifestKey}`, { hint, cause });
+    throw new FourfoldError('not-found', `no dataset at ${store.url}: there is no ${manifestKey}`, { hint });
   });
   const head = z.object({ format: datasetFormat, version: z.number() }).safeParse(found);
   if (!head.success)

@@ -10,7 +10,7 @@ import { createGivenPairs } from '../sources/given-pairs.js';
 import { choosePhotographs, parts, type Part } from '../sources/layouts.js';
 import { openSources } from '../sources/open-sources.js';
 import type { PairDifference } from '../sources/pairs.js';
-import { fileCount, type OnListing, type Source } from '../sources/source.js';
+import { whyNone, type OnListing, type Source } from '../sources/source.js';
 
 export interface PrepareOptions {
   /**
@@ -184,12 +184,7 @@ async function openPlace(store: ObjectStore, images: string[]): Promise<OutputFo
 }
 
 function nothingUsable(title: string, left: PrepareReport['left']): FourfoldError {
-  const first = left.length > 0 ? `; the first: ${left[0].file}: ${left[0].reason}` : '';
-  return new FourfoldError(
-    'invalid',
-    `${title} has no usable photograph (${fileCount(left.length)} left out${first})`,
-    {
-      hint: `name a folder of photographs: ${formatsRead} are supported`,
-    },
-  );
+  return new FourfoldError('invalid', `${title} has no usable photograph${whyNone(left)}`, {
+    hint: `name a folder of photographs: ${formatsRead} are supported`,
+  });
 }

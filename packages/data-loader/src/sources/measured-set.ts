@@ -4,7 +4,7 @@ import { FourfoldError, sha256 } from '@fourfold/common';
 import { decodePicture, withName, type Picture, formatsRead } from '@fourfold/imaging';
 import { choosePhotographs, type Chosen, type Part } from './layouts.js';
 import { openSource } from './open-source.js';
-import { fileCount, type SourceFile } from './source.js';
+import { whyNone, type SourceFile } from './source.js';
 
 /** Pictures to measure on, and the files left out. */
 export interface MeasuredSet extends Pick<Chosen, 'set' | 'part' | 'photographs' | 'left'> {
@@ -31,9 +31,7 @@ export async function openMeasuredSet(place: string): Promise<MeasuredSet> {
   const { set, part, photographs, left } = choosePhotographs(source, partsInOrder);
   if (photographs.length === 0) {
     await source.close();
-    const why =
-      left.length > 0 ? ` (${fileCount(left.length)} left out; the first: ${left[0].file}: ${left[0].reason})` : '';
-    throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${why}`, {
+    throw new FourfoldError('invalid', `${source.title} holds no pictures to measure on${whyNone(left)}`, {
       hint: `name a folder, zip or tar of pictures: ${formatsRead} are supported`,
     });
   }

@@ -37,7 +37,14 @@ export const tooLarge = (sizeBytes: number): string | undefined =>
 export const damagedArchive = (title: string, where: string, cause?: unknown): FourfoldError =>
   new FourfoldError('corrupt', `${title} is damaged: ${where}`, { hint: 'fetch the archive again', cause });
 
+/** Why a source has no pictures, after its title. */
+export function whyNone(left: readonly { file: string; reason: string }[]): string {
+  if (left.length === 0) return ': it is empty';
+  const [{ file, reason }] = left;
+  return ` (${fileCount(left.length)} left out${left.length > 1 ? '; the first' : ''}: ${file}: ${reason})`;
+}
+
 /** `1 file`, `2 files`. */
-export const fileCount = (count: number): string => `${count} ${count === 1 ? 'file' : 'files'}`;
+const fileCount = (count: number): string => `${count} ${count === 1 ? 'file' : 'files'}`;
 
 export const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);

@@ -140,6 +140,10 @@ async function listFolder(root: string, folder: string, prefix: string, trail: T
 export function storageError(name: string, verb: string, cause: unknown): FourfoldError {
   const systemCode = systemErrorCode(cause);
   const code = systemFailureCode(systemCode);
+  // A folder is made or listed where there is a file.
+  if (isOfFolder(cause) && ['ENOTDIR', 'EEXIST'].includes(systemCode ?? '')) {
+    return new FourfoldError('denied', `${name} is a file, or is inside one; a folder is needed`);
+  }
   switch (code) {
     case 'not-found':
       return new FourfoldError(code, `${name} does not exist`, { cause });
@@ -152,3 +156,6 @@ export function storageError(name: string, verb: string, cause: unknown): Fourfo
     }
   }
 }
+
+const isOfFolder = (cause: unknown): boolean =>
+  cause instanceof Error && 'syscall' in cause && ['mkdir', 'scandir'].includes(String(cause.syscall));

@@ -89,7 +89,7 @@ test('an output may be beside the files that are read of a folder, under another
 });
 
 test('a file cannot be written below another', async () => {
-  const message = `${place('old.png/new.png')}: folder ${place('old.png')} cannot be written to`;
+  const message = `${place('old.png/new.png')}: ${place('old.png')} is a file; a folder is needed`;
   await expect(check('old.png/new.png')).rejects.toMatchObject(refusal(message));
 });
 

@@ -26,13 +26,12 @@ export async function checkOutputFile(file: string, { inputs, force }: OutputFil
   await checkNotRead(file, inputs);
   if (existing && !force) throw existsAlready(file);
   const folder = await nearestExisting(dirname(resolve(file)));
-  const mayWrite =
-    (await identify(folder))?.isDirectory() &&
-    (await access(folder, constants.W_OK).then(
-      () => true,
-      () => false,
-    ));
-  if (!mayWrite) throw new FourfoldError('invalid', `${file}: folder ${folder} cannot be written to`);
+  if (!(await identify(folder))?.isDirectory()) {
+    throw new FourfoldError('invalid', `${file}: ${folder} is a file; a folder is needed`);
+  }
+  await access(folder, constants.W_OK).catch((cause: unknown) => {
+    throw new FourfoldError('invalid', `${file}: folder ${folder} cannot be written to`, { cause });
+  });
 }
 
 /** Throw `invalid` if an output file or folder is part of what is read, or would be. */

@@ -50,7 +50,7 @@ test('validation pictures that are missing, or are not pictures', async () => {
   expect(await refusal({})).toMatch(/^invalid: .*images holds no pictures to measure on$/);
   await writeFile(join(images, 'phone.heic'), 'no matter what');
   expect(await refusal({})).toMatch(
-    / \(1 file left out; the first: phone\.heic: it is HEIC, which is not supported: convert/,
+    / \(1 file left out: phone\.heic: it is HEIC, which is not supported: convert/,
   );
 });
 
