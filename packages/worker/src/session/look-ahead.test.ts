@@ -49,9 +49,7 @@ test('validation pictures that are missing, or are not pictures', async () => {
   );
   expect(await refusal({})).toMatch(/^invalid: .*images holds no pictures to measure on$/);
   await writeFile(join(images, 'phone.heic'), 'no matter what');
-  expect(await refusal({})).toMatch(
-    / \(1 file left out: phone\.heic: it is HEIC, which is not supported: convert/,
-  );
+  expect(await refusal({})).toMatch(/ \(1 file left out: phone\.heic: it is HEIC, which is not supported: convert/);
 });
 
 test('a validation picture that cannot be used is named', async () => {
