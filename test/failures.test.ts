@@ -39,6 +39,13 @@ async function flipByte(path: string): Promise<void> {
   await writeFile(path, bytes);
 }
 
+/** A copy of the finished run that has not recorded its end: it is resumed from its newest checkpoint. */
+async function copyUnfinished(name: string): Promise<LocalRun> {
+  const run = await runs.copy(base, name);
+  await rm(join(run.folder, 'finished.json'));
+  return run;
+}
+
 const checkpointFile = (run: LocalRun, name: string, file: string) => join(run.folder, 'checkpoints', name, file);
 
 /** Every file of a run's checkpoints, with its size and time. */
@@ -100,7 +107,7 @@ test('a shard that cannot be read: pauses, a fresh worker, then the end with the
 }, 120_000);
 
 test('a damaged checkpoint is passed over for the whole one before it', async () => {
-  const run = await runs.copy(base, 'damaged-newest');
+  const run = await copyUnfinished('damaged-newest');
   const expected = await readFile(checkpointFile(run, newer, 'generator.safetensors'));
   await flipByte(checkpointFile(run, newer, 'generator.safetensors'));
   const training = startTrain(run, '--resume');
@@ -121,7 +128,7 @@ test.each<[string, (path: string) => Promise<void>, number, RegExp]>([
 ])(
   'the only checkpoint %s: the run does not start over, and nothing is removed',
   async (what, damage, code, reason) => {
-    const run = await runs.copy(base, `only-checkpoint-${what.replaceAll(' ', '-')}`);
+    const run = await copyUnfinished(`only-checkpoint-${what.replaceAll(' ', '-')}`);
     await rm(join(run.folder, 'checkpoints', newer), { recursive: true });
     await damage(checkpointFile(run, older, 'generator.safetensors'));
     const before = await contents(run.folder);
@@ -131,13 +138,14 @@ test.each<[string, (path: string) => Promise<void>, number, RegExp]>([
 );
 
 test('a checkpoint of another shape', async () => {
-  const before = await contents(base.folder);
+  const run = await copyUnfinished('another-shape');
+  const before = await contents(run.folder);
   await expectFailure(
-    startTrain(base, '--resume', '--set', 'generator.channels=5'),
+    startTrain(run, '--resume', '--set', 'generator.channels=5'),
     2,
     /00000004-0001\/generator\.safetensors/,
   );
-  expect(await contents(base.folder)).toEqual(before);
+  expect(await contents(run.folder)).toEqual(before);
 });
 
 test.each([

@@ -89,12 +89,14 @@ export async function logged(run: LocalRun, condition: (event: LogEvent) => bool
   return found as LogEvent;
 }
 
+/** What a resumed run says of its config before it starts. */
+const isOfConfig = (line: string) => /^(changed as asked|the run keeps|to change a key| {2}\S)/.test(line);
 const isProgress = (line: string) => / it\/s/.test(line) || /^(coordinator|worker): /.test(line);
 
-/** Expect the process to end with this code and to say why on one line, apart from its progress. */
+/** Expect the process to end with this code and to say why on one line, apart from its progress and notes on its config. */
 export async function expectFailure(process: Process, code: number, reason: RegExp): Promise<void> {
   const exit = await process.exit;
-  const lines = process.errors.filter((line) => !isProgress(line));
+  const lines = process.errors.filter((line) => !isProgress(line) && !isOfConfig(line));
   expect(lines, JSON.stringify(exit)).toEqual([expect.stringMatching(reason)]);
   expect(lines[0]).toMatch(/^fourfold: /);
   expect(exit).toEqual({ code, signal: null });

@@ -44,10 +44,9 @@ export function createSharedGradients(
       // All workers of a run that insists on shared memory are on one host: none has more.
       if (transport === 'shared-memory')
         throw new FourfoldError('invalid', error.message, { ...error.options, cause: error });
-      // Two gradients may be under way.
-      if (!isFull) {
-        log.warn({ event: 'no-shared-memory', reason: describeError(error) }, 'further gradients cross by gRPC');
-      }
+      // Two gradients may find it full at a time.
+      const about = { event: 'no-shared-memory', reason: describeError(error) };
+      if (!isFull) log.warn(about, 'further gradients cross by gRPC');
       isFull = true;
       return undefined;
     }
