@@ -59,6 +59,7 @@ const copies = {
   'deploy/k8s': 'packages/cli/dist/assets/k8s',
   'examples/photographs': 'packages/cli/dist/assets/photographs',
   'bench/configs': 'packages/cli/dist/assets/bench',
+  'examples/srresnet-mse/checkpoint': 'packages/cli/dist/assets/models/srresnet-mse',
 };
 for (const [source, copy] of Object.entries(copies)) {
   if (!isOlder(copy, [source, ...readdirSync(source, { recursive: true }).map((path) => join(source, path))])) continue;

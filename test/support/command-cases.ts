@@ -77,6 +77,14 @@ export const commandCases: readonly CommandCase[] = [
   },
   { command: /^node examples\/srresnet-mse\/collect\.mjs /, cannot: 'fetches a gigabyte of packages with photographs' },
   {
+    command: /^npx fourfold upscale photos large$/,
+    by: ['packages/cli/src/upscaling/upscale-folder.test.ts', /a folder goes into another/],
+  },
+  {
+    command: /^npx fourfold upscale - - /,
+    by: ['packages/cli/src/commands/upscale.test.ts', /from standard input to standard output/],
+  },
+  {
     command: /fourfold upscale /,
     run: (text) => `rm -f large.png; ${text.replace('--checkpoint first', '--checkpoint out/store/runs/photos')}`,
     says: /large\.png/,

@@ -11,3 +11,6 @@ export const manifestPath = (file: string): string => assetPath(`k8s/${file}`);
 
 /** The config of a benchmark. */
 export const benchConfigPath = (name: string): string => assetPath(`bench/${name}.yaml`);
+
+/** The checkpoint of a generator that comes with the command. */
+export const modelFolder = (name: string): string => assetPath(`models/${name}`);

@@ -57,7 +57,7 @@ export {
   runError,
 } from './errors/failures.js';
 export { baseNameSchema, innerKeySchema } from './files/base-name.js';
-export { readGivenFile } from './files/given-file.js';
+export { readGivenFile, readStandardInput } from './files/given-file.js';
 export { absoluteStoreUrl, folderOf, folderUrl, parseS3Url } from './files/store-url.js';
 export { type HttpRoute, type RunningHttpServer, endWith, startHttpServer } from './http/http-server.js';
 export { type Metrics, type Readings, createMetrics, stateReadings } from './http/metrics.js';

@@ -1,65 +1,71 @@
-import type { Command } from 'commander';
-import { checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
-import { abortOnInterruption } from '../interruption.js';
-import { createProgressBar } from '../terminal/progress-bar.js';
+import { stat } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import { FourfoldError } from '@fourfold/common';
+import { backendOption, forceOption, jsonOption, wholeNumber } from './arguments.js';
+import { outputFormats } from '../upscaling/formats.js';
+import { defaultModel, modelNames } from '../upscaling/models.js';
+import { scales } from '../upscaling/scales.js';
+import type { UpscaleArguments } from '../upscaling/run-upscale.js';
+import { standardStream } from '../upscaling/standard-stream.js';
 import { defaultTile } from '../upscaling/tiles.js';
-import { backendOption, forceOption, wholeNumber, type BackendChoice } from './arguments.js';
-import { sayDamaged } from '../damaged.js';
-import { checkOutputPlace } from '../upscaling/output-place.js';
-
-interface UpscaleArguments {
-  checkpoint: string;
-  tile: number;
-  force: boolean;
-  backend: BackendChoice;
-}
-
-/** A picture of up to this many tiles is done too soon for a progress bar. */
-const fewTiles = 4;
 
 /** `fourfold upscale`. */
 export function registerUpscale(program: Command): void {
   program
     .command('upscale')
-    .summary('upscale a picture to 4 times its width and height')
+    .summary('upscale a picture, or a folder of them, to 4 times the width and height')
     .description(
       'Upscale a picture to 4 times its width and height. Transparency, ICC profile, EXIF (with its orientation) and XMP ' +
-        "are kept. The output's extension decides its format: .png, .jpg, .webp, .tiff or .avif.",
+        "are kept. The output's extension decides its format: .png, .jpg, .webp, .tiff or .avif.\n\n" +
+        'Of a folder, the pictures in it and in its subfolders are upscaled into the same places of another folder, under their own ' +
+        'names; a GIF becomes a .png. Results that exist are kept, so that the same command continues an interrupted one.',
     )
-    .argument('<input>', 'a JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG')
-    .argument('<output>', 'file to write, in a folder that exists')
-    .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .argument('<input>', 'a JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG; a folder of pictures; - for standard input')
+    .argument('<output>', 'file to write, in a folder that exists; for a folder, a folder; - for standard output')
+    .addOption(
+      new Option('--model <name>', 'a generator that comes with fourfold')
+        .choices(modelNames)
+        .default(defaultModel)
+        .conflicts('checkpoint'),
+    )
+    .option(
+      '--checkpoint <url>',
+      "your own generator: a checkpoint's folder, or a run's for its newest whole checkpoint",
+    )
+    .addOption(
+      new Option('--scale <times>', 'below 4, the result is made smaller by MATLAB’s bicubic')
+        .choices(scales.map(String))
+        .default('4'),
+    )
+    .addOption(
+      new Option('--format <name>', 'format of the output')
+        .choices(outputFormats)
+        .default(undefined, "by its name; on standard output, the input's"),
+    )
     .option('--tile <pixels>', 'side of the tiles computed at a time, in input pixels', wholeNumber(16), defaultTile)
-    .addOption(forceOption('an output'))
+    .addOption(forceOption('outputs'))
     .addOption(backendOption())
-    .action(async (input: string, output: string, { checkpoint, tile, force, backend }: UpscaleArguments) => {
-      const signal = abortOnInterruption();
-      await checkOutputPlace(output, { inputs: [input, ...checkpointInputs(checkpoint)], force });
-      const weights = await readGenerator(await openCheckpoint(checkpoint, sayDamaged));
-      const [{ createUpscaler, resultOf, startBackend }, { upscaleFile }] = await Promise.all([
-        import('../upscaling/generator.js'),
-        import('../upscaling/upscale-file.js'),
-      ]);
-      await startBackend(backend);
-      const generator = createUpscaler(weights, 'reflection');
-      const bar = createProgressBar('upscale', 'tiles');
-      const started = performance.now();
-      try {
-        const { from, to, losses } = await upscaleFile({
-          input,
-          output,
-          force,
-          tile,
-          upscale: (lr, region) => resultOf(generator.regionSteps(lr, region)),
-          onProgress: (done, total) => total > fewTiles && bar.update(done, total, ''),
-          signal,
+    .addOption(jsonOption())
+    .action(async (input: string, output: string, options: UpscaleArguments) => {
+      const isFolder = await isOfFolders(input, output);
+      if (output === standardStream && options.json) {
+        throw new FourfoldError('invalid', 'upscale: --json and the picture would both be on standard output', {
+          hint: 'name a file for one of them',
         });
-        bar.stop();
-        for (const loss of losses) console.error(`fourfold: ${input}: ${loss}`);
-        const seconds = ((performance.now() - started) / 1000).toFixed(1);
-        console.log(`${output}: ${to.width}x${to.height} from ${from.width}x${from.height} in ${seconds} s`);
-      } finally {
-        bar.stop();
       }
+      const { upscaleOneFile, upscaleWholeFolder } = await import('../upscaling/run-upscale.js');
+      await (isFolder ? upscaleWholeFolder : upscaleOneFile)(input, output, options);
     });
+}
+
+/** Whether the input is a folder. Throws `invalid` if the output cannot be one. */
+async function isOfFolders(input: string, output: string): Promise<boolean> {
+  const isFolder = async (path: string) =>
+    path !== standardStream && (await stat(path).catch(() => undefined))?.isDirectory();
+  if (!(await isFolder(input))) return false;
+  const isFree = output !== standardStream && (await stat(output).catch(() => undefined)) === undefined;
+  if (isFree || (await isFolder(output))) return true;
+  throw new FourfoldError('invalid', `upscale: ${input} is a folder, so the output must be a folder too`, {
+    hint: 'name a folder that does not exist, or one for the results',
+  });
 }

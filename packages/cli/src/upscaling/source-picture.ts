@@ -1,7 +1,9 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import { FourfoldError, readGivenFile } from '@fourfold/common';
+import { FourfoldError } from '@fourfold/common';
 import { emptyFile, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/imaging';
 import { bleedColours } from './bleed.js';
+import type { OutputFormat } from './formats.js';
+import type { PictureInput } from './picture-places.js';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
 export interface SourcePicture {
@@ -15,30 +17,32 @@ export interface SourcePicture {
   grey: boolean;
   /** One pixel of the picture, with its ICC profile, EXIF and XMP. */
   metadataCarrier: Sharp;
+  /** Its format, if it can be written. */
+  format: OutputFormat | undefined;
   /** What the result will not keep, as text. */
   losses: string[];
 }
 
 /**
  * Read any picture that sharp reads. Grey, CMYK and other colour spaces become sRGB through their profile; pages after the
- * first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the file.
+ * first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the picture.
  */
-export async function readSourcePicture(path: string): Promise<SourcePicture> {
-  const bytes = await readGivenFile(path);
-  if (bytes.length === 0) throw new FourfoldError('invalid', `${path}: ${emptyFile}`);
+export async function readSourcePicture({ name, read }: PictureInput): Promise<SourcePicture> {
+  const bytes = await read();
+  if (bytes.length === 0) throw new FourfoldError('invalid', `${name}: ${emptyFile}`);
   try {
     return await decode(bytes);
   } catch (cause) {
     if (isTooLarge(cause)) {
-      throw new FourfoldError('invalid', `${path} is ${tooLargeToDecode}`, { hint: 'cut it into parts' });
+      throw new FourfoldError('invalid', `${name} is ${tooLargeToDecode}`, { hint: 'cut it into parts' });
     }
     // Only now: an AVIF may begin as HEIC files do.
     const known = otherFormat(bytes);
-    if (known !== undefined) throw new FourfoldError('invalid', `${path}: ${known}`);
+    if (known !== undefined) throw new FourfoldError('invalid', `${name}: ${known}`);
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
     throw new FourfoldError(
       'invalid',
-      `${path} is not a whole picture: ${reason.replace(/^Input buffer (has corrupt header: |contains )/, '')}`,
+      `${name} is not a whole picture: ${reason.replace(/^Input buffer (has corrupt header: |contains )/, '')}`,
     );
   }
 }
@@ -60,9 +64,19 @@ async function decode(bytes: Buffer): Promise<SourcePicture> {
     ...{ rgb, alpha },
     grey: ['b-w', 'grey16'].includes(metadata.space ?? ''),
     metadataCarrier: isRgb ? carrier.keepIccProfile() : carrier,
+    format: writtenFormats[metadata.format],
     losses: lossesOf(metadata),
   };
 }
+
+/** Sharp's names of formats that are written. */
+const writtenFormats: Partial<Record<string, OutputFormat>> = {
+  jpeg: 'jpg',
+  png: 'png',
+  webp: 'webp',
+  tiff: 'tiff',
+  heif: 'avif',
+};
 
 /** Interleaved RGB or RGBA as colours and opacity. */
 function splitChannels(data: Buffer, channels: number): { rgb: Uint8Array; alpha?: Uint8Array } {

@@ -9,9 +9,11 @@ import { describeError } from '@fourfold/common';
 import { openStore, openCheckpoint, readGenerator } from '@fourfold/store';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cropPicture, resizeBy } from '@fourfold/imaging';
+import { cropPicture, resizeBy, type Picture, type Rectangle } from '@fourfold/imaging';
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
-import { createUpscaler, resultOf, startBackend, type Upscaler } from './generator.js';
+import { createUpscaler, startBackend, type Upscaler } from './generator.js';
+import { writtenFormat } from './encoding.js';
+import { fileInput, fileOutput } from './picture-places.js';
 import { defaultTile } from './tiles.js';
 import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
 import { sayDamaged } from '../damaged.js';
@@ -37,18 +39,24 @@ const upscale = (
   input: string,
   output: string,
   tile = defaultTile,
-  changes: Partial<UpscaleFileOptions> = {},
+  { force = true, ...changes }: Partial<UpscaleFileOptions> & { force?: boolean } = {},
 ): Promise<UpscaleReport> =>
   upscaleFile({
-    input: join(folder, input),
-    output: join(folder, output),
-    force: true,
+    input: fileInput(join(folder, input)),
+    output: fileOutput(join(folder, output), writtenFormat(output), force),
+    scale: 4,
     tile,
-    upscale: (lr, region) => resultOf(upscaler.regionSteps(lr, region)),
+    upscale: upscaler.regionSteps,
     onProgress: () => undefined,
     signal: new AbortController().signal,
     ...changes,
   });
+
+/** Bicubic in place of a generator. */
+function* cubic(lr: Picture, { left, top, width, height }: Rectangle): ReturnType<UpscaleFileOptions['upscale']> {
+  yield width * height;
+  return cropPicture(resizeBy(lr, 4, 'cubic'), { left: 4 * left, top: 4 * top, width: 4 * width, height: 4 * height });
+}
 
 /** The real binary on files of the folder. */
 const fourfoldUpscale = (input: string, output: string, ...options: string[]) =>
@@ -160,8 +168,6 @@ test('a white disc on transparent black stays white wherever it is visible', asy
   );
   await disc.png().toFile(join(folder, 'disc.png'));
   const darkest: number[] = [];
-  const cubic: UpscaleFileOptions['upscale'] = (lr, { left, top, width, height }) =>
-    cropPicture(resizeBy(lr, 4, 'cubic'), { left: 4 * left, top: 4 * top, width: 4 * width, height: 4 * height });
   // In tiles, too: one of them sees nothing but transparency.
   for (const tile of [defaultTile, 16]) {
     await upscale('disc.png', 'disc-up.png', tile, { upscale: cubic });
@@ -198,7 +204,7 @@ test('impossible requests are refused in one line, and nothing is left behind', 
       /^fourfold: scan\.jpg: it is BMP, which is not supported: convert it to JPEG or PNG first\n$/,
     ],
     ['good.png', 'nowhere/x.png', /^fourfold: nowhere\/x\.png: folder nowhere does not exist\n$/],
-    ['good.png', 'x.bmp', /^fourfold: x\.bmp: cannot write \.bmp; end its name in \.jpg, .*\n$/],
+    ['good.png', 'x.bmp', /^fourfold: x\.bmp: cannot write \.bmp; end its name in \.jpg, .*, or give --format\n$/],
     ['good.png', './good.png', /^fourfold: \.\/good\.png is good\.png, which is read; name another file\n$/],
     ['good.png', 'link.png', /^fourfold: link\.png is good\.png, which is read; name another file\n$/],
     [

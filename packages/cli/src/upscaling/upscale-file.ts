@@ -1,25 +1,24 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { describeError, FourfoldError } from '@fourfold/common';
-import { partialName, storageError, writeOutputFile } from '@fourfold/store';
-import type { Picture, Rectangle } from '@fourfold/imaging';
-import { upscaleAlpha } from './alpha.js';
+import { storageError } from '@fourfold/store';
+import type { Picture } from '@fourfold/imaging';
 import { encodePicture, encodingOf } from './encoding.js';
+import type { PictureInput, PictureOutput } from './picture-places.js';
+import { scaledOpacity, scaledRegion, type UpscaleRegion } from './region.js';
+import type { Scale } from './scales.js';
 import { readSourcePicture, type SourcePicture } from './source-picture.js';
 import { createSpool } from './spool.js';
 import { planBands } from './tiles.js';
 
 export interface UpscaleFileOptions {
-  input: string;
-  /** Its extension decides the format. Written as `writeOutputFile` does. */
-  output: string;
-  /** Whether the output may be overwritten. */
-  force: boolean;
+  input: PictureInput;
+  output: PictureOutput;
+  scale: Scale;
   /** Largest side of a tile in LR pixels. */
   tile: number;
-  /** A region of an 8-bit RGB picture to 4 times the width and height. */
-  upscale: (lr: Picture, region: Rectangle) => Picture;
-  onProgress: (done: number, total: number) => void;
+  upscale: UpscaleRegion;
+  /** Called with the share of the picture that is done, and the number of its pixels. */
+  onProgress: (share: number, pixels: number) => void;
   signal: AbortSignal;
 }
 
@@ -31,82 +30,84 @@ export interface UpscaleReport {
 }
 
 /**
- * Upscale a picture file, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is upscaled
+ * Upscale a picture, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is upscaled
  * by bicubic, and transparent pixels do not affect visible colours; ICC profile, EXIF (with its orientation: the pixels stay as
  * they are stored) and XMP are kept. Throws `invalid` and `not-found` for an unusable input or output, before any work;
  * `no-space`.
  */
 export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
-  const { input, output, force } = options;
+  const { input, output, scale } = options;
   const source = await readSourcePicture(input);
   const { width, height, alpha, grey } = source;
-  const to = { width: 4 * width, height: 4 * height };
-  const encoding = encodingOf(output, Math.max(to.width, to.height));
+  const to = { width: scale * width, height: scale * height };
+  const encoding = encodingOf(output.name, output.format ?? source.format ?? 'png', Math.max(to.width, to.height));
   const channels = alpha ? 4 : 3;
-  const spoolFolder = join(dirname(output), `${partialName()}.pieces`);
   const writing = <T>(written: Promise<T>): Promise<T> =>
     written.catch((cause: unknown) => {
-      throw writeError(output, cause);
+      throw writeError(output.name, cause);
     });
   try {
-    await writing(mkdir(spoolFolder));
-    const spool = createSpool(spoolFolder, source.metadataCarrier, { ...to, channels });
+    await writing(mkdir(output.intermediates));
+    const spool = createSpool(output.intermediates, source.metadataCarrier, { ...to, channels });
     for await (const rows of upscaledBands(source, options)) await writing(spool.write(rows));
     const picture = await writing(spool.picture());
     const sizeBytes = to.width * to.height * channels;
-    await writeOutputFile(output, { force }, (partial) =>
-      writing(encodePicture(picture, partial, encoding, { grey, sizeBytes })),
-    );
+    await output.write((path) => writing(encodePicture(picture, path, encoding, { grey, sizeBytes })));
   } finally {
-    await rm(spoolFolder, { recursive: true, force: true });
+    await rm(output.intermediates, { recursive: true, force: true });
   }
   const lostAlpha = alpha && !encoding.hasAlpha ? [`${encoding.name} has no transparency; it is put on white`] : [];
   return { from: { width, height }, to, losses: [...source.losses, ...lostAlpha] };
 }
 
 /** The output's rows, a band of tiles at a time. */
-async function* upscaledBands(
-  source: SourcePicture,
-  { input, tile, upscale, onProgress, signal }: UpscaleFileOptions,
-): AsyncGenerator<Uint8Array> {
+async function* upscaledBands(source: SourcePicture, options: UpscaleFileOptions): AsyncGenerator<Uint8Array> {
   const { rgb: data, alpha, width, height } = source;
-  const bands = planBands(width, height, tile);
-  const total = bands.length * bands[0].length;
+  const { scale, tile, upscale } = options;
+  const onProgress = (share: number) => options.onProgress(share, width * height);
   let done = 0;
-  for (const band of bands) {
-    const rows = new Uint8Array(16 * width * band[0].height * (alpha ? 4 : 3));
+  onProgress(done);
+  for (const band of planBands(width, height, tile)) {
+    const rows = new Uint8Array(scale * scale * width * band[0].height * (alpha ? 4 : 3));
     for (const region of band) {
-      onProgress(done++, total);
-      // Computing blocks the thread: signals and the progress bar get a turn between tiles.
-      await new Promise(setImmediate);
-      signal.throwIfAborted();
-      const colours = upscaleTile(input, { data, width, height }, region, upscale);
-      putColumns(rows, 4 * width, 4 * region.left, colours, alpha && upscaleAlpha({ alpha, width, height }, region));
+      const share = (region.width * region.height) / (width * height);
+      const steps = scaledRegion({ data, width, height }, region, scale, upscale);
+      const colours = await runSteps(steps, region, options, (part) => onProgress(done + part * share));
+      const opacity = alpha && scaledOpacity({ alpha, width, height }, region, scale);
+      putColumns(rows, scale * width, scale * region.left, colours, opacity);
+      done += share;
+      onProgress(done);
     }
     yield rows;
   }
-  onProgress(total, total);
 }
 
-/** Upscale a tile. Backends fail with their own messages, mostly for lack of memory. */
-function upscaleTile(
-  input: string,
-  source: Picture,
-  region: Rectangle,
-  upscale: UpscaleFileOptions['upscale'],
-): Picture {
+/** Run the steps of a tile. Backends fail with their own messages, mostly for lack of memory. */
+async function runSteps(
+  steps: Generator<number, Picture>,
+  { width, height }: { width: number; height: number },
+  { input, signal }: UpscaleFileOptions,
+  onProgress: (share: number) => void,
+): Promise<Picture> {
+  let done = 0;
   try {
-    return upscale(source, region);
+    for (;;) {
+      // Computing blocks the thread: signals and the progress bar get a turn between steps.
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+      const step = steps.next();
+      if (step.done) return step.value;
+      done += step.value;
+      onProgress(Math.min(done / (width * height), 1));
+    }
   } catch (cause) {
-    if (cause instanceof FourfoldError) throw cause;
-    throw new FourfoldError(
-      'unavailable',
-      `${input}: a tile of ${region.width}x${region.height} pixels could not be upscaled`,
-      {
-        hint: 'if memory ran out, give a smaller --tile',
-        cause,
-      },
-    );
+    if (cause instanceof FourfoldError || signal.aborted) throw cause;
+    throw new FourfoldError('unavailable', `${input.name}: a tile of ${width}x${height} pixels could not be upscaled`, {
+      hint: 'if memory ran out, give a smaller --tile',
+      cause,
+    });
+  } finally {
+    steps.return({ data: new Uint8Array(), width: 0, height: 0 });
   }
 }
 

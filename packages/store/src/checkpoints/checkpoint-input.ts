@@ -4,7 +4,7 @@ import { isRunKey } from '../runs/run-place.js';
 /** Names of files in any checkpoint, including missing ones; some file systems ignore case. */
 const checkpointFile = /(^|\/)(manifest\.json|[^/]+\.safetensors)$/i;
 /** A run's folders, and the names that stand for one of its checkpoints. */
-const runFolder = /^(terms|validation|latest|best|checkpoints(\/\d{8,}-\d{4,})?)$/i;
+const runFolder = /^(terms|validation|latest|best|checkpoint|checkpoints(\/\d{8,}-\d{4,})?)$/i;
 
 const reads = (key: string): boolean => checkpointFile.test(key) || runFolder.test(key) || isRunKey(key.toLowerCase());
 

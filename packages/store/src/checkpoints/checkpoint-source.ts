@@ -22,8 +22,8 @@ export interface GeneratorWeights {
 }
 
 /**
- * The checkpoint that a URL names: a checkpoint's folder; a run's, or RUN/latest, for the newest whole checkpoint;
- * RUN/best for the one with the highest PSNR. Throws `not-found` if there is none, `corrupt` if it is damaged.
+ * The checkpoint that a URL names: a checkpoint's folder, or one that holds it as `checkpoint`; a run's, or RUN/latest, for the newest
+ * whole checkpoint; RUN/best for the one with the highest PSNR. Throws `not-found` if there is none, `corrupt` if it is damaged.
  */
 export const openCheckpoint = (url: string, onDamaged: OnDamaged): Promise<Checkpoint> =>
   withCheckpoint(url, onDamaged, async (checkpoint, isSearched) => {
@@ -44,7 +44,9 @@ export async function withCheckpoint<T>(
   use: (checkpoint: Checkpoint, isSearched: boolean) => Promise<T>,
 ): Promise<T> {
   const exact = openStore(url);
-  if (await holdsManifest(exact)) return use({ store: exact, manifest: await readManifest(exact) }, false);
+  for (const store of [exact, exact.at('checkpoint')]) {
+    if (await holdsManifest(store)) return use({ store, manifest: await readManifest(store) }, false);
+  }
   const stores = await searchRun(url);
   for (const [i, store] of stores.entries()) {
     try {

@@ -1,0 +1,2 @@
+/** The argument that means standard input or output. */
+export const standardStream = '-';

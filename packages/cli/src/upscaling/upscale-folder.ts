@@ -1,0 +1,67 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { describeError, FourfoldError } from '@fourfold/common';
+import { checkOutputFile, storageError } from '@fourfold/store';
+import type { FolderPlan, LeftFile, PlannedPicture } from './folder-plan.js';
+import { fileInput, fileOutput } from './picture-places.js';
+import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
+
+/** A picture that was upscaled. */
+export interface UpscaledPicture extends UpscaleReport {
+  input: string;
+  output: string;
+  seconds: number;
+}
+
+export interface FolderReport {
+  pictures: UpscaledPicture[];
+  /** Pictures that could not be upscaled. */
+  failed: LeftFile[];
+}
+
+interface FolderOptions extends Pick<UpscaleFileOptions, 'scale' | 'tile' | 'upscale' | 'signal'> {
+  /** The folder that is read. */
+  folder: string;
+  force: boolean;
+  /** `done` and `total` are pixels of the pictures; `picture` is the one that is worked on. */
+  onProgress: (done: number, total: number, picture: string) => void;
+}
+
+/** Upscale the pictures of a plan one after the other. A picture that cannot be read or written does not end the others. */
+export async function upscaleFolder({ pictures }: FolderPlan, options: FolderOptions): Promise<FolderReport> {
+  const report: FolderReport = { pictures: [], failed: [] };
+  const total = pictures.reduce((sum, { pixels }) => sum + pixels, 0);
+  let done = 0;
+  for (const [i, picture] of pictures.entries()) {
+    const { name, input, output, pixels } = picture;
+    const title = `${i + 1} of ${pictures.length}: ${name}`;
+    options.onProgress(done, total, title);
+    const started = performance.now();
+    try {
+      const onProgress = (share: number) => options.onProgress(done + share * pixels, total, title);
+      const result = await upscaleOne(picture, { ...options, onProgress });
+      report.pictures.push({ input, output, ...result, seconds: (performance.now() - started) / 1000 });
+    } catch (error) {
+      if (!isOfPicture(error)) throw error;
+      report.failed.push({ file: name, reason: describeError(error) });
+    }
+    done += pixels;
+  }
+  options.onProgress(total, total, '');
+  return report;
+}
+
+async function upscaleOne(
+  { input, output, format }: PlannedPicture,
+  { folder, force, ...options }: Omit<FolderOptions, 'onProgress'> & Pick<UpscaleFileOptions, 'onProgress'>,
+): Promise<UpscaleReport> {
+  await checkOutputFile(output, { inputs: [folder], force });
+  await mkdir(dirname(output), { recursive: true }).catch((cause: unknown) => {
+    throw storageError(dirname(output), 'written', cause);
+  });
+  return upscaleFile({ ...options, input: fileInput(input), output: fileOutput(output, format, force) });
+}
+
+/** Whether an error is about one picture or its place, so that the next one may succeed. */
+const isOfPicture = (error: unknown): boolean =>
+  error instanceof FourfoldError && ['invalid', 'not-found', 'denied'].includes(error.code);
