@@ -108,7 +108,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     const again = await submit(broken, '--workers', '2', '--gpus', '1');
     expect(again.code).toBe(1);
     expect(again.stderr).toMatch(
-      / with exit code 2.*; it is not retried: `fourfold logs broken.*` says why; then `fourfold cancel broken`/,
+      / with exit code 2.*; it is not retried: `fourfold logs broken.*` says why; then `fourfold cancel broken/,
     );
     expect((await kubernetes.fourfold('cancel', 'broken', ...inTeam)).code).toBe(0);
   });

@@ -139,6 +139,11 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
       expect(names).toEqual(expect.arrayContaining(['fourfold-nats.team-a.svc', 'fourfold-minio.team-a.svc']));
     });
 
+    test('TLS without cert-manager: the same servers, which take their certificates from the same Secrets', async () => {
+      const own = (await kustomize('overlays/tls')).filter(({ apiVersion }) => !apiVersion?.startsWith('cert-manager'));
+      expect(await kustomize('overlays/tls-files')).toEqual(own);
+    });
+
     test('what prepares a namespace starts no run', async () => {
       for (const path of ['base', 'overlays/tls', 'overlays/team', 'overlays/monitoring']) {
         expect((await kustomize(path)).map(({ kind }) => kind)).not.toContain('Job');

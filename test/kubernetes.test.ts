@@ -62,7 +62,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
   test('8 GPU workers are submitted and run; submitting again changes nothing', async () => {
     const first = await submit(eight, '--workers', '8', '--gpus', '1');
     expect(first.code, first.stderr).toBe(0);
-    expect(first.stdout).toBe('run eight in namespace team is running; `fourfold status eight` shows more\n');
+    expect(first.stdout).toBe('run eight in namespace team is running; `fourfold status eight -n team` shows more\n');
     const pods = await workers();
     expect(pods.map(indexOf)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(pods.every(({ spec }) => spec?.containers[0].resources?.limits?.['nvidia.com/gpu'] === '1')).toBe(true);
@@ -88,7 +88,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     const taken = await submit(other, '--gpus', '1');
     expect(taken.code).toBe(1);
     expect(taken.stderr.split('\n').at(-1)).toMatch(
-      /^fourfold: the name eight is taken in team since \S+, by a run with a different config; choose another name, or end that run with `fourfold cancel eight`$/,
+      /^fourfold: the name eight is taken in team since \S+, by a run with a different config; choose another name, or end that run with `fourfold cancel eight -n team`$/,
     );
     const more = await kubernetes.writeConfig('more');
     const startMs = Date.now();

@@ -58,8 +58,9 @@ export function registerKubernetes(program: Command): void {
     .requiredOption('--workers <n>', 'the new number of workers', wholeNumber(1))
     .action(async (run: string, { workers, ...place }: Place & { workers: number }) => {
       const { scaleRun } = await import('../kubernetes/operate.js');
-      const { queue } = await scaleRun(await connect(place), run, workers);
-      const when = queue ? `, as soon as queue ${queue} admits them; see \`fourfold status ${run}\`` : '';
+      const api = await connect(place);
+      const { queue } = await scaleRun(api, run, workers);
+      const when = queue ? `, as soon as queue ${queue} admits them; see \`fourfold status ${run}${api.place}\`` : '';
       console.log(`run ${run} is set to ${formatCount(workers, 'worker')}${when}`);
     });
 
@@ -72,7 +73,7 @@ export function registerKubernetes(program: Command): void {
     .action(async (run: string, { wait, ...place }: Place & { wait: number }) => {
       const { cancelRun } = await import('../kubernetes/operate.js');
       await cancelRun(await connect(place), run, wait * secondsMs);
-      console.log(`run ${run} is cancelled; what it has stored stays`);
+      console.log(`${run} is cancelled; what it has stored stays`);
     });
 
   inCluster(program, 'list', 'list the runs on Kubernetes')

@@ -128,7 +128,7 @@ export async function reportStart(
 ): Promise<void> {
   const { waitForStart } = await import('../kubernetes/submit.js');
   const { describeStart } = await import('../kubernetes/describe.js');
-  const { isPreparation } = await import('../kubernetes/run-status.js');
+  const { titleOf } = await import('../kubernetes/run-status.js');
   let before = '';
   const { status } = await waitForStart(api, run, wait * secondsMs, (now) => {
     const line = describeStart(now);
@@ -137,6 +137,6 @@ export async function reportStart(
   });
   if (json) return printJson(status);
   for (const problem of status.problems) console.log(problem);
-  const what = isPreparation(status) ? run : `run ${run}`;
-  console.log(`${what} in namespace ${api.namespace} is ${status.state}; \`fourfold status ${run}\` shows more`);
+  const shows = `\`fourfold status ${run}${api.place}\` shows more`;
+  console.log(`${titleOf(status)} in namespace ${api.namespace} is ${status.state}; ${shows}`);
 }

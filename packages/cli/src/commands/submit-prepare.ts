@@ -32,7 +32,8 @@ export function registerSubmitPrepare(submit: Command): void {
   const preparing = inCluster(submit, 'prepare', 'turn photographs into shards in the cluster')
     .description(
       'Run `fourfold prepare` as a Job, where the photographs are: in the object store, or on a volume. It is followed and ended like a run: ' +
-        '`fourfold status|logs|cancel prepare-NAME`. If the dataset exists, nothing is done.',
+        '`fourfold status|logs|cancel prepare-NAME`. If the dataset exists, nothing is done. Options from --name to --minimum-side are those of ' +
+        '`fourfold prepare`.',
     )
     .requiredOption(
       '--images <place>',
@@ -42,12 +43,12 @@ export function registerSubmitPrepare(submit: Command): void {
     .option('--claim <name>', 'the PersistentVolumeClaim that holds the photographs', objectName)
     .requiredOption('--out <url>', 'where the dataset goes: s3://BUCKET/PATH')
     .option('--name <name>', 'the dataset’s name (default: the last part of --out)')
-    .option('--part <name>', 'as for `fourfold prepare`, like the next five')
-    .option('--tile <pixels>', 'largest side of a tile', wholeNumber(1))
-    .option('--encoding <name>', 'how pictures are stored')
-    .option('--sample <count>', 'photographs to take at random', wholeNumber(1))
-    .option('--seed <number>', 'seed of sample and order', wholeNumber(0))
-    .option('--minimum-side <pixels>', 'smallest side', wholeNumber(1))
+    .option('--part <name>', 'part of a data set that has parts')
+    .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side', wholeNumber(1))
+    .option('--encoding <name>', 'how pictures are stored: keep or pixels')
+    .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
+    .option('--seed <number>', 'seed of the sample and of the order in the shards', wholeNumber(0))
+    .option('--minimum-side <pixels>', 'leave smaller photographs out', wholeNumber(1))
     .option('--queue <name>', 'the Kueue LocalQueue that admits the Job', queueName);
   withPodOptions(preparing, 'the pod').action(submitPrepare);
 }

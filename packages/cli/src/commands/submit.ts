@@ -1,5 +1,6 @@
 import { loadRunConfig } from '@fourfold/common';
 import type { Command } from 'commander';
+import type { ClusterApi } from '../kubernetes/cluster-api.js';
 import { queueName } from '../kubernetes/names.js';
 import { collect, wholeNumber } from './arguments.js';
 import { connect, inCluster } from './in-cluster.js';
@@ -52,6 +53,7 @@ async function submit(path: string, options: SubmitArguments): Promise<void> {
   const config = await loadRunConfig(path, set);
   checkForCluster(config, gpus);
   const api = dryRun === 'client' ? undefined : await connect(options);
+  if (api && gpus > 0 && queue === undefined) await warnOfMixedGpus(api, options);
   const manifests = await renderRun({
     ...podOptionsOf(options),
     ...{ config, gpus, workers, queue, placeAllPods },
@@ -63,4 +65,11 @@ async function submit(path: string, options: SubmitArguments): Promise<void> {
   const sent = api ? await applyRun(api, config, manifests, dryRun === 'server') : manifests;
   if (!api || dryRun) return printObjects(sent, options);
   await reportStart(api, config.name, options);
+}
+
+/** In a queue, Kueue's flavors choose the nodes. */
+async function warnOfMixedGpus(api: ClusterApi, { nodeSelector }: SubmitArguments): Promise<void> {
+  const { mixedGpus } = await import('../kubernetes/gpu-models.js');
+  const warning = mixedGpus((await api.nodes()) ?? [], nodeSelector);
+  if (warning !== undefined) console.error(warning);
 }

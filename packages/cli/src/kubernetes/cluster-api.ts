@@ -9,11 +9,12 @@ import {
   type KubernetesObject,
   type V1ConfigMap,
   type V1Job,
+  type V1Node,
   type V1Pod,
 } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { labels, selectorOf } from './labels.js';
-import { gpuResource, namesOf, type Manifest } from './manifests.js';
+import { gpuResource, labels, selectorOf } from './labels.js';
+import { namesOf, type Manifest } from './manifests.js';
 import { createGetFromPod, type GetFromPod } from './pod-http.js';
 import { createOpenPodLog, type OpenPodLog } from './pod-log.js';
 import type { RunObjects } from './problems.js';
@@ -22,6 +23,8 @@ import { environmentName } from './traffic.js';
 /** A cluster's API server, and the namespace that a command is about. */
 export interface ClusterApi {
   namespace: string;
+  /** What a command needs to name the same namespace and cluster: ` -n team --context prod`, or nothing. */
+  place: string;
   /** Server-side apply; with `dryRun` the server checks everything and changes nothing. Resolves with the resulting object. */
   apply(manifest: Manifest, dryRun?: boolean): Promise<KubernetesObject>;
   /** Create an object; false if one of its name exists. */
@@ -34,6 +37,8 @@ export interface ClusterApi {
   config(run: string): Promise<V1ConfigMap | undefined>;
   /** The environment of every pod. Throws `not-found` in a namespace that is not prepared. */
   environment(): Promise<Record<string, string>>;
+  /** All nodes; undefined without permission to list them. */
+  nodes(): Promise<V1Node[] | undefined>;
   /** Jobs and pods of one run, or of all. */
   jobs(run?: string): Promise<V1Job[]>;
   pods(run?: string): Promise<V1Pod[]>;
@@ -77,10 +82,12 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
   const inNamespace = (run?: string) => ({ namespace: own, labelSelector: selectorOf(run) });
   const jobs = (run?: string) => ask('its jobs', async () => (await batch.listNamespacedJob(inNamespace(run))).items);
   const pods = (run?: string) => ask('its pods', async () => (await core.listNamespacedPod(inNamespace(run))).items);
+  const nodes = () => ask('its nodes', () => listNodes(core));
   const events = () =>
     ask('its events', async (): Promise<CoreV1Event[]> => (await core.listNamespacedEvent({ namespace: own })).items);
   return {
     namespace: own,
+    place: [namespace && ` -n ${namespace}`, context && ` --context ${context}`].filter(Boolean).join(''),
     openLog: (pod, options, signal) => ask(`the log of pod ${pod.metadata?.name}`, () => openLog(pod, options, signal)),
     getFromPod: createGetFromPod(kubeConfig),
     apply: (manifest, dryRun) => patch(manifest, PatchStrategy.ServerSideApply, dryRun),
@@ -113,13 +120,14 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
       if (!found) throw notPrepared(own);
       return found.data ?? {};
     },
+    nodes,
     jobs,
     pods,
     async objects(run) {
-      const [ofJobs, ofPods, all, clusterGpus] = await Promise.all([jobs(run), pods(run), events(), countGpus(core)]);
+      const [ofJobs, ofPods, all, ofCluster] = await Promise.all([jobs(run), pods(run), events(), nodes()]);
       const uids = new Set([...ofJobs, ...ofPods].map(({ metadata }) => metadata?.uid));
       const own = all.filter(({ involvedObject }) => uids.has(involvedObject.uid));
-      return { jobs: ofJobs, pods: ofPods, events: own, clusterGpus };
+      return { jobs: ofJobs, pods: ofPods, events: own, clusterGpus: ofCluster && countGpus(ofCluster) };
     },
   };
 }
@@ -152,16 +160,17 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
   return kubeConfig;
 }
 
-/** GPUs of all nodes; undefined without permission to list nodes. */
-async function countGpus(core: CoreV1Api): Promise<number | undefined> {
+async function listNodes(core: CoreV1Api): Promise<V1Node[] | undefined> {
   try {
-    const { items } = await core.listNode();
-    return items.reduce((sum, { status }) => sum + Number(status?.allocatable?.[gpuResource] ?? 0), 0);
+    return (await core.listNode()).items;
   } catch (error) {
     if (error instanceof ApiException && error.code === 403) return undefined;
     throw error;
   }
 }
+
+const countGpus = (nodes: readonly V1Node[]): number =>
+  nodes.reduce((sum, { status }) => sum + Number(status?.allocatable?.[gpuResource] ?? 0), 0);
 
 const notPrepared = (namespace: string): FourfoldError =>
   new FourfoldError(

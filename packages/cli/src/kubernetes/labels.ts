@@ -9,3 +9,6 @@ export const labels = {
 /** Selects the objects of all runs, or of one. */
 export const selectorOf = (run?: string): string =>
   [`${labels.name}=fourfold`, run === undefined ? labels.run : `${labels.run}=${run}`].join(',');
+
+/** The extended resource of NVIDIA's device plugin. */
+export const gpuResource = 'nvidia.com/gpu';

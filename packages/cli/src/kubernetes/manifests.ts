@@ -115,8 +115,6 @@ function finishJob(spec: Tree, role: Role, options: ManifestOptions): void {
   finishPod(spec['template'] as Tree, role === 'worker', { ...options, cpu });
 }
 
-export const gpuResource = 'nvidia.com/gpu';
-
 /** An object with a run’s name in its instance labels and in the names of its ConfigMaps. */
 export function renamed(node: unknown, run: string): unknown {
   if (Array.isArray(node)) return node.map((item) => renamed(item, run));

@@ -78,7 +78,8 @@ export async function scaleRun(
   run: string,
   workers: number,
 ): Promise<Pick<RunStatus, 'state' | 'queue'>> {
-  const { state, queue } = runStatusOf(run, await objectsOf(api, run));
+  const { state, queue, roles } = runStatusOf(run, await objectsOf(api, run));
+  if (isPreparation({ roles })) throw new FourfoldError('invalid', `${run} has no workers: it prepares a dataset`);
   if (state === 'finished' || state === 'failed') {
     throw new FourfoldError('invalid', `run ${run} has ${state}`, { hint: 'submit it again under another name' });
   }

@@ -1,6 +1,5 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
-import { labels } from './labels.js';
-import { gpuResource } from './manifests.js';
+import { gpuResource, labels } from './labels.js';
 
 /** What a run's objects look like at one moment. */
 export interface RunObjects {
@@ -104,7 +103,8 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
 /** A problem as text. */
 export function describeProblem({ role, kind, count, reason }: Problem): string {
-  if (kind === 'failed') return `the ${role} has failed: ${reason}`;
-  const pods = count === 1 ? `1 ${role} waits` : `${count} ${role}s wait`;
+  const name = role === 'prepare' ? 'pod' : role;
+  if (kind === 'failed') return `the ${name} has failed: ${reason}`;
+  const pods = count === 1 ? `1 ${name} waits` : `${count} ${name}s wait`;
   return `${pods}: ${reason}`;
 }

@@ -23,7 +23,7 @@ test('a preparation has one part, whose state is its own', () => {
   expect(statusOf([ended('Complete')], [pod('Succeeded')]).state).toBe('finished');
   expect(statusOf([ended('Failed')], [pod('Failed')])).toMatchObject({
     state: 'failed',
-    problems: ['the prepare has failed: why'],
+    problems: ['the pod has failed: why'],
   });
 });
 

@@ -43,6 +43,10 @@ const partNames: readonly PartName[] = [...roles, 'prepare'];
 export const isPreparation = ({ roles }: Pick<RunStatus, 'roles'>): boolean =>
   roles.some(({ role }) => role === 'prepare');
 
+/** `run first`, `prepare-photos`. */
+export const titleOf = (status: Pick<RunStatus, 'run' | 'roles'>): string =>
+  isPreparation(status) ? status.run : `run ${status.run}`;
+
 /** A run's status, from its objects. */
 export function runStatusOf(run: string, objects: RunObjects): RunStatus {
   const { jobs, pods } = objects;

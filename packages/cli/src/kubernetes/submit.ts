@@ -6,7 +6,7 @@ import type { ClusterApi } from './cluster-api.js';
 import { configIn, type Manifest } from './manifests.js';
 import { whyNoRunName } from './names.js';
 import { describeProblem, problemsOf, type Problem } from './problems.js';
-import { runStatusOf, type RunStatus } from './run-status.js';
+import { runStatusOf, titleOf, type RunStatus } from './run-status.js';
 
 const pollMs = 500;
 /** How long a reason must last before it is reported: pods wait for a moment in any cluster. */
@@ -59,7 +59,7 @@ async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void
     'invalid',
     `the name ${config.name} is taken in ${api.namespace}${when}, by a run with a different config`,
     {
-      hint: `choose another name, or end that run with \`fourfold cancel ${config.name}\``,
+      hint: `choose another name, or end that run with \`fourfold cancel ${config.name}${api.place}\``,
     },
   );
 }
@@ -136,7 +136,7 @@ export async function waitForStart(
     if (since?.reasons !== reasons) since = { reasons, atMs: now };
     const hasSettled = problems.length > 0 && now - since.atMs >= settleMs;
     const failed = problems.find(({ kind }) => kind === 'failed');
-    if (failed || hasSettled) throwIfStuck(run, status, failed ? [failed] : problems);
+    if (failed || hasSettled) throwIfStuck(api, status, failed ? [failed] : problems);
     if (hasSettled || hasStarted(status) || now > deadlineMs) return { status, problems };
     await delay(pollMs);
   }
@@ -146,16 +146,18 @@ const hasStarted = ({ state, roles }: RunStatus): boolean =>
   state === 'queued' || state === 'finished' || roles.every(({ running, wanted, done }) => done || running >= wanted);
 
 /** A run goes on with fewer workers than were asked for, but not with none. */
-function throwIfStuck(run: string, { roles }: RunStatus, problems: readonly Problem[]): void {
+function throwIfStuck({ place }: ClusterApi, status: RunStatus, problems: readonly Problem[]): void {
   const stuck = problems.find(
     ({ role, kind }) =>
-      kind === 'failed' || (kind !== 'queue' && roles.some((one) => one.role === role && one.running === 0)),
+      kind === 'failed' || (kind !== 'queue' && status.roles.some((one) => one.role === role && one.running === 0)),
   );
   if (!stuck) return;
-  throw new FourfoldError('unavailable', `run ${run} does not start: ${describeProblem(stuck)}`, {
+  const command = (name: string, more = '') => `\`fourfold ${name} ${status.run}${place}${more}\``;
+  const role = stuck.role === 'prepare' ? '' : ` --role ${stuck.role}`;
+  throw new FourfoldError('unavailable', `${titleOf(status)} does not start: ${describeProblem(stuck)}`, {
     hint:
       stuck.kind === 'failed'
-        ? `it is not retried: \`fourfold logs ${run}${stuck.role === 'prepare' ? '' : ` --role ${stuck.role}`}\` says why; then \`fourfold cancel ${run}\`, and submit it again`
-        : `it starts as soon as that is fixed; \`fourfold cancel ${run}\` removes it`,
+        ? `it is not retried: ${command('logs', role)} says why; then ${command('cancel')}, and submit it again`
+        : `it starts as soon as that is fixed; ${command('cancel')} removes it`,
   });
 }
