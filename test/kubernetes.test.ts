@@ -86,7 +86,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
   test('a taken name and too few GPUs are reported on one line within seconds', async () => {
     const other = await kubernetes.writeConfig('eight', 'seed: 99\n');
     const taken = await submit(other, '--gpus', '1');
-    expect(taken.code).toBe(1);
+    expect(taken.code).toBe(2);
     expect(taken.stderr.split('\n').at(-1)).toMatch(
       /^fourfold: the name eight is taken in team since \S+, by a run with a different config; choose another name, or end that run with `fourfold cancel eight -n team`$/,
     );
@@ -117,8 +117,8 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
       [1, 2].map(async (seed) => kubernetes.writeConfig('both', `seed: ${seed}\n`, `both-${seed}`)),
     );
     const ends = await Promise.all(configs.map((config) => submit(config, '--gpus', '1', '--wait', '0')));
-    expect(ends.map(({ code }) => code).sort(), JSON.stringify(ends)).toEqual([0, 1]);
-    const [loser] = ends.filter(({ code }) => code === 1);
+    expect(ends.map(({ code }) => code).sort(), JSON.stringify(ends)).toEqual([0, 2]);
+    const [loser] = ends.filter(({ code }) => code === 2);
     expect(loser.stderr.split('\n').at(-1)).toMatch(/^fourfold: the name both is taken in team/);
     expect((await kubernetes.fourfold('cancel', 'both', ...inTeam)).code).toBe(0);
   });
