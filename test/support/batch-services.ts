@@ -64,12 +64,16 @@ export async function prepareBatchBed(): Promise<BatchBed> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-batches-'));
   const dataset = openStore(join(folder, 'dataset'));
   const images = join(photographs, 'train');
-  const options = { ...prepareDefaults, images, store: dataset, name: 'batches', tile: 240, shardSizeBytes: 2 ** 20 };
-  const { manifest } = await prepare(options);
+  const options = { ...prepareDefaults, images, name: 'batches', tile: 240, shardSizeBytes: 2 ** 20 };
+  const { manifest } = await prepare({ ...options, store: dataset, encoding: 'pixels' });
+  // Data-loaders read pixels; what they send is compared with the batches of PNGs.
+  const encoded = openStore(join(folder, 'encoded'));
+  const { manifest: encodedManifest } = await prepare({ ...options, store: encoded, encoding: 'keep' });
   const config = parseRunConfig(raw(dataset.url), 'the test');
   const configPath = join(folder, 'config.yaml');
   await writeFile(configPath, JSON.stringify(raw(dataset.url)));
-  const local = createBatchSource({ store: dataset, manifest, data: config.data, seed: config.seed });
+  const { data, seed } = config;
+  const local = createBatchSource({ store: encoded, manifest: encodedManifest, data, seed });
   const made = new Map<string, Promise<Batch>>();
   return {
     manifest,

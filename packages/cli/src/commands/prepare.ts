@@ -122,6 +122,10 @@ async function prepareWithProgress(
         const free = freeBytes === undefined ? '' : `; ${formatBytes(freeBytes)} are free`;
         process.stderr.write(`the dataset will take about ${formatBytes(sizeBytes)}${free}\n`);
       },
+      onResume: ({ photographs, shards }) =>
+        process.stderr.write(
+          `going on where an interrupted prepare stopped: ${formatCount(photographs, 'photograph')} in ${formatCount(shards, 'shard')}\n`,
+        ),
       onProgress: ({ seen, total, taken }) => bar.update(seen, total, `${taken} taken`),
       signal: abortWithParent(),
     });

@@ -9,8 +9,8 @@ import { convert, type Converted, type ConvertOptions } from './convert.js';
 type Pair = { lr: string } & PairDifference;
 /** A photograph ready to be stored, or why it is left out. */
 export type Outcome =
-  | { file: string; converted: Converted; pair?: Pair; reason?: undefined }
-  | { file: string; converted?: undefined; pair?: undefined; reason: string };
+  | { file: string; digest: string; converted: Converted; pair?: Pair; reason?: undefined }
+  | { file: string; digest?: string; converted?: undefined; pair?: undefined; reason: string };
 
 /** LR pictures beside photographs. */
 export interface LrPictures {
@@ -20,13 +20,13 @@ export interface LrPictures {
   given?: GivenPairs;
 }
 
-/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts. */
+/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts: `firstWith` has their names by SHA-256. */
 export async function* convertInOrder(
   files: SourceFile[],
   { official, given }: LrPictures,
   options: ConvertOptions,
+  firstWith: Map<string, string>,
 ): AsyncGenerator<Outcome> {
-  const firstWith = new Map<string, string>();
   const together = availableParallelism();
   for (let start = 0; start < files.length; start += together) {
     const read = await Promise.all(
@@ -39,8 +39,8 @@ export async function* convertInOrder(
       if (first !== undefined) return { file, reason: `duplicate of ${first}` };
       firstWith.set(digest, file);
       const converted = await resultOrReason(convertWith(given, file, bytes, options));
-      if (typeof converted === 'string') return { file, reason: converted };
-      return { file, converted, pair: given ? undefined : await pairOf(bytes, official.get(file)) };
+      if (typeof converted === 'string') return { file, digest, reason: converted };
+      return { file, digest, converted, pair: given ? undefined : await pairOf(bytes, official.get(file)) };
     });
     yield* await Promise.all(outcomes);
   }

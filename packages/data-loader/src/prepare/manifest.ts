@@ -9,7 +9,7 @@ export const manifestKey = 'manifest.json';
 const count = z.int().min(0);
 const datasetFormat = z.literal('fourfold-dataset');
 
-const shardSchema = z.strictObject({
+const firstShardSchema = z.strictObject({
   file: baseNameSchema,
   sizeBytes: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -30,19 +30,21 @@ const firstVersionSchema = z.strictObject({
   minimumSide: z.int().min(1),
   /** How large pictures were cut: the largest core side, and the pixels of neighbours around a core; null if they were not cut. */
   tile: z.strictObject({ size: count, margin: count }).nullable(),
-  shards: z.array(shardSchema).min(1),
+  shards: z.array(firstShardSchema).min(1),
 });
 
 /** How a dataset stores pictures: `keep` as they were found, or lossless; `pixels` uncompressed, HR and LR. */
 export const encodings = ['keep', 'pixels'] as const;
+
+/** `index` says where a shard's pixels lie (shards/pixel-index.ts). */
+export const shardSchema = firstShardSchema.extend({ index: z.string().optional() });
 
 const manifestSchema = firstVersionSchema.extend({
   version: z.literal(2),
   encoding: z.enum(encodings),
   /** The LR pictures came with the photographs; else they are bicubic. */
   lr: z.literal('given').optional(),
-  /** `index` says where a shard's pixels lie (shards/pixel-index.ts). */
-  shards: z.array(shardSchema.extend({ index: z.string().optional() })).min(1),
+  shards: z.array(shardSchema).min(1),
 });
 
 const rectangleSchema = z.strictObject({ left: count, top: count, width: count, height: count });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp, { type Sharp } from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FourfoldError, sha256 } from '@fourfold/common';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { readDatasetManifest } from './manifest.js';
 import { prepare, prepareDefaults, type PrepareOptions } from './prepare.js';
@@ -177,6 +178,65 @@ describe('prepare', () => {
 
     const { manifest } = await prepare(options({ store, images: photographPath('held-out') }));
     expect(await keysOf(store)).toEqual(['manifest.json', ...manifest.shards.map(({ file }) => file)]);
+  });
+
+  it.each([
+    ['keep', undefined],
+    ['pixels', 240],
+  ] as const)(
+    'goes on where an interrupted run of the same task stopped: encoding %s, tile %s',
+    async (encoding, tile) => {
+      const same = { images: photographPath('train'), encoding, tile, shardSizeBytes: 2 ** 20 };
+      const whole = await prepare(options({ ...same, store: openStore(join(elsewhere, 'whole')) }));
+      const store = openStore(join(elsewhere, 'interrupted'));
+      const writes: string[] = [];
+      // The disk is full at the second shard, then at the fourth.
+      const fullAt = (shard: string): ObjectStore => ({
+        ...store,
+        async put(key, body, how) {
+          if (key === shard) throw new FourfoldError('no-space', `${key}: the disk is full`);
+          writes.push(key);
+          await store.put(key, body, how);
+        },
+      });
+      const resumed: number[] = [];
+      const onResume = ({ shards }: { shards: number }) => resumed.push(shards);
+      for (const shard of ['shard-000001.tar', 'shard-000003.tar']) {
+        await expect(prepare(options({ ...same, onResume, store: fullAt(shard) }))).rejects.toThrow('the disk is full');
+        await expect(readDatasetManifest(store)).rejects.toMatchObject({ code: 'not-found' });
+      }
+      const report = await prepare(options({ ...same, onResume, store: fullAt('') }));
+      expect(report).toEqual(whole);
+      expect(resumed).toEqual([1, 3]);
+      const shards = writes.filter((key) => key.endsWith('.tar'));
+      expect(shards).toEqual(whole.manifest.shards.map(({ file }) => file));
+      expect(await keysOf(store)).toEqual(['manifest.json', ...shards]);
+      for (const { file, sha256: expected } of whole.manifest.shards)
+        expect(sha256(await store.get(file))).toBe(expected);
+    },
+  );
+
+  it('starts again where the options differ, a shard is missing, or a record is damaged', async () => {
+    const same = { images: photographPath('train'), shardSizeBytes: 2 ** 20 };
+    const whole = await prepare(options({ ...same, store: openStore(join(elsewhere, 'whole')) }));
+    for (const [harm, changes, expected] of [
+      ['other options', { seed: 7 }, []],
+      ['a missing shard', {}, [1]],
+      ['a damaged record', {}, [1]],
+    ] as const) {
+      const store = openStore(join(elsewhere, harm));
+      const stop = new AbortController();
+      const onProgress = ({ shards }: { shards: number }) => shards >= 3 && stop.abort(new Error('enough'));
+      await expect(prepare(options({ ...same, store, signal: stop.signal, onProgress }))).rejects.toThrow('enough');
+      if (harm === 'a missing shard') await store.remove('shard-000001.tar');
+      if (harm === 'a damaged record') await store.put('shard-000001.progress.json', '{"format":');
+      const resumed: number[] = [];
+      const onResume = ({ shards }: { shards: number }) => resumed.push(shards);
+      const { manifest } = await prepare(options({ ...same, store, onResume, ...changes }));
+      expect(resumed).toEqual(expected);
+      if (expected.length > 0) expect(manifest).toEqual(whole.manifest);
+      expect(await keysOf(store)).toEqual(['manifest.json', ...manifest.shards.map(({ file }) => file)]);
+    }
   });
 
   it.each(['in place', 'from elsewhere'])(

@@ -1,16 +1,17 @@
 import { FourfoldError, permutation, randomStream, withResources } from '@fourfold/common';
 import { openOutputFolder, type ObjectStore, type OutputFolder } from '@fourfold/store';
-import { convertInOrder } from './conversions.js';
+import { convertInOrder, type LrPictures, type Outcome } from './conversions.js';
 import type { StoredAs } from './convert.js';
 import { manifestKey, type DatasetManifest, type Encoding } from './manifest.js';
 import { formatsRead, smallestTile, tileMargin } from '@fourfold/imaging';
 import { checkRoom, estimateSize, type SizeEstimate } from './estimate.js';
+import { readProgress, taskDigest, writeRecord, type Processed } from './progress.js';
 import { createShardWriter } from './shard-writer.js';
 import { createGivenPairs } from '../sources/given-pairs.js';
 import { choosePhotographs, parts, type Part } from '../sources/layouts.js';
 import { openSources } from '../sources/open-sources.js';
 import type { PairDifference } from '../sources/pairs.js';
-import { whyNone, type OnListing, type Source } from '../sources/source.js';
+import { whyNone, type OnListing, type Source, type SourceFile } from '../sources/source.js';
 
 export interface PrepareOptions {
   /**
@@ -38,6 +39,8 @@ export interface PrepareOptions {
   encoding: Encoding;
   /** Called before the work begins. */
   onEstimate?: (estimate: SizeEstimate) => void;
+  /** Called if the work goes on where an interrupted `prepare` stopped: photographs that it processed, and shards that it wrote. */
+  onResume?: (done: { photographs: number; shards: number }) => void;
   onProgress?: (progress: PrepareProgress) => void;
   /** Called while archives are listed. */
   onListing?: OnListing;
@@ -79,7 +82,8 @@ export const prepareDefaults = {
 };
 
 /**
- * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset. The
+ * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset; the next with
+ * the same photographs and options goes on where it stopped. The
  * photographs are in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
  * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
  * left out and reported. Before any work, throws `conflict` if a dataset already exists, and `invalid` if the place holds anything
@@ -109,7 +113,7 @@ async function prepareFrom(
   out: OutputFolder,
   options: PrepareOptions,
 ): Promise<PrepareReport> {
-  const { name, tile, sample, seed, minimumSide, shardSizeBytes, encoding, onProgress, signal } = options;
+  const { name, tile, sample, seed, minimumSide, encoding } = options;
   const chosen = choosePhotographs(source, parts, options.part);
   const { photographs, left } = chosen;
   const random = permutation(photographs.length, randomStream('prepare', seed));
@@ -117,28 +121,12 @@ async function prepareFrom(
   const estimate = await estimateSize(order, Math.min(sample ?? order.length, order.length), options);
   if (estimate.sizeBytes > 0) options.onEstimate?.(estimate);
   checkRoom(estimate, options.store);
-  const lrPictures = { official: chosen.lr, given: lrSource && createGivenPairs(lrSource) };
-  const writer = createShardWriter(out, shardSizeBytes);
-  const taken: PrepareReport['taken'] = [];
-  const pairs: PairsReport = { equal: 0, different: [] };
-  let seen = 0;
-  for await (const { file, converted, reason, pair } of convertInOrder(order, lrPictures, options)) {
-    signal?.throwIfAborted();
-    seen++;
-    if (converted) {
-      const { width, height, storedAs, samples } = converted;
-      for (const stored of samples) await writer.add(stored);
-      taken.push({ file, width, height, storedAs, samples: samples.length });
-      if (pair && (pair.values > 0 || pair.reason !== undefined)) pairs.different.push({ file, ...pair });
-      else if (pair) pairs.equal++;
-    } else {
-      left.push({ file, reason });
-    }
-    onProgress?.({ seen, total: order.length, taken: taken.length, shards: writer.shardCount() });
-    if (taken.length === sample) break;
-  }
+  const given = lrSource && createGivenPairs(lrSource);
+  const { progress, seen } = await writeShards(order, { official: chosen.lr, given }, out, options);
+  const { taken, left: unusable, pairs } = reportOf(progress.processed);
+  left.push(...unusable);
   if (taken.length === 0) throw nothingUsable(source.title, left);
-  const shards = await writer.finish();
+  const { shards } = progress;
   const manifest: DatasetManifest = {
     format: 'fourfold-dataset',
     version: 2,
@@ -162,6 +150,64 @@ async function prepareFrom(
     ...(chosen.lr.size > 0 && !lrSource && { pairs }),
     manifest,
   };
+}
+
+/** Convert photographs in this order and write shards, from where an interrupted `prepare` of the same task stopped. */
+async function writeShards(order: SourceFile[], lr: LrPictures, out: OutputFolder, options: PrepareOptions) {
+  const { tile, sample, minimumSide, shardSizeBytes, encoding, onProgress, signal } = options;
+  const names = order.map(({ name }) => name);
+  const task = taskDigest({ names, tile, minimumSide, shardSizeBytes, encoding, lr: [...(lr.given?.names ?? [])] });
+  const progress = await readProgress(options.store, out, task);
+  const { processed, shards } = progress;
+  if (shards.length > 0) options.onResume?.({ photographs: processed.length, shards: shards.length });
+  let recorded = processed.length;
+  const onShard = async () => {
+    await writeRecord(out, task, { ...progress, processed: processed.slice(recorded) });
+    recorded = processed.length;
+  };
+  const writer = createShardWriter(out, { shardSizeBytes, shards, onShard });
+  const firstWith = new Map(processed.flatMap(({ digest, file }) => (digest === undefined ? [] : [[digest, file]])));
+  let taken = processed.filter((outcome) => 'samples' in outcome).length;
+  const rest = taken === sample ? [] : order.slice(processed.length);
+  for await (const outcome of convertInOrder(rest, lr, options, firstWith)) {
+    signal?.throwIfAborted();
+    const samples = outcome.converted?.samples ?? [];
+    for (let i = progress.samplesOfNext; i < samples.length; i++) {
+      progress.samplesOfNext = i;
+      await writer.add(samples[i]);
+    }
+    progress.samplesOfNext = 0;
+    processed.push(processedOf(outcome));
+    if (outcome.converted) taken++;
+    onProgress?.({ seen: processed.length, total: order.length, taken, shards: shards.length });
+    if (taken === sample) break;
+  }
+  await writer.finish();
+  return { progress, seen: processed.length };
+}
+
+function processedOf({ file, digest, converted, reason, pair }: Outcome): Processed {
+  if (!converted) return { file, digest, reason };
+  const { width, height, storedAs, samples } = converted;
+  return { file, digest, width, height, storedAs, samples: samples.length, pair };
+}
+
+function reportOf(processed: readonly Processed[]) {
+  const taken: PrepareReport['taken'] = [];
+  const left: PrepareReport['left'] = [];
+  const pairs: PairsReport = { equal: 0, different: [] };
+  for (const outcome of processed) {
+    const { file } = outcome;
+    if ('reason' in outcome) {
+      left.push({ file, reason: outcome.reason });
+      continue;
+    }
+    const { width, height, storedAs, samples, pair } = outcome;
+    taken.push({ file, width, height, storedAs, samples });
+    if (pair && (pair.values > 0 || pair.reason !== undefined)) pairs.different.push({ file, ...pair });
+    else if (pair) pairs.equal++;
+  }
+  return { taken, left, pairs };
 }
 
 const byFile = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);

@@ -6,20 +6,27 @@ import { packShard, sizeInShard, type PackedSample } from '../shards/shard.js';
 /** Gathers samples into shards of bounded size; holds one shard at a time. */
 export interface ShardWriter {
   add(sample: Omit<PackedSample, 'key'>): Promise<void>;
-  /** Write the samples that are left; returns the shards in order. */
-  finish(): Promise<DatasetShard[]>;
-  shardCount(): number;
+  /** Write the samples that are left. */
+  finish(): Promise<void>;
+}
+
+export interface ShardWriterOptions {
+  shardSizeBytes: number;
+  /** The shards written so far, to which the writer adds its own. */
+  shards: DatasetShard[];
+  /** Called after a shard is written, before the sample that did not fit is added. */
+  onShard: () => Promise<void>;
 }
 
 /**
  * Writes `shard-000000.tar` and so on, each of at most `shardSizeBytes` or a single larger sample. Shards of pixels are larger: they hold
  * the samples that a shard of encoded pictures would, since the order of training depends on which samples share a shard.
  */
-export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes: number): ShardWriter {
-  const shards: DatasetShard[] = [];
+export function createShardWriter(out: Pick<OutputFolder, 'put'>, options: ShardWriterOptions): ShardWriter {
+  const { shards, shardSizeBytes, onShard } = options;
   let waiting: PackedSample[] = [];
   let waitingBytes = 0;
-  let samples = 0;
+  let samples = shards.reduce((sum, shard) => sum + shard.samples, 0);
   const flush = async () => {
     const { body, index } = await packShard(waiting);
     const file = `shard-${String(shards.length).padStart(6, '0')}.tar`;
@@ -27,6 +34,7 @@ export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes
     shards.push({ file, sizeBytes: body.length, sha256: sha256(body), samples: waiting.length, index });
     waiting = [];
     waitingBytes = 0;
+    await onShard();
   };
   return {
     async add(sample) {
@@ -39,9 +47,7 @@ export function createShardWriter(out: Pick<OutputFolder, 'put'>, shardSizeBytes
     },
     async finish() {
       if (waiting.length > 0) await flush();
-      return shards;
     },
-    shardCount: () => shards.length,
   };
 }
 

@@ -5,6 +5,8 @@ import type { Source, SourceFile } from './source.js';
 
 /** LR pictures that come with photographs, such as DIV2K's X4 or real pairs. */
 export interface GivenPairs {
+  /** Of all of them. */
+  names: readonly string[];
   /** The LR picture of a photograph; throws `invalid` with only the reason if there is none, or not exactly one. */
   lrOf(photograph: string): SourceFile;
 }
@@ -27,6 +29,7 @@ export function createGivenPairs({ files, title }: Source): GivenPairs {
     byName.set(name, [...(byName.get(name) ?? []), file]);
   }
   return {
+    names: files.map(({ name }) => name),
     lrOf(photograph) {
       const found = byName.get(pairName(photograph)) ?? [];
       if (found.length === 1) return found[0];

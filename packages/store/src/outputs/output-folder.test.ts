@@ -40,6 +40,18 @@ test('after an interruption the next command recognises its objects, and removes
   expect(await held()).toEqual(['b', 'manifest.json']);
 });
 
+test('temporary objects are removed when the folder is complete, and known after an interruption', async () => {
+  const first = await open();
+  await first.put('a', 'first');
+  await first.putTemporary('a.note', 'a note');
+  const second = await open();
+  expect(second.left).toEqual(['a', 'a.note']);
+  await second.claim(['a']);
+  await second.putTemporary('b.note', 'a note');
+  await second.finish('manifest.json', '{}');
+  expect(await held()).toEqual(['a', 'manifest.json']);
+});
+
 test('folder markers that consoles put into buckets do not count', async () => {
   const real = out;
   const markers = ['', 'deep/'].map((key) => ({ key, sizeBytes: 0 }));

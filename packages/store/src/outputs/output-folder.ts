@@ -18,10 +18,14 @@ const unfinishedSchema = z.strictObject({
 });
 
 export interface OutputFolder {
+  /** The objects that an interrupted command noted here. */
+  left: readonly string[];
   /** Note that these objects will be put, by any means. */
   claim(keys: readonly string[]): Promise<void>;
   /** Note an object, then put it. */
   put(key: string, body: Uint8Array | string): Promise<void>;
+  /** Note and put an object that is removed when the folder is complete. */
+  putTemporary(key: string, body: Uint8Array | string): Promise<void>;
   /** Complete the folder: remove other leftovers of an interrupted command, put the final object `key`, remove the mark. */
   finish(key: string, body: Uint8Array | string): Promise<void>;
 }
@@ -57,15 +61,23 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
     const files = [...new Set([...left, ...claimed])];
     await store.put(unfinishedKey, JSON.stringify({ format: 'fourfold-unfinished', version: 1, files }));
   };
+  const put = async (key: string, body: Uint8Array | string) => {
+    await claim([key]);
+    await store.put(key, body);
+  };
+  const temporary = new Set<string>();
   return {
+    left,
     claim,
-    async put(key, body) {
-      await claim([key]);
-      await store.put(key, body);
+    put,
+    putTemporary(key, body) {
+      temporary.add(key);
+      return put(key, body);
     },
     async finish(key, body) {
       for (const old of left) if (!claimed.has(old)) await tidy(old);
       await store.put(key, body);
+      for (const key of temporary) await tidy(key);
       await tidy(unfinishedKey);
     },
   };
