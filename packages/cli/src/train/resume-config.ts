@@ -29,7 +29,7 @@ export async function configToResume(
 }
 
 /** What a resumed run keeps and changes, as lines for the user. */
-export function describeResumption(
+function describeResumption(
   path: string,
   { kept, changed }: { kept: readonly ConfigDifference[]; changed: readonly ConfigDifference[] },
 ): string[] {

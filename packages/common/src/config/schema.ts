@@ -87,7 +87,7 @@ const checkpointsSchema = z.strictObject({
   keepEvery: count.optional(),
 });
 
-export const workersSchema = z.strictObject({
+const workersSchema = z.strictObject({
   /** Local worker processes that `fourfold train` starts. */
   count: count.default(1),
   backend: z.enum(backendChoices).default('auto'),

@@ -85,6 +85,14 @@ const settle = async () => {
   for (let i = 0; i < 20; i++) await otherWork();
 };
 
+/** End the evaluations of these iterations one after the other, as they begin. */
+async function endEach(...iterations: number[]): Promise<void> {
+  for (const iteration of iterations) {
+    evaluations.find((other) => other.iteration === iteration)?.end();
+    await settle();
+  }
+}
+
 const phase = (kind: 'mse' | 'gan', iterations: number, learningRate = 1e-3) => ({ kind, iterations, learningRate });
 const unsaved = { checkpoints: { every: 100 } };
 
@@ -139,9 +147,7 @@ test('training continues beside an evaluation, and the next one waits for it', a
   evaluations[0].end();
   await settle();
   expect(steps.slice(10, 13)).toEqual(['evaluated 2', 'evaluate 4', 'checkpoint']);
-  evaluations[1].end();
-  await settle();
-  evaluations[2].end();
+  await endEach(4, 5);
   await training;
 });
 
@@ -160,10 +166,7 @@ test('a long wait for an evaluation is reported with what it waits for', async (
   waiting.splice(0);
   vi.advanceTimersByTime(5_000);
   expect(waiting).toEqual(['{"event":"waiting","waitedMs":5000,"for":"a worker"}']);
-  for (const iteration of [2, 4, 5]) {
-    evaluations.find((other) => other.iteration === iteration)?.end();
-    await settle();
-  }
+  await endEach(2, 4, 5);
   await training;
   vi.advanceTimersByTime(60_000);
   expect(waiting).toHaveLength(1);
@@ -200,10 +203,7 @@ test('an evaluation that a previous process left undone comes first, with the ge
   await settle();
   expect(olderGenerator).toHaveBeenCalledExactlyOnceWith(2);
   expect(steps.slice(0, 2)).toEqual(['evaluate 2', 'reduce generator 3']);
-  for (const iteration of [2, 4, 5]) {
-    evaluations.find((other) => other.iteration === iteration)?.end();
-    await settle();
-  }
+  await endEach(2, 4, 5);
   await training;
 });
 
@@ -212,10 +212,7 @@ test('an evaluation whose checkpoint is gone is left out', async () => {
   const training = start(partsOf(evaluated));
   await settle();
   expect(steps[0]).toBe('reduce generator 3');
-  for (const iteration of [4, 5]) {
-    evaluations.find((other) => other.iteration === iteration)?.end();
-    await settle();
-  }
+  await endEach(4, 5);
   await training;
 });
 
