@@ -1,7 +1,7 @@
-import { parseRunConfig, randomStream, type RunConfig, type Network } from '@fourfold/common';
+import { contentFeatures, parseRunConfig, randomStream, type RunConfig, type Network } from '@fourfold/common';
 import { createMaster } from '@fourfold/coordinator';
 import { probeBackends, type BackendChoice, type CropBatch } from '@fourfold/model';
-import { initialVector, vggLayout, safetensorsFromVector } from '@fourfold/weights';
+import { initialVector, contentLayout, safetensorsFromVector } from '@fourfold/weights';
 import { sharedVector, startComputeThread } from '@fourfold/worker';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lacks } from './support/needs.mjs';
@@ -92,7 +92,7 @@ function batchOf(iteration: number): CropBatch {
 
 /** VGG19's first layers with random weights under which features keep their size (He et al. 2015). */
 function vgg(): Uint8Array {
-  const layout = vggLayout('vgg22');
+  const layout = contentLayout(contentFeatures({ content: 'vgg22' })!);
   const vector = initialVector(layout, 1).map((value) => value * Math.sqrt(6));
   return safetensorsFromVector(layout, vector, {});
 }

@@ -9,7 +9,7 @@ import {
   type ClusterRole,
   type ClusterServers,
 } from '@fourfold/local-servers';
-import { initialVector, vggLayout, decodeSafetensors, safetensorsFromVector } from '@fourfold/weights';
+import { initialVector, featureLayout, decodeSafetensors, safetensorsFromVector } from '@fourfold/weights';
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
@@ -77,7 +77,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('the five variants
 
   /** The URL of VGG19 with weights under which features keep their size (He et al. 2015). */
   async function importRandomVgg(): Promise<string> {
-    const layout = vggLayout('vgg54');
+    const layout = featureLayout('vgg19');
     const file = join(folder, 'vgg19.safetensors');
     const vector = initialVector(layout, 1).map((value) => value * Math.sqrt(6));
     await writeFile(file, safetensorsFromVector(layout, vector, {}));

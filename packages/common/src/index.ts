@@ -11,6 +11,7 @@
  */
 
 export * from './basics.js';
+export { contentFeatures } from './config/content-features.js';
 export { configDifferences, type ConfigDifference } from './config/differences.js';
 export { totalIterations } from './config/iterations.js';
 export { loadRunConfig, parseRunConfig } from './config/load.js';
@@ -31,6 +32,7 @@ export {
   type DataConfig,
   type DiscriminatorConfig,
   type ExchangeConfig,
+  type FeaturesConfig,
   type GeneratorConfig,
   type LossConfig,
   type PhaseConfig,

@@ -1,7 +1,7 @@
 /*
  * SRGAN in TensorFlow.js.
  *
- * - networks/   generator, discriminator and VGG19 from layers; parameters in and out
+ * - networks/   generator, discriminator and feature networks from layers; parameters in and out
  * - layers/     forward passes and gradients of layers
  * - kernels/    the operations in which backends differ
  * - backends/   wasm, torch and TensorFlow: found, chosen, started
@@ -19,7 +19,9 @@ export { type Border, type Picture, type Rectangle, tileOverlap } from './infere
 export { upscaleTiles } from './inference/upscale.js';
 export { type Upscaler, createUpscaler, resultOf } from './inference/upscaler.js';
 export { type NamedTensors } from './layers/layer.js';
-export { type Network, createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
+export { createContentFeatures } from './networks/content-network.js';
+export { type FeatureExtractor, createFeatures } from './networks/features.js';
+export { type Network, createDiscriminator, createGenerator } from './networks/networks.js';
 export {
   type BatchTensors,
   type CropBatch,

@@ -1,10 +1,17 @@
 import { describe, beforeAll, afterEach, expect, test } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import type { DiscriminatorConfig, GeneratorConfig, LossConfig } from '@fourfold/common';
+import { contentFeatures, type DiscriminatorConfig, type GeneratorConfig, type LossConfig } from '@fourfold/common';
 import { selectBackend } from './backends/backend.js';
-import { discriminatorLayout, generatorLayout, vggLayout, type vggGroups } from '@fourfold/weights';
+import {
+  convolutionsUpTo,
+  discriminatorLayout,
+  featureLayout,
+  generatorLayout,
+  vggConvolutions,
+} from '@fourfold/weights';
 import { featureLoss, realLoss } from './training/losses.js';
-import { createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
+import { createFeatures } from './networks/features.js';
+import { createDiscriminator, createGenerator } from './networks/networks.js';
 import {
   contentStep,
   discriminatorStep,
@@ -118,17 +125,19 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
 
   test.each(['vgg22', 'vgg54'] as const)('content loss and input gradient of %s', (depth) => {
     const reference = loadReference('vgg');
-    const groups = reference.settings.groups as typeof vggGroups;
-    const layout = vggLayout(depth, groups);
+    const groups = reference.settings.groups as { convolutions: number; width: number }[];
+    const config = contentFeatures({ content: depth })!;
+    const convolutions = convolutionsUpTo(vggConvolutions(groups), [config.layers[0].layer]);
+    const layout = featureLayout('vgg19', convolutions);
     const parameters = uploadParameters(layout, reference.vector('parameters', layout));
-    const layer = createVgg(depth, { groups });
+    const network = createFeatures(convolutions, config.layers);
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
-    const [features] = layer(parameters, sr, { saves: false });
+    const [[features]] = network(parameters, sr, { saves: false });
     expect(features.shape).toEqual(reference.get(`${depth}/features`).shape);
     expect(relativeError(features.dataSync(), reference.get(`${depth}/features`).data)).toBeLessThan(limit);
     features.dispose();
     for (const reduction of ['sum', 'mean'] as const) {
-      const { value, gradient } = featureLoss({ layer, parameters }, reduction, hr, sr);
+      const { value, gradient } = featureLoss({ features: network, parameters }, config, reduction, hr, sr);
       const expected = `${depth}/${reduction}`;
       expect(relativeError(value.dataSync(), reference.get(`${expected}/loss`).data)).toBeLessThan(limit);
       expect(relativeError(gradient.dataSync(), reference.get(`${expected}/input-gradient`).data)).toBeLessThan(limit);

@@ -1,7 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { randomStream, type LossConfig } from '@fourfold/common';
-import { initialVector, discriminatorLayout, generatorLayout, vggLayout, type Layout } from '@fourfold/weights';
-import { createDiscriminator, createGenerator, createVgg } from './networks/networks.js';
+import {
+  initialVector,
+  discriminatorLayout,
+  generatorLayout,
+  featureLayout,
+  vggConvolutions,
+  type Layout,
+} from '@fourfold/weights';
+import { createFeatures } from './networks/features.js';
+import { createDiscriminator, createGenerator } from './networks/networks.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 import {
   disposeTensors,
@@ -18,12 +26,13 @@ import {
 const generatorConfig = { channels: 16, blocks: 2 };
 const discriminatorConfig = { channels: 8, dense: 32 };
 const groups = [2, 2, 4, 4, 4].map((convolutions, i) => ({ convolutions, width: [8, 16, 32, 32, 32][i] }));
+const convolutions = vggConvolutions(groups);
 const [crop, count] = [48, 4];
 
 const layouts = {
   generator: generatorLayout(generatorConfig),
   discriminator: discriminatorLayout(discriminatorConfig, crop),
-  vgg: vggLayout('vgg54', groups),
+  vgg: featureLayout('vgg19', convolutions),
 };
 
 const loss: LossConfig = { content: 'vgg54', vggReduction: 'sum', adversarialWeight: 1e-3, totalVariationWeight: 2e-8 };
@@ -42,7 +51,7 @@ export function smallIteration(): IterationResult {
     uploadParameters(layouts.vgg, vggLikeVector()),
   ];
   const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: ofDiscriminator };
-  const vgg = { layer: createVgg('vgg54', { groups }), parameters: ofVgg };
+  const vgg = { features: createFeatures(convolutions, [{ layer: 'conv5_4', relu: 'after' }]), parameters: ofVgg };
   const { hr, lr } = uploadBatch(smallBatch());
   const pass = runGenerator({ layer: createGenerator(generatorConfig, 'training'), parameters: ofGenerator }, lr);
   const first = discriminatorStep(discriminator, hr, pass.sr);

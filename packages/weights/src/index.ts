@@ -5,29 +5,37 @@
  */
 
 export { hwioToOihw, oihwToHwio } from './filters.js';
+export {
+  type FeatureConvolution,
+  type FeatureNetwork,
+  contentConvolutions,
+  contentLayout,
+  convolutionsUpTo,
+  featureLayout,
+  featureNetworkNames,
+  featureNetworks,
+  torchvisionName,
+  vggConvolutions,
+} from './feature-networks.js';
 export { floatsOf } from './floats.js';
 export { initialVector } from './initial-parameters.js';
 export {
   type Layout,
   type TensorPlace,
-  type VggDepth,
   discriminatorLayout,
   discriminatorStages,
   factorNames,
   generatorLayout,
-  vggGroups,
-  vggGroupsUpTo,
-  vggLayout,
   wideWeights,
 } from './layout.js';
 export { type NamedArray, decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type VggPreprocessing, preprocessingKey, vggInput } from './vgg-preprocessing.js';
 export {
+  type FeatureWeights,
+  featureWeights,
+  featuresFromTensors,
   safetensorsFromVector,
-  torchvisionName,
   vectorFromSafetensors,
-  vggFromTensors,
-  vggWeights,
 } from './weights-file.js';
 export {
   type WireLayout,

@@ -1,7 +1,8 @@
 import { sha256 } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import { initialVector } from './initial-parameters.js';
-import { discriminatorLayout, generatorLayout, vggLayout } from './layout.js';
+import { convolutionsUpTo, featureLayout, featureNetworks } from './feature-networks.js';
+import { discriminatorLayout, generatorLayout } from './layout.js';
 
 const paper = {
   generator: generatorLayout({ channels: 64, blocks: 16 }),
@@ -13,8 +14,10 @@ test('the paper’s networks have the known numbers of parameters', () => {
   expect(paper.generator.statisticCount).toBe(33 * 2 * 64);
   expect(paper.discriminator.parameterCount).toBe(23_563_649);
   expect(paper.discriminator.statisticCount).toBe(0);
-  expect(vggLayout('vgg54').length).toBe(20_024_384);
-  expect(vggLayout('vgg22').length).toBe(260_160);
+  expect(featureLayout('vgg19').length).toBe(20_024_384);
+  expect(featureLayout('vgg19', convolutionsUpTo(featureNetworks.vgg19, ['conv2_2'])).length).toBe(260_160);
+  expect(featureLayout('vgg16').length).toBe(14_714_688);
+  expect(featureLayout('alexnet').length).toBe(2_469_696);
 });
 
 test.each(Object.values(paper))('$network: tensors are contiguous, parameters first, under unique names', (layout) => {

@@ -1,4 +1,5 @@
 import type { DiscriminatorConfig, GeneratorConfig, Network } from '@fourfold/common';
+import type { FeatureNetwork } from './feature-networks.js';
 
 /** How a tensor starts: all equal, or uniform in +-1/sqrt(fanIn). */
 export type Init = { kind: 'constant'; value: number } | { kind: 'uniform'; fanIn: number };
@@ -17,16 +18,13 @@ export interface TensorPlace {
 
 /** Order and shapes of a network's tensors in one flat vector: the parameters, then the statistics. */
 export interface Layout {
-  network: Network | 'vgg';
+  network: Network | FeatureNetwork;
   tensors: TensorPlace[];
   parameterCount: number;
   statisticCount: number;
   /** parameterCount + statisticCount. */
   length: number;
 }
-
-/** Content features of VGG19: those after the ReLU of conv2_2 or of conv5_4. */
-export type VggDepth = 'vgg22' | 'vgg54';
 
 type Entry = Pick<TensorPlace, 'name' | 'shape' | 'kind' | 'init'>;
 
@@ -84,7 +82,6 @@ export function discriminatorLayout(config: DiscriminatorConfig, crop: number): 
  * [rows, outputs].
  */
 export function factoredLayout({ network, tensors }: Layout, weights: ReadonlySet<string>, rows: number): Layout {
-  if (network === 'vgg') throw new Error('VGG19 has no gradients');
   const entries = tensors.flatMap((tensor): Entry[] => {
     if (!weights.has(tensor.name)) return [tensor];
     const [inputs, outputs] = tensor.shape;
@@ -105,35 +102,17 @@ export const factorNames = (weight: string) => ({
   outputGradients: `${weight}/outputGradients`,
 });
 
-/** VGG19's five groups of convolutions (Simonyan and Zisserman 2015, table 1, E): their number and width. */
-export const vggGroups = [
-  { convolutions: 2, width: 64 },
-  { convolutions: 2, width: 128 },
-  { convolutions: 4, width: 256 },
-  { convolutions: 4, width: 512 },
-  { convolutions: 4, width: 512 },
-];
-
-/** The groups that features of this depth need. */
-export const vggGroupsUpTo = (depth: VggDepth, groups = vggGroups) => groups.slice(0, depth === 'vgg22' ? 2 : 5);
-
-/** VGG19's tensors up to conv2_2 or conv5_4; `groups` of other widths are for tests. */
-export function vggLayout(depth: VggDepth, groups = vggGroups): Layout {
-  let inputs = 3;
-  const entries = vggGroupsUpTo(depth, groups).flatMap(({ convolutions, width }, group) =>
-    Array.from({ length: convolutions }, (_, i) => {
-      const tensors = convolution(`conv${group + 1}_${i + 1}`, 3, inputs, width, 'bias');
-      inputs = width;
-      return tensors;
-    }).flat(),
-  );
-  return place('vgg', entries);
-}
-
 const uniform = (fanIn: number): Init => ({ kind: 'uniform', fanIn });
 const constant = (value: number): Init => ({ kind: 'constant', value });
 
-function convolution(name: string, side: number, inputs: number, outputs: number, bias: 'bias' | 'no bias'): Entry[] {
+/** A convolution's tensors. */
+export function convolution(
+  name: string,
+  side: number,
+  inputs: number,
+  outputs: number,
+  bias: 'bias' | 'no bias',
+): Entry[] {
   const filter = parameter(`${name}/filter`, [side, side, inputs, outputs], uniform(side * side * inputs));
   return bias === 'bias' ? [filter, parameter(`${name}/bias`, [outputs], constant(0))] : [filter];
 }
@@ -162,7 +141,8 @@ function parameter(name: string, shape: number[], init: Init): Entry {
   return { name, shape, kind: 'parameter', init };
 }
 
-function place(network: Layout['network'], entries: Entry[]): Layout {
+/** A network's tensors, each in its place. */
+export function place(network: Layout['network'], entries: Entry[]): Layout {
   const isParameter = ({ kind }: Entry) => kind === 'parameter';
   const ordered = [...entries.filter(isParameter), ...entries.filter((entry) => !isParameter(entry))];
   let length = 0;

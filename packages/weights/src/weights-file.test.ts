@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { initialVector } from './initial-parameters.js';
-import { generatorLayout, vggLayout } from './layout.js';
+import { convolutionsUpTo, featureLayout, featureNetworks } from './feature-networks.js';
+import { generatorLayout } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
-import { safetensorsFromVector, vectorFromSafetensors, vggWeights } from './weights-file.js';
+import { featureWeights, safetensorsFromVector, vectorFromSafetensors } from './weights-file.js';
 
 const layout = generatorLayout({ channels: 2, blocks: 1 });
 const vector = initialVector(layout, 1);
@@ -71,7 +72,8 @@ test('weights of another network are refused, naming the first tensor that diffe
 });
 
 test('VGG19 is read with torchvision’s names and OIHW, or with ours', () => {
-  const { tensors } = vggLayout('vgg22');
+  const vgg22 = featureLayout('vgg19', convolutionsUpTo(featureNetworks.vgg19, ['conv2_2']));
+  const { tensors } = vgg22;
   const indices: Record<string, number> = { conv1_1: 0, conv1_2: 2, conv2_1: 5, conv2_2: 7 };
   const value = (o: number, i: number, y: number, x: number) => Math.fround(o + i / 200 + y / 7 + x / 50);
   const foreign = tensors.map(({ name, shape, sizeElements }): NamedArray => {
@@ -86,7 +88,7 @@ test('VGG19 is read with torchvision’s names and OIHW, or with ours', () => {
     return { name: `features.${indices[layer]}.weight`, shape: [outputs, inputs, height, width], data };
   });
   const deeper = { name: 'classifier.0.weight', shape: [1], data: new Float32Array(1) };
-  const { vector: result, preprocessing } = vggWeights('vgg22', encodeSafetensors([...foreign, deeper], {}), 'vgg');
+  const { vector: result, preprocessing } = featureWeights(vgg22, encodeSafetensors([...foreign, deeper], {}), 'vgg');
   expect(preprocessing).toBe('imagenet');
   for (const { name, shape, offset, sizeElements } of tensors) {
     const [, width, inputs, outputs] = shape;
@@ -96,9 +98,11 @@ test('VGG19 is read with torchvision’s names and OIHW, or with ours', () => {
       expect(result[offset + at], name).toBe(name.endsWith('bias') ? at : value(o, i, y, x));
     }
   }
-  const ours = safetensorsFromVector(vggLayout('vgg22'), result, {});
-  expect(vggWeights('vgg22', ours, 'vgg').vector).toEqual(result);
-  const caffe = safetensorsFromVector(vggLayout('vgg22'), result, { preprocessing: 'caffe' });
-  expect(vggWeights('vgg22', caffe, 'vgg').preprocessing).toBe('caffe');
-  expect(() => vggWeights('vgg54', ours, 'vgg')).toThrow('vgg is not VGG19: conv3_1/filter is missing');
+  const ours = safetensorsFromVector(vgg22, result, {});
+  expect(featureWeights(vgg22, ours, 'vgg').vector).toEqual(result);
+  const caffe = safetensorsFromVector(vgg22, result, { preprocessing: 'caffe' });
+  expect(featureWeights(vgg22, caffe, 'vgg').preprocessing).toBe('caffe');
+  expect(() => featureWeights(featureLayout('vgg19'), ours, 'vgg')).toThrow(
+    'vgg is not VGG19: conv3_1/filter is missing',
+  );
 });

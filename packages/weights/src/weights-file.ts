@@ -1,6 +1,7 @@
 import { FourfoldError } from '@fourfold/common/basics';
 import { oihwToHwio } from './filters.js';
-import { vggGroups, vggLayout, type Layout, type TensorPlace, type VggDepth } from './layout.js';
+import { featureNetworkNames, torchvisionName, type FeatureNetwork } from './feature-networks.js';
+import type { Layout, TensorPlace } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
 import { preprocessingKey, type VggPreprocessing } from './vgg-preprocessing.js';
 
@@ -36,29 +37,29 @@ export function vectorFromSafetensors(layout: Layout, bytes: Uint8Array, what: s
   return vector;
 }
 
-/** VGG19's features up to a depth, as in a safetensors file. */
-export interface VggWeights {
+/** The weights of a feature network, as in a safetensors file. */
+export interface FeatureWeights {
   vector: Float32Array<ArrayBuffer>;
   preprocessing: VggPreprocessing;
 }
 
 /**
- * VGG19's features up to `depth` from a safetensors file that `fourfold vgg import` wrote, or one with torchvision's names (such
- * as torchvision's and timm's vgg19). Throws `invalid` naming the first tensor that is missing or has another shape.
+ * A feature network's weights, in its layout, from a safetensors file that `fourfold vgg import` wrote, or one with torchvision's
+ * names (such as torchvision's and timm's vgg19). Throws `invalid` naming the first tensor that is missing or has another shape.
  */
-export function vggWeights(depth: VggDepth, bytes: Uint8Array, what: string): VggWeights {
+export function featureWeights(layout: Layout, bytes: Uint8Array, what: string): FeatureWeights {
   const { tensors, metadata } = decodeSafetensors(bytes, what);
   const preprocessing = metadata[preprocessingKey] === 'caffe' ? 'caffe' : 'imagenet';
-  return { vector: vggFromTensors(depth, tensors, what), preprocessing };
+  return { vector: featuresFromTensors(layout, tensors, what), preprocessing };
 }
 
 /**
- * VGG19's features up to `depth` as a flat vector, from tensors with torchvision's names and OIHW filters (`features.0.weight`) or
+ * A feature network's weights as a flat vector, from tensors with torchvision's names and OIHW filters (`features.0.weight`) or
  * with this package's. Tensors of deeper layers are ignored. Throws `invalid` naming the first tensor that is missing or has
  * another shape.
  */
-export function vggFromTensors(depth: VggDepth, tensors: NamedArray[], what: string): Float32Array<ArrayBuffer> {
-  const layout = vggLayout(depth);
+export function featuresFromTensors(layout: Layout, tensors: NamedArray[], what: string): Float32Array<ArrayBuffer> {
+  const network = layout.network as FeatureNetwork;
   const found = byName(tensors);
   const isTorchvision = found.has('features.0.weight');
   const vector = new Float32Array(layout.length);
@@ -66,20 +67,14 @@ export function vggFromTensors(depth: VggDepth, tensors: NamedArray[], what: str
     if (!isTorchvision) {
       vector.set(expectTensor(found, name, shape, layout, what), offset);
     } else if (shape.length === 1) {
-      vector.set(expectTensor(found, torchvisionName(name), shape, layout, what), offset);
+      vector.set(expectTensor(found, torchvisionName(network, name), shape, layout, what), offset);
     } else {
       const oihw = [shape[3], shape[2], shape[0], shape[1]];
-      vector.set(oihwToHwio(expectTensor(found, torchvisionName(name), oihw, layout, what), shape), offset);
+      const values = expectTensor(found, torchvisionName(network, name), oihw, layout, what);
+      vector.set(oihwToHwio(values, shape), offset);
     }
   }
   return vector;
-}
-
-/** Torchvision's name of a VGG19 tensor: `conv1_2/filter` is `features.2.weight`; a ReLU follows each convolution, a pooling each group. */
-export function torchvisionName(name: string): string {
-  const [, group, convolution, part] = /^conv(\d)_(\d)\/(.*)$/.exec(name) ?? [];
-  const before = vggGroups.slice(0, Number(group) - 1).reduce((sum, { convolutions }) => sum + 2 * convolutions + 1, 0);
-  return `features.${before + 2 * (Number(convolution) - 1)}.${part === 'bias' ? 'bias' : 'weight'}`;
 }
 
 const byName = (tensors: NamedArray[]) => new Map(tensors.map((tensor) => [tensor.name, tensor]));
@@ -104,8 +99,8 @@ function expectTensor(
 }
 
 function mismatch(layout: Layout, what: string, reason: string): FourfoldError {
-  if (layout.network === 'vgg') {
-    return new FourfoldError('invalid', `${what} is not VGG19: ${reason}`, {
+  if (layout.network !== 'generator' && layout.network !== 'discriminator') {
+    return new FourfoldError('invalid', `${what} is not ${featureNetworkNames[layout.network]}: ${reason}`, {
       hint: 'use the weights as published; fourfold vgg import --help lists the files',
     });
   }

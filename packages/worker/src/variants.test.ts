@@ -2,27 +2,28 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadRunConfig, type RunConfig } from '@fourfold/common';
+import { contentFeatures, loadRunConfig, type RunConfig } from '@fourfold/common';
 import { openStore } from '@fourfold/store';
 import { createBatchSource, prepare, prepareDefaults, type Batch } from '@fourfold/data-loader';
 import {
   createDiscriminator,
+  createFeatures,
   createGenerator,
-  createVgg,
   disposeTensors,
   probeBackends,
   selectBackend,
   tensorCount,
   uploadParameters,
-  type Network,
+  type NamedTensors,
 } from '@fourfold/model';
 import {
+  contentConvolutions,
   decodeSafetensors,
   discriminatorLayout,
   factoredWeights,
+  featureLayout,
   generatorLayout,
   initialVector,
-  vggLayout,
   type Layout,
 } from '@fourfold/weights';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -90,7 +91,7 @@ async function firstBatch({ data, seed }: RunConfig): Promise<Batch> {
 
 /** VGG19 whose weights are a hash of their place, so that no file of 80 MB is needed. */
 function hashedVgg(salt: number): Float32Array {
-  const layout = vggLayout('vgg54');
+  const layout = featureLayout('vgg19');
   const vector = new Float32Array(layout.length);
   for (const [tensor, { init, shape, offset, sizeElements }] of layout.tensors.entries()) {
     const bound = shape.length === 4 && init.kind === 'uniform' ? Math.sqrt(6 / init.fanIn) : 0.1;
@@ -133,12 +134,12 @@ test('the batch is the photographs’ own pixels, and their LR by another implem
 });
 
 describe.each(backends)('against PyTorch in float64, on %s', (backend) => {
-  let vgg: Network;
+  let vgg: NamedTensors;
   beforeAll(async () => {
     await selectBackend({ backend, device: 'cpu', precision: 'f32', threads: 1 });
-    vgg = { layer: createVgg('vgg54'), parameters: uploadParameters(vggLayout('vgg54'), vggVector) };
+    vgg = uploadParameters(featureLayout('vgg19'), vggVector);
   });
-  afterAll(() => disposeTensors(vgg.parameters));
+  afterAll(() => disposeTensors(vgg));
 
   test.each(variants)('%s: losses and every gradient of the first iteration', async (variant) => {
     const tensorsBefore = tensorCount();
@@ -158,13 +159,16 @@ describe.each(backends)('against PyTorch in float64, on %s', (backend) => {
         parameters: initial(gradientLayouts.discriminator),
       },
     };
-    const depth = config.loss.content;
+    const features = contentFeatures(config.loss);
     const halves = createHalves({
       config,
       gradientLayouts,
       factored: factoredWeights(config),
       network: (name) => networks[name],
-      vgg: depth === 'mse' ? undefined : { ...vgg, layer: createVgg(depth) },
+      vgg: features && {
+        parameters: vgg,
+        features: createFeatures(contentConvolutions(features), features.layers),
+      },
     });
     // The phase that the variant is named for: it has one of its own after `mse`, or `mse` alone.
     const own = config.phases.findIndex(({ kind }) => kind !== 'mse');

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { randomStream, type RunConfig, type Network } from '@fourfold/common';
+import { contentFeatures, randomStream, type RunConfig, type Network } from '@fourfold/common';
 import { addGradient, createMaster, type Master } from '@fourfold/coordinator';
 import type { BackendInfo, CropBatch } from '@fourfold/model';
-import { initialVector, vggLayout, safetensorsFromVector } from '@fourfold/weights';
+import { contentLayout, initialVector, safetensorsFromVector } from '@fourfold/weights';
 import { sharedVector, startComputeThread, type Compute } from '@fourfold/worker';
 import { createLaps, summarize, type Laps, type Timing } from './laps.js';
 
@@ -115,9 +115,10 @@ function randomBatch({ seed, data }: RunConfig, replica: number): CropBatch {
   return { count, crop, hr: pixels(crop), lr: pixels(crop / 4) };
 }
 
-/** A VGG19 weights file with random weights, if the content loss needs one. */
+/** A feature network's weights file with random weights, if the content loss needs one. */
 export function randomVgg({ loss, seed }: RunConfig): Uint8Array | undefined {
-  if (loss.content === 'mse') return undefined;
-  const layout = vggLayout(loss.content);
+  const features = contentFeatures(loss);
+  if (!features) return undefined;
+  const layout = contentLayout(features);
   return safetensorsFromVector(layout, initialVector(layout, seed), {});
 }

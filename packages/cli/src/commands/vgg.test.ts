@@ -26,7 +26,7 @@ test('a file that is not VGG19 leaves nothing behind', async () => {
     await writeFile(join(folder, 'vgg.npy'), 'no weights');
     const { exitCode, stderr } = await fourfold(folder, 'vgg', 'import', 'vgg.npy', '--store', 'store');
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/^fourfold: vgg\.npy is not a file of VGG19 weights in a known format; .*\n$/);
+    expect(stderr).toMatch(/^fourfold: vgg\.npy is not a file of VGG weights in a known format; .*\n$/);
     const missing = await fourfold(folder, 'vgg', 'import', 'none.npy', '--store', 'store');
     expect([missing.exitCode, missing.stderr]).toEqual([2, expect.stringMatching(/^fourfold: .*none\.npy.*\n$/)]);
     expect(await readdir(folder)).toEqual(['vgg.npy']);

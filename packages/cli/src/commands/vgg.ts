@@ -26,13 +26,13 @@ export function registerVgg(program: Command): void {
     .addOption(jsonOption())
     .action(async (file: string, { store: url, json }: ImportOptions) => {
       const { importVgg } = await import('@fourfold/model/import');
-      const { format, preprocessing, sourceSha256, safetensors } = await importVgg(file);
+      const { network, format, preprocessing, sourceSha256, safetensors } = await importVgg(file);
       const store = openStore(url);
       const hash = sha256(safetensors);
-      const key = `vgg19-${hash}.safetensors`;
+      const key = `${network}-${hash}.safetensors`;
       await store.put(key, safetensors);
       const place = `${store.url.replace(/\/$/, '')}/${key}`;
-      if (json) return printJson({ vgg: place, sha256: hash, format, preprocessing, sourceSha256 });
+      if (json) return printJson({ network, vgg: place, sha256: hash, format, preprocessing, sourceSha256 });
       console.log(`${basename(file)}: ${format}, ${inputs[preprocessing]}; SHA-256 ${sourceSha256}`);
       console.log(`vgg: ${place}`);
     });

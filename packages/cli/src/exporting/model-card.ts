@@ -42,7 +42,7 @@ const sources = z
     dataset: z.string(),
     startFrom: z.string(),
     vgg: z.string(),
-    loss: z.object({ content: z.string() }),
+    loss: z.object({ content: z.string(), features: z.object({ network: z.string() }).optional() }),
     phases: z.array(z.object({ kind: z.string() })),
     validation: z.object({ images: z.string() }),
   })
@@ -141,7 +141,8 @@ function describeOrigins(config: unknown): string {
   const parent =
     startFrom && ` Training began with the generator of \`${lastName(startFrom)}\`, whose data also count here.`;
   const usesVgg = loss?.content !== 'mse' && phases?.some(({ kind }) => kind !== 'mse') && vgg;
-  return `${parent ?? ''}${usesVgg ? ` Content loss by the VGG19 of \`${lastName(vgg)}\`.` : ''}`;
+  const network = loss?.content === 'features' ? loss.features?.network.toUpperCase() : 'VGG19';
+  return `${parent ?? ''}${usesVgg ? ` Content loss by the ${network} of \`${lastName(vgg)}\`.` : ''}`;
 }
 
 function describeMetrics({ manifest }: Checkpoint, evaluation: Evaluation | undefined): string {

@@ -52,7 +52,16 @@ test.each([
     'timing: { heartbeatMs: 900, silenceMs: 1000 }',
     'timing.heartbeatMs is 900: it must be at most half of timing.silenceMs, 1000, or live peers count as lost',
   ],
-  ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54'],
+  [
+    'loss: { content: features, features: { network: vgg16, layers: [{ layer: conv3_4 }] } }',
+    'loss.features.layers is conv3_4: vgg16 does not have it',
+  ],
+  [
+    'loss: { content: features, features: { layers: [{ layer: conv3_3 }, { layer: conv3_3 }] } }',
+    'loss.features.layers is conv3_3: it is named twice after the ReLU',
+  ],
+  ['loss: { content: features }', 'loss.content is features: it needs loss.features, with the layers to compare'],
+  ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
   ['workers: 3', 'workers is 3: it must be a map of keys'],
 ])('refuses %s', async (line, message) => {
@@ -64,7 +73,7 @@ test.each<[string, string[], string]>([
     'data: { crop: 40, replica: 2 }\nloss: { content: vgg55 }\nvgg_file: x',
     [],
     'FILE: data.crop is 40: it must be a multiple of 16; data.replica is not a key: did you mean data.replicas?; ' +
-      'loss.content is "vgg55": it must be one of mse, vgg22, vgg54 (did you mean vgg54?); ' +
+      'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features (did you mean vgg54?); ' +
       'vgg_file is not a key: did you mean vgg?',
   ],
   [

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { FourfoldError } from '../errors/errors.js';
 import { expandHome } from '../files/home.js';
 import { absoluteStoreUrl } from '../files/store-url.js';
+import { contentFeatures, problemOfLayers } from './content-features.js';
 import { problemsOf, type Problem } from './issues.js';
 import { loadYaml, readYaml, withRecipes } from './recipes.js';
 import { runSchema, type RunConfig } from './schema.js';
@@ -68,8 +69,14 @@ function inconsistencies({ data, loss, phases, timing, vgg }: z.infer<typeof run
     refuse('data.globalBatch', data.globalBatch, reason, 'data.replicas');
   }
   const usesVgg = loss.content !== 'mse' && phases.some((phase) => phase.kind !== 'mse');
+  if (loss.content === 'features' && !loss.features) {
+    refuse('loss.content', loss.content, 'it needs loss.features, with the layers to compare');
+  }
+  const wrongLayer = loss.features && problemOfLayers(loss.features);
+  if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
   if (usesVgg && !vgg) {
-    const reason = 'it needs VGG19 weights; set vgg to a safetensors file, or loss.content to mse';
+    const network = contentFeatures(loss)?.network.toUpperCase();
+    const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
     refuse('loss.content', loss.content, reason);
   }
   if (timing.heartbeatMs > timing.silenceMs / 2) {

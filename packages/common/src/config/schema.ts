@@ -45,10 +45,41 @@ export const dataSchema = z.strictObject({
   cacheBytes: count.default(10 * 2 ** 30),
 });
 
+/** The paper's scale of VGG features, which brings their loss to the size of the pixels' (section 3.2). */
+export const paperFeatureScale = 1 / 12.75;
+
+/** A convolution whose features are compared. */
+const featureLayerSchema = z.strictObject({
+  layer: z.string().regex(/^conv[1-5]_[1-4]$/, 'the name of a convolution, such as conv3_3'),
+  /** Features `before` the ReLU, as ESRGAN takes them, or `after` it, as in the paper. */
+  relu: z.enum(['before', 'after']).default('after'),
+  /** Factor of the features. */
+  scale: positive.default(paperFeatureScale),
+  /** Factor of the layer's distance in the sum over layers. */
+  weight: positive.default(1),
+});
+
+const featuresSchema = z.strictObject({
+  network: z.enum(['vgg16', 'vgg19']).default('vgg16'),
+  layers: z.array(featureLayerSchema).min(1),
+  /** `squared`: squared differences, as in the paper. `absolute`: absolute ones, as in Real-ESRGAN. */
+  distance: z.enum(['squared', 'absolute']).default('squared'),
+});
+
+const pixelLossSchema = z.strictObject({
+  weight: positive,
+  /** The mean of absolute or of squared differences of pixels in [-1, 1]. */
+  distance: z.enum(['squared', 'absolute']).default('absolute'),
+});
+
 const lossSchema = z.strictObject({
-  /** The content loss of `content` and `gan` phases. */
-  content: z.enum(['mse', 'vgg22', 'vgg54']).default('vgg54'),
-  /** Whether VGG distances are summed over channels, as in the paper's eq. 5, or averaged. */
+  /** The content loss of `content` and `gan` phases. `vgg22` and `vgg54` are the paper's; `features` are those below. */
+  content: z.enum(['mse', 'vgg22', 'vgg54', 'features']).default('vgg54'),
+  /** The layers of `content: features`. */
+  features: featuresSchema.optional(),
+  /** A loss of pixels beside the content loss; none unless set. */
+  pixels: pixelLossSchema.optional(),
+  /** Whether distances of features are summed over channels, as in the paper's eq. 5, or averaged. */
   vggReduction: z.enum(['sum', 'mean']).default('sum'),
   adversarialWeight: z.number().min(0).default(1e-3),
   totalVariationWeight: z.number().min(0).default(0),
@@ -164,7 +195,7 @@ export const runSchema = z.strictObject({
   store: z.string().min(1).default('out/store'),
   /** The output of `fourfold prepare`: a folder or an `s3:` URL. */
   dataset: z.string().min(1),
-  /** VGG19 weights (safetensors); needed by the content losses `vgg22` and `vgg54`. */
+  /** Weights of VGG19 or VGG16 (safetensors); needed by the content losses `vgg22`, `vgg54` (VGG19) and `features`. */
   vgg: z.string().min(1).optional(),
   generator: generatorSchema.prefault({}),
   discriminator: discriminatorSchema.prefault({}),
@@ -198,6 +229,7 @@ export type GeneratorConfig = z.infer<typeof generatorSchema>;
 export type DiscriminatorConfig = z.infer<typeof discriminatorSchema>;
 export type DataConfig = z.infer<typeof dataSchema>;
 export type LossConfig = z.infer<typeof lossSchema>;
+export type FeaturesConfig = z.infer<typeof featuresSchema>;
 export type PhaseConfig = z.infer<typeof phaseSchema>;
 export type AdamConfig = z.infer<typeof adamSchema>;
 export type ExchangeConfig = z.infer<typeof exchangeSchema>;

@@ -7,8 +7,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { randomStream, type LossConfig } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { initialVector, discriminatorLayout, generatorLayout, vggLayout } from '@fourfold/weights';
-import { createDiscriminator, createGenerator, createVgg } from '../networks/networks.js';
+import { initialVector, discriminatorLayout, generatorLayout, featureLayout, vggConvolutions } from '@fourfold/weights';
+import { createFeatures } from '../networks/features.js';
+import { createDiscriminator, createGenerator } from '../networks/networks.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from '../training/steps.js';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { relativeError } from '../test-support.js';
@@ -20,11 +21,12 @@ const run = promisify(execFile);
 
 const configs = { generator: { channels: 8, blocks: 1 }, discriminator: { channels: 4, dense: 8 } };
 const groups = [2, 2, 4, 4, 4].map((convolutions) => ({ convolutions, width: 4 }));
+const convolutions = vggConvolutions(groups);
 const crop = 32;
 const layouts = [
   generatorLayout(configs.generator),
   discriminatorLayout(configs.discriminator, crop),
-  vggLayout('vgg54', groups),
+  featureLayout('vgg19', convolutions),
 ] as const;
 const loss: LossConfig = { content: 'vgg54', vggReduction: 'sum', adversarialWeight: 1e-3, totalVariationWeight: 2e-8 };
 
@@ -39,7 +41,7 @@ function iterate() {
     uploadParameters(layout, initialVector(layout, 1)),
   );
   const discriminator = { layer: createDiscriminator(configs.discriminator), parameters: ofDiscriminator };
-  const vgg = { layer: createVgg('vgg54', { groups }), parameters: ofVgg };
+  const vgg = { features: createFeatures(convolutions, [{ layer: 'conv5_4', relu: 'after' }]), parameters: ofVgg };
   const { hr, lr } = uploadBatch({
     ...{ hr: pixels(2 * crop * crop * 3, 'hr'), lr: pixels(2 * 8 * 8 * 3, 'lr') },
     ...{ count: 2, crop },

@@ -10,14 +10,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ZipFile } from 'yazl';
 import { selectBackend } from '../backends/backend.js';
 import {
-  vggLayout,
-  type VggDepth,
+  convolutionsUpTo,
+  featureLayout,
+  featureNetworks,
+  featureWeights,
   decodeSafetensors,
   encodeSafetensors,
   type NamedArray,
-  vggWeights,
 } from '@fourfold/weights';
-import { createVgg } from '../networks/networks.js';
+import { createFeatures } from '../networks/features.js';
 import { onOneThread, relativeError } from '../test-support.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
 import { importVgg } from './import-vgg.js';
@@ -47,13 +48,16 @@ async function place(name: string, bytes: Uint8Array): Promise<string> {
 }
 const published = async (name: string) => place(name, brotliDecompressSync(await compressed(name)));
 
-function featureError(depth: VggDepth, framework: string, file: Uint8Array): number {
-  const { vector, preprocessing } = vggWeights(depth, file, 'vgg');
-  const parameters = uploadParameters(vggLayout(depth), vector);
+function featureError(layer: string, framework: string, file: Uint8Array): number {
+  const convolutions = convolutionsUpTo(featureNetworks.vgg19, [layer]);
+  const layout = featureLayout('vgg19', convolutions);
+  const { vector, preprocessing } = featureWeights(layout, file, 'vgg');
+  const parameters = uploadParameters(layout, vector);
   const { data, shape } = features.get('picture') as NamedArray;
   const picture = tf.tensor<tf.Rank.R4>(data.slice(), shape as tf.Tensor4D['shape']);
-  const [found] = createVgg(depth, { preprocessing })(parameters, picture, { saves: false });
-  const wanted = features.get(`${framework}/${depth === 'vgg22' ? 'relu2_2' : 'relu5_4'}`) as NamedArray;
+  const taps = [{ layer, relu: 'after' as const }];
+  const [[found]] = createFeatures(convolutions, taps, preprocessing)(parameters, picture, { saves: false });
+  const wanted = features.get(`${framework}/${layer.replace('conv', 'relu')}`) as NamedArray;
   expect(found.shape).toEqual(wanted.shape);
   const error = relativeError(found.dataSync(), wanted.data);
   tf.dispose([picture, found]);
@@ -76,8 +80,8 @@ describe.each([
     expect(imported.format).toMatch(format);
     expect(imported.preprocessing).toBe(framework === 'keras' ? 'caffe' : 'imagenet');
     expect(imported.sourceSha256).toBe(sha256(await readFile(path)));
-    expect(featureError('vgg22', framework, imported.safetensors)).toBeLessThan(1e-4);
-    expect(featureError('vgg54', framework, imported.safetensors)).toBeLessThan(1e-4);
+    expect(featureError('conv2_2', framework, imported.safetensors)).toBeLessThan(1e-4);
+    expect(featureError('conv5_4', framework, imported.safetensors)).toBeLessThan(1e-4);
   });
 
   test('truncated, it is refused in one line', async () => {
@@ -99,7 +103,8 @@ test('an imported file can be imported again', async () => {
   const { safetensors } = await importVgg(await published('numpy2.npy'));
   const again = await importVgg(await place('again.safetensors', safetensors));
   expect(again).toMatchObject({ format: 'safetensors', preprocessing: 'caffe' });
-  const hashOf = (file: Uint8Array) => sha256(new Uint8Array(vggWeights('vgg54', file, 'vgg').vector.buffer));
+  const hashOf = (file: Uint8Array) =>
+    sha256(new Uint8Array(featureWeights(featureLayout('vgg19'), file, 'vgg').vector.buffer));
   expect(hashOf(again.safetensors)).toBe(hashOf(safetensors));
 });
 
@@ -147,8 +152,8 @@ describe('other files', () => {
       Buffer.from("\x93NUMPY\x01\x00\x3a\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }    \n", 'latin1'),
       /not one of a dictionary of layers/,
     ],
-    ['picture.png', Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1'), /is not a file of VGG19 weights/],
-    ['nothing', Buffer.alloc(0), /is not a file of VGG19 weights/],
+    ['picture.png', Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1'), /is not a file of VGG weights/],
+    ['nothing', Buffer.alloc(0), /is not a file of VGG weights/],
     ['vgg19-dcbb9e9d.pth', legacy('\x80\x02}.'), /its name says dcbb9e9d/],
     [
       'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5',
@@ -176,7 +181,7 @@ describe('other files', () => {
   });
 
   test('arrays of objects in the place of filters are not read as zeros', async () => {
-    const shapes = vggLayout('vgg54').tensors.map(({ name, shape }) => [name.split('/'), shape] as const);
+    const shapes = featureLayout('vgg19').tensors.map(({ name, shape }) => [name.split('/'), shape] as const);
     const number = (value: number) =>
       value < 256 ? `K${String.fromCharCode(value)}` : `M\x00${String.fromCharCode(value / 256)}`;
     const array = (shape: number[]) =>

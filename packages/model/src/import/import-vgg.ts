@@ -2,22 +2,24 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { FourfoldError, readGivenFile, sha256 } from '@fourfold/common';
 import {
-  vggLayout,
+  featureLayout,
+  featureNetworks,
+  featuresFromTensors,
+  type FeatureNetwork,
   type TensorPlace,
   decodeSafetensors,
   type NamedArray,
   preprocessingKey,
   type VggPreprocessing,
   safetensorsFromVector,
-  vggFromTensors,
-  torchvisionName,
 } from '@fourfold/weights';
 import { isHdf5File, readKerasFile } from './keras-file.js';
 import { isNpyFile, readNpyFile } from './npy-file.js';
 import { isTorchLegacy, isTorchZip, readTorchLegacy, readTorchZip } from './torch-file.js';
 
-/** An imported file of VGG19 weights. */
+/** An imported file of a feature network's weights. */
 export interface ImportedVgg {
+  network: FeatureNetwork;
   /** Description of the file's format. */
   format: string;
   preprocessing: VggPreprocessing;
@@ -36,12 +38,12 @@ interface Source {
   isBgr: boolean;
 }
 
-const layout = vggLayout('vgg54');
-const layers = new Set(layout.tensors.map(({ name }) => name.split('/')[0]));
-const torchvisionNames = new Set(layout.tensors.map(({ name }) => torchvisionName(name)));
+/** VGG19 has every layer of VGG16; AlexNet comes only in torchvision's files, under names that they share. */
+const layers = new Set(featureNetworks.vgg19.map(({ name }) => name));
 
 /**
- * Read VGG19's convolutions from one of the common files: `vgg19.npy`, Keras's HDF5, torchvision's `.pth` of any age, safetensors.
+ * Read the convolutions of VGG16, VGG19 or AlexNet from one of the common files: `vgg19.npy`, `vgg16.npy`, Keras's HDF5 with or
+ * without the dense layers, torchvision's `.pth` of any age, safetensors.
  * No pickle is executed. Throws `invalid` for any other file, or for another network, naming the first tensor that differs;
  * `corrupt` for a damaged file.
  */
@@ -50,14 +52,26 @@ export async function importVgg(path: string): Promise<ImportedVgg> {
   const sourceSha256 = sha256(bytes);
   checkPublishedHash(path, bytes, sourceSha256);
   const { format, preprocessing, tensors, isBgr } = await readSource(bytes, path);
-  const vector = vggFromTensors('vgg54', tensors, path);
+  const network = networkOf(tensors);
+  const layout = featureLayout(network);
+  const vector = featuresFromTensors(layout, tensors, path);
   const bad = layout.tensors.find(
     ({ offset, sizeElements }) => !vector.subarray(offset, offset + sizeElements).every(Number.isFinite),
   );
   if (bad) throw new FourfoldError('corrupt', `${path} is damaged: ${bad.name} holds a number that is not finite`);
   if (isBgr) reverseInputChannels(vector, layout.tensors[0]);
   const metadata = { [preprocessingKey]: preprocessing, source: format, sourceSha256 };
-  return { format, preprocessing, sourceSha256, safetensors: safetensorsFromVector(layout, vector, metadata) };
+  return { network, format, preprocessing, sourceSha256, safetensors: safetensorsFromVector(layout, vector, metadata) };
+}
+
+/** Which network a file's tensors belong to: VGG19's third group has a fourth convolution, and AlexNet's first filter is of 11 x 11. */
+function networkOf(tensors: NamedArray[]): FeatureNetwork {
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  if (shapes.get('features.0.weight')?.[2] === 11) return 'alexnet';
+  const isVgg16 =
+    (shapes.has('conv3_3/filter') && !shapes.has('conv3_4/filter')) ||
+    (shapes.has('features.17.weight') && !shapes.has('features.16.weight'));
+  return isVgg16 ? 'vgg16' : 'vgg19';
 }
 
 async function readSource(bytes: Buffer, path: string): Promise<Source> {
@@ -69,14 +83,14 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
   });
   if (isNpyFile(bytes)) {
     const tensors = readNpyFile(bytes, path, (layer) => layers.has(layer));
-    return { format: 'NumPy dictionary (Caffe’s VGG19)', preprocessing: 'caffe', tensors, isBgr: true };
+    return { format: 'NumPy dictionary (Caffe’s VGG)', preprocessing: 'caffe', tensors, isBgr: true };
   }
   if (isHdf5File(bytes)) {
     const tensors = await readKerasFile(path, path, (layer) => kerasLayer.test(layer));
     const named = tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace(kerasLayer, 'conv$1_$2') }));
     return { format: 'Keras HDF5', preprocessing: 'caffe', tensors: named, isBgr: true };
   }
-  const wanted = (name: string) => torchvisionNames.has(name);
+  const wanted = (name: string) => name.startsWith('features.');
   if (isTorchZip(bytes)) return fromTorch('PyTorch state_dict', await readTorchZip(bytes, path, wanted));
   if (isTorchLegacy(bytes)) return fromTorch('PyTorch state_dict (before 1.6)', readTorchLegacy(bytes, path, wanted));
   if (looksLikeSafetensors(bytes)) {
@@ -84,8 +98,8 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
     const preprocessing = metadata[preprocessingKey] === 'caffe' ? 'caffe' : 'imagenet';
     return { format: 'safetensors', preprocessing, tensors, isBgr: false };
   }
-  throw new FourfoldError('invalid', `${path} is not a file of VGG19 weights in a known format`, {
-    hint: 'use vgg19.npy, Keras’s vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, torchvision’s vgg19-dcbb9e9d.pth or safetensors',
+  throw new FourfoldError('invalid', `${path} is not a file of VGG weights in a known format`, {
+    hint: 'use vgg19.npy or vgg16.npy, Keras’s .h5, torchvision’s vgg19-dcbb9e9d.pth or vgg16-397923af.pth, or safetensors',
   });
 }
 
@@ -95,20 +109,24 @@ const kerasLayer = /^block(\d)_conv(\d)/;
 /** A header's length, and a brace. */
 const looksLikeSafetensors = (bytes: Buffer): boolean => bytes.length > 9 && bytes[8] === 0x7b;
 
-/** Name and MD5 of Keras's own download (`keras/src/applications/vgg19.py`). */
-const kerasFile = 'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5';
-const kerasMd5 = '253f8cb515780f3b799900260a226db6';
+/** MD5 of Keras's own downloads by their names (`keras/src/applications/vgg19.py`, `vgg16.py`). */
+const kerasMd5 = new Map([
+  ['vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5', '253f8cb515780f3b799900260a226db6'],
+  ['vgg19_weights_tf_dim_ordering_tf_kernels.h5', 'cbe5617147190e668d6c5d5026f83318'],
+  ['vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5', '6d6bbae143d832006294945121d1f1fc'],
+  ['vgg16_weights_tf_dim_ordering_tf_kernels.h5', '64373286793e3c8b2b4e3219cbf3544b'],
+]);
 
 /**
- * The hashes of two published files follow from their names: PyTorch's contain the beginning of their SHA-256, and Keras's MD5 is
+ * The hashes of published files follow from their names: PyTorch's contain the beginning of their SHA-256, and Keras's MD5s are
  * known. Of the formats only the zip has its own checksums. Throws `corrupt` if the hash differs.
  */
 function checkPublishedHash(path: string, bytes: Buffer, hash: string): void {
   const inName = /-([0-9a-f]{8})\.pth$/.exec(path)?.[1];
-  const isOther =
-    basename(path) === kerasFile
-      ? createHash('md5').update(bytes).digest('hex') !== kerasMd5
-      : inName !== undefined && !hash.startsWith(inName);
+  const md5 = kerasMd5.get(basename(path));
+  const isOther = md5
+    ? createHash('md5').update(bytes).digest('hex') !== md5
+    : inName !== undefined && !hash.startsWith(inName);
   if (!isOther) return;
   const reason = inName
     ? `its SHA-256 begins with ${hash.slice(0, 8)}, but its name says ${inName}`

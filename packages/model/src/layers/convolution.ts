@@ -38,3 +38,16 @@ export function fixedConv2dRelu(name: string): Layer {
     return [y, pullback];
   };
 }
+
+/** The convolution alone, for features before the ReLU; it saves nothing. */
+export function fixedConv2d(name: string): Layer {
+  return (parameters, x, forward) => {
+    const filter = named<tf.Tensor4D>(parameters, `${name}/filter`);
+    const y = kernels().conv2d(x, filter, named<tf.Tensor1D>(parameters, `${name}/bias`), 1);
+    const xShape = x.shape;
+    const pullback = savingPullback(forward, [], (_saved, dy, { input }) =>
+      input ? kernels().conv2dInputGradient(dy, filter, xShape, 1) : undefined,
+    );
+    return [y, pullback];
+  };
+}

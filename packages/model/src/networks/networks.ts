@@ -1,20 +1,11 @@
-import type * as tf from '@tensorflow/tfjs-core';
 import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
-import { kernels } from '../kernels/kernels.js';
 import { batchNorm, batchNormInference } from '../layers/batch-norm.js';
-import { conv2d, fixedConv2dRelu } from '../layers/convolution.js';
+import { conv2d } from '../layers/convolution.js';
 import { dense, flatten } from '../layers/dense.js';
-import { depthToSpace, maxPool } from '../layers/resampling.js';
+import { depthToSpace } from '../layers/resampling.js';
 import { leakyRelu, prelu } from '../layers/activation.js';
 import { residual, sequential, type Layer, type NamedTensors } from '../layers/layer.js';
-import {
-  discriminatorStages,
-  vggGroups,
-  vggGroupsUpTo,
-  type VggDepth,
-  vggInput,
-  type VggPreprocessing,
-} from '@fourfold/weights';
+import { discriminatorStages } from '@fourfold/weights';
 
 /** A network with its tensors on the backend. */
 export interface Network {
@@ -77,30 +68,3 @@ export function createDiscriminator(config: DiscriminatorConfig): Layer {
   ]);
   return sequential(...stages, flatten, dense('dense1'), leakyRelu(0.2), dense('dense2'));
 }
-
-/**
- * VGG19's features after the ReLU of conv2_2 or conv5_4 (Simonyan and Zisserman 2015): RGB in [-1, 1], scaled as the weights
- * expect, to [batch, h / 2, w / 2, 128] or [batch, h / 16, w / 16, 512]. `groups` of other widths are for tests.
- */
-export function createVgg(
-  depth: VggDepth,
-  {
-    groups = vggGroups,
-    preprocessing = 'imagenet',
-  }: { groups?: typeof vggGroups; preprocessing?: VggPreprocessing } = {},
-): Layer {
-  const features = vggGroupsUpTo(depth, groups).flatMap(({ convolutions }, group) => [
-    ...(group === 0 ? [] : [maxPool]),
-    ...Array.from({ length: convolutions }, (_, i) => fixedConv2dRelu(`conv${group + 1}_${i + 1}`)),
-  ]);
-  return sequential(normalisation(preprocessing), ...features);
-}
-
-const normalisation = (preprocessing: VggPreprocessing): Layer => {
-  const { scale, shift } = vggInput[preprocessing];
-  const toInput = (dy: tf.Tensor4D) => kernels().channelAffine(dy, scale, [0, 0, 0]);
-  return (_parameters, x) => [
-    kernels().channelAffine(x, scale, shift),
-    { run: (dy, { input }) => (input ? toInput(dy) : undefined), dispose: () => undefined },
-  ];
-};

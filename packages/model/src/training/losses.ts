@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { LossConfig } from '@fourfold/common';
+import type { FeaturesConfig, LossConfig } from '@fourfold/common';
 import { kernels } from '../kernels/kernels.js';
-import type { Network } from '../networks/networks.js';
+import type { FeatureExtractor } from '../networks/features.js';
 
 /**
  * A loss and its gradient with respect to its input; both belong to the caller. Values stay on the backend until the end
@@ -17,27 +17,42 @@ export function meanSquaredError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
   return squaredDistance(hr, sr, 1 / sr.size);
 }
 
-/** Scale of VGG features that brings their loss to the size of the pixels' (paper, section 3.2: 1 / 12.75). */
-const featureScale = 1 / 12.75;
+/** Mean of |sr - hr| over all elements; its gradient with respect to SR. */
+export function meanAbsoluteError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
+  return absoluteDistance(hr, sr, 1 / sr.size);
+}
 
 /**
- * Squared Euclidean distance of scaled features, averaged over width, height and batch (paper, equation 5) and summed over
- * channels, or averaged over them too; its gradient with respect to SR. The pass over HR saves nothing.
+ * Distance of scaled features, averaged over width, height and batch and summed over channels (paper, equation 5), or averaged over
+ * them too; the weighted sum over the layers, and its gradient with respect to SR. The pass over HR saves nothing.
  */
 export function featureLoss(
-  { layer, parameters }: Network,
+  { features, parameters }: FeatureExtractor,
+  { layers, distance }: FeaturesConfig,
   reduction: LossConfig['vggReduction'],
   hr: tf.Tensor4D,
   sr: tf.Tensor4D,
 ): Loss {
-  const [hrFeatures] = layer(parameters, hr, { saves: false });
-  const [srFeatures, pullback] = layer(parameters, sr, { saves: true });
-  const terms = reduction === 'mean' ? srFeatures.size : srFeatures.size / srFeatures.shape[3];
-  const { value, gradient } = squaredDistance(hrFeatures, srFeatures, (featureScale * featureScale) / terms);
-  tf.dispose([hrFeatures, srFeatures]);
-  const dSr = pullback.run(gradient, { input: true }) as tf.Tensor4D;
-  gradient.dispose();
+  const [ofHr] = features(parameters, hr, { saves: false });
+  const [ofSr, pullback] = features(parameters, sr, { saves: true });
+  const losses = layers.map(({ scale, weight }, i) => {
+    const terms = reduction === 'mean' ? ofSr[i].size : ofSr[i].size / ofSr[i].shape[3];
+    return distance === 'squared'
+      ? squaredDistance(ofHr[i], ofSr[i], (scale * scale * weight) / terms)
+      : absoluteDistance(ofHr[i], ofSr[i], (scale * weight) / terms);
+  });
+  tf.dispose([ofHr, ofSr]);
+  const gradients = losses.map(({ gradient }) => gradient);
+  const dSr = pullback.run(gradients);
+  tf.dispose(gradients);
+  const value = losses.map((loss) => loss.value).reduce(addFreeing);
   return { value, gradient: dSr };
+}
+
+function addFreeing(a: tf.Scalar, b: tf.Scalar): tf.Scalar {
+  const sum: tf.Scalar = tf.add(a, b);
+  tf.dispose([a, b]);
+  return sum;
 }
 
 /**
@@ -95,6 +110,15 @@ function squaredDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
   const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
     const difference: tf.Tensor4D = tf.sub(b, a);
     return [tf.mul(total(tf.square(difference)), weight), tf.mul(difference, 2 * weight)];
+  });
+  return { value, gradient };
+}
+
+/** weight * sum of |b - a|; its gradient with respect to b. */
+function absoluteDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
+  const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
+    const difference: tf.Tensor4D = tf.sub(b, a);
+    return [tf.mul(total(tf.abs(difference)), weight), tf.mul(tf.sign(difference), weight)];
   });
   return { value, gradient };
 }

@@ -3,8 +3,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { randomStream, type LossConfig, sha256 } from '@fourfold/common';
 import { selectBackend } from '../backends/backend.js';
 import { onOneThread } from '../test-support.js';
-import { initialVector, discriminatorLayout, generatorLayout, vggLayout, factorNames } from '@fourfold/weights';
-import { createDiscriminator, createGenerator, createVgg, type Network } from '../networks/networks.js';
+import {
+  initialVector,
+  discriminatorLayout,
+  generatorLayout,
+  featureLayout,
+  vggConvolutions,
+  factorNames,
+} from '@fourfold/weights';
+import { createFeatures, type FeatureExtractor } from '../networks/features.js';
+import { createDiscriminator, createGenerator, type Network } from '../networks/networks.js';
 import { contentStep, discriminatorStep, disposeContent, generatorStep, readLosses, runGenerator } from './steps.js';
 import {
   disposeTensors,
@@ -16,11 +24,12 @@ import {
 
 const configs = { generator: { channels: 8, blocks: 1 }, discriminator: { channels: 4, dense: 8 } };
 const groups = [2, 2, 4, 4, 4].map((convolutions) => ({ convolutions, width: 4 }));
+const convolutions = vggConvolutions(groups);
 const crop = 32;
 const layouts = {
   generator: generatorLayout(configs.generator),
   discriminator: discriminatorLayout(configs.discriminator, crop),
-  vgg: vggLayout('vgg54', groups),
+  vgg: featureLayout('vgg19', convolutions),
 };
 const loss: LossConfig = {
   content: 'vgg54',
@@ -38,7 +47,7 @@ const batch: CropBatch = { hr: pixels(2 * crop * crop * 3, 'hr'), lr: pixels(2 *
 
 let generator: Network;
 let discriminator: Network;
-let vgg: Network;
+let vgg: FeatureExtractor;
 
 beforeAll(async () => {
   await selectBackend(onOneThread('wasm'));
@@ -51,7 +60,10 @@ beforeAll(async () => {
     layer: createDiscriminator(configs.discriminator),
     parameters: uploadParameters(d, initialVector(d, 1)),
   };
-  vgg = { layer: createVgg('vgg54', { groups }), parameters: uploadParameters(v, initialVector(v, 1)) };
+  vgg = {
+    features: createFeatures(convolutions, [{ layer: 'conv5_4', relu: 'after' }]),
+    parameters: uploadParameters(v, initialVector(v, 1)),
+  };
 });
 
 /** One gan iteration without an update; the gradients of both networks, on shared memory. */

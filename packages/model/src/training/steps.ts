@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import type { LossConfig, PhaseConfig } from '@fourfold/common';
+import { contentFeatures, type LossConfig, type PhaseConfig } from '@fourfold/common';
 import { kernels } from '../kernels/kernels.js';
 import { multiplyFactors } from '../layers/dense.js';
 import type { NamedTensors } from '../layers/layer.js';
 import { wideWeights } from '@fourfold/weights';
-import { fakeLoss, featureLoss, meanSquaredError, realLoss, totalVariation, type Loss } from './losses.js';
+import {
+  fakeLoss,
+  featureLoss,
+  meanAbsoluteError,
+  meanSquaredError,
+  realLoss,
+  totalVariation,
+  type Loss,
+} from './losses.js';
+import type { FeatureExtractor } from '../networks/features.js';
 import type { Network } from '../networks/networks.js';
 import { disposeTensors } from '../networks/transfer.js';
 
@@ -36,9 +45,9 @@ export interface DiscriminatorResult {
 
 /** The part of the generator's loss that does not depend on the discriminator. */
 export interface ContentResult {
-  /** content, and totalVariation if its weight is not 0; not weighted. */
+  /** content, and pixels and totalVariation if they have a weight; not weighted. */
   losses: LossTensors;
-  /** content + weighted total variation. */
+  /** content + weighted pixels and total variation. */
   value: tf.Scalar;
   /** Gradient of `value` with respect to SR. generatorStep takes ownership of the whole result. */
   dSr: tf.Tensor4D;
@@ -46,7 +55,7 @@ export interface ContentResult {
 
 /** Input of a generator update. */
 export interface GeneratorResult {
-  /** `total` is content + weighted total variation + weighted adversarial loss; the others are not weighted. */
+  /** `total` is content + weighted pixels, total variation and adversarial loss; the others are not weighted. */
   losses: LossTensors;
   /** Gradients of the parameters and, under the statistics' names, the batch's means and unbiased variances. */
   gradients: NamedTensors;
@@ -103,33 +112,43 @@ export function discriminatorStep(
 }
 
 /**
- * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss and total variation in the
- * others. `vgg` is given if the configured loss needs it. This does not depend on the discriminator and can overlap its
+ * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss, pixels beside it and total variation in
+ * the others. `vgg` is given if the configured loss needs it. This does not depend on the discriminator and can overlap its
  * exchange.
  */
 export function contentStep(
   kind: PhaseConfig['kind'],
   loss: LossConfig,
-  vgg: Network | undefined,
+  vgg: FeatureExtractor | undefined,
   hr: tf.Tensor4D,
   sr: tf.Tensor4D,
 ): ContentResult {
-  const content = kind === 'mse' ? meanSquaredError(hr, sr) : contentLoss(loss, vgg, hr, sr);
-  const { value, gradient } = content;
-  const weight = loss.totalVariationWeight;
-  if (kind === 'mse' || weight === 0) return { losses: { content: value }, value: tf.clone(value), dSr: gradient };
-  const variation = totalVariation(sr);
-  return {
-    losses: { content: value, totalVariation: variation.value },
-    value: tf.tidy(() => tf.add(value, tf.mul(variation.value, weight))),
-    dSr: addWeighted(gradient, variation.gradient, weight),
-  };
+  const { value: content, gradient } = kind === 'mse' ? meanSquaredError(hr, sr) : contentLoss(loss, vgg, hr, sr);
+  const result: ContentResult = { losses: { content }, value: tf.clone(content), dSr: gradient };
+  if (kind === 'mse') return result;
+  const { pixels, totalVariationWeight } = loss;
+  if (pixels) {
+    const distance = pixels.distance === 'squared' ? meanSquaredError(hr, sr) : meanAbsoluteError(hr, sr);
+    addTerm(result, 'pixels', distance, pixels.weight);
+  }
+  if (totalVariationWeight > 0) addTerm(result, 'totalVariation', totalVariation(sr), totalVariationWeight);
+  return result;
 }
 
-function contentLoss(loss: LossConfig, vgg: Network | undefined, hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
-  if (loss.content === 'mse') return meanSquaredError(hr, sr);
-  assert(vgg, `the content loss ${loss.content} needs VGG19`);
-  return featureLoss(vgg, loss.vggReduction, hr, sr);
+/** Add a weighted loss to a content step's result, which takes ownership of it. */
+function addTerm(result: ContentResult, name: string, { value, gradient }: Loss, weight: number): void {
+  const before = result.value;
+  result.losses[name] = value;
+  result.value = tf.tidy(() => tf.add(before, tf.mul(value, weight)));
+  before.dispose();
+  result.dSr = addWeighted(result.dSr, gradient, weight);
+}
+
+function contentLoss(loss: LossConfig, vgg: FeatureExtractor | undefined, hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
+  const features = contentFeatures(loss);
+  if (!features) return meanSquaredError(hr, sr);
+  assert(vgg, `the content loss ${loss.content} needs its network`);
+  return featureLoss(vgg, features, loss.vggReduction, hr, sr);
 }
 
 /** Free a content step's result that is not passed to generatorStep. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { parentPort } from 'node:worker_threads';
-import type { Network as NetworkName, RunConfig } from '@fourfold/common';
+import { contentFeatures, type Network as NetworkName, type RunConfig } from '@fourfold/common';
 import { createLogger } from '@fourfold/common/basics';
 import { decodePicture, resizeBy, type Picture, lrAndHr, scoresAgainst, type Scores } from '@fourfold/imaging';
 import {
   canCaptureGraphs,
   createDiscriminator,
   createGenerator,
-  createVgg,
+  createContentFeatures,
   deviceMemory,
   disposeTensors,
   pinVector,
@@ -22,17 +22,10 @@ import {
   type BackendInfo,
   type CropBatch,
   type DeviceMemory,
+  type FeatureExtractor,
   type Network,
 } from '@fourfold/model';
-import {
-  discriminatorLayout,
-  factoredWeights,
-  generatorLayout,
-  networkWires,
-  vggLayout,
-  vggWeights,
-  type Layout,
-} from '@fourfold/weights';
+import { discriminatorLayout, factoredWeights, generatorLayout, networkWires, type Layout } from '@fourfold/weights';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, present, type Halves, type Place } from './halves.js';
 import { shownPicture, type ShownPicture } from '../evaluation/shown-pictures.js';
@@ -175,12 +168,10 @@ function started(): Halves {
 const layerOf = (name: NetworkName) =>
   name === 'generator' ? createGenerator(config.generator, 'training') : createDiscriminator(config.discriminator);
 
-/** VGG19 from the file that the config names, if its content loss needs it. */
-function vggOf(bytes: Uint8Array | undefined): Network | undefined {
-  const depth = config.loss.content;
-  if (!bytes || depth === 'mse') return undefined;
-  const { vector, preprocessing } = vggWeights(depth, bytes, String(config.vgg));
-  return { layer: createVgg(depth, { preprocessing }), parameters: uploadParameters(vggLayout(depth), vector) };
+/** The feature network from the file that the config names, if its content loss needs it. */
+function vggOf(bytes: Uint8Array | undefined): FeatureExtractor | undefined {
+  const features = contentFeatures(config.loss);
+  return bytes && features && createContentFeatures(features, bytes, String(config.vgg));
 }
 
 assert(parentPort, 'this module runs in a worker thread');

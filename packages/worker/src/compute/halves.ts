@@ -13,6 +13,7 @@ import {
   type BatchTensors,
   type ContentResult,
   type CropBatch,
+  type FeatureExtractor,
   type GeneratorPass,
   type NamedTensors,
   type Network,
@@ -35,7 +36,7 @@ export interface HalvesParts {
   factored: ReadonlySet<string>;
   /** The network's newest parameters; throws if none have arrived. */
   network: (name: NetworkName) => Network;
-  vgg: Network | undefined;
+  vgg: FeatureExtractor | undefined;
 }
 
 /** A replica's share of an iteration, half by half. */

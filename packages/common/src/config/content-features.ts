@@ -1,0 +1,35 @@
+import { paperFeatureScale, type FeaturesConfig, type LossConfig } from './schema.js';
+
+/** The layers that the paper's content losses compare, of VGG19. */
+const paperLayers = { vgg22: 'conv2_2', vgg54: 'conv5_4' };
+
+/** The features that a content loss compares, by their depth; undefined for one of pixels alone. */
+export function contentFeatures({
+  content,
+  features,
+}: Pick<LossConfig, 'content' | 'features'>): FeaturesConfig | undefined {
+  if (content === 'mse') return undefined;
+  if (content === 'features') return features && { ...features, layers: features.layers.toSorted(byDepth) };
+  const layer = { layer: paperLayers[content], relu: 'after' as const, scale: paperFeatureScale, weight: 1 };
+  return { network: 'vgg19', layers: [layer], distance: 'squared' };
+}
+
+/** Before the ReLU comes before after it. */
+const depthOf = ({ layer, relu }: FeaturesConfig['layers'][number]) => `${layer} ${relu === 'before' ? 0 : 1}`;
+const byDepth = (...[a, b]: FeaturesConfig['layers']) => (depthOf(a) < depthOf(b) ? -1 : 1);
+
+/** A layer that the network does not have, or that is named twice. */
+export function problemOfLayers({ network, layers }: FeaturesConfig): { layer: string; reason: string } | undefined {
+  const unknown = layers.find(({ layer }) => !hasLayer(network, layer));
+  if (unknown) return { layer: unknown.layer, reason: `${network} does not have it` };
+  const isRepeated = ({ layer, relu }: FeaturesConfig['layers'][number], i: number) =>
+    layers.findIndex((other) => other.layer === layer && other.relu === relu) !== i;
+  const twice = layers.find(isRepeated);
+  return twice && { layer: twice.layer, reason: `it is named twice ${twice.relu} the ReLU` };
+}
+
+/** VGG16 has two or three convolutions in each of its five groups; VGG19 has two or four. */
+function hasLayer(network: FeaturesConfig['network'], layer: string): boolean {
+  const [group, convolution] = layer.replace('conv', '').split('_').map(Number);
+  return convolution <= (group <= 2 ? 2 : network === 'vgg16' ? 3 : 4);
+}

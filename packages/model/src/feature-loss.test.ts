@@ -1,0 +1,55 @@
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import type { FeaturesConfig, LossConfig } from '@fourfold/common';
+import { convolutionsUpTo, featureLayout, vggConvolutions } from '@fourfold/weights';
+import { selectBackend } from './backends/backend.js';
+import { createFeatures } from './networks/features.js';
+import { disposeTensors, uploadParameters } from './networks/transfer.js';
+import { loadReference, onOneThread, relativeError, testedBackends } from './test-support.js';
+import { featureLoss, meanAbsoluteError } from './training/losses.js';
+
+/*
+ * Content losses of VGG16's features, as PyTorch computes them in float64 (test/reference/make_features.py).
+ */
+
+const limit = 1e-4;
+const reference = loadReference('features');
+
+type Case = Pick<FeaturesConfig, 'layers' | 'distance'> & { reduction: LossConfig['vggReduction'] };
+const cases = reference.settings.cases as Record<string, Case>;
+const vgg16 = vggConvolutions(reference.settings.groups as { convolutions: number; width: number }[]);
+
+describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
+  let tensorsBefore = 0;
+  beforeAll(async () => {
+    await selectBackend(onOneThread(backend));
+    tensorsBefore = tf.memory().numTensors;
+  });
+  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+
+  test.each(Object.keys(cases))('%s the ReLU: loss and gradient', (name) => {
+    const { layers, distance, reduction } = cases[name];
+    const convolutions = convolutionsUpTo(
+      vgg16,
+      layers.map(({ layer }) => layer),
+    );
+    const layout = featureLayout('vgg16', convolutions);
+    const parameters = uploadParameters(layout, reference.vector('parameters', layout));
+    const extractor = { features: createFeatures(convolutions, layers), parameters };
+    const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
+    const config = { network: 'vgg16' as const, layers, distance };
+    const { value, gradient } = featureLoss(extractor, config, reduction, hr, sr);
+    expect(relativeError(value.dataSync(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
+    expect(relativeError(gradient.dataSync(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(limit);
+    tf.dispose([hr, sr, value, gradient]);
+    disposeTensors(parameters);
+  });
+
+  test('the mean absolute error of pixels', () => {
+    const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
+    const { value, gradient } = meanAbsoluteError(hr, sr);
+    expect(relativeError(value.dataSync(), reference.get('pixels/loss').data)).toBeLessThan(limit);
+    expect(relativeError(gradient.dataSync(), reference.get('pixels/input-gradient').data)).toBeLessThan(limit);
+    tf.dispose([hr, sr, value, gradient]);
+  });
+});

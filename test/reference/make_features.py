@@ -1,0 +1,93 @@
+"""Content losses of VGG16's features from PyTorch in float64, for packages/model/src/feature-loss.test.ts.
+
+    pip install torch numpy scikit-image && python make_features.py
+
+features.safetensors: VGG16's topology with narrow groups; pictures hr and sr, and of each case of CASES the loss and its gradient by SR.
+A case is what a config says: layers with scale and weight, before or after the ReLU, the distance, the reduction.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import make_reference as reference
+
+GROUPS = [(2, 4), (2, 6), (3, 8), (3, 8), (3, 8)]
+PAPER = 1 / 12.75
+
+
+def layer(name, relu, scale=PAPER, weight=1.0):
+    return {"layer": name, "relu": relu, "scale": scale, "weight": weight}
+
+
+CASES = {
+    "conv5_3 after": {"layers": [layer("conv5_3", "after")], "distance": "squared", "reduction": "sum"},
+    "conv5_3 before": {"layers": [layer("conv5_3", "before")], "distance": "squared", "reduction": "mean"},
+    "conv3_3 after": {"layers": [layer("conv3_3", "after", 0.5)], "distance": "absolute", "reduction": "sum"},
+    "conv3_3 before": {"layers": [layer("conv3_3", "before", 1.0)], "distance": "absolute", "reduction": "mean"},
+    "three before": {
+        "layers": [layer("conv2_2", "before", 1.0, 0.1), layer("conv3_3", "before", 1.0, 0.5), layer("conv4_3", "before", 1.0)],
+        "distance": "absolute",
+        "reduction": "mean",
+    },
+    "both sides": {
+        "layers": [layer("conv3_3", "before", 1.0), layer("conv3_3", "after", 0.5, 2.0), layer("conv5_3", "after")],
+        "distance": "squared",
+        "reduction": "mean",
+    },
+}
+
+
+def features(w, x):
+    """All features by (layer, side of the ReLU)."""
+    mean, deviation = (torch.tensor(v).double().reshape(1, 3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    x, found = ((x + 1) / 2 - mean) / deviation, {}
+    for group, (count, width) in enumerate(GROUPS):
+        if group:
+            top = F.unfold(x, 2, stride=2).reshape(*x.shape[:2], 4, -1).sort(2).values
+            reference.away((top[:, :, 3] - top[:, :, 2])[top[:, :, 3] > 0], "pooling")
+            x = F.max_pool2d(x, 2)
+        for i in range(count):
+            name = f"conv{group + 1}_{i + 1}"
+            x = found[name, "before"] = reference.away(w.conv(name, x, 3, width, True, gain=2.4), name)
+            x = found[name, "after"] = F.relu(x)
+    return found
+
+
+def distance(case, a, b):
+    total = 0
+    for entry in case["layers"]:
+        key = entry["layer"], entry["relu"]
+        difference = (b[key] - a[key]) * entry["scale"]
+        if case["distance"] == "absolute":
+            reference.away(difference[(a[key] != 0) | (b[key] != 0)], "distance")
+        each = difference**2 if case["distance"] == "squared" else difference.abs()
+        total = total + entry["weight"] * (each.mean() if case["reduction"] == "mean" else each.sum(1).mean())
+    return total
+
+
+def make(seed):
+    rng = np.random.default_rng(seed)
+    w = reference.Weights(seed + 1)
+    hr, sr = (reference.pictures(rng, (2, 32, 32, 3), -1, 1) for _ in range(2))
+    sr.requires_grad_()
+    of_hr, of_sr = features(w, reference.nchw(hr)), features(w, reference.nchw(sr))
+    out = {"hr": hr, "sr": sr} | {f"parameters/{name}": value for name, value in w.items()}
+    for name, case in CASES.items():
+        loss = distance(case, {key: value.detach() for key, value in of_hr.items()}, of_sr)
+        (gradient,) = torch.autograd.grad(loss, sr, retain_graph=True)
+        out |= {f"{name}/loss": loss.reshape(1), f"{name}/input-gradient": gradient}
+    out["pixels/loss"] = (sr - hr).abs().mean().reshape(1)
+    out["pixels/input-gradient"] = torch.sign(reference.away(sr - hr, "pixels")).detach() / sr.numel()
+    return out, {"groups": [{"convolutions": count, "width": width} for count, width in GROUPS], "cases": CASES}
+
+
+if __name__ == "__main__":
+    for seed in range(0, 100_000, 10):
+        try:
+            tensors, settings = make(seed)
+        except reference.TooClose:
+            continue
+        reference.write("features", tensors, settings)
+        print(f"features.safetensors: seed {seed}")
+        break
