@@ -1,12 +1,10 @@
 import type { FeaturesConfig } from '@fourfold/common';
-import { convolution, place, type Layout } from './layout.js';
+import { convolution, place, type FeatureNetwork, type Layout } from './layout.js';
 
 /*
  * The networks whose features content losses and LPIPS compare, up to their last convolution: VGG16 and VGG19 (Simonyan and
  * Zisserman 2015, table 1, D and E), and AlexNet as torchvision has it (Krizhevsky 2014).
  */
-
-export type FeatureNetwork = 'vgg16' | 'vgg19' | 'alexnet';
 
 /** A convolution with a bias, followed by a ReLU. */
 export interface FeatureConvolution {

@@ -7,7 +7,6 @@
 export { hwioToOihw, oihwToHwio } from './filters.js';
 export {
   type FeatureConvolution,
-  type FeatureNetwork,
   contentConvolutions,
   contentLayout,
   convolutionsUpTo,
@@ -20,6 +19,7 @@ export {
 export { floatsOf } from './floats.js';
 export { initialVector } from './initial-parameters.js';
 export {
+  type FeatureNetwork,
   type Layout,
   type TensorPlace,
   discriminatorLayout,

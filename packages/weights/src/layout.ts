@@ -1,5 +1,4 @@
 import type { DiscriminatorConfig, GeneratorConfig, Network } from '@fourfold/common';
-import type { FeatureNetwork } from './feature-networks.js';
 
 /** How a tensor starts: all equal, or uniform in +-1/sqrt(fanIn). */
 export type Init = { kind: 'constant'; value: number } | { kind: 'uniform'; fanIn: number };
@@ -15,6 +14,9 @@ export interface TensorPlace {
   kind: 'parameter' | 'statistic';
   init: Init;
 }
+
+/** A network whose features are compared. */
+export type FeatureNetwork = 'vgg16' | 'vgg19' | 'alexnet';
 
 /** Order and shapes of a network's tensors in one flat vector: the parameters, then the statistics. */
 export interface Layout {

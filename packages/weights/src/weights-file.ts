@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common/basics';
 import { oihwToHwio } from './filters.js';
-import { featureNetworkNames, torchvisionName, type FeatureNetwork } from './feature-networks.js';
-import type { Layout, TensorPlace } from './layout.js';
+import { featureNetworkNames, torchvisionName } from './feature-networks.js';
+import type { FeatureNetwork, Layout, TensorPlace } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
 import { preprocessingKey, type VggPreprocessing } from './vgg-preprocessing.js';
 
