@@ -54,7 +54,7 @@ export async function planFolder(
     const output = join(outFolder, result.name);
     if (other !== undefined)
       plan.clashing.push({ file: name, reason: `its result would be ${output}, as that of ${other}` });
-    else if (!force && (await exists(output))) plan.kept.push({ file: name, reason: `${output} exists already` });
+    else if (!force && (await exists(output))) plan.kept.push({ file: name, reason: 'its result exists already' });
     else plan.pictures.push({ ...{ name, output, format: result.format }, ...(await measured(join(folder, name))) });
     if (other === undefined) inputByOutput.set(result.name, name);
   }

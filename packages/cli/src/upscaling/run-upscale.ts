@@ -62,7 +62,7 @@ export async function upscaleWholeFolder(folder: string, output: string, options
   const plan = await planFolder(folder, output, { format, force });
   const { left, kept, clashing } = plan;
   sayLeft(`left out ${formatCount(left.length, 'file')}:`, left);
-  sayLeft(`kept ${formatCount(kept.length, 'result')}, which --force overwrites:`, kept);
+  sayLeft(`kept ${formatCount(kept.length, 'result')}; --force makes them again:`, kept);
   const { work, facts } = await startWork(options);
   const started = performance.now();
   const { pictures, failed } = await withBar(work.scale, (onProgress) =>
@@ -72,9 +72,9 @@ export async function upscaleWholeFolder(folder: string, output: string, options
   const allFailed = [...clashing, ...failed];
   sayLeft(`could not upscale ${formatCount(allFailed.length, 'picture')}:`, allFailed);
   if (json) printJson({ ...facts, pictures, left, kept, failed: allFailed });
-  else console.log(describeFolder(output, pictures, performance.now() - started));
+  else console.log(describeFolder(output, pictures, kept.length, performance.now() - started));
   if (allFailed.length === 0) return;
-  const all = formatCount(allFailed.length + pictures.length, 'picture');
+  const all = formatCount(allFailed.length + pictures.length + kept.length, 'picture');
   throw new FourfoldError('invalid', `${folder}: ${allFailed.length} of ${all} could not be upscaled`);
 }
 
@@ -126,7 +126,8 @@ function sayLeft(title: string, files: readonly LeftFile[]): void {
 const describePicture = ({ output, from, to, seconds }: UpscaledPicture): string =>
   `${output}: ${to.width}x${to.height} from ${from.width}x${from.height} in ${seconds.toFixed(1)} s`;
 
-function describeFolder(output: string, pictures: readonly UpscaledPicture[], ms: number): string {
+function describeFolder(output: string, pictures: readonly UpscaledPicture[], kept: number, ms: number): string {
+  if (pictures.length === 0) return `${output}: nothing new; ${formatCount(kept, 'result')} kept`;
   const pixels = pictures.reduce((sum, { to }) => sum + to.width * to.height, 0);
   return `${output}: ${formatCount(pictures.length, 'picture')}, ${(pixels / 1e6).toFixed(1)} megapixels, in ${formatDuration(ms)}`;
 }
