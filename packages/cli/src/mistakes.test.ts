@@ -101,15 +101,15 @@ test.each([
   ],
   ['cluster --http 99999', '--http is 99999: it must be host:port, such as 127.0.0.1:8080; port 0 takes a free one'],
   // Pictures.
-  ['prepare --images /none --out /o', `folder /none cannot be listed: it does not exist; ${aPlace}`],
+  ['prepare --images /none --out /o', `/none does not exist; ${aPlace}`],
   [
     'prepare --images /folder --out /o',
-    `folder /folder has no usable photograph: it is empty; name a folder of photographs: ${pictures}`,
+    `/folder has no usable photograph: it is empty; name a folder of photographs: ${pictures}`,
   ],
   ['prepare --images /folder --out /file', `/file ${needsFolder}`],
   [
     'prepare --images /study --out /o',
-    `folder /study has no usable photograph (1 file left out: study.json: not named like a picture); name a folder of photographs: ${pictures}`,
+    `/study has no usable photograph (1 file left out: study.json: not named like a picture); name a folder of photographs: ${pictures}`,
   ],
   ['evaluate --images /file --method bicubic', `/file is neither a folder nor a zip, tar or tgz; ${aPlace}`],
   ['evaluate --images /folder --method bicubic --figure /folder', '/folder is a folder; name another file'],

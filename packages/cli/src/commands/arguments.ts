@@ -50,10 +50,10 @@ export const backendOption = (): Option =>
 
 /** `--force`, for commands that write a single file. */
 export const forceOption = (what: string): Option =>
-  new Option('--force', `overwrite ${what} that already exists`).default(false, 'refuse');
+  new Option('--force', `overwrite ${what} that already exists`).default(false);
 
 /** `--json`, for commands that report. */
-export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout instead of text');
+export const jsonOption = (): Option => new Option('--json', 'print one JSON object on stdout instead of text');
 
 /** Print a result as the one JSON object on stdout. */
 export const printJson = (result: object): void => console.log(JSON.stringify(result, null, 2));

@@ -61,15 +61,15 @@ function registerStep(bench: Command): void {
     .addOption(configOption())
     .addOption(setOption())
     .addOption(backendOption())
-    .addOption(new Option('--phase <kind>', 'which phase').choices(['mse', 'gan', 'both']).default('both'))
-    .option('--batch <crops>', 'crops per iteration, as one replica', wholeNumber(1))
+    .addOption(new Option('--phase <kind>', 'phase to measure').choices(['mse', 'gan', 'both']).default('both'))
+    .option('--batch <crops>', 'number of crops per iteration, as one replica', wholeNumber(1))
     .option('--channels <n>', 'width of the generator', wholeNumber(1))
-    .option('--blocks <n>', 'residual blocks of the generator', wholeNumber(1))
-    .option('--threads <n>', 'threads to compute with (default: the machine’s cores)', wholeNumber(1))
-    .option('--device <name>', 'what torch computes on: auto, cpu, cuda or cuda:N')
+    .option('--blocks <n>', 'number of residual blocks of the generator', wholeNumber(1))
+    .option('--threads <n>', 'number of threads to compute with (default: the machine’s cores)', wholeNumber(1))
+    .option('--device <name>', 'device of torch: auto, cpu, cuda or cuda:N')
     .addOption(new Option('--dtype <name>', 'precision of torch’s convolutions').choices(Object.keys(precisionOf)))
-    .addOption(countOption('--steps', 'measured iterations', 1, 10))
-    .addOption(countOption('--warmup', 'warm-up iterations', 0, 2))
+    .addOption(countOption('--steps', 'number of measured iterations', 1, 10))
+    .addOption(countOption('--warmup', 'number of warm-up iterations', 0, 2))
     .addOption(jsonOption())
     .action(async ({ phase, steps, warmup, json, ...options }: StepArguments) => {
       const config = await loadRunConfig(configPath(options), stepSettings(options));
@@ -99,15 +99,20 @@ function registerUpdate(bench: Command): void {
       'Time the synchronous update of both networks alone: a coordinator and worker processes that exchange parameters ' +
         'and gradients, reduction and Adam, nothing else. The bytes received are compared with those sent.',
     )
-    .option('--workers <n>', 'worker processes, each with one replica', wholeNumber(1), 2)
+    .option('--workers <n>', 'number of worker processes, each with one replica', wholeNumber(1), 2)
     .addOption(exchangeOption())
-    .addOption(formatOption('--gradients', 'how gradients are sent', ['f32', 'bf16']))
-    .addOption(formatOption('--parameters', 'how parameters are sent', ['f32', 'bf16']))
-    .addOption(formatOption('--dense-gradient', 'how the large dense weight’s gradient is sent', ['matrix', 'factors']))
-    .option('--round-trip <ms>', 'put a network with this round trip between coordinator and workers', wholeNumber(0))
+    .addOption(formatOption('--gradients', 'form in which gradients are sent', ['f32', 'bf16']))
+    .addOption(formatOption('--parameters', 'form in which parameters are sent', ['f32', 'bf16']))
+    .addOption(
+      formatOption('--dense-gradient', 'form in which the large dense weight’s gradient is sent', [
+        'matrix',
+        'factors',
+      ]),
+    )
+    .option('--round-trip <ms>', 'round trip of a network to put between coordinator and workers', wholeNumber(0))
     .addOption(sizeOption('paper'))
-    .addOption(countOption('--steps', 'measured updates of both networks', 1, 10))
-    .addOption(countOption('--warmup', 'warm-up updates', 1, 2))
+    .addOption(countOption('--steps', 'number of measured updates of both networks', 1, 10))
+    .addOption(countOption('--warmup', 'number of warm-up updates', 1, 2))
     .addOption(jsonOption())
     .action(async ({ workers, exchange, roundTrip, size, steps, warmup, json, ...formats }: UpdateArguments) => {
       const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
@@ -140,11 +145,11 @@ function registerLoader(bench: Command): void {
       'Make a run’s batches as its data-loaders do, in this process, or get them from a data-loader over NATS with TLS, whose server is ' +
         'started for it, and report the speed, the CPU time, and where the time went.',
     )
-    .requiredOption('--config <file>', 'the run’s config')
+    .requiredOption('--config <file>', 'config of the run')
     .addOption(setOption())
-    .addOption(new Option('--over <way>', 'how batches come').choices(['local', 'nats']).default('local'))
-    .addOption(countOption('--iterations', 'measured iterations', 1, 100))
-    .addOption(countOption('--ahead', 'batches asked for at the same time', 1, 4))
+    .addOption(new Option('--over <way>', 'way that batches come').choices(['local', 'nats']).default('local'))
+    .addOption(countOption('--iterations', 'number of measured iterations', 1, 100))
+    .addOption(countOption('--ahead', 'number of batches asked for at the same time', 1, 4))
     .addOption(jsonOption())
     .action(async ({ config: path, set, json, ...options }: LoaderArguments) => {
       const { benchLoader } = await import('../bench/loader.js');
@@ -176,8 +181,8 @@ function registerTrainBench(bench: Command): void {
     .addOption(sizeOption('demo'))
     .addOption(configOption())
     .addOption(setOption())
-    .addOption(countOption('--steps', 'measured iterations of each phase', 1, 40))
-    .addOption(countOption('--warmup', 'warm-up iterations', 1, 5))
+    .addOption(countOption('--steps', 'number of measured iterations of each phase', 1, 40))
+    .addOption(countOption('--warmup', 'number of warm-up iterations', 1, 5))
     .addOption(jsonOption())
     .action(async ({ steps, warmup, json, ...options }: SizeArguments & { steps: number; warmup: number }) => {
       const { benchTrain } = await import('../bench/train.js');
@@ -200,14 +205,14 @@ const sizeOption = (size: SizeArguments['size']): Option =>
   new Option('--size <name>', 'networks and batch of the demo or of the paper')
     .choices(['demo', 'paper'])
     .default(size);
-const configOption = (): Option => new Option('--config <file>', 'a run’s config instead of --size');
+const configOption = (): Option => new Option('--config <file>', 'config of a run, instead of --size');
 const setOption = (): Option =>
-  new Option('--set <key=value>', 'override a key of the config; may be repeated').argParser(collect).default([]);
+  new Option('--set <key=value>', 'key of the config to override; may be repeated').argParser(collect).default([]);
 const countOption = (flag: string, description: string, minimum: number, value: number): Option =>
   new Option(`${flag} <n>`, description).argParser(wholeNumber(minimum)).default(value);
 
 const exchangeOption = (): Option =>
-  new Option('--exchange <transport>', 'how parameters and gradients are exchanged')
+  new Option('--exchange <transport>', 'transport of parameters and gradients')
     .choices(['auto', 'grpc', 'shared-memory'])
     .default('auto');
 

@@ -24,16 +24,16 @@ export function registerCertificates(program: Command): void {
         'on one machine (local), and for nats-server and MinIO. An existing authority is used, and only missing ' +
         'files are made; nothing is overwritten, except with --renew.',
     )
-    .requiredOption('--out <dir>', 'the folder')
+    .requiredOption('--out <dir>', 'folder of the certificates and keys')
     .option(
       '--days <n>',
-      'how many days the certificates are valid; the authority is valid for ten years',
+      'days for which the certificates are valid; the authority is valid for ten years',
       wholeNumber(1),
       365,
     )
     .option(
       '--host <name>',
-      `a name or IP address at which nats-server and MinIO are reached; may be repeated (default: ${localHosts.join(', ')})`,
+      `name or IP address at which nats-server and MinIO are reached; may be repeated (default: ${localHosts.join(', ')})`,
       collect,
       [],
     )

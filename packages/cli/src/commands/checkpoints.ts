@@ -19,7 +19,7 @@ import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson } from './arguments.js';
 import { sayDamaged } from '../damaged.js';
 
-const checkpointUrl = "a checkpoint's folder, a run's or RUN/latest for its newest whole checkpoint, or RUN/best";
+const checkpointUrl = 'folder of a checkpoint, of a run or RUN/latest for its newest whole checkpoint, or RUN/best';
 
 /** `fourfold checkpoints ls|verify|pull|policy`. */
 // eslint-disable-next-line max-lines-per-function -- a list of commands and their options
@@ -32,7 +32,7 @@ export function registerCheckpoints(program: Command): void {
   checkpoints
     .command('ls')
     .description("List a run's checkpoints, or those of all runs of an object store, oldest first.")
-    .argument('<url>', "a run's folder (STORE/runs/NAME) or the object store's")
+    .argument('<url>', 'folder of a run (STORE/runs/NAME) or of the object store')
     .addOption(jsonOption())
     .action(async (url: string, { json }: { json?: true }) => {
       const store = openStore(url);
@@ -99,7 +99,7 @@ export function registerCheckpoints(program: Command): void {
       "Print the bucket policy that lets everybody read one run's checkpoints, and nothing else, without keys. " +
         'Set it with `mc anonymous set-json` or `aws s3api put-bucket-policy`.',
     )
-    .argument('<url>', "a run's place in a bucket: s3://BUCKET/.../runs/NAME")
+    .argument('<url>', 'place of a run in a bucket: s3://BUCKET/.../runs/NAME')
     .action((url: string) => {
       const place = parseS3Url(url);
       if (!place || !/(^|\/)runs\/[^/]+$/.test(place.path)) {

@@ -13,18 +13,18 @@ export function registerCluster(program: Command): void {
       'Start nats-server, MinIO and Prometheus (after npx fourfold setup servers) with certificates everywhere, prepare photographs ' +
         'into MinIO, and train on them with one process per part until Ctrl-C. A process that dies is replaced.',
     )
-    .option('--workers <n>', 'worker processes', wholeNumber(1), 2)
-    .option('--data-loaders <n>', 'data-loader processes', wholeNumber(1), 2)
+    .option('--workers <n>', 'number of worker processes', wholeNumber(1), 2)
+    .option('--data-loaders <n>', 'number of data-loader processes', wholeNumber(1), 2)
     .option(
       '--config <file>',
-      'a run’s config; its dataset, store and batches.from are replaced (default: recipe demo)',
+      'config of the run; its dataset, store and batches.from are replaced (default: recipe demo)',
     )
-    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
+    .option('--set <key=value>', 'key of the config to override; may be repeated', collect, [])
     .option('--images <dir>', 'photographs to train on (default: the examples)')
     .option('--http <host:port>', 'address of the status page; port 0 takes a free one', hostPort, '127.0.0.1:0')
     .option('--keep <dir>', 'folder to keep data, keys, certificates and logs in; a run in it is resumed')
     .option('--exit', 'end when the run is finished', false)
-    .option('--json', 'one JSON object per line on stdout: addresses, replaced processes, the checkpoint')
+    .option('--json', 'print one JSON object per line on stdout: addresses, replaced processes, the checkpoint')
     .action(async ({ json, ...options }: ClusterOptions & { json?: true }) => {
       const { reportAsJson, reportAsText } = await import('../cluster/cluster-report.js');
       const { runCluster } = await import('../cluster/run-cluster.js');

@@ -50,20 +50,26 @@ export function registerEvaluate(program: Command): void {
     )
     .option(
       '--checkpoint <url>',
-      "a checkpoint's folder, or a run's for its newest whole checkpoint; may be repeated",
+      'folder of a checkpoint, or of a run for its newest whole checkpoint; may be repeated',
       collect,
       [],
     )
     .addOption(
-      new Option('--method <name...>', 'a baseline; may be repeated').choices(baselineNames).default([], 'none'),
+      new Option('--method <name...>', 'baseline to measure, too; may be repeated').choices(baselineNames).default([]),
     )
     .addOption(backendOption())
     .addOption(new Option('--format <name>', 'format of the tables').choices(evaluationFormats).default('text'))
-    .option('--figure <file>', 'a PNG: originals, and a crop of each by every method and checkpoint, side by side')
-    .addOption(
-      new Option('--figure-pictures <name...>', 'the pictures in it, one per row').default([], 'the first 6 measured'),
+    .option(
+      '--figure <file>',
+      'PNG to draw: originals, and a crop of each by every method and checkpoint, side by side',
     )
-    .option('--crop <x,y,width,height>', 'the crop, in pixels (default: 96x96 where the methods differ most)')
+    .addOption(
+      new Option('--figure-pictures <name...>', 'pictures in the figure, one per row').default(
+        [],
+        'the first 6 measured',
+      ),
+    )
+    .option('--crop <x,y,width,height>', 'crop in the figure, in pixels (default: 96x96 where the methods differ most)')
     .option('--strict', 'end at the first picture that cannot be measured, instead of listing it', false)
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())

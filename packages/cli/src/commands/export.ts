@@ -12,6 +12,8 @@ interface ExportArguments {
   out: string;
   pixels: OnnxPixels;
   licence?: string;
+  dataset?: string;
+  python?: string;
   backend: BackendChoice;
   json?: true;
 }
@@ -25,8 +27,8 @@ export function registerExport(program: Command): void {
       'Write a checkpoint’s generator for other programs, with a model card, and run the result: its pixels must equal ' +
         'those of fourfold’s generator within one grey level, or nothing is kept.',
     )
-    .requiredOption('--checkpoint <url>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
-    .addOption(new Option('--format <name>', 'what to write').choices(formatNames).makeOptionMandatory())
+    .requiredOption('--checkpoint <url>', 'folder of a checkpoint, or of a run for its newest whole checkpoint')
+    .addOption(new Option('--format <name>', 'format to write').choices(formatNames).makeOptionMandatory())
     .requiredOption('--out <dir>', 'folder to create')
     .addOption(
       new Option(
@@ -37,9 +39,19 @@ export function registerExport(program: Command): void {
         .default('uint8'),
     )
     .option('--licence <text>', 'licence of the weights, for the model card')
+    .option(
+      '--dataset <text>',
+      'photographs that the run was trained on, for the model card (default: the dataset’s name)',
+    )
+    .addOption(
+      new Option(
+        '--python <program>',
+        'Python with torch, numpy and safetensors, whose PyTorch runs the safetensors, too',
+      ).env('FOURFOLD_PYTHON'),
+    )
     .addOption(backendOption())
     .addOption(jsonOption())
-    .action(async ({ checkpoint: url, format, out, pixels, licence, backend, json }: ExportArguments) => {
+    .action(async ({ checkpoint: url, format, out, pixels, python, backend, json, ...stated }: ExportArguments) => {
       const { checkExportPlace, exportGenerator } = await import('../exporting/export-generator.js');
       await checkExportPlace(out, checkpointInputs(url));
       const checkpoint = await openCheckpoint(url, sayDamaged);
@@ -52,8 +64,8 @@ export function registerExport(program: Command): void {
       const picture = trialPicture();
       const expected = createUpscaler(weights, 'zeros').upscale(picture, Math.max(picture.width, picture.height));
       const report = await exportGenerator({
-        ...{ checkpoint, weights, out, licence },
-        format: await loadFormat(format, weights, pixels),
+        ...{ checkpoint, weights, out, stated },
+        format: await loadFormat(format, weights, { pixels, python }),
         pictures: [picture],
         expected: [expected],
       });

@@ -13,8 +13,8 @@ export const inCluster = (program: Command, name: string, summary: string): Comm
     .command(name)
     .summary(summary)
     .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
-    .option('-n, --namespace <name>', 'the namespace (default: the kubeconfig context’s)', namespaceName)
-    .option('--context <name>', 'the kubeconfig’s context (default: its current one)');
+    .option('-n, --namespace <name>', 'namespace (default: the kubeconfig context’s)', namespaceName)
+    .option('--context <name>', 'context of the kubeconfig (default: its current one)');
 
 /** The cluster and the namespace that the options name. */
 export async function connect(place: Place): Promise<ClusterApi> {

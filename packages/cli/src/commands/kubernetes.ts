@@ -19,7 +19,7 @@ export function registerKubernetes(program: Command): void {
   registerSubmit(program);
 
   inCluster(program, 'status', 'show how far a run on Kubernetes is, and the state of its parts')
-    .argument('<run>', 'the run’s name', runName)
+    .argument('<run>', 'name of the run', runName)
     .option('--watch', 'print each change, until the run has ended', false)
     .addOption(jsonOption())
     .action(async (run: string, { watch, json, ...place }: Place & { watch: boolean; json?: true }) => {
@@ -37,11 +37,11 @@ export function registerKubernetes(program: Command): void {
     });
 
   inCluster(program, 'logs', 'show the logs of a run on Kubernetes')
-    .argument('<run>', 'the run’s name', runName)
-    .addOption(new Option('--role <role>', 'whose log (default: coordinator)').choices(roles))
+    .argument('<run>', 'name of the run', runName)
+    .addOption(new Option('--role <role>', 'role of the pods whose logs are shown (default: coordinator)').choices(roles))
     .option('--index <n>', 'number of the worker (default: all)', wholeNumber(0))
     .option('-f, --follow', 'follow the logs, and those of replacements, until the run ends', false)
-    .option('--tail <n>', 'only the last n lines of each log', wholeNumber(1))
+    .option('--tail <n>', 'number of lines from the end of each log', wholeNumber(1))
     .action(async (run: string, options: Place & { role?: Role; index?: number; follow: boolean; tail?: number }) => {
       const { readLogs } = await import('../kubernetes/run-logs.js');
       const hasSeveral = options.role !== undefined && options.role !== 'coordinator' && options.index === undefined;
@@ -54,8 +54,8 @@ export function registerKubernetes(program: Command): void {
       'Give a run on Kubernetes more or fewer workers, while it runs or waits. In a queue, Kueue has to admit them: running workers ' +
         'continue if its feature gate ElasticJobsViaWorkloadSlices is on; otherwise all stop, and start again when the quota has room.',
     )
-    .argument('<run>', 'the run’s name', runName)
-    .requiredOption('--workers <n>', 'the new number of workers', wholeNumber(1))
+    .argument('<run>', 'name of the run', runName)
+    .requiredOption('--workers <n>', 'new number of workers', wholeNumber(1))
     .action(async (run: string, { workers, ...place }: Place & { workers: number }) => {
       const { scaleRun } = await import('../kubernetes/operate.js');
       const api = await connect(place);
@@ -68,8 +68,8 @@ export function registerKubernetes(program: Command): void {
     .description(
       'Its coordinator writes a checkpoint. What it has stored stays: submitted again, the run resumes from it.',
     )
-    .argument('<run>', 'the run’s name', runName)
-    .option('--wait <seconds>', 'how long to wait for its pods to end', wholeNumber(0), 180)
+    .argument('<run>', 'name of the run', runName)
+    .option('--wait <seconds>', 'seconds to wait for its pods to end', wholeNumber(0), 180)
     .action(async (run: string, { wait, ...place }: Place & { wait: number }) => {
       const { cancelRun } = await import('../kubernetes/operate.js');
       await cancelRun(await connect(place), run, wait * secondsMs);

@@ -52,9 +52,9 @@ export function registerMos(program: Command): void {
         'and original; other methods get a name: --checkpoint srgan=s3://models/runs/srgan/best, --pictures esrgan=out/esrgan. At most 12 methods.',
     )
     .requiredOption('--images <place>', 'folder, zip or tar of pictures that were not trained on')
-    .requiredOption('--out <dir>', 'the folder of the study, on this machine')
-    .option('--method <name>', 'may be repeated', collect, [])
-    .option('--checkpoint <name=url>', 'may be repeated', collect, [])
+    .requiredOption('--out <dir>', 'folder of the study, on this machine')
+    .option('--method <name>', 'baseline, or original; may be repeated', collect, [])
+    .option('--checkpoint <name=url>', 'name and place of a generator; may be repeated', collect, [])
     .option(
       '--pictures <name=dir>',
       'pictures made by other software, with the paths of the originals, or their names if unique; may be repeated',
@@ -65,7 +65,7 @@ export function registerMos(program: Command): void {
       '--calibration <dir>',
       'pictures whose nearest and original versions first show raters what a 1 and a 5 are',
     )
-    .option('--repeats <count>', 'how many versions each rater sees twice', wholeNumber(0), 0)
+    .option('--repeats <count>', 'number of versions that each rater sees twice', wholeNumber(0), 0)
     .option('--seed <number>', 'seed of the orders', wholeNumber(0), 0)
     .option('--name <name>', 'name of the study', 'study')
     .addOption(backendOption())
@@ -85,7 +85,7 @@ export function registerMos(program: Command): void {
     .command('report')
     .summary('report means with 95% intervals, distributions, and the raters’ consistency')
     .argument('<study>', 'folder that `mos prepare` wrote')
-    .option('--figure <file>', 'the distributions as a PNG')
+    .option('--figure <file>', 'PNG to draw: the distributions')
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (study: string, { figure, force, json }: { figure?: string; force: boolean; json?: true }) => {

@@ -86,5 +86,5 @@ const part = (program: Command, name: string, description: string): Command =>
   program
     .command(name)
     .description(description)
-    .requiredOption('--config <file>', 'the run’s config')
-    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, []);
+    .requiredOption('--config <file>', 'config of the run')
+    .option('--set <key=value>', 'key of the config to override; may be repeated', collect, []);

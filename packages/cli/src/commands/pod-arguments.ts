@@ -42,10 +42,7 @@ const secondsMs = 1000;
 /** Add the options for pods; `sized` is the pod whose place and size they are. */
 export const withPodOptions = (command: Command, sized: string): Command =>
   command
-    .option(
-      '--image <image>',
-      'the image of all pods (default: that of deploy/k8s/run, with GPUs that of overlays/gpu)',
-    )
+    .option('--image <image>', 'image of all pods (default: that of deploy/k8s/run, with GPUs that of overlays/gpu)')
     .option(
       '--node-selector <key=value>',
       `labels of the nodes for ${sized}; may be repeated`,
@@ -58,14 +55,14 @@ export const withPodOptions = (command: Command, sized: string): Command =>
     )
     .option('--cpu <quantity>', `CPUs that ${sized} requests`, cpuQuantity)
     .option('--memory <quantity>', `memory that ${sized} requests, and its limit`, memoryQuantity)
-    .option('--priority-class <name>', 'the PriorityClass of all pods', objectName)
+    .option('--priority-class <name>', 'PriorityClass of all pods', objectName)
     .option(
       '--image-pull-secret <name>',
       'Secret of the registry, for all pods; may be repeated',
       repeatable(collectNames),
     )
     .option('--label <key=value>', 'label of all objects and pods; may be repeated', repeatable(collectLabels))
-    .option('--wait <seconds>', 'how long to wait until all pods run', wholeNumber(0), 120)
+    .option('--wait <seconds>', 'seconds to wait until all pods run', wholeNumber(0), 120)
     .option('--tls', 'use the certificates in the Secrets fourfold-ROLE-tls (default: if the namespace has TLS)')
     .option('--no-tls', 'plain text, where the namespace allows it')
     .addOption(

@@ -60,17 +60,21 @@ export function registerPrepare(program: Command): void {
         'all',
       ]),
     )
-    .requiredOption('--out <url>', 'where the dataset goes: a folder or s3://BUCKET/PATH')
-    .option('--name <name>', "the dataset's name (default: the last part of --out)")
-    .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side, a multiple of 4', wholeNumber(1))
+    .requiredOption('--out <url>', 'place of the dataset: a folder or s3://BUCKET/PATH')
+    .option('--name <name>', 'name of the dataset (default: the last part of --out)')
+    .option(
+      '--tile <pixels>',
+      'largest side of a picture, a multiple of 4: larger ones are cut into tiles',
+      wholeNumber(1),
+    )
     .addOption(
       new Option(
         '--encoding <name>',
-        'how pictures are stored: keep as they are, or pixels: larger, and crops are read without decoding ' +
+        'form in which pictures are stored: keep as they are, or pixels: larger, and crops are read without decoding ' +
           '(default: pixels with --tile or --pairs, else keep)',
       ).choices(encodings),
     )
-    .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
+    .option('--sample <count>', 'number of photographs to take at random', wholeNumber(1))
     .option(
       '--seed <number>',
       'seed of the sample and of the order in the shards',
@@ -79,7 +83,7 @@ export function registerPrepare(program: Command): void {
     )
     .option(
       '--minimum-side <pixels>',
-      'leave smaller photographs out; no crop can be larger than this',
+      'smallest side of a photograph: smaller ones are left out, and no crop can be larger',
       wholeNumber(1),
       prepareDefaults.minimumSide,
     )

@@ -15,7 +15,7 @@ const setUps = {
     script: () => new URL('../../setup/setup-tensorflow.mjs', import.meta.url),
   },
   servers: {
-    summary: 'nats-server, MinIO and Prometheus, for fourfold cluster',
+    summary: 'nats-server, MinIO and Prometheus, for fourfold cluster; Go compiles MinIO in 3 to 10 minutes',
     script: () => new URL('../../setup/setup-servers.mjs', import.meta.url),
   },
 };

@@ -40,16 +40,16 @@ export function registerSubmitPrepare(submit: Command): void {
       's3://BUCKET/PATH, or a path in the volume of --claim; may be repeated',
       collect,
     )
-    .option('--claim <name>', 'the PersistentVolumeClaim that holds the photographs', objectName)
-    .requiredOption('--out <url>', 'where the dataset goes: s3://BUCKET/PATH')
-    .option('--name <name>', 'the dataset’s name (default: the last part of --out)')
+    .option('--claim <name>', 'PersistentVolumeClaim that holds the photographs', objectName)
+    .requiredOption('--out <url>', 'place of the dataset: s3://BUCKET/PATH')
+    .option('--name <name>', 'name of the dataset (default: the last part of --out)')
     .option('--part <name>', 'part of a data set that has parts')
-    .option('--tile <pixels>', 'cut larger pictures into tiles of at most this side', wholeNumber(1))
-    .option('--encoding <name>', 'how pictures are stored: keep or pixels')
-    .option('--sample <count>', 'take this many photographs at random', wholeNumber(1))
+    .option('--tile <pixels>', 'largest side of a picture: larger ones are cut into tiles', wholeNumber(1))
+    .option('--encoding <name>', 'form in which pictures are stored: keep or pixels')
+    .option('--sample <count>', 'number of photographs to take at random', wholeNumber(1))
     .option('--seed <number>', 'seed of the sample and of the order in the shards', wholeNumber(0))
-    .option('--minimum-side <pixels>', 'leave smaller photographs out', wholeNumber(1))
-    .option('--queue <name>', 'the Kueue LocalQueue that admits the Job', queueName);
+    .option('--minimum-side <pixels>', 'smallest side of a photograph: smaller ones are left out', wholeNumber(1))
+    .option('--queue <name>', 'Kueue LocalQueue that admits the Job', queueName);
   withPodOptions(preparing, 'the pod').action(submitPrepare);
 }
 

@@ -31,14 +31,14 @@ export function registerSubmit(program: Command): void {
       'Apply a run’s objects, those of deploy/k8s, and wait until its parts run. Repeated, the command changes only options ' +
         'that differ, such as --workers. The namespace must be prepared once (docs/kubernetes.md).',
     )
-    .argument('<config>', 'the run’s config')
-    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
-    .option('--workers <n>', 'workers', wholeNumber(1), 2)
-    .option('--data-loaders <n>', 'data-loaders, where batches.from is nats', wholeNumber(1), 2)
+    .argument('<config>', 'config of the run')
+    .option('--set <key=value>', 'key of the config to override; may be repeated', collect, [])
+    .option('--workers <n>', 'number of workers', wholeNumber(1), 2)
+    .option('--data-loaders <n>', 'number of data-loaders, where batches.from is nats', wholeNumber(1), 2)
     .option('--gpus <n>', 'GPUs per worker: 1, or 0 for CPUs', wholeNumber(0), 0)
-    .option('--queue <name>', 'the Kueue LocalQueue that admits the run', queueName);
+    .option('--queue <name>', 'Kueue LocalQueue that admits the run', queueName);
   withPodOptions(submitting, 'a worker')
-    .option('--place-all-pods', '--node-selector and --toleration for all pods, not only for workers', false)
+    .option('--place-all-pods', 'apply --node-selector and --toleration to all pods, not only to workers', false)
     .action(submit);
   // Options after `prepare` are its own: commander would give them to `submit`, which has some of the same names.
   for (const command of [program, submitting]) command.enablePositionalOptions();

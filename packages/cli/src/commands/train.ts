@@ -18,14 +18,14 @@ export function registerTrain(program: Command): void {
   program
     .command('train')
     .description('train on this machine: a coordinator and workers as local processes')
-    .argument('<config>', 'the run’s config, a YAML file')
-    .option('--workers <n>', 'worker processes', wholeNumber(1))
+    .argument('<config>', 'config of the run, a YAML file')
+    .option('--workers <n>', 'number of worker processes', wholeNumber(1))
     .option('--backend <name>', 'TensorFlow.js backend to compute with')
     .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one', hostPort)
-    .option('--start-from <run>', 'start from the generator of a finished run: its name in the same store, or a URL')
-    .option('--scale-schedule <factor>', 'multiply the length of every phase by this factor, such as 0.001')
+    .option('--start-from <run>', 'finished run whose generator starts this one: its name in the same store, or a URL')
+    .option('--scale-schedule <factor>', 'factor on the length of every phase, such as 0.001')
     .option('--resume', 'continue from the newest whole checkpoint, with the run’s own config; --set changes it', false)
-    .option('--set <key=value>', 'override a key of the config; may be repeated', collect, [])
+    .option('--set <key=value>', 'key of the config to override; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
     .action(async (path: string, options: TrainOptions) => {
       const settings = settingsOf(options);

@@ -21,8 +21,8 @@ export function registerVgg(program: Command): void {
         'No pickle is executed. Files of Keras and torchvision, under their published names, are compared with their ' +
         'published hashes; for any other file, compare the printed SHA-256 with one that you trust.',
     )
-    .argument('<file>', 'the weights as they were published')
-    .requiredOption('--store <url>', 'where they go: a folder or s3://BUCKET/PATH')
+    .argument('<file>', 'weights as they were published')
+    .requiredOption('--store <url>', 'place to store them: a folder or s3://BUCKET/PATH')
     .addOption(jsonOption())
     .action(async (file: string, { store: url, json }: ImportOptions) => {
       const { importVgg } = await import('@fourfold/model/import');

@@ -13,7 +13,7 @@ import { createUpscaler, startBackend, type Upscaler } from '../upscaling/genera
 import { exportGenerator } from './export-generator.js';
 import { onnxFormat } from './onnx-format.js';
 import { loadFormat } from './formats.js';
-import { describeModel } from './model-card.js';
+import { describeModel, type Stated } from './model-card.js';
 import { pythonWith, runsInPython, upscaleInPython } from './test-python.js';
 import { largestDifference } from './trial-picture.js';
 import { lacks } from '../../../../test/support/needs.mjs';
@@ -82,7 +82,10 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
   const out = () => join(folder, `${name}-${pixels}`);
 
   test('the written files run, with the pixels of fourfold’s generator', async () => {
-    const format = await loadFormat(name, weights, pixels);
+    const format = await loadFormat(name, weights, {
+      pixels,
+      python: runsInPython(name) ? pythonWith(name) : undefined,
+    });
     const report = await exportGenerator({ checkpoint, weights, format, out: out(), pictures, expected });
     expect(expected.map(({ data }) => new Set(data).size > 100)).toEqual([true, true, true]);
     for (const { largestDifference } of report.checks) expect(largestDifference).toBeLessThanOrEqual(1);
@@ -108,19 +111,22 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
 
 test("the card names what the weights come from, and this checkpoint's own figures", async () => {
   const { manifest } = checkpoint;
-  const card = (config: object, evaluation: Parameters<typeof describeModel>[0]['evaluation']) =>
+  const card = (config: object, evaluation: Parameters<typeof describeModel>[0]['evaluation'], stated: Stated = {}) =>
     describeModel({
       checkpoint: { ...checkpoint, manifest: { ...manifest, config: { ...(manifest.config as object), ...config } } },
       ...{
         evaluation,
         weights,
         format: onnxFormat('uint8'),
-        licence: undefined,
+        stated,
         files: [],
         checks: [],
         notChecked: [],
       },
     });
+  expect(card({ dataset: undefined }, undefined)).toContain('State them with `fourfold export --dataset TEXT`.');
+  const said = card({}, undefined, { dataset: 'DIV2K, 800 photographs', licence: 'CC BY 4.0' });
+  expect(said).toMatch(/Dataset `DIV2K, 800 photographs`.*\n[\s\S]*## Licence\n\nCC BY 4\.0\n/);
   const gan = { startFrom: 's3://models/runs/first', vgg: 's3://models/vgg19/0123.safetensors' };
   const validation = { images: '/data/Set14' };
   const bicubic = { psnr: 26, ssim: 0.7 };

@@ -12,7 +12,7 @@ import {
 import { FourfoldError, systemErrorCode, sha256 } from '@fourfold/common';
 import type { Picture } from '@fourfold/imaging';
 import type { Format } from './format.js';
-import { describeModel, factsOf, type WrittenFile } from './model-card.js';
+import { describeModel, factsOf, type Stated, type WrittenFile } from './model-card.js';
 import { largestDifference } from './trial-picture.js';
 import { formatCount } from '../terminal/table.js';
 
@@ -22,7 +22,8 @@ export interface ExportOptions {
   format: Format;
   /** Folder to create; it must not exist, or be empty, which `checkExportPlace` checks. */
   out: string;
-  licence?: string;
+  /** For the model card. */
+  stated?: Stated;
   /** What the written files are run on. */
   pictures: Picture[];
   /** The pictures as the generator makes them, with zeros around them. */
@@ -44,7 +45,7 @@ const tolerance = 1;
  * that is done; an error leaves nothing changed. Throws `mismatch` for pixels that differ by more than a grey level.
  */
 export async function exportGenerator(options: ExportOptions): Promise<ExportReport> {
-  const { checkpoint, weights, format, licence } = options;
+  const { checkpoint, weights, format, stated = {} } = options;
   const out = resolve(options.out);
   await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
     throw storageError(options.out, 'written', error);
@@ -52,7 +53,7 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
   const temporary = join(dirname(out), `.${basename(out)}${partialName()}`);
   try {
     await mkdir(temporary);
-    const files = await format.write(weights, factsOf(checkpoint, licence));
+    const files = await format.write(weights, factsOf(checkpoint, stated));
     for (const [name, body] of Object.entries(files)) await writeFile(join(temporary, name), body);
     const checked = await check(temporary, options);
     const written = Object.entries(files).map(([name, body]) => ({
@@ -61,7 +62,7 @@ export async function exportGenerator(options: ExportOptions): Promise<ExportRep
       sha256: sha256(body),
     }));
     const evaluation = await evaluationOf(checkpoint);
-    const card = describeModel({ checkpoint, evaluation, weights, format, licence, files: written, ...checked });
+    const card = describeModel({ checkpoint, evaluation, weights, format, stated, files: written, ...checked });
     await writeFile(join(temporary, 'README.md'), card);
     // It replaces an empty folder.
     await rename(temporary, out);

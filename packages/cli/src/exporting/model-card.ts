@@ -10,13 +10,20 @@ export interface WrittenFile {
   sha256: string;
 }
 
+/** What the user states about a model. */
+export interface Stated {
+  licence?: string;
+  /** The photographs that it was trained on. */
+  dataset?: string;
+}
+
 interface CardContent {
   checkpoint: Checkpoint;
   /** Of this checkpoint's generator, if there was one. */
   evaluation: Evaluation | undefined;
   weights: GeneratorWeights;
   format: Format;
-  licence: string | undefined;
+  stated: Stated;
   files: WrittenFile[];
   checks: { runtime: string; largestDifference: number }[];
   notChecked: string[];
@@ -52,24 +59,25 @@ const sources = z
 /** The last name in a place's path. */
 const lastName = (place: string) => place.split('/').findLast((part) => part !== '') ?? '';
 
-function datasetOf(config: unknown): string {
+/** The dataset as the user states it, else the last part of its place; old checkpoints lack both. */
+function datasetOf(config: unknown, stated: Stated): string | undefined {
   const { dataset } = sources.parse(config);
-  return dataset === undefined ? 'unknown' : lastName(dataset);
+  return stated.dataset ?? (dataset === undefined ? undefined : lastName(dataset));
 }
 
 const generatorFile = ({ manifest }: Checkpoint) =>
   manifest.files[averageFile] ? averageFile : 'generator.safetensors';
 
-const licenceOf = (licence: string | undefined) => licence ?? 'not stated';
-
 /** Facts about a model as text, for formats that have a place for them. */
-export function factsOf(checkpoint: Checkpoint, licence: string | undefined): Record<string, string> {
+export function factsOf(checkpoint: Checkpoint, stated: Stated): Record<string, string> {
   const { manifest } = checkpoint;
   return {
     run: manifest.run,
     iteration: String(manifest.iteration),
-    licence: licenceOf(licence),
-    dataset: `${datasetOf(manifest.config)}, manifest SHA-256 ${manifest.datasetSha256}`,
+    licence: stated.licence ?? 'not stated',
+    dataset: [datasetOf(manifest.config, stated) ?? 'not stated', ...manifestHash(manifest)].join(
+      ', manifest SHA-256 ',
+    ),
     generator_sha256: manifest.files[generatorFile(checkpoint)].sha256,
   };
 }
@@ -80,7 +88,7 @@ export function describeModel({
   evaluation,
   weights,
   format,
-  licence,
+  stated,
   files,
   checks,
   notChecked,
@@ -115,12 +123,12 @@ result's outer 32 pixels off.
 
 ## Data
 
-Dataset \`${datasetOf(manifest.config)}\`, its manifest's SHA-256 \`${manifest.datasetSha256 || 'unknown'}\`. LR by
+${describeDataset(checkpoint, stated)} LR by
 MATLAB-compatible bicubic.${describeOrigins(manifest.config)}
 
 ## Licence
 
-${licence ?? 'Not stated. State it with `fourfold export --licence TEXT`; the licences of the photographs may apply to the weights.'}
+${stated.licence ?? 'Not stated. State it with `fourfold export --licence TEXT`; the licences of the photographs may apply to the weights.'}
 
 ## Config
 
@@ -133,6 +141,17 @@ SHA-256:
 ${files.map(({ name, sha256, sizeBytes }) => `- \`${name}\`, ${sizeBytes} bytes: \`${sha256}\``).join('\n')}
 - the checkpoint's \`${source}\`: \`${manifest.files[source].sha256}\`
 `;
+}
+
+/** The hash of the dataset's manifest, if the checkpoint has it. */
+const manifestHash = ({ datasetSha256 }: Checkpoint['manifest']): string[] => (datasetSha256 ? [datasetSha256] : []);
+
+function describeDataset({ manifest }: Checkpoint, stated: Stated): string {
+  const dataset = datasetOf(manifest.config, stated);
+  const hash = manifestHash(manifest).map((sha256) => `, its manifest's SHA-256 \`${sha256}\``);
+  return dataset === undefined
+    ? 'The photographs are not stated. State them with `fourfold export --dataset TEXT`.'
+    : `Dataset \`${dataset}\`${hash.join('')}.`;
 }
 
 /** Other sources of the weights: sentences, each with a space before it. */

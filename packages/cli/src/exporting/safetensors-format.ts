@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, systemErrorCode } from '@fourfold/common';
 import type { GeneratorWeights } from '@fourfold/store';
 import type { Picture } from '@fourfold/imaging';
 import { decodeTorchGenerator, encodeTorchGenerator, torchClass } from '@fourfold/model/export';
@@ -13,8 +13,8 @@ import type { Format, Runtime } from './format.js';
 const file = 'generator.safetensors';
 const classFile = 'generator.py';
 
-/** Safetensors with PyTorch's names and layouts; read back, and run by PyTorch where FOURFOLD_PYTHON names one. */
-export const safetensorsFormat = ({ config, layout }: GeneratorWeights): Format => ({
+/** Safetensors with PyTorch's names and layouts; read back, and run by the PyTorch of `python`, if one is named. */
+export const safetensorsFormat = ({ config, layout }: GeneratorWeights, python: string | undefined): Format => ({
   title: 'safetensors for PyTorch',
   write: async (generator, facts) => ({
     [file]: encodeTorchGenerator(generator, facts),
@@ -27,9 +27,13 @@ export const safetensorsFormat = ({ config, layout }: GeneratorWeights): Format 
       name: 'fourfold, read back',
       upscale: (lr) => Promise.resolve(upscaler.upscale(lr, Math.max(lr.width, lr.height))),
     };
-    const python = process.env['FOURFOLD_PYTHON'];
-    const reason = python ? await missingModules(python) : 'FOURFOLD_PYTHON does not name a Python';
-    if (!python || reason) return { runtimes: [readBack], notChecked: [`not run by PyTorch: ${reason}`] };
+    if (python === undefined) return { runtimes: [readBack], notChecked: [notRun] };
+    const reason = await missingModules(python);
+    if (reason !== undefined) {
+      throw new FourfoldError('invalid', `--python ${python}: ${reason}`, {
+        hint: `run ${python} -m pip install torch numpy safetensors`,
+      });
+    }
     const torch: Runtime = { name: 'PyTorch', upscale: (lr) => upscaleByTorch(python, folder, lr) };
     return { runtimes: [readBack, torch], notChecked: [] };
   },
@@ -51,13 +55,18 @@ Image.fromarray(sr.permute(1, 2, 0).numpy()).save("upscaled.png")
 \`\`\``,
 });
 
+const notRun =
+  'not run by PyTorch: no Python was named (`--python python3`, one that has torch, numpy and safetensors)';
+
 /** Why a Python cannot load the export; undefined if it can. */
 async function missingModules(python: string): Promise<string | undefined> {
   try {
     await promisify(execFile)(python, ['-c', 'import torch, numpy, safetensors.torch'], { timeout: pythonMs });
     return undefined;
-  } catch {
-    return `${python} cannot import torch, numpy and safetensors`;
+  } catch (error) {
+    return systemErrorCode(error) === 'ENOENT'
+      ? 'there is no such program'
+      : 'it cannot import torch, numpy and safetensors';
   }
 }
 
