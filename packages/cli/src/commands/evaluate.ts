@@ -46,7 +46,6 @@ export function registerEvaluate(program: Command): void {
       '--images <place>',
       'folder, zip or tar of pictures that were not trained on; may be repeated',
       collect,
-      [],
     )
     .option(
       '--checkpoint <url>',
@@ -75,7 +74,6 @@ export function registerEvaluate(program: Command): void {
     .addOption(jsonOption())
     .action(async (options: EvaluateArguments) => {
       const { images, checkpoint, method, backend, format, strict: isStrict, json } = options;
-      if (images.length === 0) throw new FourfoldError('invalid', 'evaluate: no pictures', { hint: 'give --images' });
       const figure = await openFigure(options);
       const subjects = await openSubjects(checkpoint, method, backend);
       const signal = abortOnInterruption();

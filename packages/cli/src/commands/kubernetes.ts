@@ -38,7 +38,9 @@ export function registerKubernetes(program: Command): void {
 
   inCluster(program, 'logs', 'show the logs of a run on Kubernetes')
     .argument('<run>', 'name of the run', runName)
-    .addOption(new Option('--role <role>', 'role of the pods whose logs are shown (default: coordinator)').choices(roles))
+    .addOption(
+      new Option('--role <role>', 'role of the pods whose logs are shown (default: coordinator)').choices(roles),
+    )
     .option('--index <n>', 'number of the worker (default: all)', wholeNumber(0))
     .option('-f, --follow', 'follow the logs, and those of replacements, until the run ends', false)
     .option('--tail <n>', 'number of lines from the end of each log', wholeNumber(1))
