@@ -20,10 +20,10 @@ export function registerUpscale(program: Command): void {
         'Of a folder, the pictures in it and in its subfolders are upscaled into the same places of another folder, under their own ' +
         'names; a GIF becomes a .png. Results that exist are kept, so that the same command continues an interrupted one.',
     )
-    .argument('<input>', 'a JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG; a folder of pictures; - for standard input')
+    .argument('<input>', 'JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG; a folder of pictures; - for standard input')
     .argument('<output>', 'file to write, in a folder that exists; for a folder, a folder; - for standard output')
     .addOption(
-      new Option('--model <name>', 'a generator that comes with fourfold')
+      new Option('--model <name>', 'generator that comes with fourfold')
         .choices(modelNames)
         .default(defaultModel)
         .conflicts('checkpoint'),
