@@ -34,7 +34,10 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npm run demo$/, by: ['test/demo.test.ts', /'demo', '--quick'/] },
   { command: /^npm test$/, by: ['.ci/run', /^npm test/m] },
   { command: /^git clone REPOSITORY fourfold /, by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/] },
-  { command: /^npm (ci|run build|install && npm run build)$/, by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/] },
+  {
+    command: /^npm (ci|run build|install && npm run build)$/,
+    by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/],
+  },
   { command: /^npm run (check|lint)$/, by: ['.ci/run', /format:check[^]*lint/] },
   { command: /^npm run docs$/, cannot: 'takes a minute, and nothing depends on its pages' },
   { command: /^npm install (@?fourfold)/, by: ['test/installed.test.ts', /'install', 'fourfold'/] },
