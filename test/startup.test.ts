@@ -18,10 +18,13 @@ const register = `data:text/javascript,${encodeURIComponent(
    Module._extensions['.js'] = (module, path) => { process._rawDebug('loads ' + path); return load(module, path); };`,
 )}`;
 
+/** A home without a kubeconfig. */
+const env = { ...process.env, HOME: root, KUBECONFIG: '' };
+
 /** Run the command; returns the packages that it loaded modules of. */
 function packagesOf(args: string[], exitCode: number): string[] {
   const command = [`--import=${register}`, 'packages/cli/bin/fourfold.js', ...args];
-  const { status, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8', env });
   expect(status, stderr).toBe(exitCode);
   const found = [...stderr.matchAll(/^loads (?!node:|data:)(.*)$/gm)].map(([, path]) => {
     const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
@@ -46,6 +49,7 @@ test.each([
   ['the help of all commands', ['--help'], 0],
   ['a config that does not exist', ['train', 'missing.yaml'], 2],
   ['a part without its config', ['worker', '--config', 'missing.yaml'], 2],
+  ['a cluster that is not known', ['status', 'run'], 2],
   ['a checkpoint that does not exist', ['upscale', 'missing.png', 'large.png', '--checkpoint', 'missing'], 2],
 ])('%s: none of the heavy libraries is loaded', (_, args, exitCode) => {
   expect(packagesOf(args, exitCode).filter((name) => heavy.test(name))).toEqual([]);

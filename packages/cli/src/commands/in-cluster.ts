@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ClusterApi } from '../kubernetes/cluster-api.js';
+import { mayKnowCluster, noCluster } from '../kubernetes/known-cluster.js';
 import { namespaceName } from '../kubernetes/names.js';
 
 export interface Place {
@@ -18,6 +19,7 @@ export const inCluster = (program: Command, name: string, summary: string): Comm
 
 /** The cluster and the namespace that the options name. */
 export async function connect(place: Place): Promise<ClusterApi> {
+  if (!mayKnowCluster(process.env)) throw noCluster();
   const { connectToCluster } = await import('../kubernetes/cluster-api.js');
   return connectToCluster(place);
 }

@@ -13,7 +13,8 @@ import {
   type V1Pod,
 } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { gpuResource, labels, selectorOf } from './labels.js';
+import { noCluster } from './known-cluster.js';
+import { gpuResource, selectorOf } from './labels.js';
 import { namesOf, type Manifest } from './manifests.js';
 import { createGetFromPod, type GetFromPod } from './pod-http.js';
 import { createOpenPodLog, type OpenPodLog } from './pod-log.js';
@@ -144,9 +145,7 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
     kubeConfig.getCurrentContext() === 'loaded-context' &&
     kubeConfig.getCurrentCluster()?.server === 'http://localhost:8080'
   ) {
-    throw new FourfoldError('invalid', 'no cluster is known: there is no kubeconfig, and this is not a pod', {
-      hint: 'set KUBECONFIG, or create ~/.kube/config',
-    });
+    throw noCluster();
   }
   if (context !== undefined) {
     if (!kubeConfig.getContextObject(context)) {
@@ -223,12 +222,3 @@ function bodyOf({ body }: ApiException<unknown>): { message?: string } {
     return { message: body };
   }
 }
-
-/** The index of an Indexed Job's pod. */
-export const indexOf = ({ metadata }: V1Pod): number | undefined => {
-  const index = metadata?.annotations?.['batch.kubernetes.io/job-completion-index'];
-  return index === undefined ? undefined : Number(index);
-};
-
-export const runOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.run] ?? '';
-export const roleOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.role] ?? '';

@@ -1,3 +1,5 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+
 /** Labels of a run's objects. */
 export const labels = {
   name: 'app.kubernetes.io/name',
@@ -12,3 +14,12 @@ export const selectorOf = (run?: string): string =>
 
 /** The extended resource of NVIDIA's device plugin. */
 export const gpuResource = 'nvidia.com/gpu';
+
+/** The index of an Indexed Job's pod. */
+export const indexOf = ({ metadata }: V1Pod): number | undefined => {
+  const index = metadata?.annotations?.['batch.kubernetes.io/job-completion-index'];
+  return index === undefined ? undefined : Number(index);
+};
+
+export const runOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.run] ?? '';
+export const roleOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.role] ?? '';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { roleOf, runOf, type ClusterApi } from './cluster-api.js';
+import type { ClusterApi } from './cluster-api.js';
+import { roleOf, runOf } from './labels.js';
 import { namesOf } from './manifests.js';
 import type { RunObjects } from './problems.js';
 import { lastLine } from './last-line.js';

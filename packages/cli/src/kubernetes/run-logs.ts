@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { indexOf, roleOf, type ClusterApi } from './cluster-api.js';
+import type { ClusterApi } from './cluster-api.js';
+import { indexOf, roleOf } from './labels.js';
 import { noRun } from './operate.js';
 import { describeProblem, problemsOf } from './problems.js';
 import { isPreparation, runStatusOf, type PartName } from './run-status.js';
