@@ -38,12 +38,13 @@ export function registerUpscale(program: Command): void {
         .default('4'),
     )
     .addOption(
-      new Option('--format <name>', 'format of the output')
-        .choices(outputFormats)
-        .default(undefined, "by its name; on standard output, the input's"),
+      new Option(
+        '--format <name>',
+        "format of the output, in place of what its name says; standard output has the input's",
+      ).choices(outputFormats),
     )
     .option('--tile <pixels>', 'side of the tiles computed at a time, in input pixels', wholeNumber(16), defaultTile)
-    .addOption(forceOption('outputs'))
+    .addOption(forceOption('an output'))
     .addOption(backendOption())
     .addOption(jsonOption())
     .action(async (input: string, output: string, options: UpscaleArguments) => {
