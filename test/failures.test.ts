@@ -62,7 +62,7 @@ async function contents(folder: string): Promise<string[]> {
 
 test.each([
   ['replica=2', /--set replica=2: replica is not a key: the keys are name, seed/],
-  ['dataset=/nowhere', /nowhere.* does not exist/],
+  ['dataset=/nowhere', /no dataset at file:.*nowhere/],
 ])('train with %s', async (setting, reason) => {
   await expectFailure(startTrain(base, '--set', setting), 2, reason);
 });
