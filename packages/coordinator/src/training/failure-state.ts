@@ -5,7 +5,7 @@ import { growingPauseMs, type Failure, type FailureCode, type FourfoldError, typ
  */
 
 /** A failure as a worker, or the coordinator itself, reports it. */
-export interface Told {
+export interface ReportedFailure {
   code: FailureCode;
   reason: string;
   /** The error that ends the run, if it ends, after `times` tries. */

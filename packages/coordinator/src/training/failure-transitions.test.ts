@@ -27,12 +27,12 @@ function after(event: FailureEvent): readonly FailureEffect[] {
   return step.effects;
 }
 const join = (worker: number, machine: string) => after({ type: 'joined', worker, machine });
-const told = (code: FailureCode) => ({ code, reason: `${code}, it said` });
+const reported = (code: FailureCode) => ({ code, reason: `${code}, it said` });
 const heldBy = (worker: number, task = 'a'): Held => ({ worker, task, subject: 'gradients' });
 const fail = (worker: number, code: FailureCode, task?: string) =>
-  after({ type: 'failed', worker, token, held: heldBy(worker, task), told: told(code) });
+  after({ type: 'failed', worker, token, held: heldBy(worker, task), reported: reported(code) });
 const leave = (worker: number, code: FailureCode, held: Held | null = heldBy(worker)) =>
-  after({ type: 'leaving', worker, held: held ?? undefined, told: told(code) });
+  after({ type: 'leaving', worker, held: held ?? undefined, reported: reported(code) });
 const types = (effects: readonly FailureEffect[]) => effects.map(({ type }) => type);
 
 test('a transient failure: the worker rests, and tries again after pauses that grow with its tries', () => {
@@ -76,7 +76,7 @@ test.each<[string, () => Held | undefined]>([
 ])('a failure is ignored: %s', (_, held) => {
   join(1, 'x');
   const before = state;
-  expect(after({ type: 'failed', worker: 1, token, held: held(), told: told('corrupt') })).toEqual([]);
+  expect(after({ type: 'failed', worker: 1, token, held: held(), reported: reported('corrupt') })).toEqual([]);
   expect(state).toBe(before);
 });
 
@@ -128,7 +128,13 @@ test('unusable answers to a task count together, whoever gave them; the run ends
     expect(fail(1, 'bad-result')).toMatchObject([{ type: 'reject', times }]);
   }
   const error = (times: number) => new FourfoldError('invalid', `${times} bad gradients`);
-  const last = { type: 'failed', worker: 1, token, held: heldBy(1), told: { ...told('bad-result'), error } } as const;
+  const last = {
+    type: 'failed',
+    worker: 1,
+    token,
+    held: heldBy(1),
+    reported: { ...reported('bad-result'), error },
+  } as const;
   expect(after(last)).toMatchObject([
     { type: 'end-run', error: { code: 'invalid', message: '5 bad gradients' } },
     { type: 'reject', times: 5 },
@@ -138,7 +144,7 @@ test('unusable answers to a task count together, whoever gave them; the run ends
 test('a process that ended outside a lease says nothing about the run until nobody has had a seat for long', () => {
   join(1, 'x');
   expect(types(leave(1, 'fault', null))).toEqual(['unseat', 'report-unfit']);
-  const start = { type: 'failed-to-start', machine: 'y', told: told('fault') } as const;
+  const start = { type: 'failed-to-start', machine: 'y', reported: reported('fault') } as const;
   nowMs = latelyMs - 1;
   expect(types(after(start))).toEqual(['report-unfit']);
   nowMs = latelyMs;
@@ -147,8 +153,8 @@ test('a process that ended outside a lease says nothing about the run until nobo
 });
 
 test('a worker that starts disproves its machine’s failures to start, and no other’s', () => {
-  after({ type: 'failed-to-start', machine: 'x', told: told('fault') });
-  after({ type: 'failed-to-start', machine: 'y', told: told('fault') });
+  after({ type: 'failed-to-start', machine: 'x', reported: reported('fault') });
+  after({ type: 'failed-to-start', machine: 'y', reported: reported('fault') });
   join(1, 'x');
   expect(state.standing.map(({ machine }) => machine)).toEqual(['y']);
 });
@@ -187,7 +193,7 @@ test('a process that was there before another of its machine ended does not prov
 
 test('a machine without a seat counts as long as it was seen lately', () => {
   join(1, 'x');
-  after({ type: 'failed-to-start', machine: 'y', told: told('fault') });
+  after({ type: 'failed-to-start', machine: 'y', reported: reported('fault') });
   nowMs = 100;
   after({ type: 'gone', worker: 1, lost: [] });
   expect([...machinesNow(state, latelyMs)]).toEqual(['y', 'x']);

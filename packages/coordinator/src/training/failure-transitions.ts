@@ -7,7 +7,7 @@ import {
   withoutEntry,
   type FailureState,
   type Standing,
-  type Told,
+  type ReportedFailure,
 } from './failure-state.js';
 import { lostWith, survived } from './lost-leases.js';
 
@@ -53,13 +53,13 @@ export function gone(before: FailureState, { worker, lost }: FailureEventOf<'gon
 /** The task is open again: for this worker, for another one, or for none if the run ends. */
 export function failed(
   before: FailureState,
-  { worker, token, held, told }: FailureEventOf<'failed'>,
+  { worker, token, held, reported }: FailureEventOf<'failed'>,
   { nowMs, random }: Moment,
 ): FailureStep {
-  const found = judged(before, worker, held, told, { nowMs, isOver: false });
+  const found = judged(before, worker, held, reported, { nowMs, isOver: false });
   if (!found) return { state: before, effects: [] };
   const { state, verdict, failure, times, mine, inARow } = found;
-  const { code, reason } = told;
+  const { code, reason } = reported;
   if (verdict === 'stale') return { state, effects: [] };
   if (verdict === 'retry') {
     const pauseOf = (often: number) => (often > 1 ? growingPauseMs(often - 1, pauses, random) : 0);
@@ -68,7 +68,7 @@ export function failed(
     if (code === 'unavailable') effects.unshift({ type: 'rest', worker, untilMs: nowMs + pauseOf(inARow) });
     return { state, effects };
   }
-  const end = concluded(state, verdict, failure, told, times);
+  const end = concluded(state, verdict, failure, reported, times);
   const reject = { type: 'reject', token, reason, pauseMs: 0, times } as const;
   const dismiss = verdict === 'this machine' ? [{ type: 'dismiss', worker, code, reason } as const] : [];
   return { state: end.state, effects: [...end.effects, reject, ...dismiss] };
@@ -77,27 +77,27 @@ export function failed(
 /** The worker's seat is empty at once. */
 export function leaving(
   before: FailureState,
-  { worker, held, told }: FailureEventOf<'leaving'>,
+  { worker, held, reported }: FailureEventOf<'leaving'>,
   { nowMs }: Moment,
 ): FailureStep {
   const seat = before.seats.get(worker);
   if (!seat) return { state: before, effects: [] };
-  const found = judged(before, worker, held, told, { nowMs, isOver: true });
+  const found = judged(before, worker, held, reported, { nowMs, isOver: true });
   const state = unseated(found?.state ?? before, worker, nowMs);
   const end = found
-    ? concluded(state, found.verdict, found.failure, told, found.times)
-    : endedOutside(state, { machine: seat.machine, process: worker, begunMs: seat.joinedMs }, told, nowMs);
-  return { state: end.state, effects: [{ type: 'unseat', worker, reason: told.reason }, ...end.effects] };
+    ? concluded(state, found.verdict, found.failure, reported, found.times)
+    : endedOutside(state, { machine: seat.machine, process: worker, begunMs: seat.joinedMs }, reported, nowMs);
+  return { state: end.state, effects: [{ type: 'unseat', worker, reason: reported.reason }, ...end.effects] };
 }
 
 export function failedToStart(
   before: FailureState,
-  { machine, told }: FailureEventOf<'failed-to-start'>,
+  { machine, reported }: FailureEventOf<'failed-to-start'>,
   { nowMs }: Moment,
 ): FailureStep {
   const failedStarts = before.failedStarts + 1;
   const process = { machine, process: `start ${failedStarts}`, begunMs: nowMs };
-  const { state, effects } = endedOutside({ ...before, failedStarts }, process, told, nowMs);
+  const { state, effects } = endedOutside({ ...before, failedStarts }, process, reported, nowMs);
   return { state: withMachineSeen(state, machine, nowMs), effects };
 }
 
@@ -142,7 +142,7 @@ function judged(
   state: FailureState,
   worker: number,
   held: Held | undefined,
-  { code }: Told,
+  { code }: ReportedFailure,
   { nowMs, isOver }: { nowMs: number; isOver: boolean },
 ) {
   const seat = state.seats.get(worker);
@@ -174,30 +174,36 @@ function judged(
 function endedOutside(
   state: FailureState,
   process: Pick<Standing, 'machine' | 'process' | 'begunMs'>,
-  told: Told,
+  reported: ReportedFailure,
   nowMs: number,
 ): FailureStep {
-  const failure = { code: told.code, ...process, failedMs: nowMs, subject: processSubject };
+  const failure = { code: reported.code, ...process, failedMs: nowMs, subject: processSubject };
   const earlier = state.standing.filter(({ subject }) => subject === processSubject);
   const known = { earlier, machines: machinesNow(state, nowMs).add(process.machine), othersMayCome: true };
   const nobodyComes = state.seats.size === 0 && nowMs - state.seatlessSinceMs >= state.latelyMs;
   const verdict = nobodyComes ? judge(failure, { times: Infinity, inARow: Infinity, ...known }) : 'this machine';
-  return concluded(state, verdict, failure, told, 1);
+  return concluded(state, verdict, failure, reported, 1);
 }
 
 /** A process leaves, or has left. Its failure stands until another succeeds. */
-function concluded(before: FailureState, verdict: Verdict, failure: Standing, told: Told, times: number): FailureStep {
+function concluded(
+  before: FailureState,
+  verdict: Verdict,
+  failure: Standing,
+  reported: ReportedFailure,
+  times: number,
+): FailureStep {
   const standing = [...before.standing, failure];
   const state = { ...before, standing };
   const { machine, task, failedMs, subject } = failure;
   if (verdict === 'the run') {
     const said = standing.filter((other) => other.subject === subject);
-    const error = told.error?.(times) ?? runError(told.code, told.reason);
-    return { state, effects: [{ type: 'end-run', task, told, said, error }] };
+    const error = reported.error?.(times) ?? runError(reported.code, reported.reason);
+    return { state, effects: [{ type: 'end-run', task, reported, said, error }] };
   }
   const ended = { times: (state.unfit.get(machine)?.times ?? 0) + 1, lastMs: failedMs };
   return {
     state: { ...state, unfit: withEntry(state.unfit, machine, ended) },
-    effects: [{ type: 'report-unfit', failure, told }],
+    effects: [{ type: 'report-unfit', failure, reported }],
   };
 }

@@ -1,6 +1,6 @@
 import { FourfoldError, type FailureCode } from '@fourfold/common';
 import { expect, test, vi } from 'vitest';
-import type { Told } from './failure-state.js';
+import type { ReportedFailure } from './failure-state.js';
 import { a, add, b, board, c, ended, failures, join, latelyMs, pass } from './test-failing-run.js';
 
 /*
@@ -67,7 +67,7 @@ test('a machine that was last seen an hour ago no longer counts', () => {
   expect(ended).toMatchObject({ code: 'not-found' });
 });
 
-test('a transient failure is retried after growing pauses; then the worker is told to leave', () => {
+test('a transient failure is retried after growing pauses; then the worker is reported to leave', () => {
   const worker = join(a);
   join(b).granted.length = 0;
   board.leave(2, 'away');
@@ -121,7 +121,7 @@ test('non-finite gradients of the only machine end the run, with the coordinator
   expect(ended?.message).toBe('5 bad gradients in a row');
 });
 
-test('a worker whose answers are all unusable is told to leave, and does not end the run while another does well', () => {
+test('a worker whose answers are all unusable is reported to leave, and does not end the run while another does well', () => {
   const [bad, good] = [join(a), join(a)];
   for (let i = 0; bad.dismissed.length === 0 && i < 40; i++) {
     add(`${i}.0`);
@@ -168,41 +168,41 @@ test('processes end, each for another reason, and none is fit: the run ends with
 });
 
 test('a worker that cannot start says so: two machines end the run, unless another worker could start', () => {
-  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  const reported: ReportedFailure = { code: 'not-found', reason: 'photos/validation does not exist' };
   const good = join(c);
-  failures.failedToStart(a, told);
-  failures.failedToStart(b, told);
+  failures.failedToStart(a, reported);
+  failures.failedToStart(b, reported);
   board.leave(good.id, 'it is gone');
   // Its replacement is on its way.
-  failures.failedToStart(a, told);
+  failures.failedToStart(a, reported);
   expect(ended).toBeUndefined();
   pass(latelyMs);
-  failures.failedToStart(b, told);
-  failures.failedToStart(a, told);
-  expect(ended).toMatchObject({ code: 'not-found', message: told.reason });
+  failures.failedToStart(b, reported);
+  failures.failedToStart(a, reported);
+  expect(ended).toMatchObject({ code: 'not-found', message: reported.reason });
 });
 
 test('the first machines cannot start: others may follow, for as long as a worker looks for a coordinator', () => {
-  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
+  const reported: ReportedFailure = { code: 'not-found', reason: 'photos/validation does not exist' };
   for (let i = 0; i < 20; i++) {
-    failures.failedToStart(a, told);
-    failures.failedToStart(b, told);
+    failures.failedToStart(a, reported);
+    failures.failedToStart(b, reported);
     pass(latelyMs / 20);
     if (i < 19) expect(ended).toBeUndefined();
   }
-  failures.failedToStart(a, told);
+  failures.failedToStart(a, reported);
   expect(ended).toMatchObject({ code: 'not-found' });
 });
 
 test('reports of machines that cannot start are forgotten when a worker does well', () => {
-  const told: Told = { code: 'not-found', reason: 'photos/validation does not exist' };
-  failures.failedToStart(a, told);
+  const reported: ReportedFailure = { code: 'not-found', reason: 'photos/validation does not exist' };
+  failures.failedToStart(a, reported);
   const good = join(c);
   add('0.0');
   good.does();
   board.leave(good.id, 'it is gone');
   pass(latelyMs);
-  failures.failedToStart(b, told);
+  failures.failedToStart(b, reported);
   expect(ended).toBeUndefined();
 });
 

@@ -2,7 +2,7 @@ import { createRepeats, lossError, type FourfoldError, type Logger } from '@four
 import type { Token__Output } from '@fourfold/rpc';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { FailureEffect, FailureEvent, FailureStep, Moment } from './failure-events.js';
-import { noFailures, restOf, type FailureState, type Told } from './failure-state.js';
+import { noFailures, restOf, type FailureState, type ReportedFailure } from './failure-state.js';
 import { done, failed, failedToStart, gone, gotOn, joined, leaving } from './failure-transitions.js';
 
 export interface FailureParts {
@@ -46,16 +46,17 @@ export function createFailures(parts: FailureParts) {
     /** A worker has lost its seat; `lost` are the tasks that it held if it went without a message. */
     gone: (worker: number, lost: readonly string[] = []): void => void dispatch({ type: 'gone', worker, lost }),
     /** A worker failed at a lease, or its answer was unusable. Returns how often; 0 if the lease is past. */
-    failed(worker: number, token: Token__Output, told: Told): number {
-      const effects = dispatch({ type: 'failed', worker, token, held: board.holder(token), told });
+    failed(worker: number, token: Token__Output, reported: ReportedFailure): number {
+      const effects = dispatch({ type: 'failed', worker, token, held: board.holder(token), reported });
       return effects.find((effect) => effect.type === 'reject')?.times ?? 0;
     },
     /** A worker says why it ends. */
-    leaving(worker: number, token: Token__Output | null, told: Told): void {
-      dispatch({ type: 'leaving', worker, held: token ? board.holder(token) : undefined, told });
+    leaving(worker: number, token: Token__Output | null, reported: ReportedFailure): void {
+      dispatch({ type: 'leaving', worker, held: token ? board.holder(token) : undefined, reported });
     },
     /** A worker that never had a seat says why it ends. */
-    failedToStart: (machine: string, told: Told): void => void dispatch({ type: 'failed-to-start', machine, told }),
+    failedToStart: (machine: string, reported: ReportedFailure): void =>
+      void dispatch({ type: 'failed-to-start', machine, reported }),
     /** A worker has done a part of a task, and survived it. */
     gotOn: (task: string): void => void dispatch({ type: 'got-on', task }),
     /** A worker has done a task: others' failures at it were their own. */
@@ -88,15 +89,15 @@ function createFailureEffects({ board, stop, log }: FailureParts): (effect: Fail
   return (effect) => {
     switch (effect.type) {
       case 'end-run': {
-        const { task, told, said, error } = effect;
-        const { code, reason } = told;
+        const { task, reported, said, error } = effect;
+        const { code, reason } = reported;
         const who = said.map(({ machine, process, code }) => ({ machine, worker: process, code }));
         log.error({ event: 'run-fails', task, code, reason, said: who }, 'no machine can do this task');
         return stop(error);
       }
       case 'report-unfit': {
         const { machine, process: worker, task } = effect.failure;
-        const { code, reason } = effect.told;
+        const { code, reason } = effect.reported;
         const times = repeats(`${machine} ${code} ${reason}`);
         const about = { event: 'worker-unfit', worker, machine, task, code, reason, times };
         return times ? log.warn(about, 'a worker is not fit') : undefined;

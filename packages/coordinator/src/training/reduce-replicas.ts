@@ -160,10 +160,10 @@ function replicaSteps(
       board.finish(key, replica);
       failures.done(key, offer.worker);
     },
-    report({ offer, told }: ReductionState & { name: 'broken' }): void {
+    report({ offer, reported }: ReductionState & { name: 'broken' }): void {
       const place = placeOf(offer);
-      const { code, reason } = told;
-      const inARow = failures.failed(offer.worker, offer.token, told);
+      const { code, reason } = reported;
+      const inARow = failures.failed(offer.worker, offer.token, reported);
       if (code === 'bad-result') log.warn({ event: 'bad-gradient', ...place, reason, inARow }, 'bad gradient refused');
       // The failure may have ended the run.
       signal.throwIfAborted();

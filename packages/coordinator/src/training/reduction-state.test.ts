@@ -35,7 +35,7 @@ test('a gradient that breaks off is reported, and wanted from any worker again',
   expect(nextState(adding, lost, key)).toEqual({
     name: 'broken',
     offer,
-    told: { code: 'unavailable', reason: 'no data arrived for 600 ms' },
+    reported: { code: 'unavailable', reason: 'no data arrived for 600 ms' },
   });
 });
 
@@ -46,8 +46,8 @@ test.each<[ErrorCode, RegExp]>([
   const cause = new FourfoldError(code, 'NaN or infinity in first/filter');
   const broken = nextState(adding, errorOf(cause), key);
   if (broken.name !== 'broken') throw new Error(broken.name);
-  expect(broken.told).toMatchObject({ code: 'bad-result', reason: 'NaN or infinity in first/filter' });
-  const end = broken.told.error?.(5);
+  expect(broken.reported).toMatchObject({ code: 'bad-result', reason: 'NaN or infinity in first/filter' });
+  const end = broken.reported.error?.(5);
   expect(end?.message).toBe('generator 4.1: 5 bad gradients in a row, the last from worker 3');
   expect(end?.options.hint).toMatch(hint);
   expect(end?.cause).toBe(cause);

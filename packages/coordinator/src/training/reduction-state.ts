@@ -2,7 +2,7 @@ import { FourfoldError, type ErrorCode } from '@fourfold/common';
 import { reasonOf } from '@fourfold/rpc';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { Answer, Work } from '../serve/work.js';
-import type { Told } from './failure-state.js';
+import type { ReportedFailure } from './failure-state.js';
 
 /*
  * Where the reduction of one replica's gradient stands, and what follows from what happens. reduce-replicas.ts carries
@@ -20,7 +20,7 @@ export type ReductionState =
   /** A worker's gradient is being added, from where an earlier one stopped. */
   | { name: 'adding'; offer: GradientOffer }
   /** That broke off; it has to be reported before another one is wanted. */
-  | { name: 'broken'; offer: GradientOffer; told: Told }
+  | { name: 'broken'; offer: GradientOffer; reported: ReportedFailure }
   /** The sum has all of it. */
   | { name: 'added'; losses: Record<string, number> }
   /** The iteration ends with this error. */
@@ -53,7 +53,7 @@ function afterError(
   // An error of another kind is a fault of this process: another worker's gradient would fare no better.
   if (state.name !== 'adding' || isHalt || !(error instanceof FourfoldError)) return { name: 'failed', error };
   const { offer } = state;
-  return { name: 'broken', offer, told: whatFailed(error, key, offer.worker) };
+  return { name: 'broken', offer, reported: whatFailed(error, key, offer.worker) };
 }
 
 /** What makes a gradient bad, and what to do about it. */
@@ -63,7 +63,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
 };
 
 /** A bad gradient is an unusable answer; a failure in transit may be transient. */
-function whatFailed(error: FourfoldError, key: string, worker: number): Told {
+function whatFailed(error: FourfoldError, key: string, worker: number): ReportedFailure {
   const reason = reasonOf(error);
   const hint = hints[error.code];
   if (hint === undefined) return { code: error.code, reason };

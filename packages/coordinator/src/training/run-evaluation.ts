@@ -51,13 +51,13 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal, olde
   let pictures = progress.history().evaluations.find(({ of }) => of?.images === images)?.of;
   const measured: string[] = [];
   const work = { evaluation: { iteration, generatorVersion: iteration, measured, ...picturesFields(pictures) } };
-  const keep = (told: readonly PictureScore__Output[]): void => {
-    for (const score of told) if (scores.size < maxScores) scores.set(score.picture, score);
+  const keep = (reported: readonly PictureScore__Output[]): void => {
+    for (const score of reported) if (scores.size < maxScores) scores.set(score.picture, score);
     work.evaluation.measured = [...scores.keys()];
   };
-  const onProgress = ({ scores, pictures: told }: Answer) => {
+  const onProgress = ({ scores, pictures: reported }: Answer) => {
     keep(scores);
-    if (told && scores.length > 0) pictures ??= { images, ...told };
+    if (reported && scores.length > 0) pictures ??= { images, ...reported };
     Object.assign(work.evaluation, picturesFields(pictures));
     if (scores.length > 0) failures.gotOn(key);
   };

@@ -5,7 +5,7 @@
 import { createLogger, FourfoldError, type FailureCode } from '@fourfold/common';
 import type { Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, vi } from 'vitest';
-import type { Told } from './failure-state.js';
+import type { ReportedFailure } from './failure-state.js';
 import { createFailures, type Failures } from './failures.js';
 import { createLeaseBoard, type LeaseBoard } from '../leases/lease-board.js';
 
@@ -35,7 +35,7 @@ export function join(machine: string) {
     id: 0,
     granted: [] as { token: Token__Output; task: string }[],
     dismissed: [] as string[],
-    fails: (code: FailureCode, more: Partial<Told> = {}) =>
+    fails: (code: FailureCode, more: Partial<ReportedFailure> = {}) =>
       failures.failed(worker.id, worker.last().token, { code, reason: `${code} on ${machine}`, ...more }),
     leaves: (code: FailureCode) =>
       failures.leaving(worker.id, worker.last().token, { code, reason: `${code} on ${machine}` }),
