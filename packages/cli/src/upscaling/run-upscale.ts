@@ -8,16 +8,15 @@ import { describeLeft } from '../terminal/left-files.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatCount, formatDuration } from '../terminal/table.js';
 import { writtenFormat } from './encoding.js';
-import { planFolder, type LeftFile } from './folder-plan.js';
+import type { LeftFile } from './folder-plan.js';
 import type { OutputFormat } from './formats.js';
-import { createUpscaler, startBackend } from './generator.js';
 import type { ModelName } from './models.js';
 import { checkOutputPlace } from './output-place.js';
 import { fileInput, fileOutput, standardInput, standardOutput } from './picture-places.js';
 import type { Scale } from './scales.js';
 import { standardStream } from './standard-stream.js';
-import { upscaleFile, type UpscaleFileOptions } from './upscale-file.js';
-import { upscaleFolder, type UpscaledPicture } from './upscale-folder.js';
+import type { UpscaleFileOptions } from './upscale-file.js';
+import type { UpscaledPicture } from './upscale-folder.js';
 
 export interface UpscaleArguments {
   model: ModelName;
@@ -42,6 +41,7 @@ export async function upscaleOneFile(input: string, output: string, options: Ups
   }
   const to = isPiped.output ? standardOutput(format) : fileOutput(output, format ?? writtenFormat(output), force);
   const { work, facts } = await startWork(options);
+  const { upscaleFile } = await import('./upscale-file.js');
   const started = performance.now();
   const report = await withBar(work.scale, (update) => {
     const onProgress = (share: number, pixels: number) => update(share * pixels, pixels, '');
@@ -59,11 +59,13 @@ export async function upscaleWholeFolder(folder: string, output: string, options
   const signal = abortOnInterruption();
   const { checkpoint } = options;
   await checkNotRead(output, [folder, ...inputsOf(checkpoint)]);
+  const { planFolder } = await import('./folder-plan.js');
   const plan = await planFolder(folder, output, { format, force });
   const { left, kept, clashing } = plan;
   sayLeft(`left out ${formatCount(left.length, 'file')}:`, left);
   sayLeft(`kept ${formatCount(kept.length, 'result')}; --force makes them again:`, kept);
   const { work, facts } = await startWork(options);
+  const { upscaleFolder } = await import('./upscale-folder.js');
   const started = performance.now();
   const { pictures, failed } = await withBar(work.scale, (onProgress) =>
     upscaleFolder(plan, { ...work, folder, force, onProgress, signal }),
@@ -85,6 +87,8 @@ const inputsOf = (checkpoint: string | undefined) => (checkpoint === undefined ?
 async function startWork({ model, checkpoint: given, scale, tile, backend }: UpscaleArguments) {
   const checkpoint = await openCheckpoint(given ?? modelFolder(model), sayDamaged);
   const weights = await readGenerator(checkpoint);
+  // A refusal of the checkpoint need not wait for TensorFlow.js.
+  const { createUpscaler, startBackend } = await import('./generator.js');
   const { backend: chosen } = await startBackend(backend);
   const { regionSteps } = createUpscaler(weights, 'reflection');
   const { run, iteration } = checkpoint.manifest;
