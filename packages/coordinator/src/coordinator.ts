@@ -14,9 +14,10 @@ import { writeLastCheckpoint } from './life/last-checkpoint.js';
 import { createOffice, type Office } from './life/office.js';
 import { openPorts, type PortOptions } from './life/open-ports.js';
 import { takeOffice } from './life/take-office.js';
+import { checkReports, type ReportOptions } from './reports/reports.js';
 import { train } from './training/train.js';
 
-export interface CoordinatorOptions extends PortOptions {
+export interface CoordinatorOptions extends PortOptions, ReportOptions {
   /**
    * Resume from the newest whole checkpoint, if there is one. Without this option a run that has checkpoints is
    * refused.
@@ -32,9 +33,10 @@ export interface CoordinatorOptions extends PortOptions {
  * term took over.
  */
 export async function runCoordinator(options: CoordinatorOptions): Promise<void> {
-  const { config, resume, signal } = options;
+  const { config, resume, tensorboard, mlflow, signal } = options;
   logAbout({ run: config.name });
   const log = createLogger('coordinator');
+  await checkReports({ tensorboard, mlflow });
   await withResources(async (own) => {
     const { options: start, start: read } = await examineRun(config, resume, signal, log);
     // One master at a time: where a newer checkpoint has come, `takeOffice` closes the one that was read.
@@ -42,7 +44,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     const ports = await openPorts(options, read.master.networks, own, log);
     const taken = await unlessAborted(takeOffice(start, read, ports.address), signal);
     held.master = taken.master;
-    const office = await createOffice({ ...start, ...taken, ports, own, log });
+    const office = await createOffice({ ...start, ...taken, ports, reportTo: { tensorboard, mlflow }, own, log });
     await recordRun(office);
     office.open();
     log.info({ event: 'listening', address: ports.server.address, term: taken.term }, 'listening');

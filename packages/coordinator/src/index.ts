@@ -10,6 +10,7 @@
  * - serve/          the gRPC service: admission, sessions
  * - status/         the status page's data
  * - metrics/        Prometheus
+ * - reports/        TensorBoard's event files (event-file.ts), MLflow
  */
 
 export { runCoordinator } from './coordinator.js';

@@ -57,3 +57,15 @@ export const jsonOption = (): Option => new Option('--json', 'print one JSON obj
 
 /** Print a result as the one JSON object on stdout. */
 export const printJson = (result: object): void => console.log(JSON.stringify(result, null, 2));
+
+/** Where a run's figures go besides its checkpoints. */
+export interface ReportArguments {
+  tensorboard?: string;
+  mlflow?: string;
+}
+
+export const tensorboardOption = (): Option =>
+  new Option('--tensorboard <dir>', 'folder for TensorBoard’s event files of losses and validation');
+
+export const mlflowOption = (): Option =>
+  new Option('--mlflow <url>', 'MLflow tracking server that gets config, losses and validation');

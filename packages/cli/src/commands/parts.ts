@@ -1,7 +1,7 @@
 import { FourfoldError, loadRunConfig } from '@fourfold/common';
 import { Option, type Command } from 'commander';
 import { abortWithParent } from '../interruption.js';
-import { collect, hostPort } from './arguments.js';
+import { collect, hostPort, mlflowOption, tensorboardOption, type ReportArguments } from './arguments.js';
 
 const anyPort = '127.0.0.1:0';
 const probes = '/healthz, /readyz and /metrics; port 0 takes a free one';
@@ -12,8 +12,10 @@ export function registerParts(program: Command): void {
     .option('--listen <host:port>', 'address at which workers reach it; port 0 takes a free one', hostPort, anyPort)
     .addOption(advertiseOption())
     .option('--http <host:port>', `address of the status page, ${probes}`, hostPort)
+    .addOption(tensorboardOption())
+    .addOption(mlflowOption())
     .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
-    .action(async ({ config: path, set, ...options }: ListeningOptions & { resume: boolean }) => {
+    .action(async ({ config: path, set, ...options }: ListeningOptions & ReportArguments & { resume: boolean }) => {
       const config = await loadRunConfig(path, set);
       const { runCoordinator } = await import('@fourfold/coordinator');
       await runCoordinator({ config, ...options, signal: abortWithParent() });

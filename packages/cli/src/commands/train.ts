@@ -1,8 +1,16 @@
 import type { RunConfig, Setting } from '@fourfold/common';
 import type { Command } from 'commander';
-import { collect, hostPort, optionSetting, wholeNumber } from './arguments.js';
+import {
+  collect,
+  hostPort,
+  mlflowOption,
+  optionSetting,
+  tensorboardOption,
+  wholeNumber,
+  type ReportArguments,
+} from './arguments.js';
 
-interface TrainOptions {
+interface TrainOptions extends ReportArguments {
   workers?: number;
   backend?: string;
   http?: string;
@@ -22,6 +30,8 @@ export function registerTrain(program: Command): void {
     .option('--workers <n>', 'number of worker processes', wholeNumber(1))
     .option('--backend <name>', 'TensorFlow.js backend to compute with')
     .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one', hostPort)
+    .addOption(tensorboardOption())
+    .addOption(mlflowOption())
     .option('--start-from <run>', 'finished run whose generator starts this one: its name in the same store, or a URL')
     .option('--scale-schedule <factor>', 'factor on the length of every phase, such as 0.001')
     .option('--resume', 'continue from the newest whole checkpoint, with the run’s own config; --set changes it', false)

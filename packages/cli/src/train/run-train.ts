@@ -16,6 +16,7 @@ import {
 } from '@fourfold/store';
 import { lookAhead } from '@fourfold/worker';
 import { stringify } from 'yaml';
+import type { ReportArguments } from '../commands/arguments.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressLine } from './progress-line.js';
 import { describeStop, resumeCommand, stopping } from './stopped.js';
@@ -27,7 +28,7 @@ const stopMs = 600_000;
 /** How long validation pictures are test-decoded before anything is started; workers check for longer. */
 const lookMs = 10_000;
 
-export interface TrainRun {
+export interface TrainRun extends ReportArguments {
   config: RunConfig;
   /** Where the config came from, and the settings on top of it: what a command that resumes the run says again. */
   path: string;
@@ -38,12 +39,13 @@ export interface TrainRun {
 }
 
 /** Train a run on this machine to its end, and print where its newest checkpoint is. */
-export async function runTrain({ config, path, settings, resume, http }: TrainRun): Promise<void> {
+export async function runTrain({ config, path, settings, resume, http, tensorboard, mlflow }: TrainRun): Promise<void> {
   const run = runStore(config);
   if (resume && (await isRunOver(run, config))) {
     console.error(`run ${config.name} is finished; to train it further, ${howToLengthen(config)}`);
     return printNewest(run);
   }
+  const reports = reportArgs({ tensorboard, mlflow });
   const dataset = openStore(config.dataset);
   checkDataset(dataset, await readDatasetManifest(dataset), config.data);
   const signal = abortOnInterruption();
@@ -62,6 +64,7 @@ export async function runTrain({ config, path, settings, resume, http }: TrainRu
       // All parts get this config, also those that are restarted after the file has changed.
       configArgs: ['--config', '-'],
       input: stringify(config),
+      coordinatorArgs: reports,
       helpers: Array.from({ length: config.workers.count }, () => worker),
       environment: () => token,
       onListening: (page) => page && line.note(`status page: http://${page}/`),
@@ -70,7 +73,13 @@ export async function runTrain({ config, path, settings, resume, http }: TrainRu
   } catch (error) {
     line.stop();
     if (error === signal.reason)
-      console.error(await describeStop(run, config, resumeCommand(path, settings.map(settingText), http)));
+      console.error(
+        await describeStop(
+          run,
+          config,
+          resumeCommand(path, settings.map(settingText), [...(http === undefined ? [] : ['--http', http]), ...reports]),
+        ),
+      );
     throw error;
   } finally {
     line.stop();
@@ -78,6 +87,11 @@ export async function runTrain({ config, path, settings, resume, http }: TrainRu
   }
   await printNewest(run);
 }
+
+const reportArgs = ({ tensorboard, mlflow }: ReportArguments): string[] => [
+  ...(tensorboard === undefined ? [] : ['--tensorboard', tensorboard]),
+  ...(mlflow === undefined ? [] : ['--mlflow', mlflow]),
+];
 
 async function printNewest(run: ObjectStore): Promise<void> {
   const newest = (await listCheckpoints(run)).at(-1);

@@ -7,10 +7,12 @@ import { describeStop, resumeCommand } from './stopped.js';
 
 test('the command that resumes says where the run is, and nothing that the run knows', () => {
   const settings = ['seed=3', 'store=s3://models', 'workers.count=2'];
-  expect(resumeCommand('my run.yaml', settings, undefined)).toBe(
+  expect(resumeCommand('my run.yaml', settings, [])).toBe(
     "fourfold train 'my run.yaml' --resume --set store=s3://models",
   );
-  expect(resumeCommand('a.yaml', [], '127.0.0.1:8080')).toBe('fourfold train a.yaml --resume --http 127.0.0.1:8080');
+  expect(resumeCommand('a.yaml', [], ['--http', '127.0.0.1:8080'])).toBe(
+    'fourfold train a.yaml --resume --http 127.0.0.1:8080',
+  );
 });
 
 test('a stop says which iteration is saved', async () => {

@@ -12,14 +12,10 @@ export async function describeStop(run: ObjectStore, config: RunConfig, resume: 
   return `${place}\nresume with: ${resume}`;
 }
 
-/** `fourfold train` of a run again; settings that say where the run is are repeated, the others the run knows. */
-export function resumeCommand(path: string, settings: readonly string[], http: string | undefined): string {
+/** `fourfold train` of a run again; settings that say where the run is are repeated, the others the run knows. `options` are not of the config. */
+export function resumeCommand(path: string, settings: readonly string[], options: readonly string[]): string {
   const where = settings.filter((setting) => /^(name|store)=/.test(setting));
-  return [
-    ...['fourfold', 'train', path, '--resume'],
-    ...where.flatMap((setting) => ['--set', setting]),
-    ...(http === undefined ? [] : ['--http', http]),
-  ]
+  return [...['fourfold', 'train', path, '--resume'], ...where.flatMap((setting) => ['--set', setting]), ...options]
     .map(quoted)
     .join(' ');
 }

@@ -21,6 +21,8 @@ export interface LocalRun {
   configArgs: string[];
   /** On every part's standard input: the config, if its path is `-`. */
   input?: string;
+  /** What only the coordinator gets. */
+  coordinatorArgs?: string[];
   helpers: Helper[];
   /** The environment of a part of that role, on top of this process's; `local` is this process itself. */
   environment: (role: Role | 'local') => Record<string, string>;
@@ -68,7 +70,7 @@ export async function superviseLocally(run: LocalRun): Promise<void> {
 
 /** A coordinator that keeps its ports over restarts, and resumes from its newest checkpoint; `close` stops watching it. */
 function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPlan; close: () => void } {
-  const { configArgs, input, environment, line, onListening } = run;
+  const { configArgs, input, coordinatorArgs = [], environment, line, onListening } = run;
   const security = readRpcSecurity({ ...process.env, ...environment('local') });
   let address = '127.0.0.1:0';
   let page = run.http;
@@ -86,6 +88,7 @@ function coordinatorPlan(run: LocalRun, progressed: () => void): { plan: PartPla
         ...configArgs,
         ...['--listen', address],
         ...(page ? ['--http', page] : []),
+        ...coordinatorArgs,
         ...(resume ? ['--resume'] : []),
       ];
     },

@@ -18,7 +18,7 @@ test('failures are logged, less and less often, and counted, and go no further',
   }
   const times = warn.mock.calls.map(([fields]) => (fields as { times: number }).times);
   expect(times).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
-  expect(housekeeping.failures()).toEqual({ checkpoints: 1000, pictures: 0, record: 0, metrics: 0 });
+  expect(housekeeping.failures()).toEqual({ checkpoints: 1000, pictures: 0, record: 0, metrics: 0, reports: 0 });
   expect(warn.mock.calls[1]).toEqual([
     {
       event: 'housekeeping-failed',

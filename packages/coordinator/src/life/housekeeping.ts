@@ -2,11 +2,11 @@ import { createRepeats, describeError, type Logger } from '@fourfold/common';
 
 /*
  * Work that may fail without ending a run: pruning checkpoints, showing pictures, writing the run's record, updating
- * metrics. Its failures are logged, less and less often, and counted.
+ * metrics, reports to TensorBoard and MLflow. Its failures are logged, less and less often, and counted.
  */
 
 /** Parts of the housekeeping, as the log and the metric call them. */
-export type HousekeepingPart = 'checkpoints' | 'pictures' | 'record' | 'metrics';
+export type HousekeepingPart = 'checkpoints' | 'pictures' | 'record' | 'metrics' | 'reports';
 
 export interface Housekeeping {
   /** Run `act`; its synchronous part runs at once. Never rejects. */
@@ -16,7 +16,7 @@ export interface Housekeeping {
 }
 
 export function createHousekeeping(log: Logger): Housekeeping {
-  const failures: Record<HousekeepingPart, number> = { checkpoints: 0, pictures: 0, record: 0, metrics: 0 };
+  const failures: Record<HousekeepingPart, number> = { checkpoints: 0, pictures: 0, record: 0, metrics: 0, reports: 0 };
   const repeats = createRepeats();
 
   function failed(part: HousekeepingPart, error: unknown): void {

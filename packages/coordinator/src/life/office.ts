@@ -11,6 +11,7 @@ import type { Ports } from './open-ports.js';
 import { createProgress } from '../training/progress.js';
 import { iterationOf } from '@fourfold/store';
 import { olderGenerator } from '../training/run-evaluation.js';
+import { openReports, type ReportOptions } from '../reports/reports.js';
 import { createEarlyEnd } from './early-end.js';
 import { createRunState } from './run-state.js';
 import { createCoordinatorService } from '../serve/service.js';
@@ -23,6 +24,7 @@ import { createValidationPictures } from '../status/validation-pictures.js';
 
 export interface OfficeParts extends StartOptions, TakenOffice {
   ports: Ports;
+  reportTo: ReportOptions;
   own: Own;
   log: Logger;
 }
@@ -36,13 +38,20 @@ export type Office = Awaited<ReturnType<typeof createOffice>>;
  */
 // eslint-disable-next-line max-lines-per-function -- what a coordinator opens, in its order
 export async function createOffice(parts: OfficeParts) {
-  const { run, config, datasetSha256, term, guard, master, manifest, ports, own, log } = parts;
+  const { run, config, datasetSha256, term, guard, master, manifest, ports, reportTo, own, log } = parts;
   let saved: CheckpointStatus | undefined = parts.saved;
   const { timing, workers } = config;
   const state = createRunState();
   const housekeeping = createHousekeeping(log);
-  const progress = createProgress(config, () => pictures.refresh());
+  const progress = createProgress(config, () => {
+    pictures.refresh();
+    reports.look();
+  });
   if (manifest) progress.restore(manifest.history);
+  const iteration = master.versions().generator;
+  const history = () => progress.history();
+  const reportParts = { ...reportTo, run, config, iteration, history, state: () => state.now(), housekeeping };
+  const reports = own(await openReports(reportParts), (reports) => reports.close());
   const evaluations = () => progress.history().evaluations;
   const shown = config.validation?.pictures ?? 0;
   const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), housekeeping);
@@ -103,7 +112,10 @@ export async function createOffice(parts: OfficeParts) {
     inState: state.during,
     checkpoint: () => state.during('writing a checkpoint', () => saver.save()),
     olderGenerator: (iteration: number) => olderGenerator(run, iteration, log),
-    onUpdate: (update: FinishedUpdate) => void housekeeping.tend('metrics', () => metrics.updated(update)),
+    onUpdate(update: FinishedUpdate) {
+      void housekeeping.tend('metrics', () => metrics.updated(update));
+      reports.look();
+    },
     open() {
       pictures.refresh();
       ports.server.addService(wire.Coordinator.service, service.handlers);
