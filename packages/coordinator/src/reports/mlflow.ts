@@ -82,7 +82,7 @@ const metricsOf = (news: NewHistory): MlflowMetric[] =>
 /** A config's values by their paths. */
 export function parametersOf(node: unknown, path = ''): { key: string; value: string }[] {
   if (node === undefined) return [];
-  if (typeof node !== 'object' || node === null)
-    return [{ key: path, value: JSON.stringify(node) }];
+  if (typeof node === 'string') return [{ key: path, value: node }];
+  if (typeof node !== 'object' || node === null) return [{ key: path, value: JSON.stringify(node) }];
   return Object.entries(node).flatMap(([name, value]) => parametersOf(value, path === '' ? name : `${path}.${name}`));
 }
