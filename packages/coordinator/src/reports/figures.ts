@@ -6,6 +6,13 @@ export interface NewHistory {
   evaluations: readonly Evaluation[];
 }
 
+/** Where a run's figures are written besides its checkpoints. */
+export interface ReportTarget {
+  add(news: NewHistory): Promise<void>;
+  /** `state` is the run's last. */
+  close(state: string): Promise<void>;
+}
+
 /** Figures of one iteration by name. */
 export interface Figures {
   iteration: number;

@@ -1,7 +1,6 @@
 import { FourfoldError, type RunConfig } from '@fourfold/common';
-import { figuresOf, type NewHistory } from './figures.js';
+import { figuresOf, type NewHistory, type ReportTarget } from './figures.js';
 import { createMlflowClient, type MlflowMetric } from './mlflow-client.js';
-import type { ReportTarget } from './reports.js';
 
 export interface MlflowOptions {
   /** Of the tracking server. */

@@ -2,16 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { FourfoldError, type RunConfig } from '@fourfold/common';
 import type { History, ObjectStore } from '@fourfold/store';
 import type { Housekeeping } from '../life/housekeeping.js';
-import type { NewHistory } from './figures.js';
+import type { ReportTarget } from './figures.js';
 import { checkMlflowUrl, openMlflow } from './mlflow.js';
 import { openTensorboard } from './tensorboard.js';
-
-/** Where a run's figures are written besides its checkpoints. */
-export interface ReportTarget {
-  add(news: NewHistory): Promise<void>;
-  /** `state` is the run's last. */
-  close(state: string): Promise<void>;
-}
 
 export interface ReportOptions {
   /** TensorBoard's log folder. */

@@ -2,8 +2,7 @@ import { mkdir, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { eventRecord, type EventContent } from './event-file.js';
-import { figuresOf, type NewHistory } from './figures.js';
-import type { ReportTarget } from './reports.js';
+import { figuresOf, type NewHistory, type ReportTarget } from './figures.js';
 
 export interface TensorboardOptions {
   /** TensorBoard's log folder; the run's event files are in a folder of its name below. */
