@@ -23,7 +23,13 @@ export function evaluationTable(pictures: EvaluationTable['pictures']): Evaluati
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
     pictures,
-    mean: { psnr: mean(pictures.map(({ psnr }) => psnr)), ssim: mean(pictures.map(({ ssim }) => ssim)) },
+    mean: {
+      psnr: mean(pictures.map(({ psnr }) => psnr)),
+      ssim: mean(pictures.map(({ ssim }) => ssim)),
+      ...(pictures.some(({ lpips }) => lpips !== undefined) && {
+        lpips: mean(pictures.map(({ lpips }) => lpips ?? NaN)),
+      }),
+    },
     identical: pictures.filter(({ psnr }) => psnr >= highestPsnr).length,
   };
 }

@@ -19,9 +19,13 @@ export interface Outcome {
 }
 
 /** Run the built `fourfold` as a process of its own, in `folder`. */
-export function fourfold(folder: string, ...args: string[]): Promise<Outcome> {
+export const fourfold = (folder: string, ...args: string[]): Promise<Outcome> => fourfoldWith({}, folder, ...args);
+
+/** The same with more variables in its environment. */
+export function fourfoldWith(environment: Record<string, string>, folder: string, ...args: string[]): Promise<Outcome> {
+  const options = { cwd: folder, env: { ...process.env, ...environment } };
   return new Promise((resolve) => {
-    execFile(process.execPath, [command, ...args], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, [command, ...args], options, (error, stdout, stderr) => {
       resolve({ exitCode: error ? Number(error.code) : 0, stdout, stderr });
     });
   });

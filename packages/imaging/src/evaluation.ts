@@ -7,6 +7,8 @@ import { psnrY, ssimY } from './metrics.js';
 export interface Scores {
   psnr: number;
   ssim: number;
+  /** Perceptual distance of the whole picture, where it was measured; lower is nearer. */
+  lpips?: number;
 }
 
 /** An original must be this large, in pixels a side, for SSIM's window to fit inside the border. */

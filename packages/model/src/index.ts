@@ -7,7 +7,7 @@
  * - backends/   wasm, torch and TensorFlow: found, chosen, started
  * - training/   losses, and the gradients of a half
  * - inference/  a trained generator at work
- * - import/     VGG19 from published files
+ * - import/     feature networks from published files
  * - export/     generators for other runtimes
  */
 
@@ -16,6 +16,7 @@ export { type BackendChoice, type BackendInfo, type BackendProbe } from './backe
 export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';
 export { canCaptureGraphs, pinVector, unpinVectors } from './backends/torch-backend.js';
 export { type Border, type Picture, type Rectangle, tileOverlap } from './inference/surroundings.js';
+export { type Lpips, createLpips } from './inference/lpips.js';
 export { upscaleTiles } from './inference/upscale.js';
 export { type Upscaler, createUpscaler, resultOf } from './inference/upscaler.js';
 export { type NamedTensors } from './layers/layer.js';

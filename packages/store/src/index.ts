@@ -30,6 +30,7 @@ export {
   verifyCheckpoint,
   writeCheckpoint,
 } from './checkpoints/checkpoint.js';
+export { featureFolder, readFeatureFile, readLpipsFile } from './objects/feature-file.js';
 export {
   type Evaluation,
   type History,

@@ -1,5 +1,5 @@
 import type { FeaturesConfig } from '@fourfold/common';
-import { convolution, place, type FeatureNetwork, type Layout } from './layout.js';
+import { convolution, parameter, place, uniform, type FeatureNetwork, type Layout } from './layout.js';
 
 /*
  * The networks whose features content losses and LPIPS compare, up to their last convolution: VGG16 and VGG19 (Simonyan and
@@ -80,6 +80,27 @@ export const contentConvolutions = ({ network, layers }: FeaturesConfig): Featur
 /** The tensors that a content loss needs. */
 export const contentLayout = (features: FeaturesConfig): Layout =>
   featureLayout(features.network, contentConvolutions(features));
+
+/** The networks that LPIPS is defined for here. */
+export type LpipsNetwork = 'alexnet' | 'vgg16';
+
+/** The convolutions after whose ReLUs LPIPS compares features. */
+export const lpipsLayers: Record<LpipsNetwork, string[]> = {
+  alexnet: ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'],
+  vgg16: ['conv1_2', 'conv2_2', 'conv3_3', 'conv4_3', 'conv5_3'],
+};
+
+/** The name of a layer's linear head, a filter of 1 x 1 with one output. */
+export const lpipsHead = (index: number): string => `lpips${index + 1}/filter`;
+
+/** A network's convolutions and the heads of LPIPS. `convolutions` of other widths are for tests. */
+export function lpipsLayout(network: LpipsNetwork, convolutions = featureNetworks[network]): Layout {
+  const heads = lpipsLayers[network].map((layer, i) => {
+    const outputs = convolutions.find(({ name }) => name === layer)?.outputs ?? 0;
+    return parameter(lpipsHead(i), [1, 1, outputs, 1], uniform(outputs));
+  });
+  return place(network, [...featureLayout(network, convolutions).tensors, ...heads]);
+}
 
 /** Torchvision's name of a tensor: VGG's `conv1_2/filter` is `features.2.weight`; ReLUs and poolings are counted, too. */
 export function torchvisionName(network: FeatureNetwork, name: string): string {

@@ -7,12 +7,16 @@
 export { hwioToOihw, oihwToHwio } from './filters.js';
 export {
   type FeatureConvolution,
+  type LpipsNetwork,
   contentConvolutions,
   contentLayout,
   convolutionsUpTo,
   featureLayout,
   featureNetworkNames,
   featureNetworks,
+  lpipsHead,
+  lpipsLayers,
+  lpipsLayout,
   torchvisionName,
   vggConvolutions,
 } from './feature-networks.js';

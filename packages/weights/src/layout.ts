@@ -104,7 +104,8 @@ export const factorNames = (weight: string) => ({
   outputGradients: `${weight}/outputGradients`,
 });
 
-const uniform = (fanIn: number): Init => ({ kind: 'uniform', fanIn });
+/** Uniform initial values. */
+export const uniform = (fanIn: number): Init => ({ kind: 'uniform', fanIn });
 const constant = (value: number): Init => ({ kind: 'constant', value });
 
 /** A convolution's tensors. */
@@ -139,7 +140,8 @@ function batchNorm(name: string, channels: number, statistics: 'running' | 'batc
   ];
 }
 
-function parameter(name: string, shape: number[], init: Init): Entry {
+/** A parameter's entry in a layout. */
+export function parameter(name: string, shape: number[], init: Init): Entry {
   return { name, shape, kind: 'parameter', init };
 }
 

@@ -12,6 +12,8 @@ import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/ev
 import type { Figure } from '../evaluation/figure.js';
 import { variantOf } from '../evaluation/variant.js';
 import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation-table.js';
+import { lpipsChoices, type LpipsChoice } from '../lpips/choices.js';
+import { openLpips } from '../lpips/open-lpips.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { defaultTile } from '../upscaling/tiles.js';
@@ -22,6 +24,8 @@ interface EvaluateArguments {
   checkpoint: string[];
   method: BaselineName[];
   backend: BackendChoice;
+  lpips?: LpipsChoice;
+  lpipsWeights?: string;
   format: EvaluationFormat;
   figure?: string;
   figurePictures: string[];
@@ -32,10 +36,11 @@ interface EvaluateArguments {
 }
 
 /** `fourfold evaluate`. */
+// eslint-disable-next-line max-lines-per-function -- a list of options
 export function registerEvaluate(program: Command): void {
   program
     .command('evaluate')
-    .summary('measure PSNR and SSIM of checkpoints and baselines')
+    .summary('measure PSNR, SSIM and LPIPS of checkpoints and baselines')
     .description(
       'Measure 4x upscaling on sets of pictures: each is cropped to multiples of 4, reduced by MATLAB-compatible ' +
         'bicubic, upscaled by the checkpoint or the method, and compared with the original (PSNR and SSIM on Y, without ' +
@@ -57,6 +62,15 @@ export function registerEvaluate(program: Command): void {
       new Option('--method <name...>', 'baseline to measure, too; may be repeated').choices(baselineNames).default([]),
     )
     .addOption(backendOption())
+    .addOption(
+      new Option('--lpips <network>', 'also measure LPIPS 0.1 of the whole pictures, with this network').choices(
+        lpipsChoices,
+      ),
+    )
+    .option(
+      '--lpips-weights <place>',
+      'its weights: a file, a folder or s3://BUCKET/PATH (default: of fourfold vgg fetch)',
+    )
     .addOption(new Option('--format <name>', 'format of the tables').choices(evaluationFormats).default('text'))
     .option(
       '--figure <file>',
@@ -75,12 +89,13 @@ export function registerEvaluate(program: Command): void {
     .action(async (options: EvaluateArguments) => {
       const { images, checkpoint, method, backend, format, strict: isStrict, json } = options;
       const figure = await openFigure(options);
+      const lpips = options.lpips && (await openLpips(options.lpips, options.lpipsWeights, backend));
       const subjects = await openSubjects(checkpoint, method, backend);
       const signal = abortOnInterruption();
       const bar = createProgressBar('evaluate', 'measurements');
       try {
         const onProgress = (done: number, total: number) => bar.update(done, total, '');
-        const sets = await evaluateSets(images, subjects, { onProgress, figure, isStrict }, signal);
+        const sets = await evaluateSets(images, subjects, { onProgress, figure, lpips, isStrict }, signal);
         bar.stop();
         for (const line of describeOmissions(sets)) console.error(line);
         if (json) printJson(jsonOf(sets));

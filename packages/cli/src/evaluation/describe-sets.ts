@@ -8,8 +8,14 @@ import { publishedIn, publishedPictures } from './published.js';
 export const evaluationFormats = ['text', 'markdown', 'csv'] as const;
 export type EvaluationFormat = (typeof evaluationFormats)[number];
 
-/** PSNR and SSIM as papers print them. */
-const cells = ({ psnr, ssim }: Scores): string[] => [psnr.toFixed(2), ssim.toFixed(4)];
+/** PSNR and SSIM as papers print them, and LPIPS where a table has it. */
+const cells = ({ psnr, ssim, lpips }: Scores, withLpips = false): string[] => [
+  psnr.toFixed(2),
+  ssim.toFixed(4),
+  ...(withLpips ? [lpips?.toFixed(4) ?? ''] : []),
+];
+
+const hasLpips = ({ subjects }: SetEvaluation): boolean => subjects.some(({ mean }) => mean.lpips !== undefined);
 
 /** The evaluations of all sets in a format. */
 export function describeSets(sets: readonly SetEvaluation[], format: EvaluationFormat): string {
@@ -50,14 +56,19 @@ export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
 function tableOf(evaluation: SetEvaluation, titled: boolean, format: 'text' | 'markdown'): string {
   const { set, subjects, published } = evaluation;
   const single = subjects.length === 1;
-  const head = subjects.flatMap(({ name }) => (single ? ['PSNR dB', 'SSIM'] : [`${name} dB`, 'SSIM']));
+  const withLpips = hasLpips(evaluation);
+  const head = subjects.flatMap(({ name }) => [
+    single ? 'PSNR dB' : `${name} dB`,
+    'SSIM',
+    ...(withLpips ? ['LPIPS'] : []),
+  ]);
   const rows = [
     ['picture', ...head],
     ...subjects[0].pictures.map(({ picture }, i) => [
       picture,
-      ...subjects.flatMap(({ pictures }) => cells(pictures[i])),
+      ...subjects.flatMap(({ pictures }) => cells(pictures[i], withLpips)),
     ]),
-    ['mean', ...subjects.flatMap(({ mean }) => cells(mean))],
+    ['mean', ...subjects.flatMap(({ mean }) => cells(mean, withLpips))],
   ];
   const tables = [render(rows, format)];
   if (published.length > 0) tables.push(render(comparison(evaluation), format));
@@ -94,10 +105,19 @@ function render(rows: string[][], format: 'text' | 'markdown'): string {
 
 /** One line per picture and method, the means as pictures named `mean`, the paper's results as separate sources; unrounded. */
 function csvOf(sets: readonly SetEvaluation[]): string {
-  const lines = [['set', 'picture', 'method', 'psnr_db', 'ssim', 'source']];
+  const withLpips = sets.some(hasLpips);
+  const lines = [['set', 'picture', 'method', 'psnr_db', 'ssim', 'source', ...(withLpips ? ['lpips'] : [])]];
   for (const { set, subjects, published } of sets) {
-    const add = (picture: string, method: string, { psnr, ssim }: Scores, source: string) =>
-      lines.push([set, picture, method, String(psnr), String(ssim), source]);
+    const add = (picture: string, method: string, { psnr, ssim, lpips }: Scores, source: string) =>
+      lines.push([
+        set,
+        picture,
+        method,
+        String(psnr),
+        String(ssim),
+        source,
+        ...(withLpips ? [String(lpips ?? '')] : []),
+      ]);
     for (const { name, pictures, mean } of subjects) {
       for (const scores of pictures) add(scores.picture, name, scores, 'measured');
       add('mean', name, mean, 'measured');

@@ -1,6 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
-import { cropToMultiple, withName, type Picture, evaluatePicture } from '@fourfold/imaging';
+import { cropToMultiple, withName, type Picture, type Scores, evaluatePicture } from '@fourfold/imaging';
 import { openMeasuredSet, type Chosen, type MeasuredSet } from '@fourfold/data-loader';
+import type { MeasureLpips } from '../lpips/open-lpips.js';
 import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
 import type { Figure, MeasuredPicture } from './figure.js';
 import { publishedPictures, publishedResults, type Published } from './published.js';
@@ -38,6 +39,8 @@ export interface Watchers {
   onProgress: (done: number, total: number) => void;
   /** Gets the results for the pictures that it wants. */
   figure?: Pick<Figure, 'choose' | 'wants' | 'add'>;
+  /** Measures LPIPS, too. */
+  lpips?: MeasureLpips;
 }
 
 /**
@@ -48,7 +51,7 @@ export interface Watchers {
 export async function evaluateSets(
   places: readonly string[],
   subjects: readonly Subject[],
-  { onProgress, figure, isStrict }: Watchers & { isStrict?: boolean },
+  { onProgress, figure, lpips, isStrict }: Watchers & { isStrict?: boolean },
   signal: AbortSignal,
 ): Promise<SetEvaluation[]> {
   const sets: MeasuredSet[] = [];
@@ -60,7 +63,7 @@ export async function evaluateSets(
     const evaluations: SetEvaluation[] = [];
     for (const [i, set] of sets.entries()) {
       const onMeasuring = () => onProgress(done++, total);
-      const scored = await evaluateSet(set, subjects, { onMeasuring, figure, isStrict }, signal);
+      const scored = await evaluateSet(set, subjects, { onMeasuring, figure, lpips, isStrict }, signal);
       const { name, part, left } = set;
       const isShared = sets.filter((other) => other.name === name).length > 1;
       const measured = scored.subjects[0].pictures.length;
@@ -78,7 +81,7 @@ export async function evaluateSets(
   }
 }
 
-interface SetWatchers extends Pick<Watchers, 'figure'> {
+interface SetWatchers extends Pick<Watchers, 'figure' | 'lpips'> {
   /** A picture is about to be measured by one subject. */
   onMeasuring: () => void;
   isStrict?: boolean;
@@ -87,7 +90,7 @@ interface SetWatchers extends Pick<Watchers, 'figure'> {
 async function evaluateSet(
   set: MeasuredSet,
   subjects: readonly Subject[],
-  { onMeasuring, figure, isStrict = false }: SetWatchers,
+  { onMeasuring, figure, lpips, isStrict = false }: SetWatchers,
   signal: AbortSignal,
 ): Promise<Pick<SetEvaluation, 'subjects' | 'damaged'>> {
   const scores = subjects.map(({ upscale: _, ...subject }) => ({
@@ -107,10 +110,11 @@ async function evaluateSet(
         await new Promise(setImmediate);
         signal.throwIfAborted();
         let sr = original;
-        const measured = await withName(
+        const measured: Scores = await withName(
           name,
           evaluatePicture(original, (lr) => (sr = upscale(lr))),
         );
+        if (lpips) measured.lpips = lpips(cropToMultiple(original, 4), sr);
         results.push({ name: subject, sr: figure?.wants(name) ? sr : original, scores: measured });
       }
       for (const [j, { scores: measured }] of results.entries()) {

@@ -157,7 +157,8 @@ function drawDetail(
     font: 'bold 16px',
     colour: ink,
   });
-  write(context, grid, `SSIM ${scores.ssim.toFixed(4)}`, [left, top + grid.height + 42], {
+  const lpips = scores.lpips === undefined ? '' : `, LPIPS ${scores.lpips.toFixed(4)}`;
+  write(context, grid, `SSIM ${scores.ssim.toFixed(4)}${lpips}`, [left, top + grid.height + 42], {
     font: '14px',
     colour: faint,
   });

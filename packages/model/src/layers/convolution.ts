@@ -1,6 +1,6 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
-import { addGradient, named, savingPullback, type Layer } from './layer.js';
+import { addGradient, named, savingPullback, withoutPullback, type Layer } from './layer.js';
 
 /** Two-dimensional convolution with TensorFlow's 'same' padding; its tensors are `name`/filter and, with a bias, /bias. */
 export function conv2d(name: string, { stride, bias }: { stride: 1 | 2; bias: boolean }): Layer {
@@ -49,5 +49,19 @@ export function fixedConv2d(name: string): Layer {
       input ? kernels().conv2dInputGradient(dy, filter, xShape, 1) : undefined,
     );
     return [y, pullback];
+  };
+}
+
+/** max(convolution, 0) with any stride and zeros on each side, for features that are only measured: it has no pullback. */
+export function stridedConv2dRelu(name: string, stride: number, padding: number): Layer {
+  return (parameters, x) => {
+    const y = tf.tidy(() => {
+      const sides: [number, number] = [padding, padding];
+      const padded = tf.pad(x, [[0, 0], sides, sides, [0, 0]]);
+      const bias = named<tf.Tensor1D>(parameters, `${name}/bias`);
+      const filter = named<tf.Tensor4D>(parameters, `${name}/filter`);
+      return tf.fused.conv2d({ x: padded, filter, bias, strides: stride, pad: 'valid', activation: 'relu' });
+    });
+    return [y, withoutPullback];
   };
 }

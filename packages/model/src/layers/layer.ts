@@ -134,3 +134,9 @@ function addInput(dy: tf.Tensor4D, change: tf.Tensor4D | undefined): tf.Tensor4D
   change.dispose();
   return dx;
 }
+
+/** Of layers that are only measured with. */
+export const withoutPullback: Pullback = {
+  run: () => assert.fail('this layer is only measured with: it has no gradient'),
+  dispose: () => undefined,
+};

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
-import { savingPullback, type Layer } from './layer.js';
+import { savingPullback, withoutPullback, type Layer } from './layer.js';
 
 /**
  * [batch, h, w, 4c] to [batch, 2h, 2w, c] in TensorFlow's order: a pixel's channels (row, column, c) become a 2 x 2 block
@@ -38,3 +38,6 @@ export const maxPool: Layer = (_parameters, x, forward) => {
   tf.dispose(saved.filter((tensor) => tensor !== x && tensor !== y));
   return [y, pullback];
 };
+
+/** Maximum of each 3 x 3 block, two pixels apart, for features that are only measured: it has no pullback. */
+export const overlappingMaxPool: Layer = (_parameters, x) => [tf.maxPool(x, 3, 2, 'valid'), withoutPullback];

@@ -3,9 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { vggInput, type FeatureConvolution, type VggPreprocessing } from '@fourfold/weights';
 import { kernels } from '../kernels/kernels.js';
 import { relu } from '../layers/activation.js';
-import { fixedConv2d, fixedConv2dRelu } from '../layers/convolution.js';
+import { fixedConv2d, fixedConv2dRelu, stridedConv2dRelu } from '../layers/convolution.js';
 import { sequential, type Forward, type Layer, type NamedTensors } from '../layers/layer.js';
-import { maxPool } from '../layers/resampling.js';
+import { maxPool, overlappingMaxPool } from '../layers/resampling.js';
 
 /** Where features are taken: before or after the ReLU of a convolution. */
 export interface Tap {
@@ -35,7 +35,7 @@ export interface FeatureExtractor {
 }
 
 /**
- * A VGG network's features at the taps, which are ordered by depth. `convolutions` reach to the last of them; pictures are scaled
+ * A network's features at the taps, which are ordered by depth. `convolutions` reach to the last of them; pictures are scaled
  * as the weights expect.
  */
 export function createFeatures(
@@ -75,14 +75,18 @@ function segmentsOf(
     segments.push(sequential(...layers));
     layers = [];
   };
-  for (const { name, pooling } of convolutions) {
-    if (pooling > 0) layers.push(maxPool);
+  for (const convolution of convolutions) {
+    const { name, pooling, side, stride, padding } = convolution;
+    if (pooling > 0) layers.push(pooling === 2 ? maxPool : overlappingMaxPool);
     const isTapped = (side: Tap['relu']) => taps.some((tap) => tap.layer === name && tap.relu === side);
     if (isTapped('before')) {
       layers.push(fixedConv2d(name));
       cut();
       layers.push(relu);
-    } else layers.push(fixedConv2dRelu(name));
+    } else {
+      const isSame = stride === 1 && 2 * padding === side - 1;
+      layers.push(isSame ? fixedConv2dRelu(name) : stridedConv2dRelu(name, stride, padding));
+    }
     if (isTapped('after')) cut();
   }
   assert.equal(segments.length, taps.length, 'taps are ordered, and differ');

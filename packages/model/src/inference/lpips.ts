@@ -1,0 +1,160 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { FourfoldError } from '@fourfold/common/basics';
+import {
+  featureNetworks,
+  featureWeights,
+  lpipsHead,
+  lpipsLayers,
+  lpipsLayout,
+  type LpipsNetwork,
+} from '@fourfold/weights';
+import { kernels } from '../kernels/kernels.js';
+import { named } from '../layers/layer.js';
+import { createFeatures, type Features } from '../networks/features.js';
+import { disposeTensors, uploadParameters } from '../networks/transfer.js';
+import { squares, type Picture, type Rectangle } from './surroundings.js';
+
+/*
+ * LPIPS, version 0.1 (Zhang et al. 2018): the distance of unit-length features of AlexNet or VGG16 after five of their ReLUs, weighted by
+ * linear heads. 0 for identical pictures; lower is nearer.
+ */
+
+/** LPIPS on this thread's backend. */
+export interface Lpips {
+  /** The distance of two 8-bit RGB pictures of one size, with a pause after each part. Throws `invalid` for pictures too small. */
+  measure(a: Picture, b: Picture): Generator<void, number>;
+  /** Free the network's tensors. */
+  dispose(): void;
+}
+
+interface Shape {
+  /** Side of the squares that are measured one after the other, which bounds the memory; a multiple of 16. */
+  part: number;
+  /** Pixels between the cells of each layer's features. */
+  strides: number[];
+  /** Smaller pictures leave nothing of the deepest layer. */
+  smallestSide: number;
+}
+
+const shapes: Record<LpipsNetwork, Shape> = {
+  alexnet: { part: 1024, strides: [4, 8, 16, 16, 16], smallestSide: 32 },
+  vgg16: { part: 384, strides: [1, 2, 4, 8, 16], smallestSide: 16 },
+};
+
+/** No feature of either network depends on a pixel farther away; a multiple of 16, the deepest layer's stride. */
+const margin = 96;
+
+/**
+ * LPIPS with weights from a file that `fourfold vgg fetch` or `import` wrote; `what` names the file in errors. Throws `invalid` for a
+ * file of another network, or one without heads.
+ */
+export function createLpips(
+  network: LpipsNetwork,
+  bytes: Uint8Array,
+  what: string,
+  part = shapes[network].part,
+): Lpips {
+  const layout = lpipsLayout(network);
+  const { vector, preprocessing } = featureWeights(layout, bytes, what);
+  const parameters = uploadParameters(layout, vector);
+  const taps = lpipsLayers[network].map((layer) => ({ layer, relu: 'after' as const }));
+  const features = createFeatures(featureNetworks[network], taps, preprocessing);
+  const heads = taps.map((_, i) => named<tf.Tensor4D>(parameters, lpipsHead(i)));
+  const { strides, smallestSide } = shapes[network];
+
+  function* measure(a: Picture, b: Picture): Generator<void, number> {
+    const { width, height } = a;
+    if (Math.min(width, height) < smallestSide) {
+      const sizes = `${width}x${height}, both sides must be at least ${smallestSide}`;
+      throw new FourfoldError('invalid', `too small for LPIPS: ${sizes}`);
+    }
+    const sums = strides.map(() => ({ sum: 0, cells: 0 }));
+    for (const core of squares({ left: 0, top: 0, width, height }, part)) {
+      const seen = withMargin(core, a);
+      const maps = distances({ features: (x) => pass(features, parameters, x), heads }, [a, b], seen);
+      maps.forEach((map, i) => addCells(sums[i], map, cellsOf(core, seen, map, strides[i], a)));
+      yield;
+    }
+    return sums.reduce((total, { sum, cells }) => total + sum / cells, 0);
+  }
+
+  return { measure, dispose: () => disposeTensors(parameters) };
+}
+
+const pass = (features: Features, parameters: Parameters<Features>[0], x: tf.Tensor4D): tf.Tensor4D[] =>
+  features(parameters, x, { saves: false })[0];
+
+/** The core with what its features depend on, within the picture. It begins at a multiple of 16, as whole pictures do. */
+function withMargin({ left, top, width, height }: Rectangle, picture: Picture): Rectangle {
+  const [seenLeft, seenTop] = [Math.max(0, left - margin), Math.max(0, top - margin)];
+  return {
+    left: seenLeft,
+    top: seenTop,
+    width: Math.min(picture.width, left + width + margin) - seenLeft,
+    height: Math.min(picture.height, top + height + margin) - seenTop,
+  };
+}
+
+/** A layer's distances, cell by cell. */
+interface Cells {
+  values: Float32Array;
+  width: number;
+  height: number;
+}
+
+interface Network {
+  features: (x: tf.Tensor4D) => tf.Tensor4D[];
+  heads: tf.Tensor4D[];
+}
+
+function distances({ features, heads }: Network, pictures: [Picture, Picture], seen: Rectangle): Cells[] {
+  const [ofA, ofB] = pictures.map((picture) => {
+    const shape: tf.Tensor4D['shape'] = [1, seen.height, seen.width, 3];
+    const x = kernels().uploadPictures(cut(picture, seen), shape, 1 / 127.5, -1);
+    const found = features(x);
+    x.dispose();
+    return found;
+  });
+  return heads.map((head, i) => {
+    const map = tf.tidy(() => {
+      const squared = tf.square(tf.sub<tf.Tensor4D>(unitLength(ofA[i]), unitLength(ofB[i])));
+      return kernels().conv2d(squared, head, undefined, 1);
+    });
+    const [, height, width] = map.shape;
+    const values = new Float32Array(width * height);
+    kernels().download(map, values);
+    tf.dispose([map, ofA[i], ofB[i]]);
+    return { values, width, height };
+  });
+}
+
+/** Features divided by their length over the channels. */
+const unitLength = (x: tf.Tensor4D): tf.Tensor4D => tf.div(x, tf.add(tf.sqrt(tf.sum(tf.square(x), 3, true)), 1e-10));
+
+/** Which cells of a map belong to the core; those at the picture's end include what its size leaves over. */
+function cellsOf(core: Rectangle, seen: Rectangle, map: Cells, stride: number, picture: Picture): Rectangle {
+  const range = (begin: number, size: number, from: number, end: number, cells: number) => {
+    const first = Math.min(cells, (begin - from) / stride);
+    const last = begin + size >= end ? cells : Math.min(cells, (begin + size - from) / stride);
+    return { first, count: last - first };
+  };
+  const x = range(core.left, core.width, seen.left, picture.width, map.width);
+  const y = range(core.top, core.height, seen.top, picture.height, map.height);
+  return { left: x.first, top: y.first, width: x.count, height: y.count };
+}
+
+function addCells(total: { sum: number; cells: number }, map: Cells, { left, top, width, height }: Rectangle): void {
+  for (let y = top; y < top + height; y++) {
+    for (let x = left; x < left + width; x++) total.sum += map.values[y * map.width + x];
+  }
+  total.cells += width * height;
+}
+
+function cut({ data, width }: Picture, region: Rectangle): Uint8Array {
+  const pixels = new Uint8Array(3 * region.width * region.height);
+  for (let y = 0; y < region.height; y++) {
+    const from = 3 * ((region.top + y) * width + region.left);
+    pixels.set(data.subarray(from, from + 3 * region.width), 3 * y * region.width);
+  }
+  return pixels;
+}
