@@ -17,6 +17,7 @@ const modules: readonly { names: readonly string[]; load: () => Promise<Register
   { names: ['upscale'], load: async () => (await import('./commands/upscale.js')).registerUpscale },
   { names: ['mos'], load: async () => (await import('./commands/mos.js')).registerMos },
   { names: ['export'], load: async () => (await import('./commands/export.js')).registerExport },
+  { names: ['blend'], load: async () => (await import('./commands/blend.js')).registerBlend },
   { names: ['vgg'], load: async () => (await import('./commands/vgg.js')).registerVgg },
   { names: ['checkpoints'], load: async () => (await import('./commands/checkpoints.js')).registerCheckpoints },
   { names: ['certificates'], load: async () => (await import('./commands/certificates.js')).registerCertificates },
