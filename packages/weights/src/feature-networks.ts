@@ -84,6 +84,9 @@ export const contentLayout = (features: FeaturesConfig): Layout =>
 /** The networks that LPIPS is defined for here. */
 export type LpipsNetwork = 'alexnet' | 'vgg16';
 
+/** The networks by the names that the authors of LPIPS give them. */
+export const lpipsNetworks = { alex: 'alexnet', vgg: 'vgg16' } as const;
+
 /** The convolutions after whose ReLUs LPIPS compares features. */
 export const lpipsLayers: Record<LpipsNetwork, string[]> = {
   alexnet: ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'],

@@ -17,6 +17,7 @@ export {
   lpipsHead,
   lpipsLayers,
   lpipsLayout,
+  lpipsNetworks,
   torchvisionName,
   vggConvolutions,
 } from './feature-networks.js';

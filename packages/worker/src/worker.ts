@@ -90,7 +90,7 @@ async function work(parts: WorkParts): Promise<void> {
   const orStopped = <T>(promise: Promise<T>): Promise<T> => unlessAborted(promise, signal);
   const manifest = await orStopped(readDatasetManifest(dataset));
   const datasetSha256 = sha256(await orStopped(dataset.get('manifest.json')));
-  const { vggBytes } = await orStopped(lookAhead(config, { decodeMs: 30_000, signal, log }));
+  const found = await orStopped(lookAhead(config, { decodeMs: 30_000, signal, log }));
   const source = own(await openBatches(parts, dataset, manifest), (source) => source.close());
   const batches = createBatchQueue(source, { ahead: config.batches.ahead, iterations: totalIterations(config) });
   own(batches, () => log.info({ event: 'batches', ...batches.stats(), ...source.stats() }, 'batches'));
@@ -99,7 +99,12 @@ async function work(parts: WorkParts): Promise<void> {
   addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
   const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);
-  const started = compute.start(config, { ...config.workers, threads: threadsOf(config) }, vggBytes);
+  const started = compute.start(
+    config,
+    { ...config.workers, threads: threadsOf(config) },
+    found.vggBytes,
+    found.lpipsBytes,
+  );
   const kind = { ...(await orStopped(started)), decoder: await decoderVersion() };
   log.info({ event: 'started', kind, address: server.address }, 'started');
   onStarted();

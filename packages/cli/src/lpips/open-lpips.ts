@@ -1,7 +1,8 @@
 import { absoluteStoreUrl } from '@fourfold/common';
 import { readLpipsFile } from '@fourfold/store';
 import type { Picture } from '@fourfold/imaging';
-import { lpipsNetworks, type LpipsChoice } from './choices.js';
+import { lpipsNetworks } from '@fourfold/weights';
+import type { LpipsChoice } from './choices.js';
 import type { BackendChoice } from '../commands/arguments.js';
 
 /** Measures LPIPS of two pictures of one size. */

@@ -41,7 +41,11 @@ export function parseRunConfig(raw: unknown, source: string, settings: readonly 
     dataset: absoluteStoreUrl(config.dataset),
     ...(config.vgg && { vgg: absoluteStoreUrl(config.vgg) }),
     ...(config.validation && {
-      validation: { ...config.validation, images: absoluteStoreUrl(config.validation.images) },
+      validation: {
+        ...config.validation,
+        images: absoluteStoreUrl(config.validation.images),
+        ...(config.validation.lpipsWeights && { lpipsWeights: absoluteStoreUrl(config.validation.lpipsWeights) }),
+      },
     }),
   };
 }

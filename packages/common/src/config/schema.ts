@@ -107,6 +107,10 @@ const validationSchema = z.strictObject({
   every: count.default(5000),
   /** The status page shows this many of them, from the first; 0 for none. */
   pictures: z.int().min(0).max(64).default(4),
+  /** Also measure LPIPS 0.1 of the pictures, by AlexNet or VGG16; not unless set. */
+  lpips: z.enum(['alex', 'vgg']).optional(),
+  /** The weights of LPIPS: a file, a folder or an `s3:` URL that `fourfold vgg fetch` has filled; fourfold's cache folder unless set. */
+  lpipsWeights: z.string().min(1).optional(),
 });
 
 const checkpointsSchema = z.strictObject({

@@ -26,7 +26,7 @@ async function readings(figures: Partial<RunFigures>): Promise<Record<string, Re
     loss: { content: 'mse' },
     phases: [{ kind: 'gan', iterations: 20, learningRate: 1 }],
   };
-  const config = parseRunConfig({ ...raw, validation: { images: 's3://pictures/set14/' } }, 'the test');
+  const config = parseRunConfig({ ...raw, validation: { images: 's3://pictures/set14/', lpips: 'alex' } }, 'the test');
   const all: [name: string, read: () => Readings | Promise<Readings>][] = [];
   const add: Metrics['gauge'] = (name, _help, _labels, read) => void all.push([name, read]);
   addRunMetrics({ counter: add, gauge: add } as unknown as Metrics, {
@@ -74,12 +74,13 @@ test('the run’s position', async () => {
 test('the newest evaluation, by the folder of its pictures; nothing before the first', async () => {
   expect((await readings({}))['fourfold_validation_psnr_decibels']).toBeUndefined();
   const evaluations = [4, 6].map((iteration) =>
-    toEvaluation(iteration, [{ picture: 'a', psnr: 20 + iteration, ssim: 0.5 }]),
+    toEvaluation(iteration, [{ picture: 'a', psnr: 20 + iteration, ssim: 0.5, lpips: 0.25 }]),
   );
   const found = await readings({ history: () => ({ rows: [], evaluations }) });
   expect(found).toMatchObject({
     fourfold_validation_psnr_decibels: [[{ set: 'set14' }, 26]],
     fourfold_validation_ssim_ratio: [[{ set: 'set14' }, 0.5]],
+    fourfold_validation_lpips: [[{ set: 'set14', network: 'alex' }, 0.25]],
     fourfold_validation_iteration: [[{ set: 'set14' }, 6]],
   });
 });

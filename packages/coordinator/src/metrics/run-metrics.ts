@@ -57,12 +57,16 @@ export function addRunMetrics(metrics: Metrics, figures: RunFigures): void {
   gauge('fourfold_loss', 'Losses of the newest update, mean over replicas.', ['network', 'term'], () =>
     lossReadings(losses()),
   );
-  if (config.validation) addValidationMetrics(metrics, config.validation.images, figures);
+  if (config.validation) addValidationMetrics(metrics, config.validation, figures);
 }
 
-function addValidationMetrics({ gauge }: Metrics, images: string, { now, history }: RunFigures): void {
+function addValidationMetrics(
+  { gauge }: Metrics,
+  validation: NonNullable<RunConfig['validation']>,
+  { now, history }: RunFigures,
+): void {
   // A set of pictures is named after its folder.
-  const set = images.split('/').findLast(Boolean) ?? images;
+  const set = validation.images.split('/').findLast(Boolean) ?? validation.images;
   const newest = (of: (evaluation: Evaluation) => number | undefined) => (): Readings => {
     const evaluation = history().evaluations.at(-1);
     const value = evaluation && of(evaluation);
@@ -73,6 +77,18 @@ function addValidationMetrics({ gauge }: Metrics, images: string, { now, history
     gauge(`fourfold_validation_${name}`, help, ['set'], newest(of));
   addNewest('psnr_decibels', `PSNR ${newestOf}`, ({ psnr }) => psnr);
   addNewest('ssim_ratio', `SSIM ${newestOf}`, ({ ssim }) => ssim);
+  const { lpips: network } = validation;
+  if (network) {
+    gauge(
+      'fourfold_validation_lpips',
+      'LPIPS of the newest evaluation, mean over its pictures.',
+      ['set', 'network'],
+      () => {
+        const lpips = history().evaluations.at(-1)?.lpips;
+        return lpips === undefined ? undefined : [[{ set, network }, lpips]];
+      },
+    );
+  }
   addNewest('bicubic_psnr_decibels', 'PSNR of bicubic on the same pictures.', ({ bicubic }) => bicubic?.psnr);
   addNewest('bicubic_ssim_ratio', 'SSIM of bicubic on the same pictures.', ({ bicubic }) => bicubic?.ssim);
   addNewest('iteration', 'Iteration of the newest evaluation.', ({ iteration }) => iteration);

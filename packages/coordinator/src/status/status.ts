@@ -62,7 +62,7 @@ export interface StatusSource {
   pictures: () => readonly PictureViews[];
 }
 
-export type EvaluationScores = Pick<Evaluation, 'iteration' | 'psnr' | 'ssim'> & {
+export type EvaluationScores = Pick<Evaluation, 'iteration' | 'psnr' | 'ssim' | 'lpips'> & {
   /** Bicubic's PSNR on the same pictures, if it was measured. */
   bicubicPsnr?: number;
 };
@@ -144,10 +144,11 @@ export function statusSnapshot(source: StatusSource): StatusSnapshot {
   };
 }
 
-export const scoresOf = ({ iteration, psnr, ssim, bicubic }: Evaluation): EvaluationScores => ({
+export const scoresOf = ({ iteration, psnr, ssim, lpips, bicubic }: Evaluation): EvaluationScores => ({
   iteration,
   psnr,
   ssim,
+  ...(lpips !== undefined && { lpips }),
   ...(bicubic && { bicubicPsnr: bicubic.psnr }),
 });
 

@@ -76,8 +76,11 @@ export async function evaluate(parts: EvaluationParts, signal: AbortSignal, olde
     const figures = toEvaluation(iteration, [...scores.values()].sort(byPicture));
     const evaluation = { ...figures, ...(pictures && { of: pictures }) };
     progress.addEvaluation(evaluation);
-    const { psnr, ssim } = evaluation;
-    log.info({ event: 'evaluation', iteration, worker, psnr, ssim }, 'evaluation');
+    const { psnr, ssim, lpips } = evaluation;
+    log.info(
+      { event: 'evaluation', iteration, worker, psnr, ssim, ...(lpips !== undefined && { lpips }) },
+      'evaluation',
+    );
     return;
   }
 }

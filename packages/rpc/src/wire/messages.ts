@@ -70,6 +70,7 @@ const score = z.object({
   ssim: z.number(),
   bicubicPsnr: z.number(),
   bicubicSsim: z.number(),
+  lpips: z.number().optional(),
 });
 
 const scores = z.array(score).max(maxScores);

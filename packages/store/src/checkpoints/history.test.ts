@@ -48,3 +48,19 @@ test('in a history where identical pictures had an infinite PSNR, every figure i
     { iteration: 1, psnr: 65, ssim: 0.85, pictures: [{ ...pictures[0], psnr: 100 }, pictures[1]] },
   ]);
 });
+
+test('LPIPS is averaged where every picture has it, and left out elsewhere', () => {
+  const score = (picture: string, lpips?: number) => ({
+    picture,
+    psnr: 20,
+    ssim: 0.5,
+    ...(lpips !== undefined && { lpips }),
+  });
+  expect(toEvaluation(1, [score('a', 0.1), score('b', 0.3)])).toMatchObject({
+    lpips: 0.2,
+    pictures: [{ lpips: 0.1 }, { lpips: 0.3 }],
+  });
+  expect(toEvaluation(1, [score('a', 0.1), score('b')])).not.toHaveProperty('lpips');
+  const history = { rows: [], evaluations: [toEvaluation(1, [score('a', 0.25)])] };
+  expect(historySchema.parse(JSON.parse(JSON.stringify(history)))).toEqual(history);
+});

@@ -24,12 +24,19 @@ const evaluationSchema = z
     iteration: z.int(),
     psnr: olderPsnr,
     ssim: z.number(),
+    /** Mean perceptual distance, where it was measured. */
+    lpips: z.number().optional(),
     /** The pictures: where they lie, their digest, and the machine that reported it first. */
     of: z.object({ images: z.string(), sha256: z.string(), machine: z.string() }).optional(),
     /** Bicubic's scores on them. */
     bicubic: z.object({ psnr: olderPsnr, ssim: z.number() }).optional(),
     pictures: z.array(
-      z.object({ picture: z.string(), psnr: olderPsnr.transform((value) => value ?? highestPsnr), ssim: z.number() }),
+      z.object({
+        picture: z.string(),
+        psnr: olderPsnr.transform((value) => value ?? highestPsnr),
+        ssim: z.number(),
+        lpips: z.number().optional(),
+      }),
     ),
   })
   .transform(({ psnr, bicubic, ...rest }) => ({
@@ -64,13 +71,20 @@ export type PictureScores = Evaluation['pictures'][number] & { bicubicPsnr?: num
 
 /** The evaluation of the given pictures' scores. */
 export function toEvaluation(iteration: number, scores: readonly PictureScores[]): Evaluation {
-  const means = meanLosses(scores.map(({ picture: _, ...numbers }) => numbers));
+  const means = meanLosses(
+    scores.map(({ picture: _, lpips, ...numbers }) => ({ ...numbers, ...(lpips !== undefined && { lpips }) })),
+  );
   const { psnr, ssim, bicubicPsnr, bicubicSsim } = means;
+  const hasLpips = scores.length > 0 && scores.every(({ lpips }) => lpips !== undefined);
   return {
     iteration,
     psnr,
     ssim,
+    ...(hasLpips && { lpips: means['lpips'] }),
     ...('bicubicPsnr' in means && { bicubic: { psnr: bicubicPsnr, ssim: bicubicSsim } }),
-    pictures: scores.map(({ picture, psnr, ssim }) => ({ picture, psnr, ssim })),
+    pictures: scores.map(({ picture, psnr, ssim, lpips }) => ({
+      ...{ picture, psnr, ssim },
+      ...(lpips !== undefined && { lpips }),
+    })),
   };
 }

@@ -7,6 +7,7 @@ import {
   canCaptureGraphs,
   createDiscriminator,
   createGenerator,
+  createLpips,
   createContentFeatures,
   deviceMemory,
   disposeTensors,
@@ -23,9 +24,17 @@ import {
   type CropBatch,
   type DeviceMemory,
   type FeatureExtractor,
+  type Lpips,
   type Network,
 } from '@fourfold/model';
-import { discriminatorLayout, factoredWeights, generatorLayout, networkWires, type Layout } from '@fourfold/weights';
+import {
+  discriminatorLayout,
+  factoredWeights,
+  generatorLayout,
+  lpipsNetworks,
+  networkWires,
+  type Layout,
+} from '@fourfold/weights';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, present, type Halves, type Place } from './halves.js';
 import { shownPicture, type ShownPicture } from '../evaluation/shown-pictures.js';
@@ -49,12 +58,19 @@ let halves: Halves | undefined;
 let evaluated: Network | undefined;
 /** The picture that the generator under evaluation is measured on now. */
 let measuring: Generator<void, MeasuredPicture> | undefined;
+/** Perceptual distance, if the config asks for it. */
+let lpips: Lpips | undefined;
 /** By validation picture: they never change. */
 const bicubicScores = new Map<string, Scores>();
 
 const methods = {
-  /** Choose the backend and prepare the networks; `vggBytes` is the safetensors file that the config names. */
-  async start(run: RunConfig, choice: BackendChoice, vggBytes?: Uint8Array): Promise<BackendInfo> {
+  /** Choose the backend and prepare the networks; the bytes are those of the safetensors files that the config names. */
+  async start(
+    run: RunConfig,
+    choice: BackendChoice,
+    vggBytes?: Uint8Array,
+    lpipsBytes?: Uint8Array,
+  ): Promise<BackendInfo> {
     config = run;
     const info = await selectBackend(choice);
     layouts = {
@@ -66,6 +82,9 @@ const methods = {
       generator: wires.generator.gradientLayout,
       discriminator: wires.discriminator.gradientLayout,
     };
+    const { validation } = config;
+    lpips =
+      lpipsBytes && validation?.lpips && createLpips(lpipsNetworks[validation.lpips], lpipsBytes, 'the LPIPS weights');
     const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
     halves =
       config.workers.graphs && canCaptureGraphs()
@@ -155,7 +174,9 @@ function* measure(
   const bicubic = bicubicScores.get(name) ?? scoresAgainst(hr, resizeBy(lr, 4, 'cubic'));
   bicubicScores.set(name, bicubic);
   const shown = show ? shownPicture({ lr, hr, sr }, show.references) : undefined;
-  return { ...scoresAgainst(hr, sr), bicubic, shown };
+  const scores = scoresAgainst(hr, sr);
+  if (lpips) scores.lpips = yield* lpips.measure(hr, sr);
+  return { ...scores, bicubic, shown };
 }
 
 const network = (name: NetworkName): Network => present(networks[name], name);

@@ -78,8 +78,15 @@ async function measureAll(
     signal.throwIfAborted();
     const show = index < shownPictures && { references: writer.wantsReferences(picture) };
     const measuring = measurePicture(compute, picture, bytes, show, onTile);
-    const { psnr, ssim, bicubic, shown } = await withName(images.title(photograph), measuring);
-    const scores = { picture, psnr, ssim, bicubicPsnr: bicubic.psnr, bicubicSsim: bicubic.ssim };
+    const { psnr, ssim, lpips, bicubic, shown } = await withName(images.title(photograph), measuring);
+    const scores = {
+      picture,
+      psnr,
+      ssim,
+      bicubicPsnr: bicubic.psnr,
+      bicubicSsim: bicubic.ssim,
+      ...(lpips !== undefined && { lpips }),
+    };
     all.push(scores);
     report([scores]);
     if (shown) writes.push(writer.write(picture, iteration, shown));

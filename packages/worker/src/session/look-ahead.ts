@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { Logger, RunConfig } from '@fourfold/common';
 import { withName, checkMeasurable } from '@fourfold/imaging';
 import { tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
+import { readLpipsFile } from '@fourfold/store';
+import { lpipsNetworks } from '@fourfold/weights';
 import { openValidation } from '../evaluation/validation.js';
 import { readVggFile } from '../compute/vgg-file.js';
 
@@ -19,6 +21,7 @@ export interface LookOptions {
 /** What the check has read and the run will use. */
 export interface Findings {
   vggBytes?: Buffer;
+  lpipsBytes?: Buffer;
 }
 
 /**
@@ -29,6 +32,8 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
   if (config.batches.from === 'shards') await tryShardCache(config);
   const vggBytes = await readVggFile(config);
   if (!config.validation) return { vggBytes };
+  const { lpips, lpipsWeights } = config.validation;
+  const lpipsBytes = lpips && (await readLpipsFile(lpipsNetworks[lpips], lpipsWeights)).bytes;
   const set = await openValidation(config.validation.images);
   try {
     const decoded = await decodeWithin(set, decodeMs, signal);
@@ -42,7 +47,7 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
   } finally {
     await set.close();
   }
-  return { vggBytes };
+  return { vggBytes, lpipsBytes };
 }
 
 /** Files left out that the log lists with their reasons. */
