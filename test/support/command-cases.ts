@@ -95,6 +95,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /fourfold evaluate /, run: (text) => text.replace('DIR', '~/Set5'), says: /^mean +\d/m },
   { command: /^npx fourfold vgg import /, by: ['packages/cli/src/commands/vgg.test.ts', /import/] },
   { command: /^(npx )?fourfold certificates /, run: asItIs, says: /coordinator/ },
+  { command: /^fourfold export --format/, by: ['packages/cli/src/exporting/export-generator.test.ts', /safetensors/] },
   // Checkpoints in MinIO.
   { command: /^npx fourfold checkpoints policy /, run: asItIs, says: /s3:GetObject/ },
   { command: /^npx fourfold checkpoints pull s3:\/\/models/, run: asItIs, says: /DIR/ },
@@ -117,6 +118,7 @@ export const commandCases: readonly CommandCase[] = [
     cannot: 'measures on the torch backend for minutes; test/cluster.test.ts runs the same parts',
   },
   { command: /^node bench\/compare\.mjs/, cannot: pytorch },
+  { command: /^node bench\/startup\.mjs/, run: () => 'node bench/startup.mjs --rounds 1', says: /worker/ },
   { command: /^node bench\/esrgan-thick\.mjs/, by: ['test/exported-models.test.ts', /upscaler/i] },
   // Elsewhere.
   { command: /^fourfold submit .*--dry-run=server$/, by: ['test/kubernetes-manifests.test.ts', /'--dry-run=server'/] },

@@ -18,9 +18,14 @@ const starts = /^(npx|npm|node|fourfold|kubectl|docker|git|export|python3?|opens
 const pasted =
   /^(npx fourfold|npm (run|test|ci)|node [^ ]+\.mjs|(kubectl|docker) .+ .*[./]|fourfold [a-z]+ (.* )?(-|[^ ]*[./]))/;
 
-/** Every command that the pages of the repository print: in blocks, fenced or indented, and in running text. */
+/**
+ * Every command that the pages of the repository print: in blocks, fenced or indented, and in running text. The changelog has only
+ * parts of commands, which its pages print in full.
+ */
 export function documentedCommands(): DocumentedCommand[] {
-  const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: repository, encoding: 'utf8' }).trim().split('\n');
+  const pages = execFileSync('git', ['ls-files', '*.md', ':!CHANGELOG.md'], { cwd: repository, encoding: 'utf8' })
+    .trim()
+    .split('\n');
   return pages.flatMap((page) => commandsOf(page, readFileSync(join(repository, page), 'utf8')));
 }
 

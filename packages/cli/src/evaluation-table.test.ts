@@ -109,7 +109,7 @@ test('a folder without pictures, a file that is not a picture, nothing to measur
     const evaluate = (...args: string[]) => fourfold(folder, 'evaluate', '--images', folder, ...args);
     const empty = await evaluate('--method', 'bicubic');
     expect(empty).toMatchObject({ exitCode: 2, stdout: '' });
-    expect(empty.stderr).toMatch(/^fourfold: \/.* holds no pictures to measure on; .*\n$/);
+    expect(empty.stderr).toMatch(/^fourfold: \/.* holds no pictures to measure on: it is empty; .*\n$/);
 
     await writeFile(join(folder, 'note.png'), 'no picture at all');
     const broken = await evaluate('--method', 'nearest');

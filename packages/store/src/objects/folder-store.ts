@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { link, lstat, mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
   FourfoldError,
@@ -16,7 +16,9 @@ import type { ObjectInfo, ObjectStore } from './types.js';
 
 /** An object store in a folder. Objects are written next to their final path, flushed to disk and moved; then the folder is flushed. */
 // eslint-disable-next-line max-lines-per-function -- the short methods of one store
-export function createFolderStore(folder: string): ObjectStore {
+export function createFolderStore(given: string): ObjectStore {
+  // Without the slash that a user may put at its end.
+  const folder = resolve(given);
   const url = pathToFileURL(folder).href;
   const pathOf = (key: string) => {
     const path = join(folder, key);
