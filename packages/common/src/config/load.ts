@@ -64,7 +64,15 @@ function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConf
 }
 
 /** Problems between keys. */
-function inconsistencies({ data, loss, phases, timing, vgg }: z.infer<typeof runSchema>): Problem[] {
+function inconsistencies({
+  checkpoints,
+  data,
+  loss,
+  phases,
+  timing,
+  validation,
+  vgg,
+}: z.infer<typeof runSchema>): Problem[] {
   const problems: Problem[] = [];
   const refuse = (key: string, value: unknown, reason: string, ...others: string[]) =>
     problems.push({ key, found: `is ${String(value)}`, reason, others });
@@ -82,6 +90,9 @@ function inconsistencies({ data, loss, phases, timing, vgg }: z.infer<typeof run
     const network = contentFeatures(loss)?.network.toUpperCase();
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
     refuse('loss.content', loss.content, reason);
+  }
+  if (checkpoints.bestBy === 'lpips' && validation && !validation.lpips) {
+    refuse('checkpoints.bestBy', checkpoints.bestBy, 'it needs validation.lpips, alex or vgg', 'validation.lpips');
   }
   if (timing.heartbeatMs > timing.silenceMs / 2) {
     const reason = `it must be at most half of timing.silenceMs, ${timing.silenceMs}, or live peers count as lost`;

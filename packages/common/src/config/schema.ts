@@ -116,8 +116,10 @@ const validationSchema = z.strictObject({
 const checkpointsSchema = z.strictObject({
   /** Iterations between checkpoints; each evaluated iteration, the end of each phase and a SIGTERM also write one. */
   every: count.default(5000),
-  /** How many of the newest checkpoints are kept, in addition to the best by PSNR. */
+  /** How many of the newest checkpoints are kept, in addition to the best. */
   keep: count.default(3),
+  /** Which score makes a checkpoint the best one: the highest PSNR (unless set) or SSIM, or the lowest LPIPS (`validation.lpips`). */
+  bestBy: z.enum(['psnr', 'ssim', 'lpips']).optional(),
   /** Checkpoints at multiples of this many iterations are kept permanently; none unless set. */
   keepEvery: count.optional(),
 });

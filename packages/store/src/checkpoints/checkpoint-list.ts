@@ -1,4 +1,5 @@
 import { describeError } from '@fourfold/common';
+import { z } from 'zod';
 import { openStore } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import {
@@ -10,7 +11,7 @@ import {
   type CheckpointManifest,
 } from './checkpoint.js';
 import type { Evaluation } from './history.js';
-import { bestEvaluation, termOf } from './retention.js';
+import { bestEvaluation, rankOf, termOf } from './retention.js';
 
 /** What a checkpoint's manifest says, or why it cannot be read. */
 export type ListedCheckpoint = { run: string; name: string; url: string } & (
@@ -19,6 +20,8 @@ export type ListedCheckpoint = { run: string; name: string; url: string } & (
       finished: boolean;
       /** Mean PSNR (dB) of the evaluation at this iteration, if there was one. */
       psnr?: number;
+      /** Its score by the run's `checkpoints.bestBy`, higher for better ones (LPIPS is negated). */
+      rank?: number;
       /** No evaluation recorded in the run's checkpoints is better. */
       best: boolean;
       sizeBytes: number;
@@ -89,13 +92,26 @@ async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoin
   return [...listed, ...nobodys].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function facts({ iteration, finished, createdAt, files }: CheckpointManifest, evaluations: readonly Evaluation[]) {
-  const psnr = evaluationAt(iteration, evaluations)?.psnr;
+/** The key of a config that decides the best checkpoint; older configs lack it. */
+const bestBySchema = z
+  .object({ checkpoints: z.object({ bestBy: z.enum(['psnr', 'ssim', 'lpips']) }) })
+  .transform(({ checkpoints }) => checkpoints.bestBy)
+  .catch('psnr');
+
+function facts(
+  { iteration, finished, createdAt, files, config }: CheckpointManifest,
+  evaluations: readonly Evaluation[],
+) {
+  const evaluation = evaluationAt(iteration, evaluations);
+  const psnr = evaluation?.psnr;
+  const bestBy = bestBySchema.parse(config);
+  const rank = evaluation && rankOf(evaluation, bestBy);
   return {
     iteration,
     finished,
     ...(psnr !== undefined && Number.isFinite(psnr) && { psnr }),
-    best: bestEvaluation(evaluations)?.iteration === iteration,
+    ...(rank !== undefined && { rank }),
+    best: bestEvaluation(evaluations, bestBy)?.iteration === iteration,
     sizeBytes: Object.values(files).reduce((sum, file) => sum + file.sizeBytes, 0),
     createdAt,
   };

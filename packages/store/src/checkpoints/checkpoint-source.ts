@@ -23,7 +23,7 @@ export interface GeneratorWeights {
 
 /**
  * The checkpoint that a URL names: a checkpoint's folder, or one that holds it as `checkpoint`; a run's, or RUN/latest, for the newest
- * whole checkpoint; RUN/best for the one with the highest PSNR. Throws `not-found` if there is none, `corrupt` if it is damaged.
+ * whole checkpoint; RUN/best for the best by the run's `checkpoints.bestBy`, which is PSNR unless set. Throws `not-found` if there is none, `corrupt` if it is damaged.
  */
 export const openCheckpoint = (url: string, onDamaged: OnDamaged): Promise<Checkpoint> =>
   withCheckpoint(url, onDamaged, async (checkpoint, isSearched) => {
@@ -66,9 +66,9 @@ async function searchRun(url: string): Promise<ObjectStore[]> {
   const names = (await listCheckpoints(run)).reverse();
   if (names.length === 0) throw await noCheckpoint(run);
   if (wanted !== 'best') return names.map((name) => checkpointStore(run, name));
-  const best = (await listStore(run)).reduce<{ name: string; psnr: number } | undefined>((best, next) => {
-    const psnr = 'psnr' in next ? next.psnr : undefined;
-    return psnr === undefined || (best && best.psnr >= psnr) ? best : { name: next.name, psnr };
+  const best = (await listStore(run)).reduce<{ name: string; rank: number } | undefined>((best, next) => {
+    const rank = 'rank' in next ? next.rank : undefined;
+    return rank === undefined || (best && best.rank >= rank) ? best : { name: next.name, rank };
   }, undefined);
   if (best) return [checkpointStore(run, best.name)];
   throw new FourfoldError('not-found', `no checkpoint of ${run.url} has been evaluated: none is the best`, {

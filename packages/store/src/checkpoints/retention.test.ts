@@ -59,3 +59,15 @@ test('missing figures are never the best', () => {
   expect(bestEvaluation(evaluated({ 1: NaN }))).toBeUndefined();
   expect(bestEvaluation([])).toBeUndefined();
 });
+
+test('the best by SSIM is the highest, by LPIPS the lowest; evaluations without the score do not count', () => {
+  const evaluations = [
+    { iteration: 1, psnr: 30, ssim: 0.7, lpips: 0.3, pictures: [] },
+    { iteration: 2, psnr: 29, ssim: 0.9, lpips: 0.1, pictures: [] },
+    { iteration: 3, psnr: 28, ssim: 0.8, pictures: [] },
+  ];
+  expect(bestEvaluation(evaluations)?.iteration).toBe(1);
+  expect(bestEvaluation(evaluations, 'ssim')?.iteration).toBe(2);
+  expect(bestEvaluation(evaluations, 'lpips')?.iteration).toBe(2);
+  expect(bestEvaluation(evaluations.slice(2), 'lpips')).toBeUndefined();
+});

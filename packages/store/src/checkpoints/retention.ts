@@ -6,6 +6,18 @@ export interface Retention {
   keep: number;
   /** Checkpoints of iterations that are a multiple of this stay for good. */
   keepEvery?: number;
+  /** What makes an evaluation the best; PSNR unless set. */
+  bestBy?: BestBy;
+}
+
+/** The highest PSNR or SSIM, or the lowest LPIPS. */
+export type BestBy = 'psnr' | 'ssim' | 'lpips';
+
+/** A score as a number that is higher for better ones; undefined if there is none. */
+export function rankOf(scores: Partial<Record<BestBy, number>>, by: BestBy): number | undefined {
+  const score = scores[by];
+  if (score === undefined || !Number.isFinite(score)) return undefined;
+  return by === 'lpips' ? -score : score;
 }
 
 /** The iteration in a checkpoint's name. */
@@ -14,11 +26,14 @@ export const iterationOf = (name: string): number => Number(name.split('-')[0]);
 /** The term that wrote it. */
 export const termOf = (name: string): number => Number(name.split('-')[1]);
 
-/** The evaluation with the highest PSNR, the earliest of several; undefined if none has a figure. */
-export const bestEvaluation = (evaluations: readonly Evaluation[]): Evaluation | undefined =>
+/** The best evaluation, the earliest of several; undefined if none has a figure. */
+export const bestEvaluation = (evaluations: readonly Evaluation[], by: BestBy = 'psnr'): Evaluation | undefined =>
   evaluations
-    .filter(({ psnr }) => Number.isFinite(psnr))
-    .reduce<Evaluation | undefined>((best, next) => (best && best.psnr >= next.psnr ? best : next), undefined);
+    .filter((evaluation) => rankOf(evaluation, by) !== undefined)
+    .reduce<Evaluation | undefined>(
+      (best, next) => (best && rankOf(best, by)! >= rankOf(next, by)! ? best : next),
+      undefined,
+    );
 
 /**
  * Which of a run's checkpoints may go; `names` are all that it has, oldest first. These stay: the newest, those for
@@ -27,12 +42,15 @@ export const bestEvaluation = (evaluations: readonly Evaluation[]): Evaluation |
  */
 export function superfluousCheckpoints(
   names: readonly string[],
-  { keep, keepEvery }: Retention,
+  { keep, keepEvery, bestBy }: Retention,
   evaluations: readonly Evaluation[],
   isEvaluated: (iteration: number) => boolean,
 ): string[] {
   const present = new Set(names.map(iterationOf));
-  const best = bestEvaluation(evaluations.filter(({ iteration }) => present.has(iteration)))?.iteration;
+  const best = bestEvaluation(
+    evaluations.filter(({ iteration }) => present.has(iteration)),
+    bestBy,
+  )?.iteration;
   const evaluatedUpTo = Math.max(0, ...evaluations.map(({ iteration }) => iteration));
   return names.slice(0, -keep).filter((name) => {
     const iteration = iterationOf(name);

@@ -105,7 +105,7 @@ export async function saveCheckpoint(
   { versions, history, files }: RunSnapshot,
   mayPublish: () => Promise<void>,
 ): Promise<string> {
-  const best = bestEvaluation(history.evaluations);
+  const best = bestEvaluation(history.evaluations, facts.config.checkpoints.bestBy);
   return writeCheckpoint(
     run,
     {
