@@ -47,7 +47,7 @@ test('validation pictures that are missing, or are not pictures', async () => {
   expect(await refusal({ validation: { images: join(folder, 'nowhere') } })).toMatch(
     /^not-found: .*nowhere does not exist/,
   );
-  expect(await refusal({})).toMatch(/^invalid: .*images holds no pictures to measure on$/);
+  expect(await refusal({})).toMatch(/^invalid: .*images holds no pictures to measure on: it is empty$/);
   await writeFile(join(images, 'phone.heic'), 'no matter what');
   expect(await refusal({})).toMatch(/ \(1 file left out: phone\.heic: it is HEIC, which is not supported: convert/);
 });
