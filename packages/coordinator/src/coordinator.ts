@@ -8,7 +8,7 @@ import {
   type Own,
 } from '@fourfold/common';
 import { markRunEnd, readRunRecord, writeRunRecord } from '@fourfold/store';
-import { logEarlyEnd } from './life/early-end.js';
+import { isOfSuccessor, logEarlyEnd } from './life/early-end.js';
 import { examineRun } from './life/examine-run.js';
 import { writeLastCheckpoint } from './life/last-checkpoint.js';
 import { createOffice, type Office } from './life/office.js';
@@ -46,7 +46,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     held.master = taken.master;
     const office = await createOffice({ ...start, ...taken, ports, reportTo: { tensorboard, mlflow }, own, log });
     await recordRun(office);
-    office.open();
+    await office.open();
     log.info({ event: 'listening', address: ports.server.address, term: taken.term }, 'listening');
     watchOver(office, own);
     await trainToItsEnd(office, signal, log);
@@ -99,10 +99,13 @@ async function trainToItsEnd(office: Office, signal: AbortSignal, log: Logger): 
     await state.during('writing a checkpoint', () => saver.settled());
     await markRunEnd(run, term, config, () => guard.check());
     state.set('finished');
+    office.endAs('finished');
     log.info({ event: 'run-over', iteration: master.versions().generator }, 'the run is finished');
     service.close('the run is finished');
   } catch (error) {
     state.set('stopped');
+    if (isOfSuccessor(error)) office.endAs('superseded');
+    else if (error === signal.reason) office.endAs('stopped');
     if (error !== signal.reason) logEarlyEnd(log, error);
     const failure = await writeLastCheckpoint({ saver, master, begun, isLost: earlyEnd.isLost(), log });
     // A user who asked for an early stop must hear that it costs work; any other reason is why the run ended.

@@ -27,11 +27,15 @@ export function createEarlyEnd(onSuccessor: (reason: string) => void, log: Logge
     lose(error) {
       isLost = true;
       stop.abort(error);
-      if (error instanceof FourfoldError && error.code === 'conflict') onSuccessor(error.message);
+      if (isOfSuccessor(error)) onSuccessor(error.message);
     },
     isLost: () => isLost,
   };
 }
+
+/** Whether it says that a newer term has taken over. */
+export const isOfSuccessor = (error: unknown): error is FourfoldError =>
+  error instanceof FourfoldError && error.code === 'conflict';
 
 /** Log why a run ends early, with the stack if a person cannot act on the reason. */
 export function logEarlyEnd(log: Logger, error: unknown): void {

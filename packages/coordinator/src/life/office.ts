@@ -11,7 +11,8 @@ import type { Ports } from './open-ports.js';
 import { createProgress } from '../training/progress.js';
 import { iterationOf } from '@fourfold/store';
 import { olderGenerator } from '../training/run-evaluation.js';
-import { openReports, type ReportOptions } from '../reports/reports.js';
+import type { RunEnd } from '../reports/figures.js';
+import { openReports, type ReportOptions, type Reports } from '../reports/reports.js';
 import { createEarlyEnd } from './early-end.js';
 import { createRunState } from './run-state.js';
 import { createCoordinatorService } from '../serve/service.js';
@@ -43,15 +44,16 @@ export async function createOffice(parts: OfficeParts) {
   const { timing, workers } = config;
   const state = createRunState();
   const housekeeping = createHousekeeping(log);
+  let end: RunEnd = 'failed';
+  let reports: Reports | undefined;
   const progress = createProgress(config, () => {
     pictures.refresh();
-    reports.look();
+    reports?.look();
   });
   if (manifest) progress.restore(manifest.history);
   const iteration = master.versions().generator;
   const history = () => progress.history();
-  const reportParts = { ...reportTo, run, config, iteration, history, state: () => state.now(), housekeeping };
-  const reports = own(await openReports(reportParts), (reports) => reports.close());
+  const reportParts = { ...reportTo, run, config, iteration, history, end: () => end, housekeeping };
   const evaluations = () => progress.history().evaluations;
   const shown = config.validation?.pictures ?? 0;
   const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), housekeeping);
@@ -114,9 +116,14 @@ export async function createOffice(parts: OfficeParts) {
     olderGenerator: (iteration: number) => olderGenerator(run, iteration, log),
     onUpdate(update: FinishedUpdate) {
       void housekeeping.tend('metrics', () => metrics.updated(update));
-      reports.look();
+      reports?.look();
     },
-    open() {
+    /** Say how the run ends, for the reports. */
+    endAs(how: RunEnd) {
+      end = how;
+    },
+    async open() {
+      reports = own(await openReports(reportParts), (reports) => reports.close());
       pictures.refresh();
       ports.server.addService(wire.Coordinator.service, service.handlers);
       const whyNotReady = () =>

@@ -9,9 +9,11 @@ export interface NewHistory {
 /** Where a run's figures are written besides its checkpoints. */
 export interface ReportTarget {
   add(news: NewHistory): Promise<void>;
-  /** `state` is the run's last. */
-  close(state: string): Promise<void>;
+  close(end: RunEnd): Promise<void>;
 }
+
+/** How a coordinator's run ended. After `superseded` it goes on, in the term of another coordinator. */
+export type RunEnd = 'finished' | 'stopped' | 'failed' | 'superseded';
 
 /** Figures of one iteration by name. */
 export interface Figures {
@@ -26,11 +28,12 @@ export const figuresOf = ({ rows, evaluations }: NewHistory): Figures[] =>
       iteration,
       values: { ...prefixed('loss', losses), learning_rate: learningRate },
     })),
-    ...evaluations.map(({ iteration, psnr, ssim, bicubic }) => ({
+    ...evaluations.map(({ iteration, psnr, ssim, lpips, bicubic }) => ({
       iteration,
       values: prefixed('validation', {
         psnr,
         ssim,
+        ...(lpips !== undefined && { lpips }),
         ...(bicubic && { bicubic_psnr: bicubic.psnr, bicubic_ssim: bicubic.ssim }),
       }),
     })),

@@ -13,7 +13,7 @@ export interface MlflowMetric {
   timestamp: number;
 }
 
-export type MlflowStatus = 'RUNNING' | 'FINISHED' | 'KILLED';
+export type MlflowStatus = 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
 
 const deadlineMs = 10_000;
 /** MLflow's limits. */
@@ -31,11 +31,11 @@ const foundRuns = z.object({
 
 /**
  * A client of the tracking server at `url`. Credentials and the experiment's name are taken from the variables of MLflow's own
- * clients. Its methods throw `unavailable` if the server does not answer, and `refused` with its message.
+ * clients. Its methods throw `unavailable` if the server does not answer or `signal` is aborted, and `refused` with its message.
  */
-export function createMlflowClient(url: string, environment: Environment) {
+export function createMlflowClient(url: string, environment: Environment, signal: AbortSignal) {
   const experimentName = environment['MLFLOW_EXPERIMENT_NAME'] ?? 'fourfold';
-  const call = createCall(url, environment);
+  const call = createCall(url, environment, signal);
   return {
     /** The id of the experiment, which is created if it does not exist. */
     async experiment(): Promise<string> {
@@ -79,18 +79,19 @@ export function createMlflowClient(url: string, environment: Environment) {
 const tagOf = (store: string): string => store.replaceAll("'", '');
 
 const createCall =
-  (url: string, environment: Environment) =>
+  (url: string, environment: Environment, signal: AbortSignal) =>
   async <T>(method: 'GET' | 'POST', path: string, body: object, schema: z.ZodType<T>): Promise<T> => {
     const query = method === 'GET' ? `?${new URLSearchParams(body as Record<string, string>)}` : '';
-    const response = await fetch(`${url.replace(/\/+$/, '')}/api/2.0/mlflow/${path}${query}`, {
+    const { response, text } = await fetch(`${url.replace(/\/+$/, '')}/api/2.0/mlflow/${path}${query}`, {
       method,
       headers: { 'content-type': 'application/json', ...authorization(environment) },
       ...(method === 'POST' && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(deadlineMs),
-    }).catch((cause: unknown) => {
-      throw new FourfoldError('unavailable', `MLflow at ${url} does not answer`, { cause });
-    });
-    const text = await response.text();
+      signal: AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]),
+    })
+      .then(async (response) => ({ response, text: await response.text() }))
+      .catch((cause: unknown) => {
+        throw new FourfoldError('unavailable', `MLflow at ${url} does not answer`, { cause });
+      });
     if (response.ok) return schema.parse(JSON.parse(text || '{}'));
     const { error_code: code, message } = errorOf(text);
     const isMissing = code === 'RESOURCE_DOES_NOT_EXIST';
