@@ -36,6 +36,7 @@ test('a disk that is certainly too small is refused', () => {
   const store = openStore(folder);
   expect(() => checkRoom({ sizeBytes: 9e9, freeBytes: 8e9 }, store)).not.toThrow();
   expect(() => checkRoom({ sizeBytes: 9e9 }, store)).not.toThrow();
+  expect(() => checkRoom({ sizeBytes: 9e9, freeBytes: 2e9, leftBytes: 6e9 }, store)).not.toThrow();
   expect(() => checkRoom({ sizeBytes: 9e9, freeBytes: 5e9 }, store)).toThrow(
     /the dataset would take about 9.0 GB, but only 5.0 GB are free/,
   );

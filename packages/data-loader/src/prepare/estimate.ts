@@ -11,6 +11,8 @@ export interface SizeEstimate {
   sizeBytes: number;
   /** What is free where it goes; not known of a bucket. */
   freeBytes?: number;
+  /** What an interrupted `prepare` left there: it is kept as a part of the dataset, or replaced. */
+  leftBytes?: number;
 }
 
 /** Photographs that are looked at; they come in random order. */
@@ -24,16 +26,16 @@ const certainShare = 0.7;
 export async function estimateSize(
   files: readonly SourceFile[],
   count: number,
-  options: ConvertOptions & { store: ObjectStore },
+  options: ConvertOptions & { store: ObjectStore; left: readonly string[] },
 ): Promise<SizeEstimate> {
   const sizes = await Promise.all(files.slice(0, looked).map((file) => storedBytes(file, options)));
   const mean = sizes.reduce((sum, size) => sum + size, 0) / Math.max(1, sizes.length);
-  return { sizeBytes: Math.round(mean * count), freeBytes: await freeBytes(options.store) };
+  return { sizeBytes: Math.round(mean * count), ...(await roomAt(options)) };
 }
 
 /** Throw `no-space` if a dataset of this size certainly does not fit. */
-export function checkRoom({ sizeBytes, freeBytes }: SizeEstimate, store: ObjectStore): void {
-  if (freeBytes === undefined || freeBytes >= certainShare * sizeBytes) return;
+export function checkRoom({ sizeBytes, freeBytes, leftBytes = 0 }: SizeEstimate, store: ObjectStore): void {
+  if (freeBytes === undefined || freeBytes + leftBytes >= certainShare * sizeBytes) return;
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   const reason = `the dataset would take about ${gigabytes(sizeBytes)}, but only ${gigabytes(freeBytes)} are free`;
   throw new FourfoldError('no-space', `${store.url}: ${reason}`, {
@@ -58,10 +60,17 @@ async function storedBytes(file: SourceFile, { tile, minimumSide, encoding }: Co
   }
 }
 
-async function freeBytes(store: ObjectStore): Promise<number | undefined> {
-  if (!store.filePath) return undefined;
+async function roomAt({ store, left }: { store: ObjectStore; left: readonly string[] }) {
+  if (!store.filePath) return {};
+  const known = new Set(left);
+  const found = left.length > 0 ? await store.list('') : [];
+  const leftBytes = found.reduce((sum, { key, sizeBytes }) => sum + (known.has(key) ? sizeBytes : 0), 0);
+  return { freeBytes: await freeBytesAt(store.filePath('')), leftBytes };
+}
+
+async function freeBytesAt(place: string): Promise<number | undefined> {
   // The place itself may not exist yet.
-  for (let path = store.filePath(''); ; path = dirname(path)) {
+  for (let path = place; ; path = dirname(path)) {
     const found = await statfs(path).catch(() => undefined);
     if (found) return found.bavail * found.bsize;
     if (path === dirname(path)) return undefined;

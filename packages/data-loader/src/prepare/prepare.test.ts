@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -219,8 +219,12 @@ describe('prepare', () => {
   it('starts again where the options differ, a shard is missing, or a record is damaged', async () => {
     const same = { images: photographPath('train'), shardSizeBytes: 2 ** 20 };
     const whole = await prepare(options({ ...same, store: openStore(join(elsewhere, 'whole')) }));
+    const moved = join(folder, 'moved');
+    await cp(same.images, moved, { recursive: true });
     for (const [harm, changes, expected] of [
       ['other options', { seed: 7 }, []],
+      ['a sample', { sample: 3 }, []],
+      ['another place with files of the same names', { images: moved }, []],
       ['a missing shard', {}, [1]],
       ['a damaged record', {}, [1]],
     ] as const) {
@@ -237,6 +241,24 @@ describe('prepare', () => {
       if (expected.length > 0) expect(manifest).toEqual(whole.manifest);
       expect(await keysOf(store)).toEqual(['manifest.json', ...manifest.shards.map(({ file }) => file)]);
     }
+  });
+
+  it('does not take the shards of another task for those that a record names', async () => {
+    const store = openStore(join(elsewhere, 'dataset'));
+    const stopped = async (changes: Partial<PrepareOptions>, refused: string) => {
+      const put: ObjectStore['put'] = (key, body, how) =>
+        key === refused ? Promise.reject(new Error('killed')) : store.put(key, body, how);
+      const chosen = { images: photographPath('train'), shardSizeBytes: 2 ** 20, store: { ...store, put }, ...changes };
+      await expect(prepare(options(chosen))).rejects.toThrow('killed');
+    };
+    await stopped({}, 'shard-000001.tar');
+    const record = await store.get('shard-000000.progress.json');
+    // The other task stops between its first shard and the record of it.
+    await stopped({ seed: 7 }, 'shard-000001.tar');
+    await stopped({ seed: 8 }, 'shard-000000.tar');
+    const left = await store.get('shard-000000.progress.json');
+    expect(Buffer.compare(left, record)).not.toBe(0);
+    expect(left.toString()).toBe('{}');
   });
 
   it.each(['in place', 'from elsewhere'])(

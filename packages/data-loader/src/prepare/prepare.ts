@@ -1,4 +1,6 @@
-import { FourfoldError, permutation, randomStream, withResources } from '@fourfold/common';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FourfoldError, parseS3Url, permutation, randomStream, withResources } from '@fourfold/common';
 import { openOutputFolder, type ObjectStore, type OutputFolder } from '@fourfold/store';
 import { convertInOrder, type LrPictures, type Outcome } from './conversions.js';
 import type { StoredAs } from './convert.js';
@@ -118,10 +120,18 @@ async function prepareFrom(
   const { photographs, left } = chosen;
   const random = permutation(photographs.length, randomStream('prepare', seed));
   const order = Array.from(random, (index) => photographs[index]);
-  const estimate = await estimateSize(order, Math.min(sample ?? order.length, order.length), options);
+  const estimate = await estimateSize(order, Math.min(sample ?? order.length, order.length), {
+    ...options,
+    left: out.left,
+  });
   if (estimate.sizeBytes > 0) options.onEstimate?.(estimate);
   checkRoom(estimate, options.store);
-  const given = lrSource && createGivenPairs(lrSource);
+  const given =
+    lrSource &&
+    createGivenPairs(
+      lrSource,
+      Array.from(photographs, ({ name }) => name),
+    );
   const { progress, seen } = await writeShards(order, { official: chosen.lr, given }, out, options);
   const { taken, left: unusable, pairs } = reportOf(progress.processed);
   left.push(...unusable);
@@ -156,7 +166,10 @@ async function prepareFrom(
 async function writeShards(order: SourceFile[], lr: LrPictures, out: OutputFolder, options: PrepareOptions) {
   const { tile, sample, minimumSide, shardSizeBytes, encoding, onProgress, signal } = options;
   const names = order.map(({ name }) => name);
-  const task = taskDigest({ names, tile, minimumSide, shardSizeBytes, encoding, lr: [...(lr.given?.names ?? [])] });
+  // Two data sets often name their files alike.
+  const places = [[options.images].flat(), [options.pairs ?? []].flat()].map((group) => group.map(absolute));
+  const given = [...(lr.given?.names ?? [])];
+  const task = taskDigest({ places, names, sample, tile, minimumSide, shardSizeBytes, encoding, lr: given });
   const progress = await readProgress(options.store, out, task);
   const { processed, shards } = progress;
   if (shards.length > 0) options.onResume?.({ photographs: processed.length, shards: shards.length });
@@ -184,6 +197,12 @@ async function writeShards(order: SourceFile[], lr: LrPictures, out: OutputFolde
   }
   await writer.finish();
   return { progress, seen: processed.length };
+}
+
+/** A place's name wherever the command is run. */
+function absolute(place: string): string {
+  if (parseS3Url(place)) return place;
+  return place.startsWith('file:///') ? fileURLToPath(place) : resolve(place.replace(/^file:/, ''));
 }
 
 function processedOf({ file, digest, converted, reason, pair }: Outcome): Processed {

@@ -58,6 +58,7 @@ export interface Progress {
 export const taskDigest = (task: unknown): string => sha256(JSON.stringify(task));
 
 const recordKey = (shard: number): string => `shard-${String(shard).padStart(6, '0')}.progress.json`;
+const isRecordKey = (key: string): boolean => /^shard-\d+\.progress\.json$/.test(key);
 
 /** How far an interrupted `prepare` of the same task came; its shards are kept. */
 export async function readProgress(store: ObjectStore, out: OutputFolder, task: string): Promise<Progress> {
@@ -75,6 +76,11 @@ export async function readProgress(store: ObjectStore, out: OutputFolder, task: 
     progress.samplesOfNext = record.samplesOfNext;
   }
   await out.claim(progress.shards.map(({ file }) => file));
+  const records = progress.shards.map((_, shard) => recordKey(shard));
+  await out.claimTemporary(records);
+  // A record that is not resumed from would describe another task's shard as soon as this task writes its own.
+  const stale = out.left.filter((key) => isRecordKey(key) && sizes.has(key) && !records.includes(key));
+  for (const key of stale) await out.putTemporary(key, '{}');
   return progress;
 }
 

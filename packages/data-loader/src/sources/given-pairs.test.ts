@@ -4,7 +4,7 @@ import { cropPicture, downscale, type Picture } from '@fourfold/imaging';
 import { openStore } from '@fourfold/store';
 import { createBatchSource } from '../batches/batch-source.js';
 import { dataConfig } from '../test-pictures.js';
-import { pairName } from './given-pairs.js';
+import { createGivenPairs, pairName } from './given-pairs.js';
 import { pngOf, realPicture, writeFolder } from './test-archives.js';
 import { usePrepareFolder } from './test-prepare.js';
 
@@ -25,6 +25,44 @@ test.each([
   ['canon_001_HR.png', 'nikon_001_LR4.png'],
 ])('%s and %s are none', (hr, lr) => {
   expect(pairName(lr)).not.toBe(pairName(hr));
+});
+
+/** What each photograph gets: an LR picture, or why there is none. */
+function givenTo(photographs: string[], lrs: string[]): Record<string, string> {
+  const files = lrs.map((name) => ({ name, sizeBytes: 0, read: () => Promise.resolve(Buffer.alloc(0)) }));
+  const source = { title: 'lr', context: '', files, unusable: [], close: () => Promise.resolve() };
+  const pairs = createGivenPairs(source, photographs);
+  const lrOf = (name: string) => {
+    try {
+      return pairs.lrOf(name).name;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  return Object.fromEntries(photographs.map((name) => [name, lrOf(name)]));
+}
+
+describe('an LR picture serves one photograph', () => {
+  test('photographs whose names differ only in what marks a pair', () => {
+    expect(givenTo(['c.png', 'chr.png'], ['cx4.png'])).toEqual({
+      'c.png': 'its LR picture cx4.png would also be that of chr.png',
+      'chr.png': 'its LR picture cx4.png would also be that of c.png',
+    });
+  });
+
+  test('photographs of one name in several folders', () => {
+    expect(givenTo(['cat/1.png', 'dog/1.png'], ['lr/1.png'])).toMatchObject({
+      'cat/1.png': 'its LR picture lr/1.png would also be that of dog/1.png',
+    });
+    expect(givenTo(['cat/1.png', 'dog/1.png'], ['cat/1.png'])).toEqual({
+      'cat/1.png': 'cat/1.png',
+      'dog/1.png': 'its LR picture cat/1.png would also be that of cat/1.png',
+    });
+    expect(givenTo(['cat/1.png', 'dog/1.png'], ['cat/1.png', 'dog/1.png'])).toEqual({
+      'cat/1.png': 'cat/1.png',
+      'dog/1.png': 'dog/1.png',
+    });
+  });
 });
 
 describe('prepare with pairs', () => {

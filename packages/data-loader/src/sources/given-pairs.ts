@@ -7,7 +7,10 @@ import type { Source, SourceFile } from './source.js';
 export interface GivenPairs {
   /** Of all of them. */
   names: readonly string[];
-  /** The LR picture of a photograph; throws `invalid` with only the reason if there is none, or not exactly one. */
+  /**
+   * The LR picture of a photograph; throws `invalid` with only the reason if there is none, or not exactly one, or if it is that of
+   * another photograph too.
+   */
   lrOf(photograph: string): SourceFile;
 }
 
@@ -21,26 +24,50 @@ export const pairName = (name: string): string =>
     .name.toLowerCase()
     .replace(/(?:[-_]?(?:hr|gt|lr|lr4|lrbi|lq))?(?:[-_]?x4)?$/, '');
 
-/** Find the LR pictures of a source by name. */
-export function createGivenPairs({ files, title }: Source): GivenPairs {
-  const byName = new Map<string, SourceFile[]>();
-  for (const file of files.filter(({ name }) => isPictureName(name))) {
-    const name = pairName(file.name);
-    byName.set(name, [...(byName.get(name) ?? []), file]);
-  }
+/** Find the LR pictures of these photographs in a source by name. */
+export function createGivenPairs({ files, title }: Source, photographs: readonly string[]): GivenPairs {
+  const byName = byPairName(
+    files.filter(({ name }) => isPictureName(name)),
+    ({ name }) => name,
+  );
+  const photographsByName = byPairName(photographs, (name) => name);
+  const candidates = (photograph: string): SourceFile[] => {
+    const found = byName.get(pairName(photograph)) ?? [];
+    // Several of one name lie in folders that are named like the photographs'.
+    const beside = found.filter(({ name }) => posix.dirname(name) === posix.dirname(photograph));
+    return beside.length === 1 ? beside : found;
+  };
+  /** Another photograph that this LR picture may belong to as well. */
+  const otherOf = (lr: SourceFile, photograph: string): string | undefined => {
+    const claims = (photographsByName.get(pairName(photograph)) ?? []).filter((other) => {
+      const [first, second] = candidates(other);
+      return first === lr && !second;
+    });
+    const beside = claims.filter((name) => posix.dirname(name) === posix.dirname(lr.name));
+    return (beside.length === 1 ? beside : claims).find((other) => other !== photograph);
+  };
   return {
     names: files.map(({ name }) => name),
     lrOf(photograph) {
-      const found = byName.get(pairName(photograph)) ?? [];
-      if (found.length === 1) return found[0];
-      const folder = posix.dirname(photograph);
-      // Several of one name lie in folders that are named like the photographs'.
-      const beside = found.filter(({ name }) => posix.dirname(name) === folder);
-      if (beside.length === 1) return beside[0];
-      if (found.length === 0) throw new FourfoldError('invalid', `it has no LR picture in ${title}`);
-      throw new FourfoldError('invalid', `its LR picture may be ${found[0].name} or ${found[1].name}`);
+      const [lr, second] = candidates(photograph);
+      if (!lr) throw new FourfoldError('invalid', `it has no LR picture in ${title}`);
+      if (second) throw new FourfoldError('invalid', `its LR picture may be ${lr.name} or ${second.name}`);
+      const other = otherOf(lr, photograph);
+      if (other === undefined) return lr;
+      throw new FourfoldError('invalid', `its LR picture ${lr.name} would also be that of ${other}`);
     },
   };
+}
+
+function byPairName<T>(values: readonly T[], nameOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const name = pairName(nameOf(value));
+    const group = groups.get(name);
+    if (group) group.push(value);
+    else groups.set(name, [value]);
+  }
+  return groups;
 }
 
 /** Read the LR picture of a photograph of this size. Throws `invalid` with only the reason. */

@@ -52,6 +52,28 @@ test('temporary objects are removed when the folder is complete, and known after
   expect(await held()).toEqual(['a', 'manifest.json']);
 });
 
+test('temporary objects of an interrupted command that are still needed stay until the final object is written', async () => {
+  const first = await open();
+  await first.put('a', 'first');
+  await first.putTemporary('a.note', 'a note');
+  const real = out;
+  out = {
+    ...real,
+    put: (key, ...rest) => (key === 'manifest.json' ? Promise.reject(new Error('full')) : real.put(key, ...rest)),
+  };
+  const second = await open();
+  await second.claim(['a']);
+  await second.claimTemporary(['a.note']);
+  await expect(second.finish('manifest.json', '{}')).rejects.toThrow('full');
+  expect(await held()).toEqual(['a', 'a.note', unfinishedKey]);
+  out = real;
+  const third = await open();
+  await third.claim(['a']);
+  await third.claimTemporary(['a.note']);
+  await third.finish('manifest.json', '{}');
+  expect(await held()).toEqual(['a', 'manifest.json']);
+});
+
 test('folder markers that consoles put into buckets do not count', async () => {
   const real = out;
   const markers = ['', 'deep/'].map((key) => ({ key, sizeBytes: 0 }));

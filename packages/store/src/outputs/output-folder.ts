@@ -24,6 +24,8 @@ export interface OutputFolder {
   claim(keys: readonly string[]): Promise<void>;
   /** Note an object, then put it. */
   put(key: string, body: Uint8Array | string): Promise<void>;
+  /** Note objects that lie here or will be put, and that are removed when the folder is complete. */
+  claimTemporary(keys: readonly string[]): Promise<void>;
   /** Note and put an object that is removed when the folder is complete. */
   putTemporary(key: string, body: Uint8Array | string): Promise<void>;
   /** Complete the folder: remove other leftovers of an interrupted command, put the final object `key`, remove the mark. */
@@ -66,13 +68,18 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
     await store.put(key, body);
   };
   const temporary = new Set<string>();
+  const claimTemporary = (keys: readonly string[]) => {
+    for (const key of keys) temporary.add(key);
+    return claim(keys);
+  };
   return {
     left,
     claim,
     put,
-    putTemporary(key, body) {
-      temporary.add(key);
-      return put(key, body);
+    claimTemporary,
+    async putTemporary(key, body) {
+      await claimTemporary([key]);
+      await put(key, body);
     },
     async finish(key, body) {
       for (const old of left) if (!claimed.has(old)) await tidy(old);
