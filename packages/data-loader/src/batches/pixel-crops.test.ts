@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -198,4 +198,35 @@ describe('a shard of pixels that is not what the manifest says is refused', () =
     expect(error).toMatchObject({ code: 'corrupt', message: expect.stringMatching(message) as string });
     expect(String(error)).toContain(dataset.manifest.shards[0].file);
   });
+});
+
+it('verifies a shard again once its open file is written to', async () => {
+  const dataset = await changed((body) => body, false);
+  const { hrOffset } = firstPlace(dataset.manifest);
+  const overwrite = async (bytes: Buffer) => {
+    const file = await open(dataset.store.filePath!(dataset.manifest.shards[0].file), 'r+');
+    await file.write(bytes, 0, bytes.length, hrOffset);
+    await file.close();
+  };
+  const source = sourceOf(dataset, { windowPictures: 100, globalBatch: dataset.manifest.samples });
+  const expected = await source.batch(0, 0);
+  const pixels = (await dataset.store.get(dataset.manifest.shards[0].file)).subarray(hrOffset, hrOffset + 8);
+  await overwrite(Buffer.from(pixels.map((value) => 255 - value)));
+  await expect(source.batch(0, 0)).rejects.toMatchObject({ code: 'corrupt' });
+  await overwrite(pixels);
+  expect(Buffer.compare((await source.batch(0, 0)).hr, expected.hr)).toBe(0);
+});
+
+it('gives other work turns of the event loop within a long batch', async () => {
+  const source = sourceOf(datasets.pixels, { windowPictures: 100, globalBatch: 4000 });
+  await source.batch(0, 0);
+  let turns = 0;
+  const count = () => {
+    turns++;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  await source.batch(1, 0);
+  clearImmediate(counting);
+  expect(turns).toBeGreaterThan(0);
 });

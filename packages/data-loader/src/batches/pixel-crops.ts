@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Rectangle } from '@fourfold/imaging';
 import { createAsyncCache } from '../shards/async-cache.js';
 import type { PixelPlace } from '../shards/pixel-index.js';
@@ -15,6 +16,9 @@ import {
 import type { Crops, CropsOptions } from './crops.js';
 import { createStages, type Stages } from './stages.js';
 
+/** Pixels are read at once, without a turn of the event loop; after this long, other work gets one. */
+const longestTurnMs = 10;
+
 const noPictures = { loads: 0, failed: 0, hits: 0, held: 0 };
 
 /** Pairs of a dataset of pixels: the rows of each crop are read from its shard, HR and LR. Nothing is decoded, and nothing but files held. */
@@ -27,14 +31,30 @@ export function createPixelCrops({ store, manifest, data, seed, openShards }: Cr
     dispose: (shard) => void shard.close(),
     limit: openShards,
   });
+  /** Act on an open shard; one whose file has changed is opened, and so verified, again. */
+  const useShard = async (key: string, act: (shard: PixelShard) => Promise<void>) => {
+    const isDone = await shards.use(key, async (shard) => {
+      if (shard.hasChanged()) return false;
+      await act(shard);
+      return true;
+    });
+    if (isDone) return;
+    shards.forgetWhere((held) => held === key);
+    await shards.use(key, act);
+  };
   const readPair = data.blurSigma > 0 ? readBlurredPair : readStoredPair;
   return {
     async fill(keys, targets) {
       const byShard = new Map<number, number[]>();
       keys.forEach(({ shard }, i) => byShard.set(shard, [...(byShard.get(shard) ?? []), i]));
+      let turnBegunMs = performance.now();
       const filled = [...byShard].map(([index, ofShard]) =>
-        shards.use(String(index), async (shard) => {
+        useShard(String(index), async (shard) => {
           for (const i of ofShard) {
+            if (performance.now() - turnBegunMs > longestTurnMs) {
+              await nextTurn();
+              turnBegunMs = performance.now();
+            }
             const sample = shard.place(keys[i].sample);
             readPair(
               { shard, sample, place: cropPlace(seed, keys[i], sample.core, data), shape: data },

@@ -11,6 +11,8 @@ function createJobs() {
   };
   const end = async (name: string) => {
     ends.get(name)?.();
+    // The next job begins in the next turn of the event loop.
+    await new Promise(setImmediate);
     await new Promise(setImmediate);
   };
   return { begun, job, end };
@@ -54,4 +56,18 @@ test('after its end no spare job is begun or accepted; awaited ones are still do
   await end('b');
   expect(begun).toEqual(['a', 'b']);
   expect(queue.unfinished()).toBe(0);
+});
+
+test('jobs that do not wait leave turns of the event loop to others', async () => {
+  const queue = createWorkQueue({ concurrency: 1, longest: 1000 });
+  let done = 0;
+  for (let i = 0; i < 1000; i++) {
+    queue.add(() => {
+      done++;
+      return Promise.resolve();
+    });
+  }
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  expect(done).toBeLessThan(10);
 });

@@ -23,7 +23,8 @@ export function createWorkQueue({ concurrency, longest }: { concurrency: number;
       working++;
       void job().finally(() => {
         working--;
-        work();
+        // Jobs that never wait would otherwise keep the event loop from timers and sockets.
+        setImmediate(work);
       });
     }
   };

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { FourfoldError, sha256 } from '@fourfold/common';
 import type { GivenPairs } from '../sources/given-pairs.js';
 import { comparePair, type PairDifference } from '../sources/pairs.js';
@@ -20,6 +20,13 @@ export interface LrPictures {
   given?: GivenPairs;
 }
 
+/** Memory that a picture of some 50 megapixels takes while it is converted. */
+const pictureBytes = 2 ** 29;
+
+/** How many pictures are converted at a time: one for each core, as memory allows. */
+export const picturesTogether = (cores: number, memoryBytes: number): number =>
+  Math.max(1, Math.min(cores, Math.floor(memoryBytes / pictureBytes)));
+
 /** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts: `firstWith` has their names by SHA-256. */
 export async function* convertInOrder(
   files: SourceFile[],
@@ -27,7 +34,9 @@ export async function* convertInOrder(
   options: ConvertOptions,
   firstWith: Map<string, string>,
 ): AsyncGenerator<Outcome> {
-  const together = availableParallelism();
+  // A container may have less memory than its machine.
+  const memoryBytes = Math.min(process.constrainedMemory() || Infinity, totalmem());
+  const together = picturesTogether(availableParallelism(), memoryBytes);
   for (let start = 0; start < files.length; start += together) {
     const read = await Promise.all(
       files.slice(start, start + together).map(async (file) => ({ file, bytes: await resultOrReason(file.read()) })),

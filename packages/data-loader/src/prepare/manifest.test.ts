@@ -58,6 +58,16 @@ test('a manifest of version 1 is read as one of encoded pictures', async () => {
   expect(await readDatasetManifest(store)).toMatchObject({ version: 2, encoding: 'keep' });
 });
 
+test('given LR pictures in encoding keep, which stores none, are refused', async () => {
+  await write('shard-000000.tar');
+  const first = await readDatasetManifest(store);
+  await store.put(manifestKey, JSON.stringify({ ...first, lr: 'given' }));
+  await expect(readDatasetManifest(store)).rejects.toMatchObject({
+    code: 'corrupt',
+    message: expect.stringContaining('LR pictures cannot be given in encoding keep') as string,
+  });
+});
+
 test('shards of pixels without an index are refused', async () => {
   await write('shard-000000.tar');
   const first = await readDatasetManifest(store);

@@ -104,7 +104,8 @@ function inconsistency(manifest: DatasetManifest | z.infer<typeof firstVersionSc
   if (sum(manifest.shards.map(({ samples }) => samples)) !== manifest.samples) {
     return 'its shards do not add up to its samples';
   }
-  if (manifest.version === 1 || manifest.encoding === 'keep') return undefined;
+  if (manifest.version === 1) return undefined;
+  if (manifest.encoding === 'keep') return manifest.lr && 'LR pictures cannot be given in encoding keep';
   const unindexed = manifest.shards.find(({ index }) => index === undefined);
   return unindexed && `its ${unindexed.file} has no index`;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { fstatSync, type BigIntStats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 
 /** An open file, which its user closes. */
@@ -23,19 +24,21 @@ export async function hashFile(handle: FileHandle): Promise<string> {
 /** What was found in files, by inode, size and time of the last change. */
 const known = new Map<string, string>();
 
-async function identityOf(handle: FileHandle): Promise<string> {
-  const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
-  return [dev, ino, size, mtimeNs].join(' ');
-}
+const identity = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join(' ');
+
+const identityOf = async (handle: FileHandle): Promise<string> => identity(await handle.stat({ bigint: true }));
+
+/** Tells a file's content from later ones, at once. */
+export const identityNow = ({ fd }: FileHandle): string => identity(fstatSync(fd, { bigint: true }));
 
 /** SHA-256 of a file's content, which is read only if this process has not yet done so. */
 export async function hashOnce(handle: FileHandle): Promise<string> {
-  const identity = await identityOf(handle);
-  const before = known.get(identity);
+  const found = await identityOf(handle);
+  const before = known.get(found);
   if (before !== undefined) return before;
   const sha256 = await hashFile(handle);
   // A file that changes while it is read has another identity afterwards.
-  if ((await identityOf(handle)) === identity) known.set(identity, sha256);
+  if ((await identityOf(handle)) === found) known.set(found, sha256);
   return sha256;
 }
 

@@ -5,6 +5,7 @@ import { storageError, type ObjectStore } from '@fourfold/store';
 import type { DatasetManifest } from '../prepare/manifest.js';
 import { whyNoPixels } from './pixel-check.js';
 import { decodePixelIndex, lrSide, pixelBytes, type PixelPlace } from './pixel-index.js';
+import { identityNow } from './held-file.js';
 import type { ShardCache } from './shard-cache.js';
 import { openShardFile, truncatedError } from './shard-file.js';
 
@@ -18,6 +19,8 @@ export interface PixelShard {
    * loop: from the page cache that takes a few microseconds, a third of what a read in libuv's threads costs.
    */
   read(picture: 'hr' | 'lr', place: PixelPlace, region: Rectangle, room: (sizeBytes: number) => Uint8Array): number;
+  /** Whether its file was written to since it was opened. */
+  hasChanged(): boolean;
   close(): Promise<void>;
 }
 
@@ -44,6 +47,7 @@ const checked = new Map<string, string>();
 export function openPixelShard({ store, manifest, index, cache }: PixelShardOptions): Promise<PixelShard> {
   const shard = manifest.shards[index];
   return openShardFile({ store, shard, cache }, async ({ name, handle, close }) => {
+    const opened = identityNow(handle);
     const corrupt = (reason: string) => new FourfoldError('corrupt', `${name}: ${reason}`);
     const text = shard.index ?? '';
     const places = attempt(() => decodePixelIndex(text, shard, manifest.minimumSide), corrupt);
@@ -77,6 +81,7 @@ export function openPixelShard({ store, manifest, index, cache }: PixelShardOpti
         for (let y = 0; y < region.height; y++) fill(target, y * rowBytes, rowBytes, offset + y * pictureStride);
         return rowBytes;
       },
+      hasChanged: () => identityNow(handle) !== opened,
       close,
     };
   });
