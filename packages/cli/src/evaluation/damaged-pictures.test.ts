@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FourfoldError } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import { upscaleBaseline } from '../evaluation-table.js';
 import { heldOutPhotographs, inFolder } from '../test-support.js';
@@ -34,5 +35,19 @@ test('damaged pictures are listed and counted, and the others are measured; a st
     expect(title).toMatch(/: 2 pictures cannot be measured:$/);
     expect(listed).toMatch(/^ {2}cut\.jpg +\S.*\n {2}damaged\.png +\S/);
     await expect(evaluate(folder, true)).rejects.toMatchObject({ code: 'invalid', message: /cut\.jpg: / });
+  });
+});
+
+test('a refusal of LPIPS names the picture', async () => {
+  await inFolder(async (folder) => {
+    await writeFile(join(folder, 'raccoon.jpg'), await readFile(join(heldOutPhotographs, 'raccoon.jpg')));
+    const lpips = () => Promise.reject(new FourfoldError('invalid', 'too small for LPIPS'));
+    const evaluation = evaluateSets(
+      [folder],
+      subjects,
+      { onProgress: () => undefined, lpips },
+      new AbortController().signal,
+    );
+    await expect(evaluation).rejects.toThrow(`${folder}/raccoon.jpg: too small for LPIPS`);
   });
 });

@@ -114,7 +114,7 @@ async function evaluateSet(
           name,
           evaluatePicture(original, (lr) => (sr = upscale(lr))),
         );
-        if (lpips) measured.lpips = lpips(cropToMultiple(original, 4), sr);
+        if (lpips) measured.lpips = await withName(name, lpips(cropToMultiple(original, 4), sr, signal));
         results.push({ name: subject, sr: figure?.wants(name) ? sr : original, scores: measured });
       }
       for (const [j, { scores: measured }] of results.entries()) {

@@ -130,6 +130,19 @@ test('the default crop is where the methods differ most; the overview marks it',
   });
 });
 
+test('damaged pictures take no row of a figure; one of damaged pictures only is refused', async () => {
+  await inFolder(async (folder) => {
+    await writeParts(folder);
+    for (let i = 0; i < 6; i++) await writeFile(join(folder, `a${i}.png`), 'no picture at all');
+    const { height } = await drawn(folder, ['bicubic']);
+    expect(height).toBe(40 + 3 * (288 + 54) + 10);
+    await expect(drawn(folder, ['bicubic'], { pictures: ['a0', 'a1'] })).rejects.toMatchObject({
+      code: 'invalid',
+      message: `${join(folder, 'figures', 'figure.png')}: no picture of the figure could be measured`,
+    });
+  });
+});
+
 test('the detail of several pictures is where any two differ, the first of equal ones', () => {
   const flat = () => ({ data: new Uint8Array(3 * 300 * 200).fill(100), width: 300, height: 200 });
   const pictures = [flat(), flat(), flat()];

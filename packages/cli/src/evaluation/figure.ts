@@ -14,7 +14,7 @@ export interface FigureOptions {
   file: string;
   /** Whether the file may be overwritten. */
   force: boolean;
-  /** Names of pictures, with or without folder and extension; the first `defaultRows` where there are none. */
+  /** Names of pictures, with or without folder and extension; the first `defaultRows` that can be measured where there are none. */
   pictures: readonly string[];
   /** In pixels of the originals; default: the part in which the methods differ most from each other. */
   crop?: Rectangle;
@@ -35,8 +35,8 @@ export interface Figure {
   wants(name: string): boolean;
   add(picture: MeasuredPicture): void;
   /**
-   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` if the crop is not within
-   * one of the pictures: not earlier, since measuring takes long.
+   * Draw the rows, in the order in which they were measured, and write the file. Throws `invalid` if there is no row, or if the crop is
+   * not within one of the pictures: not earlier, since measuring takes long.
    */
   write(): Promise<void>;
 }
@@ -46,12 +46,14 @@ export function createFigure({ file, force, pictures, crop }: FigureOptions): Fi
   const rows: ComparisonRow[] = [];
   let refusal: Error | undefined;
   let chosen = new Set<string>();
+  let added = 0;
   return {
     choose(names) {
-      chosen = new Set(pictures.length === 0 ? names.slice(0, defaultRows) : pictures.flatMap(named(names)));
+      chosen = new Set(pictures.flatMap(named(names)));
     },
-    wants: (name) => chosen.has(name),
+    wants: (name) => (pictures.length === 0 ? added < defaultRows : chosen.has(name)),
     add(picture) {
+      added++;
       try {
         rows.push(rowOf(picture, crop));
       } catch (error) {
@@ -60,6 +62,11 @@ export function createFigure({ file, force, pictures, crop }: FigureOptions): Fi
     },
     async write() {
       if (refusal) throw refusal;
+      if (rows.length === 0) {
+        throw new FourfoldError('invalid', `${file}: no picture of the figure could be measured`, {
+          hint: 'name other pictures: --figure-pictures NAME…',
+        });
+      }
       await writeFigure(file, drawComparison(rows), { force });
     },
   };

@@ -5,8 +5,8 @@ import { lpipsNetworks } from '@fourfold/weights';
 import type { LpipsChoice } from './choices.js';
 import type { BackendChoice } from '../commands/arguments.js';
 
-/** Measures LPIPS of two pictures of one size. */
-export type MeasureLpips = (hr: Picture, sr: Picture) => number;
+/** Measures LPIPS of two pictures of one size. Rejects with the signal's reason between two parts of them. */
+export type MeasureLpips = (hr: Picture, sr: Picture, signal: AbortSignal) => Promise<number>;
 
 /** LPIPS on a backend of this thread, with weights from a file or a folder. Throws `not-found`, `invalid`, `corrupt`. */
 export async function openLpips(
@@ -16,9 +16,19 @@ export async function openLpips(
 ): Promise<MeasureLpips> {
   const network = lpipsNetworks[choice];
   const { bytes, url } = await readLpipsFile(network, place && absoluteStoreUrl(place));
-  const { createLpips, resultOf } = await import('@fourfold/model');
+  const { createLpips } = await import('@fourfold/model');
   const { startBackend } = await import('../upscaling/generator.js');
   await startBackend(backend);
   const lpips = createLpips(network, bytes, url);
-  return (hr, sr) => resultOf(lpips.measure(hr, sr));
+  return (hr, sr, signal) => resultWithPauses(lpips.measure(hr, sr), signal);
+}
+
+/** The result of steps that block the thread: signals get a turn before each. */
+export async function resultWithPauses<T>(steps: Generator<void, T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    await new Promise(setImmediate);
+    signal.throwIfAborted();
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
