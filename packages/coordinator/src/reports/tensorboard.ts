@@ -2,6 +2,7 @@ import { mkdir, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { eventRecord, type EventContent } from './event-file.js';
+import { createEventWriter } from './event-writer.js';
 import { figuresOf, type NewHistory, type ReportTarget } from './figures.js';
 
 export interface TensorboardOptions {
@@ -26,10 +27,10 @@ export async function openTensorboard({ folder, run, iteration, history }: Tenso
   // TensorBoard reads a folder's files in the order of their names.
   const seconds = (Date.now() / 1000).toFixed(3).padStart(14, '0');
   const name = `${prefix}${seconds}.${hostname()}.${process.pid}.${opened++}`;
-  const file = await open(join(place, name), 'wx');
+  const file = createEventWriter(await open(join(place, name), 'wx'));
   const write = (events: { step: number; content: EventContent }[]) => {
     const wallTimeSeconds = Date.now() / 1000;
-    return file.appendFile(Buffer.concat(events.map((event) => eventRecord({ wallTimeSeconds, ...event }))));
+    return file.write(events.map((event) => eventRecord({ wallTimeSeconds, ...event })));
   };
   const add = (news: NewHistory) =>
     write(figuresOf(news).map(({ iteration: step, values }) => ({ step, content: { scalars: values } })));
