@@ -1,4 +1,4 @@
-import { exitCodeOf } from '@fourfold/common';
+import { describeError, exitCodeOf } from '@fourfold/common';
 import { cudaDevices, probe, registerTorch, type Probe } from '@fourfold/tfjs-torch';
 import { expect, test, vi } from 'vitest';
 import { startTorch } from './torch-backend.js';
@@ -36,4 +36,14 @@ test.each<[what: string, found: Probe, device: string, code: number]>([
   ['no set-up', { found: false, reason: 'why' }, 'cuda', 2],
 ])('%s: exit code', async (_, found, device, code) => {
   expect(await exitCode(found, device)).toBe(code);
+});
+
+test('a missing set-up is said once, with the command of fourfold', async () => {
+  vi.mocked(probe).mockReturnValue({ found: false, reason: 'why' });
+  vi.mocked(registerTorch).mockImplementation(() => {
+    throw new Error('torch: it is not set up: run npx tfjs-torch setup');
+  });
+  const started = startTorch({ backend: 'torch', device: 'cpu', precision: 'f32', threads: 1 });
+  const error: unknown = await started.catch((thrown: unknown) => thrown);
+  expect(describeError(error)).toBe('backend torch: it is not set up: run npx fourfold setup torch');
 });

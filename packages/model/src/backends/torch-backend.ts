@@ -69,7 +69,10 @@ export async function startTorch({ device, precision, threads }: BackendChoice):
       precision,
     };
   } catch (error) {
-    throw new FourfoldError(failureCode(device), `backend ${namingSetup((error as Error).message)}`, { cause: error });
+    const cause = error as Error;
+    // The report of an error leaves out a cause whose message it has already said.
+    cause.message = namingSetup(cause.message);
+    throw new FourfoldError(failureCode(device), `backend ${cause.message}`, { cause });
   }
 }
 
