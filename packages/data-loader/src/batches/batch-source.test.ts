@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import type { DataConfig } from '@fourfold/common';
 import type { Batch } from './batch.js';
-import { createBatchSource, type BatchSource } from './batch-source.js';
+import { createBatchSource, whyCacheTooSmall, type BatchSource } from './batch-source.js';
 import { readMargin } from './crop-pair.js';
 import { downscale, cropPicture } from '@fourfold/imaging';
 import type { DatasetManifest } from '../prepare/manifest.js';
@@ -176,4 +176,15 @@ it('refuses a config that asks for what the dataset cannot give', () => {
   expect(readMargin(1.5)).toBe(12);
   expect(() => sourceOf(tiled, { blurSigma: 1.5 })).toThrow(/data.blurSigma is 1.5: it reads 12 pixels/);
   expect(() => sourceOf(whole, { blurSigma: 1.5 })).not.toThrow();
+});
+
+it('says so if the cache of shards cannot hold a window of a dataset in an object store', () => {
+  const { manifest, store } = tiled;
+  const bytes = manifest.shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const far: ObjectStore = { ...store, filePath: undefined };
+  const of = (where: ObjectStore, cacheBytes: number) =>
+    whyCacheTooSmall(where, manifest, dataConfig({ windowPictures: manifest.samples, cacheBytes }));
+  expect(of(far, bytes)).toBeUndefined();
+  expect(of(far, bytes - 1)).toMatch(/^data\.cacheBytes is \d+, but a window of \d+ pictures may lie in \d+ shards/);
+  expect(of(store, 1)).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-import { FourfoldError, type DataConfig } from '@fourfold/common';
+import { createLogger, FourfoldError, type DataConfig } from '@fourfold/common';
 import type { ObjectStore } from '@fourfold/store';
 import type { CropsStats } from './crops.js';
 import type { DatasetManifest } from '../prepare/manifest.js';
@@ -40,6 +40,8 @@ export interface BatchSourceOptions {
  */
 export function createBatchSource({ store, manifest, data, seed }: BatchSourceOptions): BatchSource {
   checkDataset(store, manifest, data);
+  const tooSmall = whyCacheTooSmall(store, manifest, data);
+  if (tooSmall !== undefined) createLogger('data-loader').warn({ event: 'cache-too-small' }, tooSmall);
   const { crop, windowPictures, cropsPerPicture } = data;
   const shardSamples = manifest.shards.map((shard) => shard.samples);
   const order = createSampleOrder({ seed, shardSamples, windowPictures, cropsPerPicture });
@@ -60,6 +62,20 @@ export function createBatchSource({ store, manifest, data, seed }: BatchSourceOp
     stats: () => ({ ...crops.stats(), crops: made }),
     close: () => crops.clear(),
   };
+}
+
+/** Why a window's shards may not fit into the cache of shards; undefined if they do, or if the shards are read in place. */
+export function whyCacheTooSmall(store: ObjectStore, manifest: DatasetManifest, data: DataConfig): string | undefined {
+  if (store.filePath) return undefined;
+  const shards = shardsInWindow(
+    manifest.shards.map(({ samples }) => samples),
+    data.windowPictures,
+  );
+  const largest = manifest.shards.map(({ sizeBytes }) => sizeBytes).sort((a, b) => b - a);
+  const windowBytes = largest.slice(0, shards).reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  if (windowBytes <= data.cacheBytes) return undefined;
+  const reason = `a window of ${data.windowPictures} pictures may lie in ${shards} shards of ${windowBytes} bytes`;
+  return `data.cacheBytes is ${data.cacheBytes}, but ${reason}: raise it, or lower data.windowPictures`;
 }
 
 /** Throw `invalid` if a dataset cannot give the crops that a config asks for. */
