@@ -18,8 +18,7 @@ export async function bundleForBrowsers() {
     platform: 'browser',
     target: 'es2022',
     minify: true,
-    // TensorFlow.js makes threads of the source text of its functions.
-    keepNames: true,
+    // Names are not kept: TensorFlow.js starts threads from the source text of its functions, and they lack esbuild's helper for names.
     legalComments: 'eof',
     logLevel: 'warning',
     metafile: true,

@@ -23,6 +23,8 @@ const folders: Record<string, string> = {
 };
 const types: Record<string, string> = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.png': 'image/png' };
 
+const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
 /** What a user writes. */
 const page = `<!doctype html><link rel="icon" href="data:,"><canvas></canvas><script type="module">
 import { readModel, toImageData } from '/upscale/upscale.js';
@@ -33,7 +35,8 @@ const canvas = Object.assign(document.querySelector('canvas'), { width: sr.width
 canvas.getContext('2d').putImageData(toImageData(sr), 0, 0);
 const stopped = await model.upscale('/small.png', { signal: AbortSignal.abort('enough') }).catch((reason) => reason);
 const missing = await readModel('/nothing').catch(({ message }) => message);
-window.result = { data: [...sr.data], width: sr.width, height: sr.height, shares, backend: model.backend, stopped, missing };
+const facts = { backend: model.backend, isIsolated: window.crossOriginIsolated };
+window.result = { data: [...sr.data], width: sr.width, height: sr.height, shares, stopped, missing, ...facts };
 </script>`;
 
 interface Result {
@@ -44,6 +47,7 @@ interface Result {
   backend: string;
   stopped: string;
   missing: string;
+  isIsolated: boolean;
 }
 
 describe.skipIf(lacks('browser', !!findBrowser()))(
@@ -57,13 +61,14 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       const photograph = await decodePicture(await readFile(`${photographs}/held-out/raccoon.jpg`));
       const quarter = downscale(downscale(photograph, 0), 0);
       small = await encodePicture(quarter, 'png');
-      const bodies: Record<string, string | Uint8Array> = { '/': page, '/small.png': small };
+      const bodies: Record<string, string | Uint8Array> = { '/': page, '/isolated': page, '/small.png': small };
       server = createServer(({ url = '' }, response) => {
         const [, folder, file] = url.split('/');
         const body = bodies[url] ?? (file && folders[folder] ? readFile(`${folders[folder]}/${file}`) : undefined);
         Promise.resolve(body).then(
           (bytes) => {
-            response.writeHead(bytes === undefined ? 404 : 200, { 'content-type': types[extname(url)] ?? 'text/html' });
+            const type = { 'content-type': types[extname(url)] ?? 'text/html' };
+            response.writeHead(bytes === undefined ? 404 : 200, { ...type, ...(url === '/isolated' && isolation) });
             response.end(bytes);
           },
           () => response.writeHead(404).end(),
@@ -77,8 +82,10 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       server.close();
     });
 
-    test('a page upscales a picture to the pixels that Node.js makes', async () => {
-      await browser.page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    // An isolated page has threads.
+    test.each(['/', '/isolated'])('%s upscales a picture to the pixels that Node.js makes', async (path) => {
+      browser.problems.length = 0;
+      await browser.page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
       await browser.page.waitForFunction('window.result', undefined, { timeout: 100_000 });
       const found: Result = await browser.page.evaluate('window.result');
       const model = await readModel(checkpoint, { backend: 'wasm', threads: 1 });
@@ -86,6 +93,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       expect([found.width, found.height, found.backend]).toEqual([expected.width, expected.height, 'wasm']);
       const largest = found.data.reduce((most, level, i) => Math.max(most, Math.abs(level - expected.data[i])), 0);
       expect(largest).toBeLessThanOrEqual(1);
+      expect(found.isIsolated).toBe(path === '/isolated');
       expect(found.shares.at(-1)).toBe(1);
       expect(found.stopped).toBe('enough');
       expect(found.missing).toContain('/nothing/generator.safetensors: the server answered 404');

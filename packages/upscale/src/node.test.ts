@@ -81,5 +81,6 @@ test('pictures are encoded in every format', async () => {
   for (const format of ['png', 'jpeg', 'webp', 'tiff', 'avif'] as const) {
     const decoded = await decodePicture(await encodePicture(pixels, format));
     expect([decoded.width, decoded.height]).toEqual([40, 20]);
+    if (['png', 'webp', 'tiff'].includes(format)) expect(new Uint8Array(decoded.data), format).toEqual(pixels.data);
   }
 });

@@ -20,7 +20,15 @@ const formats: Record<string, PictureFormat> = {
 export async function encodePicture(picture: Picture, format: PictureFormat): Promise<Uint8Array> {
   const { default: sharp } = await import('sharp');
   const { data, width, height } = picture;
-  const options = { jpeg: { quality: 95 }, avif: { quality: 80 }, webp: { lossless: true }, png: {}, tiff: {} }[format];
+  const options = {
+    // At this quality, chroma of half the size would be the largest loss.
+    jpeg: { quality: 95, chromaSubsampling: '4:4:4' },
+    avif: { quality: 80 },
+    webp: { lossless: true },
+    png: {},
+    // By default sharp compresses it as JPEG.
+    tiff: { compression: 'deflate' },
+  }[format];
   return sharp(data, { raw: { width, height, channels: 3 } })
     .toFormat(format, options)
     .toBuffer();

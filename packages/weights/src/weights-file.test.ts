@@ -3,7 +3,7 @@ import { initialVector } from './initial-parameters.js';
 import { convolutionsUpTo, featureLayout, featureNetworks } from './feature-networks.js';
 import { generatorLayout } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
-import { featureWeights, safetensorsFromVector, vectorFromSafetensors } from './weights-file.js';
+import { featuresFromTensors, featureWeights, safetensorsFromVector, vectorFromSafetensors } from './weights-file.js';
 
 const layout = generatorLayout({ channels: 2, blocks: 1 });
 const vector = initialVector(layout, 1);
@@ -105,4 +105,18 @@ test('VGG19 is read with torchvision’s names and OIHW, or with ours', () => {
   expect(() => featureWeights(featureLayout('vgg19'), ours, 'vgg')).toThrow(
     'vgg is not VGG19: conv3_1/filter is missing',
   );
+});
+
+test('the other VGG is refused by name, with our names and torchvision’s', () => {
+  const named = (...names: string[]): NamedArray[] =>
+    names.map((name) => ({ name, shape: [1], data: new Float32Array(1) }));
+  const refusal = (network: 'vgg16' | 'vgg19', tensors: NamedArray[]) => () =>
+    featuresFromTensors(featureLayout(network), tensors, 'vgg');
+  for (const vgg19 of [
+    named('conv3_3/filter', 'conv3_4/filter'),
+    named('features.0.weight', 'features.14.weight', 'features.16.weight'),
+  ]) {
+    expect(refusal('vgg16', vgg19)).toThrow('vgg is not VGG16: it is VGG19');
+    expect(refusal('vgg19', vgg19.slice(0, -1))).toThrow('vgg is not VGG19: it is VGG16');
+  }
 });

@@ -55,13 +55,15 @@ export function featureWeights(layout: Layout, bytes: Uint8Array, what: string):
 
 /**
  * A feature network's weights as a flat vector, from tensors with torchvision's names and OIHW filters (`features.0.weight`) or
- * with this package's. Tensors of deeper layers are ignored. Throws `invalid` naming the first tensor that is missing or has
- * another shape.
+ * with this package's. Tensors of deeper layers are ignored. Throws `invalid` if they are of the other VGG, or naming the first tensor
+ * that is missing or has another shape.
  */
 export function featuresFromTensors(layout: Layout, tensors: NamedArray[], what: string): Float32Array<ArrayBuffer> {
   const network = layout.network as FeatureNetwork;
   const found = byName(tensors);
   const isTorchvision = found.has('features.0.weight');
+  const other = otherVgg(network, found);
+  if (other) throw mismatch(layout, what, `it is ${featureNetworkNames[other]}`);
   const vector = new Float32Array(layout.length);
   for (const { name, shape, offset } of layout.tensors) {
     if (!isTorchvision) {
@@ -75,6 +77,17 @@ export function featuresFromTensors(layout: Layout, tensors: NamedArray[], what:
     }
   }
   return vector;
+}
+
+/**
+ * Of VGG16 and VGG19 the one that the tensors are of, if another is wanted: VGG19 has all tensors of VGG16, in the same shapes, and
+ * a fourth convolution in its third group.
+ */
+function otherVgg(wanted: FeatureNetwork, found: Map<string, NamedArray>): FeatureNetwork | undefined {
+  const hasThird = found.has('conv3_3/filter') || found.has('features.14.weight');
+  if (wanted === 'alexnet' || !hasThird) return undefined;
+  const network = found.has('conv3_4/filter') || found.has('features.16.weight') ? 'vgg19' : 'vgg16';
+  return network === wanted ? undefined : network;
 }
 
 const byName = (tensors: NamedArray[]) => new Map(tensors.map((tensor) => [tensor.name, tensor]));

@@ -7,7 +7,6 @@ import {
   featuresFromTensors,
   lpipsHead,
   lpipsLayout,
-  type LpipsNetwork,
   type FeatureNetwork,
   type TensorPlace,
   decodeSafetensors,
@@ -61,7 +60,7 @@ export async function importWeights(bytes: Buffer, path: string): Promise<Import
   checkPublishedHash(path, bytes, sourceSha256);
   const { format, preprocessing, tensors, isBgr } = await readSource(bytes, path);
   const network = networkOf(tensors);
-  const layout = hasHeads(tensors) ? lpipsLayout(network as LpipsNetwork) : featureLayout(network);
+  const layout = network !== 'vgg19' && hasHeads(tensors) ? lpipsLayout(network) : featureLayout(network);
   const vector = featuresFromTensors(layout, tensors, path);
   const bad = layout.tensors.find(
     ({ offset, sizeElements }) => !vector.subarray(offset, offset + sizeElements).every(Number.isFinite),
