@@ -3,7 +3,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fetchBytes, fetchGenerator } from './fetched.js';
 import { generatorOf } from './generator.js';
-import { createModel, type Decode } from './model.js';
+import { createModel, type Open } from './model.js';
 import { rgbOf } from './pixels.js';
 import type { Model, ModelSource, Picture, ReadModelOptions } from './types.js';
 
@@ -19,7 +19,7 @@ export async function readModel(source: ModelSource, options: ReadModelOptions =
     source instanceof Uint8Array || source instanceof ArrayBuffer
       ? generatorOf(new Uint8Array(source), 'the model’s bytes')
       : await fetchGenerator(new URL(source, document.baseURI).href, signal);
-  return createModel(weights, await (started ??= startBackend(backend)), decode);
+  return createModel(weights, await backendFor(backend), open);
 }
 
 /** A picture as a canvas takes it: `context.putImageData(toImageData(picture), 0, 0)`. */
@@ -32,10 +32,26 @@ export function toImageData({ data, width, height }: Picture): ImageData {
   return image;
 }
 
-let started: Promise<string> | undefined;
+type BackendChoice = NonNullable<ReadModelOptions['backend']>;
 
-/** Start a backend in this page. WebGPU is taken if the page has loaded that backend and it starts. */
-async function startBackend(choice: NonNullable<ReadModelOptions['backend']>): Promise<string> {
+let started: Promise<string> | undefined;
+let hasWasmPaths = false;
+
+/** The backend of this page, which the first call starts: TensorFlow.js has one for all. A start that failed is tried again. */
+async function backendFor(choice: BackendChoice): Promise<string> {
+  started ??= startBackend(choice);
+  const name = await started.catch((error: unknown) => {
+    started = undefined;
+    throw error;
+  });
+  if (choice !== 'auto' && choice !== name) {
+    throw new FourfoldError('invalid', `backend ${choice}: an earlier model computes on ${name}, and so must this one`);
+  }
+  return name;
+}
+
+/** WebGPU is taken if the page has loaded that backend and it starts. */
+async function startBackend(choice: BackendChoice): Promise<string> {
   if (choice === 'torch' || choice === 'tensorflow') {
     throw new FourfoldError('invalid', `backend ${choice} is for Node.js`, { hint: 'take wasm or webgpu' });
   }
@@ -45,23 +61,31 @@ async function startBackend(choice: NonNullable<ReadModelOptions['backend']>): P
       hint: 'load @tensorflow/tfjs-backend-webgpu before, in a browser with WebGPU; or take wasm',
     });
   }
-  // The build puts the files beside the bundle.
-  setWasmPaths({
-    'tfjs-backend-wasm.wasm': new URL('tfjs-backend-wasm.wasm', import.meta.url).href,
-    'tfjs-backend-wasm-simd.wasm': new URL('tfjs-backend-wasm-simd.wasm', import.meta.url).href,
-    'tfjs-backend-wasm-threaded-simd.wasm': new URL('tfjs-backend-wasm-threaded-simd.wasm', import.meta.url).href,
-  });
-  await tf.setBackend('wasm');
+  // The build puts the files beside the bundle. After a failed start the paths cannot be set again.
+  if (!hasWasmPaths) {
+    setWasmPaths({
+      'tfjs-backend-wasm.wasm': new URL('tfjs-backend-wasm.wasm', import.meta.url).href,
+      'tfjs-backend-wasm-simd.wasm': new URL('tfjs-backend-wasm-simd.wasm', import.meta.url).href,
+      'tfjs-backend-wasm-threaded-simd.wasm': new URL('tfjs-backend-wasm-threaded-simd.wasm', import.meta.url).href,
+    });
+    hasWasmPaths = true;
+  }
+  if (!(await tf.setBackend('wasm'))) {
+    throw new FourfoldError('unavailable', 'backend wasm does not start; the console says why', {
+      hint: 'serve the .wasm files beside upscale.js; a Content-Security-Policy must allow wasm-unsafe-eval',
+    });
+  }
   return 'wasm';
 }
 
-const decode: Decode = async (source, signal) => {
-  if (source instanceof Blob) return decodeBlob(source, 'the picture');
+const open: Open = async (source, signal) => {
+  if (source instanceof Blob) return () => decodeBlob(source, 'the picture');
   if (source instanceof Uint8Array || source instanceof ArrayBuffer) {
-    return decodeBlob(new Blob([new Uint8Array(source)]), 'the picture');
+    return () => decodeBlob(new Blob([new Uint8Array(source)]), 'the picture');
   }
   const url = new URL(source, document.baseURI).href;
-  return decodeBlob(new Blob([await fetchBytes(url, signal)]), url);
+  const blob = new Blob([await fetchBytes(url, signal)]);
+  return () => decodeBlob(blob, url);
 };
 
 /** Decode by the browser, on white, without applying a colour profile. Throws `invalid`. */

@@ -5,24 +5,36 @@ import { generatorOf, type GeneratorWeights } from './generator.js';
 export const isWebUrl = (place: string): boolean => /^https?:/i.test(place);
 
 /**
- * A generator by URL: of a `.safetensors` file, or of a folder with one, whose `manifest.json`, if it is a checkpoint's, says which file
- * and its SHA-256. Throws `not-found`, `unavailable`, `corrupt` or `invalid`.
+ * A generator by URL: of a `.safetensors` file, or of a folder with one or with a folder `checkpoint`. The `manifest.json` of a
+ * checkpoint says which file, and its SHA-256. A query, such as a token, is sent with every file's name. Throws `not-found`, `unavailable`, `corrupt` or `invalid`.
  */
 export async function fetchGenerator(url: string, signal?: AbortSignal): Promise<GeneratorWeights> {
   if (/\.safetensors$/i.test(new URL(url).pathname)) return generatorOf(await fetchBytes(url, signal), url);
-  const folder = url.endsWith('/') ? url : `${url}/`;
-  const files = await fetchFiles(`${folder}manifest.json`, signal);
-  // A run that keeps a moving average is measured by it.
-  const name = ['generator-average.safetensors', 'generator.safetensors'].find((name) => files?.[name]);
-  const file = `${folder}${name ?? 'generator.safetensors'}`;
-  const bytes = await fetchBytes(file, signal);
-  if (name !== undefined) await checkSha256(bytes, files?.[name], file);
-  return generatorOf(bytes, file);
+  for (const folder of [url, within(url, 'checkpoint')]) {
+    const files = await fetchFiles(within(folder, 'manifest.json'), signal);
+    // A run that keeps a moving average is measured by it.
+    const name = ['generator-average.safetensors', 'generator.safetensors'].find((name) => files?.[name]);
+    if (name === undefined) continue;
+    const file = within(folder, name);
+    const bytes = await fetchBytes(file, signal);
+    await checkSha256(bytes, files?.[name], file);
+    return generatorOf(bytes, file);
+  }
+  const file = within(url, 'generator.safetensors');
+  return generatorOf(await fetchBytes(file, signal), file);
+}
+
+/** The URL of a file in a folder, with the folder's query. */
+function within(folder: string, name: string): string {
+  const url = new URL(folder);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/${name}`;
+  return url.href;
 }
 
 /** The SHA-256 of a checkpoint's files; undefined if there is no manifest. */
 async function fetchFiles(url: string, signal?: AbortSignal): Promise<Record<string, string> | undefined> {
-  const bytes = await fetchBytes(url, signal).catch((error: unknown) => {
+  // Object stores answer 403 for a missing file where the caller may not list.
+  const bytes = await fetchBytes(url, signal, { missing: [403, 404, 410] }).catch((error: unknown) => {
     if (error instanceof FourfoldError && error.code === 'not-found') return undefined;
     throw error;
   });
@@ -40,18 +52,46 @@ async function fetchFiles(url: string, signal?: AbortSignal): Promise<Record<str
   );
 }
 
-/** The bytes behind a URL. Throws `not-found` or `unavailable`, and the signal's reason. */
-export async function fetchBytes(url: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * The bytes behind a URL. Throws `not-found` for a status in `missing`, else `unavailable`, also if the server sends nothing for
+ * `silentMs`; and the signal's reason.
+ */
+export async function fetchBytes(
+  url: string,
+  signal?: AbortSignal,
+  { missing = [404, 410], silentMs = 60_000 } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const silence = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const onHeard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), silentMs);
+  };
   let response: Response;
   try {
-    response = await fetch(url, { signal });
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    onHeard();
+    response = await fetch(url, { signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal });
+    if (response.ok) return await readBody(response, onHeard);
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new FourfoldError('unavailable', `${url} cannot be fetched`, { cause });
+    const reason = silence.signal.aborted ? `: the server sent nothing for ${silentMs / 1000} s` : ' cannot be fetched';
+    throw new FourfoldError('unavailable', `${url}${reason}`, { cause });
+  } finally {
+    clearTimeout(timer);
   }
-  const isMissing = response.status === 404 || response.status === 410;
+  const isMissing = missing.includes(response.status);
   throw new FourfoldError(isMissing ? 'not-found' : 'unavailable', `${url}: the server answered ${response.status}`);
+}
+
+async function readBody({ body }: Response, onHeard: () => void): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for (const reader = body?.getReader(); reader;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    onHeard();
+    chunks.push(value);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 /** Compare a file with its manifest. Browsers have SHA-256 only on https and localhost. */

@@ -12,8 +12,17 @@ test.each([
   expect(found.vector).toEqual(vector);
 });
 
+/** A tensor without numbers. */
+const huge = { name: 'head/conv/filter', shape: [9, 9, 0, 1e9], data: new Float32Array(0) };
+
 test.each([
   ['other tensors', encodeSafetensors([], {}), 'invalid', /^a test holds no generator of fourfold/],
+  [
+    'huge sizes',
+    encodeSafetensors([huge], {}),
+    'invalid',
+    /^a test is too small for a generator of 1000000000 channels/,
+  ],
   ['a file that is cut off', checkpointBytes.slice(0, -4), 'corrupt', /^a test is not a valid safetensors file/],
 ])('%s: refused', (_, bytes, code, message) => {
   expect(() => generatorOf(bytes, 'a test')).toThrow(

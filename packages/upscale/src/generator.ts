@@ -26,6 +26,9 @@ export function generatorOf(bytes: Uint8Array, what: string): GeneratorWeights {
     if (channels === undefined) continue;
     const config = { channels, blocks: tensors.filter(({ name }) => inBlock.test(name)).length };
     const layout = generatorLayout(config);
+    if (4 * layout.length > bytes.length) {
+      throw new FourfoldError('invalid', `${what} is too small for a generator of ${channels} channels`);
+    }
     return { config, layout, vector: decode(layout, bytes, what) };
   }
   throw new FourfoldError('invalid', `${what} holds no generator of fourfold: ${namings[0].first} is missing`, {

@@ -11,19 +11,18 @@ const smallestTile = 16;
 /** How long the thread is blocked before other code runs, unless a single step takes longer. */
 const blockedMs = 50;
 
-/** Decodes a picture that is not pixels. */
-export type Decode = (source: Exclude<PictureSource, Pixels>, signal?: AbortSignal) => Promise<Picture>;
+/** Fetches a picture that is on the web; the result decodes it. Pixels are not its matter. */
+export type Open = (source: Exclude<PictureSource, Pixels>, signal?: AbortSignal) => Promise<() => Promise<Picture>>;
 
 /** A model from its weights, on the backend that was started. */
-export function createModel(weights: GeneratorWeights, backend: string, decode: Decode): Model {
+export function createModel(weights: GeneratorWeights, backend: string, open: Open): Model {
   const upscaler = createUpscaler(weights, 'reflection');
   let isDisposed = false;
-  async function compute(source: PictureSource, options: UpscaleOptions): Promise<Picture> {
+  async function compute(decode: () => Promise<Picture>, options: UpscaleOptions): Promise<Picture> {
     const { tile = defaultTile, onProgress, signal } = options;
     signal?.throwIfAborted();
     if (isDisposed) throw new FourfoldError('invalid', 'the model was disposed', { hint: 'read it again' });
-    const isRaw = typeof source === 'object' && isPixels(source);
-    const picture = isRaw ? rgbOf(source) : await decode(source, signal);
+    const picture = await decode();
     const steps = upscaler.steps(picture, tile);
     try {
       return await withPauses(steps, picture.width * picture.height, { onProgress, signal });
@@ -37,11 +36,21 @@ export function createModel(weights: GeneratorWeights, backend: string, decode: 
     backend,
     async upscale(source, options = {}) {
       checkTile(options.tile);
-      return inTurn(() => compute(source, options));
+      const { signal } = options;
+      signal?.throwIfAborted();
+      const isRaw = typeof source === 'object' && isPixels(source);
+      // A fetch that is slow must not hold up other pictures.
+      const decode = isRaw ? () => Promise.resolve(rgbOf(source)) : await open(source, signal);
+      return untilAborted(
+        inTurn(() => compute(decode, options)),
+        signal,
+      );
     },
     dispose() {
+      if (isDisposed) return;
       isDisposed = true;
-      upscaler.dispose();
+      // A picture may be under way.
+      void inTurn(async () => upscaler.dispose());
     },
   };
 }
@@ -76,6 +85,23 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const result = last.then(work);
   last = result.catch(() => undefined);
   return result;
+}
+
+/** The result of work, or the signal's reason as soon as it aborts. */
+async function untilAborted<T>(result: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return result;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    // The reason is the caller's: it may be anything.
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function checkTile(tile: number | undefined): void {

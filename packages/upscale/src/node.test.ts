@@ -65,6 +65,27 @@ test('progress grows to 1; an aborted picture leaves the model usable', async ()
   expect((await next).width).toBe(160);
 });
 
+test('a queued picture rejects as soon as its signal aborts; dispose waits for the picture under way', async () => {
+  const other = await readModel(checkpointBytes);
+  const ended: string[] = [];
+  const stopping = new AbortController();
+  const large = { data: new Uint8Array(3 * 300 * 200), width: 300, height: 200 };
+  const isDisposedDuring = { now: false };
+  const first = other
+    .upscale(large, {
+      tile: 64,
+      onProgress: () => {
+        stopping.abort(new Error('enough'));
+        if (!isDisposedDuring.now) other.dispose();
+        isDisposedDuring.now = true;
+      },
+    })
+    .then(() => ended.push('first'));
+  const queued = other.upscale(pixels, { signal: stopping.signal }).catch((error: Error) => ended.push(error.message));
+  await Promise.all([first, queued]);
+  expect(ended).toEqual(['enough', 'first']);
+});
+
 test.each([
   ['a model that is missing', () => readModel(join(folder, 'none')), 'not-found', /none/],
   ['a picture that is missing', () => model.upscale(join(folder, 'none.png')), 'not-found', /none\.png cannot be read/],

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { FourfoldError, systemErrorCode } from '@fourfold/common/basics';
 import { decodePicture, withName } from '@fourfold/imaging';
 import { fetchBytes, isWebUrl } from './fetched.js';
-import { createModel, type Decode } from './model.js';
+import { createModel, type Open } from './model.js';
 import { readPlace } from './place.js';
 import type { Model, ModelSource, ReadModelOptions } from './types.js';
 
@@ -14,7 +14,7 @@ import type { Model, ModelSource, ReadModelOptions } from './types.js';
  */
 export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<Model> {
   const weights = await readPlace(source, options.signal);
-  return createModel(weights, await startBackend(options), decode);
+  return createModel(weights, await startBackend(options), open);
 }
 
 let started: { asked: string; name: Promise<string> } | undefined;
@@ -43,13 +43,14 @@ async function startBackend({ backend = 'auto', threads = availableParallelism()
   return name;
 }
 
-const decode: Decode = async (source, signal) => {
-  if (source instanceof Blob) return decodePicture(new Uint8Array(await source.arrayBuffer()));
-  if (source instanceof Uint8Array) return decodePicture(source);
-  if (source instanceof ArrayBuffer) return decodePicture(new Uint8Array(source));
+const open: Open = async (source, signal) => {
+  if (source instanceof Blob) return async () => decodePicture(new Uint8Array(await source.arrayBuffer()));
+  if (source instanceof Uint8Array) return () => decodePicture(source);
+  if (source instanceof ArrayBuffer) return () => decodePicture(new Uint8Array(source));
   const place = String(source);
-  const bytes = isWebUrl(place) ? await fetchBytes(place, signal) : await readPictureFile(place, signal);
-  return withName(place, decodePicture(bytes));
+  if (!isWebUrl(place)) return async () => withName(place, decodePicture(await readPictureFile(place, signal)));
+  const bytes = await fetchBytes(place, signal);
+  return () => withName(place, decodePicture(bytes));
 };
 
 async function readPictureFile(place: string, signal?: AbortSignal): Promise<Uint8Array> {

@@ -23,8 +23,8 @@ export interface Picture {
 export type PictureSource = string | URL | Uint8Array | ArrayBuffer | Blob | Pixels;
 
 /**
- * A trained generator: a checkpoint's folder, a run's for its newest checkpoint, or what `fourfold export --format safetensors` wrote, by
- * path (in Node.js) or URL; or a `generator.safetensors`, by path, URL or as its bytes.
+ * A trained generator: a checkpoint's folder, what `fourfold export --format safetensors` wrote, or a `generator.safetensors`, by path (in
+ * Node.js) or URL; or the bytes of such a file. In Node.js also a run's folder, for its newest checkpoint: by path or s3: only.
  */
 export type ModelSource = string | URL | Uint8Array | ArrayBuffer;
 
