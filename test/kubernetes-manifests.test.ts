@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubernetesObject, V1ConfigMap, V1Job, V1NetworkPolicy } from '@kubernetes/client-node';
 import { hasKubernetes, type Webhooks } from '@fourfold/local-servers';
@@ -6,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { alertsPath } from './support/deployed.js';
 import { repository } from './support/documented-commands.js';
-import { inNamespace, kustomize, startGpuCluster, type TestKubernetes } from './support/kubernetes.js';
+import { deployFolder, inNamespace, kustomize, startGpuCluster, type TestKubernetes } from './support/kubernetes.js';
 import { killAll } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
@@ -99,6 +100,24 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
       for (const [, text] of files) expect(JSON.parse(text)).toMatchObject({ tags: ['fourfold'] });
       const rule = objects.find(({ kind }) => kind === 'PrometheusRule') as unknown as { spec: object };
       expect(rule.spec).toEqual(parse(await readFile(alertsPath, 'utf8')));
+    });
+
+    test('overlays/gpu has its own image when that of run is in a registry', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'fourfold-test-k8s-'));
+      try {
+        await cp(deployFolder, folder, { recursive: true });
+        const path = join(folder, 'run/kustomization.yaml');
+        const text = await readFile(path, 'utf8');
+        await writeFile(path, text.replace('newName: fourfold,', 'newName: registry.example/team/sr,'));
+        const imagesOf = async (path: string) => {
+          const jobs = (await kustomize(path, folder)).filter(({ kind }) => kind === 'Job') as V1Job[];
+          return new Set(jobs.map(({ spec }) => spec?.template.spec?.containers[0].image));
+        };
+        expect(await imagesOf('run')).toEqual(new Set(['registry.example/team/sr:0.1.0-cpu']));
+        expect(await imagesOf('overlays/gpu')).toEqual(new Set(['fourfold:0.1.0-cuda']));
+      } finally {
+        await rm(folder, { recursive: true });
+      }
     });
 
     test('DNS is open wherever a cluster runs it, and MinIO to the allowed namespaces', async () => {

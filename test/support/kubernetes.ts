@@ -15,9 +15,9 @@ import { startFourfold } from './process.js';
 
 export const deployFolder = fileURLToPath(new URL('../../deploy/k8s/', import.meta.url));
 
-/** The objects that Kustomize builds from a folder in deploy/k8s. */
-export async function kustomize(path: string): Promise<KubernetesObject[]> {
-  const { stdout } = await promisify(execFile)(requireProgram('kustomize'), ['build', join(deployFolder, path)], {
+/** The objects that Kustomize builds from a folder in deploy/k8s, or in a copy of it. */
+export async function kustomize(path: string, folder = deployFolder): Promise<KubernetesObject[]> {
+  const { stdout } = await promisify(execFile)(requireProgram('kustomize'), ['build', join(folder, path)], {
     maxBuffer: 16 * 2 ** 20,
   });
   return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);

@@ -1,5 +1,5 @@
 import type { V1Pod } from '@kubernetes/client-node';
-import { FourfoldError } from '@fourfold/common';
+import { withDeadline } from '@fourfold/common';
 import type { ClusterApi } from './cluster-api.js';
 
 const deadlineMs = 3_000;
@@ -12,14 +12,20 @@ export async function lastLine(api: Pick<ClusterApi, 'openLog'>, pods: readonly 
     .sort((a, b) => startMs(a) - startMs(b))
     .at(-1);
   if (!newest) return undefined;
-  try {
-    const log = await api.openLog(newest, { tailLines: 1 }, AbortSignal.timeout(deadlineMs));
+  const stop = new AbortController();
+  const read = async () => {
+    const log = await api.openLog(newest, { tailLines: 1 }, stop.signal);
     let text = '';
     for await (const chunk of log.setEncoding('utf8')) text += String(chunk);
     return text.trim() || undefined;
-  } catch (error) {
-    const hasAnswer = error instanceof FourfoldError || (error instanceof Error && error.name === 'TimeoutError');
-    if (hasAnswer) return undefined;
-    throw error;
+  };
+  try {
+    // A log that does not answer may not heed the signal either.
+    return await withDeadline(read(), deadlineMs, () => undefined);
+  } catch {
+    // The line is an extra: the status is told without it, whether the API server refused or the connection broke.
+    return undefined;
+  } finally {
+    stop.abort();
   }
 }

@@ -77,6 +77,16 @@ test('without a namespace whoever applies the objects chooses it', async () => {
   for (const { metadata } of manifests) expect(metadata).not.toHaveProperty('namespace');
 });
 
+test('the name of a preparation is refused for a run', () => {
+  expect(() => checkForCluster({ ...configWith(1), name: 'prepare-photos' }, 1)).toThrow(
+    expect.objectContaining({
+      code: 'invalid',
+      message:
+        'name is prepare-photos: names that begin with prepare- are those of preparations (fourfold submit prepare)',
+    }),
+  );
+});
+
 test('GPUs that no worker would use are refused', () => {
   expect(() => checkForCluster(configWith(1), 1)).not.toThrow();
   expect(() => checkForCluster(configWith(1), 2)).toThrow(

@@ -17,6 +17,9 @@ export function whyNoRunName(name: string): string | undefined {
   return name.length > longestRun ? `for Kubernetes it must have at most ${longestRun} characters` : undefined;
 }
 
+/** What the name of a Job of `fourfold submit prepare` begins with, and the name of no run may. */
+export const preparePrefix = 'prepare-';
+
 /** Parsers for commander's arguments and options. */
 export const runName = (text: string): string => checked(text, whyNoRunName(text));
 

@@ -4,7 +4,7 @@ import { finishPod } from './finish-pod.js';
 import { labels } from './labels.js';
 import { readDocuments, renamed, type Manifest } from './manifests.js';
 import { mergePatch } from './merge-patch.js';
-import { whyNoRunName } from './names.js';
+import { preparePrefix, whyNoRunName } from './names.js';
 import type { PodOptions } from './pod-options.js';
 
 /*
@@ -34,7 +34,7 @@ const mountPath = '/photographs';
 /** The name under which the Job of a dataset is found. Throws `invalid` if Kubernetes would not allow it. */
 export function prepareName({ out, name }: Pick<PrepareJobOptions, 'out' | 'name'>): string {
   const dataset = name ?? posix.basename(out);
-  const job = `prepare-${dataset}`;
+  const job = `${preparePrefix}${dataset}`;
   const reason = whyNoRunName(job);
   if (reason === undefined) return job;
   throw new FourfoldError('invalid', `the Job’s name would be ${job}: ${reason}`, {

@@ -4,7 +4,7 @@ import type { KubernetesObject } from '@kubernetes/client-node';
 import { FourfoldError, parseS3Url, type RunConfig } from '@fourfold/common';
 import type { ClusterApi } from './cluster-api.js';
 import { configIn, type Manifest } from './manifests.js';
-import { whyNoRunName } from './names.js';
+import { preparePrefix, whyNoRunName } from './names.js';
 import { describeProblem, problemsOf, type Problem } from './problems.js';
 import { runStatusOf, titleOf, type RunStatus } from './run-status.js';
 
@@ -17,7 +17,9 @@ const settleMs = 3_000;
  * more GPUs than a worker uses, and for a number of threads that each node would choose for itself.
  */
 export function checkForCluster(config: RunConfig, gpus: number): void {
-  const reason = whyNoRunName(config.name);
+  const reason = config.name.startsWith(preparePrefix)
+    ? `names that begin with ${preparePrefix} are those of preparations (fourfold submit prepare)`
+    : whyNoRunName(config.name);
   if (reason !== undefined) {
     throw new FourfoldError('invalid', `name is ${config.name}: ${reason}`, { hint: 'set another name in the config' });
   }
