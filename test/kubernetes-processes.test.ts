@@ -41,7 +41,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
       closing.push(() => rm(folder, { recursive: true, force: true }));
       const net = network();
       const services = { 'fourfold-nats': `${net}.2`, 'fourfold-minio': `${net}.3` };
-      const objects = (await Promise.all(paths.map(kustomize))).flat().map(withSmallConfig);
+      const objects = (await Promise.all(paths.map((path) => kustomize(path)))).flat().map(withSmallConfig);
       const secrets = {
         ...(await certificateSecrets(join(folder, 'tls'), Object.values(services))),
         'fourfold-access': access,
