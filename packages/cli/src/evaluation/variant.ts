@@ -3,12 +3,12 @@ import { z } from 'zod';
 /** The keys that decide the variant in a checkpoint's config, which may be an older version's. */
 const schema = z.object({
   phases: z.array(z.object({ kind: z.enum(['mse', 'content', 'gan']), iterations: z.number() })).min(1),
-  loss: z.object({ content: z.string() }),
+  loss: z.object({ content: z.enum(['mse', 'vgg22', 'vgg54']) }),
 });
 
 /**
  * Which of the paper's variants, such as `SRGAN-VGG54`, a run's generator is after a number of iterations: its last loss
- * decides. Undefined if the config does not say.
+ * decides. Undefined if the config does not say, or names another loss.
  */
 export function variantOf(config: unknown, iteration: number): string | undefined {
   const parsed = schema.safeParse(config);

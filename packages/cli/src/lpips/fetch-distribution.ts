@@ -49,7 +49,10 @@ export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: nu
     child.once('close', resolve);
   });
   let arrived = 0;
-  child.stdout.on('data', (chunk: Buffer) => onBytes((arrived += chunk.length)));
+  child.stdout.on('data', (chunk: Buffer) => {
+    onBytes((arrived += chunk.length));
+    if (arrived > distribution.sizeBytes) child.kill();
+  });
   const [bytes, said, code] = await Promise.all([buffer(child.stdout), buffer(child.stderr), exit]).catch(
     (cause: unknown) => {
       signal.throwIfAborted();
@@ -59,6 +62,15 @@ export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: nu
       });
     },
   );
+  if (arrived > distribution.sizeBytes) {
+    throw new FourfoldError(
+      'corrupt',
+      `pip gives more than the ${distribution.sizeBytes} bytes of ${distribution.file}`,
+      {
+        hint: `check pip's index; ${elsewhere}`,
+      },
+    );
+  }
   if (code !== 0) {
     const reason = said.toString().trim().split('\n').at(-1);
     throw new FourfoldError('not-found', `pip cannot fetch ${distribution.file}: ${reason}`, {

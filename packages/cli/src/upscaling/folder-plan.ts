@@ -44,6 +44,7 @@ export async function planFolder(
 ): Promise<FolderPlan> {
   const plan: FolderPlan = { pictures: [], left: [], kept: [], clashing: [] };
   const inputByOutput = new Map<string, string>();
+  const keptByIdentity = new Map<string, { name: string; result: string }>();
   for (const name of await listFiles(folder)) {
     if (!isPictureName(name)) {
       plan.left.push({ file: name, reason: whyNoPicture(name) });
@@ -52,10 +53,16 @@ export async function planFolder(
     const result = outputOf(name, format);
     const other = inputByOutput.get(result.name);
     const output = join(outFolder, result.name);
-    if (other !== undefined)
-      plan.clashing.push({ file: name, reason: `its result would be ${output}, as that of ${other}` });
-    else if (!force && (await exists(output))) plan.kept.push({ file: name, reason: 'its result exists already' });
-    else plan.pictures.push({ ...{ name, output, format: result.format }, ...(await measured(join(folder, name))) });
+    const existing = await identityOf(output);
+    const kept = existing === undefined ? undefined : keptByIdentity.get(existing);
+    // A file system that ignores case has one file for both names.
+    const clashing = other ?? (kept && folded(kept.result) === folded(result.name) ? kept.name : undefined);
+    if (clashing !== undefined)
+      plan.clashing.push({ file: name, reason: `its result would be ${output}, as that of ${clashing}` });
+    else if (!force && existing !== undefined) {
+      plan.kept.push({ file: name, reason: 'its result exists already' });
+      keptByIdentity.set(existing, { name, result: result.name });
+    } else plan.pictures.push({ ...{ name, output, format: result.format }, ...(await measured(join(folder, name))) });
     if (other === undefined) inputByOutput.set(result.name, name);
   }
   if (plan.pictures.length + plan.kept.length === 0) throw noPictures(folder, plan.left);
@@ -70,11 +77,14 @@ export function outputOf(name: string, wanted: OutputFormat | undefined): { name
   return { name: `${name.slice(0, name.length - extname(name).length)}.${format}`, format };
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
+/** The file that a path names, by device and inode; undefined if there is none. */
+export const identityOf = (path: string): Promise<string | undefined> =>
+  stat(path, { bigint: true }).then(
+    ({ dev, ino }) => `${dev}:${ino}`,
+    () => undefined,
   );
+
+const folded = (name: string): string => name.normalize('NFC').toLowerCase();
 
 /** A damaged header is reported when the picture's turn comes. */
 async function measured(input: string): Promise<{ input: string; pixels: number }> {

@@ -28,12 +28,12 @@ export interface PictureOutput {
 
 export const fileInput = (path: string): PictureInput => ({ name: path, read: () => readGivenFile(path) });
 
-/** Standard input. Throws `invalid` if it is a terminal. */
-export function standardInput(): PictureInput {
+/** Standard input, until the signal. Throws `invalid` if it is a terminal. */
+export function standardInput(signal: AbortSignal): PictureInput {
   if (process.stdin.isTTY) {
     throw new FourfoldError('invalid', 'standard input is a terminal', { hint: 'pipe a picture: … < small.jpg' });
   }
-  return { name: 'standard input', read: readStandardInput };
+  return { name: 'standard input', read: () => readStandardInput(signal) };
 }
 
 /** A file, which is overwritten only with `force`. */

@@ -35,7 +35,7 @@ export async function upscaleOneFile(input: string, output: string, options: Ups
   const signal = abortOnInterruption();
   const { checkpoint } = options;
   const isPiped = { input: input === standardStream, output: output === standardStream };
-  const from = isPiped.input ? standardInput() : fileInput(input);
+  const from = isPiped.input ? standardInput(signal) : fileInput(input);
   if (!isPiped.output) {
     await checkOutputPlace(output, { inputs: [...(isPiped.input ? [] : [input]), ...inputsOf(checkpoint)], force });
   }
@@ -67,7 +67,7 @@ export async function upscaleWholeFolder(folder: string, output: string, options
   const { work, facts } = await startWork(options);
   const { upscaleFolder } = await import('./upscale-folder.js');
   const started = performance.now();
-  const { pictures, failed } = await withBar(work.scale, (onProgress) =>
+  const { pictures, failed, ended } = await withBar(work.scale, (onProgress) =>
     upscaleFolder(plan, { ...work, folder, force, onProgress, signal }),
   );
   for (const { input, losses } of pictures) sayLosses(input, losses);
@@ -75,6 +75,7 @@ export async function upscaleWholeFolder(folder: string, output: string, options
   sayLeft(`could not upscale ${formatCount(allFailed.length, 'picture')}:`, allFailed);
   if (json) printJson({ ...facts, pictures, left, kept, failed: allFailed });
   else console.log(describeFolder(output, pictures, kept.length, performance.now() - started));
+  if (ended) throw ended;
   if (allFailed.length === 0) return;
   const all = formatCount(allFailed.length + pictures.length + kept.length, 'picture');
   throw new FourfoldError('invalid', `${folder}: ${allFailed.length} of ${all} could not be upscaled`);

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resizeBy, cropPicture, type Picture, type Rectangle } from '@fourfold/imaging';
 import sharp from 'sharp';
@@ -112,5 +112,47 @@ test('a folder without pictures is refused', async () => {
         message: `folder ${parent} holds no pictures (1 left out; the first: notes.txt: not named like a picture)`,
       },
     );
+  });
+});
+
+test('two results that are one file, as where case is ignored: the second picture is named and nothing is lost', async () => {
+  await inFolder(async (parent) => {
+    const [folder, out] = [join(parent, 'in'), join(parent, 'out')];
+    for (const made of [folder, out]) await mkdir(made);
+    for (const name of ['A.jpg', 'a.jpg']) await red(4, 4).toFile(join(folder, name));
+    await writeFile(join(out, 'A.jpg'), 'mine');
+    await link(join(out, 'A.jpg'), join(out, 'a.jpg'));
+    const { kept, clashing } = await planFolder(folder, out, { format: undefined, force: false });
+    expect(kept).toHaveLength(1);
+    expect(clashing).toEqual([
+      { file: expect.any(String) as string, reason: expect.stringMatching(/, as that of/) as string },
+    ]);
+  });
+  await inFolder(async (parent) => {
+    const [folder, out] = [join(parent, 'in'), join(parent, 'out')];
+    for (const made of [folder, out]) await mkdir(made);
+    for (const name of ['a.jpg', 'b.jpg']) await red(4, 4).toFile(join(folder, name));
+    await symlink('a.jpg', join(out, 'b.jpg'));
+    const { report } = await upscale(parent, true);
+    expect(report.pictures).toHaveLength(1);
+    expect(report.failed).toEqual([
+      { file: 'b.jpg', reason: expect.stringMatching(/b\.jpg, as that of a\.jpg$/) as string },
+    ]);
+  });
+});
+
+test('what ends a run leaves the report of the pictures before it', async () => {
+  await withPictures(async (parent) => {
+    const [folder, out] = [join(parent, 'in'), join(parent, 'out')];
+    const plan = await planFolder(folder, out, { format: undefined, force: false });
+    const controller = new AbortController();
+    const { pictures, ended } = await upscaleFolder(plan, {
+      ...{ folder, force: false, scale: 4, tile: 64, upscale: cubic, signal: controller.signal },
+      onProgress: (_done, _total, title) => {
+        if (title.startsWith('2 of')) controller.abort(new Error('stopped'));
+      },
+    });
+    expect(pictures).toHaveLength(1);
+    expect(ended).toMatchObject({ message: 'stopped' });
   });
 });

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeError, FourfoldError } from '@fourfold/common';
 import { checkOutputFile, storageError } from '@fourfold/store';
-import type { FolderPlan, LeftFile, PlannedPicture } from './folder-plan.js';
+import { identityOf, type FolderPlan, type LeftFile, type PlannedPicture } from './folder-plan.js';
 import { fileInput, fileOutput } from './picture-places.js';
 import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
 
@@ -17,6 +17,8 @@ export interface FolderReport {
   pictures: UpscaledPicture[];
   /** Pictures that could not be upscaled. */
   failed: LeftFile[];
+  /** What ended the run before its end: an interruption, a full disk. */
+  ended?: Error;
 }
 
 interface FolderOptions extends Pick<UpscaleFileOptions, 'scale' | 'tile' | 'upscale' | 'signal'> {
@@ -27,10 +29,14 @@ interface FolderOptions extends Pick<UpscaleFileOptions, 'scale' | 'tile' | 'ups
   onProgress: (done: number, total: number, picture: string) => void;
 }
 
-/** Upscale the pictures of a plan one after the other. A picture that cannot be read or written does not end the others. */
+/**
+ * Upscale the pictures of a plan one after the other. A picture that cannot be read or written does not end the others; anything else
+ * that fails ends the run, and is part of the report.
+ */
 export async function upscaleFolder({ pictures }: FolderPlan, options: FolderOptions): Promise<FolderReport> {
   const report: FolderReport = { pictures: [], failed: [] };
   const total = pictures.reduce((sum, { pixels }) => sum + pixels, 0);
+  const inputByIdentity = new Map<string, string>();
   let done = 0;
   for (const [i, picture] of pictures.entries()) {
     const { name, input, output, pixels } = picture;
@@ -39,10 +45,15 @@ export async function upscaleFolder({ pictures }: FolderPlan, options: FolderOpt
     const started = performance.now();
     try {
       const onProgress = (share: number) => options.onProgress(done + share * pixels, total, title);
+      // Two names may be one file: by a link, or where the file system ignores case.
+      const other = inputByIdentity.get((await identityOf(output)) ?? '');
+      if (other !== undefined) throw clash(output, other);
       const result = await upscaleOne(picture, { ...options, onProgress });
       report.pictures.push({ input, output, ...result, seconds: (performance.now() - started) / 1000 });
+      const identity = await identityOf(output);
+      if (identity !== undefined) inputByIdentity.set(identity, name);
     } catch (error) {
-      if (!isOfPicture(error)) throw error;
+      if (!isOfPicture(error)) return { ...report, ended: error as Error };
       report.failed.push({ file: name, reason: describeError(error) });
     }
     done += pixels;
@@ -50,6 +61,9 @@ export async function upscaleFolder({ pictures }: FolderPlan, options: FolderOpt
   options.onProgress(total, total, '');
   return report;
 }
+
+const clash = (output: string, other: string) =>
+  new FourfoldError('invalid', `its result would be ${output}, as that of ${other}`);
 
 async function upscaleOne(
   { input, output, format }: PlannedPicture,

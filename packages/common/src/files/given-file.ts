@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { FourfoldError, systemErrorCode } from '../errors/errors.js';
 
 /** Read a file named by the user. Throws `not-found`, or `invalid` if it cannot be read. `what` names it in errors. */
@@ -9,9 +10,31 @@ export async function readGivenFile(path: string | URL, what = String(path)): Pr
   });
 }
 
-/** All of standard input. */
-export async function readStandardInput(): Promise<Buffer> {
+/** What a program gets by a pipe can have no end. */
+const largestInputBytes = 2 ** 31;
+
+/** All of standard input. Throws `invalid` if it is larger than the limit; rejects with the signal's reason. */
+export async function readStandardInput(
+  signal?: AbortSignal,
+  { input = process.stdin, limitBytes = largestInputBytes }: { input?: Readable; limitBytes?: number } = {},
+): Promise<Buffer> {
+  const stop = () => input.destroy(signal!.reason as Error);
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { once: true });
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of input as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes > limitBytes) {
+        throw new FourfoldError('invalid', `standard input is larger than ${limitBytes} bytes`, {
+          hint: 'name a file',
+        });
+      }
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
   return Buffer.concat(chunks);
 }

@@ -22,7 +22,13 @@ const phaseKinds: readonly RunConfig['phases'][number]['kind'][] = ['mse', 'cont
  * By network: names of losses on the wire, and their labels. Other names that workers may send do not become labels.
  */
 const lossTerms: Record<Network, Record<string, string>> = {
-  generator: { total: 'total', content: 'content', adversarial: 'adversarial', totalVariation: 'total_variation' },
+  generator: {
+    total: 'total',
+    content: 'content',
+    adversarial: 'adversarial',
+    pixels: 'pixels',
+    totalVariation: 'total_variation',
+  },
   discriminator: { discriminatorReal: 'real', discriminatorFake: 'fake' },
 };
 
