@@ -26,11 +26,10 @@ function terminalBar(task: string, unit: string): ProgressBar {
   const cliProgress = require('cli-progress') as typeof import('cli-progress');
   const pace = createPace();
   const bar = new cliProgress.SingleBar({
-    format: `${task} [{bar}] {value}/{total} ${unit}  {pace}  {detail}`,
-    barsize: 24,
-    barCompleteChar: '=',
-    barIncompleteChar: ' ',
+    format: (_, { value, total }, { pace, detail }: { pace: string; detail: string }) =>
+      barLine(task, value / total, `${value}/${total} ${unit}  ${pace}  ${detail}`, process.stderr.columns),
     hideCursor: true,
+    linewrap: false,
     stream: process.stderr,
   });
   let started = false;
@@ -43,6 +42,19 @@ function terminalBar(task: string, unit: string): ProgressBar {
     },
     stop: () => bar.stop(),
   };
+}
+
+const widestBar = 24;
+const narrowestBar = 6;
+
+/** A line that fits in `columns`: the bar becomes shorter or goes, then the text is cut at its end. */
+export function barLine(task: string, done: number, text: string, columns: number): string {
+  // A character in the last column would break the line on some terminals.
+  const room = columns - 1 - `${task} [] ${text.trimEnd()}`.length;
+  if (room < narrowestBar) return `${task} ${text.trimEnd()}`.slice(0, columns - 1);
+  const width = Math.min(widestBar, room);
+  const filled = Math.round(width * Math.min(1, Math.max(0, done)));
+  return `${task} [${'='.repeat(filled).padEnd(width)}] ${text.trimEnd()}`;
 }
 
 function plainLines(task: string, unit: string): ProgressBar {
@@ -66,6 +78,6 @@ function createPace(): (done: number, total: number) => string {
     const elapsedMs = performance.now() - start.at;
     const perSecond = ((done - start.done) * 1000) / elapsedMs;
     if (!(perSecond > 0) || !Number.isFinite(perSecond)) return '';
-    return `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s  ETA ${formatDuration(((total - done) * 1000) / perSecond)}`;
+    return `${perSecond < 10 ? perSecond.toPrecision(2) : perSecond.toFixed(0)}/s  ETA ${formatDuration(((total - done) * 1000) / perSecond)}`;
   };
 }
