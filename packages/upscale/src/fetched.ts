@@ -6,7 +6,8 @@ export const isWebUrl = (place: string): boolean => /^https?:/i.test(place);
 
 /**
  * A generator by URL: of a `.safetensors` file, or of a folder with one or with a folder `checkpoint`. The `manifest.json` of a
- * checkpoint says which file, and its SHA-256. A query, such as a token, is sent with every file's name. Throws `not-found`, `unavailable`, `corrupt` or `invalid`.
+ * checkpoint says which file, and its SHA-256. A query, such as a token, is sent with every file's name. Throws `not-found`,
+ * `unavailable`, `corrupt` or `invalid`.
  */
 export async function fetchGenerator(url: string, signal?: AbortSignal): Promise<GeneratorWeights> {
   if (/\.safetensors$/i.test(new URL(url).pathname)) return generatorOf(await fetchBytes(url, signal), url);
