@@ -87,6 +87,17 @@ test('the name of a preparation is refused for a run', () => {
   );
 });
 
+test('LPIPS needs weights that pods see', () => {
+  const validation = { images: 's3://bucket/pictures', lpips: 'alex' };
+  const check = (lpipsWeights: object) => {
+    const config = { name: 'one', ...places, phases, validation: { ...validation, ...lpipsWeights } };
+    checkForCluster(parseRunConfig({ ...config, workers: { threads: 1 } }, 'a test'), 0);
+  };
+  expect(() => check({})).toThrow('validation.lpips is alex: pods do not see this machine’s cache folder');
+  expect(() => check({ lpipsWeights: '/weights' })).toThrow('validation.lpipsWeights is file:///weights: pods do not see');
+  expect(() => check({ lpipsWeights: 's3://bucket/weights' })).not.toThrow();
+});
+
 test('GPUs that no worker would use are refused', () => {
   expect(() => checkForCluster(configWith(1), 1)).not.toThrow();
   expect(() => checkForCluster(configWith(1), 2)).toThrow(

@@ -28,11 +28,18 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
     store: config.store,
     vgg: config.vgg,
     'validation.images': config.validation?.images,
+    'validation.lpipsWeights': config.validation?.lpipsWeights,
   };
   for (const [key, url] of Object.entries(places)) {
     if (url === undefined || parseS3Url(url)) continue;
     throw new FourfoldError('invalid', `${key} is ${url}: pods do not see this machine’s folders`, {
       hint: 'it must be s3://BUCKET/PATH',
+    });
+  }
+  const { lpips, lpipsWeights } = config.validation ?? {};
+  if (lpips && lpipsWeights === undefined) {
+    throw new FourfoldError('invalid', `validation.lpips is ${lpips}: pods do not see this machine’s cache folder`, {
+      hint: 'name its weights in a bucket (--set validation.lpipsWeights=s3://BUCKET/PATH)',
     });
   }
   if (gpus > 1) {
