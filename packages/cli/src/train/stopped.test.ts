@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseRunConfig } from '@fourfold/common';
-import { openStore } from '@fourfold/store';
+import { openStore, type ObjectStore } from '@fourfold/store';
 import { expect, test } from 'vitest';
 import { inFolder, writeSmallCheckpoint } from '../test-support.js';
 import { describeStop, resumeCommand } from './stopped.js';
@@ -12,6 +12,18 @@ test('the command that resumes says where the run is, and nothing that the run k
   );
   expect(resumeCommand('a.yaml', [], ['--http', '127.0.0.1:8080'])).toBe(
     'fourfold train a.yaml --resume --http 127.0.0.1:8080',
+  );
+});
+
+test.each([
+  { list: () => new Promise<never>(() => undefined), reason: 's3://models/runs/small does not answer' },
+  { list: () => Promise.reject(new Error('no such bucket')), reason: 'no such bucket' },
+])('a stop ends also if the store does not: $reason', async ({ list, reason }) => {
+  const run = { url: 's3://models/runs/small', list } as unknown as ObjectStore;
+  const phases = [{ kind: 'mse', iterations: 4, learningRate: 1e-3 }];
+  const config = parseRunConfig({ name: 'small', dataset: 'ds', phases }, 'a test');
+  expect(await describeStop(run, config, 'again', 20)).toBe(
+    `what is saved is not known: ${reason}\nresume with: again`,
   );
 });
 

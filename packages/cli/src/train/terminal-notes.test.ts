@@ -41,6 +41,17 @@ test('an outage that all parts report is one line, and its end another', () => {
   expect(note('worker 2', ...waiting(5_000))).toBe('waiting for NATS (it is lost)');
 });
 
+test('an outage is shown also if the end of the one before was not seen', () => {
+  const waiting = (waitedMs: number) => note('worker 1', 'store-waiting', 'waiting for MinIO', { waitedMs });
+  expect(waiting(5_000)).toBe('waiting for MinIO');
+  nowMs += 300_000;
+  expect(waiting(305_000)).toBeUndefined();
+  nowMs += 60_000;
+  expect(waiting(5_000)).toBeUndefined();
+  nowMs += 120_000;
+  expect(waiting(5_000)).toBe('waiting for MinIO');
+});
+
 test('a stop that was asked for raises no alarm; a checkpoint that fails does', () => {
   isStopping = true;
   expect(note('worker', 'coordinator-lost', 'coordinator lost')).toBeUndefined();

@@ -10,6 +10,9 @@ const pinoWarn = 40;
 const outages: Readonly<Record<string, string>> = { 'nats-waiting': 'nats-back', 'store-waiting': 'store-back' };
 const outageOf = new Map(Object.entries(outages).map(([waiting, back]) => [back, waiting]));
 
+/** A report of an outage that began this long after the last report is of another one. */
+const silenceMs = 60_000;
+
 /** What is reported and is nobody's concern: a straggler's result that comes after another worker's. */
 const ordinary = new Set(['refused']);
 /** What follows from a stop that was asked for. */
@@ -22,8 +25,8 @@ export interface TerminalNotes {
 
 /** `isStopping` says whether the user has asked for the end. */
 export function createTerminalNotes(isStopping: () => boolean, now: () => number = Date.now): TerminalNotes {
-  /** Outages that have been shown. */
-  const shown = new Set<string>();
+  /** Outages that have been shown, and when each was last reported. */
+  const reportedAtMs = new Map<string, number>();
   /** When the end of an outage was last reported. */
   const backAtMs = new Map<string, number>();
 
@@ -32,12 +35,15 @@ export function createTerminalNotes(isStopping: () => boolean, now: () => number
     const ended = outageOf.get(event);
     if (ended !== undefined) {
       backAtMs.set(ended, now());
-      return shown.delete(ended) ? msg : undefined;
+      return reportedAtMs.delete(ended) ? msg : undefined;
     }
     // A report that crosses the end is of the outage that is over.
     const begunMs = now() - Number(waitedMs ?? 0);
-    if (shown.has(event) || begunMs < (backAtMs.get(event) ?? -Infinity)) return undefined;
-    shown.add(event);
+    if (begunMs < (backAtMs.get(event) ?? -Infinity)) return undefined;
+    // The end of the outage before may not have been seen: the part that waited was restarted.
+    const isShown = begunMs <= (reportedAtMs.get(event) ?? -Infinity) + silenceMs;
+    reportedAtMs.set(event, now());
+    if (isShown) return undefined;
     return withReason(msg, reason);
   }
 
