@@ -94,7 +94,9 @@ test('LPIPS needs weights that pods see', () => {
     checkForCluster(parseRunConfig({ ...config, workers: { threads: 1 } }, 'a test'), 0);
   };
   expect(() => check({})).toThrow('validation.lpips is alex: pods do not see this machine’s cache folder');
-  expect(() => check({ lpipsWeights: '/weights' })).toThrow('validation.lpipsWeights is file:///weights: pods do not see');
+  expect(() => check({ lpipsWeights: '/weights' })).toThrow(
+    'validation.lpipsWeights is file:///weights: pods do not see',
+  );
   expect(() => check({ lpipsWeights: 's3://bucket/weights' })).not.toThrow();
 });
 

@@ -56,7 +56,8 @@ export async function createOffice(parts: OfficeParts) {
   const reportParts = { ...reportTo, run, config, iteration, history, end: () => end, housekeeping };
   const evaluations = () => progress.history().evaluations;
   const shown = config.validation?.pictures ?? 0;
-  const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), housekeeping);
+  const { bestBy } = config.checkpoints;
+  const pictures = createValidationPictures(run, shown, evaluations, () => guard.check(), housekeeping, bestBy);
   own(pictures, (pictures) => pictures.idle());
   // The workers belong to the successor at once: ending here may take as long as a store is away.
   const earlyEnd = createEarlyEnd((reason) => service.release(reason), log);

@@ -110,6 +110,8 @@ describe('thinning', () => {
     expect(thin.length).toBeLessThanOrEqual(602);
     expect(thin).toContain(1_003);
     expect(thin.at(-1)).toBe(2_000);
+    const byLpips = evaluations.map((one) => ({ ...one, lpips: one.iteration === 1_005 ? 0.1 : 0.2 }));
+    expect(thinEvaluations(byLpips, 600, 'lpips').map(({ iteration }) => iteration)).toContain(1_005);
     expect(thinEvaluations([], 600)).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import type { RunConfig } from '@fourfold/common';
 import type { RunStatus__Output } from '@fourfold/rpc';
 import { meanLosses, type Evaluation, type History, type HistoryRow, bestEvaluation } from '@fourfold/store';
 import type { WorkerFacts } from '../serve/service-host.js';
-import type { PictureViews } from './validation-pictures.js';
+import type { BestBy, PictureViews } from './validation-pictures.js';
 
 /*
  * What the status page gets. Figures that are NaN or infinite cross as null, as in JSON. Times are Unix times.
@@ -135,11 +135,15 @@ export function statusNow({ config, run, history, workers, checkpoint }: StatusS
 /** Everything, long histories thinned. */
 export function statusSnapshot(source: StatusSource): StatusSnapshot {
   const { rows, evaluations } = source.history();
+  const { bestBy } = source.config.checkpoints;
   return {
     sentAtMs: Date.now(),
     now: statusNow(source),
     run: describeRun(source.config),
-    history: { rows: thinRows(rows, pageRows), evaluations: thinEvaluations(evaluations, pageRows).map(scoresOf) },
+    history: {
+      rows: thinRows(rows, pageRows),
+      evaluations: thinEvaluations(evaluations, pageRows, bestBy).map(scoresOf),
+    },
     pictures: source.pictures(),
   };
 }
@@ -195,9 +199,9 @@ export function thinRows(rows: readonly HistoryRow[], most: number): HistoryRow[
 }
 
 /** At most about `most` evaluations: evenly chosen ones, the newest and the best. */
-export function thinEvaluations(evaluations: readonly Evaluation[], most: number): Evaluation[] {
+export function thinEvaluations(evaluations: readonly Evaluation[], most: number, bestBy?: BestBy): Evaluation[] {
   const step = Math.ceil(evaluations.length / most);
-  const best = bestEvaluation(evaluations);
+  const best = bestEvaluation(evaluations, bestBy);
   const last = evaluations.length - 1;
   return evaluations.filter((evaluation, i) => (last - i) % step === 0 || evaluation === best);
 }

@@ -49,6 +49,8 @@ test('kept: the newest five evaluations, the best, references, and what is newer
   const keys = keysOf('a.png', 10, 20, 30, 40, 50, 60, 70, 80, 90);
   const superfluous = superfluousViews(keys, evaluations);
   expect(superfluous).toEqual([validationKey('a.png', 10), validationKey('a.png', 30)]);
+  const byLpips = evaluations.map((one) => ({ ...one, lpips: one.iteration === 30 ? 0.1 : 0.2 }));
+  expect(superfluousViews(keys, byLpips, 'lpips')).toEqual([validationKey('a.png', 10), validationKey('a.png', 20)]);
   expect(superfluousViews(keys, [])).toEqual([]);
   // Pictures that no evaluation has named are not the run's.
   expect(superfluousViews(keysOf('holiday.png', 10), evaluations)).toEqual([]);

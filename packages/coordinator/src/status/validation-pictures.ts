@@ -1,4 +1,4 @@
-import { forEachThatCan } from '@fourfold/common';
+import { forEachThatCan, type RunConfig } from '@fourfold/common';
 import {
   validationFolder,
   validationIteration,
@@ -11,6 +11,9 @@ import type { Housekeeping } from '../life/housekeeping.js';
 
 /** Evaluations whose pictures are kept, besides the best one. */
 const keptEvaluations = 5;
+
+/** What makes an evaluation the best; PSNR unless set. */
+export type BestBy = RunConfig['checkpoints']['bestBy'];
 
 /** The views of one validation picture: keys in the run's store. */
 export interface PictureViews {
@@ -41,10 +44,14 @@ export function viewsOf(keys: ReadonlySet<string>, evaluations: readonly Evaluat
  * Keys of superfluous SR: of evaluations that are neither among the newest nor the best. SR newer than the last
  * evaluation is being written.
  */
-export function superfluousViews(keys: Iterable<string>, evaluations: readonly Evaluation[]): string[] {
+export function superfluousViews(
+  keys: Iterable<string>,
+  evaluations: readonly Evaluation[],
+  bestBy?: BestBy,
+): string[] {
   const newest = evaluations.at(-1)?.iteration ?? 0;
   const kept = new Set(evaluations.slice(-keptEvaluations).map(({ iteration }) => iteration));
-  const best = bestEvaluation(evaluations);
+  const best = bestEvaluation(evaluations, bestBy);
   if (best) kept.add(best.iteration);
   // SR of pictures that were never evaluated is not this run's.
   const pictures = new Set(evaluations.flatMap(({ pictures }) => pictures.map(({ picture }) => picture)));
@@ -78,6 +85,7 @@ export function createValidationPictures(
   evaluations: () => readonly Evaluation[],
   mayRemove: () => Promise<void>,
   housekeeping: Housekeeping,
+  bestBy?: BestBy,
 ): ValidationPictures {
   let views: PictureViews[] = [];
   let servable = new Set<string>();
@@ -85,7 +93,7 @@ export function createValidationPictures(
 
   async function look(): Promise<void> {
     const keys = new Set((await run.list(validationFolder)).map(({ key }) => key));
-    const superfluous = superfluousViews(keys, evaluations());
+    const superfluous = superfluousViews(keys, evaluations(), bestBy);
     for (const key of superfluous) keys.delete(key);
     views = viewsOf(keys, evaluations(), count);
     const all = views.flatMap(({ original, bicubic, results }) => [
