@@ -94,6 +94,7 @@ export const commandCases: readonly CommandCase[] = [
   },
   { command: /fourfold evaluate /, run: (text) => text.replace('DIR', '~/Set5'), says: /^mean +\d/m },
   { command: /^npx fourfold vgg import /, by: ['packages/cli/src/commands/vgg.test.ts', /import/] },
+  { command: /^npx fourfold vgg fetch/, by: ['packages/cli/src/commands/vgg.test.ts', /fetch/] },
   { command: /^(npx )?fourfold certificates /, run: asItIs, says: /coordinator/ },
   { command: /^fourfold export --format/, by: ['packages/cli/src/exporting/export-generator.test.ts', /safetensors/] },
   // Checkpoints in MinIO.
