@@ -23,10 +23,10 @@ const patience = { timeout: 120_000, interval: 500 };
 const labelValues: Record<string, readonly (string | RegExp)[]> = {
   run: ['watched'],
   network: ['generator', 'discriminator'],
-  term: ['total', 'content', 'adversarial', 'total_variation', 'real', 'fake'],
+  term: ['total', 'content', 'adversarial', 'total_variation', 'pixels', 'real', 'fake'],
   part: [
     ...['applying', 'reducing', 'transferring', 'waiting', 'computing', 'copying', 'writing'],
-    ...['checkpoints', 'pictures', 'record', 'metrics'],
+    ...['checkpoints', 'pictures', 'record', 'metrics', 'reports'],
   ],
   set: ['held-out'],
   kind: ['mse', 'content', 'gan', 'parameters', 'gradients'],
