@@ -52,7 +52,7 @@ phases: [{ kind: mse, iterations: 2, learningRate: 1.0e-4 }]
     );
     const read = await inEnvironment(trusting, ['bench', 'loader', '--config', config, '--iterations', '2', '--json']);
     expect(read, read.stderr).toMatchObject({ code: 0 });
-    expect(JSON.parse(read.stdout)).toMatchObject({ crops: 4, shards: { loads: 1 } });
+    expect(JSON.parse(read.stdout)).toMatchObject({ crops: 4, source: { shards: { loads: 1 } } });
     expect(await readdir(cacheFolder)).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.tar$/)]);
   });
 
