@@ -19,9 +19,9 @@ export function registerBlend(program: Command): void {
         'the first’s plus alpha times the second’s. Between a generator trained by mean squared error and the SRGAN that began with ' +
         'it, this trades fidelity for sharpness.',
     )
-    .argument('<first>', "a checkpoint's folder, or a run's for its newest whole checkpoint")
+    .argument('<first>', 'folder of a checkpoint, or of a run for its newest whole checkpoint')
     .argument('<second>', 'another, of the same channels and blocks')
-    .requiredOption('--alpha <share>', 'how much of the second, from 0 to 1', share)
+    .requiredOption('--alpha <share>', 'share of the second, from 0 to 1', share)
     .requiredOption('--out <dir>', 'folder to create, with the checkpoint and a card')
     .addOption(jsonOption())
     .action(async (first: string, second: string, { alpha, out, json }: BlendArguments) => {

@@ -53,8 +53,8 @@ export function registerVgg(program: Command): void {
         'the published one, and store the weights of VGG16 and AlexNet (torchvision’s) with LPIPS’s linear heads (version 0.1). Nothing ' +
         'in it is built or run. The weights serve evaluate --lpips, validation.lpips and content losses of VGG16.',
     )
-    .option('--store <url>', 'where they go: a folder or s3://BUCKET/PATH (default: fourfold’s cache folder)')
-    .option('--from <file>', 'the source distribution itself, where this machine has no network')
+    .option('--store <url>', 'place to store them: a folder or s3://BUCKET/PATH (default: fourfold’s cache folder)')
+    .option('--from <file>', 'file of the source distribution, where this machine has no network')
     .addOption(jsonOption())
     .action(async ({ store: url, from, json }: FetchOptions) => {
       const distribution = await distributionFrom(from);
