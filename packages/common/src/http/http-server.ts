@@ -13,6 +13,8 @@ export interface HttpContent {
   routes: Readonly<Record<string, HttpRoute>>;
   /** POST requests, by path. */
   posts?: Readonly<Record<string, HttpRoute>>;
+  /** Paths without a route; by default they are not found. */
+  otherwise?: HttpRoute;
 }
 
 export interface HttpServerOptions extends HttpContent {
@@ -26,6 +28,8 @@ export interface RunningHttpServer {
   address: string;
   /** Replace the content. */
   show(content: HttpContent): void;
+  /** Answer a request from the content of this moment. */
+  answer: HttpRoute;
   close: () => Promise<void>;
 }
 
@@ -63,7 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     const posts = content.posts ?? {};
     if (!isPost && request.method !== 'GET' && request.method !== 'HEAD') return endWith(response, 405, 'only GET');
     if (isPost && !posts[path]) return endWith(response, 405, 'only GET');
-    const route = isPost ? posts[path] : find(path);
+    const route = isPost ? posts[path] : (find(path) ?? content.otherwise);
     if (!route) return endWith(response, 404, 'not found');
     try {
       await route(request, response);
@@ -86,6 +90,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   return {
     address: `${listen.slice(0, listen.lastIndexOf(':'))}:${bound && typeof bound === 'object' ? bound.port : ''}`,
     show: (next) => (content = next),
+    answer,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
