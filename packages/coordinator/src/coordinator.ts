@@ -1,6 +1,10 @@
 import {
+  asOfMachine,
   configDifferences,
   createLogger,
+  failureCode,
+  FourfoldError,
+  isOfSystem,
   logAbout,
   unlessAborted,
   withResources,
@@ -44,14 +48,22 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
     const ports = await openPorts(options, read.master.networks, own, log);
     const taken = await unlessAborted(takeOffice(start, read, ports.address), signal);
     held.master = taken.master;
-    const office = await createOffice({ ...start, ...taken, ports, reportTo: { tensorboard, mlflow }, own, log });
-    await recordRun(office);
-    await office.open();
-    log.info({ event: 'listening', address: ports.server.address, term: taken.term }, 'listening');
-    watchOver(office, own);
-    await trainToItsEnd(office, signal, log);
+    try {
+      const office = await createOffice({ ...start, ...taken, ports, reportTo: { tensorboard, mlflow }, own, log });
+      await recordRun(office);
+      await office.open();
+      log.info({ event: 'listening', address: ports.server.address, term: taken.term }, 'listening');
+      watchOver(office, own);
+      await trainToItsEnd(office, signal, log);
+    } catch (error) {
+      throw isDeniedHere(error) ? asOfMachine(error) : error;
+    }
   });
 }
+
+/** After the claim of the term, which was a write, a permission that lacks on this machine is not the user's mistake. */
+const isDeniedHere = (error: unknown): boolean =>
+  failureCode(error) === 'denied' && isOfSystem(error instanceof FourfoldError ? error.options.cause : error);
 
 /**
  * Write the run's record, which also checks that nobody has taken over since the claim, and log what it changes in the config of

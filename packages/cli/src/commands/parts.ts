@@ -1,4 +1,4 @@
-import { FourfoldError, loadRunConfig } from '@fourfold/common';
+import { asOfMachine, loadRunConfig } from '@fourfold/common';
 import { Option, type Command } from 'commander';
 import { abortWithParent } from '../interruption.js';
 import { collect, hostPort, mlflowOption, tensorboardOption, type ReportArguments } from './arguments.js';
@@ -63,8 +63,7 @@ async function onThisMachine(life: Promise<void>): Promise<void> {
   try {
     await life;
   } catch (error) {
-    if (!(error instanceof FourfoldError)) throw error;
-    throw new FourfoldError(error.code, error.message, { ...error.options, isOfMachine: true });
+    throw asOfMachine(error);
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { exitCodes, type ErrorCode } from './error-codes.js';
-import { describeError, exitCodeOf, FourfoldError, systemErrorCode } from './errors.js';
+import { asOfMachine, describeError, exitCodeOf, FourfoldError, systemErrorCode } from './errors.js';
 
 test('an error is described on one line: message, causes, hint', () => {
   const cause = new Error('connect ECONNREFUSED 127.0.0.1:9\n', { cause: new Error('socket') });
@@ -107,6 +107,22 @@ test('a cause without a message leaves no colon behind', () => {
 test('any other error ends the process with 1', () => {
   expect(exitCodeOf(new TypeError('x is not a function'))).toBe(1);
   expect(exitCodeOf('thrown text')).toBe(1);
+});
+
+test('an error of one machine ends the process with 1, and keeps its kind', () => {
+  const missing = Object.assign(new Error("ENOENT: no such file or directory, open '/data/a.tar'"), {
+    code: 'ENOENT',
+    syscall: 'open',
+  });
+  expect(exitCodeOf(missing)).toBe(2);
+  const ofMachine = asOfMachine(missing);
+  expect(ofMachine).toMatchObject({ code: 'not-found' });
+  expect(describeError(ofMachine)).toBe('/data/a.tar: it does not exist');
+  expect(exitCodeOf(ofMachine)).toBe(1);
+  const denied = asOfMachine(new FourfoldError('denied', 'a could not be read', { hint: 'h' }));
+  expect(denied).toMatchObject({ code: 'denied', options: { hint: 'h', isOfMachine: true } });
+  const fault = new TypeError('x');
+  expect(asOfMachine(fault)).toBe(fault);
 });
 
 test('a system error’s code is distinguished from other codes', () => {

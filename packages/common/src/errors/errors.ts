@@ -55,6 +55,15 @@ export function exitCodeOf(error: unknown): number {
 export const isOfSystem = (error: unknown): error is Error & { code: string } =>
   systemErrorCode(error) !== undefined && 'syscall' in (error as Error);
 
+/** The error as one of this machine: another may succeed. An error that is neither a FourfoldError nor the system's stays as it is. */
+export function asOfMachine(error: unknown): unknown {
+  if (error instanceof FourfoldError) {
+    return new FourfoldError(error.code, error.message, { ...error.options, isOfMachine: true });
+  }
+  if (!isOfSystem(error)) return error;
+  return new FourfoldError(systemFailureCode(error.code), describeError(error), { cause: error, isOfMachine: true });
+}
+
 /**
  * Classify the failure of a transfer between processes: a FourfoldError is returned unchanged, a system or gRPC error as `unavailable`.
  * Rethrows any other error: it is not a failure of the transfer but a fault of this process.

@@ -128,12 +128,14 @@ test.each<[string, Scenario]>([
 });
 
 describe('the kind of failure of an error', () => {
+  const ofSystem = (code: string) => Object.assign(new Error(code), { code, syscall: 'open' });
   const rpc = (code: number) => Object.assign(new Error('of a call'), { code });
   test.each<[string, unknown, FailureCode]>([
     ['a FourfoldError', new FourfoldError('corrupt', 'a shard is damaged'), 'corrupt'],
     ['a call’s FAILED_PRECONDITION', rpc(status.FAILED_PRECONDITION), 'stale'],
     ['any other end of a call', rpc(status.UNAVAILABLE), 'unavailable'],
-    ['a system’s error', Object.assign(new Error('EIO'), { code: 'EIO' }), 'fault'],
+    ['a missing file', ofSystem('ENOENT'), 'not-found'],
+    ['a disk that fails', ofSystem('EIO'), 'unavailable'],
     ['a TypeError', new TypeError('x is undefined'), 'fault'],
     ['no error at all', 'nonsense', 'fault'],
   ])('%s', (_, error, code) => {

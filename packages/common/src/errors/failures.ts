@@ -1,5 +1,6 @@
 import { exitCodes, type ErrorCode } from './error-codes.js';
-import { FourfoldError } from './errors.js';
+import { FourfoldError, isOfSystem } from './errors.js';
+import { systemFailureCode } from './system-errors.js';
 
 /*
  * The failure policy of all parts. `judge` is a pure function of what failed, on which process and how often; its callers act on the
@@ -97,9 +98,10 @@ const isFresh = (failure: Failure, earlier: Failure): boolean =>
 /** gRPC's status FAILED_PRECONDITION. This package does without gRPC, which takes longer to load than the rest of it. */
 const failedPrecondition = 9;
 
-/** The kind of failure of an error. An error that is neither a FourfoldError nor from a call to a peer is a fault. */
+/** The kind of failure of an error. An error that is neither a FourfoldError, nor the system's, nor from a call to a peer is a fault. */
 export function failureCode(error: unknown): FailureCode {
   if (error instanceof FourfoldError) return error.code;
+  if (isOfSystem(error)) return systemFailureCode(error.code);
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code !== 'number') return 'fault';
   return code === failedPrecondition ? 'stale' : 'unavailable';

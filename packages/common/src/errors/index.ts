@@ -3,6 +3,14 @@
  */
 
 export { type ErrorCode, exitCodes } from './error-codes.js';
-export { FourfoldError, describeError, exitCodeOf, isOfSystem, systemErrorCode, transferFailure } from './errors.js';
+export {
+  FourfoldError,
+  asOfMachine,
+  describeError,
+  exitCodeOf,
+  isOfSystem,
+  systemErrorCode,
+  transferFailure,
+} from './errors.js';
 export { didYouMean, nearest } from './nearest.js';
 export { systemFailureCode, systemReason } from './system-errors.js';

@@ -79,7 +79,7 @@ export function inWords(message: string): string {
     });
 }
 
-/** The kind of failure of a system error. Permissions and paths are for the user to change; other reasons may pass. */
+/** The kind of failure of a system error. Permissions and paths are for the user to change; other reasons may pass (a disk turns read-only after an error). */
 export function systemFailureCode(code: string | undefined): ErrorCode {
   switch (code) {
     case 'ENOENT':
@@ -92,7 +92,6 @@ export function systemFailureCode(code: string | undefined): ErrorCode {
       return 'no-space';
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS':
     case 'EISDIR':
     case 'ENOTDIR':
     case 'ENAMETOOLONG':
