@@ -14,7 +14,7 @@ export * from './basics.js';
 export { contentFeatures } from './config/content-features.js';
 export { configDifferences, type ConfigDifference } from './config/differences.js';
 export { totalIterations } from './config/iterations.js';
-export { loadRunConfig, parseRunConfig } from './config/load.js';
+export { configSource, loadRunConfig, parseRunConfig } from './config/load.js';
 export { resumedConfig, type ResumedConfig } from './config/resume.js';
 export {
   type Half,

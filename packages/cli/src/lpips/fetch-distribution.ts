@@ -37,8 +37,8 @@ with command.main_context():
 const deadlineMs = 1_800_000;
 
 /**
- * The source distribution's bytes. `onBytes` gets how many have arrived. Throws `not-found` without Python or network, `corrupt` if
- * its SHA-256 differs.
+ * The source distribution's bytes. `onBytes` gets how many have arrived. Throws `not-found` without Python or network,
+ * `unavailable` after 30 minutes.
  */
 export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Buffer> {
   const python = process.env['PYTHON'] ?? 'python3';
@@ -56,6 +56,17 @@ export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: nu
   const [bytes, said, code] = await Promise.all([buffer(child.stdout), buffer(child.stderr), exit]).catch(
     (cause: unknown) => {
       signal.throwIfAborted();
+      if (ends.aborted) {
+        const minutes = deadlineMs / 60_000;
+        throw new FourfoldError(
+          'unavailable',
+          `the fetch of ${distribution.file} took longer than ${minutes} minutes`,
+          {
+            hint: `check the network and pip's index; ${elsewhere}`,
+            cause,
+          },
+        );
+      }
       throw new FourfoldError('not-found', `${python} cannot be run, whose pip would fetch ${distribution.file}`, {
         hint: `install Python with pip, or name it in PYTHON; ${elsewhere}`,
         cause,

@@ -24,7 +24,7 @@ test('--resume continues with the run’s own config, lists what differs, and ch
     const asGiven = await loadRunConfig(path);
     const fresh = await resume();
     expect(fresh.config).toEqual(asGiven);
-    expect(fresh.said).toEqual([`run small has no checkpoint at ${run.url}: it starts from the beginning`]);
+    expect(fresh.said).toEqual([`run small has no readable checkpoint at ${run.url}: it starts from the beginning`]);
 
     // Its record is lost: the checkpoint has 4 iterations.
     await writeSmallCheckpoint(run, 1, file.generator);

@@ -1,4 +1,4 @@
-import { resumedConfig, type ConfigDifference, type RunConfig, type Setting } from '@fourfold/common';
+import { configSource, resumedConfig, type ConfigDifference, type RunConfig, type Setting } from '@fourfold/common';
 import { readStoredConfig, runStore } from '@fourfold/store';
 import { formatTable } from '../terminal/table.js';
 
@@ -20,11 +20,11 @@ export async function configToResume(
   const run = runStore(given);
   const stored = await readStoredConfig(run);
   if (!stored) {
-    say(`run ${given.name} has no checkpoint at ${run.url}: it starts from the beginning`);
+    say(`run ${given.name} has no readable checkpoint at ${run.url}: it starts from the beginning`);
     return given;
   }
   const { config, kept, changed } = await resumedConfig(given, stored, settings);
-  for (const line of describeResumption(path, { kept, changed })) say(line);
+  for (const line of describeResumption(configSource(path), { kept, changed })) say(line);
   return config;
 }
 

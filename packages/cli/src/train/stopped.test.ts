@@ -5,10 +5,13 @@ import { expect, test } from 'vitest';
 import { inFolder, writeSmallCheckpoint } from '../test-support.js';
 import { describeStop, resumeCommand } from './stopped.js';
 
-test('the command that resumes says where the run is, and nothing that the run knows', () => {
+test('the command that resumes says where the run is and what the file needs, and nothing else that the run knows', () => {
   const settings = ['seed=3', 'store=s3://models', 'workers.count=2'];
   expect(resumeCommand('my run.yaml', settings, [])).toBe(
     "fourfold train 'my run.yaml' --resume --set store=s3://models",
+  );
+  expect(resumeCommand('a.yaml', ['recipe=srgan-vgg54', 'dataset=/ds', 'vgg=/vgg19', 'logEvery=7'], [])).toBe(
+    'fourfold train a.yaml --resume --set recipe=srgan-vgg54 --set dataset=/ds --set vgg=/vgg19',
   );
   expect(resumeCommand('a.yaml', [], ['--http', '127.0.0.1:8080'])).toBe(
     'fourfold train a.yaml --resume --http 127.0.0.1:8080',

@@ -30,9 +30,12 @@ function describeSaved(run: ObjectStore, config: RunConfig, newest: string | und
   return `${place}\nresume with: ${resume}`;
 }
 
-/** `fourfold train` of a run again; settings that say where the run is are repeated, the others the run knows. `options` are not of the config. */
+/** Settings that say where the run is, or without which the file may not be a valid config. */
+const repeated = /^(name|store|recipe|dataset|vgg)=/;
+
+/** `fourfold train` of a run again, without the settings that the run knows. `options` are not of the config. */
 export function resumeCommand(path: string, settings: readonly string[], options: readonly string[]): string {
-  const where = settings.filter((setting) => /^(name|store)=/.test(setting));
+  const where = settings.filter((setting) => repeated.test(setting));
   return [...['fourfold', 'train', path, '--resume'], ...where.flatMap((setting) => ['--set', setting]), ...options]
     .map(quoted)
     .join(' ');

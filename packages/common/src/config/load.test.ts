@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeError } from '../errors/errors.js';
-import { loadRunConfig, parseRunConfig } from './load.js';
+import { configSource, loadRunConfig, parseRunConfig } from './load.js';
 import type { Setting } from './settings.js';
 
 let folder: string;
@@ -129,8 +129,15 @@ test('--set chooses a recipe, too', async () => {
   expect(config.phases.map(({ iterations }) => iterations)).toEqual([7, 100_000, 100_000]);
 });
 
+test('standard input has a name in messages', () => {
+  expect([configSource('-'), configSource('run.yaml')]).toEqual(['standard input', 'run.yaml']);
+});
+
 test('VGG losses need weights', async () => {
   await expect(load('recipe: srgan-vgg54\nname: a\ndataset: d')).rejects.toThrow('it needs VGG19 weights; set vgg');
+  const refusal = await load(`${minimal.replace('mse', 'gan')}loss: { content: features }\n`).catch(describeError);
+  expect(refusal).toContain('it needs loss.features');
+  expect(refusal).not.toContain('weights');
 });
 
 test('scheduleScale shortens every phase alike, once', async () => {

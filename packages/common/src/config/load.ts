@@ -15,14 +15,18 @@ import { applySetting, asGiven, blamed, keyOf, type Setting } from './settings.j
  */
 export async function loadRunConfig(path: string, settings: readonly Setting[] = []): Promise<RunConfig> {
   const { parse } = await loadYaml();
-  const own = await readYaml(path, path);
+  const source = configSource(path);
+  const own = await readYaml(path, source);
   const isRecipe = (setting: Setting) => keyOf(setting) === 'recipe';
   const recipe = settings.findLast(isRecipe);
   if (recipe !== undefined) applySetting(own, recipe, parse);
-  const tree = await withRecipes(own, recipe === undefined ? path : asGiven(recipe));
+  const tree = await withRecipes(own, recipe === undefined ? source : asGiven(recipe));
   for (const setting of settings.filter((given) => !isRecipe(given))) applySetting(tree, setting, parse);
-  return parseRunConfig(tree, path, settings);
+  return parseRunConfig(tree, source, settings);
 }
+
+/** The name of a config's file in messages. */
+export const configSource = (path: string): string => (path === '-' ? 'standard input' : path);
 
 /** Check a config from another source, such as a checkpoint; `source` names it in errors, and `settings` are already in it. */
 export function parseRunConfig(raw: unknown, source: string, settings: readonly Setting[] = []): RunConfig {
@@ -86,8 +90,8 @@ function inconsistencies({
   }
   const wrongLayer = loss.features && problemOfLayers(loss.features);
   if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
-  if (usesVgg && !vgg) {
-    const network = contentFeatures(loss)?.network.toUpperCase();
+  const network = contentFeatures(loss)?.network.toUpperCase();
+  if (usesVgg && !vgg && network) {
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
     refuse('loss.content', loss.content, reason);
   }

@@ -54,19 +54,29 @@ test('an edited file changes nothing, but the run’s place is where it was foun
   expect(changed).toEqual([]);
 });
 
-test('a run that started from another keeps its start, and its phases are those of the file that are left', async () => {
+test('a run that started from another keeps its start, and phases.N is one of the phases that it has', async () => {
   const phases = [phase(10), phase(20, 'gan'), phase(30, 'gan')];
   const loss = { content: 'mse' };
   const from = (...settings: string[]) => load(['startFrom=first', ...settings], { phases, loss });
   const stored = from();
   expect(stored.phases).toHaveLength(2);
   expect((await resumedConfig(load([], { phases, loss }), stored, [])).config).toEqual(stored);
-  const { changed } = await resumedConfig(from('phases.2.iterations=99'), stored, [
+  const { changed } = await resumedConfig(from('phases.1.iterations=99'), stored, [
     'startFrom=first',
-    'phases.2.iterations=99',
+    'phases.1.iterations=99',
   ]);
   expect(changed).toEqual([{ key: 'phases.1.iterations', before: 30, after: 99 }]);
   await expect(resumedConfig(load(['startFrom=other'], { phases, loss }), stored, ['startFrom=other'])).rejects.toThrow(
     'startFrom is other, but run photos began with first',
   );
+  await expect(resumedConfig(load([], { phases, loss }), stored, ['startFrom=null'])).rejects.toThrow(
+    'startFrom is none, but run photos began with first',
+  );
+});
+
+test('the recipe of the first start may be named again', async () => {
+  const stored = load([]);
+  const settings = ['recipe=srresnet', 'logEvery=7'];
+  const { changed } = await resumedConfig(load(['logEvery=7']), stored, settings);
+  expect(changed).toEqual([{ key: 'logEvery', before: 100, after: 7 }]);
 });

@@ -29,8 +29,9 @@ export async function resumedConfig(
   for (const setting of settings) {
     const key = keyOf(setting);
     if (key === 'startFrom') checkStart(given, stored);
-    else if (givesSchedule(key, stored)) tree['phases'] = given.phases;
-    else applySetting(tree, setting, parse);
+    else if (givesSchedule(key)) tree['phases'] = given.phases;
+    // Its keys are in the stored config, and those that differ are listed.
+    else if (key !== 'recipe') applySetting(tree, setting, parse);
   }
   const config = parseRunConfig({ ...tree, name: given.name, store: given.store }, `run ${given.name}`, settings);
   return {
@@ -40,14 +41,17 @@ export async function resumedConfig(
   };
 }
 
-/** The stored phases are scaled, and those before the start of a run that started from another are left out. */
-const givesSchedule = (key: string, stored: RunConfig): boolean =>
-  key === 'scheduleScale' || key === 'phases' || (key.startsWith('phases.') && stored.startFrom !== undefined);
+/** The stored phases are scaled, so that these keys replace all of them. `phases.N` is one of the run's own phases. */
+const givesSchedule = (key: string): boolean => key === 'scheduleScale' || key === 'phases';
 
 function checkStart(given: RunConfig, stored: RunConfig): void {
   if (given.startFrom === stored.startFrom) return;
   const from = stored.startFrom === undefined ? 'new weights' : stored.startFrom;
-  throw new FourfoldError('invalid', `startFrom is ${given.startFrom}, but run ${given.name} began with ${from}`, {
-    hint: 'omit it to resume the run, or choose another name',
-  });
+  throw new FourfoldError(
+    'invalid',
+    `startFrom is ${given.startFrom ?? 'none'}, but run ${given.name} began with ${from}`,
+    {
+      hint: 'omit it to resume the run, or choose another name',
+    },
+  );
 }

@@ -20,7 +20,7 @@ export type ListedCheckpoint = { run: string; name: string; url: string } & (
       finished: boolean;
       /** Mean PSNR (dB) of the evaluation at this iteration, if there was one. */
       psnr?: number;
-      /** Its score by the run's `checkpoints.bestBy`, higher for better ones (LPIPS is negated). */
+      /** Its score by the run's newest `checkpoints.bestBy`, higher for better ones (LPIPS is negated). */
       rank?: number;
       /** No evaluation recorded in the run's checkpoints is better. */
       best: boolean;
@@ -79,11 +79,13 @@ async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoin
   const readable = manifests.filter((manifest) => typeof manifest !== 'string');
   // An evaluation ends after its checkpoint was copied: later checkpoints record it.
   const evaluations = readable.flatMap(({ history }) => history.evaluations);
+  // Scores by different measures do not compare: a resumed run may have another measure than before.
+  const bestBy = bestBySchema.parse(readable.at(-1)?.config);
   const placeOf = (name: string) => ({ run, name, url: checkpointStore(store, name).url });
   const listed = manifests.map((manifest, i) =>
     typeof manifest === 'string'
       ? { ...placeOf(names[i]), damaged: manifest }
-      : { ...placeOf(names[i]), ...facts(manifest, evaluations) },
+      : { ...placeOf(names[i]), ...facts(manifest, evaluations, bestBy) },
   );
   const nobodys = superseded.map((name) => ({
     ...placeOf(name),
@@ -99,12 +101,12 @@ const bestBySchema = z
   .catch('psnr');
 
 function facts(
-  { iteration, finished, createdAt, files, config }: CheckpointManifest,
+  { iteration, finished, createdAt, files }: CheckpointManifest,
   evaluations: readonly Evaluation[],
+  bestBy: z.infer<typeof bestBySchema>,
 ) {
   const evaluation = evaluationAt(iteration, evaluations);
   const psnr = evaluation?.psnr;
-  const bestBy = bestBySchema.parse(config);
   const rank = evaluation && rankOf(evaluation, bestBy);
   return {
     iteration,

@@ -17,7 +17,8 @@ import {
   writeCheckpoint,
   type CheckpointFacts,
 } from './checkpoint.js';
-import { evaluationOf } from './checkpoint-list.js';
+import { evaluationOf, listStore } from './checkpoint-list.js';
+import { openCheckpoint } from './checkpoint-source.js';
 
 let folder: string;
 let run: ObjectStore;
@@ -234,4 +235,20 @@ test("a checkpoint's evaluation is found in itself, or in the run's later checkp
   expect(await evaluationOf(second)).toMatchObject({ psnr: 28 });
   expect(await evaluationOf(last)).toMatchObject({ psnr: 29 });
   expect(await evaluationOf({ ...second, store: openStore(join(folder, 'pulled')) })).toBeUndefined();
+});
+
+test('the best is by the newest bestBy, also among checkpoints that were written with another', async () => {
+  const scores = [
+    { iteration: 1, bestBy: 'psnr', psnr: 25, ssim: 0.7, lpips: 0.3 },
+    { iteration: 2, bestBy: 'lpips', psnr: 24, ssim: 0.7, lpips: 0.1 },
+    { iteration: 3, bestBy: 'lpips', psnr: 23, ssim: 0.7, lpips: 0.2 },
+  ];
+  for (const { iteration, bestBy, ...score } of scores) {
+    const history = { rows: [], evaluations: [{ iteration, ...score, pictures: [] }] };
+    await writeCheckpoint(run, { ...facts(iteration), config: { checkpoints: { bestBy } }, history }, weights, allowed);
+  }
+  const listed = await listStore(run);
+  expect(listed.map((each) => 'best' in each && each.best)).toEqual([false, true, false]);
+  const best = await openCheckpoint(`${folder}/best`, expect.unreachable);
+  expect(best.manifest.iteration).toBe(2);
 });

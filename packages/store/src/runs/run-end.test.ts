@@ -37,3 +37,10 @@ test('a run is over once its newest term has reached the end of a schedule of th
   await claimTerm(run, '127.0.0.1:2');
   expect(await isRunOver(run, config)).toBe(false);
 });
+
+test.each(['', '{"term":1', '{"term":"one"}'])('a damaged finished.json (%j) does not end a run', async (text) => {
+  const run = openStore(folder);
+  await claimTerm(run, '127.0.0.1:1');
+  await run.put('finished.json', Buffer.from(text));
+  expect(await isRunOver(run, schedule(3))).toBe(false);
+});

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { totalIterations, FourfoldError, type RunConfig } from '@fourfold/common';
-import { getJson } from '../objects/object-store.js';
+import { totalIterations, type RunConfig } from '@fourfold/common';
+import { getJson, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { newestTermNumber } from './term.js';
 import { putInTerm } from './term-put.js';
@@ -36,11 +36,12 @@ export async function endOfRun(run: ObjectStore): Promise<number | undefined> {
   return end && end.term >= (await newestTermNumber(run)) ? end.iterations : undefined;
 }
 
+/** Undefined if it is missing or damaged: the coordinator that is resumed writes it again. */
 async function readRunEnd(run: ObjectStore) {
   try {
-    return runEndSchema.parse(await getJson(run, runEndKey));
+    return runEndSchema.safeParse(await getJson(run, runEndKey)).data;
   } catch (error) {
-    if (error instanceof FourfoldError && error.code === 'not-found') return undefined;
+    if (isMissingOrCorrupt(error)) return undefined;
     throw error;
   }
 }

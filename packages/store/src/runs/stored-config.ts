@@ -6,8 +6,8 @@ import type { ObjectStore } from '../objects/types.js';
 import { readRunRecord } from './run-record.js';
 
 /**
- * The config with which a run's newest term began: that of its record, or of its newest checkpoint if the record is lost. Undefined
- * if the run has no checkpoint, so that nothing can be resumed. Throws `invalid` if this version does not understand it.
+ * The config with which a run's newest term began: that of its record, or of its newest readable checkpoint if the record is
+ * lost or older. Undefined if the run has no checkpoint, or neither a readable one nor a record, so that nothing can be resumed. Throws `invalid` if this version does not understand it.
  */
 export async function readStoredConfig(run: ObjectStore): Promise<RunConfig | undefined> {
   const names = await listCheckpoints(run);
@@ -23,5 +23,5 @@ export async function readStoredConfig(run: ObjectStore): Promise<RunConfig | un
     });
     if (manifest) return parseRunConfig(manifest.config, `${checkpoint.url}/manifest.json`);
   }
-  return undefined;
+  return record && parseRunConfig(record.config, `${run.url}/run.json`);
 }

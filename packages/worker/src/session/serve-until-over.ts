@@ -68,6 +68,6 @@ function logAlone(
 function nobodyFound(run: string, patienceMs: number, end: number | undefined): FourfoldError {
   const finished = end === undefined ? '' : `; the run finished at iteration ${end}`;
   return new FourfoldError('unavailable', `no coordinator of run ${run} was found for ${patienceMs} ms${finished}`, {
-    hint: `start one with \`fourfold coordinator\`${end === undefined ? '' : ' --resume, and a longer schedule'}`,
+    hint: `start one with ${end === undefined ? '`fourfold coordinator`' : '`fourfold coordinator --resume` and a longer schedule'}`,
   });
 }
