@@ -7,7 +7,8 @@ import { readRunRecord } from './run-record.js';
 
 /**
  * The config with which a run's newest term began: that of its record, or of its newest readable checkpoint if the record is
- * lost or older. Undefined if the run has no checkpoint, or neither a readable one nor a record, so that nothing can be resumed. Throws `invalid` if this version does not understand it.
+ * lost or older. Undefined if the run has no checkpoint, or neither a readable one nor a record: nothing can be resumed. Throws
+ * `invalid` if this version does not understand it.
  */
 export async function readStoredConfig(run: ObjectStore): Promise<RunConfig | undefined> {
   const names = await listCheckpoints(run);
