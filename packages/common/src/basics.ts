@@ -16,4 +16,5 @@ export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
 export { highestPsnr } from './numbers/highest-psnr.js';
 export { median } from './numbers/median.js';
 export { permutation, randomStream } from './numbers/random.js';
+export { type Picture, type Rectangle } from './pictures/picture.js';
 export { unlessAborted, untilAborted, withDeadline } from './process/waits.js';

@@ -7,6 +7,7 @@
  * - http/     addresses, Prometheus metrics, the HTTP port of a part
  * - log/      log lines, repeated ones, reports of long waits
  * - numbers/  random streams, exact math, medians
+ * - pictures/ what a picture and a region of it are
  * - process/  the machine, the environment, clocks, resources and their end
  */
 

@@ -61,7 +61,7 @@ export async function runCoordinator(options: CoordinatorOptions): Promise<void>
   });
 }
 
-/** After the claim of the term, which was a write, a permission that lacks on this machine is not the user's mistake. */
+/** Once the term is claimed, which takes a write, a permission that this machine lacks is not the user’s mistake. */
 const isDeniedHere = (error: unknown): boolean =>
   failureCode(error) === 'denied' && isOfSystem(error instanceof FourfoldError ? error.options.cause : error);
 

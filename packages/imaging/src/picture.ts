@@ -1,22 +1,9 @@
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
-import { FourfoldError } from '@fourfold/common/basics';
+import { FourfoldError, type Picture, type Rectangle } from '@fourfold/common/basics';
 import type { ObjectStore } from '@fourfold/store';
 import { formatsRead, notRead, otherFormat, sharpFormats } from './picture-formats.js';
 
-/** 8-bit RGB, row by row from the top left: `data[(y * width + x) * 3 + channel]`. */
-export interface Picture {
-  data: Uint8Array;
-  width: number;
-  height: number;
-}
-
-/** A region of a picture in pixels. */
-export interface Rectangle {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
+export type { Picture, Rectangle };
 
 /*
  * Pixels are taken as they are stored, as PyTorch's and BasicSR's loaders do: RGB profiles are neither applied nor undone. Any

@@ -38,7 +38,7 @@ const deadlineMs = 1_800_000;
 
 /**
  * The source distribution's bytes. `onBytes` gets how many have arrived. Throws `not-found` without Python or network,
- * `unavailable` after 30 minutes.
+ * `unavailable` after 30 minutes, `corrupt` if more arrives than it has.
  */
 export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Buffer> {
   const python = process.env['PYTHON'] ?? 'python3';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { FourfoldError } from '@fourfold/common/basics';
+import { FourfoldError, type Picture, type Rectangle } from '@fourfold/common/basics';
 import {
   featureNetworks,
   featureWeights,
@@ -12,7 +12,7 @@ import { kernels } from '../kernels/kernels.js';
 import { named } from '../layers/layer.js';
 import { createFeatures, type Features } from '../networks/features.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
-import { squares, type Picture, type Rectangle } from './surroundings.js';
+import { squares } from './surroundings.js';
 
 /*
  * LPIPS, version 0.1 (Zhang et al. 2018): the distance of unit-length features of AlexNet or VGG16 after five of their ReLUs, weighted by

@@ -1,9 +1,10 @@
+import type { Picture, Rectangle } from '@fourfold/common/basics';
 import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
 import type { NamedTensors } from '../layers/layer.js';
 import type { GeneratorParts } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
-import { cutReflected, squares, surroundings, type Border, type Picture, type Rectangle } from './surroundings.js';
+import { cutReflected, squares, surroundings, type Border } from './surroundings.js';
 import { inResult, paste, pixelsOf } from './pixels.js';
 
 /*

@@ -1,6 +1,6 @@
+import type { Picture, Rectangle } from '@fourfold/common/basics';
 import type * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
-import type { Picture, Rectangle } from './surroundings.js';
 
 /** Where a region is in the SR of what was seen for it. */
 export const inResult = ({ left, top, width, height }: Rectangle, seen: Rectangle): Rectangle => ({

@@ -1,19 +1,5 @@
 import type { GeneratorConfig } from '@fourfold/common';
-
-/** 8-bit RGB pixels, row by row. */
-export interface Picture {
-  data: Uint8Array;
-  width: number;
-  height: number;
-}
-
-/** A region of a picture in pixels. */
-export interface Rectangle {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
+import type { Picture, Rectangle } from '@fourfold/common/basics';
 
 /**
  * What a generator sees beyond a picture's edges: `zeros`, as in training, where convolutions pad crops with them, or the picture's

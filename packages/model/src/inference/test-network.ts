@@ -1,9 +1,9 @@
+import type { Picture } from '@fourfold/common/basics';
 import { randomStream, type GeneratorConfig } from '@fourfold/common';
 import { generatorLayout, initialVector } from '@fourfold/weights';
 import { createGenerator, type Network } from '../networks/networks.js';
 import { disposeTensors, downloadVector, packGradients, uploadLr, uploadParameters } from '../networks/transfer.js';
 import { runGenerator } from '../training/steps.js';
-import type { Picture } from './surroundings.js';
 
 /** A generator with weights of a seed. */
 export function createNetwork(config: GeneratorConfig): Network {

@@ -1,4 +1,5 @@
-import { cutReflected, squares, surroundings, type Picture, type Rectangle } from './surroundings.js';
+import type { Picture, Rectangle } from '@fourfold/common/basics';
+import { cutReflected, squares, surroundings } from './surroundings.js';
 import type { Network } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
 import { inResult, paste, pixelsOf } from './pixels.js';

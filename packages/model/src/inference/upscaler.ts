@@ -1,10 +1,11 @@
+import type { Picture, Rectangle } from '@fourfold/common/basics';
 import type { GeneratorConfig } from '@fourfold/common';
 import type { Layout } from '@fourfold/weights';
 import { createGeneratorParts } from '../networks/networks.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
 import { upscaleInParts } from './parts.js';
 import { paste } from './pixels.js';
-import { squares, tileOverlap, type Border, type Picture, type Rectangle } from './surroundings.js';
+import { squares, tileOverlap, type Border } from './surroundings.js';
 
 /** A generator on this thread's backend, ready to upscale. Its methods block the thread. */
 export interface Upscaler {
