@@ -22,8 +22,11 @@ const register = `data:text/javascript,${encodeURIComponent(
 const env = { ...process.env, HOME: root, KUBECONFIG: '' };
 
 /** Run the command; returns the packages that it loaded modules of. */
-function packagesOf(args: string[], exitCode: number): string[] {
-  const command = [`--import=${register}`, 'packages/cli/bin/fourfold.js', ...args];
+const packagesOf = (args: string[], exitCode: number): string[] =>
+  packagesOfProgram(['packages/cli/bin/fourfold.js', ...args], exitCode);
+
+function packagesOfProgram(program: string[], exitCode: number): string[] {
+  const command = [`--import=${register}`, ...program];
   const { status, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8', env });
   expect(status, stderr).toBe(exitCode);
   const found = [...stderr.matchAll(/^loads (?!node:|data:)(.*)$/gm)].map(([, path]) => {
@@ -53,4 +56,11 @@ test.each([
   ['a checkpoint that does not exist', ['upscale', 'missing.png', 'large.png', '--checkpoint', 'missing'], 2],
 ])('%s: none of the heavy libraries is loaded', (_, args, exitCode) => {
   expect(packagesOf(args, exitCode).filter((name) => heavy.test(name))).toEqual([]);
+});
+
+test('a compute thread loads neither what reads configs nor what talks to other parts', () => {
+  // Outside a thread it fails, after all its imports.
+  const packages = packagesOfProgram(['packages/worker/dist/compute/compute-thread.js'], 1);
+  expect(packages).toContain('model');
+  expect(packages.filter((name) => /^(zod|yaml|store|rpc|data-loader|@grpc\/|protobufjs$)/.test(name))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { Command, CommanderError, Option } from 'commander';
-import { didYouMean, FourfoldError, nearest } from '@fourfold/common/basics';
+import { didYouMean, FourfoldError } from '@fourfold/common/basics';
 
 /*
  * Mistakes in a command line. commander finds them; here they get the form of all other errors: the thing, the reason, what to do.
@@ -112,9 +112,8 @@ function invalidValue(message: string, command: Command): FourfoldError {
   const subject = flags === undefined ? `<${argument}>` : nameOf(flags);
   const option = command.options.find((known) => known.flags === flags);
   if (option?.argChoices) {
-    const meant = nearest(value, option.argChoices);
     return new FourfoldError('invalid', `${subject} is ${value}: it must be one of ${option.argChoices.join(', ')}`, {
-      ...(meant !== undefined && { hint: `did you mean ${meant}?` }),
+      hint: didYouMean(value, option.argChoices),
     });
   }
   return new FourfoldError('invalid', `${subject} is ${value}: ${asReason(reason ?? message)}`);

@@ -3,9 +3,21 @@
  * package, whose config needs zod. The index exports all of it, too.
  */
 
-export { backendChoices } from './config/backend-choices.js';
+export { type LpipsChoice, backendChoices, bestByChoices, lpipsChoices } from './config/choices.js';
+export { contentFeatures } from './config/content-features.js';
 export { type Tree, isTree } from './config/tree.js';
-export * from './errors/index.js';
+export { type ErrorCode, exitCodes } from './errors/error-codes.js';
+export {
+  FourfoldError,
+  asOfMachine,
+  describeError,
+  exitCodeOf,
+  isOfSystem,
+  systemErrorCode,
+  transferFailure,
+} from './errors/errors.js';
+export { didYouMean } from './errors/nearest.js';
+export { systemFailureCode, systemReason } from './errors/system-errors.js';
 export { cacheFolder } from './files/cache-folder.js';
 export { type Trail, beginTrail, trailInto } from './files/folder-links.js';
 export { expandHome } from './files/home.js';

@@ -12,7 +12,6 @@
  */
 
 export * from './basics.js';
-export { contentFeatures } from './config/content-features.js';
 export { configDifferences, type ConfigDifference } from './config/differences.js';
 export { totalIterations } from './config/iterations.js';
 export { configSource, loadRunConfig, parseRunConfig } from './config/load.js';

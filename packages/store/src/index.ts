@@ -40,7 +40,7 @@ export {
   meanLosses,
   toEvaluation,
 } from './checkpoints/history.js';
-export { bestEvaluation, iterationOf } from './checkpoints/retention.js';
+export { type BestBy, bestEvaluation, iterationOf } from './checkpoints/retention.js';
 export {
   type RunSnapshot,
   howToLengthen,
@@ -51,7 +51,7 @@ export {
 export { readStartingGenerator } from './checkpoints/start-from.js';
 export { checkConditionalPuts } from './objects/conditional-puts.js';
 export { storageError } from './objects/folder-store.js';
-export { damagedError, getJson, getVerified, openStore } from './objects/object-store.js';
+export { damagedError, getJson, getVerified, openStore, unlessLost } from './objects/object-store.js';
 export { type ObjectStore } from './objects/types.js';
 export { publicCheckpointsPolicy } from './objects/s3/policy.js';
 export { tryStore } from './objects/store-trial.js';

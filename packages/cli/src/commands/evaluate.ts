@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { checkOutputFile, checkpointInputs, openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/store';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, lpipsChoices, type LpipsChoice } from '@fourfold/common';
 import { sayDamaged } from '../damaged.js';
 import {
   describeOmissions,
@@ -12,7 +12,6 @@ import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/ev
 import type { Figure } from '../evaluation/figure.js';
 import { variantOf } from '../evaluation/variant.js';
 import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation-table.js';
-import { lpipsChoices, type LpipsChoice } from '../lpips/choices.js';
 import { openLpips } from '../lpips/open-lpips.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';

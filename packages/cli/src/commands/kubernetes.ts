@@ -62,7 +62,9 @@ export function registerKubernetes(program: Command): void {
       const { scaleRun } = await import('../kubernetes/operate.js');
       const api = await connect(place);
       const { queue } = await scaleRun(api, run, workers);
-      const when = queue ? `, as soon as queue ${queue} admits them; see \`fourfold status ${run}${api.place}\`` : '';
+      const when = queue
+        ? `, as soon as queue ${queue} admits them; see \`fourfold status ${run}${api.placeFlags}\``
+        : '';
       console.log(`run ${run} is set to ${formatCount(workers, 'worker')}${when}`);
     });
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { checkOutputFile, openStore, checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
-import { FourfoldError, nearest } from '@fourfold/common';
+import { didYouMean, FourfoldError } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
@@ -150,9 +150,8 @@ async function methodsOf({
     if (name === original.name) return original;
     if ((baselineNames as readonly string[]).includes(name)) return baseline(name as BaselineName);
     const known = [...baselineNames, original.name];
-    const meant = nearest(name, known);
     throw new FourfoldError('invalid', `--method is ${name}: it must be one of ${known.join(', ')}`, {
-      ...(meant !== undefined && { hint: `did you mean ${meant}?` }),
+      hint: didYouMean(name, known),
     });
   });
   if (checkpoint.length > 0) {

@@ -134,6 +134,6 @@ export async function reportStart(
   });
   if (json) return printJson(status);
   for (const problem of status.problems) console.log(problem);
-  const shows = `\`fourfold status ${run}${api.place}\` shows more`;
+  const shows = `\`fourfold status ${run}${api.placeFlags}\` shows more`;
   console.log(`${titleOf(status)} in namespace ${api.namespace} is ${status.state}; ${shows}`);
 }

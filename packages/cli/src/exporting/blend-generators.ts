@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
 import {
-  averageFile,
   checkpointStore,
   openStore,
   readGenerator,
@@ -11,6 +10,7 @@ import {
   type Checkpoint,
 } from '@fourfold/store';
 import { safetensorsFromVector } from '@fourfold/weights';
+import { generatorFile } from './model-card.js';
 
 /** Two checkpoints, and how much of the second. */
 export interface Blend {
@@ -59,11 +59,11 @@ export async function blendGenerators({ first, second, alpha }: Blend, out: stri
 
 /** The card: what was blended, and by which files it is recognised. */
 function describeBlend({ first, second, alpha }: Blend): string {
-  const partOf = ({ manifest }: Checkpoint, share: number) => {
-    const file = manifest.files[averageFile] ? averageFile : 'generator.safetensors';
-    const { run, iteration, datasetSha256 } = manifest;
+  const partOf = (checkpoint: Checkpoint, share: number) => {
+    const file = generatorFile(checkpoint);
+    const { run, iteration, datasetSha256, files } = checkpoint.manifest;
     const dataset = datasetSha256 && `, trained on the dataset whose manifest has the SHA-256 \`${datasetSha256}\``;
-    return `- ${Number(share.toFixed(6))} of ${run}, iteration ${iteration}${dataset}; \`${file}\`: \`${manifest.files[file].sha256}\``;
+    return `- ${Number(share.toFixed(6))} of ${run}, iteration ${iteration}${dataset}; \`${file}\`: \`${files[file].sha256}\``;
   };
   return `# Blend of ${first.manifest.run} and ${second.manifest.run}
 

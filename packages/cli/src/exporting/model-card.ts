@@ -65,7 +65,8 @@ function datasetOf(config: unknown, stated: Stated): string | undefined {
   return stated.dataset ?? (dataset === undefined ? undefined : lastName(dataset));
 }
 
-const generatorFile = ({ manifest }: Checkpoint) =>
+/** The generator that evaluate, upscale and export use: the average, if there is one. */
+export const generatorFile = ({ manifest }: Checkpoint) =>
   manifest.files[averageFile] ? averageFile : 'generator.safetensors';
 
 /** Facts about a model as text, for formats that have a place for them. */

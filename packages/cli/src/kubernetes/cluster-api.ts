@@ -14,7 +14,7 @@ import {
 } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
 import { noCluster } from './known-cluster.js';
-import { gpuResource, selectorOf } from './labels.js';
+import { gpusOf, selectorOf } from './labels.js';
 import { namesOf, type Manifest } from './manifests.js';
 import { createGetFromPod, type GetFromPod } from './pod-http.js';
 import { createOpenPodLog, type OpenPodLog } from './pod-log.js';
@@ -25,7 +25,7 @@ import { environmentName } from './traffic.js';
 export interface ClusterApi {
   namespace: string;
   /** What a command needs to name the same namespace and cluster: ` -n team --context prod`, or nothing. */
-  place: string;
+  placeFlags: string;
   /** Server-side apply; with `dryRun` the server checks everything and changes nothing. Resolves with the resulting object. */
   apply(manifest: Manifest, dryRun?: boolean): Promise<KubernetesObject>;
   /** Create an object; false if one of its name exists. */
@@ -88,7 +88,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
     ask('its events', async (): Promise<CoreV1Event[]> => (await core.listNamespacedEvent({ namespace: own })).items);
   return {
     namespace: own,
-    place: [namespace && ` -n ${namespace}`, context && ` --context ${context}`].filter(Boolean).join(''),
+    placeFlags: [namespace && ` -n ${namespace}`, context && ` --context ${context}`].filter(Boolean).join(''),
     openLog: (pod, options, signal) => ask(`the log of pod ${pod.metadata?.name}`, () => openLog(pod, options, signal)),
     getFromPod: createGetFromPod(kubeConfig),
     apply: (manifest, dryRun) => patch(manifest, PatchStrategy.ServerSideApply, dryRun),
@@ -168,8 +168,7 @@ async function listNodes(core: CoreV1Api): Promise<V1Node[] | undefined> {
   }
 }
 
-const countGpus = (nodes: readonly V1Node[]): number =>
-  nodes.reduce((sum, { status }) => sum + Number(status?.allocatable?.[gpuResource] ?? 0), 0);
+const countGpus = (nodes: readonly V1Node[]): number => nodes.reduce((sum, node) => sum + gpusOf(node), 0);
 
 const notPrepared = (namespace: string): FourfoldError =>
   new FourfoldError(

@@ -1,5 +1,5 @@
 import type { V1Node } from '@kubernetes/client-node';
-import { gpuResource } from './labels.js';
+import { gpusOf } from './labels.js';
 
 /** Labels that tell a node's GPU model, best first: of NVIDIA's GPU feature discovery, of GKE, of any cloud. */
 const modelLabels = ['nvidia.com/gpu.product', 'cloud.google.com/gke-accelerator', 'node.kubernetes.io/instance-type'];
@@ -11,9 +11,7 @@ const modelLabels = ['nvidia.com/gpu.product', 'cloud.google.com/gke-accelerator
 export function mixedGpus(nodes: readonly V1Node[], nodeSelector: Record<string, string> = {}): string | undefined {
   const labelsOf = ({ metadata }: V1Node) => metadata?.labels ?? {};
   const possible = nodes.filter(
-    (node) =>
-      Number(node.status?.allocatable?.[gpuResource] ?? 0) > 0 &&
-      Object.entries(nodeSelector).every(([key, value]) => labelsOf(node)[key] === value),
+    (node) => gpusOf(node) > 0 && Object.entries(nodeSelector).every(([key, value]) => labelsOf(node)[key] === value),
   );
   const label = modelLabels.find((key) => possible.some((node) => key in labelsOf(node)));
   if (label === undefined) return undefined;

@@ -1,4 +1,4 @@
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1Node, V1Pod } from '@kubernetes/client-node';
 
 /** Labels of a run's objects. */
 export const labels = {
@@ -14,6 +14,9 @@ export const selectorOf = (run?: string): string =>
 
 /** The extended resource of NVIDIA's device plugin. */
 export const gpuResource = 'nvidia.com/gpu';
+
+/** How many GPUs of a node pods may use. */
+export const gpusOf = ({ status }: V1Node): number => Number(status?.allocatable?.[gpuResource] ?? 0);
 
 /** The index of an Indexed Job's pod. */
 export const indexOf = ({ metadata }: V1Pod): number | undefined => {

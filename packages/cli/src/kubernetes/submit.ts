@@ -68,7 +68,7 @@ async function checkNameIsFree(api: ClusterApi, config: RunConfig): Promise<void
     'invalid',
     `the name ${config.name} is taken in ${api.namespace}${when}, by a run with a different config`,
     {
-      hint: `choose another name, or end that run with \`fourfold cancel ${config.name}${api.place}\``,
+      hint: `choose another name, or end that run with \`fourfold cancel ${config.name}${api.placeFlags}\``,
     },
   );
 }
@@ -155,13 +155,13 @@ const hasStarted = ({ state, roles }: RunStatus): boolean =>
   state === 'queued' || state === 'finished' || roles.every(({ running, wanted, done }) => done || running >= wanted);
 
 /** A run goes on with fewer workers than were asked for, but not with none. */
-function throwIfStuck({ place }: ClusterApi, status: RunStatus, problems: readonly Problem[]): void {
+function throwIfStuck({ placeFlags }: ClusterApi, status: RunStatus, problems: readonly Problem[]): void {
   const stuck = problems.find(
     ({ role, kind }) =>
       kind === 'failed' || (kind !== 'queue' && status.roles.some((one) => one.role === role && one.running === 0)),
   );
   if (!stuck) return;
-  const command = (name: string, more = '') => `\`fourfold ${name} ${status.run}${place}${more}\``;
+  const command = (name: string, more = '') => `\`fourfold ${name} ${status.run}${placeFlags}${more}\``;
   const role = stuck.role === 'prepare' ? '' : ` --role ${stuck.role}`;
   throw new FourfoldError('unavailable', `${titleOf(status)} does not start: ${describeProblem(stuck)}`, {
     hint:

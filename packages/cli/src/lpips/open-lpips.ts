@@ -1,9 +1,9 @@
-import { absoluteStoreUrl } from '@fourfold/common';
+import { absoluteStoreUrl, type LpipsChoice } from '@fourfold/common';
 import { readLpipsFile } from '@fourfold/store';
 import type { Picture } from '@fourfold/imaging';
 import { lpipsNetworks } from '@fourfold/weights';
-import type { LpipsChoice } from './choices.js';
 import type { BackendChoice } from '../commands/arguments.js';
+import { resultWithPauses } from '../pauses.js';
 
 /** Measures LPIPS of two pictures of one size. Rejects with the signal's reason between two parts of them. */
 export type MeasureLpips = (hr: Picture, sr: Picture, signal: AbortSignal) => Promise<number>;
@@ -21,14 +21,4 @@ export async function openLpips(
   await startBackend(backend);
   const lpips = createLpips(network, bytes, url);
   return (hr, sr, signal) => resultWithPauses(lpips.measure(hr, sr), signal);
-}
-
-/** The result of steps that block the thread: signals get a turn before each. */
-export async function resultWithPauses<T>(steps: Generator<void, T>, signal: AbortSignal): Promise<T> {
-  for (;;) {
-    await new Promise(setImmediate);
-    signal.throwIfAborted();
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
 }

@@ -53,9 +53,11 @@ export function barLine(task: string, done: number, text: string, columns: numbe
   const room = columns - 1 - `${task} [] ${text.trimEnd()}`.length;
   if (room < narrowestBar) return `${task} ${text.trimEnd()}`.slice(0, columns - 1);
   const width = Math.min(widestBar, room);
-  const filled = Math.round(width * Math.min(1, Math.max(0, done)));
-  return `${task} [${'='.repeat(filled).padEnd(width)}] ${text.trimEnd()}`;
+  return `${task} [${'='.repeat(filledOf(width, done)).padEnd(width)}] ${text.trimEnd()}`;
 }
+
+/** How many of a bar's `width` characters are filled; `done` is the share that is done. */
+export const filledOf = (width: number, done: number): number => Math.round(width * Math.min(1, Math.max(0, done)));
 
 function plainLines(task: string, unit: string): ProgressBar {
   const pace = createPace();

@@ -1,4 +1,5 @@
 import type { RunStatus__Output } from '@fourfold/rpc';
+import { filledOf } from '../terminal/progress-bar.js';
 import { formatCount, formatDuration } from '../terminal/table.js';
 
 /** What a line about a run shows. */
@@ -51,7 +52,7 @@ export function statusLine(status: TrainingStatus, done: number, columns: number
   const text = describeStatus(status, width);
   const barWidth = Math.min(widestBar, width - text.length - 1);
   if (barWidth < narrowestBar) return text;
-  const filled = Math.round(barWidth * Math.min(1, Math.max(0, done)));
+  const filled = filledOf(barWidth, done);
   return `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ${text}`;
 }
 

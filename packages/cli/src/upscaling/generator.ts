@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { selectBackend, type BackendInfo } from '@fourfold/model';
 import type { BackendChoice } from '../commands/arguments.js';
 
-export { createUpscaler, resultOf, type Upscaler } from '@fourfold/model';
+export { createUpscaler, type Upscaler } from '@fourfold/model';
 
 /** Start a backend in this thread, with all of the machine's cores. Throws `invalid` if it is not available. */
 export const startBackend = (choice: BackendChoice): Promise<BackendInfo> =>

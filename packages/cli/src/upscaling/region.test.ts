@@ -1,4 +1,5 @@
 import { resizeBy, type Picture, type Rectangle } from '@fourfold/imaging';
+import { resultOf } from '@fourfold/model';
 import { expect, test } from 'vitest';
 import { scaledOpacity, scaledRegion } from './region.js';
 import { scales } from './scales.js';
@@ -25,13 +26,6 @@ function* repeated({ data, width }: Picture, region: Rectangle): Generator<numbe
   }
   return sr;
 }
-
-const resultOf = (steps: Generator<number, Picture>): Picture => {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
-};
 
 const whole = { left: 0, top: 0, width, height };
 

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { describeError, FourfoldError } from '@fourfold/common';
 import { storageError } from '@fourfold/store';
 import type { Picture } from '@fourfold/imaging';
+import { resultWithPauses } from '../pauses.js';
 import { encodePicture, encodingOf } from './encoding.js';
 import type { PictureInput, PictureOutput } from './picture-places.js';
 import { scaledOpacity, scaledRegion, type UpscaleRegion } from './region.js';
@@ -91,23 +92,16 @@ async function runSteps(
 ): Promise<Picture> {
   let done = 0;
   try {
-    for (;;) {
-      // Computing blocks the thread: signals and the progress bar get a turn between steps.
-      await new Promise(setImmediate);
-      signal.throwIfAborted();
-      const step = steps.next();
-      if (step.done) return step.value;
-      done += step.value;
+    return await resultWithPauses(steps, signal, (pixels) => {
+      done += pixels;
       onProgress(Math.min(done / (width * height), 1));
-    }
+    });
   } catch (cause) {
     if (cause instanceof FourfoldError || signal.aborted) throw cause;
     throw new FourfoldError('unavailable', `${input.name}: a tile of ${width}x${height} pixels could not be upscaled`, {
       hint: 'if memory ran out, give a smaller --tile',
       cause,
     });
-  } finally {
-    steps.return({ data: new Uint8Array(), width: 0, height: 0 });
   }
 }
 

@@ -1,7 +1,5 @@
-import { paperFeatureScale, type FeaturesConfig, type LossConfig } from './schema.js';
-
-/** The layers that the paper's content losses compare, of VGG19. */
-const paperLayers = { vgg22: 'conv2_2', vgg54: 'conv5_4' };
+import { paperFeatureScale, paperLayers } from './paper-features.js';
+import type { FeaturesConfig, LossConfig } from './schema.js';
 
 /** The features that a content loss compares, by their depth; undefined for one of pixels alone. */
 export function contentFeatures({

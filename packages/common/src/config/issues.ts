@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nearest } from '../errors/nearest.js';
+import { didYouMean, nearest } from '../errors/nearest.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -41,8 +41,8 @@ function allowed(issue: Issue, value: unknown): string {
       return `it must be ${article(issue.expected)}`;
     case 'invalid_value': {
       const values = issue.values.map(String);
-      const meant = typeof value === 'string' ? nearest(value, values) : undefined;
-      return `it must be one of ${values.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+      const meant = typeof value === 'string' ? didYouMean(value, values) : undefined;
+      return `it must be one of ${values.join(', ')}${meant === undefined ? '' : ` (${meant})`}`;
     }
     case 'too_small':
       return issue.origin === 'string' || issue.origin === 'array'

@@ -84,14 +84,13 @@ function inconsistencies({
     const reason = `it must be a multiple of data.replicas, ${data.replicas}`;
     refuse('data.globalBatch', data.globalBatch, reason, 'data.replicas');
   }
-  const usesVgg = loss.content !== 'mse' && phases.some((phase) => phase.kind !== 'mse');
   if (loss.content === 'features' && !loss.features) {
     refuse('loss.content', loss.content, 'it needs loss.features, with the layers to compare');
   }
   const wrongLayer = loss.features && problemOfLayers(loss.features);
   if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
   const network = contentFeatures(loss)?.network.toUpperCase();
-  if (usesVgg && !vgg && network) {
+  if (network && !vgg && phases.some(({ kind }) => kind !== 'mse')) {
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
     refuse('loss.content', loss.content, reason);
   }

@@ -25,9 +25,9 @@ export async function withRecipes(own: Tree, source: string): Promise<Tree> {
 function unknownRecipe(recipe: unknown, names: readonly string[], source: string): FourfoldError {
   const known = names.filter((name) => name !== baseRecipe);
   const all = `the recipes are ${known.join(', ')}`;
-  const meant = typeof recipe === 'string' ? didYouMean(recipe, known, '') : '';
+  const meant = typeof recipe === 'string' ? didYouMean(recipe, known) : undefined;
   return new FourfoldError('invalid', `${source}: recipe is ${JSON.stringify(recipe)}: there is no such recipe`, {
-    hint: [meant, all].filter(Boolean).join(' '),
+    hint: meant === undefined ? all : `${meant} ${all}`,
   });
 }
 

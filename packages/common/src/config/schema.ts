@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { backendChoices } from './backend-choices.js';
+import { backendChoices, bestByChoices, lpipsChoices } from './choices.js';
+import { paperFeatureScale } from './paper-features.js';
 
 /*
  * The run's config: every key, its range and its default, in one place. Units are in the names.
@@ -44,9 +45,6 @@ export const dataSchema = z.strictObject({
   /** Size limit of that cache in bytes; shards in use are kept even beyond it. */
   cacheBytes: count.default(10 * 2 ** 30),
 });
-
-/** The paper's scale of VGG features, which brings their loss to the size of the pixels' (section 3.2). */
-export const paperFeatureScale = 1 / 12.75;
 
 /** A convolution whose features are compared. */
 const featureLayerSchema = z.strictObject({
@@ -108,7 +106,7 @@ const validationSchema = z.strictObject({
   /** The status page shows this many of them, from the first; 0 for none. */
   pictures: z.int().min(0).max(64).default(4),
   /** Also measure LPIPS 0.1 of the pictures, by AlexNet or VGG16; not unless set. */
-  lpips: z.enum(['alex', 'vgg']).optional(),
+  lpips: z.enum(lpipsChoices).optional(),
   /** The weights of LPIPS: a file, a folder or an `s3:` URL that `fourfold vgg fetch` has filled; fourfold's cache folder unless set. */
   lpipsWeights: z.string().min(1).optional(),
 });
@@ -119,7 +117,7 @@ const checkpointsSchema = z.strictObject({
   /** How many of the newest checkpoints are kept, in addition to the best. */
   keep: count.default(3),
   /** Which score makes a checkpoint the best one: the highest PSNR (unless set) or SSIM, or the lowest LPIPS (`validation.lpips`). */
-  bestBy: z.enum(['psnr', 'ssim', 'lpips']).optional(),
+  bestBy: z.enum(bestByChoices).optional(),
   /** Checkpoints at multiples of this many iterations are kept permanently; none unless set. */
   keepEvery: count.optional(),
 });

@@ -34,8 +34,8 @@ const minLetters = 3;
 const isBeginning = (a: string, b: string, atLeast: number): boolean =>
   Math.min(a.length, b.length) >= atLeast && (a.startsWith(b) || b.startsWith(a));
 
-/** Advice for a word that is not known: the one that was probably meant, else all of them. */
-export function didYouMean(word: string, known: readonly string[], others: string): string {
+/** Advice for a word that is not known: the one that was probably meant, else `others`, such as all of them. */
+export function didYouMean(word: string, known: readonly string[], others?: string): string | undefined {
   const meant = nearest(word, known);
   return meant === undefined ? others : `did you mean ${meant}?`;
 }

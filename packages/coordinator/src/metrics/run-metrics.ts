@@ -73,11 +73,13 @@ function addValidationMetrics(
 ): void {
   // A set of pictures is named after its folder.
   const set = validation.images.split('/').findLast(Boolean) ?? validation.images;
-  const newest = (of: (evaluation: Evaluation) => number | undefined) => (): Readings => {
-    const evaluation = history().evaluations.at(-1);
-    const value = evaluation && of(evaluation);
-    return value === undefined ? undefined : [[{ set }, value]];
-  };
+  const newest =
+    (of: (evaluation: Evaluation) => number | undefined, labels: Record<string, string> = { set }) =>
+    (): Readings => {
+      const evaluation = history().evaluations.at(-1);
+      const value = evaluation && of(evaluation);
+      return value === undefined ? undefined : [[labels, value]];
+    };
   const newestOf = 'of the newest evaluation, on Y, mean over its pictures.';
   const addNewest = (name: string, help: string, of: (evaluation: Evaluation) => number | undefined) =>
     gauge(`fourfold_validation_${name}`, help, ['set'], newest(of));
@@ -89,10 +91,7 @@ function addValidationMetrics(
       'fourfold_validation_lpips',
       'LPIPS of the newest evaluation, mean over its pictures.',
       ['set', 'network'],
-      () => {
-        const lpips = history().evaluations.at(-1)?.lpips;
-        return lpips === undefined ? undefined : [[{ set, network }, lpips]];
-      },
+      newest(({ lpips }) => lpips, { set, network }),
     );
   }
   addNewest('bicubic_psnr_decibels', 'PSNR of bicubic on the same pictures.', ({ bicubic }) => bicubic?.psnr);

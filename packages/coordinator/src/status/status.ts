@@ -1,8 +1,15 @@
 import type { RunConfig } from '@fourfold/common';
 import type { RunStatus__Output } from '@fourfold/rpc';
-import { meanLosses, type Evaluation, type History, type HistoryRow, bestEvaluation } from '@fourfold/store';
+import {
+  meanLosses,
+  type Evaluation,
+  type History,
+  type HistoryRow,
+  bestEvaluation,
+  type BestBy,
+} from '@fourfold/store';
 import type { WorkerFacts } from '../serve/service-host.js';
-import type { BestBy, PictureViews } from './validation-pictures.js';
+import type { PictureViews } from './validation-pictures.js';
 
 /*
  * What the status page gets. Figures that are NaN or infinite cross as null, as in JSON. Times are Unix times.

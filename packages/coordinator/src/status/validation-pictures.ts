@@ -1,9 +1,10 @@
-import { forEachThatCan, type RunConfig } from '@fourfold/common';
+import { forEachThatCan } from '@fourfold/common';
 import {
   validationFolder,
   validationIteration,
   validationKey,
   bestEvaluation,
+  type BestBy,
   type ObjectStore,
   type Evaluation,
 } from '@fourfold/store';
@@ -11,9 +12,6 @@ import type { Housekeeping } from '../life/housekeeping.js';
 
 /** Evaluations whose pictures are kept, besides the best one. */
 const keptEvaluations = 5;
-
-/** What makes an evaluation the best; PSNR unless set. */
-export type BestBy = RunConfig['checkpoints']['bestBy'];
 
 /** The views of one validation picture: keys in the run's store. */
 export interface PictureViews {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { FourfoldError, sha256 } from '@fourfold/common';
-import { getJson, type ObjectStore, type OutputFolder } from '@fourfold/store';
+import { sha256 } from '@fourfold/common';
+import { getJson, unlessLost, type ObjectStore, type OutputFolder } from '@fourfold/store';
 import { shardSchema, type DatasetShard } from './manifest.js';
 
 /*
@@ -95,11 +95,5 @@ export async function writeRecord(
   await out.putTemporary(recordKey(shards.length - 1), JSON.stringify(record));
 }
 
-async function readRecord(store: ObjectStore, key: string) {
-  try {
-    return recordSchema.safeParse(await getJson(store, key)).data;
-  } catch (error) {
-    if (error instanceof FourfoldError && (error.code === 'not-found' || error.code === 'corrupt')) return undefined;
-    throw error;
-  }
-}
+const readRecord = async (store: ObjectStore, key: string) =>
+  recordSchema.safeParse(await unlessLost(getJson(store, key))).data;

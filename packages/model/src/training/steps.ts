@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { contentFeatures, type LossConfig, type PhaseConfig } from '@fourfold/common';
+import type { LossConfig, PhaseConfig } from '@fourfold/common';
+import { contentFeatures } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';
 import { multiplyFactors } from '../layers/dense.js';
 import type { NamedTensors } from '../layers/layer.js';

@@ -1,4 +1,4 @@
-import { describeError } from '@fourfold/common';
+import { bestByChoices, describeError } from '@fourfold/common';
 import { z } from 'zod';
 import { openStore } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
@@ -96,7 +96,7 @@ async function listRun(run: string, store: ObjectStore): Promise<ListedCheckpoin
 
 /** The key of a config that decides the best checkpoint; older configs lack it. */
 const bestBySchema = z
-  .object({ checkpoints: z.object({ bestBy: z.enum(['psnr', 'ssim', 'lpips']) }) })
+  .object({ checkpoints: z.object({ bestBy: z.enum(bestByChoices) }) })
   .transform(({ checkpoints }) => checkpoints.bestBy)
   .catch('psnr');
 

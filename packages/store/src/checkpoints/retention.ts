@@ -1,3 +1,4 @@
+import type { bestByChoices } from '@fourfold/common';
 import type { Evaluation } from './history.js';
 
 /** The config's rules for which checkpoints stay. */
@@ -11,7 +12,7 @@ export interface Retention {
 }
 
 /** The highest PSNR or SSIM, or the lowest LPIPS. */
-export type BestBy = 'psnr' | 'ssim' | 'lpips';
+export type BestBy = (typeof bestByChoices)[number];
 
 /** A score as a number that is higher for better ones; undefined if there is none. */
 export function rankOf(scores: Partial<Record<BestBy, number>>, by: BestBy): number | undefined {
@@ -27,13 +28,13 @@ export const iterationOf = (name: string): number => Number(name.split('-')[0]);
 export const termOf = (name: string): number => Number(name.split('-')[1]);
 
 /** The best evaluation, the earliest of several; undefined if none has a figure. */
-export const bestEvaluation = (evaluations: readonly Evaluation[], by: BestBy = 'psnr'): Evaluation | undefined =>
-  evaluations
-    .filter((evaluation) => rankOf(evaluation, by) !== undefined)
-    .reduce<Evaluation | undefined>(
-      (best, next) => (best && rankOf(best, by)! >= rankOf(next, by)! ? best : next),
-      undefined,
-    );
+export function bestEvaluation(evaluations: readonly Evaluation[], by: BestBy = 'psnr'): Evaluation | undefined {
+  const none: { rank: number; evaluation?: Evaluation } = { rank: -Infinity };
+  return evaluations.reduce((best, evaluation) => {
+    const rank = rankOf(evaluation, by) ?? -Infinity;
+    return rank > best.rank ? { rank, evaluation } : best;
+  }, none).evaluation;
+}
 
 /**
  * Which of a run's checkpoints may go; `names` are all that it has, oldest first. These stay: the newest, those for

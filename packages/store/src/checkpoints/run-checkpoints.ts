@@ -10,7 +10,7 @@ import {
   type Versions,
 } from '@fourfold/common';
 import type { ObjectStore } from '../objects/types.js';
-import { isMissingOrCorrupt } from '../objects/object-store.js';
+import { unlessLost } from '../objects/object-store.js';
 import {
   checkpointStore,
   listCheckpoints,
@@ -70,10 +70,7 @@ export async function startingPoint(
 }
 
 async function alreadyExists(run: ObjectStore, { name, phases }: RunConfig, newest: string): Promise<FourfoldError> {
-  const manifest = await readManifest(checkpointStore(run, newest)).catch((error: unknown) => {
-    if (!isMissingOrCorrupt(error)) throw error;
-    return undefined;
-  });
+  const manifest = await unlessLost(readManifest(checkpointStore(run, newest)));
   if (!manifest?.finished || totalIterations({ phases }) > manifest.iteration) {
     return new FourfoldError('invalid', `run ${name} already exists, up to checkpoint ${newest}`, {
       hint: 'continue it with --resume, or choose another name',

@@ -41,6 +41,16 @@ export async function getVerified(store: ObjectStore, key: string, expectedSha25
 export const isMissingOrCorrupt = (error: unknown): boolean =>
   error instanceof FourfoldError && (error.code === 'not-found' || error.code === 'corrupt');
 
+/** What is read; undefined if it is missing or damaged. Throws if it is out of reach. */
+export async function unlessLost<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isMissingOrCorrupt(error)) return undefined;
+    throw error;
+  }
+}
+
 /** The error for an object `name` whose SHA-256 differs from its manifest's. */
 export function damagedError(name: string, actualSha256: string, expectedSha256: string): FourfoldError {
   const hashes = `its SHA-256 is ${actualSha256.slice(0, 12)}..., the manifest says ${expectedSha256.slice(0, 12)}...`;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { innerKeySchema, FourfoldError } from '@fourfold/common';
 import { keyIn, liesIn, nameOf, type InputPlace } from './input-places.js';
-import { getJson, isMissingOrCorrupt } from '../objects/object-store.js';
+import { getJson, unlessLost } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 
 /*
@@ -93,12 +93,7 @@ export async function openOutputFolder(store: ObjectStore, rules: OutputFolderRu
 /** The objects noted by an interrupted command in a place; undefined if there was none. */
 export async function readUnfinished(store: ObjectStore): Promise<string[] | undefined> {
   if (!(await store.list(unfinishedKey)).some(({ key }) => key === unfinishedKey)) return undefined;
-  try {
-    return unfinishedSchema.safeParse(await getJson(store, unfinishedKey)).data?.files;
-  } catch (error) {
-    if (isMissingOrCorrupt(error)) return undefined;
-    throw error;
-  }
+  return unfinishedSchema.safeParse(await unlessLost(getJson(store, unfinishedKey))).data?.files;
 }
 
 /** Whether a key is a console's marker for an empty folder in a bucket: the place's own name, or one that ends in a slash. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { totalIterations, type RunConfig } from '@fourfold/common';
-import { getJson, isMissingOrCorrupt } from '../objects/object-store.js';
+import { getJson, unlessLost } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { newestTermNumber } from './term.js';
 import { putInTerm } from './term-put.js';
@@ -37,11 +37,4 @@ export async function endOfRun(run: ObjectStore): Promise<number | undefined> {
 }
 
 /** Undefined if it is missing or damaged: the coordinator that is resumed writes it again. */
-async function readRunEnd(run: ObjectStore) {
-  try {
-    return runEndSchema.safeParse(await getJson(run, runEndKey)).data;
-  } catch (error) {
-    if (isMissingOrCorrupt(error)) return undefined;
-    throw error;
-  }
-}
+const readRunEnd = async (run: ObjectStore) => runEndSchema.safeParse(await unlessLost(getJson(run, runEndKey))).data;

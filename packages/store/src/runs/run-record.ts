@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type RunConfig } from '@fourfold/common';
-import { getJson, isMissingOrCorrupt } from '../objects/object-store.js';
+import { getJson, unlessLost } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from './term-put.js';
 import { z } from 'zod';
@@ -30,14 +30,8 @@ export type RunRecord = z.infer<typeof runRecordSchema>;
 const runRecordKey = 'run.json';
 
 /** A run's record; undefined if it has none, or one that this version does not understand. */
-export async function readRunRecord(run: ObjectStore): Promise<RunRecord | undefined> {
-  try {
-    return runRecordSchema.safeParse(await getJson(run, runRecordKey)).data;
-  } catch (error) {
-    if (isMissingOrCorrupt(error)) return undefined;
-    throw error;
-  }
-}
+export const readRunRecord = async (run: ObjectStore): Promise<RunRecord | undefined> =>
+  runRecordSchema.safeParse(await unlessLost(getJson(run, runRecordKey))).data;
 
 /** Write the record of a term at its beginning. `mayPublish` throws if a newer term has begun. */
 export async function writeRunRecord(

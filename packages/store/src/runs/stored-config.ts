@@ -1,7 +1,7 @@
 import { parseRunConfig, type RunConfig } from '@fourfold/common';
 import { checkpointStore, listCheckpoints, readManifest } from '../checkpoints/checkpoint.js';
 import { termOf } from '../checkpoints/retention.js';
-import { isMissingOrCorrupt } from '../objects/object-store.js';
+import { unlessLost } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { readRunRecord } from './run-record.js';
 
@@ -18,10 +18,7 @@ export async function readStoredConfig(run: ObjectStore): Promise<RunConfig | un
     return parseRunConfig(record.config, `${run.url}/run.json`);
   for (const name of names.reverse()) {
     const checkpoint = checkpointStore(run, name);
-    const manifest = await readManifest(checkpoint).catch((error: unknown) => {
-      if (!isMissingOrCorrupt(error)) throw error;
-      return undefined;
-    });
+    const manifest = await unlessLost(readManifest(checkpoint));
     if (manifest) return parseRunConfig(manifest.config, `${checkpoint.url}/manifest.json`);
   }
   return record && parseRunConfig(record.config, `${run.url}/run.json`);

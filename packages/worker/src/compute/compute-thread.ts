@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parentPort } from 'node:worker_threads';
-import { contentFeatures, type Network as NetworkName, type RunConfig } from '@fourfold/common';
-import { createLogger } from '@fourfold/common/basics';
+import type { Network as NetworkName, RunConfig } from '@fourfold/common';
+import { contentFeatures, createLogger } from '@fourfold/common/basics';
 import { decodePicture, resizeBy, type Picture, lrAndHr, scoresAgainst, type Scores } from '@fourfold/imaging';
 import {
   canCaptureGraphs,

@@ -1,0 +1,5 @@
+/** The layers that the paper's content losses compare, of VGG19. */
+export const paperLayers = { vgg22: 'conv2_2', vgg54: 'conv5_4' };
+
+/** The paper's scale of VGG features, which brings their loss to the size of the pixels' (section 3.2). */
+export const paperFeatureScale = 1 / 12.75;
