@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { formatDuration } from './table.js';
+import { formatClock } from './table.js';
 
 /** Shows the progress of a task of known length. */
 export interface ProgressBar {
@@ -80,6 +80,6 @@ function createPace(): (done: number, total: number) => string {
     const elapsedMs = performance.now() - start.at;
     const perSecond = ((done - start.done) * 1000) / elapsedMs;
     if (!(perSecond > 0) || !Number.isFinite(perSecond)) return '';
-    return `${perSecond < 10 ? perSecond.toPrecision(2) : perSecond.toFixed(0)}/s  ETA ${formatDuration(((total - done) * 1000) / perSecond)}`;
+    return `${perSecond < 10 ? perSecond.toPrecision(2) : perSecond.toFixed(0)}/s  ETA ${formatClock(((total - done) * 1000) / perSecond)}`;
   };
 }

@@ -1,6 +1,6 @@
 import type { RunStatus__Output } from '@fourfold/rpc';
 import { filledOf } from '../terminal/progress-bar.js';
-import { formatCount, formatDuration } from '../terminal/table.js';
+import { formatClock, formatCount } from '../terminal/table.js';
 
 /** What a line about a run shows. */
 export type TrainingStatus = Pick<
@@ -18,77 +18,130 @@ export type TrainingStatus = Pick<
   | 'evaluatedIteration'
 >;
 
-/** A part of the line. */
-interface Part {
+/** A field in one of its forms. */
+interface Form {
   text: string;
-  /** On a narrow terminal, parts become shorter or go in this order; those without it stay. */
-  goes?: number;
-  /** What it becomes then. */
-  short?: string;
+  /** Columns that it may need while its value changes, so that the choice of fields depends only on the terminal's width. */
+  room: number;
 }
 
-const separator = ' · ';
+/** The fields of a line, in order; one without a form is left out. */
+type Fields = Record<'phase' | 'iteration' | 'rate' | 'eta' | 'loss' | 'otherLosses' | 'workers' | 'psnr', Form[]>;
+
+interface Layout {
+  fields: Fields;
+  separator: string;
+}
+
 const widestBar = 20;
 const narrowestBar = 8;
 
 /** The run's state in words: phase, pace, losses, workers, PSNR. What matters least goes first if it is wider than `columns`. */
 export function describeStatus(status: TrainingStatus, columns = Infinity): string {
-  let parts = partsOf(status);
-  const order = parts.flatMap(({ goes }) => goes ?? []).sort((a, b) => a - b);
-  for (const next of order) {
-    if (textOf(parts).length <= columns) break;
-    parts = parts.flatMap((part) => {
-      if (part.goes !== next) return [part];
-      return part.short === undefined ? [] : [{ text: part.short }];
-    });
-  }
-  return textOf(parts);
+  return textOf(fitting(status, columns)).slice(0, columns);
 }
 
 /** The same with a bar in front, if there is room for one; `done` is the share that is done. */
 export function statusLine(status: TrainingStatus, done: number, columns: number): string {
   // A character in the last column would break the line on some terminals.
   const width = columns - 1;
-  const text = describeStatus(status, width);
-  const barWidth = Math.min(widestBar, width - text.length - 1);
+  const layout = fitting(status, width);
+  const text = textOf(layout).slice(0, width);
+  const barWidth = Math.min(widestBar, width - Math.max(roomOf(layout), text.length) - 1);
   if (barWidth < narrowestBar) return text;
   const filled = filledOf(barWidth, done);
   return `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ${text}`;
 }
 
-const textOf = (parts: readonly Part[]): string => parts.map(({ text }) => text).join(separator);
+/** The widest layout that fits in `columns`, or the narrowest. */
+function fitting(status: TrainingStatus, columns: number): Layout {
+  let layout: Layout = { fields: fieldsOf(status), separator: ' · ' };
+  for (const narrower of narrowings(status)) {
+    if (roomOf(layout) <= columns) break;
+    layout = narrower(layout);
+  }
+  return layout;
+}
 
-function partsOf(status: TrainingStatus): Part[] {
-  const { state, phase, phaseKind, iteration, iterations, iterationsPerSecond, workers } = status;
-  const remainingMs = ((iterations - iteration) * 1000) / iterationsPerSecond;
+/** What makes a line narrower, in this order. 80 columns hold a loss, pace, ETA, workers and PSNR of the longest runs. */
+function narrowings(status: TrainingStatus): ((layout: Layout) => Layout)[] {
+  const { state, phaseKind, workers, psnr, bicubicPsnr } = status;
+  const put =
+    (fields: Partial<Fields>) =>
+    (layout: Layout): Layout => ({ ...layout, fields: { ...layout.fields, ...fields } });
+  const fewerLosses = ({ fields, ...rest }: Layout): Layout => ({
+    ...{ ...rest, fields: { ...fields, otherLosses: fields.otherLosses.slice(0, -1) } },
+  });
+  const shortPsnr = psnr === undefined ? '' : `PSNR ${psnr.toFixed(2)}`;
   return [
-    state === 'training' ? { text: `phase ${phase + 1} (${phaseKind})`, goes: 15, short: phaseKind } : { text: state },
-    { text: `${iteration}/${iterations}` },
-    { text: `${iterationsPerSecond.toPrecision(3)} it/s`, goes: 20 },
-    ...(iterationsPerSecond > 0 ? [{ text: `ETA ${formatDuration(remainingMs)}`, goes: 30 }] : []),
-    ...lossesOf(status),
-    { text: formatCount(workers, 'worker') },
-    ...psnrOf(status),
+    ...fieldsOf(status).otherLosses.map(() => fewerLosses),
+    ...(psnr === undefined ? [] : [put({ psnr: [fixed(`${shortPsnr}${inBrackets(bicubicPsnr)}`)] })]),
+    ...(state === 'training' ? [put({ phase: [fixed(phaseKind)] })] : []),
+    ...(psnr === undefined ? [] : [put({ psnr: [fixed(shortPsnr)] })]),
+    (layout) => ({ ...layout, separator: '  ' }),
+    put({ workers: [padded(`${workers}w`, '99w')] }),
+    put({ eta: [] }),
+    put({ loss: [] }),
+    put({ rate: [] }),
   ];
 }
 
-/** Losses by name; a sum of one loss is that loss. */
-function lossesOf({ losses: { total, ...parts } }: TrainingStatus): Part[] {
-  const isSum = total !== undefined && total !== parts['content'];
-  const shown = { ...(isSum && { total }), ...parts };
-  // The sum, or the only loss, is the last to go.
-  return Object.entries(shown).map(([name, value], i) => ({
-    text: `${words(name)} ${value.toPrecision(3)}`,
-    goes: i === 0 ? 10 : 10 - i,
-  }));
+const formsOf = (fields: Fields): Form[] => Object.values(fields).flat();
+
+const textOf = ({ fields, separator }: Layout): string =>
+  formsOf(fields)
+    .flatMap(({ text }) => text || [])
+    .join(separator);
+
+const roomOf = ({ fields, separator }: Layout): number =>
+  formsOf(fields).reduce((sum, { room }) => sum + room + separator.length, -separator.length);
+
+function fieldsOf(status: TrainingStatus): Fields {
+  const { state, phase, phaseKind, iteration, iterations, iterationsPerSecond, workers } = status;
+  const remainingMs = ((iterations - iteration) * 1000) / iterationsPerSecond;
+  const eta = iterationsPerSecond > 0 ? `ETA ${formatClock(remainingMs)}` : '';
+  const [first, ...otherLosses] = lossesOf(status);
+  return {
+    phase: [fixed(state === 'training' ? `phase ${phase + 1} (${phaseKind})` : state)],
+    iteration: [padded(`${iteration}/${iterations}`, `${iterations}/${iterations}`)],
+    rate: [padded(rateOf(iterationsPerSecond), '15.9 it/s')],
+    eta: [padded(eta, 'ETA 23:59:59')],
+    loss: first ? [first] : [],
+    otherLosses,
+    workers: [padded(formatCount(workers, 'worker'), '99 workers')],
+    psnr: psnrOf(status),
+  };
 }
 
-function psnrOf({ psnr, bicubicPsnr, evaluatedIteration }: TrainingStatus): Part[] {
-  if (psnr === undefined) return [];
-  const bicubic = bicubicPsnr === undefined ? '' : ` (bicubic ${bicubicPsnr.toFixed(2)})`;
-  const text = `PSNR ${psnr.toFixed(2)}`;
-  return [{ text: `${text} dB at ${evaluatedIteration}${bicubic}`, goes: 11, short: `${text}${bicubic}` }];
+const fixed = (text: string): Form => padded(text, '');
+const padded = (text: string, widest: string): Form => ({ text, room: Math.max(text.length, widest.length) });
+
+/** Iterations a second, or seconds an iteration where that is the larger number. */
+function rateOf(perSecond: number): string {
+  if (perSecond > 0 && perSecond < 1) return `${threeDigits(1 / perSecond)} s/it`;
+  return `${perSecond === 0 ? '0.00' : threeDigits(perSecond)} it/s`;
 }
+
+const threeDigits = (value: number): string => (value >= 1000 ? value.toFixed(0) : value.toPrecision(3));
+
+/** Losses by name, the sum first; a sum of one loss is that loss. */
+function lossesOf({ losses: { total, ...parts } }: TrainingStatus): Form[] {
+  const isSum = total !== undefined && total !== parts['content'];
+  const shown = { ...(isSum && { total }), ...parts };
+  return Object.entries(shown).map(([name, value]) => {
+    const small = value !== 0 && Math.abs(value) < 1e-3;
+    return padded(`${words(name)} ${small ? value.toExponential(1) : value.toPrecision(3)}`, `${words(name)} 0.00123`);
+  });
+}
+
+function psnrOf({ psnr, bicubicPsnr, evaluatedIteration, iterations }: TrainingStatus): Form[] {
+  if (psnr === undefined) return [];
+  const text = (at: number | undefined) => `PSNR ${psnr.toFixed(2)} dB at ${at}${inBrackets(bicubicPsnr)}`;
+  return [padded(text(evaluatedIteration), text(iterations))];
+}
+
+const inBrackets = (bicubicPsnr: number | undefined): string =>
+  bicubicPsnr === undefined ? '' : ` (bicubic ${bicubicPsnr.toFixed(2)})`;
 
 /** `discriminatorReal` as `discriminator real`. */
 const words = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
