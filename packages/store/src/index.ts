@@ -10,7 +10,6 @@
 export { checkpointInputs } from './checkpoints/checkpoint-input.js';
 export { type ListedCheckpoint, evaluationOf, listStore } from './checkpoints/checkpoint-list.js';
 export {
-  type GeneratorWeights,
   holdsManifest,
   openCheckpoint,
   readGenerator,

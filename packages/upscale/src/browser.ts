@@ -3,7 +3,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fetchBytes, fetchGenerator } from './fetched.js';
 import { generatorOf } from './generator.js';
-import { createModel, type Open } from './model.js';
+import { backendStarter, createModel, type Open } from './model.js';
 import { rgbOf } from './pixels.js';
 import type { Model, ModelSource, Picture, ReadModelOptions } from './types.js';
 
@@ -14,12 +14,12 @@ export type * from './types.js';
  * `options.hint` says what to do about it.
  */
 export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<Model> {
-  const { backend = 'auto', signal } = options;
+  const { signal } = options;
   const weights =
     source instanceof Uint8Array || source instanceof ArrayBuffer
       ? generatorOf(new Uint8Array(source), 'the model’s bytes')
       : await fetchGenerator(new URL(source, document.baseURI).href, signal);
-  return createModel(weights, await backendFor(backend), open);
+  return createModel(weights, await backendFor(options), open);
 }
 
 /** A picture as a canvas takes it: `context.putImageData(toImageData(picture), 0, 0)`. */
@@ -32,26 +32,10 @@ export function toImageData({ data, width, height }: Picture): ImageData {
   return image;
 }
 
-type BackendChoice = NonNullable<ReadModelOptions['backend']>;
-
-let started: Promise<string> | undefined;
 let hasWasmPaths = false;
 
-/** The backend of this page, which the first call starts: TensorFlow.js has one for all. A start that failed is tried again. */
-async function backendFor(choice: BackendChoice): Promise<string> {
-  started ??= startBackend(choice);
-  const name = await started.catch((error: unknown) => {
-    started = undefined;
-    throw error;
-  });
-  if (choice !== 'auto' && choice !== name) {
-    throw new FourfoldError('invalid', `backend ${choice}: an earlier model computes on ${name}, and so must this one`);
-  }
-  return name;
-}
-
-/** WebGPU is taken if the page has loaded that backend and it starts. */
-async function startBackend(choice: BackendChoice): Promise<string> {
+/** The backend of this page. WebGPU is taken if the page has loaded that backend and it starts. */
+const backendFor = backendStarter(async ({ backend: choice }: ReadModelOptions) => {
   if (choice === 'torch' || choice === 'tensorflow') {
     throw new FourfoldError('invalid', `backend ${choice} is for Node.js`, { hint: 'take wasm or webgpu' });
   }
@@ -76,7 +60,7 @@ async function startBackend(choice: BackendChoice): Promise<string> {
     });
   }
   return 'wasm';
-}
+});
 
 const open: Open = async (source, signal) => {
   if (source instanceof Blob) return () => decodeBlob(source, 'the picture');

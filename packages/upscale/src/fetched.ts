@@ -1,5 +1,6 @@
 import { FourfoldError, isTree } from '@fourfold/common/basics';
-import { generatorOf, type GeneratorWeights } from './generator.js';
+import type { GeneratorWeights } from '@fourfold/weights';
+import { generatorOf } from './generator.js';
 
 /** Whether a place is on the web. */
 export const isWebUrl = (place: string): boolean => /^https?:/i.test(place);

@@ -1,13 +1,6 @@
 import { FourfoldError } from '@fourfold/common/basics';
 import { decodeTorchGenerator } from '@fourfold/model/torch-tensors';
-import { decodeSafetensors, generatorLayout, vectorFromSafetensors, type Layout } from '@fourfold/weights';
-
-/** A generator's sizes, and its parameters and statistics in layout order. */
-export interface GeneratorWeights {
-  config: { channels: number; blocks: number };
-  layout: Layout;
-  vector: Float32Array;
-}
+import { decodeSafetensors, generatorLayout, vectorFromSafetensors, type GeneratorWeights } from '@fourfold/weights';
 
 /** How a file names the first filter and those that every block has, and which side of a filter is its outputs. */
 const namings = [

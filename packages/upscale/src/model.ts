@@ -1,8 +1,8 @@
-import { FourfoldError } from '@fourfold/common/basics';
+import { FourfoldError, unlessAborted } from '@fourfold/common/basics';
 import { createUpscaler } from '@fourfold/model/inference';
-import type { GeneratorWeights } from './generator.js';
+import type { GeneratorWeights } from '@fourfold/weights';
 import { isPixels, rgbOf } from './pixels.js';
-import type { Model, Picture, PictureSource, Pixels, UpscaleOptions } from './types.js';
+import type { Model, Picture, PictureSource, Pixels, ReadModelOptions, UpscaleOptions } from './types.js';
 
 /** LR pixels a side that are computed at a time by default: with the paper's generator a process then takes about 0.5 GB. */
 const defaultTile = 256;
@@ -13,6 +13,25 @@ const blockedMs = 50;
 
 /** Fetches a picture that is on the web; the result decodes it. Pixels are not its matter. */
 export type Open = (source: Exclude<PictureSource, Pixels>, signal?: AbortSignal) => Promise<() => Promise<Picture>>;
+
+/**
+ * Starts a backend by `start` at the first call and gives its name: TensorFlow.js has one for all models. A start that failed is tried
+ * again. Throws `invalid` if another backend than the running one is asked for.
+ */
+export function backendStarter<O extends Pick<ReadModelOptions, 'backend'>>(start: (options: O) => Promise<string>) {
+  let started: Promise<string> | undefined;
+  return async (options: O): Promise<string> => {
+    const { backend = 'auto' } = options;
+    started ??= start(options);
+    const name = await started.catch((error: unknown) => {
+      started = undefined;
+      throw error;
+    });
+    if (backend === 'auto' || backend === name) return name;
+    const reason = `an earlier model computes on ${name}, and so must this one`;
+    throw new FourfoldError('invalid', `backend ${backend}: ${reason}`);
+  };
+}
 
 /** A model from its weights, on the backend that was started. */
 export function createModel(weights: GeneratorWeights, backend: string, open: Open): Model {
@@ -41,10 +60,8 @@ export function createModel(weights: GeneratorWeights, backend: string, open: Op
       const isRaw = typeof source === 'object' && isPixels(source);
       // A fetch that is slow must not hold up other pictures.
       const decode = isRaw ? () => Promise.resolve(rgbOf(source)) : await open(source, signal);
-      return untilAborted(
-        inTurn(() => compute(decode, options)),
-        signal,
-      );
+      const result = inTurn(() => compute(decode, options));
+      return signal ? unlessAborted(result, signal) : result;
     },
     dispose() {
       if (isDisposed) return;
@@ -85,23 +102,6 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const result = last.then(work);
   last = result.catch(() => undefined);
   return result;
-}
-
-/** The result of work, or the signal's reason as soon as it aborts. */
-async function untilAborted<T>(result: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return result;
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    // The reason is the caller's: it may be anything.
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort);
-  });
-  try {
-    return await Promise.race([result, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function checkTile(tile: number | undefined): void {

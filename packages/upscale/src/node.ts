@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { FourfoldError, systemErrorCode } from '@fourfold/common/basics';
 import { decodePicture, withName } from '@fourfold/imaging';
 import { fetchBytes, isWebUrl } from './fetched.js';
-import { createModel, type Open } from './model.js';
+import { backendStarter, createModel, type Open } from './model.js';
 import { readPlace } from './place.js';
 import type { Model, ModelSource, ReadModelOptions } from './types.js';
 
@@ -14,33 +14,25 @@ import type { Model, ModelSource, ReadModelOptions } from './types.js';
  */
 export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<Model> {
   const weights = await readPlace(source, options.signal);
-  return createModel(weights, await startBackend(options), open);
+  return createModel(weights, await backendFor(options), open);
 }
 
-let started: { asked: string; name: Promise<string> } | undefined;
+const startBackend = backendStarter(async ({ backend, threads }: NodeChoice) => {
+  const { selectBackend } = await import('@fourfold/model');
+  return (await selectBackend({ backend, device: 'auto', precision: 'f32', threads })).backend;
+});
 
-/** Start a backend in this thread, at the first call: TensorFlow.js has one for all. */
-async function startBackend({ backend = 'auto', threads = availableParallelism() }: ReadModelOptions): Promise<string> {
+interface NodeChoice {
+  backend: Exclude<ReadModelOptions['backend'], 'webgpu' | undefined>;
+  threads: number;
+}
+
+/** The backend of this thread. Throws `invalid` for one that only browsers have. */
+async function backendFor({ backend = 'auto', threads = availableParallelism() }: ReadModelOptions): Promise<string> {
   if (backend === 'webgpu') {
     throw new FourfoldError('invalid', 'backend webgpu is for browsers', { hint: 'take torch, tensorflow or wasm' });
   }
-  started ??= {
-    asked: backend,
-    name: import('@fourfold/model').then(async ({ selectBackend }) => {
-      return (await selectBackend({ backend, device: 'auto', precision: 'f32', threads })).backend;
-    }),
-  };
-  const name = await started.name.catch((error: unknown) => {
-    started = undefined;
-    throw error;
-  });
-  if (backend !== 'auto' && backend !== name) {
-    throw new FourfoldError(
-      'invalid',
-      `backend ${backend}: an earlier model computes on ${name}, and so must this one`,
-    );
-  }
-  return name;
+  return startBackend({ backend, threads });
 }
 
 const open: Open = async (source, signal) => {

@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetchGenerator, isWebUrl } from './fetched.js';
-import { generatorOf, type GeneratorWeights } from './generator.js';
+import type { GeneratorWeights } from '@fourfold/weights';
+import { generatorOf } from './generator.js';
 import type { ModelSource } from './types.js';
 
 /** A generator from where a program says that it is. */

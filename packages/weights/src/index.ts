@@ -25,6 +25,7 @@ export { floatsOf } from './floats.js';
 export { initialVector } from './initial-parameters.js';
 export {
   type FeatureNetwork,
+  type GeneratorWeights,
   type Layout,
   type TensorPlace,
   discriminatorLayout,
@@ -41,6 +42,7 @@ export {
   featuresFromTensors,
   safetensorsFromVector,
   vectorFromSafetensors,
+  vggOf,
 } from './weights-file.js';
 export {
   type WireLayout,

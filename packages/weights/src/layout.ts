@@ -30,6 +30,13 @@ export interface Layout {
 
 type Entry = Pick<TensorPlace, 'name' | 'shape' | 'kind' | 'init'>;
 
+/** A generator's sizes, and its parameters and statistics in layout order. */
+export interface GeneratorWeights {
+  config: GeneratorConfig;
+  layout: Layout;
+  vector: Float32Array;
+}
+
 /** The generator's tensors (design, section 4): 1,548,547 parameters with 64 channels and 16 blocks. */
 export function generatorLayout({ channels, blocks }: GeneratorConfig): Layout {
   const entries = [

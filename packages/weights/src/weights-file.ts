@@ -62,8 +62,8 @@ export function featuresFromTensors(layout: Layout, tensors: NamedArray[], what:
   const network = layout.network as FeatureNetwork;
   const found = byName(tensors);
   const isTorchvision = found.has('features.0.weight');
-  const other = otherVgg(network, found);
-  if (other) throw mismatch(layout, what, `it is ${featureNetworkNames[other]}`);
+  const other = network === 'alexnet' ? undefined : vggOf(found);
+  if (other && other !== network) throw mismatch(layout, what, `it is ${featureNetworkNames[other]}`);
   const vector = new Float32Array(layout.length);
   for (const { name, shape, offset } of layout.tensors) {
     if (!isTorchvision) {
@@ -80,14 +80,12 @@ export function featuresFromTensors(layout: Layout, tensors: NamedArray[], what:
 }
 
 /**
- * Of VGG16 and VGG19 the one that the tensors are of, if another is wanted: VGG19 has all tensors of VGG16, in the same shapes, and
- * a fourth convolution in its third group.
+ * Which VGG tensors of these names are of, by this package's names or torchvision's: VGG19 has all tensors of VGG16, in the same shapes,
+ * and a fourth convolution in its third group. undefined if the third convolution is missing.
  */
-function otherVgg(wanted: FeatureNetwork, found: Map<string, NamedArray>): FeatureNetwork | undefined {
-  const hasThird = found.has('conv3_3/filter') || found.has('features.14.weight');
-  if (wanted === 'alexnet' || !hasThird) return undefined;
-  const network = found.has('conv3_4/filter') || found.has('features.16.weight') ? 'vgg19' : 'vgg16';
-  return network === wanted ? undefined : network;
+export function vggOf(names: { has(name: string): boolean }): 'vgg16' | 'vgg19' | undefined {
+  if (!names.has('conv3_3/filter') && !names.has('features.14.weight')) return undefined;
+  return names.has('conv3_4/filter') || names.has('features.16.weight') ? 'vgg19' : 'vgg16';
 }
 
 const byName = (tensors: NamedArray[]) => new Map(tensors.map((tensor) => [tensor.name, tensor]));

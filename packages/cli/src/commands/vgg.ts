@@ -2,7 +2,7 @@ import { readGivenFile, sha256 } from '@fourfold/common';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { featureNetworkNames } from '@fourfold/weights';
-import type { ImportedVgg } from '@fourfold/model/import';
+import type { ImportedWeights } from '@fourfold/model/import';
 import { featureFolder, openStore } from '@fourfold/store';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
@@ -86,11 +86,11 @@ async function distributionFrom(file: string | undefined): Promise<Buffer> {
 
 interface Stored {
   place: string;
-  facts: Omit<ImportedVgg, 'safetensors'> & { vgg: string; sha256: string };
+  facts: Omit<ImportedWeights, 'safetensors'> & { vgg: string; sha256: string };
 }
 
 /** Put weights under the hash of their file. */
-async function storeWeights({ safetensors, ...source }: ImportedVgg, url: string): Promise<Stored> {
+async function storeWeights({ safetensors, ...source }: ImportedWeights, url: string): Promise<Stored> {
   const store = openStore(url);
   const hash = sha256(safetensors);
   const key = `${source.network}-${hash}.safetensors`;

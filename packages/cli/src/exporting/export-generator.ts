@@ -6,11 +6,11 @@ import {
   type InputPlace,
   evaluationOf,
   type Checkpoint,
-  type GeneratorWeights,
   partialName,
 } from '@fourfold/store';
 import { FourfoldError, systemErrorCode, sha256 } from '@fourfold/common';
 import type { Picture } from '@fourfold/imaging';
+import type { GeneratorWeights } from '@fourfold/weights';
 import type { Format } from './format.js';
 import { describeModel, factsOf, type Stated, type WrittenFile } from './model-card.js';
 import { largestDifference } from './trial-picture.js';

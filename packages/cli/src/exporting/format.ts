@@ -1,4 +1,4 @@
-import type { GeneratorWeights } from '@fourfold/store';
+import type { GeneratorWeights } from '@fourfold/weights';
 import type { Picture } from '@fourfold/imaging';
 
 /** A file format that other programs load: how a generator is written in it, and how its files are run. */

@@ -1,4 +1,4 @@
-import type { GeneratorWeights } from '@fourfold/store';
+import type { GeneratorWeights } from '@fourfold/weights';
 import type { OnnxPixels } from '@fourfold/model/export';
 import type { Format } from './format.js';
 

@@ -1,4 +1,5 @@
-import { averageFile, type Checkpoint, type Evaluation, type GeneratorWeights } from '@fourfold/store';
+import { averageFile, type Checkpoint, type Evaluation } from '@fourfold/store';
+import type { GeneratorWeights } from '@fourfold/weights';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Format } from './format.js';

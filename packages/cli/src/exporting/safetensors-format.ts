@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FourfoldError, systemErrorCode } from '@fourfold/common';
-import type { GeneratorWeights } from '@fourfold/store';
+import type { GeneratorWeights } from '@fourfold/weights';
 import type { Picture } from '@fourfold/imaging';
 import { decodeTorchGenerator, encodeTorchGenerator, torchClass } from '@fourfold/model/export';
 import { createUpscaler } from '../upscaling/generator.js';

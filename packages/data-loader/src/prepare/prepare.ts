@@ -85,12 +85,11 @@ export const prepareDefaults = {
 
 /**
  * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset; the next with
- * the same photographs and options goes on where it stopped. The
- * photographs are in the shards in random order, since a window of neighbours in a folder (of one class, say) would make poor
- * batches; that order, and with it a sample, follows from the seed and the names, wherever they lie. Files that cannot be used are
- * left out and reported. Before any work, throws `conflict` if a dataset already exists, and `invalid` if the place holds anything
- * but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no photograph can be used,
- * `corrupt` for a damaged archive, `no-space` if the disk is full or certainly too small.
+ * the same photographs and options goes on where it stopped. The photographs are in the shards in random order, since a window of
+ * neighbours in a folder (of one class, say) would make poor batches; that order, and with it a sample, follows from the seed and the
+ * names, wherever they lie. Files that cannot be used are left out and reported. Before any work, throws `invalid` if the place holds
+ * a dataset or anything else but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no
+ * photograph can be used, `corrupt` for a damaged archive, `no-space` if the disk is full or certainly too small.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareReport> {
   checkTile(options.tile, options.minimumSide);
@@ -130,9 +129,9 @@ async function prepareFrom(
     lrSource &&
     createGivenPairs(
       lrSource,
-      Array.from(photographs, ({ name }) => name),
+      photographs.map(({ name }) => name),
     );
-  const { progress, seen } = await writeShards(order, { official: chosen.lr, given }, out, options);
+  const progress = await writeShards(order, { official: chosen.lr, given }, out, options);
   const { taken, left: unusable, pairs } = reportOf(progress.processed);
   left.push(...unusable);
   if (taken.length === 0) throw nothingUsable(source.title, left);
@@ -155,7 +154,7 @@ async function prepareFrom(
   return {
     taken,
     left,
-    notSampled: order.length - seen,
+    notSampled: order.length - progress.processed.length,
     ...(chosen.set !== undefined && { recognised: { set: chosen.set, part: chosen.part } }),
     ...(chosen.lr.size > 0 && !lrSource && { pairs }),
     manifest,
@@ -196,7 +195,7 @@ async function writeShards(order: SourceFile[], lr: LrPictures, out: OutputFolde
     if (taken === sample) break;
   }
   await writer.finish();
-  return { progress, seen: processed.length };
+  return progress;
 }
 
 /** A place's name wherever the command is run. */

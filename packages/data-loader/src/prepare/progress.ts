@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { sha256 } from '@fourfold/common';
 import { getJson, unlessLost, type ObjectStore, type OutputFolder } from '@fourfold/store';
 import { shardSchema, type DatasetShard } from './manifest.js';
+import { shardName } from './shard-writer.js';
 
 /*
  * While a dataset is made, each of its shards has a record beside it of the photographs that came before its end. If `prepare` is
@@ -57,7 +58,7 @@ export interface Progress {
 /** Identifies a task by all that decides its shards but the content of the photographs. */
 export const taskDigest = (task: unknown): string => sha256(JSON.stringify(task));
 
-const recordKey = (shard: number): string => `shard-${String(shard).padStart(6, '0')}.progress.json`;
+const recordKey = (shard: number): string => `${shardName(shard)}.progress.json`;
 const isRecordKey = (key: string): boolean => /^shard-\d+\.progress\.json$/.test(key);
 
 /** How far an interrupted `prepare` of the same task came; its shards are kept. */

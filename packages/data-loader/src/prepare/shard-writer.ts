@@ -18,6 +18,9 @@ export interface ShardWriterOptions {
   onShard: () => Promise<void>;
 }
 
+/** What the files of a shard are called before their first dot. */
+export const shardName = (index: number): string => `shard-${String(index).padStart(6, '0')}`;
+
 /** Pixels in a shard. A shard is packed in memory, which holds it about three times. */
 const largestPixelBytes = 2 ** 30;
 
@@ -32,7 +35,7 @@ export function createShardWriter(out: Pick<OutputFolder, 'put'>, options: Shard
   let waitingBytes = 0;
   let waitingPixelBytes = 0;
   let samples = shards.reduce((sum, shard) => sum + shard.samples, 0);
-  const nextFile = () => `shard-${String(shards.length).padStart(6, '0')}.tar`;
+  const nextFile = () => `${shardName(shards.length)}.tar`;
   const flush = async () => {
     const { body, index } = await packShard(waiting);
     const file = nextFile();

@@ -1,9 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { sampleInfoSchema } from '../prepare/manifest.js';
 import { npyHeaderBytes, whyNoNpy } from './npy.js';
-import { lrSide, memberBytes, npyBytes, sampleBegin, type PixelPlace } from './pixel-index.js';
+import { lrSide, memberBytes, npyBytes, sampleBegin, tarBlock, type PixelPlace } from './pixel-index.js';
 
-const tarBlock = 512;
 const longestInfoBytes = 65_536;
 
 /**

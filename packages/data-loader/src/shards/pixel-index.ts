@@ -13,7 +13,8 @@ export interface PixelPlace {
   lrOffset: number;
 }
 
-const tarBlock = 512;
+/** A tar consists of blocks of so many bytes. */
+export const tarBlock = 512;
 export const pixelBytes = 3;
 
 /** LR pixels of a side. */

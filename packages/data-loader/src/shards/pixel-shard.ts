@@ -15,8 +15,8 @@ export interface PixelShard {
   place(index: number): PixelPlace;
   /**
    * Read a region of a sample's HR or LR picture into the memory that `room` gives for so many bytes; its first pixel comes first. Returns
-   * the bytes from one row to the next. Reads at once, without a turn of the event
-   * loop: from the page cache that takes a few microseconds, a third of what a read in libuv's threads costs.
+   * the bytes from one row to the next. Reads at once, without a turn of the event loop: from the page cache that takes a few
+   * microseconds, a third of what a read in libuv's threads costs.
    */
   read(picture: 'hr' | 'lr', place: PixelPlace, region: Rectangle, room: (sizeBytes: number) => Uint8Array): number;
   /** Whether its file was written to since it was opened. */

@@ -3,7 +3,7 @@ import tar from 'tar-stream';
 import type { Picture } from '@fourfold/imaging';
 import { sampleInfoSchema, type SampleInfo } from '../prepare/manifest.js';
 import { npyHeader } from './npy.js';
-import { encodePixelIndex, memberBytes, pixelOffsets, type PixelPlace } from './pixel-index.js';
+import { encodePixelIndex, memberBytes, pixelOffsets, tarBlock, type PixelPlace } from './pixel-index.js';
 
 /** A sample as a dataset of encoding `keep` stores it: members KEY.jpg or KEY.png and KEY.json, as WebDataset names them. */
 export interface StoredSample {
@@ -31,8 +31,6 @@ export interface PackedShard {
   /** Where the pixels lie, in encoding `pixels`. */
   index?: string;
 }
-
-const tarBlock = 512;
 
 /** Bytes of a sample in a tar of encoding `keep`: two members, each with a header and padded to whole blocks. */
 export const sizeInShard = ({ bytes, info }: StoredSample): number =>

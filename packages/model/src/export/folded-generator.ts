@@ -1,13 +1,5 @@
-import type { GeneratorConfig } from '@fourfold/common';
-import type { Layout } from '@fourfold/weights';
+import type { GeneratorWeights } from '@fourfold/weights';
 import { batchNormEpsilon } from '../layers/batch-norm.js';
-
-/** A generator's sizes, and its parameters and statistics in layout order. */
-export interface GeneratorTensors {
-  config: GeneratorConfig;
-  layout: Layout;
-  vector: Float32Array;
-}
 
 /** A convolution with bias, 'same' padding and stride 1, and the operations after it. */
 export interface FoldedConvolution {
@@ -43,7 +35,7 @@ export interface PixelRanges {
  * [0, 1] and the tail gives those of the output range instead of [-1, 1]; values beyond the range are not clipped.
  */
 export function foldGenerator(
-  { config: { blocks }, layout, vector }: GeneratorTensors,
+  { config: { blocks }, layout, vector }: GeneratorWeights,
   { input, output }: PixelRanges,
 ): FoldedStep[] {
   const places = new Map(layout.tensors.map((place) => [place.name, place]));

@@ -1,5 +1,5 @@
-import { hwioToOihw } from '@fourfold/weights';
-import { foldGenerator, type FoldedConvolution, type GeneratorTensors, type PixelRanges } from './folded-generator.js';
+import { hwioToOihw, type GeneratorWeights } from '@fourfold/weights';
+import { foldGenerator, type FoldedConvolution, type PixelRanges } from './folded-generator.js';
 import {
   dataTypes,
   encodeOnnx,
@@ -45,7 +45,7 @@ export const onnxPixelForms: Record<OnnxPixels, PixelForm> = {
  * the layouts and ranges in the file.
  */
 export function encodeOnnxGenerator(
-  generator: GeneratorTensors,
+  generator: GeneratorWeights,
   pixels: OnnxPixels,
   metadata: Record<string, string>,
 ): Uint8Array {

@@ -1,4 +1,5 @@
-import { foldGenerator, type FoldedStep, type GeneratorTensors } from './folded-generator.js';
+import type { GeneratorWeights } from '@fourfold/weights';
+import { foldGenerator, type FoldedStep } from './folded-generator.js';
 
 /*
  * A TensorFlow.js GraphModel, as tensorflowjs_converter writes it: model.json with a TensorFlow GraphDef in JSON, where strings
@@ -32,7 +33,7 @@ const shardBytes = 4 << 20;
  * are strings that describe it.
  */
 export function encodeGraphModel(
-  generator: GeneratorTensors,
+  generator: GeneratorWeights,
   facts: Record<string, string>,
 ): Record<string, string | Uint8Array> {
   const { nodes, weights } = graphOf(foldGenerator(generator, { input: [0, 1], output: [0, 1] }));

@@ -4,10 +4,10 @@ import {
   encodeSafetensors,
   hwioToOihw,
   oihwToHwio,
+  type GeneratorWeights,
   type NamedArray,
   type TensorPlace,
 } from '@fourfold/weights';
-import type { GeneratorTensors } from './folded-generator.js';
 
 /*
  * The generator with the names and layouts of the PyTorch modules in assets/generator.py: filters are OIHW, and the channels
@@ -45,7 +45,7 @@ function torchName(name: string): string {
 
 /** Encode a generator as a safetensors file with PyTorch's names and layouts. */
 export function encodeTorchGenerator(
-  { layout, vector }: GeneratorTensors,
+  { layout, vector }: GeneratorWeights,
   metadata: Record<string, string>,
 ): Uint8Array<ArrayBuffer> {
   const tensors = layout.tensors.map((place): NamedArray => {
@@ -63,7 +63,7 @@ export function encodeTorchGenerator(
  * `vectorFromSafetensors` does.
  */
 export function decodeTorchGenerator(
-  layout: GeneratorTensors['layout'],
+  layout: GeneratorWeights['layout'],
   bytes: Uint8Array,
   what: string,
 ): Float32Array<ArrayBuffer> {

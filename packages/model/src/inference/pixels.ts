@@ -10,6 +10,13 @@ export const inResult = ({ left, top, width, height }: Rectangle, seen: Rectangl
   height: 4 * height,
 });
 
+/** An empty picture for the SR of a picture or region. */
+export const roomFor = ({ width, height }: Pick<Picture, 'width' | 'height'>): Picture => ({
+  data: new Uint8Array(3 * 16 * width * height),
+  width: 4 * width,
+  height: 4 * height,
+});
+
 /** The 8-bit pixels of a region of SR. */
 export function pixelsOf(sr: tf.Tensor4D, { left, top, width, height }: Rectangle): Picture {
   const values = new Float32Array(sr.size);

@@ -2,7 +2,7 @@ import type { Picture, Rectangle } from '@fourfold/common/basics';
 import { cutReflected, squares, surroundings } from './surroundings.js';
 import type { Network } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
-import { inResult, paste, pixelsOf } from './pixels.js';
+import { inResult, paste, pixelsOf, roomFor } from './pixels.js';
 
 /** How a picture is cut for upscaling, in pixels of the input picture. */
 export interface Tiling {
@@ -19,7 +19,7 @@ export interface Tiling {
  */
 export function* upscaleTiles(generator: Network, picture: Picture, tiling: Tiling): Generator<void, Picture> {
   const { width, height } = picture;
-  const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
+  const result = roomFor(picture);
   for (const region of squares({ left: 0, top: 0, width, height }, tiling.tile)) {
     paste(upscaleRegion(generator, picture, region, tiling), result, 4 * region.left, 4 * region.top);
     yield;

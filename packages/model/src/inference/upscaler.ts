@@ -1,10 +1,9 @@
 import type { Picture, Rectangle } from '@fourfold/common/basics';
-import type { GeneratorConfig } from '@fourfold/common';
-import type { Layout } from '@fourfold/weights';
+import type { GeneratorWeights } from '@fourfold/weights';
 import { createGeneratorParts } from '../networks/networks.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
 import { upscaleInParts } from './parts.js';
-import { paste } from './pixels.js';
+import { paste, roomFor } from './pixels.js';
 import { squares, tileOverlap, type Border } from './surroundings.js';
 
 /** A generator on this thread's backend, ready to upscale. Its methods block the thread. */
@@ -22,13 +21,6 @@ export interface Upscaler {
   dispose: () => void;
 }
 
-/** A generator's sizes, and its parameters and statistics in layout order. */
-interface GeneratorWeights {
-  config: GeneratorConfig;
-  layout: Layout;
-  vector: Float32Array;
-}
-
 /** Put a generator on the backend that was selected. */
 export function createUpscaler({ config, layout, vector }: GeneratorWeights, border: Border): Upscaler {
   const network = { parts: createGeneratorParts(config, 'inference'), parameters: uploadParameters(layout, vector) };
@@ -37,7 +29,7 @@ export function createUpscaler({ config, layout, vector }: GeneratorWeights, bor
     upscaleInParts(network, picture, region, overlap, border);
   function* steps(picture: Picture, tile: number): Generator<number, Picture> {
     const { width, height } = picture;
-    const result = { data: new Uint8Array(3 * 16 * width * height), width: 4 * width, height: 4 * height };
+    const result = roomFor(picture);
     for (const region of squares({ left: 0, top: 0, width, height }, tile)) {
       paste(yield* regionSteps(picture, region), result, 4 * region.left, 4 * region.top);
     }

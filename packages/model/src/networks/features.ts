@@ -78,7 +78,7 @@ function segmentsOf(
   for (const convolution of convolutions) {
     const { name, pooling, side, stride, padding } = convolution;
     if (pooling > 0) layers.push(pooling === 2 ? maxPool : overlappingMaxPool);
-    const isTapped = (side: Tap['relu']) => taps.some((tap) => tap.layer === name && tap.relu === side);
+    const isTapped = (where: Tap['relu']) => taps.some((tap) => tap.layer === name && tap.relu === where);
     if (isTapped('before')) {
       layers.push(fixedConv2d(name));
       cut();
@@ -105,7 +105,7 @@ function runBackwards(pullbacks: ReturnType<Layer>[1][], gradients: tf.Tensor4D[
 }
 
 /** From RGB in [-1, 1] to the input that the weights expect. */
-export const normalisation = (preprocessing: VggPreprocessing): Layer => {
+const normalisation = (preprocessing: VggPreprocessing): Layer => {
   const { scale, shift } = vggInput[preprocessing];
   const toInput = (dy: tf.Tensor4D) => kernels().channelAffine(dy, scale, [0, 0, 0]);
   return (_parameters, x) => [

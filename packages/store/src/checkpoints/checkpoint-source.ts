@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { FourfoldError, runSchema, type GeneratorConfig } from '@fourfold/common';
+import { FourfoldError, runSchema } from '@fourfold/common';
 import { openStore, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import {
@@ -12,14 +12,13 @@ import {
   type Checkpoint,
 } from './checkpoint.js';
 import { listStore } from './checkpoint-list.js';
-import { discriminatorLayout, generatorLayout, type Layout, vectorFromSafetensors } from '@fourfold/weights';
-
-/** A generator's sizes, and its parameters and statistics in layout order. */
-export interface GeneratorWeights {
-  config: GeneratorConfig;
-  layout: Layout;
-  vector: Float32Array;
-}
+import {
+  discriminatorLayout,
+  generatorLayout,
+  type GeneratorWeights,
+  type Layout,
+  vectorFromSafetensors,
+} from '@fourfold/weights';
 
 /**
  * The checkpoint that a URL names: a checkpoint's folder, or one that holds it as `checkpoint`; a run's, or RUN/latest, for the newest
