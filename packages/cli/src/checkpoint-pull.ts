@@ -22,7 +22,7 @@ export interface PullReport {
 
 /**
  * Copy a checkpoint into a folder, each file checked against the manifest, the manifest last. An interrupted pull is resumed.
- * Throws `conflict` if the folder holds a checkpoint already, `invalid` if it holds anything that no pull has written,
+ * Throws `invalid` if the folder holds a checkpoint or anything else that no pull has written,
  * `not-found` or `corrupt` if the source is damaged, `no-space`.
  */
 export async function pullCheckpoint(

@@ -78,7 +78,7 @@ const plain = (config: RunConfig): unknown => JSON.parse(JSON.stringify(config))
 
 /**
  * Have the server check all objects, then send them; with `dryRun` only check. Resolves with the resulting objects. Throws
- * `conflict` if the name is another run's.
+ * `invalid` if the name is another run's.
  */
 export async function applyRun(
   api: ClusterApi,

@@ -41,7 +41,7 @@ export interface PrepareOptions {
   encoding: Encoding;
   /** Called before the work begins. */
   onEstimate?: (estimate: SizeEstimate) => void;
-  /** Called if the work goes on where an interrupted `prepare` stopped: photographs that it processed, and shards that it wrote. */
+  /** Called if the work resumes where an interrupted `prepare` stopped: how many photographs it processed and shards it wrote. */
   onResume?: (done: { photographs: number; shards: number }) => void;
   onProgress?: (progress: PrepareProgress) => void;
   /** Called while archives are listed. */
@@ -85,7 +85,7 @@ export const prepareDefaults = {
 
 /**
  * Make a dataset of photographs: WebDataset shards, and the manifest last, so that an interrupted run leaves no dataset; the next with
- * the same photographs and options goes on where it stopped. The photographs are in the shards in random order, since a window of
+ * the same photographs and options resumes where it stopped. The photographs are in the shards in random order, since a window of
  * neighbours in a folder (of one class, say) would make poor batches; that order, and with it a sample, follows from the seed and the
  * names, wherever they lie. Files that cannot be used are left out and reported. Before any work, throws `invalid` if the place holds
  * a dataset or anything else but the remains of an interrupted `prepare`, or is the place of the photographs; later `invalid` if no

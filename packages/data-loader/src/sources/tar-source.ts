@@ -5,6 +5,7 @@ import { Readable, type Writable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { describeError, FourfoldError } from '@fourfold/common';
 import tar from 'tar-stream';
+import { tarBlock } from '../shards/pixel-index.js';
 import { entryName, withoutCommonFolder } from './entry-name.js';
 import { createListing, type Listing } from './listing.js';
 import { damagedArchive, tooLarge, type OnListing, type Source } from './source.js';
@@ -20,7 +21,6 @@ interface TarBytes {
 /** A gzip cannot be read from the middle, so a `.tgz` is held in memory; no known data set has larger ones. */
 const largestUnpackedBytes = 2 ** 30;
 const streamBytes = 1 << 20;
-const block = 512;
 
 /**
  * The tar or tgz of a path; tars in it are opened too (ImageNet: one per class), and their names count as folders. One pass finds
@@ -67,7 +67,7 @@ async function listTar(body: Readable, passing: Passing, { base, folder }: { bas
       const offset = base + byteOffset;
       const found = entryName(folder + stored);
       passing.last = folder + stored;
-      if (folder === '') passing.end = offset + block * Math.ceil(size / block);
+      if (folder === '') passing.end = offset + tarBlock * Math.ceil(size / tarBlock);
       passing.onListing?.(offset, bytes.sizeBytes);
       if (type === 'file' && found !== 'hidden' && 'name' in found && folder === '' && /\.tar$/i.test(stored)) {
         await listTar(entry as unknown as Readable, passing, {
@@ -90,7 +90,7 @@ async function listTar(body: Readable, passing: Passing, { base, folder }: { bas
 
 /** A tar ends with blocks of zeros: without them it was cut off between two entries. */
 async function checkEnd({ bytes, title, last, end }: Passing): Promise<void> {
-  const mark = end + block <= bytes.sizeBytes ? await bytes.read(bytes.sizeBytes - block, block) : undefined;
+  const mark = end + tarBlock <= bytes.sizeBytes ? await bytes.read(bytes.sizeBytes - tarBlock, tarBlock) : undefined;
   if (!mark || mark.some((byte) => byte !== 0)) {
     throw damagedArchive(title, `it is cut off after ${last}; its end mark is missing`);
   }
