@@ -98,6 +98,10 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
         await expect.poll(drawn, waiting).toBeGreaterThanOrEqual(3);
       }
 
+      // With LPIPS, its curve and bicubic's.
+      const lpips = await page.evaluate(drawLpips);
+      expect(lpips).toEqual({ title: 'LPIPS on the validation pictures (lower is better)', paths: 2 });
+
       // Pictures, with names that are text and nothing else.
       await expect.poll(loaded, waiting).toEqual([512, 512, 512, 512]);
       expect(await page.locator('.pictures button').allInnerTexts()).toEqual([
@@ -191,3 +195,19 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
     }, 180_000);
   },
 );
+
+/**
+ * Draw the run's curves with made-up LPIPS, by the page's own module: what the chart of LPIPS has. Text, since Vitest rewrites imports in
+ * functions.
+ */
+const drawLpips = `(async () => {
+  const { createCurves } = await import('/curves.js');
+  const status = await (await fetch('status.json')).json();
+  for (const evaluation of status.history.evaluations) Object.assign(evaluation, { lpips: 0.2, bicubicLpips: 0.3 });
+  const target = document.body.appendChild(document.createElement('div'));
+  createCurves(target).show(status);
+  const chart = [...target.querySelectorAll('.chart')].find((one) => one.textContent.startsWith('LPIPS'));
+  const found = { title: chart.querySelector('figcaption').textContent, paths: chart.querySelectorAll('path').length };
+  target.remove();
+  return found;
+})()`;

@@ -68,6 +68,16 @@ export const training: DashboardOptions = {
             { expr: `fourfold_validation_bicubic_ssim_ratio{${chosen}}`, legend: '{{set}}, bicubic' },
           ],
         },
+        {
+          title: 'LPIPS',
+          description:
+            'Perceptual distance at the newest evaluation, and bicubic’s, mean over the set; lower is better. Empty unless validation.lpips is set.',
+          unit: 'short',
+          queries: [
+            { expr: `fourfold_validation_lpips{${chosen}}`, legend: '{{set}}, {{network}}' },
+            { expr: `fourfold_validation_bicubic_lpips{${chosen}}`, legend: '{{set}}, {{network}}, bicubic' },
+          ],
+        },
       ],
     },
     {

@@ -6,6 +6,15 @@ import type { GetFromPod } from './pod-http.js';
 
 const deadlineMs = 3_000;
 
+/** A NaN or infinite PSNR is null. */
+const evaluation = z.object({
+  iteration: z.number(),
+  psnr: z.number().nullable(),
+  bicubicPsnr: z.number().optional(),
+  lpips: z.number().optional(),
+  bicubicLpips: z.number().optional(),
+});
+
 /** The keys of a coordinator's `/status.json` that are shown here. A NaN or infinite figure is null there. */
 const snapshot = z.object({
   now: z.object({
@@ -19,9 +28,7 @@ const snapshot = z.object({
     workers: z.array(z.unknown()),
   }),
   history: z.object({
-    evaluations: z.array(
-      z.object({ iteration: z.number(), psnr: z.number().nullable(), bicubicPsnr: z.number().optional() }),
-    ),
+    evaluations: z.array(evaluation),
   }),
 });
 
@@ -36,7 +43,15 @@ export async function readTraining(getFromPod: GetFromPod, coordinator: V1Pod): 
     ...now,
     losses: Object.fromEntries(losses) as Record<string, number>,
     workers: now.workers.length,
-    ...(newest && { psnr: newest.psnr ?? NaN, bicubicPsnr: newest.bicubicPsnr }),
     evaluatedIteration: newest?.iteration ?? 0,
+    ...(newest && scoresOf(newest)),
   };
 }
+
+/** The scores of an evaluation, as the line has them. */
+const scoresOf = ({ psnr, bicubicPsnr, lpips, bicubicLpips }: z.infer<typeof evaluation>) => ({
+  psnr: psnr ?? NaN,
+  bicubicPsnr,
+  lpips,
+  bicubicLpips,
+});

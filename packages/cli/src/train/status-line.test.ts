@@ -64,6 +64,15 @@ test('the fields of a width stay while values change', () => {
   }
 });
 
+test('LPIPS stands beside bicubic’s where it is measured', () => {
+  const measured = { ...gan, lpips: 0.17432, bicubicLpips: 0.3531 };
+  expect(describeStatus(measured)).toMatch(/ · PSNR .* \(bicubic 24\.26\) · LPIPS 0\.174 \(bicubic 0\.353\)$/);
+  expect(describeStatus(measured, 90)).toBe(
+    'gan  1620/1830  15.9 it/s  ETA 0:13  total 0.156  12w  PSNR 24.49  LPIPS 0.174',
+  );
+  expect(describeStatus(measured, 73)).toBe(describeStatus(gan, 73));
+});
+
 test('in an mse phase the sum is the content loss: one number', () => {
   const mse: TrainingStatus = { ...gan, phaseKind: 'mse', phase: 0, losses: { total: 0.107, content: 0.107 } };
   const without = { ...mse, psnr: undefined, bicubicPsnr: undefined };

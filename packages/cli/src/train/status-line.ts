@@ -15,6 +15,8 @@ export type TrainingStatus = Pick<
   | 'workers'
   | 'psnr'
   | 'bicubicPsnr'
+  | 'lpips'
+  | 'bicubicLpips'
   | 'evaluatedIteration'
 >;
 
@@ -26,7 +28,10 @@ interface Form {
 }
 
 /** The fields of a line, in order; one without a form is left out. */
-type Fields = Record<'phase' | 'iteration' | 'rate' | 'eta' | 'loss' | 'otherLosses' | 'workers' | 'psnr', Form[]>;
+type Fields = Record<
+  'phase' | 'iteration' | 'rate' | 'eta' | 'loss' | 'otherLosses' | 'workers' | 'psnr' | 'lpips',
+  Form[]
+>;
 
 interface Layout {
   fields: Fields;
@@ -65,7 +70,7 @@ function fitting(status: TrainingStatus, columns: number): Layout {
 
 /** What makes a line narrower, in this order. 80 columns hold a loss, pace, ETA, workers and PSNR of the longest runs. */
 function narrowings(status: TrainingStatus): ((layout: Layout) => Layout)[] {
-  const { state, phaseKind, workers, psnr, bicubicPsnr } = status;
+  const { state, phaseKind, workers, psnr, bicubicPsnr, lpips } = status;
   const put =
     (fields: Partial<Fields>) =>
     (layout: Layout): Layout => ({ ...layout, fields: { ...layout.fields, ...fields } });
@@ -75,11 +80,13 @@ function narrowings(status: TrainingStatus): ((layout: Layout) => Layout)[] {
   const shortPsnr = psnr === undefined ? '' : `PSNR ${psnr.toFixed(2)}`;
   return [
     ...fieldsOf(status).otherLosses.map(() => fewerLosses),
-    ...(psnr === undefined ? [] : [put({ psnr: [fixed(`${shortPsnr}${inBrackets(bicubicPsnr)}`)] })]),
+    ...(lpips === undefined ? [] : [put({ lpips: [fixed(`LPIPS ${lpips.toFixed(3)}`)] })]),
+    ...(psnr === undefined ? [] : [put({ psnr: [fixed(`${shortPsnr}${inBrackets(bicubicPsnr, 2)}`)] })]),
     ...(state === 'training' ? [put({ phase: [fixed(phaseKind)] })] : []),
     ...(psnr === undefined ? [] : [put({ psnr: [fixed(shortPsnr)] })]),
     (layout) => ({ ...layout, separator: '  ' }),
     put({ workers: [padded(`${workers}w`, '99w')] }),
+    put({ lpips: [] }),
     put({ eta: [] }),
     put({ loss: [] }),
     put({ rate: [] }),
@@ -110,6 +117,7 @@ function fieldsOf(status: TrainingStatus): Fields {
     otherLosses,
     workers: [padded(formatCount(workers, 'worker'), '99 workers')],
     psnr: psnrOf(status),
+    lpips: lpipsOf(status),
   };
 }
 
@@ -136,12 +144,15 @@ function lossesOf({ losses: { total, ...parts } }: TrainingStatus): Form[] {
 
 function psnrOf({ psnr, bicubicPsnr, evaluatedIteration, iterations }: TrainingStatus): Form[] {
   if (psnr === undefined) return [];
-  const text = (at: number | undefined) => `PSNR ${psnr.toFixed(2)} dB at ${at}${inBrackets(bicubicPsnr)}`;
+  const text = (at: number | undefined) => `PSNR ${psnr.toFixed(2)} dB at ${at}${inBrackets(bicubicPsnr, 2)}`;
   return [padded(text(evaluatedIteration), text(iterations))];
 }
 
-const inBrackets = (bicubicPsnr: number | undefined): string =>
-  bicubicPsnr === undefined ? '' : ` (bicubic ${bicubicPsnr.toFixed(2)})`;
+const lpipsOf = ({ lpips, bicubicLpips }: TrainingStatus): Form[] =>
+  lpips === undefined ? [] : [fixed(`LPIPS ${lpips.toFixed(3)}${inBrackets(bicubicLpips, 3)}`)];
+
+const inBrackets = (bicubic: number | undefined, digits: number): string =>
+  bicubic === undefined ? '' : ` (bicubic ${bicubic.toFixed(digits)})`;
 
 /** `discriminatorReal` as `discriminator real`. */
 const words = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

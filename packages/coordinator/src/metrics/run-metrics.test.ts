@@ -74,14 +74,16 @@ test('the run’s position', async () => {
 
 test('the newest evaluation, by the folder of its pictures; nothing before the first', async () => {
   expect((await readings({}))['fourfold_validation_psnr_decibels']).toBeUndefined();
+  const bicubic = { bicubicPsnr: 20, bicubicSsim: 0.4, bicubicLpips: 0.375 };
   const evaluations = [4, 6].map((iteration) =>
-    toEvaluation(iteration, [{ picture: 'a', psnr: 20 + iteration, ssim: 0.5, lpips: 0.25 }]),
+    toEvaluation(iteration, [{ picture: 'a', psnr: 20 + iteration, ssim: 0.5, lpips: 0.25, ...bicubic }]),
   );
   const found = await readings({ history: () => ({ rows: [], evaluations }) });
   expect(found).toMatchObject({
     fourfold_validation_psnr_decibels: [[{ set: 'set14' }, 26]],
     fourfold_validation_ssim_ratio: [[{ set: 'set14' }, 0.5]],
     fourfold_validation_lpips: [[{ set: 'set14', network: 'alex' }, 0.25]],
+    fourfold_validation_bicubic_lpips: [[{ set: 'set14', network: 'alex' }, 0.375]],
     fourfold_validation_iteration: [[{ set: 'set14' }, 6]],
   });
 });

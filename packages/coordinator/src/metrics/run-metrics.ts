@@ -87,12 +87,10 @@ function addValidationMetrics(
   addNewest('ssim_ratio', `SSIM ${newestOf}`, ({ ssim }) => ssim);
   const { lpips: network } = validation;
   if (network) {
-    gauge(
-      'fourfold_validation_lpips',
-      'LPIPS of the newest evaluation, mean over its pictures.',
-      ['set', 'network'],
-      newest(({ lpips }) => lpips, { set, network }),
-    );
+    const addLpips = (name: string, help: string, of: (evaluation: Evaluation) => number | undefined) =>
+      gauge(`fourfold_validation_${name}`, help, ['set', 'network'], newest(of, { set, network }));
+    addLpips('lpips', 'LPIPS of the newest evaluation, mean over its pictures.', ({ lpips }) => lpips);
+    addLpips('bicubic_lpips', 'LPIPS of bicubic on the same pictures.', ({ bicubic }) => bicubic?.lpips);
   }
   addNewest('bicubic_psnr_decibels', 'PSNR of bicubic on the same pictures.', ({ bicubic }) => bicubic?.psnr);
   addNewest('bicubic_ssim_ratio', 'SSIM of bicubic on the same pictures.', ({ bicubic }) => bicubic?.ssim);

@@ -35,6 +35,7 @@ export const figuresOf = ({ rows, evaluations }: NewHistory): Figures[] =>
         ssim,
         ...(lpips !== undefined && { lpips }),
         ...(bicubic && { bicubic_psnr: bicubic.psnr, bicubic_ssim: bicubic.ssim }),
+        ...(bicubic?.lpips !== undefined && { bicubic_lpips: bicubic.lpips }),
       }),
     })),
   ].sort((a, b) => a.iteration - b.iteration);

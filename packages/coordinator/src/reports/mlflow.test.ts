@@ -201,12 +201,19 @@ test('a server that does not answer holds up the end for the deadline, not for t
 });
 
 test('LPIPS is reported where it was measured', async () => {
-  await open().add({ rows: [], evaluations: [{ iteration: 5, psnr: 30, ssim: 0.9, lpips: 0.1, pictures: [] }] });
+  const bicubic = { psnr: 25, ssim: 0.5, lpips: 0.25 };
+  await open().add({
+    rows: [],
+    evaluations: [{ iteration: 5, psnr: 30, ssim: 0.9, lpips: 0.1, bicubic, pictures: [] }],
+  });
   const values = metricsIn(calls).map(({ key, value }) => [key, value]);
   expect(values).toEqual([
     ['validation/psnr', 30],
     ['validation/ssim', 0.9],
     ['validation/lpips', 0.1],
+    ['validation/bicubic_psnr', 25],
+    ['validation/bicubic_ssim', 0.5],
+    ['validation/bicubic_lpips', 0.25],
   ]);
 });
 

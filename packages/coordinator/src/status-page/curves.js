@@ -18,7 +18,7 @@ const lossCharts = [
 const notDrawn = ['total'];
 
 /**
- * The curves of a run: PSNR and SSIM by evaluation, losses by iteration. A chart appears with its first value.
+ * The curves of a run: PSNR, SSIM and LPIPS by evaluation, losses by iteration. A chart appears with its first value.
  *
  * @param {HTMLElement} target
  */
@@ -60,24 +60,22 @@ export function createCurves(target) {
     /** @param {StatusSnapshot} status */
     show(status) {
       const { rows, evaluations } = status.history;
-      const scores = (/** @type {'psnr' | 'ssim'} */ name) =>
-        evaluations.map((evaluation) => ({ x: evaluation.iteration, y: evaluation[name] }));
       const dots = evaluations.length < 60;
-      const psnr = { label: 'generator', colour: 1, points: scores('psnr'), dots };
-      const bicubic = {
-        label: 'bicubic',
-        colour: 2,
-        points: evaluations.flatMap(({ iteration, bicubicPsnr }) =>
-          bicubicPsnr === undefined ? [] : [{ x: iteration, y: bicubicPsnr }],
-        ),
-      };
-      const ssim = { label: 'SSIM', colour: 3, points: scores('ssim'), dots };
-      show(
-        'PSNR on the validation pictures (dB)',
-        { lines: bicubic.points.length > 0 ? [psnr, bicubic] : [psnr], format: (y) => fixed(y, 2) },
-        status,
-      );
-      show('SSIM on the validation pictures', { lines: [ssim], format: (y) => fixed(y, 3) }, status);
+      /** @param {string} label @param {number} colour @param {'psnr' | 'ssim' | 'lpips' | 'bicubicPsnr' | 'bicubicLpips'} score */
+      const scoreLine = (label, colour, score) => ({
+        label,
+        colour,
+        points: evaluations.flatMap(({ iteration, [score]: y }) => (y === undefined ? [] : [{ x: iteration, y }])),
+        dots: dots && !score.startsWith('bicubic'),
+      });
+      /** @param {Line[]} lines */
+      const drawn = (lines) => lines.filter(({ points }, i) => i === 0 || points.length > 0);
+      const psnr = drawn([scoreLine('generator', 1, 'psnr'), scoreLine('bicubic', 2, 'bicubicPsnr')]);
+      show('PSNR on the validation pictures (dB)', { lines: psnr, format: (y) => fixed(y, 2) }, status);
+      const ssim = [scoreLine('SSIM', 3, 'ssim')];
+      show('SSIM on the validation pictures', { lines: ssim, format: (y) => fixed(y, 3) }, status);
+      const lpips = drawn([scoreLine('generator', 1, 'lpips'), scoreLine('bicubic', 2, 'bicubicLpips')]);
+      show('LPIPS on the validation pictures (lower is better)', { lines: lpips, format: (y) => fixed(y, 4) }, status);
 
       /** @param {string} name @param {number} i @returns {Line} */
       const lossLine = (name, i) => ({

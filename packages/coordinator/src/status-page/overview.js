@@ -9,7 +9,7 @@ import { count, duration, fixed, short } from './format.js';
  * @param {StatusSnapshot} status
  * @param {number} nowMs Unix time by the coordinator's clock
  */
-export function showNow({ now, run }, nowMs) {
+export function showNow({ now, run, history }, nowMs) {
   const { state, iteration, iterations, remainingSeconds } = now;
   const share = iteration / iterations;
   const percent = `${Math.floor(share * 100)}%`;
@@ -23,6 +23,7 @@ export function showNow({ now, run }, nowMs) {
   showPhases(run.phases, iteration, iterations);
 
   const { checkpoint, best } = now;
+  const measured = history.evaluations.findLast(({ lpips }) => lpips !== undefined);
   const { total, ...parts } = now.losses;
   // A loss of one part is its own sum.
   const losses = Object.entries(total === parts['content'] ? parts : now.losses);
@@ -34,6 +35,14 @@ export function showNow({ now, run }, nowMs) {
     ['learning rate', short(now.learningRate)],
     ...losses.map(/** @returns {[string, string]} */ ([name, value]) => [`${words(name)} loss`, short(value)]),
     ['best PSNR', best ? `${fixed(best.psnr, 2)} dB at ${count(best.iteration)}${beside(best)}` : 'none yet'],
+    ...(measured
+      ? [
+          /** @type {[string, string]} */ ([
+            'LPIPS',
+            `${fixed(measured.lpips, 4)} at ${count(measured.iteration)}${besideLpips(measured)}`,
+          ]),
+        ]
+      : []),
     [`last checkpoint${checkpoint ? `, ${age} ago` : ''}`, checkpoint ? checkpoint.name : 'none yet'],
     // Of interest once there has been another one.
     ...(now.term > 1 ? [/** @type {[string, string]} */ (['term (coordinators so far)', String(now.term)])] : []),
@@ -42,6 +51,9 @@ export function showNow({ now, run }, nowMs) {
 
 /** @param {NonNullable<StatusSnapshot['now']['best']>} scores */
 const beside = ({ bicubicPsnr }) => (bicubicPsnr === undefined ? '' : `, bicubic ${fixed(bicubicPsnr, 2)} dB`);
+
+/** @param {StatusSnapshot['history']['evaluations'][number]} scores */
+const besideLpips = ({ bicubicLpips }) => (bicubicLpips === undefined ? '' : `, bicubic ${fixed(bicubicLpips, 4)}`);
 
 /** @param {StatusSnapshot['run']} run */
 export function showConfig({ seed, generator, discriminator, data, loss, phases, validationEvery }) {

@@ -70,8 +70,9 @@ export interface StatusSource {
 }
 
 export type EvaluationScores = Pick<Evaluation, 'iteration' | 'psnr' | 'ssim' | 'lpips'> & {
-  /** Bicubic's PSNR on the same pictures, if it was measured. */
+  /** Bicubic's on the same pictures, if they were measured. */
   bicubicPsnr?: number;
+  bicubicLpips?: number;
 };
 
 /** The run at this moment. */
@@ -161,6 +162,7 @@ export const scoresOf = ({ iteration, psnr, ssim, lpips, bicubic }: Evaluation):
   ssim,
   ...(lpips !== undefined && { lpips }),
   ...(bicubic && { bicubicPsnr: bicubic.psnr }),
+  ...(bicubic?.lpips !== undefined && { bicubicLpips: bicubic.lpips }),
 });
 
 /** The parts of a config that the page shows. No places, which may be internal. */

@@ -65,7 +65,13 @@ export function createProgress(config: RunConfig, onEvaluation: () => void = () 
         workers,
         losses: latest,
         evaluatedIteration: evaluation?.iteration ?? 0,
-        ...(evaluation && { psnr: evaluation.psnr, ssim: evaluation.ssim, bicubicPsnr: evaluation.bicubic?.psnr }),
+        ...(evaluation && {
+          psnr: evaluation.psnr,
+          ssim: evaluation.ssim,
+          lpips: evaluation.lpips,
+          bicubicPsnr: evaluation.bicubic?.psnr,
+          bicubicLpips: evaluation.bicubic?.lpips,
+        }),
       };
     },
   };

@@ -71,6 +71,7 @@ const score = z.object({
   bicubicPsnr: z.number(),
   bicubicSsim: z.number(),
   lpips: z.number().optional(),
+  bicubicLpips: z.number().optional(),
 });
 
 const scores = z.array(score).max(maxScores);

@@ -61,6 +61,9 @@ test('LPIPS is averaged where every picture has it, and left out elsewhere', () 
     pictures: [{ lpips: 0.1 }, { lpips: 0.3 }],
   });
   expect(toEvaluation(1, [score('a', 0.1), score('b')])).not.toHaveProperty('lpips');
-  const history = { rows: [], evaluations: [toEvaluation(1, [score('a', 0.25)])] };
+  const bicubic = { bicubicPsnr: 19, bicubicSsim: 0.4, bicubicLpips: 0.5 };
+  const evaluation = toEvaluation(1, [{ ...score('a', 0.25), ...bicubic }]);
+  expect(evaluation.bicubic).toEqual({ psnr: 19, ssim: 0.4, lpips: 0.5 });
+  const history = { rows: [], evaluations: [evaluation] };
   expect(historySchema.parse(JSON.parse(JSON.stringify(history)))).toEqual(history);
 });

@@ -29,7 +29,7 @@ const evaluationSchema = z
     /** The pictures: where they lie, their digest, and the machine that reported it first. */
     of: z.object({ images: z.string(), sha256: z.string(), machine: z.string() }).optional(),
     /** Bicubic's scores on them. */
-    bicubic: z.object({ psnr: olderPsnr, ssim: z.number() }).optional(),
+    bicubic: z.object({ psnr: olderPsnr, ssim: z.number(), lpips: z.number().optional() }).optional(),
     pictures: z.array(
       z.object({
         picture: z.string(),
@@ -67,24 +67,35 @@ export function meanLosses(all: readonly Record<string, number>[]): Record<strin
 }
 
 /** A picture's scores, and bicubic's if known. */
-export type PictureScores = Evaluation['pictures'][number] & { bicubicPsnr?: number; bicubicSsim?: number };
+export type PictureScores = Evaluation['pictures'][number] & {
+  bicubicPsnr?: number;
+  bicubicSsim?: number;
+  bicubicLpips?: number;
+};
 
-/** The evaluation of the given pictures' scores. */
+/** The evaluation of the given pictures' scores. LPIPS counts only if every picture has it. */
 export function toEvaluation(iteration: number, scores: readonly PictureScores[]): Evaluation {
-  const means = meanLosses(
-    scores.map(({ picture: _, lpips, ...numbers }) => ({ ...numbers, ...(lpips !== undefined && { lpips }) })),
-  );
+  const means = meanLosses(scores.map(({ picture: _, lpips: _lpips, bicubicLpips: _bicubic, ...numbers }) => numbers));
   const { psnr, ssim, bicubicPsnr, bicubicSsim } = means;
-  const hasLpips = scores.length > 0 && scores.every(({ lpips }) => lpips !== undefined);
+  const lpips = meanOfAll(scores.map((score) => score.lpips));
+  const bicubicLpips = meanOfAll(scores.map((score) => score.bicubicLpips));
   return {
     iteration,
     psnr,
     ssim,
-    ...(hasLpips && { lpips: means['lpips'] }),
-    ...('bicubicPsnr' in means && { bicubic: { psnr: bicubicPsnr, ssim: bicubicSsim } }),
+    ...(lpips !== undefined && { lpips }),
+    ...('bicubicPsnr' in means && {
+      bicubic: { psnr: bicubicPsnr, ssim: bicubicSsim, ...(bicubicLpips !== undefined && { lpips: bicubicLpips }) },
+    }),
     pictures: scores.map(({ picture, psnr, ssim, lpips }) => ({
       ...{ picture, psnr, ssim },
       ...(lpips !== undefined && { lpips }),
     })),
   };
+}
+
+/** The mean of values that are all there; undefined otherwise. */
+function meanOfAll(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length > 0 && known.length === values.length ? mean(known) : undefined;
 }

@@ -171,12 +171,17 @@ function* measure(
   const { lr, hr } = lrAndHr(original);
   const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
   const sr = yield* upscaleTiles(generator, lr, tiling);
-  const bicubic = bicubicScores.get(name) ?? scoresAgainst(hr, resizeBy(lr, 4, 'cubic'));
+  const bicubic = bicubicScores.get(name) ?? (yield* scored(hr, resizeBy(lr, 4, 'cubic')));
   bicubicScores.set(name, bicubic);
   const shown = show ? shownPicture({ lr, hr, sr }, show.references) : undefined;
+  return { ...(yield* scored(hr, sr)), bicubic, shown };
+}
+
+/** How near a picture is to the original, with LPIPS if the config asks for it. */
+function* scored(hr: Picture, sr: Picture): Generator<void, Scores> {
   const scores = scoresAgainst(hr, sr);
   if (lpips) scores.lpips = yield* lpips.measure(hr, sr);
-  return { ...scores, bicubic, shown };
+  return scores;
 }
 
 const network = (name: NetworkName): Network => present(networks[name], name);

@@ -53,7 +53,7 @@ const perfect = {
     asked.push(name);
     const { lr, hr } = lrAndHr(await decodePicture(file));
     const shown = show ? shownPicture({ lr, hr, sr: hr }, show.references) : undefined;
-    measuring = { tiles, measured: { ...scoresAgainst(hr, hr), bicubic: { psnr: 24, ssim: 0.5 }, shown } };
+    measuring = { tiles, measured: { ...scoresAgainst(hr, hr), bicubic, shown } };
   },
   async continuePicture() {
     await otherWork();
@@ -61,8 +61,10 @@ const perfect = {
   },
 } as unknown as Remote<ComputeMethods>;
 const told: PictureScore__Output[][] = [];
+let bicubic: MeasuredPicture['bicubic'];
 beforeEach(() => {
   tiles = 1;
+  bicubic = { psnr: 24, ssim: 0.5 };
   leaseMs = 60_000;
   expectedSha256 = '';
   asked.length = told.length = 0;
@@ -168,6 +170,12 @@ test('tiles take longer than a heartbeat: each is reported', async () => {
   await evaluate(0, 7);
   slow.mockRestore();
   expect(told.map((some) => some.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
+});
+
+test('bicubic’s LPIPS is reported where it was measured', async () => {
+  bicubic = { psnr: 24, ssim: 0.5, lpips: 0.375 };
+  const scores = await evaluate(0, 7, undefined, images, ['a <b>&.png', 'coffee.png']);
+  expect(scores).toMatchObject([{ picture: 'raccoon.jpg', bicubicPsnr: 24, bicubicLpips: 0.375 }]);
 });
 
 test('what another worker has measured is not measured again', async () => {

@@ -86,6 +86,7 @@ async function measureAll(
       bicubicPsnr: bicubic.psnr,
       bicubicSsim: bicubic.ssim,
       ...(lpips !== undefined && { lpips }),
+      ...(bicubic.lpips !== undefined && { bicubicLpips: bicubic.lpips }),
     };
     all.push(scores);
     report([scores]);
