@@ -55,9 +55,9 @@ test.each(pages)('files that %s names exist', (page) => {
   expect(missingOn(page)).toEqual([]);
 });
 
-test('the way of a batch enters no folder twice', () => {
+test('the path of a batch enters no folder twice', () => {
   const text = readFileSync(join(repository, 'docs/architecture.md'), 'utf8');
-  const figure = text.slice(text.indexOf('### The way of a batch'), text.indexOf('drives the steps'));
+  const figure = text.slice(text.indexOf('### The path of a batch'), text.indexOf('drives the steps'));
   const visited = [...figure.matchAll(/^ {4}\w.{36}((?:[a-z-]+)\/[a-z]+) {2,}(\S.*)$/gm)].map(([, folder, names]) => ({
     folder,
     names: names.match(/[\w-]+\.ts/g) ?? [],
