@@ -225,7 +225,7 @@ test('workers killed one after the other with the same lease: it is held back, a
   const coordinator = startCoordinator(run);
   const held = () => coordinator.events.find(({ event }) => event === 'lease-lost-again');
   let seats = 0;
-  // A worker that computes something before it is killed starts the count anew, so more than three may be needed.
+  // More than three may be needed: a worker may take the other replica's lease, or compute its own before it is killed.
   while (!held() && seats < mostKilled) {
     const [worker] = startWorkers(run, 1);
     const seat = ++seats;
@@ -235,7 +235,9 @@ test('workers killed one after the other with the same lease: it is held back, a
   }
   const { times, lost } = held() as unknown as { times: number; lost: { worker: number }[] };
   expect(times).toBe(3);
-  expect(lost.map(({ worker }) => worker)).toEqual([0, 1, 2].map((i) => lost[0].worker + i));
+  const losers = lost.map(({ worker }) => worker);
+  expect(new Set(losers).size).toBe(3);
+  expect(losers.at(-1)).toBe(seats);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator);
 }, 120_000);
