@@ -21,6 +21,13 @@ test('helps begin alike: with what a value is, in lower case unless it is a name
   expect(odd).toEqual([]);
 });
 
+test('descriptions are sentences, summaries are not', async () => {
+  const odd = commandsOf(await createProgram())
+    .filter((command) => !/^([A-Z].*[.`)])?$/s.test(command.description()) || /\.$/.test(command.summary()))
+    .map((command) => `${command.name()}: ${command.summary()}: ${command.description()}`);
+  expect(odd).toEqual([]);
+});
+
 test('defaults stand where they matter: not those that do nothing', async () => {
   for (const command of commandsOf(await createProgram())) {
     expect(command.helpInformation()).not.toMatch(/\(default: (\[\]|false|none|refuse|"")\)/);

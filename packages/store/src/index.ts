@@ -54,7 +54,7 @@ export { damagedError, getJson, getVerified, openStore, unlessLost } from './obj
 export { type ObjectStore } from './objects/types.js';
 export { publicCheckpointsPolicy } from './objects/s3/policy.js';
 export { tryStore } from './objects/store-trial.js';
-export { type InputPlace } from './outputs/input-places.js';
+export { type InputPlace, listInput } from './outputs/input-places.js';
 export { type FolderMark, claimFolder } from './outputs/marked-folder.js';
 export {
   type OutputFileRules,

@@ -33,7 +33,7 @@ export interface ClusterRunOptions {
 export async function clusterRun(folder: string, options: ClusterRunOptions): Promise<ClusterRun> {
   const { config: own, images, set, workers } = options;
   const configPath = join(folder, 'run.yaml');
-  const settings: Setting[] = [...set, { option: `--workers ${workers}`, sets: `workers.count=${workers}` }];
+  const settings: Setting[] = [...set, { option: `--workers is ${workers}`, sets: `workers.count=${workers}` }];
   if (existsSync(configPath)) {
     const asked = own ? '--config' : images ? '--images' : undefined;
     if (asked) {

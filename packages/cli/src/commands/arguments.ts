@@ -38,7 +38,7 @@ export const collect = repeatable((value: string, before: string[] = []): string
 
 /** The setting of a config's key that an option stands for, if it was given. Errors name the option. */
 export const optionSetting = (option: string, value: string | number | undefined, key: string): Setting[] =>
-  value === undefined ? [] : [{ option: `${option} ${value}`, sets: `${key}=${value}` }];
+  value === undefined ? [] : [{ option: `${option} is ${value}`, sets: `${key}=${value}` }];
 
 export type BackendChoice = RunConfig['workers']['backend'];
 
@@ -47,6 +47,9 @@ export const backendOption = (): Option =>
   new Option('--backend <name>', 'TensorFlow.js backend to compute with; auto takes the best one found')
     .choices(backendChoices)
     .default('auto');
+
+/** A command's summary as its description, where there is no more to say. */
+export const asSentence = (summary: string): string => `${summary[0].toUpperCase()}${summary.slice(1)}.`;
 
 /** `--force`, for commands that write a single file. */
 export const forceOption = (what: string): Option =>

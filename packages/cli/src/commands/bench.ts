@@ -17,7 +17,8 @@ import {
 export function registerBench(program: Command): void {
   const bench = program
     .command('bench')
-    .description('measure this machine: a training step, an update, the data path, a whole run');
+    .summary('measure this machine: a training step, an update, the data path, a whole run')
+    .description('Measure this machine: a training step, an update, the data path, a whole run.');
   registerStep(bench);
   registerUpdate(bench);
   registerLoader(bench);

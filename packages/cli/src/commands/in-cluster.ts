@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { asSentence } from './arguments.js';
 import type { ClusterApi } from '../kubernetes/cluster-api.js';
 import { mayKnowCluster, noCluster } from '../kubernetes/known-cluster.js';
 import { namespaceName } from '../kubernetes/names.js';
@@ -13,7 +14,7 @@ export const inCluster = (program: Command, name: string, summary: string): Comm
   program
     .command(name)
     .summary(summary)
-    .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`)
+    .description(asSentence(summary))
     .option('-n, --namespace <name>', 'namespace (default: the kubeconfig context’s)', namespaceName)
     .option('--context <name>', 'context of the kubeconfig (default: its current one)');
 

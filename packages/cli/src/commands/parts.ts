@@ -1,7 +1,7 @@
 import { asOfMachine, loadRunConfig } from '@fourfold/common';
 import { Option, type Command } from 'commander';
 import { abortWithParent } from '../interruption.js';
-import { collect, hostPort, mlflowOption, tensorboardOption, type ReportArguments } from './arguments.js';
+import { asSentence, collect, hostPort, mlflowOption, tensorboardOption, type ReportArguments } from './arguments.js';
 
 const anyPort = '127.0.0.1:0';
 const probes = '/healthz, /readyz and /metrics; port 0 takes a free one';
@@ -83,9 +83,10 @@ const advertiseOption = (): Option =>
     hostPort,
   );
 
-const part = (program: Command, name: string, description: string): Command =>
+const part = (program: Command, name: string, summary: string): Command =>
   program
     .command(name)
-    .description(description)
+    .summary(summary)
+    .description(asSentence(summary))
     .requiredOption('--config <file>', 'config of the run')
     .option('--set <key=value>', 'key of the config to override; may be repeated', collect, []);

@@ -71,7 +71,7 @@ test('nothing usable, no folder, a bad number: one line, exit code 2', async () 
       /has no usable photograph/,
       /nowhere does not exist; name a folder/,
       /--sample is 0: it must be a whole number, at least 1/,
-      /--tile 130: must be a multiple of 4/,
+      /--tile is 130: it must be a multiple of 4/,
       /prepare: --out <url> must be given/,
     ];
     for (const [i, { exitCode, stdout, stderr }] of outcomes.entries()) {

@@ -1,5 +1,6 @@
 import type { RunConfig, Setting } from '@fourfold/common';
-import type { Command } from 'commander';
+import { backendChoices } from '@fourfold/common/basics';
+import { Option, type Command } from 'commander';
 import {
   collect,
   hostPort,
@@ -25,16 +26,28 @@ interface TrainOptions extends ReportArguments {
 export function registerTrain(program: Command): void {
   program
     .command('train')
-    .description('train on this machine: a coordinator and workers as local processes')
+    .summary('train on this machine: a coordinator and workers as local processes')
+    .description(
+      'Train a run on this machine: a coordinator and workers as local processes, which are restarted if they die. Ctrl-C writes a ' +
+        'checkpoint and says how to resume.',
+    )
     .argument('<config>', 'config of the run, a YAML file')
-    .option('--workers <n>', 'number of worker processes', wholeNumber(1))
-    .option('--backend <name>', 'TensorFlow.js backend to compute with')
+    .option('--workers <n>', `number of worker processes ${ofConfig('workers.count')}`, wholeNumber(1))
+    .addOption(
+      new Option('--backend <name>', `TensorFlow.js backend to compute with ${ofConfig('workers.backend')}`).choices(
+        backendChoices,
+      ),
+    )
     .option('--http <host:port>', 'address of the status page and of /metrics; port 0 takes a free one', hostPort)
     .addOption(tensorboardOption())
     .addOption(mlflowOption())
     .option('--start-from <run>', 'finished run whose generator starts this one: its name in the same store, or a URL')
     .option('--scale-schedule <factor>', 'factor on the length of every phase, such as 0.001')
-    .option('--resume', 'continue from the newest whole checkpoint, with the run’s own config; --set changes it', false)
+    .option(
+      '--resume',
+      'continue from the newest whole checkpoint, with the run’s own config, which --set changes; without a checkpoint, start from the beginning',
+      false,
+    )
     .option('--set <key=value>', 'key of the config to override; may be repeated', collect, [])
     .option('--print-config', 'print the config with every default, and do nothing else', false)
     .action(async (path: string, options: TrainOptions) => {
@@ -44,6 +57,9 @@ export function registerTrain(program: Command): void {
       else await (await import('../train/run-train.js')).runTrain({ ...options, config, path, settings });
     });
 }
+
+/** The default of an option that stands for a key of the config. */
+const ofConfig = (key: string): string => `(default: ${key} of the config)`;
 
 /** What the options say about the config. */
 const settingsOf = ({ set, workers, backend, startFrom, scaleSchedule }: TrainOptions): Setting[] => [

@@ -63,7 +63,8 @@ test('what cannot be is refused in one line', async () => {
     await mkdir(join(folder, 'in'));
     await small().toFile(join(folder, 'in/a.png'));
     const refusals: [args: string[], message: RegExp][] = [
-      [['in', 'in/large'], /^fourfold: in\/large would be in in, which is read; name another file\n$/],
+      [['in', 'in/large'], /^fourfold: in\/large would be in in, which is read; name another folder\n$/],
+      [['in', 'in'], /^fourfold: in is the input; name another folder\n$/],
       [['in', 'in/a.png'], /^fourfold: upscale: in is a folder, so the output must be a folder too; .*\n$/],
       [['in', '-'], /^fourfold: upscale: in is a folder, so the output must be a folder too; .*\n$/],
       [

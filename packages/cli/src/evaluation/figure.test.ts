@@ -157,13 +157,13 @@ test('names that are not measured, crops outside a picture, malformed crops: one
     const refusal = (options: Partial<FigureOptions>) =>
       drawn(folder, ['bicubic'], options).then(() => 'nothing', describeError);
     expect(await refusal({ pictures: ['lena'] })).toBe(
-      '--figure-pictures lena: no picture of this name is measured; there are coffee.png, colosseum.png, raccoon.png',
+      '--figure-pictures is lena: no picture of this name is measured; there are coffee.png, colosseum.png, raccoon.png',
     );
     expect(await refusal({ crop: { left: 100, top: 0, width: 96, height: 96 } })).toMatch(
-      /^--crop 100,0,96,96 is not within .*coffee\.png; it has 188x160 pixels$/,
+      /^--crop is 100,0,96,96: it must be within .*coffee\.png; it has 188x160 pixels$/,
     );
     for (const text of ['1,2,3', '0,0,0,10', '-1,0,10,10', '0,0,1001,10', '0,0,10,10,']) {
-      expect(() => parseCrop(text)).toThrow(`--crop ${text} is not a crop`);
+      expect(() => parseCrop(text)).toThrow(`--crop is ${text}: it must be x,y,width,height`);
     }
     expect(parseCrop('120,40,96,64')).toEqual({ left: 120, top: 40, width: 96, height: 64 });
   });
@@ -182,7 +182,7 @@ test('fourfold evaluate --figure writes it beside the scores', async () => {
     ]);
     // The scores are printed all the same.
     expect(outside).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/colosseum.*\d\d\.\d\d/) as string });
-    expect(outside.stderr).toContain('--crop 100,0,96,96 is not within');
+    expect(outside.stderr).toContain('--crop is 100,0,96,96: it must be within');
     expect(drawn.exitCode).toBe(0);
     expect(JSON.parse(drawn.stdout)).toMatchObject({ method: 'bicubic', pictures: { length: 3 }, images: 'photos' });
     const { width, height } = await pixelsOf(join(folder, 'out', 'figure.png'));

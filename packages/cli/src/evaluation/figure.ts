@@ -77,7 +77,7 @@ const named = (names: readonly string[]) => (wanted: string) => {
   const found = names.filter((name) => [name, basename(name), basename(name, extname(name))].includes(wanted));
   if (found.length > 0) return found;
   const some = names.slice(0, 10).map((name) => basename(name));
-  throw new FourfoldError('invalid', `--figure-pictures ${wanted}: no picture of this name is measured`, {
+  throw new FourfoldError('invalid', `--figure-pictures is ${wanted}: no picture of this name is measured`, {
     hint: `there are ${some.join(', ')}${names.length > some.length ? ` and ${names.length - some.length} more` : ''}`,
   });
 };
@@ -87,7 +87,7 @@ function rowOf({ name, original, results }: MeasuredPicture, crop: Rectangle | u
   const shown = crop ?? richestDetail(methods.length > 1 ? methods : [original, ...methods]);
   const { left, top, width, height } = shown;
   if (left + width > original.width || top + height > original.height) {
-    throw new FourfoldError('invalid', `--crop ${left},${top},${width},${height} is not within ${name}`, {
+    throw new FourfoldError('invalid', `--crop is ${left},${top},${width},${height}: it must be within ${name}`, {
       hint: `it has ${original.width}x${original.height} pixels`,
     });
   }
@@ -106,9 +106,13 @@ export function parseCrop(text: string): Rectangle {
   const [, ...numbers] = /^(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})$/.exec(text) ?? [];
   const [left, top, width, height] = numbers.map(Number);
   if (numbers.length === 0 || Math.min(width, height) < 1 || Math.max(width, height) > largestCrop) {
-    throw new FourfoldError('invalid', `--crop ${text} is not a crop`, {
-      hint: `give x,y,width,height in pixels, at most ${largestCrop} wide and high, such as 120,40,96,96`,
-    });
+    throw new FourfoldError(
+      'invalid',
+      `--crop is ${text}: it must be x,y,width,height in pixels, at most ${largestCrop} wide and high`,
+      {
+        hint: 'for example 120,40,96,96',
+      },
+    );
   }
   return { left, top, width, height };
 }

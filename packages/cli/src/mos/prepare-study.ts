@@ -95,7 +95,10 @@ async function makeVersions(plan: StudyPlan, originals: MeasuredSet, shown?: Mea
   const versions = originals.photographs.length * methods.length;
   const total = versions + 2 * (shown?.photographs.length ?? 0);
   if (repeats > Math.ceil(versions / 2)) {
-    throw new FourfoldError('invalid', `--repeats ${repeats} is more than half of the versions`);
+    throw new FourfoldError(
+      'invalid',
+      `--repeats is ${repeats}: it must be at most half of the versions, ${Math.ceil(versions / 2)}`,
+    );
   }
   let done = 0;
   const make = async (set: MeasuredSet, place: string, photograph: SourceFile, method: Method): Promise<Version> => {

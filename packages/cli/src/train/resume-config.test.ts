@@ -36,11 +36,15 @@ test('--resume continues with the run’s own config, lists what differs, and ch
     expect(resumed.config).toEqual({ ...asGiven, phases: started.phases, logEvery: 7 });
     expect(resumed.said).toEqual([
       'the run keeps the config that it was started with, where run.yaml differs:',
-      '  phases.0.iterations  20  run.yaml: 40\n  logEvery             7   run.yaml: 100',
+      '  phases.0.iterations  20  file: 40\n  logEvery             7   file: 100',
       'to change a key, name it: --set phases.0.iterations=40',
     ]);
     const changed = await resume('scheduleScale=0.5', 'logEvery=9');
     expect(changed.config).toEqual({ ...asGiven, phases: started.phases, logEvery: 9 });
     expect(changed.said).toEqual(['changed as asked:', '  logEvery  9  before: 7']);
+    const views = { images: `/photographs/${'p'.repeat(200)}`, pictures: 3 };
+    const long = await resume(`validation=${JSON.stringify(views)}`);
+    for (const line of long.said.slice(0, 2).flatMap((text) => text.split('\n'))) expect(line.length).toBeLessThan(100);
+    expect(long.said[1]).toContain('…  before: none');
   });
 });

@@ -16,6 +16,7 @@ export interface GivenConfig {
 export async function configToResume(
   { path, config: given, settings }: GivenConfig,
   say: (text: string) => void,
+  columns = process.stderr.columns || 100,
 ): Promise<RunConfig> {
   const run = runStore(given);
   const stored = await readStoredConfig(run);
@@ -24,7 +25,7 @@ export async function configToResume(
     return given;
   }
   const { config, kept, changed } = await resumedConfig(given, stored, settings);
-  for (const line of describeResumption(configSource(path), { kept, changed })) say(line);
+  for (const line of describeResumption(configSource(path), { kept, changed }, columns)) say(line);
   return config;
 }
 
@@ -32,23 +33,34 @@ export async function configToResume(
 function describeResumption(
   path: string,
   { kept, changed }: { kept: readonly ConfigDifference[]; changed: readonly ConfigDifference[] },
+  columns: number,
 ): string[] {
-  const keptRows = kept.map(({ key, before, after }) => [`  ${key}`, shown(after), `${path}: ${shown(before)}`]);
-  const changedRows = changed.map(({ key, before, after }) => [`  ${key}`, shown(after), `before: ${shown(before)}`]);
   const example = kept.find(({ before }) => typeof before !== 'object') ?? kept[0];
   return [
-    ...(changed.length > 0 ? ['changed as asked:', table(changedRows)] : []),
+    ...(changed.length > 0 ? ['changed as asked:', table(changed, 'before', columns)] : []),
     ...(kept.length > 0
       ? [
           `the run keeps the config that it was started with, where ${path} differs:`,
-          table(keptRows),
+          table(kept, 'file', columns),
           `to change a key, name it: --set ${example.key}=${JSON.stringify(example.before) ?? 'null'}`,
         ]
       : []),
   ];
 }
 
-const table = (rows: string[][]): string => formatTable(rows, ['left', 'left', 'left']);
+/** Keys and their two values, cut so that a row fits in `columns`; `origin` says where the second one comes from. */
+function table(differences: readonly ConfigDifference[], origin: string, columns: number): string {
+  const widestKey = Math.max(...differences.map(({ key }) => key.length));
+  const room = Math.max(narrowestValue, Math.floor((columns - `  ${'.'.repeat(widestKey)}    ${origin}: `.length) / 2));
+  const cut = (value: unknown) => {
+    const text = shown(value);
+    return text.length > room ? `${text.slice(0, room - 1)}…` : text;
+  };
+  const rows = differences.map(({ key, before, after }) => [`  ${key}`, cut(after), `${origin}: ${cut(before)}`]);
+  return formatTable(rows, ['left', 'left', 'left']);
+}
+
+const narrowestValue = 8;
 
 const shown = (value: unknown): string => {
   if (value === undefined) return 'none';

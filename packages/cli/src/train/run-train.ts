@@ -19,7 +19,7 @@ import { stringify } from 'yaml';
 import type { ReportArguments } from '../commands/arguments.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressLine } from './progress-line.js';
-import { describeStop, resumeCommand, stopping } from './stopped.js';
+import { describeNext, describeStop, resumeCommand, stopping } from './stopped.js';
 import { superviseLocally, type Helper } from './supervisor.js';
 
 /** How long the coordinator may take to stop: as long as it waits for an object store that is away. */
@@ -93,9 +93,13 @@ const reportArgs = ({ tensorboard, mlflow }: ReportArguments): string[] => [
   ...(mlflow === undefined ? [] : ['--mlflow', mlflow]),
 ];
 
+/** The newest checkpoint's URL on stdout, for scripts; what to do with the run on stderr, for people. */
 async function printNewest(run: ObjectStore): Promise<void> {
   const newest = (await listCheckpoints(run)).at(-1);
-  if (newest) console.log(checkpointStore(run, newest).url);
+  if (newest === undefined) return;
+  console.error('finished; the newest checkpoint:');
+  console.log(checkpointStore(run, newest).url);
+  console.error(describeNext(run.url));
 }
 
 /** The log is beside a run's checkpoints if these are in a folder, else below `out` in the working directory. */

@@ -3,7 +3,7 @@ import { parseRunConfig } from '@fourfold/common';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { expect, test } from 'vitest';
 import { inFolder, writeSmallCheckpoint } from '../test-support.js';
-import { describeStop, resumeCommand } from './stopped.js';
+import { describeNext, describeStop, resumeCommand } from './stopped.js';
 
 test('the command that resumes says where the run is and what the file needs, and nothing else that the run knows', () => {
   const settings = ['seed=3', 'store=s3://models', 'workers.count=2'];
@@ -15,6 +15,13 @@ test('the command that resumes says where the run is and what the file needs, an
   );
   expect(resumeCommand('a.yaml', [], ['--http', '127.0.0.1:8080'])).toBe(
     'fourfold train a.yaml --resume --http 127.0.0.1:8080',
+  );
+});
+
+test('a finished run says how it is measured and used', () => {
+  expect(describeNext('file:/my runs/a')).toBe(
+    "next: fourfold evaluate --images DIR --checkpoint 'file:/my runs/a'\n" +
+      "next: fourfold upscale small.jpg large.png --checkpoint 'file:/my runs/a'",
   );
 });
 

@@ -30,6 +30,12 @@ function describeSaved(run: ObjectStore, config: RunConfig, newest: string | und
   return `${place}\nresume with: ${resume}`;
 }
 
+/** The commands that put a finished run to work. */
+export const describeNext = (run: string): string =>
+  ['evaluate --images DIR', 'upscale small.jpg large.png']
+    .map((command) => `next: fourfold ${command} --checkpoint ${quoted(run)}`)
+    .join('\n');
+
 /** Settings that say where the run is, or without which the file may not be a valid config. */
 const repeated = /^(name|store|recipe|dataset|vgg)=/;
 

@@ -2,17 +2,9 @@ import { createReadStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { FourfoldError, readGivenFile, readStandardInput } from '@fourfold/common';
+import { FourfoldError, readStandardInput } from '@fourfold/common';
 import { partialName, writeOutputFile } from '@fourfold/store';
 import type { OutputFormat } from './formats.js';
-
-/** Where a picture is read from. */
-export interface PictureInput {
-  /** Its name in errors. */
-  name: string;
-  /** Throws `not-found` or `invalid`, naming it. */
-  read: () => Promise<Buffer>;
-}
 
 /** Where a picture is written to. */
 export interface PictureOutput {
@@ -26,14 +18,12 @@ export interface PictureOutput {
   write: (encode: (path: string) => Promise<void>) => Promise<void>;
 }
 
-export const fileInput = (path: string): PictureInput => ({ name: path, read: () => readGivenFile(path) });
-
-/** Standard input, until the signal. Throws `invalid` if it is a terminal. */
-export function standardInput(signal: AbortSignal): PictureInput {
+/** All of standard input, until the signal. Throws `invalid` if it is a terminal. */
+export async function readPipedPicture(signal: AbortSignal): Promise<Buffer> {
   if (process.stdin.isTTY) {
     throw new FourfoldError('invalid', 'standard input is a terminal', { hint: 'pipe a picture: … < small.jpg' });
   }
-  return { name: 'standard input', read: () => readStandardInput(signal) };
+  return readStandardInput(signal);
 }
 
 /** A file, which is overwritten only with `force`. */

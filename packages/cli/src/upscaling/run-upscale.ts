@@ -1,9 +1,10 @@
 import { checkNotRead, checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
-import { FourfoldError } from '@fourfold/common';
+import { FourfoldError, readGivenFile } from '@fourfold/common';
+import { withName } from '@fourfold/imaging';
 import { printJson, type BackendChoice } from '../commands/arguments.js';
 import { modelFolder } from '../assets.js';
 import { sayDamaged } from '../damaged.js';
-import { abortOnInterruption } from '../interruption.js';
+import { abortOnInterruption, Interruption } from '../interruption.js';
 import { describeLeft } from '../terminal/left-files.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatCount, formatDuration } from '../terminal/table.js';
@@ -12,7 +13,7 @@ import type { LeftFile } from './folder-plan.js';
 import type { OutputFormat } from './formats.js';
 import type { ModelName } from './models.js';
 import { checkOutputPlace } from './output-place.js';
-import { fileInput, fileOutput, standardInput, standardOutput } from './picture-places.js';
+import { fileOutput, readPipedPicture, standardOutput } from './picture-places.js';
 import type { Scale } from './scales.js';
 import { standardStream } from './standard-stream.js';
 import type { UpscaleFileOptions } from './upscale-file.js';
@@ -35,20 +36,24 @@ export async function upscaleOneFile(input: string, output: string, options: Ups
   const signal = abortOnInterruption();
   const { checkpoint } = options;
   const isPiped = { input: input === standardStream, output: output === standardStream };
-  const from = isPiped.input ? standardInput(signal) : fileInput(input);
   if (!isPiped.output) {
     await checkOutputPlace(output, { inputs: [...(isPiped.input ? [] : [input]), ...inputsOf(checkpoint)], force });
   }
   const to = isPiped.output ? standardOutput(format) : fileOutput(output, format ?? writtenFormat(output), force);
+  const name = isPiped.input ? 'standard input' : input;
+  const bytes = isPiped.input ? await readPipedPicture(signal) : await readGivenFile(input);
+  const { readSourcePicture } = await import('./source-picture.js');
+  // A picture that cannot be read is refused before a backend starts.
+  const source = await withName(name, readSourcePicture(bytes));
   const { work, facts } = await startWork(options);
   const { upscaleFile } = await import('./upscale-file.js');
   const started = performance.now();
   const report = await withBar(work.scale, (update) => {
     const onProgress = (share: number, pixels: number) => update(share * pixels, pixels, '');
-    return upscaleFile({ ...work, input: from, output: to, onProgress, signal });
+    return upscaleFile({ ...work, name, source, output: to, onProgress, signal });
   });
   const picture = { input, output, ...report, seconds: secondsSince(started) };
-  sayLosses(from.name, picture.losses);
+  sayLosses(name, picture.losses);
   if (json) printJson({ ...facts, pictures: [picture], left: [], kept: [], failed: [] });
   else (isPiped.output ? console.error : console.log)(describePicture({ ...picture, output: to.name }));
 }
@@ -75,7 +80,10 @@ export async function upscaleWholeFolder(folder: string, output: string, options
   sayLeft(`could not upscale ${formatCount(allFailed.length, 'picture')}:`, allFailed);
   if (json) printJson({ ...facts, pictures, left, kept, failed: allFailed });
   else console.log(describeFolder(output, pictures, kept.length, performance.now() - started));
-  if (ended) throw ended;
+  if (ended) {
+    if (ended instanceof Interruption) console.error('fourfold: the same command continues with the other pictures');
+    throw ended;
+  }
   if (allFailed.length === 0) return;
   const all = formatCount(allFailed.length + pictures.length + kept.length, 'picture');
   throw new FourfoldError('invalid', `${folder}: ${allFailed.length} of ${all} could not be upscaled`);

@@ -1,9 +1,8 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { FourfoldError } from '@fourfold/common';
-import { emptyFile, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/imaging';
+import { emptyFile, formatsRead, isTooLarge, otherFormat, tooLargeToDecode } from '@fourfold/imaging';
 import { bleedColours } from './bleed.js';
 import type { OutputFormat } from './formats.js';
-import type { PictureInput } from './picture-places.js';
 
 /** A picture to upscale, as it is stored: not turned by its EXIF orientation, RGB not converted by its ICC profile. */
 export interface SourcePicture {
@@ -25,25 +24,23 @@ export interface SourcePicture {
 
 /**
  * Read any picture that sharp reads. Grey, CMYK and other colour spaces become sRGB through their profile; pages after the
- * first are left out; 16-bit samples become 8-bit. Throws `not-found` or `invalid`, naming the picture.
+ * first are left out; 16-bit samples become 8-bit. Throws `invalid` with only the reason.
  */
-export async function readSourcePicture({ name, read }: PictureInput): Promise<SourcePicture> {
-  const bytes = await read();
-  if (bytes.length === 0) throw new FourfoldError('invalid', `${name}: ${emptyFile}`);
+export async function readSourcePicture(bytes: Buffer): Promise<SourcePicture> {
+  if (bytes.length === 0) throw new FourfoldError('invalid', emptyFile);
   try {
     return await decode(bytes);
   } catch (cause) {
-    if (isTooLarge(cause)) {
-      throw new FourfoldError('invalid', `${name} is ${tooLargeToDecode}`, { hint: 'cut it into parts' });
-    }
+    if (isTooLarge(cause)) throw new FourfoldError('invalid', tooLargeToDecode, { hint: 'cut it into parts' });
     // Only now: an AVIF may begin as HEIC files do.
     const known = otherFormat(bytes);
-    if (known !== undefined) throw new FourfoldError('invalid', `${name}: ${known}`);
+    if (known !== undefined) throw new FourfoldError('invalid', known);
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    throw new FourfoldError(
-      'invalid',
-      `${name} is not a whole picture: ${reason.replace(/^Input buffer (has corrupt header: |contains )/, '')}`,
-    );
+    if (reason.includes('unsupported image format')) {
+      throw new FourfoldError('invalid', `its format is not one of ${formatsRead}`);
+    }
+    const [, detail] = /^(?:Input buffer (?:has corrupt header: |contains ))?(.*)$/s.exec(reason) ?? [];
+    throw new FourfoldError('invalid', `truncated or damaged (${detail})`);
   }
 }
 

@@ -13,8 +13,9 @@ import { cropPicture, resizeBy, type Picture, type Rectangle } from '@fourfold/i
 import { fourfold, heldOutPhotographs, writeSmallCheckpoint } from '../test-support.js';
 import { createUpscaler, startBackend, type Upscaler } from './generator.js';
 import { writtenFormat } from './encoding.js';
-import { fileInput, fileOutput } from './picture-places.js';
+import { fileOutput } from './picture-places.js';
 import { defaultTile } from './tiles.js';
+import { readSourcePicture } from './source-picture.js';
 import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
 import { sayDamaged } from '../damaged.js';
 
@@ -35,14 +36,15 @@ afterAll(() => rm(folder, { recursive: true }));
 const photograph = () => sharp(join(heldOutPhotographs, 'coffee.png')).resize(width, height, { fit: 'fill' });
 
 /** Upscale a file of the folder in this process. */
-const upscale = (
+const upscale = async (
   input: string,
   output: string,
   tile = defaultTile,
   { force = true, ...changes }: Partial<UpscaleFileOptions> & { force?: boolean } = {},
 ): Promise<UpscaleReport> =>
   upscaleFile({
-    input: fileInput(join(folder, input)),
+    name: input,
+    source: await readSourcePicture(await readFile(join(folder, input))),
     output: fileOutput(join(folder, output), writtenFormat(output), force),
     scale: 4,
     tile,
@@ -196,7 +198,7 @@ test('impossible requests are refused in one line, and nothing is left behind', 
   await writeFile(join(folder, 'mine.png'), 'mine');
   const refusals: [input: string, output: string, message: RegExp][] = [
     ['nowhere.png', 'x.png', /^fourfold: nowhere\.png does not exist\n$/],
-    ['note.png', 'x.png', /^fourfold: note\.png is not a whole picture: unsupported image format\n$/],
+    ['note.png', 'x.png', /^fourfold: note\.png: its format is not one of JPEG, .* and GIF\n$/],
     ['empty.png', 'x.png', /^fourfold: empty\.png: it is empty: 0 bytes\n$/],
     [
       'scan.jpg',
@@ -205,7 +207,7 @@ test('impossible requests are refused in one line, and nothing is left behind', 
     ],
     ['good.png', 'nowhere/x.png', /^fourfold: nowhere\/x\.png: folder nowhere does not exist\n$/],
     ['good.png', 'x.bmp', /^fourfold: x\.bmp: cannot write \.bmp; end its name in \.jpg, .*, or give --format\n$/],
-    ['good.png', './good.png', /^fourfold: \.\/good\.png is good\.png, which is read; name another file\n$/],
+    ['good.png', './good.png', /^fourfold: \.\/good\.png is the input; name another file\n$/],
     ['good.png', 'link.png', /^fourfold: link\.png is good\.png, which is read; name another file\n$/],
     [
       'good.png',

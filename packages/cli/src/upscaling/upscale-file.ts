@@ -4,15 +4,17 @@ import { storageError } from '@fourfold/store';
 import type { Picture } from '@fourfold/imaging';
 import { resultWithPauses } from '../pauses.js';
 import { encodePicture, encodingOf } from './encoding.js';
-import type { PictureInput, PictureOutput } from './picture-places.js';
+import type { PictureOutput } from './picture-places.js';
 import { scaledOpacity, scaledRegion, type UpscaleRegion } from './region.js';
 import type { Scale } from './scales.js';
-import { readSourcePicture, type SourcePicture } from './source-picture.js';
+import type { SourcePicture } from './source-picture.js';
 import { createSpool } from './spool.js';
 import { planBands } from './tiles.js';
 
 export interface UpscaleFileOptions {
-  input: PictureInput;
+  /** The picture's name in errors of the backend. */
+  name: string;
+  source: SourcePicture;
   output: PictureOutput;
   scale: Scale;
   /** Largest side of a tile in LR pixels. */
@@ -33,12 +35,10 @@ export interface UpscaleReport {
 /**
  * Upscale a picture, tile by tile, so that memory holds the input and one band of tiles of the output. Opacity is upscaled
  * by bicubic, and transparent pixels do not affect visible colours; ICC profile, EXIF (with its orientation: the pixels stay as
- * they are stored) and XMP are kept. Throws `invalid` and `not-found` for an unusable input or output, before any work;
- * `no-space`.
+ * they are stored) and XMP are kept. Throws `invalid` and `not-found` for an unusable output, before any work; `no-space`.
  */
 export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleReport> {
-  const { input, output, scale } = options;
-  const source = await readSourcePicture(input);
+  const { source, output, scale } = options;
   const { width, height, alpha, grey } = source;
   const to = { width: scale * width, height: scale * height };
   const encoding = encodingOf(output.name, output.format ?? source.format ?? 'png', Math.max(to.width, to.height));
@@ -50,7 +50,7 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
   try {
     await writing(mkdir(output.intermediates));
     const spool = createSpool(output.intermediates, source.metadataCarrier, { ...to, channels });
-    for await (const rows of upscaledBands(source, options)) await writing(spool.write(rows));
+    for await (const rows of upscaledBands(options)) await writing(spool.write(rows));
     const picture = await writing(spool.picture());
     const sizeBytes = to.width * to.height * channels;
     await output.write((path) => writing(encodePicture(picture, path, encoding, { grey, sizeBytes })));
@@ -62,8 +62,8 @@ export async function upscaleFile(options: UpscaleFileOptions): Promise<UpscaleR
 }
 
 /** The output's rows, a band of tiles at a time. */
-async function* upscaledBands(source: SourcePicture, options: UpscaleFileOptions): AsyncGenerator<Uint8Array> {
-  const { rgb: data, alpha, width, height } = source;
+async function* upscaledBands(options: UpscaleFileOptions): AsyncGenerator<Uint8Array> {
+  const { rgb: data, alpha, width, height } = options.source;
   const { scale, tile, upscale } = options;
   const onProgress = (share: number) => options.onProgress(share, width * height);
   let done = 0;
@@ -87,7 +87,7 @@ async function* upscaledBands(source: SourcePicture, options: UpscaleFileOptions
 async function runSteps(
   steps: Generator<number, Picture>,
   { width, height }: { width: number; height: number },
-  { input, signal }: UpscaleFileOptions,
+  { name, signal }: UpscaleFileOptions,
   onProgress: (share: number) => void,
 ): Promise<Picture> {
   let done = 0;
@@ -98,7 +98,7 @@ async function runSteps(
     });
   } catch (cause) {
     if (cause instanceof FourfoldError || signal.aborted) throw cause;
-    throw new FourfoldError('unavailable', `${input.name}: a tile of ${width}x${height} pixels could not be upscaled`, {
+    throw new FourfoldError('unavailable', `${name}: a tile of ${width}x${height} pixels could not be upscaled`, {
       hint: 'if memory ran out, give a smaller --tile',
       cause,
     });

@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { describeError, FourfoldError } from '@fourfold/common';
-import { checkOutputFile, storageError } from '@fourfold/store';
+import { describeError, FourfoldError, readGivenFile } from '@fourfold/common';
+import { checkOutputFile, listInput, storageError, type InputPlace } from '@fourfold/store';
 import { identityOf, type FolderPlan, type LeftFile, type PlannedPicture } from './folder-plan.js';
-import { fileInput, fileOutput } from './picture-places.js';
+import { fileOutput } from './picture-places.js';
+import { readSourcePicture } from './source-picture.js';
 import { upscaleFile, type UpscaleFileOptions, type UpscaleReport } from './upscale-file.js';
 
 /** A picture that was upscaled. */
@@ -37,6 +38,7 @@ export async function upscaleFolder({ pictures }: FolderPlan, options: FolderOpt
   const report: FolderReport = { pictures: [], failed: [] };
   const total = pictures.reduce((sum, { pixels }) => sum + pixels, 0);
   const inputByIdentity = new Map<string, string>();
+  const read = await listInput(options.folder);
   let done = 0;
   for (const [i, picture] of pictures.entries()) {
     const { name, input, output, pixels } = picture;
@@ -48,7 +50,7 @@ export async function upscaleFolder({ pictures }: FolderPlan, options: FolderOpt
       // Two names may be one file: by a link, or where the file system ignores case.
       const other = inputByIdentity.get((await identityOf(output)) ?? '');
       if (other !== undefined) throw clash(output, other);
-      const result = await upscaleOne(picture, { ...options, onProgress });
+      const result = await upscaleOne(picture, read, { ...options, onProgress });
       report.pictures.push({ input, output, ...result, seconds: (performance.now() - started) / 1000 });
       const identity = await identityOf(output);
       if (identity !== undefined) inputByIdentity.set(identity, name);
@@ -66,14 +68,17 @@ const clash = (output: string, other: string) =>
   new FourfoldError('invalid', `its result would be ${output}, as that of ${other}`);
 
 async function upscaleOne(
-  { input, output, format }: PlannedPicture,
-  { folder, force, ...options }: Omit<FolderOptions, 'onProgress'> & Pick<UpscaleFileOptions, 'onProgress'>,
+  { name, input, output, format }: PlannedPicture,
+  read: InputPlace,
+  { force, ...options }: Omit<FolderOptions, 'onProgress' | 'folder'> & Pick<UpscaleFileOptions, 'onProgress'>,
 ): Promise<UpscaleReport> {
-  await checkOutputFile(output, { inputs: [folder], force });
+  await checkOutputFile(output, { inputs: [read], force });
+  // Its name stands beside the reason in the report.
+  const source = await readSourcePicture(await readGivenFile(input, 'it'));
   await mkdir(dirname(output), { recursive: true }).catch((cause: unknown) => {
     throw storageError(dirname(output), 'written', cause);
   });
-  return upscaleFile({ ...options, input: fileInput(input), output: fileOutput(output, format, force) });
+  return upscaleFile({ ...options, name, source, output: fileOutput(output, format, force) });
 }
 
 /** Whether an error is about one picture or its place, so that the next one may succeed. */

@@ -1,7 +1,7 @@
 import { FourfoldError } from '../errors/errors.js';
 import { isTree, type Tree } from './tree.js';
 
-/** A key that a command sets: `key.path=value` of --set, or an option that stands for one, such as `--workers 2`. */
+/** A key that a command sets: `key.path=value` of --set, or an option that stands for one, as `--workers is 2`. */
 export type Setting = string | { option: string; sets: string };
 
 /** The setting as --set takes it. */

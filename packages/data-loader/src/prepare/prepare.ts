@@ -233,8 +233,8 @@ const byFile = (a: { file: string }, b: { file: string }) => (a.file < b.file ? 
 function checkTile(tile: number | undefined, minimumSide: number): void {
   const smallest = smallestTile(minimumSide);
   if (tile === undefined || (tile % 4 === 0 && tile >= smallest)) return;
-  const reason = `must be a multiple of 4 and at least ${smallest}, so that crops of ${minimumSide} pixels fit`;
-  throw new FourfoldError('invalid', `--tile ${tile}: ${reason}`);
+  const reason = `it must be a multiple of 4 and at least ${smallest}, so that crops of ${minimumSide} pixels fit`;
+  throw new FourfoldError('invalid', `--tile is ${tile}: ${reason}`);
 }
 
 /** Open the place that the dataset is written to. */

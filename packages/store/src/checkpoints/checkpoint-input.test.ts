@@ -10,7 +10,7 @@ test('RUN/latest and RUN/best read the run; a folder may have such a name', () =
 
 test('names that a run or a checkpoint uses are read, whether they exist or not; others are not', () => {
   const [input] = checkpointInputs('runs/srgan');
-  const reads = (key: string) => typeof input !== 'string' && input.reads(key);
+  const reads = (key: string) => typeof input !== 'string' && 'reads' in input && input.reads(key);
   const owned = [
     ...['manifest.json', 'Manifest.JSON', 'generator-average.safetensors', 'run.json', 'train.log', 'terms', 'best'],
     ...['checkpoints', 'checkpoints/00000004-0001', 'checkpoints/00000004-0001/manifest.json', 'terms/00000001.json'],

@@ -9,8 +9,17 @@ import { localPath } from '../objects/object-store.js';
  * folder that would contain them.
  */
 
-/** What a command reads: a file, a place with everything in it, or only those objects of a place whose keys `reads` accepts. */
-export type InputPlace = string | { place: string; reads: (key: string) => boolean };
+/**
+ * What a command reads: a file, a place with everything in it, only those objects of a place whose keys `reads` accepts, or a folder that
+ * was listed once for many outputs.
+ */
+export type InputPlace = string | { place: string; reads: (key: string) => boolean } | ListedFolder;
+
+export interface ListedFolder {
+  place: string;
+  /** The key of an output within it, as of `keyIn`. */
+  keyOf: (output: string) => Promise<string | undefined>;
+}
 
 export const nameOf = (input: InputPlace): string => (typeof input === 'string' ? input : input.place);
 
@@ -19,6 +28,7 @@ export const nameOf = (input: InputPlace): string => (typeof input === 'string' 
  * is read.
  */
 export async function keyIn(output: string, input: InputPlace): Promise<string | undefined> {
+  if (typeof input !== 'string' && 'keyOf' in input) return input.keyOf(output);
   const isRead = (key: string) => key === '' || typeof input === 'string' || input.reads(key);
   const path = localPath(output);
   const root = localPath(nameOf(input));
@@ -28,6 +38,25 @@ export async function keyIn(output: string, input: InputPlace): Promise<string |
   }
   for await (const key of keysOf(path, root)) if (isRead(key)) return key;
   return undefined;
+}
+
+/** List a folder of this machine that is read, so that each of many outputs need not search it. */
+export async function listInput(folder: string): Promise<ListedFolder> {
+  const root = await identify(folder);
+  const keyByIdentity = new Map<string, string>();
+  const trail = await beginTrail(folder);
+  for await (const { key, found } of entriesOf(folder, '', trail)) if (found) keyByIdentity.set(textOf(found), key);
+  return {
+    place: folder,
+    async keyOf(output) {
+      const onTheWay = await keyOnTheWay(output, root);
+      if (onTheWay !== undefined) return onTheWay;
+      const existing = await nearestExisting(output);
+      const found = await identify(existing);
+      const key = found && keyByIdentity.get(textOf(found));
+      return key === undefined ? undefined : posix.join(key, keyBelow(existing, resolve(output)));
+    },
+  };
 }
 
 /** Whether a place is another place, or below it along its path. */
@@ -48,9 +77,11 @@ export async function nearestExisting(path: string): Promise<string> {
 export const identify = (path: string): Promise<BigIntStats | undefined> =>
   stat(path, { bigint: true }).catch(() => undefined);
 
+const textOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`;
+
 /** Whether two identities are the same file or folder, by device and inode. */
 const isSame = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
-  a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+  a !== undefined && b !== undefined && textOf(a) === textOf(b);
 
 function keyInBucket(inner: string, outer: string): string | undefined {
   const [a, b] = [parseS3Url(inner), parseS3Url(outer)];
@@ -71,7 +102,8 @@ async function* keysOf(path: string, root: string): AsyncGenerator<string> {
   if (!found) return;
   const rest = keyBelow(existing, resolve(path));
   // Other names: hard links, and folders linked into the input.
-  for await (const key of namesOf(found, root, '', await beginTrail(root))) yield posix.join(key, rest);
+  for await (const entry of entriesOf(root, '', await beginTrail(root)))
+    if (isSame(entry.found, found)) yield posix.join(entry.key, rest);
 }
 
 /** The key of a path within a folder along its path. */
@@ -85,14 +117,18 @@ async function keyOnTheWay(path: string, root: BigIntStats | undefined): Promise
   }
 }
 
-/** The keys of a file or folder below a folder. A folder that cannot be listed is not read, either. */
-async function* namesOf(found: BigIntStats, folder: string, prefix: string, trail: Trail): AsyncGenerator<string> {
+/** The files and folders below a folder. A folder that cannot be listed is not read, either. */
+async function* entriesOf(
+  folder: string,
+  prefix: string,
+  trail: Trail,
+): AsyncGenerator<{ key: string; found: BigIntStats | undefined }> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     const path = join(folder, entry.name);
     const key = `${prefix}${entry.name}`;
     const into = await trailInto(path, entry, trail);
-    if (found.isDirectory() === (into !== undefined) && isSame(await identify(path), found)) yield key;
-    if (into && into !== 'circle') yield* namesOf(found, path, `${key}/`, into);
+    yield { key, found: await identify(path) };
+    if (into && into !== 'circle') yield* entriesOf(path, `${key}/`, into);
   }
 }
 

@@ -2,7 +2,7 @@ import { link, lstat, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { InputPlace } from './input-places.js';
+import { listInput, type InputPlace } from './input-places.js';
 import { checkOutputFile, writeOutputFile } from './output-file.js';
 
 /** How the file system fails: it has no links, or cannot rename. */
@@ -52,12 +52,15 @@ test.each([
   await symlink(place('photos/deep/p1.jpg'), place('link.jpg'));
   await link(place('photos/deep/p1.jpg'), place('hard.jpg'));
   await symlink(place('photos/deep'), place('linked'));
-  await expect(check(name, true)).rejects.toMatchObject(
-    refusal(`${place(name)} is in ${place('photos')}, which is read`),
-  );
+  for (const input of [place('photos'), await listInput(place('photos'))]) {
+    await expect(check(name, true, [input])).rejects.toMatchObject(
+      refusal(`${place(name)} is in ${place('photos')}, which is read`),
+    );
+  }
   const photograph = place('photos/deep/p1.jpg');
+  const isItself = place(name) === photograph;
   await expect(check(name, true, ['s3://bucket/photos', photograph])).rejects.toMatchObject(
-    refusal(`${place(name)} is ${photograph}, which is read`),
+    refusal(isItself ? `${photograph} is the input` : `${place(name)} is ${photograph}, which is read`),
   );
 });
 
@@ -71,8 +74,8 @@ test.each([
   await mkdir(place('far'));
   await symlink(place('far'), place('photos/deep/far'));
   await symlink(place('photos'), place('photos/circle'));
-  for (const force of [false, true]) {
-    await expect(check(name, force)).rejects.toMatchObject(
+  for (const input of [place('photos'), await listInput(place('photos'))]) {
+    await expect(check(name, false, [input])).rejects.toMatchObject(
       refusal(`${place(name)} would be in ${place('photos')}, which is read`),
     );
   }

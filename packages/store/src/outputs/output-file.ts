@@ -23,7 +23,7 @@ export async function checkOutputFile(file: string, { inputs, force }: OutputFil
   if (!existing?.isFile() && (await lstat(file).catch(() => undefined))) {
     throw refusal(file, 'already exists and is not a regular file');
   }
-  await checkNotRead(file, inputs);
+  await checkNotRead(file, inputs, 'file');
   if (existing && !force) throw existsAlready(file);
   const folder = await nearestExisting(dirname(resolve(file)));
   if (!(await identify(folder))?.isDirectory()) {
@@ -35,13 +35,18 @@ export async function checkOutputFile(file: string, { inputs, force }: OutputFil
 }
 
 /** Throw `invalid` if an output file or folder is part of what is read, or would be. */
-export async function checkNotRead(path: string, inputs: readonly InputPlace[]): Promise<void> {
+export async function checkNotRead(
+  path: string,
+  inputs: readonly InputPlace[],
+  kind: 'file' | 'folder' = 'folder',
+): Promise<void> {
   const isThere = (await identify(path)) !== undefined;
   for (const input of inputs) {
     const key = await keyIn(resolve(path), input);
     if (key === undefined) continue;
+    if (resolve(path) === resolve(nameOf(input))) throw refusal(path, 'is the input', kind);
     const where = key === '' ? 'is' : isThere ? 'is in' : 'would be in';
-    throw refusal(path, `${where} ${nameOf(input)}, which is read`);
+    throw refusal(path, `${where} ${nameOf(input)}, which is read`, kind);
   }
 }
 
@@ -108,8 +113,8 @@ async function flush(path: string): Promise<void> {
   }
 }
 
-const refusal = (file: string, reason: string) =>
-  new FourfoldError('invalid', `${file} ${reason}`, { hint: 'name another file' });
+const refusal = (path: string, reason: string, kind: 'file' | 'folder' = 'file') =>
+  new FourfoldError('invalid', `${path} ${reason}`, { hint: `name another ${kind}` });
 
 const existsAlready = (file: string, cause?: unknown) =>
   new FourfoldError('invalid', `${file} already exists`, {
