@@ -97,6 +97,7 @@ function setEnvironment(threads: number): void {
     TF_NUM_INTEROP_THREADS: '1',
     TF_DETERMINISTIC_OPS: '1',
   };
+  // Two lines of its log cannot be stopped: the library writes them while it is loaded, before its log reads any setting.
   // By default TensorFlow rounds factors to 10 bits in a GPU's float32, and the first process takes all of its memory.
   const usual = { NVIDIA_TF32_OVERRIDE: '0', TF_FORCE_GPU_ALLOW_GROWTH: 'true', TF_CPP_MIN_LOG_LEVEL: '2' };
   Object.assign(process.env, { ...usual, ...process.env, ...fixed });
