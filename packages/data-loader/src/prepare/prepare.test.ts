@@ -117,6 +117,8 @@ it('stops when aborted, without a dataset', async () => {
 });
 
 it('refuses tiles that are too small for crops', async () => {
-  await expect(prepare(options({ tile: 196 }))).rejects.toThrow(/--tile is 196: it must be a multiple of 4 and at least 200/);
+  await expect(prepare(options({ tile: 196 }))).rejects.toThrow(
+    /--tile is 196: it must be a multiple of 4 and at least 200/,
+  );
   await expect(prepare(options({ tile: 482 }))).rejects.toThrow(/multiple of 4/);
 });
