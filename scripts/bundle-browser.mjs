@@ -1,6 +1,7 @@
 // Bundles @fourfold/upscale for browsers: one file without imports, which a page loads by <script type="module">, and TensorFlow.js's
 // WebAssembly beside it. Nothing of Node.js may be in it: the build fails where a module imports some.
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 /** Where the build puts it: the published package holds this folder. */
@@ -44,9 +45,18 @@ const ours = {
     onResolve({ filter: /^node:assert\/strict$/ }, () => ({ path: 'assert', namespace: 'ours', sideEffects: false }));
     // Imports of modules that are left out disappear with them.
     onResolve({ filter: /^node:/ }, ({ path }) => ({ path, external: true, sideEffects: false }));
+    onLoad({ filter: /\/packages\/model\/dist\/.*[.]js$/ }, async ({ path }) => ({
+      contents: importing(await readFile(path, 'utf8')),
+    }));
     onLoad({ filter: /^assert$/, namespace: 'ours' }, () => ({ contents: assertSource }));
   },
 };
+
+/** What Node.js loads by `require`, a bundle imports: only so can it leave out what is not used. */
+function importing(source) {
+  const withoutRequire = source.replace(/^.*\bcreateRequire\b.*\n/gm, '');
+  return withoutRequire.replace(/^const (\w+) = __require\((.*)\);$/gm, 'import * as $1 from $2;');
+}
 
 /** The part of node:assert/strict that layers use. */
 const assertSource = `

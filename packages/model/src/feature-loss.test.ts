@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import * as tf from '@tensorflow/tfjs-core';
 import type { FeaturesConfig, LossConfig } from '@fourfold/common';
 import { convolutionsUpTo, featureLayout, vggConvolutions } from '@fourfold/weights';
 import { selectBackend } from './backends/backend.js';

@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { describe, beforeAll, afterEach, expect, test } from 'vitest';
-import * as tf from '@tensorflow/tfjs-core';
 import { contentFeatures, type DiscriminatorConfig, type GeneratorConfig, type LossConfig } from '@fourfold/common';
 import { selectBackend } from './backends/backend.js';
 import {

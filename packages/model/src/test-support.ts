@@ -1,6 +1,6 @@
+import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import * as tf from '@tensorflow/tfjs-core';
 import type { BackendName } from '@fourfold/common';
 import { probeBackends } from './backends/backend.js';
 import type { BackendChoice } from './backends/types.js';

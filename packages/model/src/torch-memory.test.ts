@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { tensorCount } from '@fourfold/tfjs-torch';
-import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { probeBackends, selectBackend } from './backends/backend.js';
 import { smallIteration } from './test-iteration.js';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { beforeAll, describe, expect, it } from 'vitest';
 import { aten } from './aten.js';
 import { readInto } from './transfer.js';

@@ -1,17 +1,12 @@
-import {
-  DataStorage,
-  engine,
-  KernelBackend,
-  util,
-  type BackendValues,
-  type DataType,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { BackendValues, DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { aten, scalarType, scalarTypeOf } from './aten.js';
 import { beside, createStaging, freeStaging, overwriteBeside, type Staging } from './beside.js';
 import { loadNative, type Handle, type NumericArray } from './native.js';
 import { keep, scope } from './temporaries.js';
 import { arrayFor, dtypes, narrowed, toFloat32, toInt32, toUint8 } from './values.js';
+
+const { DataStorage, engine, KernelBackend, util } = tf;
 
 type DataId = TensorInfo['dataId'];
 

@@ -1,13 +1,10 @@
-import {
-  getKernel,
-  util,
-  type BackendValues,
-  type KernelConfig,
-  type NamedTensorInfoMap,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
-import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import tf = require('@tensorflow/tfjs-core');
+import type { BackendValues, KernelConfig, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
+import tfCpu = require('@tensorflow/tfjs-backend-cpu');
 import type { TorchBackend } from './backend.js';
+
+const { getKernel, util } = tf;
+type MathBackendCPU = tfCpu.MathBackendCPU;
 
 let cpuBackend: MathBackendCPU | undefined;
 
@@ -41,7 +38,7 @@ export const runOnCpu = (
 };
 
 /** The JavaScript backend, without the advice to install a faster one that it logs at its first use. */
-const createCpu = (): MathBackendCPU => Object.assign(new MathBackendCPU(), { firstUse: false });
+const createCpu = (): MathBackendCPU => Object.assign(new tfCpu.MathBackendCPU(), { firstUse: false });
 
 /** Copy of a tensor on the JavaScript backend. Some of its kernels read the rank, which tensors have and infos do not. */
 function write(

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allOrNothing } from './graphs.js';
 import { registerTorch } from './index.js';

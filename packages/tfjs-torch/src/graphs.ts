@@ -1,5 +1,8 @@
-import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { loadNative } from './native.js';
+
+const { engine } = tf;
 
 /** Captured kernels that one call runs again. */
 export interface Graph {

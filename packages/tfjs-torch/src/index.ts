@@ -3,11 +3,13 @@
  * operations (aten.ts), CUDA graphs (graphs.ts).
  */
 
-import { registerBackend, removeBackend, findBackendFactory } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { TorchBackend, type Precision } from './backend.js';
 import { backendName } from './kernel.js';
 import { defineFallbacks, defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
+
+const { registerBackend, removeBackend, findBackendFactory } = tf;
 export { probe, type BuildRecord, type Probe } from './native.js';
 export { captureGraphs, copiesAwaitComputation, type Capture, type Graph } from './graphs.js';
 export { picturesTensor, readBeside, readInto } from './transfer.js';

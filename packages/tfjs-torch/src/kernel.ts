@@ -1,8 +1,11 @@
-import { registerKernel, type KernelFunc, type NamedTensorInfoMap, type TensorInfo } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { KernelFunc, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import { aten } from './aten.js';
 import type { TorchBackend } from './backend.js';
 import { runOnCpu } from './fallback.js';
 import { loadNative, type Handle } from './native.js';
+
+const { registerKernel } = tf;
 
 export const backendName = 'torch';
 

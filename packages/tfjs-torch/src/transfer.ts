@@ -1,6 +1,9 @@
-import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { torchBackend } from './backend.js';
 import type { NumericArray } from './native.js';
+
+const { engine } = tf;
 
 /** Copy a tensor's elements to `target` without allocating an array. */
 export const readInto = (tensor: Tensor, target: NumericArray): void => torchBackend().readInto(tensor, target);

@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-backend-cpu';
+import tf = require('@tensorflow/tfjs-core');
+import tfCpu = require('@tensorflow/tfjs-backend-cpu');
 import type { BackendName } from '@fourfold/common';
 import { FourfoldError } from '@fourfold/common/basics';
 import { cpus } from 'node:os';
@@ -43,12 +43,12 @@ const backends: Backend[] = [
   },
   {
     name: 'cpu',
-    probe: () => ({ found: true, detail: `plain JavaScript for tests, version ${tf.version_core}; slow` }),
+    probe: () => ({ found: true, detail: `plain JavaScript for tests, version ${tfCpu.version_cpu}; slow` }),
     start: async () => {
       await tf.setBackend('cpu');
       return {
         backend: 'cpu',
-        version: tf.version_core,
+        version: tfCpu.version_cpu,
         device: device(),
         instructionSet: 'JavaScript',
         threads: 1,

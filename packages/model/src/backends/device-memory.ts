@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { totalmem } from 'node:os';
-import * as tf from '@tensorflow/tfjs-core';
 import { cudaMemory, torchBackend } from '@fourfold/tfjs-torch';
 
 /** Memory of the device that computes, in bytes: a GPU's, else the machine's or, where its limit is lower, the container's. */

@@ -1,10 +1,10 @@
+import tf = require('@tensorflow/tfjs-core');
+import '@tensorflow/tfjs-backend-cpu';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-backend-cpu';
 import { randomStream, type LossConfig } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { initialVector, discriminatorLayout, generatorLayout, featureLayout, vggConvolutions } from '@fourfold/weights';

@@ -1,3 +1,4 @@
+import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -5,7 +6,6 @@ import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { isMainThread } from 'node:worker_threads';
-import * as tf from '@tensorflow/tfjs-core';
 import { cacheFolder, FourfoldError } from '@fourfold/common/basics';
 
 /** The part of tfjs-node's addon that the backend uses. */
@@ -22,7 +22,7 @@ interface KernelBackendModule {
 /** Location of a tfjs-node, or why it cannot be used. */
 type Place = { folder: string; name: string } | { problem: string };
 
-const require = createRequire(import.meta.url);
+const requireHere = createRequire(import.meta.url);
 const addonPath = join('lib', 'napi-v8', 'tfjs_binding.node');
 const setUp = 'run npx fourfold setup tensorflow';
 
@@ -63,7 +63,7 @@ export async function startTensorflow(threads: number): Promise<{ version: strin
 /** The tfjs-node to use: the user's own, GPU first, else the one in the cache folder. */
 function findPackage(): Place {
   const installed = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'].flatMap((name) => {
-    const manifest = (require.resolve.paths(name) ?? [])
+    const manifest = (requireHere.resolve.paths(name) ?? [])
       .map((path) => join(path, name, 'package.json'))
       .find(existsSync);
     return manifest ? [dirname(manifest)] : [];
@@ -114,10 +114,10 @@ function setEnvironment(threads: number): void {
  */
 function load({ folder, name }: { folder: string; name: string }): Binding {
   const requireThere = createRequire(join(folder, 'package.json'));
-  const core = require.resolve('@tensorflow/tfjs-core');
-  require(core);
+  const core = requireHere.resolve('@tensorflow/tfjs-core');
+  requireHere(core);
   for (const dependency of ['@tensorflow/tfjs', '@tensorflow/tfjs-core']) {
-    require.cache[requireThere.resolve(dependency)] = require.cache[core];
+    requireHere.cache[requireThere.resolve(dependency)] = requireHere.cache[core];
   }
   addChainedOperations();
   addRemovedUtilities();

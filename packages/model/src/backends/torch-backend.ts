@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common/basics';
 import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';

@@ -1,4 +1,3 @@
-import '@tensorflow/tfjs-backend-cpu';
 import type { BackendName, WorkersConfig } from '@fourfold/common';
 
 /** A started backend. Workers for which these are equal get bit-identical results. */

@@ -1,9 +1,10 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { getThreadsCount, setThreadsCount, version_wasm, type BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import tf = require('@tensorflow/tfjs-core');
+import tfWasm = require('@tensorflow/tfjs-backend-wasm');
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-export const wasmVersion = version_wasm;
+export const wasmVersion = tfWasm.version_wasm;
 
 export const wasmInstructionSet = 'simd128';
 
@@ -24,14 +25,14 @@ export async function startWasm(threads: number): Promise<number> {
     await tf.setBackend('wasm');
     return 1;
   }
-  setThreadsCount(threads);
+  tfWasm.setThreadsCount(threads);
   await withThreadStart(threads, () => tf.setBackend('wasm'));
   const { wasm } = tf.backend() as BackendWasm;
   const { PThread: pool } = wasm as typeof wasm & { PThread: ThreadPool };
   for (const worker of pool.runningWorkers) worker.unref();
   // Emscripten always starts eight; each costs megabytes.
   await Promise.all(pool.unusedWorkers.splice(0).map((worker) => worker.terminate()));
-  return getThreadsCount();
+  return tfWasm.getThreadsCount();
 }
 
 /**

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import type { ModelJSON } from '@tensorflow/tfjs-core/dist/io/types.js';
 

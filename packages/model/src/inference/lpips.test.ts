@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import * as tf from '@tensorflow/tfjs-core';
 import { lpipsLayout, safetensorsFromVector, type LpipsNetwork } from '@fourfold/weights';
 import { selectBackend } from '../backends/backend.js';
 import { loadReference, onOneThread, testedBackends } from '../test-support.js';

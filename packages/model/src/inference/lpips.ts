@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { FourfoldError, type Picture, type Rectangle } from '@fourfold/common/basics';
 import {
   featureNetworks,

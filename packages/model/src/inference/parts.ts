@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import type { Picture, Rectangle } from '@fourfold/common/basics';
-import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
 import type { NamedTensors } from '../layers/layer.js';
 import type { GeneratorParts } from '../networks/networks.js';

@@ -1,5 +1,5 @@
-import type { Picture, Rectangle } from '@fourfold/common/basics';
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Picture, Rectangle } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';
 
 /** Where a region is in the SR of what was seen for it. */

@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { beforeAll, expect, test } from 'vitest';
-import * as tf from '@tensorflow/tfjs-core';
 import { selectBackend } from '../backends/backend.js';
 import { onOneThread } from '../test-support.js';
 import { cutReflected, type Border } from './surroundings.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { genericKernels } from './generic.js';
 import { wasmKernels } from './wasm.js';
 import type { Kernels } from './types.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import type { Kernels } from './types.js';
 
 /** PReLU's gradients from per-channel sums and scaling, for backends without such a kernel: wasm and TensorFlow. */

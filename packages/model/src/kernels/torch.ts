@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { picturesTensor, readInto, torchBackend } from '@fourfold/tfjs-torch';
 import { genericKernels } from './generic.js';
 import type { Kernels } from './types.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 
 /**
  * The operations of layers that backends implement differently, because of missing kernels or for speed. Results belong to

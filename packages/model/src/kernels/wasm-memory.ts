@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 
 const backend = () => tf.backend() as BackendWasm;

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { createBatchNorm } from './batch-norm.js';
 import { genericKernels } from './generic.js';
 import { createPreluGradient } from './prelu-gradient.js';

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { kernels } from '../kernels/kernels.js';
 import { addGradient, named, savingPullback, type Layer } from './layer.js';
 

@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
-import * as tf from '@tensorflow/tfjs-core';
 
 /*
  * Layers with explicit pullbacks. Activations are always [batch, height, width, channels]; a vector is 1 x 1.

@@ -1,7 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import * as tf from '@tensorflow/tfjs-core';
-// TF.js's tape is the oracle here; only tests load its gradients.
-import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { randomStream } from '@fourfold/common';
 import { selectBackend } from '../backends/backend.js';
 import { relativeError, onOneThread, testedBackends } from '../test-support.js';
@@ -11,6 +9,10 @@ import { dense, flatten } from './dense.js';
 import { depthToSpace, maxPool } from './resampling.js';
 import { leakyRelu, prelu, relu } from './activation.js';
 import { residual, sequential, type Layer, type NamedTensors } from './layer.js';
+
+// TF.js's tape is the oracle here; only tests load its gradients. They are another copy of TensorFlow.js: the copy that comes first makes
+// the tensors.
+await import('@tensorflow/tfjs-core/dist/register_all_gradients.js');
 
 interface Case {
   layer: Layer;

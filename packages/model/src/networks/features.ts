@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
-import * as tf from '@tensorflow/tfjs-core';
 import { vggInput, type FeatureConvolution, type VggPreprocessing } from '@fourfold/weights';
 import { kernels } from '../kernels/kernels.js';
 import { relu } from '../layers/activation.js';

@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
-import * as tf from '@tensorflow/tfjs-core';
 import { kernels } from '../kernels/kernels.js';
 import { named, type NamedTensors } from '../layers/layer.js';
 import type { Layout } from '@fourfold/weights';

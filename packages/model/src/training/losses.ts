@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import type { FeaturesConfig, LossConfig } from '@fourfold/common';
 import { kernels } from '../kernels/kernels.js';
 import type { FeatureExtractor } from '../networks/features.js';

@@ -1,5 +1,5 @@
+import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
-import * as tf from '@tensorflow/tfjs-core';
 import type { LossConfig, PhaseConfig } from '@fourfold/common';
 import { contentFeatures } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';

@@ -1,10 +1,10 @@
-import { backend_util } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { aten, scalarType } from '../aten.js';
 import { loadNative, type Handle } from '../native.js';
 
 /** Attributes of kernels that end with an activation. */
 interface Activation {
-  activation: backend_util.Activation;
+  activation: tf.backend_util.Activation;
   leakyreluAlpha?: number;
 }
 

@@ -1,31 +1,21 @@
-import {
-  Elu,
-  EluGrad,
-  LeakyRelu,
-  LogSoftmax,
-  Prelu,
-  Relu,
-  Relu6,
-  Selu,
-  Sigmoid,
-  Softmax,
-  Softplus,
-  Step,
-  Tanh,
-  type EluGradInputs,
-  type LeakyReluAttrs,
-  type LeakyReluInputs,
-  type LogSoftmaxAttrs,
-  type PreluInputs,
-  type ReluInputs,
-  type SoftmaxAttrs,
-  type StepAttrs,
-  type TensorInfo,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  EluGradInputs,
+  LeakyReluAttrs,
+  LeakyReluInputs,
+  LogSoftmaxAttrs,
+  PreluInputs,
+  ReluInputs,
+  SoftmaxAttrs,
+  StepAttrs,
+  TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { aten, atenTuple, scalarType } from '../aten.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
 import { prelu } from './activate.js';
+
+const { Elu, EluGrad, LeakyRelu, LogSoftmax, Prelu, Relu, Relu6, Selu, Sigmoid, Softmax, Softplus, Step, Tanh } = tf;
 
 export function defineActivations(): void {
   define<ReluInputs>(Relu, ({ x }) => aten.relu(x), 'stored');

@@ -1,4 +1,9 @@
-import {
+import tf = require('@tensorflow/tfjs-core');
+import type { AddNInputs, BinaryInputs, ClipByValueAttrs, SelectInputs, UnaryInputs } from '@tensorflow/tfjs-core';
+import { aten, scalarType } from '../aten.js';
+import { define } from '../kernel.js';
+
+const {
   Abs,
   Acos,
   Acosh,
@@ -53,14 +58,7 @@ import {
   SquaredDifference,
   Sub,
   Tan,
-  type AddNInputs,
-  type BinaryInputs,
-  type ClipByValueAttrs,
-  type SelectInputs,
-  type UnaryInputs,
-} from '@tensorflow/tfjs-core';
-import { aten, scalarType } from '../aten.js';
-import { define } from '../kernel.js';
+} = tf;
 
 /** Kernels with one input, by libtorch's operator. */
 const unary: Record<string, string> = {

@@ -1,17 +1,14 @@
-import {
-  Conv2D,
-  Conv2DBackpropFilter,
-  Conv2DBackpropInput,
-  FusedConv2D,
-  type Conv2DAttrs,
-  type Conv2DBackpropFilterAttrs,
-  type Conv2DBackpropFilterInputs,
-  type Conv2DBackpropInputAttrs,
-  type Conv2DBackpropInputInputs,
-  type Conv2DInputs,
-  type FusedConv2DAttrs,
-  type FusedConv2DInputs,
-  type TensorInfo,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  Conv2DAttrs,
+  Conv2DBackpropFilterAttrs,
+  Conv2DBackpropFilterInputs,
+  Conv2DBackpropInputAttrs,
+  Conv2DBackpropInputInputs,
+  Conv2DInputs,
+  FusedConv2DAttrs,
+  FusedConv2DInputs,
+  TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
 import { torchBackend } from '../backend.js';
@@ -20,6 +17,8 @@ import type { Handle } from '../native.js';
 import { activate } from './activate.js';
 import { convolve, filterGradient, geometry2d, inputGradient } from './convolve.js';
 import type { Geometry } from './geometry.js';
+
+const { Conv2D, Conv2DBackpropFilter, Conv2DBackpropInput, FusedConv2D } = tf;
 
 /** [height, width, input, output] to [output, input, height, width], and back. */
 const filterAxes = [3, 2, 0, 1];

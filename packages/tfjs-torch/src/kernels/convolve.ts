@@ -1,10 +1,13 @@
-import { backend_util, type Conv2DAttrs } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { Conv2DAttrs } from '@tensorflow/tfjs-core';
 import { aten, atenTuple, scalarType } from '../aten.js';
 import { torchBackend } from '../backend.js';
 import { loadNative, type Handle } from '../native.js';
 import { convolveByColumns, isNarrow } from './narrow-convolution.js';
 import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, symmetric } from './layout.js';
 import type { Geometry } from './geometry.js';
+
+const { backend_util } = tf;
 
 type Shape4 = [number, number, number, number];
 

@@ -1,18 +1,10 @@
-import {
-  Fill,
-  LinSpace,
-  OnesLike,
-  Range,
-  util,
-  ZerosLike,
-  type FillAttrs,
-  type LinSpaceAttrs,
-  type RangeAttrs,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { FillAttrs, LinSpaceAttrs, RangeAttrs, TensorInfo } from '@tensorflow/tfjs-core';
 import { aten, scalarType, scalarTypeOf } from '../aten.js';
 import type { TorchBackend } from '../backend.js';
 import { define, defineRaw } from '../kernel.js';
+
+const { Fill, LinSpace, OnesLike, Range, util, ZerosLike } = tf;
 
 export function defineCreation(): void {
   defineRaw(Fill, ({ attrs, backend }) => {

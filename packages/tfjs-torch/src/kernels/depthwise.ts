@@ -1,22 +1,26 @@
-import {
-  DepthwiseConv2dNative,
-  DepthwiseConv2dNativeBackpropFilter,
-  DepthwiseConv2dNativeBackpropInput,
-  FusedDepthwiseConv2D,
-  type DepthwiseConv2dNativeAttrs,
-  type DepthwiseConv2dNativeBackpropFilterAttrs,
-  type DepthwiseConv2dNativeBackpropFilterInputs,
-  type DepthwiseConv2dNativeBackpropInputAttrs,
-  type DepthwiseConv2dNativeBackpropInputInputs,
-  type DepthwiseConv2dNativeInputs,
-  type FusedDepthwiseConv2DAttrs,
-  type FusedDepthwiseConv2DInputs,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  DepthwiseConv2dNativeAttrs,
+  DepthwiseConv2dNativeBackpropFilterAttrs,
+  DepthwiseConv2dNativeBackpropFilterInputs,
+  DepthwiseConv2dNativeBackpropInputAttrs,
+  DepthwiseConv2dNativeBackpropInputInputs,
+  DepthwiseConv2dNativeInputs,
+  FusedDepthwiseConv2DAttrs,
+  FusedDepthwiseConv2DInputs,
 } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
 import { define } from '../kernel.js';
 import type { Handle } from '../native.js';
 import { activate } from './activate.js';
 import { convolve, filterGradient, geometry2d, inputGradient } from './convolve.js';
+
+const {
+  DepthwiseConv2dNative,
+  DepthwiseConv2dNativeBackpropFilter,
+  DepthwiseConv2dNativeBackpropInput,
+  FusedDepthwiseConv2D,
+} = tf;
 
 /** Depthwise [height, width, input, multiplier] to [input * multiplier, 1, height, width]. */
 const depthwiseFilter = (filter: Handle, [height, width, inputs, multiplier]: number[]): Handle =>

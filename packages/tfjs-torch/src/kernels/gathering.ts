@@ -1,31 +1,25 @@
-import {
-  backend_util,
-  GatherNd,
-  GatherV2,
-  OneHot,
-  ScatterNd,
-  TensorScatterUpdate,
-  TopK,
-  UnsortedSegmentSum,
-  util,
-  type BackendValues,
-  type GatherNdInputs,
-  type GatherV2Attrs,
-  type GatherV2Inputs,
-  type OneHotAttrs,
-  type OneHotInputs,
-  type ScatterNdAttrs,
-  type ScatterNdInputs,
-  type TensorInfo,
-  type TensorScatterUpdateInputs,
-  type TopKAttrs,
-  type UnaryInputs,
-  type UnsortedSegmentSumAttrs,
-  type UnsortedSegmentSumInputs,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  BackendValues,
+  GatherNdInputs,
+  GatherV2Attrs,
+  GatherV2Inputs,
+  OneHotAttrs,
+  OneHotInputs,
+  ScatterNdAttrs,
+  ScatterNdInputs,
+  TensorInfo,
+  TensorScatterUpdateInputs,
+  TopKAttrs,
+  UnaryInputs,
+  UnsortedSegmentSumAttrs,
+  UnsortedSegmentSumInputs,
 } from '@tensorflow/tfjs-core';
 import { aten, atenTuple, scalarType, scalarTypeOf } from '../aten.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
+
+const { backend_util, GatherNd, GatherV2, OneHot, ScatterNd, TensorScatterUpdate, TopK, UnsortedSegmentSum, util } = tf;
 
 const asLong = (indices: Handle): Handle => aten['to.dtype'](indices, scalarType.int64);
 

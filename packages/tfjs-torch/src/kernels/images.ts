@@ -1,18 +1,16 @@
-import {
-  FlipLeftRight,
-  ResizeBilinear,
-  ResizeBilinearGrad,
-  ResizeNearestNeighbor,
-  ResizeNearestNeighborGrad,
-  type FlipLeftRightInputs,
-  type ResizeBilinearAttrs,
-  type ResizeBilinearGradInputs,
-  type ResizeBilinearInputs,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  FlipLeftRightInputs,
+  ResizeBilinearAttrs,
+  ResizeBilinearGradInputs,
+  ResizeBilinearInputs,
 } from '@tensorflow/tfjs-core';
 import { aten, scalarType } from '../aten.js';
 import { torchBackend } from '../backend.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
+
+const { FlipLeftRight, ResizeBilinear, ResizeBilinearGrad, ResizeNearestNeighbor, ResizeNearestNeighborGrad } = tf;
 
 /** TensorFlow's three ways to align an output axis with the input's. */
 type Way = Pick<ResizeBilinearAttrs, 'alignCorners' | 'halfPixelCenters'>;

@@ -1,4 +1,4 @@
-import { getKernelsForBackend, registerKernel } from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import { runOnCpu } from '../fallback.js';
 import { backendName, registeredKernels } from '../kernel.js';
 import { defineActivations } from './activations.js';
@@ -15,6 +15,8 @@ import { definePooling } from './pooling.js';
 import { defineReductions } from './reductions.js';
 import { defineShapes } from './shapes.js';
 import { defineSlices } from './slices.js';
+
+const { getKernelsForBackend, registerKernel } = tf;
 
 /** Register every kernel that runs on libtorch. */
 export function defineKernels(): void {

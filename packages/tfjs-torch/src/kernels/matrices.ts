@@ -1,26 +1,21 @@
-import {
-  _FusedMatMul,
-  backend_util,
-  BatchMatMul,
-  Diag,
-  Einsum,
-  FFT,
-  IFFT,
-  util,
-  type _FusedMatMulAttrs,
-  type _FusedMatMulInputs,
-  type BatchMatMulAttrs,
-  type BatchMatMulInputs,
-  type EinsumAttrs,
-  type FFTInputs,
-  type Tensor,
-  type TensorInfo,
-  type UnaryInputs,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  _FusedMatMulAttrs,
+  _FusedMatMulInputs,
+  BatchMatMulAttrs,
+  BatchMatMulInputs,
+  EinsumAttrs,
+  FFTInputs,
+  Tensor,
+  TensorInfo,
+  UnaryInputs,
 } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
 import { define, type Context } from '../kernel.js';
 import type { Handle } from '../native.js';
 import { activate } from './activate.js';
+
+const { _FusedMatMul, backend_util, BatchMatMul, Diag, Einsum, FFT, IFFT, util } = tf;
 
 interface Transposition {
   transposeA: boolean;

@@ -1,11 +1,9 @@
-import {
-  FusedBatchNorm,
-  type FusedBatchNormAttrs,
-  type FusedBatchNormInputs,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { FusedBatchNormAttrs, FusedBatchNormInputs, TensorInfo } from '@tensorflow/tfjs-core';
 import { aten, atenTuple } from '../aten.js';
 import { define } from '../kernel.js';
+
+const { FusedBatchNorm } = tf;
 
 export function defineNormalisation(): void {
   define<FusedBatchNormInputs, FusedBatchNormAttrs>(

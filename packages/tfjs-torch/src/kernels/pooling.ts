@@ -1,4 +1,20 @@
-import {
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  AvgPool3DAttrs,
+  AvgPool3DGradInputs,
+  AvgPoolAttrs,
+  AvgPoolGradInputs,
+  AvgPoolInputs,
+  MaxPool3DGradInputs,
+  MaxPoolGradInputs,
+  TensorInfo,
+} from '@tensorflow/tfjs-core';
+import { aten, atenTuple, scalarType } from '../aten.js';
+import { define } from '../kernel.js';
+import type { Handle } from '../native.js';
+import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, type Padding } from './layout.js';
+
+const {
   AvgPool,
   AvgPool3D,
   AvgPool3DGrad,
@@ -9,19 +25,7 @@ import {
   MaxPool3DGrad,
   MaxPoolGrad,
   util,
-  type AvgPool3DAttrs,
-  type AvgPool3DGradInputs,
-  type AvgPoolAttrs,
-  type AvgPoolGradInputs,
-  type AvgPoolInputs,
-  type MaxPool3DGradInputs,
-  type MaxPoolGradInputs,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
-import { aten, atenTuple, scalarType } from '../aten.js';
-import { define } from '../kernel.js';
-import type { Handle } from '../native.js';
-import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, type Padding } from './layout.js';
+} = tf;
 
 /** A pool's sizes in libtorch's form, with two or three spatial axes. */
 interface Pool {

@@ -1,26 +1,10 @@
-import {
-  All,
-  Any,
-  ArgMax,
-  ArgMin,
-  Cumprod,
-  Cumsum,
-  Max,
-  Mean,
-  Min,
-  Prod,
-  Sum,
-  util,
-  type ArgMaxAttrs,
-  type CumsumAttrs,
-  type MaxAttrs,
-  type SumAttrs,
-  type TensorInfo,
-  type UnaryInputs,
-} from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { ArgMaxAttrs, CumsumAttrs, MaxAttrs, SumAttrs, TensorInfo, UnaryInputs } from '@tensorflow/tfjs-core';
 import { aten, scalarType } from '../aten.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
+
+const { All, Any, ArgMax, ArgMin, Cumprod, Cumsum, Max, Mean, Min, Prod, Sum, util } = tf;
 
 type Reduce = (x: Handle, axes: number[], keepDims: boolean, info: TensorInfo) => Handle;
 

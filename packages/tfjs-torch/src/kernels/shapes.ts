@@ -1,4 +1,31 @@
-import {
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  BatchToSpaceNDAttrs,
+  BroadCastToAttrs,
+  CastAttrs,
+  ComplexInputs,
+  ConcatAttrs,
+  DepthToSpaceAttrs,
+  ExpandDimsAttrs,
+  MirrorPadAttrs,
+  PackAttrs,
+  PadV2Attrs,
+  ReshapeAttrs,
+  ReverseAttrs,
+  SpaceToBatchNDAttrs,
+  SplitVAttrs,
+  TensorInfo,
+  TileAttrs,
+  TransposeAttrs,
+  UnaryInputs,
+  UnpackAttrs,
+} from '@tensorflow/tfjs-core';
+import { aten, atenTuple, scalarTypeOf } from '../aten.js';
+import type { TorchBackend } from '../backend.js';
+import { define, defineRaw } from '../kernel.js';
+import { loadNative, type Handle } from '../native.js';
+
+const {
   backend_util,
   BatchToSpaceND,
   BroadcastTo,
@@ -21,30 +48,7 @@ import {
   Transpose,
   Unpack,
   util,
-  type BatchToSpaceNDAttrs,
-  type BroadCastToAttrs,
-  type CastAttrs,
-  type ComplexInputs,
-  type ConcatAttrs,
-  type DepthToSpaceAttrs,
-  type ExpandDimsAttrs,
-  type MirrorPadAttrs,
-  type PackAttrs,
-  type PadV2Attrs,
-  type ReshapeAttrs,
-  type ReverseAttrs,
-  type SpaceToBatchNDAttrs,
-  type SplitVAttrs,
-  type TensorInfo,
-  type TileAttrs,
-  type TransposeAttrs,
-  type UnaryInputs,
-  type UnpackAttrs,
-} from '@tensorflow/tfjs-core';
-import { aten, atenTuple, scalarTypeOf } from '../aten.js';
-import type { TorchBackend } from '../backend.js';
-import { define, defineRaw } from '../kernel.js';
-import { loadNative, type Handle } from '../native.js';
+} = tf;
 
 /** Transposed and made contiguous at once: every reader would copy a view. */
 const transposed = (x: Handle, axes: number[]): Handle => aten.contiguous(aten.permute(x, axes));

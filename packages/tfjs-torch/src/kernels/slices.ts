@@ -1,14 +1,10 @@
-import {
-  Slice,
-  slice_util,
-  StridedSlice,
-  type SliceAttrs,
-  type StridedSliceAttrs,
-  type UnaryInputs,
-} from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
+import type { SliceAttrs, StridedSliceAttrs, UnaryInputs } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
 import { define } from '../kernel.js';
 import { loadNative, type Handle } from '../native.js';
+
+const { Slice, slice_util, StridedSlice } = tf;
 
 /** A box of a tensor, copied: a view would keep the whole tensor's memory. */
 const box = (x: Handle, begin: number[], size: number[]): Handle =>

@@ -1,19 +1,18 @@
-import {
-  backend_util,
-  Conv3D,
-  Conv3DBackpropFilterV2,
-  Conv3DBackpropInputV2,
-  type Conv3DAttrs,
-  type Conv3DBackpropFilterV2Attrs,
-  type Conv3DBackpropFilterV2Inputs,
-  type Conv3DBackpropInputV2Attrs,
-  type Conv3DBackpropInputV2Inputs,
-  type Conv3DInputs,
+import tf = require('@tensorflow/tfjs-core');
+import type {
+  Conv3DAttrs,
+  Conv3DBackpropFilterV2Attrs,
+  Conv3DBackpropFilterV2Inputs,
+  Conv3DBackpropInputV2Attrs,
+  Conv3DBackpropInputV2Inputs,
+  Conv3DInputs,
 } from '@tensorflow/tfjs-core';
 import { aten } from '../aten.js';
 import { define } from '../kernel.js';
 import { convolve, filterGradient, inputGradient } from './convolve.js';
 import type { Geometry } from './geometry.js';
+
+const { backend_util, Conv3D, Conv3DBackpropFilterV2, Conv3DBackpropInputV2 } = tf;
 
 /** [depth, height, width, input, output] to [output, input, depth, height, width], and back. */
 const volumeAxes = [4, 3, 0, 1, 2];

@@ -27,7 +27,7 @@ beforeEach(() => {
     ...{ FOURFOLD_S3_ENDPOINT: 'http://there', FOURFOLD_S3_PATIENCE_MS: String(patienceMs) },
     ...{ FOURFOLD_S3_ACCESS_KEY: 'an-access-key', FOURFOLD_S3_SECRET_KEY: 'a-secret-key' },
   };
-  connection = createS3Connection(readS3Settings(environment), environment, async () => {
+  connection = createS3Connection(readS3Settings(environment), environment, () => {
     connects++;
     return {} as Client;
   });

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { createRequire } from 'node:module';
 import type { Client } from 'minio';
 import pRetry from 'p-retry';
 import { describeError, createLogger, startWaitReports, type Environment } from '@fourfold/common';
@@ -26,11 +27,13 @@ const maxSockets = 32;
 /** Statuses whose body the client does not read. */
 const unreadStatuses = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 
+const require = createRequire(import.meta.url);
+
 /** Load minio's client and point it at the service. */
-async function connectClient({ endpoint, region, keys }: S3Settings, keyring: Keyring): Promise<Client> {
+function connectClient({ endpoint, region, keys }: S3Settings, keyring: Keyring): Client {
   const { hostname, port, protocol } = new URL(endpoint);
   const isSecure = protocol === 'https:';
-  const { Client } = await import('minio');
+  const { Client } = require('minio') as typeof import('minio');
   return new Client({
     endPoint: hostname,
     ...(port && { port: Number(port) }),
@@ -57,7 +60,7 @@ export function createS3Connection(
   const { patienceMs } = settings;
   const log = createLogger('store');
   // Loading the client takes longer than the rest of a process's start, so it is loaded for the first request.
-  let connected: Promise<Client> | undefined;
+  let client: Client | undefined;
   // After one request has waited in vain, others do not wait as long again.
   let isGivenUp = false;
   return {
@@ -70,11 +73,11 @@ export function createS3Connection(
         log.warn({ event: 'store-waiting', name, waitedMs, patienceMs, reason }, `waiting for ${name}`);
       });
       try {
-        const client = await (connected ??= connect(settings, keyring));
+        const connected = (client ??= connect(settings, keyring));
         let signedBy: Keys | undefined;
         const signed = async () => {
           signedBy = await keyring.keys();
-          return request(client);
+          return request(connected);
         };
         const result = await pRetry(signed, {
           retries: Infinity,
