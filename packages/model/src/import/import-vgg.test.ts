@@ -2,16 +2,7 @@ import tf = require('@tensorflow/tfjs-core');
 import { sha256 } from '@fourfold/common';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-<<<<<<< HEAD
-import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-=======
-import { buffer } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { brotliDecompressSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ZipFile } from 'yazl';
->>>>>>> 12789a8 (TensorFlow.js and minio's client are loaded by require: Node parses a CommonJS file three times for an import, 0.2 s of CPU in each process and thread)
 import { selectBackend } from '../backends/backend.js';
 import {
   convolutionsUpTo,
