@@ -42,6 +42,7 @@ export interface LoaderReport {
 /** Anything that gives batches. */
 interface Source {
   batch(iteration: number, replica: number, signal?: AbortSignal): Promise<Batch>;
+  reuse(batch: Batch): void;
 }
 
 /** Batches before the measurement: shards are opened, and code is compiled. */
@@ -121,7 +122,7 @@ async function measure(source: Source, bench: LoaderBench, onWarm: () => Promise
     let next = begin * replicas;
     const ask = async () => {
       for (let i = next++; i < end * replicas; i = next++) {
-        await source.batch(Math.floor(i / replicas), i % replicas, signal);
+        source.reuse(await source.batch(Math.floor(i / replicas), i % replicas, signal));
       }
     };
     await Promise.all(Array.from({ length: ahead }, ask));

@@ -23,7 +23,10 @@ const serve = createServing({
   compute: idleCompute(),
   exchange,
   batches: createBatchQueue(
-    { batch: async () => ({ count: 0, crop: 0, hr: new Uint8Array(), lr: new Uint8Array() }) },
+    {
+      batch: async () => ({ count: 0, crop: 0, hr: new Uint8Array(), lr: new Uint8Array() }),
+      reuse: () => undefined,
+    },
     { ahead: 0, iterations: 0 },
   ),
   kind: {},

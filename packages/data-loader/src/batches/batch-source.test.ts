@@ -148,6 +148,16 @@ describe('batches', () => {
     expect(source.stats()).toMatchObject({ shards: { loads: 1 }, pictures: { loads: 1, hits: 7 } });
   });
 
+  it('are the same in the memory of earlier ones', async () => {
+    const [fresh, again] = [sourceOf(whole, {}), sourceOf(whole, {})];
+    const first = await again.batch(0, 0);
+    again.reuse(first);
+    const second = await again.batch(1, 0);
+    expect(second.hr.buffer).toBe(first.hr.buffer);
+    expect(bytesOf(second)).toBe(bytesOf(await fresh.batch(1, 0)));
+    expect((await again.batch(2, 0)).hr.buffer).not.toBe(first.hr.buffer);
+  });
+
   it('refuse a shard with a flipped byte, naming it, and recover when it is restored', async () => {
     const { file } = whole.manifest.shards[1];
     const body = await whole.store.get(file);

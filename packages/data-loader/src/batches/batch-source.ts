@@ -15,6 +15,8 @@ export interface BatchSource {
    * config. Throws `corrupt` for a damaged shard, and the signal's reason once it is aborted.
    */
   batch(iteration: number, replica: number, signal?: AbortSignal): Promise<Batch>;
+  /** Take back a batch that nobody reads any more: the next one is made in its memory. */
+  reuse(this: void, batch: Batch): void;
   stats(): BatchSourceStats;
   /** Release everything held. */
   close(): void;
@@ -33,6 +35,9 @@ export interface BatchSourceOptions {
   seed: number;
 }
 
+/** Memory of batches that is kept for the next ones. */
+const longestSpare = 8;
+
 /**
  * Batches from the shards of a dataset. Shards are files; those of an object store are in a local cache. They are opened in
  * the order in which they are needed, and at most one more is held open than a window can touch. Throws `invalid` if the data config
@@ -48,16 +53,20 @@ export function createBatchSource({ store, manifest, data, seed }: BatchSourceOp
   const openShards = shardsInWindow(shardSamples, windowPictures) + 1;
   const createCrops = manifest.encoding === 'pixels' ? createPixelCrops : createKeptCrops;
   const crops = createCrops({ store, manifest, data, seed, openShards });
+  const spare: Batch[] = [];
   let made = 0;
   return {
     async batch(iteration, replica, signal) {
       signal?.throwIfAborted();
       const keys = replicaPositions(data, iteration, replica).map((position) => order.at(position));
-      const batch = createBatch(keys.length, crop);
+      const batch = spare.pop() ?? createBatch(keys.length, crop);
       await crops.fill(keys, pairsOf(batch));
       signal?.throwIfAborted();
       made += keys.length;
       return batch;
+    },
+    reuse(batch) {
+      if (spare.length < longestSpare) spare.push(batch);
     },
     stats: () => ({ ...crops.stats(), crops: made }),
     close: () => crops.clear(),

@@ -11,27 +11,21 @@ export interface Batch {
   lr: Uint8Array;
 }
 
-/** Room before a batch's pixels for the header of the message that carries it. */
-export const batchHeadroomBytes = 32;
+/** Room in a batch's buffer before its pixels and after them, for what a message has there: it is then sent without a copy. */
+export const batchRoom = { beforeBytes: 256, afterBytes: 2 };
 
-/** An empty batch: LR, then HR, in one buffer, in which a message's header fits before them. */
+/** An empty batch: LR, then HR, in one buffer with room around them. */
 export function createBatch(count: number, crop: number): Batch {
-  const hrBytes = count * crop * crop * 3;
-  return batchIn(new Uint8Array(batchHeadroomBytes + (hrBytes * 17) / 16), count, crop);
+  const pixelBytes = (count * crop * crop * 3 * 17) / 16;
+  const { beforeBytes, afterBytes } = batchRoom;
+  return batchIn(new Uint8Array(beforeBytes + pixelBytes + afterBytes), beforeBytes, { count, crop });
 }
 
-/** The batch whose pixels lie in `message` after the headroom. */
-export function batchIn(message: Uint8Array, count: number, crop: number): Batch {
+/** The batch whose pixels begin at `begin`. */
+export function batchIn(bytes: Uint8Array, begin: number, { count, crop }: Pick<Batch, 'count' | 'crop'>): Batch {
   const hrBytes = count * crop * crop * 3;
-  const hrBegin = batchHeadroomBytes + hrBytes / 16;
-  return { count, crop, hr: message.subarray(hrBegin), lr: message.subarray(batchHeadroomBytes, hrBegin) };
-}
-
-/** The headroom and the pixels of a batch that was made by `createBatch`, without a copy; undefined for another. */
-export function messageOf({ hr, lr }: Batch): Uint8Array | undefined {
-  const begin = lr.byteOffset - batchHeadroomBytes;
-  const isOne = begin >= 0 && hr.buffer === lr.buffer && hr.byteOffset === lr.byteOffset + lr.length;
-  return isOne ? new Uint8Array(lr.buffer, begin, batchHeadroomBytes + lr.length + hr.length) : undefined;
+  const hrBegin = begin + hrBytes / 16;
+  return { count, crop, hr: bytes.subarray(hrBegin, hrBegin + hrBytes), lr: bytes.subarray(begin, hrBegin) };
 }
 
 /** Where a batch's pairs go, in their order. */

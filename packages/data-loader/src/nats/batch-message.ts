@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { type ErrorCode, exitCodes, FourfoldError } from '@fourfold/common';
-import { batchHeadroomBytes, batchIn, messageOf, type Batch } from '../batches/batch.js';
+import { batchIn, batchRoom, type Batch } from '../batches/batch.js';
 import { batchProtocolVersion, type BatchPlace } from './protocol.js';
 
 /*
@@ -14,12 +14,14 @@ const mark = [0x46, 0x42];
 const partKind = 1;
 const refusalKind = 2;
 const markBytes = 4;
-const headerBytes = batchHeadroomBytes;
+const headerBytes = 32;
+/** Room before a message, for NATS's line. */
+const lineRoomBytes = batchRoom.beforeBytes - headerBytes;
 const largestRefusalBytes = 4096;
 
 /**
- * Split a batch into messages of at most `maxPayloadBytes`. A batch that fits one message is not copied: it becomes the message. Throws
- * `invalid` if the limit leaves no room for pixels.
+ * Split a batch into messages of at most `maxPayloadBytes`, each with `batchRoom` around it. A batch that fits one message is not copied:
+ * it becomes the message. Throws `invalid` if the limit leaves no room for pixels.
  */
 export function encodeBatch(place: BatchPlace, batch: Batch, maxPayloadBytes: number): Uint8Array[] {
   const { count, crop, hr, lr } = batch;
@@ -37,12 +39,25 @@ export function encodeBatch(place: BatchPlace, batch: Batch, maxPayloadBytes: nu
   return Array.from({ length: parts }, (_, part) => {
     const begin = part * share;
     const size = Math.min(share, bodyBytes - begin);
-    const message = new Uint8Array(headerBytes + size);
+    const message = createMessage(headerBytes + size);
     writeHeader(message, [place.iteration, place.replica, count, crop, part, parts, crc]);
     copyRange(message.subarray(headerBytes), [lr, hr], begin);
     return message;
   });
 }
+
+/** The header and the pixels of a batch that was made by `createBatch`, without a copy; undefined for another. */
+function messageOf({ hr, lr }: Batch): Uint8Array | undefined {
+  const { buffer, byteOffset } = lr;
+  const sizeBytes = headerBytes + lr.length + hr.length;
+  const isOne = hr.buffer === buffer && hr.byteOffset === byteOffset + lr.length;
+  const end = byteOffset + lr.length + hr.length;
+  const hasRoom = byteOffset >= batchRoom.beforeBytes && buffer.byteLength >= end + batchRoom.afterBytes;
+  return isOne && hasRoom ? new Uint8Array(buffer, byteOffset - headerBytes, sizeBytes) : undefined;
+}
+
+const createMessage = (sizeBytes: number): Uint8Array =>
+  new Uint8Array(lineRoomBytes + sizeBytes + batchRoom.afterBytes).subarray(lineRoomBytes, lineRoomBytes + sizeBytes);
 
 const refusalSchema = z.object({
   /** `busy`: ask another. `failed`: a fault of this data-loader. Else a `FourfoldError`'s code. */
@@ -89,7 +104,7 @@ export function createBatchReceiver(place: BatchPlace, shape: Pick<Batch, 'count
     if (next < parts) return undefined;
     check(filled === bodyBytes, `it ends after ${filled} of ${bodyBytes} bytes`);
     check(crc32(body.subarray(headerBytes)) === crc, 'its checksum is wrong');
-    return { batch: batchIn(body, count, crop) };
+    return { batch: batchIn(body, headerBytes, shape) };
   };
   return {
     take(message) {

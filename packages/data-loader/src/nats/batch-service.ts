@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, FourfoldError, machineId, withDeadline, type Logger } from '@fourfold/common';
 import type { Msg } from '@nats-io/transport-node';
 import { createAsyncCache } from '../shards/async-cache.js';
+import type { Batch } from '../batches/batch.js';
 import type { BatchSource } from '../batches/batch-source.js';
 import { encodeBatch, encodeRefusal, type Refusal } from './batch-message.js';
 import type { NatsLink } from './connection.js';
@@ -12,7 +13,7 @@ import { createWorkQueue } from './work-queue.js';
 export interface BatchServiceOptions {
   link: NatsLink;
   subjects: BatchSubjects;
-  source: Pick<BatchSource, 'batch'>;
+  source: Pick<BatchSource, 'batch' | 'reuse'>;
   announceMs: number;
   /** Called with the seconds in which a batch was made. */
   onMade?: (seconds: number) => void;
@@ -122,23 +123,27 @@ function createAnswers(
     },
     sizeOf: ({ hr, lr }) => hr.length + lr.length,
     limit: keptBytes,
+    dispose: (batch) => source.reuse(batch),
   });
   const forgetStale = (iteration: number) =>
     batches.forgetWhere((key) => Math.abs(Number(key.split('.')[0]) - iteration) > keptIterations);
+  const send = async ({ reply }: Msg, place: BatchPlace, batch: Batch): Promise<boolean> => {
+    // Nobody waits for requests from before the connection broke.
+    if (link.whyDown() !== undefined || !connection.info || !reply) return false;
+    for (const part of encodeBatch(place, batch, connection.info.max_payload)) {
+      await link.publishInPlace(reply, part);
+      stats.bytes += part.length;
+    }
+    stats.answered++;
+    return true;
+  };
   return {
     /** Send the batch that a request names, or why there is none. Resolves with whether the batch was sent. */
     async answer(this: void, message: Msg, place: BatchPlace): Promise<boolean> {
       try {
-        const batch = await batches.get(keyOf(place));
-        // Nobody waits for requests from before the connection broke.
-        if (link.whyDown() !== undefined || !connection.info) return false;
-        for (const part of encodeBatch(place, batch, connection.info.max_payload)) {
-          message.respond(part);
-          stats.bytes += part.length;
-        }
-        stats.answered++;
-        forgetStale(place.iteration);
-        return true;
+        const isSent = await batches.use(keyOf(place), (batch) => send(message, place, batch));
+        if (isSent) forgetStale(place.iteration);
+        return isSent;
       } catch (error) {
         stats.failed++;
         log.error({ event: 'batch-failed', ...place, reason: describeError(error) }, 'a batch could not be made');

@@ -1,12 +1,12 @@
 import { describeError, startWaitReports, type Environment, type Logger } from '@fourfold/common';
-import { errors, type NatsConnection } from '@nats-io/transport-node';
+import { errors } from '@nats-io/transport-node';
 import { connectPatiently } from './first-connection.js';
 import { permissionRefusal } from './failures.js';
 import { readNatsSettings, serverNames } from './settings.js';
+import type { LongMessageConnection } from './transport.js';
 
 /** A connection to NATS that reconnects until it is closed. */
-export interface NatsLink {
-  connection: NatsConnection;
+export interface NatsLink extends LongMessageConnection {
   /** Why NATS cannot be used at the moment; undefined if it can. */
   whyDown(): string | undefined;
   /** Call a function after each reconnect; messages in transit are lost then. Returns a function that removes it. */
@@ -38,7 +38,7 @@ export async function connectToNats({
 }: NatsLinkOptions): Promise<NatsLink> {
   const settings = readNatsSettings(environment);
   const servers = serverNames(settings);
-  const connection = await connectPatiently({ settings, name, patienceMs, log, signal });
+  const { connection, publishInPlace } = await connectPatiently({ settings, name, patienceMs, log, signal });
   const listeners = new Set<() => void>();
   const failed = new AbortController();
   let down: { reason: string; stopReports: () => void } | undefined;
@@ -64,6 +64,7 @@ export async function connectToNats({
   follow().catch((error: unknown) => failed.abort(error));
   return {
     connection,
+    publishInPlace,
     whyDown: () => (connection.isClosed() ? 'the connection is closed' : down?.reason),
     onReconnect(listener) {
       listeners.add(listener);

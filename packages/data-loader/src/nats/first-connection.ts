@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { describeError, FourfoldError, reportWaiting, type Logger } from '@fourfold/common';
-import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { errors, type ConnectionOptions } from '@nats-io/transport-node';
 import { refusalOf } from './failures.js';
 import { serverNames, type NatsSettings } from './settings.js';
 import { tlsAlert } from './tls-alert.js';
+import { connectForLongMessages, type LongMessageConnection } from './transport.js';
 
 export interface FirstConnectionOptions {
   settings: NatsSettings;
@@ -24,30 +25,30 @@ const pingMs = 2_000;
  * Connect as soon as one of the servers answers; the connection then reconnects without limit. Throws what `refusalOf` finds,
  * and `unavailable` if no server answers within `patienceMs`.
  */
-export async function connectPatiently(options: FirstConnectionOptions): Promise<NatsConnection> {
+export async function connectPatiently(options: FirstConnectionOptions): Promise<LongMessageConnection> {
   const { settings, patienceMs, log } = options;
   const servers = serverNames(settings);
   let reason = 'no answer yet';
   let said = false;
   const connecting = connectAgain(options, (error) => (reason = describeError(error)));
-  const connection = await reportWaiting(connecting, (waitedMs) => {
+  const connected = await reportWaiting(connecting, (waitedMs) => {
     said = true;
     log.warn({ event: 'nats-waiting', servers, waitedMs, patienceMs, reason }, 'waiting for NATS');
   });
-  if (said) log.info({ event: 'nats-back', server: connection.getServer() }, 'NATS is reached');
-  return connection;
+  if (said) log.info({ event: 'nats-back', server: connected.connection.getServer() }, 'NATS is reached');
+  return connected;
 }
 
 async function connectAgain(
   { settings, name, patienceMs, signal }: FirstConnectionOptions,
   onFailed: (error: unknown) => void,
-): Promise<NatsConnection> {
+): Promise<LongMessageConnection> {
   const servers = serverNames(settings);
   const begunMs = performance.now();
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await connect({ ...connectionOptions(settings), servers, name });
+      return await connectForLongMessages({ ...connectionOptions(settings), servers, name });
     } catch (error) {
       const refusal = refusalOf(error) ?? (await hiddenRefusal(error, settings));
       if (refusal) throw refusal;

@@ -5,12 +5,15 @@ import { decoderVersion } from '@fourfold/imaging';
 import type { DatasetManifest } from '../prepare/manifest.js';
 import type { BatchRequestStats } from './ask-loaders.js';
 import { followLoaders } from './loader-directory.js';
+import { giveMemoryBack } from './message-memory.js';
 import { batchesDigest, batchSubjects } from './protocol.js';
 
 /** Batches that data-loaders make. */
 export interface NatsBatchSource {
   /** The batch of a replica (from 0) at an iteration (from 0). Waits while no data-loader runs; throws what is wrong with the dataset. */
   batch(iteration: number, replica: number, signal?: AbortSignal): Promise<Batch>;
+  /** Take back a batch that nobody reads any more: its memory is used again. */
+  reuse(this: void, batch: Batch): void;
   stats(): BatchRequestStats;
   close(): Promise<void>;
 }
@@ -84,6 +87,7 @@ export async function connectBatchSource({
         waits.end(entry);
       }
     },
+    reuse: ({ hr }) => giveMemoryBack(hr),
     stats: () => ({ ...stats }),
     async close() {
       waits.stop();

@@ -17,10 +17,26 @@ export interface BatchWaits {
   waitedSeconds: number;
 }
 
+/** A batch that is not changed until it is released, once. */
+export interface HeldBatch {
+  batch: Promise<Batch>;
+  release(this: void): void;
+}
+
+interface Asked {
+  iteration: number;
+  batch: Promise<Batch>;
+  hasArrived: boolean;
+  holders: number;
+  /** Nobody will hold it any more. */
+  isDropped: boolean;
+  cancel: () => void;
+}
+
 /** Batches ahead of need: each is requested as soon as it is likely to be needed, and kept while it may be. */
 export interface BatchQueue {
-  /** The batch of a lease that is computed now. */
-  get(iteration: number, replica: number): Promise<Batch>;
+  /** The batch of a lease that is computed now, until it is released. */
+  hold(iteration: number, replica: number): HeldBatch;
   /** Start loading the batch of a waiting lease. */
   prepare(iteration: number, replica: number): void;
   /** A replica's iteration is done: start loading its next batches. */
@@ -30,10 +46,10 @@ export interface BatchQueue {
 
 // eslint-disable-next-line max-lines-per-function -- short functions that share what is prepared
 export function createBatchQueue(
-  source: Pick<BatchSource, 'batch'>,
+  source: Pick<BatchSource, 'batch' | 'reuse'>,
   { ahead, iterations }: BatchQueueOptions,
 ): BatchQueue {
-  const asked = new Map<string, { iteration: number; batch: Promise<Batch>; hasArrived: boolean; drop: () => void }>();
+  const asked = new Map<string, Asked>();
   const stats: BatchWaits = { batches: 0, waits: 0, waitedSeconds: 0 };
   /** Waits that have not ended. */
   const waits = new Set<{ begunMs: number }>();
@@ -45,7 +61,8 @@ export function createBatchQueue(
     if (found) return found;
     const unwanted = new AbortController();
     const batch = source.batch(iteration, replica, unwanted.signal);
-    const entry = { iteration, batch, hasArrived: false, drop: () => unwanted.abort(new Error('nobody needs it')) };
+    const cancel = () => unwanted.abort(new Error('nobody needs it'));
+    const entry: Asked = { iteration, batch, hasArrived: false, holders: 0, isDropped: false, cancel };
     // A failure reaches those who await the batch; a batch that nobody awaits fails silently.
     batch.then(
       () => (entry.hasArrived = true),
@@ -56,26 +73,43 @@ export function createBatchQueue(
   };
   /** Drop batches that a worker at this iteration cannot need soon. A resumed run may repeat iterations. */
   const keepNear = (iteration: number) => {
-    for (const [key, { iteration: other, drop }] of asked) {
+    for (const [key, entry] of asked) {
+      const { iteration: other } = entry;
       if (other >= iteration - 1 && other <= iteration + ahead + 1) continue;
       asked.delete(key);
-      drop();
+      entry.isDropped = true;
+      entry.cancel();
+      reuseIfFree(entry);
+    }
+  };
+  /** A batch that failed has nothing to be used again. */
+  const reuseIfFree = ({ isDropped, holders, batch }: Asked) => {
+    if (isDropped && holders === 0) batch.then(source.reuse, () => undefined);
+  };
+  const counted = async ({ batch, hasArrived }: Asked): Promise<Batch> => {
+    stats.batches++;
+    if (hasArrived) return batch;
+    stats.waits++;
+    const wait = { begunMs: performance.now() };
+    waits.add(wait);
+    try {
+      return await batch;
+    } finally {
+      waits.delete(wait);
+      stats.waitedSeconds += secondsOf(wait);
     }
   };
   return {
-    async get(iteration, replica) {
+    hold(iteration, replica) {
       const entry = ask(iteration, replica);
-      stats.batches++;
-      if (entry.hasArrived) return entry.batch;
-      stats.waits++;
-      const wait = { begunMs: performance.now() };
-      waits.add(wait);
-      try {
-        return await entry.batch;
-      } finally {
-        waits.delete(wait);
-        stats.waitedSeconds += secondsOf(wait);
-      }
+      entry.holders++;
+      return {
+        batch: counted(entry),
+        release() {
+          entry.holders--;
+          reuseIfFree(entry);
+        },
+      };
     },
     prepare(iteration, replica) {
       keepNear(iteration);

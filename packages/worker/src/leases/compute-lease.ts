@@ -1,3 +1,4 @@
+import type { Batch } from '@fourfold/data-loader';
 import { withDeadline, type Network, type RunConfig } from '@fourfold/common';
 import { networkOf, type ReplicaWork__Output, type Token__Output, type WireVector } from '@fourfold/rpc';
 import type { WireLayout } from '@fourfold/weights';
@@ -46,7 +47,21 @@ export interface LeaseParts {
  * given back.
  */
 export async function computeLease(
-  { config, compute, parameters, batches, gradients, layouts }: LeaseParts,
+  parts: LeaseParts,
+  lease: ReplicaLease,
+  isWanted: () => boolean,
+): Promise<Computed | undefined> {
+  const { batch, release } = parts.batches.hold(lease.work.iteration, lease.work.replica);
+  try {
+    return await computeWith(batch, parts, lease, isWanted);
+  } finally {
+    release();
+  }
+}
+
+async function computeWith(
+  arriving: Promise<Batch>,
+  { config, compute, parameters, gradients, layouts }: LeaseParts,
   { leaseMs, work, source }: ReplicaLease,
   isWanted: () => boolean,
 ): Promise<Computed | undefined> {
@@ -58,7 +73,7 @@ export async function computeLease(
     parameters.ensure(source, 'generator', work.generatorVersion),
     isGan && parameters.ensure(source, 'discriminator', work.discriminatorVersion),
   ]).then(() => (fetchedMs = performance.now()));
-  const [batch] = await Promise.all([batches.get(work.iteration, work.replica), fetched]);
+  const [batch] = await Promise.all([arriving, fetched]);
   const readyMs = performance.now();
   if (!isWanted()) return undefined;
   const gradient = gradients.take(layouts[network]);

@@ -57,7 +57,7 @@ beforeEach(() => {
     },
     parameters: { ensure: (...args: Parameters<typeof parameters.ensure>) => parameters.ensure(...args) },
     batches: {
-      get: () => batches.get(),
+      hold: () => ({ batch: batches.get(), release: () => undefined }),
       prepare: (iteration: number, replica: number) => batches.prepared.push(`${iteration}.${replica}`),
       done: (iteration: number, replica: number) => batches.done.push(`${iteration}.${replica}`),
     },
