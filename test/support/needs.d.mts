@@ -2,7 +2,7 @@
 type SetUp = 'torch' | 'tensorflow' | 'servers' | 'browser' | 'kubernetes' | 'runtimes' | 'python-onnx' | 'linux';
 
 /** What depends on the machine. The test of the Dockerfile installs npm packages for minutes, so it waits to be asked for. */
-type Other = 'python-safetensors' | 'no-cuda' | 'no-tensorflow' | 'dockerfile';
+type Other = 'python-safetensors' | 'lpips' | 'no-cuda' | 'no-tensorflow' | 'dockerfile';
 
 /** Whether a test lacks `need`, so that it is skipped; throws if that was set up. `detail` says why it is not found. */
 export function lacks(need: SetUp | Other, found: boolean, detail?: string): boolean;

@@ -97,8 +97,8 @@ export function registerEvaluate(program: Command): void {
         const sets = await evaluateSets(images, subjects, { onProgress, figure, lpips, isStrict }, signal);
         bar.stop();
         for (const line of describeOmissions(sets)) console.error(line);
-        if (json) printJson(jsonOf(sets));
-        else console.log(describeSets(sets, format));
+        if (json) printJson(jsonOf(sets, options.lpips));
+        else console.log(describeSets(sets, format, options.lpips));
         // The scores are printed even if the figure fails.
         await figure?.write();
       } finally {
@@ -121,7 +121,7 @@ async function openFigure(options: EvaluateArguments): Promise<Figure | undefine
 }
 
 /** A single set and subject are also at the top, as in earlier versions; `sets` is always present. */
-function jsonOf(sets: readonly SetEvaluation[]): object {
+function jsonOf(sets: readonly SetEvaluation[], network?: LpipsChoice): object {
   const listed = sets.map(({ set, part, images, subjects, published, left, damaged }) => ({
     set,
     part,
@@ -136,7 +136,11 @@ function jsonOf(sets: readonly SetEvaluation[]): object {
   }));
   const [{ images, subjects }] = listed;
   const single = sets.length === 1 && subjects.length === 1;
-  return { ...(single && { ...subjects[0], images }), sets: listed };
+  return {
+    ...(single && { ...subjects[0], images }),
+    ...(network && { lpips: { network, version: '0.1' } }),
+    sets: listed,
+  };
 }
 
 /** What is measured: the baselines, then the checkpoints. */

@@ -41,7 +41,8 @@ test('damaged pictures are listed and counted, and the others are measured; a st
 test('a refusal of LPIPS names the picture', async () => {
   await inFolder(async (folder) => {
     await writeFile(join(folder, 'raccoon.jpg'), await readFile(join(heldOutPhotographs, 'raccoon.jpg')));
-    const lpips = () => Promise.reject(new FourfoldError('invalid', 'too small for LPIPS'));
+    const measure = () => Promise.reject(new FourfoldError('invalid', 'too small for LPIPS'));
+    const lpips = { network: 'alex', measure } as const;
     const evaluation = evaluateSets(
       [folder],
       subjects,

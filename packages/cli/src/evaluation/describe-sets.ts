@@ -1,4 +1,4 @@
-import { highestPsnr } from '@fourfold/common';
+import { highestPsnr, type LpipsChoice } from '@fourfold/common';
 import type { Scores } from '@fourfold/imaging';
 import { describeLeft } from '../terminal/left-files.js';
 import { formatCount, formatTable } from '../terminal/table.js';
@@ -15,12 +15,11 @@ const cells = ({ psnr, ssim, lpips }: Scores, withLpips = false): string[] => [
   ...(withLpips ? [lpips?.toFixed(4) ?? ''] : []),
 ];
 
-const hasLpips = ({ subjects }: SetEvaluation): boolean => subjects.some(({ mean }) => mean.lpips !== undefined);
-
-/** The evaluations of all sets in a format. */
-export function describeSets(sets: readonly SetEvaluation[], format: EvaluationFormat): string {
-  if (format === 'csv') return csvOf(sets);
-  return sets.map((set) => tableOf(set, sets.length > 1, format)).join('\n\n');
+/** The evaluations of all sets in a format; `network` is that of LPIPS, if it was measured. */
+export function describeSets(sets: readonly SetEvaluation[], format: EvaluationFormat, network?: LpipsChoice): string {
+  const lpips = network && `LPIPS (${network})`;
+  if (format === 'csv') return csvOf(sets, network && `lpips_${network}`);
+  return sets.map((set) => tableOf(set, { isTitled: sets.length > 1, lpips }, format)).join('\n\n');
 }
 
 /**
@@ -53,26 +52,25 @@ export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
 }
 
 /** One line per picture, then the means, two columns per subject; then the paper's results on the set. */
-function tableOf(evaluation: SetEvaluation, titled: boolean, format: 'text' | 'markdown'): string {
+function tableOf(
+  evaluation: SetEvaluation,
+  { isTitled, lpips }: { isTitled: boolean; lpips?: string },
+  format: 'text' | 'markdown',
+): string {
   const { set, subjects, published } = evaluation;
   const single = subjects.length === 1;
-  const withLpips = hasLpips(evaluation);
-  const head = subjects.flatMap(({ name }) => [
-    single ? 'PSNR dB' : `${name} dB`,
-    'SSIM',
-    ...(withLpips ? ['LPIPS'] : []),
-  ]);
+  const head = subjects.flatMap(({ name }) => [single ? 'PSNR dB' : `${name} dB`, 'SSIM', ...(lpips ? [lpips] : [])]);
   const rows = [
     ['picture', ...head],
     ...subjects[0].pictures.map(({ picture }, i) => [
       picture,
-      ...subjects.flatMap(({ pictures }) => cells(pictures[i], withLpips)),
+      ...subjects.flatMap(({ pictures }) => cells(pictures[i], lpips !== undefined)),
     ]),
-    ['mean', ...subjects.flatMap(({ mean }) => cells(mean, withLpips))],
+    ['mean', ...subjects.flatMap(({ mean }) => cells(mean, lpips !== undefined))],
   ];
   const tables = [render(rows, format)];
   if (published.length > 0) tables.push(render(comparison(evaluation), format));
-  if (titled) tables.unshift(format === 'markdown' ? `### ${set}` : `${set}:`);
+  if (isTitled) tables.unshift(format === 'markdown' ? `### ${set}` : `${set}:`);
   return tables.join(format === 'markdown' ? '\n\n' : '\n');
 }
 
@@ -104,9 +102,8 @@ function render(rows: string[][], format: 'text' | 'markdown'): string {
 }
 
 /** One line per picture and method, the means as pictures named `mean`, the paper's results as separate sources; unrounded. */
-function csvOf(sets: readonly SetEvaluation[]): string {
-  const withLpips = sets.some(hasLpips);
-  const lines = [['set', 'picture', 'method', 'psnr_db', 'ssim', 'source', ...(withLpips ? ['lpips'] : [])]];
+function csvOf(sets: readonly SetEvaluation[], lpipsColumn?: string): string {
+  const lines = [['set', 'picture', 'method', 'psnr_db', 'ssim', 'source', ...(lpipsColumn ? [lpipsColumn] : [])]];
   for (const { set, subjects, published } of sets) {
     const add = (picture: string, method: string, { psnr, ssim, lpips }: Scores, source: string) =>
       lines.push([
@@ -116,7 +113,7 @@ function csvOf(sets: readonly SetEvaluation[]): string {
         String(psnr),
         String(ssim),
         source,
-        ...(withLpips ? [String(lpips ?? '')] : []),
+        ...(lpipsColumn ? [String(lpips ?? '')] : []),
       ]);
     for (const { name, pictures, mean } of subjects) {
       for (const scores of pictures) add(scores.picture, name, scores, 'measured');

@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
 import { cropToMultiple, withName, type Picture, type Scores, evaluatePicture } from '@fourfold/imaging';
 import { openMeasuredSet, type Chosen, type MeasuredSet } from '@fourfold/data-loader';
-import type { MeasureLpips } from '../lpips/open-lpips.js';
+import type { LpipsMeasure } from '../lpips/open-lpips.js';
 import { evaluationTable, type EvaluationTable } from '../evaluation-table.js';
 import type { Figure, MeasuredPicture } from './figure.js';
 import { publishedPictures, publishedResults, type Published } from './published.js';
@@ -40,7 +40,7 @@ export interface Watchers {
   /** Gets the results for the pictures that it wants. */
   figure?: Pick<Figure, 'choose' | 'wants' | 'add'>;
   /** Measures LPIPS, too. */
-  lpips?: MeasureLpips;
+  lpips?: LpipsMeasure;
 }
 
 /**
@@ -114,7 +114,7 @@ async function evaluateSet(
           name,
           evaluatePicture(original, (lr) => (sr = upscale(lr))),
         );
-        if (lpips) measured.lpips = await withName(name, lpips(cropToMultiple(original, 4), sr, signal));
+        if (lpips) measured.lpips = await withName(name, lpips.measure(cropToMultiple(original, 4), sr, signal));
         results.push({ name: subject, sr: figure?.wants(name) ? sr : original, scores: measured });
       }
       for (const [j, { scores: measured }] of results.entries()) {

@@ -3,11 +3,15 @@ import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { lpipsChoices, type LpipsChoice } from '@fourfold/common';
+import { readLpipsFile } from '@fourfold/store';
+import { lpipsNetworks } from '@fourfold/weights';
+import { lacks } from '../../../../test/support/needs.mjs';
 import { fourfold, inFolder } from '../test-support.js';
 
 /*
  * `fourfold evaluate` against scores that resize-right, PyTorch and scikit-image computed from the same crops of photographs
- * (test/evaluation-reference/make.py), on the best backend available.
+ * (test/evaluation-reference/make.py), on the best backend available, for the baselines and the generators that come with fourfold.
  */
 
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -15,53 +19,93 @@ const examples = join(repository, 'examples');
 
 type Scores = { psnr: number; ssim: number };
 interface Reference {
-  checkpoint: string;
-  cases: { photograph: string; region: [number, number, number, number]; scores: Record<string, Scores> }[];
+  /** Generators that come with fourfold, below examples/. */
+  models: string[];
+  cases: {
+    photograph: string;
+    region: [number, number, number, number];
+    scores: Record<string, Scores & { lpips: Record<LpipsChoice, number> }>;
+  }[];
 }
 interface Evaluation {
-  subjects: { pictures: ({ picture: string } & Scores)[]; mean: Scores }[];
+  lpips?: { network: string };
+  sets: { subjects: { pictures: ({ picture: string; lpips?: number } & Scores)[]; mean: Scores }[] }[];
 }
 
-/** The crops of the reference as files of a folder, in the order of their names. */
-async function writeCrops(folder: string, { cases }: Reference): Promise<void> {
-  for (const { photograph, region } of cases) {
-    const [left, top, width, height] = region;
-    const name = basename(photograph, extname(photograph));
-    await sharp(join(examples, 'photographs', photograph))
+const path = join(repository, 'test', 'evaluation-reference', 'expected.json');
+const reference = JSON.parse(await readFile(path, 'utf8')) as Reference;
+const nameOf = ({ photograph }: Reference['cases'][number]) => `${basename(photograph, extname(photograph))}.png`;
+const cases = [...reference.cases].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+const subjects = ['bicubic', 'lanczos', ...reference.models];
+
+/** The crops of the reference as files of a folder. */
+async function writeCrops(folder: string): Promise<void> {
+  for (const one of cases) {
+    const [left, top, width, height] = one.region;
+    await sharp(join(examples, 'photographs', one.photograph))
       .extract({ left, top, width, height })
       .png()
-      .toFile(join(folder, `${name}.png`));
+      .toFile(join(folder, nameOf(one)));
   }
 }
 
-test('bicubic, Lanczos and a checkpoint have the scores of independent implementations', async () => {
-  const path = join(repository, 'test', 'evaluation-reference', 'expected.json');
-  const reference = JSON.parse(await readFile(path, 'utf8')) as Reference;
+/** `fourfold evaluate` of all subjects on the crops. */
+async function evaluate(folder: string, ...args: string[]): Promise<Evaluation> {
+  await writeCrops(folder);
+  const checkpoints = reference.models.flatMap((name) => ['--checkpoint', join(examples, name, 'checkpoint')]);
+  const chosen = ['--method', 'bicubic', '--method', 'lanczos', ...checkpoints];
+  const { exitCode, stdout, stderr } = await fourfold(
+    folder,
+    'evaluate',
+    '--images',
+    '.',
+    ...chosen,
+    '--json',
+    ...args,
+  );
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+  return JSON.parse(stdout) as Evaluation;
+}
+
+test('bicubic, Lanczos and shipped generators have the scores of independent implementations', async () => {
   await inFolder(async (folder) => {
-    await writeCrops(folder, reference);
-    const methods = ['--method', 'bicubic', '--method', 'lanczos'];
-    const checkpoint = ['--checkpoint', join(examples, reference.checkpoint)];
-    const { exitCode, stdout, stderr } = await fourfold(
-      folder,
-      ...['evaluate', '--images', '.', ...methods, ...checkpoint, '--json'],
-    );
-    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-    const [{ subjects }] = (JSON.parse(stdout) as { sets: Evaluation[] }).sets;
-    const cases = [...reference.cases].sort((a, b) => (basename(a.photograph) < basename(b.photograph) ? -1 : 1));
-    for (const [i, name] of ['bicubic', 'lanczos', 'checkpoint'].entries()) {
-      const { pictures, mean } = subjects[i];
-      expect(pictures).toHaveLength(5);
-      for (const [j, { photograph, scores }] of cases.entries()) {
-        const { picture, ...measured } = pictures[j];
-        expect(picture).toBe(`${basename(photograph, extname(photograph))}.png`);
-        expectEqual(`${name} on ${picture}`, measured, scores[name]);
-      }
+    const [{ subjects: measured }] = (await evaluate(folder)).sets;
+    for (const [i, name] of subjects.entries()) {
+      const { pictures, mean } = measured[i];
+      expect(pictures.map(({ picture }) => picture)).toEqual(cases.map(nameOf));
+      for (const [j, { scores }] of cases.entries())
+        expectEqual(`${name} on ${nameOf(cases[j])}`, pictures[j], scores[name]);
       const expected = cases.map(({ scores }) => scores[name]);
       const meanOf = (score: keyof Scores) => expected.reduce((sum, one) => sum + one[score], 0) / expected.length;
       expectEqual(`${name}, mean`, mean, { psnr: meanOf('psnr'), ssim: meanOf('ssim') });
     }
   });
 });
+
+/** Whether this machine has the weights of LPIPS. */
+const hasWeights = (network: LpipsChoice): Promise<boolean> =>
+  readLpipsFile(lpipsNetworks[network]).then(
+    () => true,
+    () => false,
+  );
+
+for (const network of lpipsChoices) {
+  test.skipIf(lacks('lpips', await hasWeights(network)))(
+    `LPIPS by ImageNet’s weights equals PyTorch’s: ${network} (after fourfold vgg fetch)`,
+    async () => {
+      await inFolder(async (folder) => {
+        const { lpips, sets } = await evaluate(folder, '--lpips', network);
+        expect(lpips).toEqual({ network, version: '0.1' });
+        for (const [i, name] of subjects.entries()) {
+          for (const [j, { scores }] of cases.entries()) {
+            const difference = (sets[0].subjects[i].pictures[j].lpips ?? NaN) - scores[name].lpips[network];
+            expect(Math.abs(difference), `LPIPS of ${name} on ${nameOf(cases[j])}`).toBeLessThanOrEqual(1e-4);
+          }
+        }
+      });
+    },
+  );
+}
 
 /** Equal within 0.001 dB of PSNR and 0.0001 of SSIM. */
 function expectEqual(what: string, measured: Scores, expected: Scores): void {

@@ -5,20 +5,24 @@ import { lpipsNetworks } from '@fourfold/weights';
 import type { BackendChoice } from '../commands/arguments.js';
 import { resultWithPauses } from '../pauses.js';
 
-/** Measures LPIPS of two pictures of one size. Rejects with the signal's reason between two parts of them. */
-export type MeasureLpips = (hr: Picture, sr: Picture, signal: AbortSignal) => Promise<number>;
+/** LPIPS by one network. */
+export interface LpipsMeasure {
+  network: LpipsChoice;
+  /** LPIPS of two pictures of one size. Rejects with the signal's reason between two parts of them. */
+  measure: (hr: Picture, sr: Picture, signal: AbortSignal) => Promise<number>;
+}
 
 /** LPIPS on a backend of this thread, with weights from a file or a folder. Throws `not-found`, `invalid`, `corrupt`. */
 export async function openLpips(
   choice: LpipsChoice,
   place: string | undefined,
   backend: BackendChoice,
-): Promise<MeasureLpips> {
+): Promise<LpipsMeasure> {
   const network = lpipsNetworks[choice];
   const { bytes, url } = await readLpipsFile(network, place && absoluteStoreUrl(place));
   const { createLpips } = await import('@fourfold/model');
   const { startBackend } = await import('../upscaling/generator.js');
   await startBackend(backend);
   const lpips = createLpips(network, bytes, url);
-  return (hr, sr, signal) => resultWithPauses(lpips.measure(hr, sr), signal);
+  return { network: choice, measure: (hr, sr, signal) => resultWithPauses(lpips.measure(hr, sr), signal) };
 }
