@@ -12,6 +12,7 @@
  */
 
 export * from './basics.js';
+export { computedDifference, computedKeys } from './config/computed.js';
 export { configDifferences, type ConfigDifference } from './config/differences.js';
 export { totalIterations } from './config/iterations.js';
 export { configSource, loadRunConfig, parseRunConfig } from './config/load.js';

@@ -41,7 +41,7 @@ const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType
   run: 'run',
   kind: null,
   exchangeAddress: '127.0.0.1:1',
-  datasetSha256: '',
+  ...{ datasetSha256: '', config: '' },
   machine: '0'.repeat(32),
   hostCheck,
   hostSecret,

@@ -6,9 +6,10 @@ const kind = {
   ...{ backend: 'wasm', version: '4.22.0', device: 'a CPU', instructionSet: 'simd128' },
   ...{ threads: 1, precision: 'f32', decoder: 'vips 8.18.7' },
 };
-const worker = { datasetSha256: 'a', kind, exchangeAddress: '127.0.0.1:4000' };
+const config = '{"seed":0}';
+const worker = { datasetSha256: 'a', config, kind, exchangeAddress: '127.0.0.1:4000' };
 const run: Admission = {
-  datasetSha256: 'a',
+  ...{ datasetSha256: 'a', config },
   kind,
   allowMixedKinds: false,
   ownAddress: '127.0.0.1:5000',
@@ -22,6 +23,12 @@ test('a worker of the run’s dataset and kind is admitted', () => {
 
 test('another dataset', () => {
   expect(admissionProblem({ ...worker, datasetSha256: 'b' }, run)).toContain('a different dataset');
+});
+
+test('another config is refused with the keys that differ', () => {
+  expect(admissionProblem({ ...worker, config: '{"seed":7}' }, run)).toBe(
+    'the coordinator’s config and the worker’s differ in seed (0 and 7): give both the same config, and start them again',
+  );
 });
 
 test('another kind is refused with what differs, and admitted where kinds may be mixed', () => {

@@ -1,4 +1,4 @@
-import { isLoopback, parseAddress, type RunConfig } from '@fourfold/common';
+import { computedDifference, computedKeys, isLoopback, parseAddress, type RunConfig } from '@fourfold/common';
 import type { Register__Output, RpcSecurity } from '@fourfold/rpc';
 import type { Exchange } from '../exchange/exchange.js';
 import { completedKind, kindDifferences, parseKind, type WorkerKind } from './worker-kind.js';
@@ -6,6 +6,8 @@ import { completedKind, kindDifferences, parseKind, type WorkerKind } from './wo
 /** What a worker must match. */
 export interface Admission {
   datasetSha256: string;
+  /** The keys of the config that decide what is computed, as JSON. */
+  config: string;
   kind: WorkerKind;
   allowMixedKinds: boolean;
   /** host:port at which this coordinator is reached. */
@@ -15,12 +17,22 @@ export interface Admission {
 
 /** Why a worker may not join the run; undefined if it may. */
 export function admissionProblem(
-  { datasetSha256, kind, exchangeAddress }: Pick<Register__Output, 'datasetSha256' | 'kind' | 'exchangeAddress'>,
+  worker: Pick<Register__Output, 'datasetSha256' | 'config' | 'kind' | 'exchangeAddress'>,
   run: Admission,
 ): string | undefined {
-  if (datasetSha256 !== run.datasetSha256)
+  if (worker.datasetSha256 !== run.datasetSha256)
     return 'the worker reads a different dataset from the coordinator’s: give both the same config';
-  return exchangeProblem(exchangeAddress, run) ?? kindProblem(kind ?? {}, run);
+  return (
+    configProblem(worker.config, run) ??
+    exchangeProblem(worker.exchangeAddress, run) ??
+    kindProblem(worker.kind ?? {}, run)
+  );
+}
+
+function configProblem(config: string, run: Admission): string | undefined {
+  const difference = computedDifference(run.config, config);
+  if (difference === undefined) return undefined;
+  return `the coordinator’s config and the worker’s differ in ${difference}: give both the same config, and start them again`;
 }
 
 /**
@@ -53,12 +65,13 @@ export interface AdmissionParts {
 /** Decides which workers may join the run: the first worker settles the kind. */
 export function createAdmission({ config, datasetSha256, kind: before, ports, exchange }: AdmissionParts) {
   let kind = parseKind(before ?? '');
+  const facts = { datasetSha256, config: computedKeys(config) };
   return {
     kind: () => JSON.stringify(kind),
     admit: (register: Register__Output) => {
       const { allowMixedKinds } = config.workers;
       const { address: ownAddress, security } = ports;
-      const problem = admissionProblem(register, { datasetSha256, kind, allowMixedKinds, ownAddress, security });
+      const problem = admissionProblem(register, { ...facts, kind, allowMixedKinds, ownAddress, security });
       const connection = problem ? { problem } : exchange.connect(register);
       // A refused worker does not settle the kind.
       if (!('problem' in connection)) kind = completedKind(kind, register.kind ?? {});

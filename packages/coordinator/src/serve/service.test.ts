@@ -24,7 +24,7 @@ const register: Register = {
   run: 'small',
   kind,
   exchangeAddress: '127.0.0.1:1',
-  datasetSha256: '',
+  ...{ datasetSha256: '', config: '' },
   machine: '0'.repeat(32),
 };
 

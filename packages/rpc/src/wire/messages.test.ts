@@ -25,6 +25,7 @@ const register = {
   exchangeAddress: '127.0.0.1:4000',
   machine: '0123456789abcdef'.repeat(2),
   datasetSha256: 'a'.repeat(64),
+  config: '{}',
   hostCheck: { pid: 1, descriptor: 20 },
   hostSecret: { term: 4_000_000_000, number: 1 },
 };

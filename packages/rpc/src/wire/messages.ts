@@ -48,6 +48,7 @@ const register = z.object({
   kind,
   exchangeAddress: address,
   datasetSha256: sha256,
+  config: text(16_384),
   hostCheck: sharedFile.nullish(),
   hostSecret: token.nullish(),
   formats: z

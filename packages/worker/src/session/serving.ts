@@ -6,7 +6,15 @@ import {
   type PictureScore__Output,
   type Token__Output,
 } from '@fourfold/rpc';
-import { FourfoldError, logAbout, machineId, withDeadline, type Logger, type RunConfig } from '@fourfold/common';
+import {
+  computedKeys,
+  FourfoldError,
+  logAbout,
+  machineId,
+  withDeadline,
+  type Logger,
+  type RunConfig,
+} from '@fourfold/common';
 import { runStore } from '@fourfold/store';
 import { networkWires } from '@fourfold/weights';
 import type { BatchQueue } from '../leases/batches.js';
@@ -63,7 +71,7 @@ export function createServing(parts: ServingParts) {
       control,
       {
         ...{ protocolVersion, run: config.name, machine: machineId(), kind },
-        ...{ exchangeAddress: address, datasetSha256, ...exchange.register },
+        ...{ exchangeAddress: address, datasetSha256, config: computedKeys(config), ...exchange.register },
       },
       config.timing,
       {
