@@ -18,7 +18,7 @@ import {
 } from './support/small-run.js';
 
 /*
- * A worker that sends bad data is named and refused, and the run goes on with the others, or says why not.
+ * A worker that sends bad data is named and refused, and the run continues with the others, or says why not.
  */
 
 const finished = { code: 0, signal: null };

@@ -16,7 +16,7 @@ import {
 import { lacks } from './support/needs.mjs';
 
 /*
- * Checkpoints go into a real MinIO while training goes on, and whatever happens to an upload, a partial checkpoint is never
+ * Checkpoints go into a real MinIO while training continues, and whatever happens to an upload, a partial checkpoint is never
  * visible.
  */
 

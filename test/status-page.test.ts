@@ -136,7 +136,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
         'validation/coffee.png/original.webp',
       ]);
 
-      // A killed worker disappears from the list, and the run goes on.
+      // A killed worker disappears from the list, and the run continues.
       expect(await workerIds()).toHaveLength(2);
       workers[0].child.kill('SIGKILL');
       await expect.poll(workerIds, waiting).toHaveLength(1);

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { FourfoldError } from '@fourfold/common';
 import { partialId, partialName, type ObjectStore } from '@fourfold/store';
 
-/** Whether a name is that of an unfinished download: the object's name and the beginning of its hash. */
+/** Whether a file's name is that of an unfinished download: the object's name and the beginning of its hash. */
 export const isDownload = (name: string): boolean => /.-[0-9a-f]{16}$/.test(partialId(name) ?? '');
 
 /**

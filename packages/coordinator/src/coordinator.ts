@@ -23,7 +23,7 @@ import { train } from './training/train.js';
 
 export interface CoordinatorOptions extends PortOptions, ReportOptions {
   /**
-   * Resume from the newest whole checkpoint, if there is one. Without this option a run that has checkpoints is
+   * Resume from the newest intact checkpoint, if there is one. Without this option a run that has checkpoints is
    * refused.
    */
   resume: boolean;

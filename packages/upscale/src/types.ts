@@ -18,7 +18,7 @@ export interface Picture {
 
 /**
  * A picture: the path of a file (in Node.js) or a URL; the bytes of a JPEG, PNG, WebP and so on; or pixels. Alpha is composited on white,
- * EXIF orientation is applied, colour profiles are neither applied nor undone.
+ * EXIF orientation is applied, colour profiles are not applied.
  */
 export type PictureSource = string | URL | Uint8Array | ArrayBuffer | Blob | Pixels;
 

@@ -75,7 +75,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
         undefined,
         dryRun ? 'All' : undefined,
         fieldManager,
-        // Apply takes over the fields that we state, whoever has changed them since. A merge has no such option.
+        // Apply takes over the fields that we state, even if somebody has changed them since. A merge has no such option.
         strategy === PatchStrategy.ServerSideApply ? true : undefined,
         strategy,
       ),

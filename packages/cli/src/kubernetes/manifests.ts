@@ -25,7 +25,7 @@ export const namesOf = (run: string) => ({
 
 export interface ManifestOptions extends PodOptions {
   config: RunConfig;
-  /** In the objects only if it is given: without it, whoever applies them chooses. */
+  /** Omitted from the objects unless it is given: then the one who applies them chooses. */
   namespace?: string;
   workers: number;
   /** 0 if workers read the shards themselves. */

@@ -91,7 +91,7 @@ async function readPods(api: ClusterApi, run: string, options: LogsOptions): Pro
   }
 }
 
-/** A pod that has just gone, or a connection that broke while the run goes on: its log is reopened if the pod still exists. */
+/** A pod that has just gone, or a connection that broke while the run continues: its log is reopened if the pod still exists. */
 function isPassing(error: Error, isLast: boolean): boolean {
   if (!(error instanceof FourfoldError)) return !isLast;
   return error.code === 'not-found' || (error.code === 'unavailable' && !isLast);

@@ -154,7 +154,7 @@ export async function waitForStart(
 const hasStarted = ({ state, roles }: RunStatus): boolean =>
   state === 'queued' || state === 'finished' || roles.every(({ running, wanted, done }) => done || running >= wanted);
 
-/** A run goes on with fewer workers than were asked for, but not with none. */
+/** A run continues with fewer workers than were asked for, but not without any. */
 function throwIfStuck({ placeFlags }: ClusterApi, status: RunStatus, problems: readonly Problem[]): void {
   const stuck = problems.find(
     ({ role, kind }) =>

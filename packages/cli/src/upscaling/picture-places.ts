@@ -14,7 +14,7 @@ export interface PictureOutput {
   format: OutputFormat | undefined;
   /** Path of a folder for intermediate files, which exists only while the picture is made; its parent exists. */
   intermediates: string;
-  /** Write the picture, whole or not at all; `encode` writes it to a path. */
+  /** Write the picture, completely or not at all; `encode` writes it to a path. */
   write: (encode: (path: string) => Promise<void>) => Promise<void>;
 }
 

@@ -80,7 +80,7 @@ export function judge(failure: Failure, circumstances: Circumstances): Verdict {
   const isAlone = [...machines].every((machine) => machine === failure.machine);
   const everyone = (failures: Failure[]) => [...machines].every((m) => failures.some(({ machine }) => machine === m));
   if (isAlone) {
-    // Each answer is computed anew, so that a fresh process would not do better.
+    // Each answer is computed afresh, so another process would not do better.
     if (code === 'bad-result' && isSpent) return 'the run';
     if (!othersMayCome && same.some((other) => isFresh(failure, other))) return 'the run';
   } else if (blamesInput.has(code)) {

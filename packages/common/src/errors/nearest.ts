@@ -28,7 +28,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return ranked[0]?.name;
 }
 
-/** Fewer or other letters than so many say nothing: `gpu` is not `cpu`. */
+/** Words with fewer letters are too short to compare: `gpu` is not `cpu`. */
 const minLetters = 3;
 
 const isBeginning = (a: string, b: string, atLeast: number): boolean =>

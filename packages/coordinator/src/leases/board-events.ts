@@ -36,7 +36,7 @@ export type Effect<Result> =
   | { type: 'end'; worker: number; token: Token__Output }
   /** Pass a worker's progress to the task's owner. */
   | { type: 'tell-progress'; task: string; soFar: Result }
-  /** Pass an answer to whoever waits for the task. */
+  /** Pass an answer to the caller that waits for the task. */
   | { type: 'deliver'; task: string; worker: number; token: Token__Output; result: Result }
   /** The answer that was delivered no longer counts. */
   | { type: 'discard'; task: string }

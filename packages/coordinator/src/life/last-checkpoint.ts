@@ -14,7 +14,7 @@ export interface LastCheckpointParts {
 
 /**
  * At a run's early end, for any reason: finish the checkpoint that is being written, and write one of the current
- * state, unless nothing was done or the state is not whole. Returns why that failed, if it did; never rejects.
+ * state, unless nothing was done or the state is incomplete. Returns why that failed, if it did; never rejects.
  */
 export async function writeLastCheckpoint(parts: LastCheckpointParts): Promise<Error | undefined> {
   const { saver, master, begun, isLost, log } = parts;

@@ -12,7 +12,7 @@ export interface ReportTarget {
   close(end: RunEnd): Promise<void>;
 }
 
-/** How a coordinator's run ended. After `superseded` it goes on, in the term of another coordinator. */
+/** How a coordinator's run ended. After `superseded` it continues, in the term of another coordinator. */
 export type RunEnd = 'finished' | 'stopped' | 'failed' | 'superseded';
 
 /** Figures of one iteration by name. */

@@ -108,7 +108,7 @@ export function lostEvaluation(
   return undefined;
 }
 
-/** The generator, or its moving average, from a checkpoint of this iteration; undefined if no whole one is left. */
+/** The generator, or its moving average, from a checkpoint of this iteration; undefined if no intact one is left. */
 export async function olderGenerator(
   run: ObjectStore,
   iteration: number,

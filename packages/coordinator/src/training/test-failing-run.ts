@@ -16,7 +16,7 @@ log.level = 'silent';
 export const latelyMs = 600_000;
 export const [a, b, c] = ['a', 'b', 'c'];
 
-/** Made anew for each test of the file that imports this one. */
+/** Created for each test of the file that imports this one. */
 export let board: LeaseBoard<string, string>;
 export let failures: Failures;
 /** The error that has ended the run. */

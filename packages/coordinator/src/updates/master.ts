@@ -26,7 +26,7 @@ export interface Master {
   versions(): Versions;
   layout(network: Network): Layout;
   state(network: Network): MasterState;
-  /** Apply the reduced sum as the network's next update. If it fails half-way, the state is not whole. */
+  /** Apply the reduced sum as the network's next update. If it fails half-way, the state is incomplete. */
   update(network: Network, learningRate: number): Promise<void>;
   /** Whether no update is under way, and none has failed half-way. */
   isWhole(): boolean;

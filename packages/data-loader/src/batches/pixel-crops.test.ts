@@ -35,7 +35,7 @@ async function wide(): Promise<Picture> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-pixels-'));
   const pictures = await realPictures(['a.jpg', 'b.png', 'c.jpg', 'd.png']);
-  // Sides that are no multiples of 4, and rows that are too far apart to be read in one span.
+  // Sides that are not multiples of 4, and rows that are too far apart to be read in one span.
   const odd = { 'odd.png': await pngOf(await realPicture(6, 131, 109)), 'wide.png': await pngOf(await wide()) };
   const images = await writeFolder(join(folder, 'images'), { ...pictures, ...odd });
   const make = async (name: string, encoding: Encoding, tile?: number) => {

@@ -1,4 +1,4 @@
-/** Seconds for each stage of making batches; of what goes on side by side, each counts. */
+/** Seconds for each stage of making batches; stages that overlap count in full. */
 export interface StageSeconds {
   /** Fetching and verifying shards. */
   opening: number;

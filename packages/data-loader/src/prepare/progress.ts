@@ -6,7 +6,7 @@ import { shardName } from './shard-writer.js';
 
 /*
  * While a dataset is made, each of its shards has a record beside it of the photographs that came before its end. If `prepare` is
- * interrupted, the next one of the same photographs with the same options goes on after the last record. The records are removed when
+ * interrupted, the next one of the same photographs with the same options resumes after the last record. The records are removed when
  * the manifest is written.
  */
 

@@ -13,7 +13,7 @@ export interface PixelPlace {
   lrOffset: number;
 }
 
-/** A tar consists of blocks of so many bytes. */
+/** The size of a tar's blocks in bytes. */
 export const tarBlock = 512;
 export const pixelBytes = 3;
 

@@ -14,7 +14,7 @@ export interface PixelShard {
   /** A sample by its index, from 0. */
   place(index: number): PixelPlace;
   /**
-   * Read a region of a sample's HR or LR picture into the memory that `room` gives for so many bytes; its first pixel comes first. Returns
+   * Read a region of a sample's HR or LR picture into the memory that `room` gives for its bytes, from its first pixel on. Returns
    * the bytes from one row to the next. Reads at once, without a turn of the event loop: from the page cache that takes a few
    * microseconds, a third of what a read in libuv's threads costs.
    */

@@ -17,7 +17,7 @@ export interface Known {
   part?: Part;
   /**
    * `derived`: made from another picture of the set: small, or upscaled by somebody. `cropped`: a photograph with its edges cut off,
-   * which counts only if the set's whole ones are missing.
+   * which counts only if the set's uncropped ones are missing.
    */
   role: 'photograph' | 'derived' | 'cropped';
   /** Equal for a photograph and its official LR picture at a quarter of its size. */

@@ -189,7 +189,7 @@ describe('other data sets', () => {
     await writeFolder(inFolder(), await realPictures([...names, 'Set14/GTmod12/zebra.png']));
     const whole = ['original/baby.png', 'original/bird.png'];
     expect(await chosen(inFolder('Set5'))).toEqual({ set: 'Set5', part: 'test', names: whole });
-    // Of another set, the whole ones are missing.
+    // Of another set, the uncropped ones are missing.
     const inBoth = ['Set14/GTmod12/zebra.png', ...whole.map((name) => `Set5/${name}`)];
     expect((await chosen(inFolder())).names).toEqual(inBoth);
   });

@@ -11,7 +11,7 @@ import { chunkMessageBytes, controlMessageBytes } from '../wire/wire.js';
 export interface RunningServer {
   /** The host and port it listens on. */
   address: string;
-  /** Answer calls of a service. Earlier calls end with UNIMPLEMENTED. */
+  /** Begin to answer calls of a service. Calls before that end with UNIMPLEMENTED. */
   addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void;
   /** Refuse new calls, wait up to `graceMs` for those under way, then cut them off. */
   close(graceMs?: number): Promise<void>;

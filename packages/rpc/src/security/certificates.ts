@@ -95,7 +95,7 @@ export async function makeCertificates(
   return { authority: own, certificates, made };
 }
 
-/** The hosts of the servers' certificates in a folder; undefined if it has none. Throws `invalid` for a file that is no certificate. */
+/** The hosts of the servers' certificates in a folder; undefined if it has none. Throws `invalid` for a file that is not a certificate. */
 export async function hostsIn(folder: string): Promise<string[] | undefined> {
   const path = filesOf(folder, 'nats').certificate;
   if (!existsSync(path)) return undefined;

@@ -28,7 +28,7 @@ export type ListedCheckpoint = { run: string; name: string; url: string } & (
       createdAt: string;
     }
   | { damaged: string }
-  /** Why it does not count, although it is whole. */
+  /** Why it does not count, although it is complete. */
   | { superseded: string }
 );
 

@@ -208,7 +208,7 @@ export async function newestWholeCheckpoint(
 }
 
 /**
- * Remove a checkpoint, its manifest first, so that it never looks whole with files missing. Other files in its folder,
+ * Remove a checkpoint, its manifest first, so that it never looks complete with files missing. Other files in its folder,
  * such as an exported model, stay.
  */
 export async function removeCheckpoint(run: ObjectStore, name: string): Promise<void> {

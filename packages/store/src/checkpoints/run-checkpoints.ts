@@ -33,7 +33,7 @@ export interface RunSnapshot {
 }
 
 /**
- * The checkpoint that a run starts from: none for a new run, the newest whole one with `resume`. Throws `invalid` if
+ * The checkpoint that a run starts from: none for a new run, the newest intact one with `resume`. Throws `invalid` if
  * the run has checkpoints and `resume` is false, or if the checkpoint has another dataset, seed or schedule so far.
  */
 export async function startingPoint(

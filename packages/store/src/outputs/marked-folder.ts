@@ -18,7 +18,7 @@ export interface FolderMark {
 
 /**
  * Claim a folder for a command, before any work: create it, and mark it if it is empty except for hidden files. Resolves with whether it
- * already belonged to the command. Throws `invalid` if it holds anything and does not.
+ * already belonged to the command. Throws `invalid` if it holds anything and does not belong to it.
  */
 export async function claimFolder(folder: string, mark: FolderMark): Promise<boolean> {
   try {

@@ -51,7 +51,7 @@ export async function checkNotRead(
 }
 
 /**
- * Write a single file, whole or not at all: `write` creates it under a temporary name in the same folder, then it is flushed to disk and
+ * Write a single file, completely or not at all: `write` creates it under a temporary name in the same folder, then it is flushed to disk and
  * renamed. Throws `invalid` if a file has appeared there that may not be overwritten, `no-space`, `unavailable`.
  */
 export async function writeOutputFile(

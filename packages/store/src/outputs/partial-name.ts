@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 /*
- * Names of files that are not whole yet. Folder stores leave them out of their listings.
+ * Names of files that are not complete yet. Folder stores leave them out of their listings.
  */
 
 const mark = '.partial-';

@@ -61,7 +61,7 @@ export function createS3Connection(
   const log = createLogger('store');
   // Loading the client takes longer than the rest of a process's start, so it is loaded for the first request.
   let client: Client | undefined;
-  // After one request has waited in vain, others do not wait as long again.
+  // After one request has run out of patience, others do not wait as long again.
   let isGivenUp = false;
   return {
     async attempt(name, request, atMostMs = Infinity) {
