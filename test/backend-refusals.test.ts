@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { probeBackends } from '@fourfold/model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { killAll, startFourfold } from './support/process.js';
+import { expectFinished, killAll, startFourfold } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -126,7 +126,7 @@ describe('torch with a set-up that cannot be used', () => {
     expect(await doctor.exit).toEqual({ code: 0, signal: null });
     expect(doctor.output()).toMatch(/backend torch +it is not set up: run npx fourfold setup torch/);
     const bench = startFourfold([...oneStep, '--json'], wrapper);
-    expect(await bench.exit, bench.errors.join('\n')).toEqual({ code: 0, signal: null });
+    await expectFinished(bench);
     expect(JSON.parse(bench.output())).not.toMatchObject({ kind: { backend: 'torch' } });
   });
 });

@@ -7,13 +7,13 @@ import { generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
 import { otherMachine } from './support/other-machine.js';
-import { killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
 import {
+  expectSameEnd,
   prepareSmallRuns,
   startCoordinator,
   startWorkers,
   weightsOf,
-  type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
 
@@ -21,7 +21,6 @@ import {
  * A worker that sends bad data is named and refused, and the run continues with the others, or says why not.
  */
 
-const finished = { code: 0, signal: null };
 const grpc = 'exchange: { transport: grpc }\n';
 const tensor = 'block1/conv1/filter';
 
@@ -37,7 +36,7 @@ beforeAll(async () => {
   element = (tensors.find(({ name }) => name === tensor)?.offset ?? NaN) + 3;
   const coordinator = startCoordinator(run);
   startWorkers(run, 1);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
   reference = await weightsOf(run);
 }, 120_000);
 afterEach(killAll);
@@ -66,11 +65,6 @@ function poison(value: number, times: number, good = 0): (chunk: Chunk) => Chunk
   };
 }
 
-async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void> {
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-  expect(await weightsOf(run)).toEqual(reference);
-}
-
 const refused = ({ events }: Process) => events.filter(({ event }) => event === 'bad-gradient');
 const named = `NaN or infinity in ${tensor} (element 3 of 576)`;
 
@@ -82,7 +76,7 @@ test.each([
   async (name, value) => {
     const chunk = poison(value, 2);
     const { run, coordinator, close } = await runWithBadWorker(`some-${name.toLowerCase()}`, { chunk });
-    await expectSameEnd(run, coordinator);
+    await expectSameEnd(run, coordinator, reference);
     expect(refused(coordinator)).toHaveLength(2);
     for (const event of refused(coordinator)) {
       expect(event).toMatchObject({ worker: 1, reason: named });
@@ -98,7 +92,7 @@ test('a gradient of another shape is refused with the name of the tensor at whic
   const chunk = (whole: Chunk): Chunk =>
     left-- > 0 ? { ...whole, data: (whole.data as Buffer).subarray(0, 40) } : whole;
   const { run, coordinator, close } = await runWithBadWorker('short', { chunk });
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
   expect(refused(coordinator)).toEqual([
     expect.objectContaining({
       inARow: 1,
@@ -124,7 +118,7 @@ test('bad gradients in a row stop the run, with the tensor and the worker, and a
   expect(await listCheckpoints(run.store)).toEqual(['00000001-0001']);
   const resumed = startCoordinator(run, '--resume');
   startWorkers(run, 1);
-  await expectSameEnd(run, resumed);
+  await expectSameEnd(run, resumed, reference);
 }, 120_000);
 
 test('a worker whose gradients are all bad does not stop a run that has another worker', async () => {
@@ -132,7 +126,7 @@ test('a worker whose gradients are all bad does not stop a run that has another 
   const both = ['--set', 'workers.minimumToStart=2'];
   const { run, coordinator, close } = await runWithBadWorker('one-of-two', { chunk: poison(NaN, Infinity) }, ...both);
   startWorkers(run, 1);
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
   expect(refused(coordinator).length).toBeGreaterThan(0);
   await close();
 }, 120_000);
@@ -182,7 +176,7 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
     expect(worker.errors).toEqual([expect.stringMatching(says)]);
     expect(coordinator.events.filter((line) => line.event === event)).toHaveLength(1);
     startWorkers(run, 1);
-    await expectSameEnd(run, coordinator);
+    await expectSameEnd(run, coordinator, reference);
     await close();
   },
   120_000,
@@ -202,7 +196,7 @@ test('a machine without the validation folder: its worker leaves and says why, t
   const told = ['worker-unfit', 'worker-failed-to-start'];
   expect(coordinator.events.find(({ event }) => told.includes(String(event)))?.['reason']).toMatch(/validation/);
   startWorkers(run, 1);
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
 }, 120_000);
 
 test('a worker that nobody can reach at its address is the one that leaves; the run goes on with another', async () => {
@@ -215,7 +209,7 @@ test('a worker that nobody can reach at its address is the one that leaves; the 
   const pulls = coordinator.events.filter(({ event }) => event === 'pull-failed');
   expect(pulls.length).toBeLessThanOrEqual(10);
   startWorkers(run, 1);
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
 }, 120_000);
 
 const mostKilled = 9;
@@ -239,5 +233,5 @@ test('workers killed one after the other with the same lease: it is held back, a
   expect(new Set(losers).size).toBe(3);
   expect(losers.at(-1)).toBe(seats);
   startWorkers(run, 1);
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
 }, 120_000);

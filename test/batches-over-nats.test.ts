@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, startNats, type LocalNats } from '@fourfold/local-servers';
-import { killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
+import { expectFinished, killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -18,7 +18,6 @@ import { lacks } from './support/needs.mjs';
  */
 
 const overNats = 'batches: { from: nats, lateMs: 500, announceMs: 200 }\n';
-const finished = { code: 0, signal: null };
 
 describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
   'batches over NATS (after npm run setup:servers)',
@@ -43,8 +42,8 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
     });
 
     async function toEnd(coordinator: Process, workers: Process[]): Promise<void> {
-      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-      for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+      await expectFinished(coordinator);
+      for (const worker of workers) await expectFinished(worker);
     }
     const startLoader = (run: SmallRun) => startFourfold(['data-loader', ...run.configArgs]);
     const started = (loader: Process) => loader.waitFor(({ event }) => event === 'started', 'a data-loader');

@@ -2,7 +2,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
-import { fourfold, killAll, photographs, type Process } from './support/process.js';
+import { expectFinished, fourfold, killAll, photographs } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -32,10 +32,6 @@ afterAll(() => runs.remove());
 
 /** After an mse phase of 3 iterations and a gan phase of 5. */
 const evaluatedIterations = [2, 3, 4, 6, 8];
-
-async function expectFinished(process: Process): Promise<void> {
-  expect(await process.exit, process.errors.join('\n')).toEqual({ code: 0, signal: null });
-}
 
 /** The evaluations in a finished run's newest checkpoint. */
 async function evaluationsOf({ store }: SmallRun) {

@@ -4,7 +4,7 @@ import { checkpointStore, listCheckpoints, readRunRecord, verifyCheckpoint } fro
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { withEnvironment } from './support/environment.js';
 import { startHoldingProxy } from './support/holding-proxy.js';
-import { killAll, type LogEvent, type Process } from './support/process.js';
+import { expectFinished, killAll, type LogEvent } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -20,7 +20,6 @@ import { lacks } from './support/needs.mjs';
  * visible.
  */
 
-const finished = { code: 0, signal: null };
 /** Iterations done, in the order of the log. */
 const done = (events: LogEvent[]) =>
   events.flatMap(({ event, network, iteration }) =>
@@ -28,10 +27,6 @@ const done = (events: LogEvent[]) =>
   );
 const isDone = (count: number) => (event: LogEvent) => done([event])[0] === count;
 const isEvent = (name: string) => (event: LogEvent) => event.event === name;
-
-async function expectFinished(process: Process): Promise<void> {
-  expect(await process.exit, process.errors.join('\n')).toEqual(finished);
-}
 
 describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinIO after npm run setup:servers)', () => {
   let minio: LocalMinio;

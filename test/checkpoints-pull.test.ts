@@ -8,7 +8,7 @@ import { Client } from 'minio';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type ObjectStore, writeCheckpoint } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
-import { fourfold, killAll, startFourfold } from './support/process.js';
+import { expectFinished, fourfold, killAll, startFourfold } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -82,7 +82,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('from MinIO (after npm
     expect(stoppedAt).toBeLessThan(body.length);
     await delay(1_500);
     await minio.start();
-    expect(await pull.exit, pull.errors.join('\n')).toEqual({ code: 0, signal: null });
+    await expectFinished(pull);
     expect(JSON.parse(pull.output())).toMatchObject({ iteration: 2, sizeBytes: body.length + 99, resumedBytes: 0 });
     await expectWhole();
   });

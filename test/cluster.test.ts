@@ -3,7 +3,7 @@ import { findProgram } from '@fourfold/local-servers';
 import { clusterConfig } from './support/cluster-config.js';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
-import { killAll } from './support/process.js';
+import { expectFinished, killAll } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -11,7 +11,6 @@ import { lacks } from './support/needs.mjs';
  */
 
 const servers = ['nats-server', 'minio'] as const;
-const finished = { code: 0, signal: null };
 
 describe.skipIf(lacks('servers', servers.every(findProgram)))('a cluster (after npm run setup:servers)', () => {
   const config = clusterConfig([
@@ -32,8 +31,8 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('a cluster (after 
     const { process: coordinator } = await cluster.startCoordinator('--set', 'workers.minimumToStart=3');
     const loaders = [cluster.startLoader(), cluster.startLoader()];
     const workers = [cluster.startWorker(), cluster.startWorker(), cluster.startWorker()];
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-    for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+    await expectFinished(coordinator);
+    for (const worker of workers) await expectFinished(worker);
     const { generator, average, discriminator } = reference;
     expect(await pulledWeights(cluster)).toMatchObject({ generator, average, discriminator });
 

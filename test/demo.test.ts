@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { probeBackends } from '@fourfold/model';
-import { killAll, startFourfold } from './support/process.js';
+import { expectFinished, killAll, startFourfold } from './support/process.js';
 
 /*
  * `fourfold demo --quick`: from photographs to a report, on the best backend that is set up, which it names.
@@ -21,7 +21,7 @@ afterAll(async () => {
 test('says what it computes on, and measures what it trained', { timeout: 600_000 }, async () => {
   // It writes into its working directory.
   const demo = startFourfold(['demo', '--quick'], ['env', '-C', folder]);
-  expect(await demo.exit, demo.errors.join('\n')).toEqual({ code: 0, signal: null });
+  await expectFinished(demo);
   const best = probeBackends().find(({ found }) => found);
   expect(demo.output()).toContain(`computing on ${best?.backend} (${best?.detail})`);
   const report = JSON.parse(await readFile(join(folder, 'out/demo/report.json'), 'utf8')) as {

@@ -1,6 +1,6 @@
 import { probeBackends } from '@fourfold/model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { killAll, type Process } from './support/process.js';
+import { expectFinished, finished, killAll, type Process } from './support/process.js';
 import { startReversingProxy } from './support/reversing-proxy.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
 import { alert } from './support/timing.js';
@@ -26,13 +26,11 @@ describe.each(backends)('on %s', (backend) => {
   afterEach(killAll);
   afterAll(() => runs.remove());
 
-  const finished = { code: 0, signal: null };
-
   async function finishWith(name: string, workers: number) {
     const run = await runs.create(name);
     const coordinator = startCoordinator(run);
     const started = startWorkers(run, workers);
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+    await expectFinished(coordinator);
     for (const worker of started) expect(await worker.exit).toEqual(finished);
     return weightsOf(run);
   }
@@ -56,7 +54,7 @@ describe.each(backends)('on %s', (backend) => {
     const coordinator = startCoordinator(run);
     const proxy = await startReversingProxy(await addressOf(coordinator), 5);
     startWorkers(run, 3, '--coordinator', proxy.address);
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+    await expectFinished(coordinator);
     expect(proxy.reversals()).toBe(3 + 2 * 5);
     await proxy.close();
     expect(await weightsOf(run)).toEqual(reference);
@@ -76,7 +74,7 @@ describe.each(backends)('on %s', (backend) => {
     );
     expect(lost['leases']).not.toEqual([]);
     second.child.kill('SIGCONT');
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+    await expectFinished(coordinator);
     expect(await weightsOf(run)).toEqual(reference);
   }, 120_000);
 
@@ -90,7 +88,7 @@ describe.each(backends)('on %s', (backend) => {
     const successor = startCoordinator(run, '--resume');
     const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
     expect(resumed['iteration']).toBe(4);
-    expect(await successor.exit, successor.errors.join('\n')).toEqual(finished);
+    await expectFinished(successor);
     for (const worker of workers) expect(await worker.exit).toEqual(finished);
     expect(await weightsOf(run)).toEqual(reference);
   }, 120_000);
@@ -105,7 +103,7 @@ describe.each(backends)('on %s', (backend) => {
     const successor = startCoordinator(run, '--resume');
     const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
     expect(resumed['iteration']).toBeGreaterThanOrEqual(5);
-    expect(await successor.exit, successor.errors.join('\n')).toEqual(finished);
+    await expectFinished(successor);
     expect(await weightsOf(run)).toEqual(reference);
   }, 120_000);
 
@@ -121,7 +119,7 @@ describe.each(backends)('on %s', (backend) => {
     coordinator.child.kill('SIGCONT');
     expect(await coordinator.exit).toEqual({ code: 1, signal: null });
     expect(coordinator.errors.join('\n')).toMatch(/a newer coordinator \(term 2\) has taken over/);
-    expect(await successor.exit, successor.errors.join('\n')).toEqual(finished);
+    await expectFinished(successor);
     const written = (await run.store.list('checkpoints/')).filter(({ key }) => !before.some((old) => old.key === key));
     expect(written.filter(({ key }) => key.includes('-0001/'))).toEqual([]);
     expect(await weightsOf(run)).toEqual(reference);

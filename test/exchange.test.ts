@@ -2,13 +2,13 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { killAll, startFourfold, type Process } from './support/process.js';
+import { expectFinished, killAll, startFourfold, type Process } from './support/process.js';
 import {
+  expectSameEnd,
   prepareSmallRuns,
   startCoordinator,
   startWorkers,
   weightsOf,
-  type SmallRun,
   type SmallRuns,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
@@ -20,7 +20,6 @@ import { lacks } from './support/needs.mjs';
 
 /** Part of the machine's shared memory, where no other test puts anything. */
 const folder = mkdtempSync(join(process.platform === 'linux' ? '/dev/shm' : tmpdir(), 'fourfold-exchange-'));
-const finished = { code: 0, signal: null };
 const [grpc, shared] = ['grpc', 'shared-memory'].map(
   (transport) => `exchange: { transport: ${transport}, folder: '${folder}' }\n`,
 );
@@ -33,7 +32,7 @@ beforeAll(async () => {
   const run = await runs.create('by-grpc', grpc);
   const coordinator = startCoordinator(run);
   startWorkers(run, 2);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
   expect(transportsOf(coordinator)).toEqual(['grpc', 'grpc']);
   reference = await weightsOf(run);
 }, 120_000);
@@ -44,11 +43,6 @@ afterAll(async () => {
 });
 
 /** The run ends like the reference. */
-async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void> {
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-  expect(await weightsOf(run)).toEqual(reference);
-}
-
 const transportsOf = ({ events }: Process) =>
   events.filter(({ event }) => event === 'worker-joined').map(({ transport }) => transport);
 
@@ -75,7 +69,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     const run = await runs.create('in-shared-memory', shared);
     const coordinator = startCoordinator(run);
     startWorkers(run, 2);
-    await expectSameEnd(run, coordinator);
+    await expectSameEnd(run, coordinator, reference);
     expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
     expect(withoutSharedMemory(coordinator)).toEqual([]);
   }, 120_000);
@@ -102,7 +96,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     coordinator.child.kill('SIGKILL');
     await coordinator.exit;
     const successor = startCoordinator(run, '--resume');
-    await expectSameEnd(run, successor);
+    await expectSameEnd(run, successor, reference);
     expect(transportsOf(successor)).toEqual(['shared-memory', 'shared-memory']);
     expect(readdirSync(folder)).toEqual([]);
   }, 120_000);
@@ -115,7 +109,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     worker.child.kill('SIGSTOP');
     await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the frozen worker');
     worker.child.kill('SIGCONT');
-    await expectSameEnd(run, coordinator);
+    await expectSameEnd(run, coordinator, reference);
   }, 120_000);
 
   test('a worker whose shared memory is full: its gradients go by gRPC, and it says so once', async () => {
@@ -125,7 +119,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     const limit = ['bash', '-c', 'ulimit -f 4; exec "$@"', '-'];
     const worker = startFourfold(['worker', ...run.configArgs], limit);
     startWorkers(run, 1);
-    await expectSameEnd(run, coordinator);
+    await expectSameEnd(run, coordinator, reference);
     expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
     const said = withoutSharedMemory(worker);
     expect(said.map(({ reason }) => reason)).toEqual([
@@ -151,7 +145,7 @@ test('a worker without shared memory joins by gRPC, beside one that has it', asy
   const coordinator = startCoordinator(run);
   const [worker] = startWorkers(run, 1, '--set', 'exchange.folder=/nowhere');
   startWorkers(run, 1);
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
   expect(transportsOf(coordinator)).toContain('grpc');
   expect(withoutSharedMemory(worker)).toEqual([
     expect.objectContaining({ reason: expect.stringMatching(/there is no shared memory in \/nowhere/) as string }),

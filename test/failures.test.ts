@@ -11,7 +11,7 @@ import {
   type LocalRun,
   type LocalRuns,
 } from './support/local-run.js';
-import { killAll, startFourfold } from './support/process.js';
+import { expectFinished, killAll, startFourfold } from './support/process.js';
 
 /*
  * A failure in a run is reported on one line that names the thing, and no existing data is lost.
@@ -27,7 +27,7 @@ beforeAll(async () => {
   runs = await prepareLocalRuns(4);
   base = await runs.create('base');
   const training = startTrain(base);
-  expect(await training.exit, training.errors.join('\n')).toEqual({ code: 0, signal: null });
+  await expectFinished(training);
   expect(await listCheckpoints(base.store)).toEqual([older, newer]);
 }, 120_000);
 afterEach(killAll);
@@ -111,7 +111,7 @@ test('a damaged checkpoint is passed over for the whole one before it', async ()
   const expected = await readFile(checkpointFile(run, newer, 'generator.safetensors'));
   await flipByte(checkpointFile(run, newer, 'generator.safetensors'));
   const training = startTrain(run, '--resume');
-  expect(await training.exit, training.errors.join('\n')).toEqual({ code: 0, signal: null });
+  await expectFinished(training);
   const log = await logOf(run);
   expect(log.filter(({ event }) => event === 'checkpoint-damaged').map(({ checkpoint }) => checkpoint)).toEqual([
     newer,

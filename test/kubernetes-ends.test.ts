@@ -2,7 +2,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { hasKubernetes } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isRunning, startGpuCluster, type TestKubernetes } from './support/kubernetes.js';
-import { killAll } from './support/process.js';
+import { expectFinished, killAll } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -78,9 +78,9 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
       expect(last.state).toBe('finished');
       const lines = ['started', 'first', 'second'].map((event) => `{"event":"${event}"}`);
       const [ofCoordinator, ofWorkers] = followed;
-      expect(await ofCoordinator.exit, ofCoordinator.errors.join('\n')).toEqual({ code: 0, signal: null });
+      await expectFinished(ofCoordinator);
       expect(ofCoordinator.output().trim().split('\n')).toEqual(lines);
-      expect(await ofWorkers.exit, ofWorkers.errors.join('\n')).toEqual({ code: 0, signal: null });
+      await expectFinished(ofWorkers);
       expect(ofWorkers.output().match(new RegExp(`^ends-worker-1-\\w+ .*$`, 'gm'))).toHaveLength(3);
       await vi.waitFor(async () => {
         const status = await kubernetes.fourfold('status', 'ends', ...inTeam, '--json');

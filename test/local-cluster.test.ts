@@ -9,7 +9,7 @@ import { findProgram } from '@fourfold/local-servers';
 import { clusterConfig } from './support/cluster-config.js';
 import { processesOf } from './support/left-behind.js';
 import { query } from './support/metrics.js';
-import { cliPath, killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { cliPath, expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -130,7 +130,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       for (const secret of secrets) expect(seen.filter((text) => text.includes(secret))).toEqual([]);
 
       cluster.child.kill('SIGINT');
-      expect(await cluster.exit, cluster.errors.join('\n')).toEqual({ code: 0, signal: null });
+      await expectFinished(cluster);
       nothingIsLeft();
     }, 240_000);
 
@@ -166,7 +166,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       const stoppedAt = Number(/.*"event":"checkpoint",[^}]*"checkpoint":"(\d+)-/s.exec(log())?.[1]);
       const goOn = ['--keep', kept, '--exit', '--set', `phases.0.iterations=${stoppedAt + 10}`];
       const next = startFourfold(['cluster', '--json', ...goOn], [], { TMPDIR: temporary });
-      expect(await next.exit, next.errors.join('\n')).toEqual({ code: 0, signal: null });
+      await expectFinished(next);
       expect(
         saidBy(next).map(({ event }) => event),
         next.errors.join('\n'),

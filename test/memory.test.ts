@@ -4,7 +4,7 @@ import { loadRunConfig } from '@fourfold/common';
 import { probeBackends } from '@fourfold/model';
 import { discriminatorLayout, generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { killAll, type LogEvent, type Process } from './support/process.js';
+import { expectFinished, killAll, type LogEvent, type Process } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, type SmallRuns } from './support/small-run.js';
 import { lacks } from './support/needs.mjs';
 
@@ -81,7 +81,7 @@ describe.each(found)('on $backend', ({ backend, iterations }) => {
     for (const part of ['worker', 'coordinator'] as const) {
       expect(after[part], `${part}, ${before[part]} MiB before`).toBeLessThan(before[part] + slackMiB);
     }
-    expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual({ code: 0, signal: null });
+    await expectFinished(coordinator);
     expect(await worker.exit).toEqual({ code: 0, signal: null });
     const { generator, discriminator, data } = await loadRunConfig(run.configPath);
     const parameters =

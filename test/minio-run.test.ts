@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { listCheckpoints } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
-import { killAll, startFourfold, type LogEvent } from './support/process.js';
+import { expectFinished, killAll, startFourfold, type LogEvent } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -18,14 +18,12 @@ import { lacks } from './support/needs.mjs';
  * A run whose dataset, terms and checkpoints are in a real MinIO has the weights of the same run in a folder.
  */
 
-const finished = { code: 0, signal: null };
-
 async function runToEnd(run: SmallRun, during: (coordinator: ReturnType<typeof startCoordinator>) => Promise<void>) {
   const coordinator = startCoordinator(run);
   const workers = startWorkers(run, 2);
   await during(coordinator);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-  for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
+  for (const worker of workers) await expectFinished(worker);
   return coordinator.events;
 }
 
@@ -66,7 +64,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
   test('fourfold train, as in a folder; its log is not beside the checkpoints but below out', async () => {
     const run = await inMinio.create('trained');
     const training = startFourfold(['train', run.configPath]);
-    expect(await training.exit, training.errors.join('\n')).toEqual(finished);
+    await expectFinished(training);
     expect(training.output().trim()).toBe(`${run.store.url}/checkpoints/00000008-0001`);
     expect(await readFile('out/runs/trained/train.log', 'utf8')).toContain('"event":"checkpoint"');
     await rm('out/runs/trained', { recursive: true });

@@ -2,16 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newestTermNumber } from '@fourfold/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { killAll, startFourfold, type Process } from './support/process.js';
+import { expectFinished, finished, killAll, startFourfold, type Process } from './support/process.js';
 import { throwNoise } from './support/noise.js';
 import { environmentOf, joinToken, makeTestCertificates, startPart } from './support/secured.js';
-import { prepareSmallRuns, weightsOf, type SmallRun, type SmallRuns } from './support/small-run.js';
+import { expectSameEnd, prepareSmallRuns, weightsOf, type SmallRun, type SmallRuns } from './support/small-run.js';
 
 /*
  * A run with certificates and a join token: the same weights, strangers cannot disturb it, and its secrets are not leaked.
  */
 
-const finished = { code: 0, signal: null };
 /** Streams, so that gradients and parameters cross the ports that are under test. */
 const settings = ['--set', 'exchange.transport=grpc', '--set', 'phases.1.iterations=25'];
 
@@ -25,7 +24,7 @@ beforeAll(async () => {
   const run = await runs.create('open');
   const coordinator = startPart('coordinator', run, {}, ...settings);
   startPart('worker', run, {}, ...settings);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
   reference = await weightsOf(run);
 }, 120_000);
 afterEach(killAll);
@@ -40,11 +39,6 @@ const without = (variable: string, environment: Record<string, string>) =>
 const update = (network: string, iteration: number) => (event: { [field: string]: unknown }) =>
   event['event'] === 'update' && event['network'] === network && event['iteration'] === iteration;
 
-async function expectSameEnd(run: SmallRun, coordinator: Process): Promise<void> {
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-  expect(await weightsOf(run)).toEqual(reference);
-}
-
 test('the weights are those of a run without them; its secrets are in no log, object or argument', async () => {
   const run = await runs.create('secured');
   const coordinator = secured('coordinator', run);
@@ -52,7 +46,7 @@ test('the weights are those of a run without them; its secrets are in no log, ob
   await coordinator.waitFor(update('generator', 3), 'an iteration');
   const processes = [coordinator, ...workers];
   const seen = processes.map(({ child }) => readFileSync(`/proc/${child.pid}/cmdline`, 'utf8'));
-  await expectSameEnd(run, coordinator);
+  await expectSameEnd(run, coordinator, reference);
   for (const worker of workers) expect(await worker.exit).toEqual(finished);
   seen.push(...processes.map(({ events, errors, output }) => JSON.stringify(events) + errors.join('\n') + output()));
   const store = join(runs.folder, 'store', 'secured');
@@ -119,7 +113,7 @@ describe('a stranger is refused on one line, and the run goes on', () => {
     }
     expect(coordinator.errors).toEqual([]);
     secured('worker', run);
-    await expectSameEnd(run, coordinator);
+    await expectSameEnd(run, coordinator, reference);
     expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
   }, 180_000);
 });
@@ -151,8 +145,8 @@ test('nonsense at every port without TLS while a run goes on: the same weights',
   void coordinator.exit.then(() => over.abort());
   const noise = await throwNoise(addresses, { seconds: 60, seed: 1, signal: over.signal });
   for (const { taken } of Object.values(noise)) expect(taken).toBeGreaterThan(20);
-  await expectSameEnd(run, coordinator);
-  for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+  await expectSameEnd(run, coordinator, reference);
+  for (const worker of workers) await expectFinished(worker);
   expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
 }, 180_000);
 
@@ -180,7 +174,7 @@ test('a local run has its own token, which only its parts know', async () => {
   expect(await stranger.exit).toEqual({ code: 1, signal: null });
   expect(stranger.errors).toEqual(['fourfold: the worker sent no join token']);
   process.kill(worker, 'SIGCONT');
-  expect(await train.exit, train.errors.join('\n')).toEqual(finished);
+  await expectFinished(train);
   expect(await weightsOf(run)).toEqual(reference);
   const log = readFileSync(join(runs.folder, 'store', 'local', 'runs', 'local', 'train.log'), 'utf8');
   expect(log.includes(token as string)).toBe(false);

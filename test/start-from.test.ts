@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints } from '@fourfold/store';
-import { killAll, type LogEvent } from './support/process.js';
+import { expectFinished, killAll, type LogEvent } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -17,7 +17,6 @@ import {
 let runs: SmallRuns;
 let pretrained: SmallRun;
 const mse = ['--set', 'phases=[{ kind: mse, iterations: 3, learningRate: 1.0e-3 }]'];
-const finished = { code: 0, signal: null };
 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
@@ -29,7 +28,7 @@ afterAll(() => runs.remove());
 async function finish(run: SmallRun, args: string[]): Promise<void> {
   const coordinator = startCoordinator(run, ...args, '--resume');
   startWorkers(run, 1, ...args);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
 }
 
 /** The generator's file in a run's first or last checkpoint. */
@@ -71,6 +70,6 @@ test('it starts with that generator, and ends the same whatever is killed, and w
   await coordinator.exit;
   for (const { key } of await pretrained.store.list('checkpoints/')) await pretrained.store.remove(key);
   const successor = startCoordinator(killed, ...startFrom, '--resume');
-  expect(await successor.exit, successor.errors.join('\n')).toEqual(finished);
+  await expectFinished(successor);
   expect(await weightsOf(killed)).toEqual(await weightsOf(undisturbed));
 }, 180_000);

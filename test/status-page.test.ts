@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBrowser } from '@fourfold/local-servers';
 import { openBrowser, type BrowserPage } from './support/browser.js';
-import { killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { prepareSmallRuns, type SmallRun, type SmallRuns } from './support/small-run.js';
 import { lacks } from './support/needs.mjs';
 
@@ -187,7 +187,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       expect(await text('#workers')).toMatch(/^No worker is connected/);
       expect(await browser.page.locator('#validation').isVisible()).toBe(false);
       startWorkers(run, 5, 1);
-      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual({ code: 0, signal: null });
+      await expectFinished(coordinator);
       await expect.poll(() => text('#connection'), waiting).toBe('the coordinator has left');
       expect(await text('#state')).toBe('finished');
       expect(await text('#position')).toBe('iteration 8 of 8');

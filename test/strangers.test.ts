@@ -7,7 +7,7 @@ import { withEnvironment } from './support/environment.js';
 import { pulledWeights, weightsOfOneWorker, type FinalWeights } from './support/final-weights.js';
 import { get } from './support/metrics.js';
 import { throwNoise } from './support/noise.js';
-import { killAll, type Process } from './support/process.js';
+import { expectFinished, killAll, type Process } from './support/process.js';
 import { patientTiming } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
 
@@ -16,7 +16,6 @@ import { lacks } from './support/needs.mjs';
  * one run, in order.
  */
 
-const finished = { code: 0, signal: null };
 const noiseSeconds = 30;
 /** Connections a second to each port. */
 const noiseRate = 8;
@@ -147,8 +146,8 @@ describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findP
 
     test('the run ends with the weights of one undisturbed worker; nobody was lost', async () => {
       const { process: coordinator } = office;
-      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-      for (const worker of workers) expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+      await expectFinished(coordinator);
+      for (const worker of workers) await expectFinished(worker);
       for (const { child, exit } of loaders) {
         child.kill('SIGTERM');
         expect(await exit).toEqual({ code: 143, signal: null });

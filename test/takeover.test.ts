@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
-import { fourfold, killAll, type Process } from './support/process.js';
+import { expectFinished, fourfold, killAll, type Process } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -15,7 +15,6 @@ import { alert } from './support/timing.js';
  * A coordinator that was cut off publishes a checkpoint long after another one has taken over: it is ignored.
  */
 
-const finished = { code: 0, signal: null };
 let runs: SmallRuns;
 let reference: Awaited<ReturnType<typeof weightsOf>>;
 
@@ -24,7 +23,7 @@ beforeAll(async () => {
   const run = await runs.create('alone');
   const coordinator = startCoordinator(run);
   startWorkers(run, 1);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
   reference = await weightsOf(run);
 }, 120_000);
 afterEach(killAll);
@@ -68,7 +67,7 @@ test('the run goes on from its newest term’s checkpoint, whatever an older one
   const third = startCoordinator(run, '--resume', ...alert);
   const resumed = await third.waitFor(({ event }) => event === 'resumed', 'the resumption');
   expect(resumed['checkpoint']).toBe(newest);
-  expect(await third.exit, third.errors.join('\n')).toEqual(finished);
+  await expectFinished(third);
   expect(await weightsOf(run)).toEqual(reference);
   expect(await run.store.list(`checkpoints/${late}/`)).toEqual([]);
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { listCheckpoints } from '@fourfold/store';
 import { logged, logOf, prepareLocalRuns, startTrain, type LocalRun, type LocalRuns } from './support/local-run.js';
-import { killAll, type LogEvent } from './support/process.js';
+import { expectFinished, killAll, type LogEvent } from './support/process.js';
 
 /*
  * `fourfold train` as a supervisor: its parts are restarted when they die, and none outlives it.
@@ -17,13 +17,11 @@ beforeAll(async () => {
   runs = await prepareLocalRuns(iterations);
   const run = await runs.create('undisturbed');
   const training = startTrain(run);
-  expect(await training.exit, training.errors.join('\n')).toEqual(finished);
+  await expectFinished(training);
   reference = await weightsOf(run);
 }, 120_000);
 afterEach(killAll);
 afterAll(() => runs.remove());
-
-const finished = { code: 0, signal: null };
 
 async function weightsOf(run: LocalRun): Promise<Buffer> {
   const newest = (await listCheckpoints(run.store)).at(-1) as string;
@@ -74,7 +72,7 @@ test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with 
   expect(said).not.toMatch(/lost|refused/);
 
   const resumed = startTrain(run, '--resume');
-  expect(await resumed.exit, resumed.errors.join('\n')).toEqual(finished);
+  await expectFinished(resumed);
   const from = (await logOf(run)).find(({ event }) => event === 'resumed');
   expect(from?.['iteration']).toBe(newest);
   expect(resumed.output().trim()).toMatch(/\/checkpoints\/00000024-0002$/);
@@ -88,7 +86,7 @@ test('a worker and the coordinator killed: both are restarted, and the run ends 
   process.kill((await pidsOf(run, 'worker'))[0], 'SIGKILL');
   await logged(run, update(12));
   process.kill((await pidsOf(run, 'coordinator'))[0], 'SIGKILL');
-  expect(await training.exit, training.errors.join('\n')).toEqual(finished);
+  await expectFinished(training);
   expect(training.errors).toContain('worker: it was killed by SIGKILL; it is restarted');
   expect(training.errors).toContain('coordinator: it was killed by SIGKILL; it is restarted');
   expect(await pidsOf(run, 'worker')).toHaveLength(2);
@@ -105,6 +103,6 @@ test('train itself killed: its parts notice and leave, and the run can be resume
   await training.exit;
   await expectNobodyLeft(run);
   const resumed = startTrain(run, '--resume');
-  expect(await resumed.exit, resumed.errors.join('\n')).toEqual(finished);
+  await expectFinished(resumed);
   expect((await weightsOf(run)).equals(reference)).toBe(true);
 }, 120_000);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openStore, checkpointStore, listCheckpoints, readManifest, type Evaluation } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
-import { killAll, photographs } from './support/process.js';
+import { expectFinished, killAll, photographs } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
@@ -24,7 +24,7 @@ async function runToEnd(run: SmallRun): Promise<Evaluation[]> {
   const coordinator = startCoordinator(run);
   const workers = startWorkers(run, 2);
   for (const process of [coordinator, ...workers]) {
-    expect(await process.exit, process.errors.join('\n')).toEqual({ code: 0, signal: null });
+    await expectFinished(process);
   }
   const newest = (await listCheckpoints(run.store)).at(-1) as string;
   return (await readManifest(checkpointStore(run.store, newest))).history.evaluations;

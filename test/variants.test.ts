@@ -10,7 +10,7 @@ import {
   type ClusterServers,
 } from '@fourfold/local-servers';
 import { initialVector, featureLayout, decodeSafetensors, safetensorsFromVector } from '@fourfold/weights';
-import { killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -19,7 +19,6 @@ import { lacks } from './support/needs.mjs';
  */
 
 const servers = ['nats-server', 'minio'] as const;
-const finished = { code: 0, signal: null };
 const iterations = 30;
 const bucket = 's3://variants';
 
@@ -65,7 +64,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('the five variants
     await mkdir(join(folder, 'images'));
     for (const name of images) await cp(join(photographs, 'train', name), join(folder, 'images', name));
     const prepared = start('local', 'prepare', '--images', join(folder, 'images'), '--out', `${bucket}/dataset`);
-    expect(await prepared.exit, prepared.errors.join('\n')).toEqual(finished);
+    await expectFinished(prepared);
     vgg = await importRandomVgg();
     start('data-loader', 'data-loader', '--config', await configOf('srresnet-mse'));
   }, 120_000);
@@ -82,7 +81,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('the five variants
     const vector = initialVector(layout, 1).map((value) => value * Math.sqrt(6));
     await writeFile(file, safetensorsFromVector(layout, vector, {}));
     const imported = start('local', 'vgg', 'import', file, '--store', `${bucket}/vgg`, '--json');
-    expect(await imported.exit, imported.errors.join('\n')).toEqual(finished);
+    await expectFinished(imported);
     await rm(file);
     return (JSON.parse(imported.output()) as { vgg: string }).vgg;
   }
@@ -120,8 +119,8 @@ workers: { threads: 1 }
       const [port] = await freePorts(1);
       const coordinator = start('coordinator', 'coordinator', ...args, '--listen', `127.0.0.1:${port}`);
       const worker = start('worker', 'worker', ...args);
-      expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-      expect(await worker.exit, worker.errors.join('\n')).toEqual(finished);
+      await expectFinished(coordinator);
+      await expectFinished(worker);
 
       const losses = lossesOf(coordinator, 'generator');
       expect(losses).toHaveLength(iterations);

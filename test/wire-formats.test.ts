@@ -11,14 +11,13 @@ import { createExchange, createMaster, openParameterFiles } from '@fourfold/coor
 import { networkWires } from '@fourfold/weights';
 import { createWorkerExchange } from '@fourfold/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { killAll } from './support/process.js';
+import { expectFinished, killAll } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
 
 /*
  * A run fixes how vectors are encoded; their transport and the number of workers do not matter.
  */
 
-const finished = { code: 0, signal: null };
 const isLinux = process.platform === 'linux';
 
 let runs: SmallRuns;
@@ -35,7 +34,7 @@ async function train(name: string, exchange: string, workers: number) {
   const run = await runs.create(name, `exchange: { ${exchange} }\n`);
   const coordinator = startCoordinator(run);
   startWorkers(run, workers);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
   return weightsOf(run);
 }
 

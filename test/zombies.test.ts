@@ -1,14 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startDelayingProxy } from '@fourfold/local-servers';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { killAll } from './support/process.js';
+import { expectFinished, killAll } from './support/process.js';
 import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
 
 /*
  * A worker whose network froze comes back with a gradient that another one has computed meanwhile.
  */
 
-const finished = { code: 0, signal: null };
 /** A lease takes half of this to the worker, and its answer as long. */
 const roundTripMs = 1_000;
 /** Long enough for the run to still go on when the zombie comes back. */
@@ -29,7 +28,7 @@ beforeAll(async () => {
   const run = await runs.create('alone');
   const coordinator = startCoordinator(run, ...length);
   startWorkers(run, 1, ...length);
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
   reference = await weightsOf(run);
 }, 240_000);
 afterEach(killAll);
@@ -73,8 +72,8 @@ test('a gradient that comes past its lease is refused and counted; its worker go
   const metrics = await (await fetch(`http://${String(http)}/metrics`)).text();
   expect(Number(/^fourfold_results_refused_total.* (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0);
   for (const { child } of all) child.kill('SIGCONT');
-  expect(await coordinator.exit, coordinator.errors.join('\n')).toEqual(finished);
-  for (const part of all) expect(await part.exit, part.errors.join('\n')).toEqual(finished);
+  await expectFinished(coordinator);
+  for (const part of all) await expectFinished(part);
   const taken = coordinator.events.filter((line) => line.event === 'gradient' && line['task'] === task);
   expect(taken.map((line) => line['worker'])).not.toContain(worker);
   expect(await weightsOf(run)).toEqual(reference);

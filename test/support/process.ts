@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 
 export const cliPath = fileURLToPath(new URL('../../packages/cli/bin/fourfold.js', import.meta.url));
 export const photographs = fileURLToPath(new URL('../../examples/photographs/', import.meta.url));
@@ -23,6 +24,14 @@ export interface Process {
   exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** The first event, past or future, that meets the condition; rejects if the process ends without it. */
   waitFor(condition: (event: LogEvent) => boolean, what: string, timeoutMs?: number): Promise<LogEvent>;
+}
+
+/** The `exit` of a process that did what it was asked to. */
+export const finished = { code: 0, signal: null };
+
+/** Wait for the end of a process that must do what it was asked to; else the failure shows its last lines. */
+export async function expectFinished({ exit, errors }: Pick<Process, 'exit' | 'errors'>): Promise<void> {
+  expect(await exit, errors.join('\n')).toEqual(finished);
 }
 
 const pinoInfo = 30;

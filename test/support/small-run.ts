@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { openStore, type ObjectStore, checkpointStore, listCheckpoints } from '@fourfold/store';
 import { type BackendName, sha256 } from '@fourfold/common';
-import { fourfold, photographs, startFourfold, type Process } from './process.js';
+import { expectFinished, fourfold, photographs, startFourfold, type Process } from './process.js';
 import { patientTiming } from './timing.js';
 
 export interface SmallRun {
@@ -85,4 +86,14 @@ export async function weightsOf(run: SmallRun): Promise<{ generator: string; dis
     generator: sha256(await checkpoint.get('generator.safetensors')),
     discriminator: sha256(await checkpoint.get('discriminator.safetensors')),
   };
+}
+
+/** Wait for a run that must end with the weights of another, such as an undisturbed one. */
+export async function expectSameEnd(
+  run: SmallRun,
+  coordinator: Process,
+  reference: Awaited<ReturnType<typeof weightsOf>>,
+): Promise<void> {
+  await expectFinished(coordinator);
+  expect(await weightsOf(run)).toEqual(reference);
 }

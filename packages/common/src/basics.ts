@@ -29,4 +29,5 @@ export { highestPsnr } from './numbers/highest-psnr.js';
 export { median } from './numbers/median.js';
 export { permutation, randomStream } from './numbers/random.js';
 export { type Picture, type Rectangle } from './pictures/picture.js';
+export { reflected } from './pictures/reflected.js';
 export { unlessAborted, untilAborted, withDeadline } from './process/waits.js';

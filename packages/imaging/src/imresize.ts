@@ -1,4 +1,4 @@
-import { exactExp, exactSin } from '@fourfold/common/basics';
+import { exactExp, exactSin, reflected } from '@fourfold/common/basics';
 import type { Picture } from './picture.js';
 
 /**
@@ -106,7 +106,7 @@ function contributions(inputSize: number, outputSize: number, scale: number, sha
     const phase = phases.get(u - first) ?? normalised(taps, (t) => shape.at(stretch * (u - first - t)));
     phases.set(u - first, phase);
     weights.set(phase, o * taps);
-    for (let t = 0; t < taps; t++) indices[o * taps + t] = mirrored(first + t - 1, inputSize);
+    for (let t = 0; t < taps; t++) indices[o * taps + t] = reflected(first + t - 1, inputSize);
   }
   return { taps, indices, weights };
 }
@@ -115,12 +115,6 @@ function normalised(taps: number, weightAt: (t: number) => number): Float64Array
   const weights = Float64Array.from({ length: taps }, (_, t) => weightAt(t));
   const sum = weights.reduce((a, b) => a + b);
   return weights.map((weight) => weight / sum);
-}
-
-function mirrored(index: number, size: number): number {
-  const period = 2 * size;
-  const wrapped = ((index % period) + period) % period;
-  return wrapped < size ? wrapped : period - 1 - wrapped;
 }
 
 function resizeRows({ data, width }: Picture, { taps, indices, weights }: Contributions): Picture {

@@ -1,5 +1,5 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
-import { gpuResource, labels } from './labels.js';
+import { gpuResource, roleOf } from './labels.js';
 
 /** What a run's objects look like at one moment. */
 export interface RunObjects {
@@ -37,10 +37,8 @@ export function problemsOf(objects: RunObjects): Problem[] {
   return [...grouped.values()];
 }
 
-const roleOf = ({ metadata }: V1Job | V1Pod): string => metadata?.labels?.[labels.role] ?? 'pod';
-
 function jobProblems(job: V1Job, { events }: RunObjects): Problem[] {
-  const role = roleOf(job);
+  const role = roleOf(job) || 'pod';
   const { status, spec } = job;
   const failed = status?.conditions?.find(({ type, status }) => type === 'Failed' && status === 'True');
   if (failed) return [{ role, kind: 'failed', count: 1, reason: oneLine(failed.message ?? failed.reason ?? 'failed') }];
@@ -57,7 +55,7 @@ function podProblems({ pods, events, clusterGpus }: RunObjects): Problem[] {
   return pods
     .filter(({ status, metadata }) => status?.phase === 'Pending' && !metadata?.deletionTimestamp)
     .flatMap((pod): Problem[] => {
-      const role = roleOf(pod);
+      const role = roleOf(pod) || 'pod';
       const unscheduled = pod.status?.conditions?.find(
         ({ type, status }) => type === 'PodScheduled' && status === 'False',
       );

@@ -1,6 +1,6 @@
 import { createLogger, FourfoldError, type DataConfig } from '@fourfold/common';
 import type { ObjectStore } from '@fourfold/store';
-import type { CropsStats } from './crops.js';
+import type { CropsOptions, CropsStats } from './crops.js';
 import type { DatasetManifest } from '../prepare/manifest.js';
 import { createBatch, pairsOf, type Batch } from './batch.js';
 import { readMargin } from './crop-pair.js';
@@ -27,13 +27,7 @@ export interface BatchSourceStats extends CropsStats {
   crops: number;
 }
 
-export interface BatchSourceOptions {
-  /** Where the dataset is. */
-  store: ObjectStore;
-  manifest: DatasetManifest;
-  data: DataConfig;
-  seed: number;
-}
+export type BatchSourceOptions = Omit<CropsOptions, 'openShards'>;
 
 /** Memory of batches that is kept for the next ones. */
 const longestSpare = 8;

@@ -24,6 +24,7 @@ export interface Crops {
 }
 
 export interface CropsOptions {
+  /** Where the dataset is. */
   store: ObjectStore;
   manifest: DatasetManifest;
   data: DataConfig;

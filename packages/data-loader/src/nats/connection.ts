@@ -1,6 +1,6 @@
-import { describeError, startWaitReports, type Environment, type Logger } from '@fourfold/common';
+import { describeError, startWaitReports, type Environment } from '@fourfold/common';
 import { errors } from '@nats-io/transport-node';
-import { connectPatiently } from './first-connection.js';
+import { connectPatiently, type FirstConnectionOptions } from './first-connection.js';
 import { permissionRefusal } from './failures.js';
 import { readNatsSettings, serverNames } from './settings.js';
 import type { LongMessageConnection } from './transport.js';
@@ -16,14 +16,8 @@ export interface NatsLink extends LongMessageConnection {
   close(): Promise<void>;
 }
 
-export interface NatsLinkOptions {
+export interface NatsLinkOptions extends Omit<FirstConnectionOptions, 'settings'> {
   environment: Environment;
-  /** This process's name in NATS's monitoring. */
-  name: string;
-  /** How long to wait for a server at the start. */
-  patienceMs: number;
-  log: Logger;
-  signal: AbortSignal;
 }
 
 /**

@@ -11,6 +11,7 @@ export interface FirstConnectionOptions {
   settings: NatsSettings;
   /** This process's name in NATS's monitoring. */
   name: string;
+  /** How long to wait for a server at the start. */
   patienceMs: number;
   log: Logger;
   signal: AbortSignal;

@@ -1,5 +1,5 @@
 import type { GeneratorConfig } from '@fourfold/common';
-import type { Picture, Rectangle } from '@fourfold/common/basics';
+import { reflected, type Picture, type Rectangle } from '@fourfold/common/basics';
 
 /**
  * What a generator sees beyond a picture's edges: `zeros`, as in training, where convolutions pad crops with them, or the picture's
@@ -74,11 +74,4 @@ export function cutReflected({ data, width, height }: Picture, region: Rectangle
     for (let x = inside.right; x < right; x++) copyPixel(x);
   }
   return pixels;
-}
-
-/** The place among `size` pixels that a place beyond them reflects: -1 is 0, -2 is 1, and back again at the other end. */
-function reflected(place: number, size: number): number {
-  const period = 2 * size;
-  const within = ((place % period) + period) % period;
-  return within < size ? within : period - 1 - within;
 }
