@@ -31,7 +31,7 @@ const minuteMs = 60_000;
 
 const tensorsOf = {
   generator: generatorLayout({ channels: 24, blocks: 2 }).tensors.length,
-  discriminator: discriminatorLayout({ channels: 16, dense: 128 }, 48).tensors.length,
+  discriminator: discriminatorLayout({ channels: 16, head: 'dense', dense: 128 }, 48).tensors.length,
 };
 const mostTensors = 2 * tensorsOf.generator + tensorsOf.discriminator;
 /** The demo's networks; a batch of four replicas gives three workers something to do. */

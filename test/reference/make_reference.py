@@ -79,7 +79,7 @@ class Weights(dict):
     def conv(self, name, x, side, outputs, bias, stride=1, gain=1.0):
         inputs = x.shape[1]
         bound = gain / np.sqrt(side * side * inputs)
-        kernel = self.leaf(f"{name}/filter", (side, side, inputs, outputs), -bound, bound).permute(3, 2, 0, 1)
+        kernel = self.leaf(f"{name}/filter", (side, side, inputs, outputs), -bound, bound).permute(3, 2, 0, 1).contiguous()
         offset = self.leaf(f"{name}/bias", (outputs,), -0.1, 0.1) if bias else None
         total = [max((-(-size // stride) - 1) * stride + side - size, 0) for size in x.shape[2:]]
         pads = [total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2]

@@ -62,6 +62,22 @@ export function largest(source: usize, count: u32): f32 {
   return result;
 }
 
+/** The sum of squares, in float64. */
+export function sumOfSquares(source: usize, count: u32): f64 {
+  let even: f64 = 0;
+  let odd: f64 = 0;
+  const end = source + ((<usize>count) << 2);
+  const whole = source + ((<usize>(count & ~1)) << 2);
+  for (; source < whole; source += 8) {
+    const a = <f64>load<f32>(source);
+    const b = <f64>load<f32>(source, 4);
+    even += a * a;
+    odd += b * b;
+  }
+  if (source < end) even += <f64>load<f32>(source) * <f64>load<f32>(source);
+  return even + odd;
+}
+
 /** sum[i] = source[i] for the first replica, sum[i] += source[i] for the others. */
 export function accumulate(sum: usize, source: usize, count: u32, first: bool): void {
   if (first) {

@@ -22,7 +22,8 @@ export { type Upscaler, createUpscaler, resultOf } from './inference/upscaler.js
 export { type NamedTensors } from './layers/layer.js';
 export { createContentFeatures } from './networks/content-network.js';
 export { type FeatureExtractor, createFeatures } from './networks/features.js';
-export { type Network, createDiscriminator, createGenerator } from './networks/networks.js';
+export { featureShift } from './training/feature-shift.js';
+export { type Network, createDiscriminator, createGenerator, trainingMode } from './networks/networks.js';
 export {
   type BatchTensors,
   type CropBatch,
@@ -37,6 +38,7 @@ export {
   uploadParameters,
 } from './networks/transfer.js';
 export {
+  type Adversary,
   type ContentResult,
   type GeneratorPass,
   type LossTensors,

@@ -40,6 +40,7 @@ const layouts = {
 const loss: LossConfig = {
   content: 'mse',
   vggReduction: 'sum',
+  adversarial: 'standard',
   adversarialWeight: weights.adversarial,
   totalVariationWeight: weights.totalVariation,
 };
@@ -61,9 +62,9 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
 
     const pass = runGenerator(generator, lr);
     expect(relativeError(pass.sr.dataSync(), iteration.get('sr').data)).toBeLessThan(limit);
-    const first = discriminatorStep(discriminator, hr, pass.sr);
+    const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
     const content = contentStep('gan', loss, undefined, hr, pass.sr);
-    const second = generatorStep(pass, content, discriminator, loss.adversarialWeight);
+    const second = generatorStep(pass, content, { discriminator, hr, loss });
 
     const losses = readLosses({ ...first.losses, ...second.losses });
     expect(Object.keys(losses)).toHaveLength(6);

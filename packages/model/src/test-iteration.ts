@@ -24,7 +24,7 @@ import {
  */
 
 const generatorConfig = { channels: 16, blocks: 2 };
-const discriminatorConfig = { channels: 8, dense: 32 };
+const discriminatorConfig = { channels: 8, head: 'dense' as const, dense: 32 };
 const groups = [2, 2, 4, 4, 4].map((convolutions, i) => ({ convolutions, width: [8, 16, 32, 32, 32][i] }));
 const convolutions = vggConvolutions(groups);
 const [crop, count] = [48, 4];
@@ -35,7 +35,13 @@ const layouts = {
   vgg: featureLayout('vgg19', convolutions),
 };
 
-const loss: LossConfig = { content: 'vgg54', vggReduction: 'sum', adversarialWeight: 1e-3, totalVariationWeight: 2e-8 };
+const loss: LossConfig = {
+  content: 'vgg54',
+  vggReduction: 'sum',
+  adversarial: 'standard',
+  adversarialWeight: 1e-3,
+  totalVariationWeight: 2e-8,
+};
 
 export interface IterationResult {
   losses: Record<string, number>;
@@ -54,9 +60,9 @@ export function smallIteration(): IterationResult {
   const vgg = { features: createFeatures(convolutions, [{ layer: 'conv5_4', relu: 'after' }]), parameters: ofVgg };
   const { hr, lr } = uploadBatch(smallBatch());
   const pass = runGenerator({ layer: createGenerator(generatorConfig, 'training'), parameters: ofGenerator }, lr);
-  const first = discriminatorStep(discriminator, hr, pass.sr);
+  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
   const content = contentStep('gan', loss, vgg, hr, pass.sr);
-  const second = generatorStep(pass, content, discriminator, loss.adversarialWeight);
+  const second = generatorStep(pass, content, { discriminator, hr, loss });
   const download = (layout: Layout, gradients: typeof first.gradients) => {
     const vector = new Float32Array(layout.length);
     downloadGradients(layout, gradients, vector);

@@ -6,7 +6,7 @@ import { discriminatorLayout, generatorLayout } from './layout.js';
 
 const paper = {
   generator: generatorLayout({ channels: 64, blocks: 16 }),
-  discriminator: discriminatorLayout({ channels: 64, dense: 1024 }, 96),
+  discriminator: discriminatorLayout({ channels: 64, head: 'dense', dense: 1024 }, 96),
 };
 
 test('the paper’s networks have the known numbers of parameters', () => {
@@ -18,6 +18,14 @@ test('the paper’s networks have the known numbers of parameters', () => {
   expect(featureLayout('vgg19', convolutionsUpTo(featureNetworks.vgg19, ['conv2_2'])).length).toBe(260_160);
   expect(featureLayout('vgg16').length).toBe(14_714_688);
   expect(featureLayout('alexnet').length).toBe(2_469_696);
+});
+
+test('a patch head makes the discriminator independent of the crop', () => {
+  const config = { channels: 32, head: 'patch', dense: 1024 } as const;
+  const layout = discriminatorLayout(config, 96);
+  expect(discriminatorLayout(config, 128)).toEqual(layout);
+  expect(layout.tensors.at(-1)?.name).toBe('logits/bias');
+  expect(layout.parameterCount).toBe(1_784_769);
 });
 
 test.each(Object.values(paper))('$network: tensors are contiguous, parameters first, under unique names', (layout) => {
@@ -38,7 +46,7 @@ const bytes = ({ buffer }: Float32Array<ArrayBuffer>) => new Uint8Array(buffer);
 test('initial weights never change by a bit', () => {
   const small = initialVector(generatorLayout({ channels: 8, blocks: 2 }), 7);
   expect(sha256(bytes(small))).toBe('a3af00909e04ed25dd86053b056a1541fbb6daf6b97f5ee102a622580d58d148');
-  const discriminator = initialVector(discriminatorLayout({ channels: 4, dense: 16 }, 32), 7);
+  const discriminator = initialVector(discriminatorLayout({ channels: 4, head: 'dense', dense: 16 }, 32), 7);
   expect(sha256(bytes(discriminator))).toBe('ef9914f743d48f55bebae53f4bf7552e2584039b924a4abe0de7920ee7b79126');
 });
 

@@ -60,28 +60,35 @@ export function generatorLayout({ channels, blocks }: GeneratorConfig): Layout {
   return place('generator', entries);
 }
 
-/** Output channels and strides of the discriminator's eight convolutions. */
-export function discriminatorStages({ channels }: DiscriminatorConfig): { outputs: number; stride: 1 | 2 }[] {
+/** Output channels, strides and sides of the filters of the discriminator's eight convolutions. */
+export function discriminatorStages({
+  channels,
+  head,
+}: DiscriminatorConfig): { outputs: number; stride: 1 | 2; side: number }[] {
   return [1, 2, 4, 8].flatMap((factor) => [
-    { outputs: factor * channels, stride: 1 as const },
-    { outputs: factor * channels, stride: 2 as const },
+    { outputs: factor * channels, stride: 1 as const, side: 3 },
+    { outputs: factor * channels, stride: 2 as const, side: head === 'patch' ? 4 : 3 },
   ]);
 }
 
 /**
  * The discriminator's tensors for HR crops of `crop` x `crop` pixels, a multiple of 16: 23,563,649 parameters with 64
- * channels, a dense width of 1024 and a crop of 96. It keeps no statistics.
+ * channels, a dense width of 1024 and a crop of 96. Only dense layers depend on the crop. It keeps no statistics.
  */
 export function discriminatorLayout(config: DiscriminatorConfig, crop: number): Layout {
   const stages = discriminatorStages(config);
-  const flat = (crop / 16) * (crop / 16) * stages[7].outputs;
+  const { outputs } = stages[7];
+  const flat = (crop / 16) * (crop / 16) * outputs;
+  const head =
+    config.head === 'patch'
+      ? convolution('logits', 3, outputs, 1, 'bias')
+      : [...dense('dense1', flat, config.dense), ...dense('dense2', config.dense, 1)];
   const entries = [
-    ...stages.flatMap(({ outputs }, i) => [
-      ...convolution(`conv${i + 1}`, 3, i === 0 ? 3 : stages[i - 1].outputs, outputs, i === 0 ? 'bias' : 'no bias'),
+    ...stages.flatMap(({ outputs, side }, i) => [
+      ...convolution(`conv${i + 1}`, side, i === 0 ? 3 : stages[i - 1].outputs, outputs, i === 0 ? 'bias' : 'no bias'),
       ...(i === 0 ? [] : batchNorm(`bn${i + 1}`, outputs, 'batch only')),
     ]),
-    ...dense('dense1', flat, config.dense),
-    ...dense('dense2', config.dense, 1),
+    ...head,
   ];
   return place('discriminator', entries);
 }

@@ -9,7 +9,7 @@ export function contentFeatures({
   if (content === 'mse') return undefined;
   if (content === 'features') return features && { ...features, layers: features.layers.toSorted(byDepth) };
   const layer = { layer: paperLayers[content], relu: 'after' as const, scale: paperFeatureScale, weight: 1 };
-  return { network: 'vgg19', layers: [layer], distance: 'squared' };
+  return { network: 'vgg19', layers: [layer], distance: 'squared', shift: 0 };
 }
 
 /** Before the ReLU comes before after it. */

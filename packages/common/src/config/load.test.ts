@@ -60,6 +60,10 @@ test.each([
     'loss: { content: features, features: { layers: [{ layer: conv3_3 }, { layer: conv3_3 }] } }',
     'loss.features.layers is conv3_3: it is named twice after the ReLU',
   ],
+  [
+    'data: { crop: 16 }\nloss: { features: { layers: [{ layer: conv3_3 }], shift: 3 } }',
+    'loss.features.shift is 3: the network must see at least 16 pixels of data.crop, 16',
+  ],
   ['loss: { content: features }', 'loss.content is features: it needs loss.features, with the layers to compare'],
   ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],

@@ -67,6 +67,9 @@ function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConf
   };
 }
 
+/** VGG's four poolings make one pixel of so many. */
+const leastFeatureSide = 16;
+
 /** Problems between keys. */
 function inconsistencies({
   checkpoints,
@@ -89,6 +92,11 @@ function inconsistencies({
   }
   const wrongLayer = loss.features && problemOfLayers(loss.features);
   if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
+  const shift = loss.features?.shift ?? 0;
+  if (shift > 0 && data.crop - shift < leastFeatureSide) {
+    const reason = `the network must see at least ${leastFeatureSide} pixels of data.crop, ${data.crop}`;
+    refuse('loss.features.shift', shift, reason, 'data.crop');
+  }
   const network = contentFeatures(loss)?.network.toUpperCase();
   if (network && !vgg && phases.some(({ kind }) => kind !== 'mse')) {
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;

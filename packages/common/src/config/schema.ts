@@ -19,9 +19,15 @@ const generatorSchema = z.strictObject({
   blocks: count.default(16),
 });
 
-/** Widths are channels times 1, 1, 2, 2, 4, 4, 8, 8; `dense` is the width of the hidden dense layer. */
 const discriminatorSchema = z.strictObject({
+  /** Widths are this times 1, 1, 2, 2, 4, 4, 8, 8. */
   channels: count.default(64),
+  /**
+   * `dense`: the paper's dense layers, one logit for a crop. `patch`: a convolution instead, one logit for each 16 x 16 pixels; the
+   * network's size no longer depends on `data.crop`, and filters at stride 2 are 4 x 4, as ESRGAN's, to avoid a grid in the pictures.
+   */
+  head: z.enum(['dense', 'patch']).default('dense'),
+  /** Width of the hidden dense layer. */
   dense: count.default(1024),
 });
 
@@ -62,6 +68,11 @@ const featuresSchema = z.strictObject({
   layers: z.array(featureLayerSchema).min(1),
   /** `squared`: squared differences, as in the paper. `absolute`: absolute ones, as in Real-ESRGAN. */
   distance: z.enum(['squared', 'absolute']).default('squared'),
+  /**
+   * The network sees each crop without so many pixels at the left and the top, at most, and the rest on the other sides: at random in
+   * each iteration. Otherwise its poolings always meet the generator's pixels alike, and reward a grid. 3 covers all cases.
+   */
+  shift: z.int().min(0).max(15).default(0),
 });
 
 const pixelLossSchema = z.strictObject({
@@ -79,6 +90,11 @@ const lossSchema = z.strictObject({
   pixels: pixelLossSchema.optional(),
   /** Whether distances of features are summed over channels, as in the paper's eq. 5, or averaged. */
   vggReduction: z.enum(['sum', 'mean']).default('sum'),
+  /**
+   * `standard`: the discriminator says whether a picture is real, as in the paper. `relativistic`: whether it is more real than the other
+   * kind's mean, as in ESRGAN; the generator then learns from the real pictures' logits, too.
+   */
+  adversarial: z.enum(['standard', 'relativistic']).default('standard'),
   adversarialWeight: z.number().min(0).default(1e-3),
   totalVariationWeight: z.number().min(0).default(0),
 });
@@ -214,6 +230,13 @@ export const runSchema = z.strictObject({
    */
   startFrom: z.string().min(1).optional(),
   adam: adamSchema.prefault({}),
+  /**
+   * The largest Euclidean norm of an update's gradient, over all parameters of the network; a longer one is scaled down to it, as by
+   * PyTorch's `clip_grad_norm_`. None unless set.
+   */
+  clipGradientNorm: positive.optional(),
+  /** The generator's batch norms use their running averages, which stay as they are: for fine-tuning, with `startFrom`. */
+  frozenBatchNorm: z.boolean().default(false),
   /**
    * Decay, such as 0.999, of an exponential moving average of the generator over its updates. Evaluations measure the average, and
    * evaluate, upscale and export use it. None unless set.

@@ -82,6 +82,7 @@ export function createMaster(config: RunConfig): Master {
     networks.map((network) => ({
       ...layout(network),
       wires: wires[network],
+      frozenStatistics: config.frozenBatchNorm,
       averageDecay: network === 'generator' ? config.generatorAverage : undefined,
     })),
     Math.min(maxUpdateThreads, availableParallelism()),
@@ -103,7 +104,8 @@ export function createMaster(config: RunConfig): Master {
     async update(network, learningRate) {
       updating.add(network);
       const step = versions[network] + 1;
-      await updater.apply(state(network), { replicas: config.data.replicas, learningRate, step, adam: config.adam });
+      const { data, adam, clipGradientNorm: clipNorm } = config;
+      await updater.apply(state(network), { replicas: data.replicas, learningRate, step, adam, clipNorm });
       versions[network] = step;
       updating.delete(network);
     },

@@ -7,6 +7,8 @@ export interface UpdatedNetwork {
   parameterCount: number;
   /** Parameters, then batch norm's running averages. */
   length: number;
+  /** Whether batch norm's running averages stay as they are. */
+  frozenStatistics?: boolean;
   /** Decay of an exponential moving average of the vector; undefined for none. */
   averageDecay?: number;
   /** How its vector crosses to workers, and gradients from them. */
@@ -69,11 +71,11 @@ export interface Updater {
   encodeParameters(state: MasterState): Promise<void>;
   /**
    * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest, then
-   * the vector's moving average if it has one.
+   * the vector's moving average if it has one. A mean gradient whose Euclidean norm is larger than `clipNorm` is scaled down to it.
    */
   apply(
     state: MasterState,
-    update: { replicas: number; learningRate: number; step: number; adam: AdamConfig },
+    update: { replicas: number; learningRate: number; step: number; adam: AdamConfig; clipNorm?: number },
   ): Promise<void>;
   close(): Promise<void>;
 }

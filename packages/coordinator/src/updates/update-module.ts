@@ -38,6 +38,7 @@ export interface UpdateModule {
   allUsable: (source: number, count: number) => number;
   allUsableBf16: (source: number, count: number) => number;
   largest: (source: number, count: number) => number;
+  sumOfSquares: (source: number, count: number) => number;
   accumulate: (sum: number, source: number, count: number, first: number) => void;
   accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
   addProduct: (range: ProductRange, scratch: { address: number; count: number }, first: number) => void;

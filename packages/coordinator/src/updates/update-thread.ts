@@ -40,7 +40,7 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
   }
 }
 
-function run(task: UpdateTask): ReducedRange | undefined {
+function run(task: UpdateTask): ReducedRange | number | undefined {
   switch (task.type) {
     case 'adam':
       module.adam(task.range);
@@ -51,6 +51,8 @@ function run(task: UpdateTask): ReducedRange | undefined {
     case 'round':
       module.roundToBf16(task.source, task.target, task.count);
       return undefined;
+    case 'squares':
+      return module.sumOfSquares(task.source, task.count);
     case 'reduce':
       return reduce(task);
   }

@@ -12,12 +12,13 @@ export interface ThreadMemory {
 
 /**
  * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block;
- * add some rows of a product; round a range to bfloat16. With `first` the replica sets the sum; the others add to it.
+ * add some rows of a product; round a range to bfloat16; sum a range’s squares. With `first` the replica sets the sum; the others add to it.
  */
 export type UpdateTask =
   | { type: 'adam'; range: AdamRange }
   | { type: 'product'; range: ProductRange; first: boolean }
   | { type: 'round'; source: number; target: number; count: number }
+  | { type: 'squares'; source: number; count: number }
   | {
       type: 'reduce';
       descriptor: number;
@@ -37,7 +38,8 @@ export interface ReducedRange {
 }
 
 export interface UpdateThreads {
-  run(thread: number, task: Exclude<UpdateTask, { type: 'reduce' }>): Promise<void>;
+  run(thread: number, task: Exclude<UpdateTask, { type: 'reduce' | 'squares' }>): Promise<void>;
+  sumOfSquares(thread: number, range: { source: number; count: number }): Promise<number>;
   reduce(thread: number, range: Omit<UpdateTask & { type: 'reduce' }, 'type'>): Promise<ReducedRange>;
   close(): Promise<void>;
 }
@@ -67,6 +69,7 @@ export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThr
     async run(thread, task) {
       await threads[thread].run(task);
     },
+    sumOfSquares: (thread, range) => threads[thread].run({ type: 'squares', ...range }) as Promise<number>,
     reduce: (thread, range) => threads[thread].run({ type: 'reduce', ...range }) as Promise<ReducedRange>,
     async close() {
       await Promise.all(threads.map(({ worker }) => worker.terminate()));

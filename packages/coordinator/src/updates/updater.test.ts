@@ -63,6 +63,49 @@ test('two steps of Adam are PyTorch’s in float64', async () => {
   });
 });
 
+test('a gradient longer than the limit is scaled down to it, as PyTorch does, and a shorter one stays as it is', async () => {
+  const length = 1000;
+  const gradient = randomVector(length, 'clipped');
+  const norm = Math.sqrt(gradient.reduce((sum, value) => sum + value ** 2, 0));
+  const momentsOf = (clipNorm: number | undefined) =>
+    withUpdater({ parameterCount: length, length }, 2, async (updater, state) => {
+      for (const replica of [0, 1]) updater.accumulate(state, 0, bytesOf(gradient), replica === 0);
+      await updater.apply(state, { ...update, replicas: 2, clipNorm });
+      return state.firstMoments.slice();
+    });
+  const whole = await momentsOf(undefined);
+  expect(await momentsOf(norm * 1.001)).toEqual(whole);
+  const coefficient = 0.25 / (norm + 1e-6);
+  expect(
+    relativeError(
+      await momentsOf(0.25),
+      whole.map((value) => value * coefficient),
+    ),
+  ).toBeLessThan(1e-6);
+});
+
+test('frozen running averages stay as they are, whatever workers send', async () => {
+  const network = { parameterCount: 4, length: 8, frozenStatistics: true };
+  await withUpdater(network, 1, async (updater, state) => {
+    state.vector.set([1, 1, 1, 1, 0.5, 0.25, 2, 3]);
+    updater.accumulate(state, 0, bytesOf(randomVector(8, 'batch')), true);
+    await updater.apply(state, update);
+    expect([...state.vector.subarray(4)]).toEqual([0.5, 0.25, 2, 3]);
+    expect([...state.vector.subarray(0, 4)]).not.toContain(1);
+  });
+});
+
+test('the bits of a clipped update do not depend on the number of threads', async () => {
+  const length = 600_000;
+  const run = (threads: number) =>
+    withUpdater({ parameterCount: length, length }, threads, async (updater, state) => {
+      updater.accumulate(state, 0, bytesOf(randomVector(length, 'long')), true);
+      await updater.apply(state, { ...update, clipNorm: 1 });
+      return bytesOf(state.vector).toString('hex');
+    });
+  expect(await run(3)).toBe(await run(1));
+});
+
 test.each([1, 3, 4, 5, 1003])('the bits of %i parameters do not depend on the number of threads', async (count) => {
   const length = count + 6;
   const run = (threads: number) =>

@@ -2,12 +2,16 @@ import type { AdamConfig } from '@fourfold/common';
 import { elementBytesOf, isUnrounded } from '@fourfold/weights';
 import { addressOf, createSums, spread } from './sums.js';
 import { instantiateUpdateModule, type AdamRange } from './update-module.js';
-import { startUpdateThreads } from './update-threads.js';
+import { startUpdateThreads, type UpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
 import type { UpdatedNetwork, MasterState, Updater } from './types.js';
 
 /** Batch norm's running averages move by this much an update (PyTorch's momentum). */
 const averageMomentum = 0.1;
+/** What PyTorch adds to a norm before it divides by it. */
+const clipEpsilon = 1e-6;
+/** Elements whose squares a thread sums at once. */
+const squaresBlock = 1 << 18;
 const elementBytes = Float32Array.BYTES_PER_ELEMENT;
 
 /**
@@ -20,6 +24,12 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
   const module = instantiateUpdateModule(memory);
   const states = networks.map((network, i) => stateOf(network, plan.addresses[i], memory.buffer));
   const pool = startUpdateThreads(plan.blocks.map((block) => ({ memory, block, blockBytes: plan.blockBytes })));
+  /** What the sum is divided by: the number of replicas, or more if the mean gradient is longer than `clipNorm`. */
+  async function divisorOf(state: MasterState, { replicas, clipNorm }: { replicas: number; clipNorm?: number }) {
+    if (clipNorm === undefined) return replicas;
+    const squares = await sumOfSquares(pool, threads, state);
+    return replicas * Math.max(1, (Math.sqrt(squares) / replicas + clipEpsilon) / clipNorm);
+  }
   return {
     states,
     ...createSums({ module, pool, memory: memory.buffer, places: plan, chunkBytes, threads }),
@@ -41,18 +51,21 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
         }
       }
     },
-    async apply(state, update) {
+    async apply(state, given) {
+      const update = { ...given, replicas: await divisorOf(state, given) };
       await spread(state.parameterCount, threads, (begin, end, thread) =>
         pool.run(thread, { type: 'adam', range: adamRange(state, { begin, end }, update) }),
       );
-      const { parameterCount, vector, average, averageDecay, sum } = state;
-      module.moveAverages(
-        addressOf(vector, parameterCount),
-        addressOf(sum, parameterCount),
-        vector.length - parameterCount,
-        update.replicas,
-        averageMomentum,
-      );
+      const { parameterCount, vector, average, averageDecay, sum, frozenStatistics } = state;
+      if (!frozenStatistics) {
+        module.moveAverages(
+          addressOf(vector, parameterCount),
+          addressOf(sum, parameterCount),
+          vector.length - parameterCount,
+          given.replicas,
+          averageMomentum,
+        );
+      }
       if (average && averageDecay !== undefined) {
         module.moveAverages(addressOf(average, 0), addressOf(vector, 0), vector.length, 1, 1 - averageDecay);
       }
@@ -79,6 +92,20 @@ function stateOf(
     sum: view(sum, length),
     wire: new Uint8Array(memory, wire, wires.parameters.byteLength),
   };
+}
+
+/** Over blocks of a fixed size, whose sums are added in their order: the bits do not depend on the number of threads. */
+async function sumOfSquares(
+  pool: UpdateThreads,
+  threads: number,
+  { sum, parameterCount }: MasterState,
+): Promise<number> {
+  const blocks = Array.from({ length: Math.ceil(parameterCount / squaresBlock) }, (_, block) => {
+    const begin = block * squaresBlock;
+    const count = Math.min(squaresBlock, parameterCount - begin);
+    return pool.sumOfSquares(block % threads, { source: addressOf(sum, begin), count });
+  });
+  return (await Promise.all(blocks)).reduce((total, squares) => total + squares, 0);
 }
 
 function adamRange(

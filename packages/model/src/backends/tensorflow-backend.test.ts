@@ -19,7 +19,10 @@ import { lacks } from '../../../../test/support/needs.mjs';
 const here = probeTensorflow();
 const run = promisify(execFile);
 
-const configs = { generator: { channels: 8, blocks: 1 }, discriminator: { channels: 4, dense: 8 } };
+const configs = {
+  generator: { channels: 8, blocks: 1 },
+  discriminator: { channels: 4, head: 'dense' as const, dense: 8 },
+};
 const groups = [2, 2, 4, 4, 4].map((convolutions) => ({ convolutions, width: 4 }));
 const convolutions = vggConvolutions(groups);
 const crop = 32;
@@ -28,7 +31,13 @@ const layouts = [
   discriminatorLayout(configs.discriminator, crop),
   featureLayout('vgg19', convolutions),
 ] as const;
-const loss: LossConfig = { content: 'vgg54', vggReduction: 'sum', adversarialWeight: 1e-3, totalVariationWeight: 2e-8 };
+const loss: LossConfig = {
+  content: 'vgg54',
+  vggReduction: 'sum',
+  adversarial: 'standard',
+  adversarialWeight: 1e-3,
+  totalVariationWeight: 2e-8,
+};
 
 function pixels(size: number, key: string): Uint8Array {
   const random = randomStream('pixels', key);
@@ -47,8 +56,8 @@ function iterate() {
     ...{ count: 2, crop },
   });
   const pass = runGenerator({ layer: createGenerator(configs.generator, 'training'), parameters: ofGenerator }, lr);
-  const first = discriminatorStep(discriminator, hr, pass.sr);
-  const second = generatorStep(pass, contentStep('gan', loss, vgg, hr, pass.sr), discriminator, loss.adversarialWeight);
+  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
+  const second = generatorStep(pass, contentStep('gan', loss, vgg, hr, pass.sr), { discriminator, hr, loss });
   const gradients = [second, first].map((result, i) => {
     const vector = new Float32Array(layouts[i].length);
     downloadGradients(layouts[i], result.gradients, vector);

@@ -1,5 +1,5 @@
 import tf = require('@tensorflow/tfjs-core');
-import type { Kernels } from './types.js';
+import type { Kernels, RunningAverages } from './types.js';
 
 type Normalised = [
   y: tf.Tensor4D,
@@ -49,6 +49,31 @@ export function createBatchNorm({
         const slope: tf.Tensor1D = tf.mul(tf.mul(tf.mul(scale, inverse), dGamma), -1 / count);
         const dx: tf.Tensor4D = tf.add(direct, scaleShift(centred, slope, tf.zerosLike(slope)));
         return [dx, dGamma, dBeta];
+      });
+      return { dx, dGamma, dBeta };
+    },
+  };
+}
+
+/** Batch norm with constant statistics, for backends without such a kernel. */
+export function createFrozenBatchNorm({
+  channelSums,
+  scaleShift,
+}: Pick<Kernels, 'channelSums' | 'scaleShift'>): Pick<Kernels, 'frozenBatchNorm' | 'frozenBatchNormGradient'> {
+  const inverseOf = ({ variance, epsilon }: RunningAverages): tf.Tensor1D => tf.rsqrt(tf.add(variance, epsilon));
+  return {
+    frozenBatchNorm: (x, gamma, beta, running) =>
+      tf.tidy(() => {
+        const scale: tf.Tensor1D = tf.mul(gamma, inverseOf(running));
+        return scaleShift(x, scale, tf.sub(beta, tf.mul(running.mean, scale)));
+      }),
+    frozenBatchNormGradient: (x, dy, gamma, running) => {
+      const [dx, dGamma, dBeta] = tf.tidy((): [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D] => {
+        const inverse = inverseOf(running);
+        const scale: tf.Tensor1D = tf.mul(gamma, inverse);
+        const centred = scaleShift(x, tf.onesLike(scale), tf.neg(running.mean));
+        const dGamma: tf.Tensor1D = tf.mul(channelSums(tf.mul(dy, centred)), inverse);
+        return [scaleShift(dy, scale, tf.zerosLike(scale)), dGamma, channelSums(dy)];
       });
       return { dx, dGamma, dBeta };
     },

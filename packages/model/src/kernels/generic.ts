@@ -1,5 +1,5 @@
 import tf = require('@tensorflow/tfjs-core');
-import { createBatchNorm } from './batch-norm.js';
+import { createBatchNorm, createFrozenBatchNorm } from './batch-norm.js';
 import { createPreluGradient } from './prelu-gradient.js';
 import type { Kernels } from './types.js';
 
@@ -37,6 +37,7 @@ export const genericKernels: Kernels = {
   denseInputGradient: (dy, weight) => tf.matMul(dy, weight, false, true),
   denseWeightGradient: (x, dy) => tf.matMul(x, dy, true, false),
   ...createBatchNorm({ channelSums, scaleShift }),
+  ...createFrozenBatchNorm({ channelSums, scaleShift }),
   leakyRelu: (x, slope) => {
     // PReLU with equal slopes: wasm's LeakyRelu takes nine times as long.
     if (slope === 0) return tf.relu(x);

@@ -32,6 +32,12 @@ export const torchKernels: Kernels = {
     const [dx, dGamma, dBeta] = run<tf.Tensor[]>('BatchNormTrainingGrad', { dy, x, gamma, mean, inverse });
     return { dx: dx as tf.Tensor4D, dGamma: dGamma as tf.Tensor1D, dBeta: dBeta as tf.Tensor1D };
   },
+  frozenBatchNorm: (x, gamma, beta, { mean, variance, epsilon }) =>
+    run('BatchNormFrozen', { x, gamma, beta, mean, variance }, { epsilon }),
+  frozenBatchNormGradient: (x, dy, gamma, { mean, variance, epsilon }) => {
+    const [dx, dGamma, dBeta] = run<tf.Tensor[]>('BatchNormFrozenGrad', { dy, x, gamma, mean, variance }, { epsilon });
+    return { dx: dx as tf.Tensor4D, dGamma: dGamma as tf.Tensor1D, dBeta: dBeta as tf.Tensor1D };
+  },
   channelAffine: (x, scale, shift) => run('ChannelAffine', { x }, { scale, shift }),
   maxPool: (x) => {
     const [y, indices] = run<tf.Tensor4D[]>('MaxPoolIndexed', { x });

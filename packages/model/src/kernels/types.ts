@@ -22,6 +22,14 @@ export interface Kernels {
   /** `mean` and `variance` (unbiased; 0 of a single value) are the batch's; `saved` is what the gradient needs. */
   batchNorm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, epsilon: number): BatchNormResult;
   batchNormGradient(saved: tf.Tensor[], dy: tf.Tensor4D, gamma: tf.Tensor1D): BatchNormGradient;
+  /** Batch norm with running averages as constants. */
+  frozenBatchNorm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, running: RunningAverages): tf.Tensor4D;
+  frozenBatchNormGradient(
+    x: tf.Tensor4D,
+    dy: tf.Tensor4D,
+    gamma: tf.Tensor1D,
+    running: RunningAverages,
+  ): BatchNormGradient;
   /** Sum over batch, height and width. */
   channelSums(x: tf.Tensor4D): tf.Tensor1D;
   /** x * scale + shift, one of each per channel. */
@@ -50,6 +58,13 @@ export interface BatchNormResult {
   mean: tf.Tensor1D;
   variance: tf.Tensor1D;
   saved: tf.Tensor[];
+}
+
+export interface RunningAverages {
+  mean: tf.Tensor1D;
+  variance: tf.Tensor1D;
+  /** Added to variances before the square root. */
+  epsilon: number;
 }
 
 export interface BatchNormGradient {

@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
+import { genericKernels } from './generic.js';
 import { rearranged } from './wasm-memory.js';
 
 /*
@@ -26,9 +27,10 @@ export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, bias: tf.Tensor1D | 
   });
 }
 
-/** Input gradient of a convolution with an odd side; stride 2 needs side 3 and an even height and width. */
+/** Input gradient; stride 2 with an odd side needs side 3 and an even height and width. */
 export function conv2dInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: Shape4, stride: 1 | 2): tf.Tensor4D {
-  assert(filter.shape[0] % 2 === 1, 'filters have an odd side');
+  // Only a discriminator's patch head has even sides.
+  if (filter.shape[0] % 2 === 0) return genericKernels.conv2dInputGradient(dy, filter, xShape, stride);
   if (stride === 2) return inputGradientOfStride2(dy, filter, xShape);
   return tf.tidy(() => conv2dPairs(dy, tf.transpose(flipped(filter), [0, 1, 3, 2])));
 }

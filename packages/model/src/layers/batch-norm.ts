@@ -1,6 +1,7 @@
 import tf = require('@tensorflow/tfjs-core');
 import { kernels } from '../kernels/kernels.js';
-import { addGradient, named, savingPullback, type Layer } from './layer.js';
+import { addGradient, named, savingPullback, type Layer, type Wanted } from './layer.js';
+import type { BatchNormGradient } from '../kernels/types.js';
 
 /** Added to variances before the square root. */
 export const batchNormEpsilon = 1e-5;
@@ -20,21 +21,49 @@ export function batchNorm(name: string): Layer {
     } else {
       tf.dispose([mean, variance]);
     }
-    const pullback = savingPullback(forward, saved, (kept, dy, { input, gradients }) => {
-      const { dx, dGamma, dBeta } = kernels().batchNormGradient(kept, dy, gamma);
-      if (gradients) {
-        addGradient(gradients, `${name}/gamma`, dGamma);
-        addGradient(gradients, `${name}/beta`, dBeta);
-      } else {
-        tf.dispose([dGamma, dBeta]);
-      }
-      if (input) return dx;
-      dx.dispose();
-      return undefined;
-    });
+    const pullback = savingPullback(forward, saved, (kept, dy, wanted) =>
+      keepWanted(kernels().batchNormGradient(kept, dy, gamma), name, wanted),
+    );
     tf.dispose(saved);
     return [y, pullback];
   };
+}
+
+/**
+ * Batch normalisation with the running averages `name`/mean and /variance as constants, for fine-tuning: /gamma and /beta are trained.
+ * The pass's statistics are the running averages themselves.
+ */
+export function frozenBatchNorm(name: string): Layer {
+  return (parameters, x, forward) => {
+    const gamma = named<tf.Tensor1D>(parameters, `${name}/gamma`);
+    const beta = named<tf.Tensor1D>(parameters, `${name}/beta`);
+    const mean = named<tf.Tensor1D>(parameters, `${name}/mean`);
+    const variance = named<tf.Tensor1D>(parameters, `${name}/variance`);
+    const running = { mean, variance, epsilon: batchNormEpsilon };
+    const y = kernels().frozenBatchNorm(x, gamma, beta, running);
+    forward.statistics?.set(`${name}/mean`, tf.clone(mean)).set(`${name}/variance`, tf.clone(variance));
+    const pullback = savingPullback(forward, [x], ([saved], dy, wanted) =>
+      keepWanted(kernels().frozenBatchNormGradient(saved, dy, gamma, running), name, wanted),
+    );
+    return [y, pullback];
+  };
+}
+
+/** Add the gradients to those that are wanted; returns dx if it is. Frees the others. */
+function keepWanted(
+  { dx, dGamma, dBeta }: BatchNormGradient,
+  name: string,
+  { input, gradients }: Wanted,
+): tf.Tensor4D | undefined {
+  if (gradients) {
+    addGradient(gradients, `${name}/gamma`, dGamma);
+    addGradient(gradients, `${name}/beta`, dBeta);
+  } else {
+    tf.dispose([dGamma, dBeta]);
+  }
+  if (input) return dx;
+  dx.dispose();
+  return undefined;
 }
 
 /**

@@ -43,6 +43,8 @@ const cases: Record<string, Case> = {
   'conv2d 3x3 with a bias': convolution(3, 4, 9, 1, true),
   'conv2d 3x3 at stride 2': convolution(3, 5, 6, 2, false),
   'conv2d 3x3 at stride 2 to one pixel': convolution(3, 4, 7, 2, false, [2, 2]),
+  'conv2d 4x4 at stride 2': convolution(4, 5, 6, 2, false),
+  'conv2d 3x3 to one channel': convolution(3, 6, 1, 1, true),
   'conv2d 9x9 from three channels': convolution(9, 3, 6, 1, true),
   'conv2d 9x9 to three channels': convolution(9, 6, 3, 1, true),
   'conv2d 9x9 to three channels, odd width': convolution(9, 6, 3, 1, true, [8, 11]),

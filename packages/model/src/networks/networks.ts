@@ -1,5 +1,5 @@
-import type { DiscriminatorConfig, GeneratorConfig } from '@fourfold/common';
-import { batchNorm, batchNormInference } from '../layers/batch-norm.js';
+import type { DiscriminatorConfig, GeneratorConfig, RunConfig } from '@fourfold/common';
+import { batchNorm, batchNormInference, frozenBatchNorm } from '../layers/batch-norm.js';
 import { conv2d } from '../layers/convolution.js';
 import { dense, flatten } from '../layers/dense.js';
 import { depthToSpace } from '../layers/resampling.js';
@@ -13,8 +13,14 @@ export interface Network {
   parameters: NamedTensors;
 }
 
-/** Whether batch norms use the batch's statistics or running averages. */
-export type Mode = 'training' | 'inference';
+/** Whether batch norms use the batch's statistics or running averages; those of `frozen` can be trained. */
+export type Mode = 'training' | 'frozen' | 'inference';
+
+const norms = { training: batchNorm, frozen: frozenBatchNorm, inference: batchNormInference };
+
+/** The mode in which a run trains its generator. */
+export const trainingMode = ({ frozenBatchNorm }: Pick<RunConfig, 'frozenBatchNorm'>): Mode =>
+  frozenBatchNorm ? 'frozen' : 'training';
 
 /**
  * The generator (design, section 4; Ledig et al. 2017, figure 4): LR in [0, 1], any size, to SR of four times the width
@@ -35,7 +41,7 @@ export interface GeneratorParts {
 
 /** The generator's parts, for inference on large pictures. */
 export function createGeneratorParts({ blocks }: GeneratorConfig, mode: Mode): GeneratorParts {
-  const norm = mode === 'training' ? batchNorm : batchNormInference;
+  const norm = norms[mode];
   const residualBlock = (block: string) =>
     residual(
       sequential(
@@ -59,12 +65,19 @@ export function createGeneratorParts({ blocks }: GeneratorConfig, mode: Mode): G
   };
 }
 
-/** The discriminator, always with the batch's statistics: HR or SR in [-1, 1] to logits [batch, 1, 1, 1], high for HR. */
+/**
+ * The discriminator, always with the batch's statistics: HR or SR in [-1, 1] to logits, high for HR: [batch, 1, 1, 1], or one for
+ * each 16 x 16 pixels with a `patch` head.
+ */
 export function createDiscriminator(config: DiscriminatorConfig): Layer {
   const stages = discriminatorStages(config).flatMap(({ stride }, i) => [
     conv2d(`conv${i + 1}`, { stride, bias: i === 0 }),
     ...(i === 0 ? [] : [batchNorm(`bn${i + 1}`)]),
     leakyRelu(0.2),
   ]);
-  return sequential(...stages, flatten, dense('dense1'), leakyRelu(0.2), dense('dense2'));
+  const head =
+    config.head === 'patch'
+      ? [conv2d('logits', { stride: 1, bias: true })]
+      : [flatten, dense('dense1'), leakyRelu(0.2), dense('dense2')];
+  return sequential(...stages, ...head);
 }

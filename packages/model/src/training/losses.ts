@@ -28,7 +28,7 @@ export function meanAbsoluteError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
  */
 export function featureLoss(
   { features, parameters }: FeatureExtractor,
-  { layers, distance }: FeaturesConfig,
+  { layers, distance }: Pick<FeaturesConfig, 'layers' | 'distance'>,
   reduction: LossConfig['vggReduction'],
   hr: tf.Tensor4D,
   sr: tf.Tensor4D,
@@ -103,6 +103,40 @@ function softplusLoss(logits: tf.Tensor4D, sign: 1 | -1): Loss {
     return [tf.mean(tf.softplus(signed)), tf.mul(tf.sigmoid(signed), sign / logits.size)];
   });
   return { value, gradient };
+}
+
+/** Relativistic average losses on two kinds' logits; the gradient of their sum with respect to each. */
+export interface RelativisticLoss {
+  real: tf.Scalar;
+  fake: tf.Scalar;
+  gradients: { real: tf.Tensor4D; fake: tf.Tensor4D };
+}
+
+/**
+ * The costs of not calling real pictures more real than the fake ones' mean, and fake ones less real than the real ones' mean (ESRGAN's
+ * discriminator; Jolicoeur-Martineau 2018): mean softplus(-(real - mean(fake))) and mean softplus(fake - mean(real)). For the
+ * `generator`, the signs are the other way round.
+ */
+export function relativisticLoss(
+  real: tf.Tensor4D,
+  fake: tf.Tensor4D,
+  of: 'discriminator' | 'generator',
+): RelativisticLoss {
+  const sign = of === 'discriminator' ? 1 : -1;
+  const factor = sign / real.size;
+  const [ofReal, ofFake, dReal, dFake] = tf.tidy((): [tf.Scalar, tf.Scalar, tf.Tensor4D, tf.Tensor4D] => {
+    const a = tf.mul(tf.sub(tf.mean(fake), real), sign);
+    const b = tf.mul(tf.sub(fake, tf.mean(real)), sign);
+    const [sigmoidA, sigmoidB] = [tf.sigmoid(a), tf.sigmoid(b)];
+    // Each mean passes the other loss's gradient on to all of its logits.
+    return [
+      tf.mean(tf.softplus(a)),
+      tf.mean(tf.softplus(b)),
+      tf.mul(tf.add(sigmoidA, tf.mean(sigmoidB)), -factor),
+      tf.mul(tf.add(sigmoidB, tf.mean(sigmoidA)), factor),
+    ];
+  });
+  return { real: ofReal, fake: ofFake, gradients: { real: dReal, fake: dFake } };
 }
 
 /** weight * sum of (b - a)^2; its gradient with respect to b. */

@@ -22,7 +22,10 @@ import {
   type CropBatch,
 } from '../networks/transfer.js';
 
-const configs = { generator: { channels: 8, blocks: 1 }, discriminator: { channels: 4, dense: 8 } };
+const configs = {
+  generator: { channels: 8, blocks: 1 },
+  discriminator: { channels: 4, head: 'dense' as const, dense: 8 },
+};
 const groups = [2, 2, 4, 4, 4].map((convolutions) => ({ convolutions, width: 4 }));
 const convolutions = vggConvolutions(groups);
 const crop = 32;
@@ -34,6 +37,7 @@ const layouts = {
 const loss: LossConfig = {
   content: 'vgg54',
   vggReduction: 'sum',
+  adversarial: 'standard',
   adversarialWeight: 1e-3,
   totalVariationWeight: 2e-8,
 };
@@ -72,10 +76,10 @@ function iterate() {
   const [ofGenerator, ofDiscriminator] = [shared(layouts.generator.length), shared(layouts.discriminator.length)];
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
-  const first = discriminatorStep(discriminator, hr, pass.sr);
+  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
   downloadGradients(layouts.discriminator, first.gradients, ofDiscriminator);
   const content = contentStep('gan', loss, vgg, hr, pass.sr);
-  const second = generatorStep(pass, content, discriminator, loss.adversarialWeight);
+  const second = generatorStep(pass, content, { discriminator, hr, loss });
   downloadGradients(layouts.generator, second.gradients, ofGenerator);
   disposeTensors(first.gradients);
   disposeTensors(second.gradients);
@@ -88,8 +92,8 @@ test('a dense weight’s gradient is the product of its factors, real rows first
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
   const before = tf.memory().numTensors;
-  const whole = discriminatorStep(discriminator, hr, pass.sr);
-  const parts = discriminatorStep(discriminator, hr, pass.sr, new Set([weight]));
+  const whole = discriminatorStep(discriminator, hr, pass.sr, 'standard');
+  const parts = discriminatorStep(discriminator, hr, pass.sr, 'standard', new Set([weight]));
   expect(parts.gradients.has(weight)).toBe(false);
   const [x, dy] = Object.values(factorNames(weight)).map((name) => parts.gradients.get(name) as tf.Tensor2D);
   expect([x.shape[0], dy.shape[0]]).toEqual([2 * batch.count, 2 * batch.count]);
@@ -139,11 +143,16 @@ test('a pass that is disposed between the halves leaves nothing behind', () => {
 });
 
 test('the losses are those of the phase’s kind and the config', () => {
+  const half = { ...loss, adversarialWeight: 0.5 };
   const { hr, lr } = uploadBatch(batch);
   const run = (kind: 'mse' | 'content' | 'gan', config: LossConfig) => {
     const pass = runGenerator(generator, lr);
     const content = contentStep(kind, config, config.content === 'mse' ? undefined : vgg, hr, pass.sr);
-    const { losses, gradients } = generatorStep(pass, content, kind === 'gan' ? discriminator : undefined, 0.5);
+    const { losses, gradients } = generatorStep(
+      pass,
+      content,
+      kind === 'gan' ? { discriminator, hr, loss: half } : undefined,
+    );
     disposeTensors(gradients);
     return readLosses(losses);
   };
@@ -167,7 +176,7 @@ test('gradient descent on them lowers the loss', () => {
   for (let i = 0; i < 20; i++) {
     const parameters = uploadParameters(layouts.generator, vector);
     const pass = runGenerator({ ...generator, parameters }, lr);
-    const result = generatorStep(pass, contentStep('mse', loss, undefined, hr, pass.sr), undefined, 0);
+    const result = generatorStep(pass, contentStep('mse', loss, undefined, hr, pass.sr), undefined);
     downloadGradients(layouts.generator, result.gradients, gradient);
     disposeTensors(result.gradients);
     disposeTensors(parameters);

@@ -4,7 +4,7 @@ import type { LossConfig, PhaseConfig } from '@fourfold/common';
 import { contentFeatures } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';
 import { multiplyFactors } from '../layers/dense.js';
-import type { NamedTensors } from '../layers/layer.js';
+import type { NamedTensors, Wanted } from '../layers/layer.js';
 import { wideWeights } from '@fourfold/weights';
 import {
   fakeLoss,
@@ -12,9 +12,11 @@ import {
   meanAbsoluteError,
   meanSquaredError,
   realLoss,
+  relativisticLoss,
   totalVariation,
   type Loss,
 } from './losses.js';
+import { shiftedLoss, type FeatureShift } from './feature-shift.js';
 import type { FeatureExtractor } from '../networks/features.js';
 import type { Network } from '../networks/networks.js';
 import { disposeTensors } from '../networks/transfer.js';
@@ -93,28 +95,51 @@ export function discriminatorStep(
   discriminator: Network,
   hr: tf.Tensor4D,
   sr: tf.Tensor4D,
+  adversarial: LossConfig['adversarial'],
   factored: ReadonlySet<string> = new Set(),
 ): DiscriminatorResult {
   const gradients: NamedTensors = new Map();
+  const wanted: Wanted = { input: false, gradients, factored: wideWeights };
+  const lossesOf = adversarial === 'relativistic' ? relativisticHalves : standardHalves;
+  const losses = lossesOf(discriminator, hr, sr, wanted);
+  // One product for both passes: 75 MB at paper size are written once, not once per pass and again for the sum.
+  for (const weight of wideWeights) {
+    if (discriminator.parameters.has(weight) && !factored.has(weight)) multiplyFactors(gradients, weight);
+  }
+  return { losses, gradients };
+}
+
+/** Losses of the discriminator, one pass after the other, so that only one is kept at a time. */
+function standardHalves({ layer, parameters }: Network, hr: tf.Tensor4D, sr: tf.Tensor4D, wanted: Wanted): LossTensors {
   const half = (pictures: tf.Tensor4D, lossOf: typeof realLoss) => {
-    const [logits, pullback] = discriminator.layer(discriminator.parameters, pictures, { saves: true });
+    const [logits, pullback] = layer(parameters, pictures, { saves: true });
     const { value, gradient } = lossOf(logits);
-    pullback.run(gradient, { input: false, gradients, factored: wideWeights });
+    pullback.run(gradient, wanted);
     tf.dispose([logits, gradient]);
     return value;
   };
-  const losses = {
-    discriminatorReal: half(hr, realLoss),
-    discriminatorFake: half(sr, fakeLoss),
-  };
-  // One product for both passes: 75 MB at paper size are written once, not once per pass and again for the sum.
-  for (const weight of wideWeights) if (!factored.has(weight)) multiplyFactors(gradients, weight);
-  return { losses, gradients };
+  return { discriminatorReal: half(hr, realLoss), discriminatorFake: half(sr, fakeLoss) };
+}
+
+/** Losses of a relativistic discriminator, for which both passes come first. */
+function relativisticHalves(
+  { layer, parameters }: Network,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+  wanted: Wanted,
+): LossTensors {
+  const [ofHr, backHr] = layer(parameters, hr, { saves: true });
+  const [ofSr, backSr] = layer(parameters, sr, { saves: true });
+  const { real, fake, gradients } = relativisticLoss(ofHr, ofSr, 'discriminator');
+  backHr.run(gradients.real, wanted);
+  backSr.run(gradients.fake, wanted);
+  tf.dispose([ofHr, ofSr, gradients.real, gradients.fake]);
+  return { discriminatorReal: real, discriminatorFake: fake };
 }
 
 /**
  * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss, pixels beside it and total variation in
- * the others. `vgg` is given if the configured loss needs it. This does not depend on the discriminator and can overlap its
+ * the others. `vgg` is given if the configured loss needs it, `shift` if the config says so. This does not depend on the discriminator and can overlap its
  * exchange.
  */
 export function contentStep(
@@ -123,8 +148,10 @@ export function contentStep(
   vgg: FeatureExtractor | undefined,
   hr: tf.Tensor4D,
   sr: tf.Tensor4D,
+  shift?: FeatureShift,
 ): ContentResult {
-  const { value: content, gradient } = kind === 'mse' ? meanSquaredError(hr, sr) : contentLoss(loss, vgg, hr, sr);
+  const contentOf = () => contentLoss(loss, vgg, hr, sr, shift);
+  const { value: content, gradient } = kind === 'mse' ? meanSquaredError(hr, sr) : contentOf();
   const result: ContentResult = { losses: { content }, value: tf.clone(content), dSr: gradient };
   if (kind === 'mse') return result;
   const { pixels, totalVariationWeight } = loss;
@@ -145,33 +172,49 @@ function addTerm(result: ContentResult, name: string, { value, gradient }: Loss,
   result.dSr = addWeighted(result.dSr, gradient, weight);
 }
 
-function contentLoss(loss: LossConfig, vgg: FeatureExtractor | undefined, hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
+function contentLoss(
+  loss: LossConfig,
+  vgg: FeatureExtractor | undefined,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+  shift: FeatureShift | undefined,
+): Loss {
   const features = contentFeatures(loss);
   if (!features) return meanSquaredError(hr, sr);
   assert(vgg, `the content loss ${loss.content} needs its network`);
-  return featureLoss(vgg, features, loss.vggReduction, hr, sr);
+  const lossOf = (hr: tf.Tensor4D, sr: tf.Tensor4D) => featureLoss(vgg, features, loss.vggReduction, hr, sr);
+  return shift ? shiftedLoss(shift, hr, sr, lossOf) : lossOf(hr, sr);
 }
 
 /** Free a content step's result that is not passed to generatorStep. */
 export const disposeContent = ({ losses, value, dSr }: ContentResult): void =>
   tf.dispose([value, dSr, ...Object.values(losses)]);
 
+/** What a generator is trained against. */
+export interface Adversary {
+  /** The updated discriminator. */
+  discriminator: Network;
+  /** HR in [-1, 1], to which a relativistic discriminator compares. */
+  hr: tf.Tensor4D;
+  loss: Pick<LossConfig, 'adversarial' | 'adversarialWeight'>;
+}
+
 /**
- * Losses and gradients of the generator's update, against the (updated) discriminator if given. Ends the pass and takes
+ * Losses and gradients of the generator's update, against the adversary if given. Ends the pass and takes
  * ownership of the content. The discriminator's weight gradients are not computed.
  */
 export function generatorStep(
   pass: GeneratorPass,
   content: ContentResult,
-  discriminator: Network | undefined,
-  adversarialWeight: number,
+  adversary: Adversary | undefined,
 ): GeneratorResult {
-  if (!discriminator) {
+  if (!adversary) {
     const gradients = pass.pullback(content.dSr);
     content.dSr.dispose();
     return { losses: { total: content.value, ...content.losses }, gradients };
   }
-  const adversarial = adversarialLoss(discriminator, pass.sr);
+  const { adversarialWeight } = adversary.loss;
+  const adversarial = adversarialLoss(adversary, pass.sr);
   const dSr = addWeighted(content.dSr, adversarial.gradient, adversarialWeight);
   const gradients = pass.pullback(dSr);
   const total: tf.Scalar = tf.tidy(() => tf.add(content.value, tf.mul(adversarial.value, adversarialWeight)));
@@ -199,13 +242,27 @@ export function readLosses(losses: LossTensors): Record<string, number> {
   return numbers;
 }
 
-/** Mean softplus(-D(SR)) and its gradient with respect to SR. */
-function adversarialLoss({ layer, parameters }: Network, sr: tf.Tensor4D): Loss {
+/**
+ * Mean softplus(-D(SR)), or half of both relativistic losses, as in BasicSR, so that its weights carry over; the gradient with respect
+ * to SR.
+ */
+function adversarialLoss({ discriminator: { layer, parameters }, hr, loss }: Adversary, sr: tf.Tensor4D): Loss {
   const [logits, pullback] = layer(parameters, sr, { saves: true });
-  const { value, gradient } = realLoss(logits);
+  const { value, gradient } = loss.adversarial === 'relativistic' ? againstHr() : realLoss(logits);
   const dSr = pullback.run(gradient, { input: true }) as tf.Tensor4D;
   tf.dispose([logits, gradient]);
   return { value, gradient: dSr };
+
+  function againstHr(): Loss {
+    const [ofHr] = layer(parameters, hr, { saves: false });
+    const { real, fake, gradients } = relativisticLoss(ofHr, logits, 'generator');
+    const half = tf.tidy(() => ({
+      value: tf.mul<tf.Scalar>(tf.add(real, fake), 0.5),
+      gradient: tf.mul<tf.Tensor4D>(gradients.fake, 0.5),
+    }));
+    tf.dispose([ofHr, real, fake, gradients.real, gradients.fake]);
+    return half;
+  }
 }
 
 /** a + weight * b; frees both. */

@@ -56,9 +56,49 @@ export function defineNormalisation(): void {
     'stored',
   );
 
+  defineFrozen();
+
   // ChannelAffine {x}: x * scale + shift, constants, one of each per channel.
   define<{ x: TensorInfo }, { scale: number[]; shift: number[] }>(
     'ChannelAffine',
     ({ x }, { scale, shift }, { backend }) => aten.addcmul(backend.constant(shift), x, backend.constant(scale)),
+  );
+}
+
+/*
+ * Beyond TensorFlow.js: batch norm with constant statistics. BatchNormFrozen {x, gamma, beta, mean, variance}: y.
+ * BatchNormFrozenGrad {dy, x, gamma, mean, variance}: [dx, dGamma, dBeta].
+ */
+function defineFrozen(): void {
+  const toFirst = [0, 3, 1, 2];
+  const toLast = [0, 2, 3, 1];
+  type Statistics = { gamma: TensorInfo; mean: TensorInfo; variance: TensorInfo };
+  define<Statistics & { x: TensorInfo; beta: TensorInfo }, { epsilon: number }>(
+    'BatchNormFrozen',
+    ({ x, gamma, beta, mean, variance }, { epsilon }) => {
+      const first = aten.permute(x, toFirst);
+      const [y] = atenTuple.native_batch_norm(first, gamma, beta, mean, variance, false, 0, epsilon);
+      return aten.permute(y, toLast);
+    },
+    'stored',
+  );
+  define<Statistics & { dy: TensorInfo; x: TensorInfo }, { epsilon: number }>(
+    'BatchNormFrozenGrad',
+    ({ dy, x, gamma, mean, variance }, { epsilon }) => {
+      const [dx, dGamma, dBeta] = atenTuple.native_batch_norm_backward(
+        aten.permute(dy, toFirst),
+        aten.permute(x, toFirst),
+        gamma,
+        mean,
+        variance,
+        undefined,
+        undefined,
+        false,
+        epsilon,
+        [true, true, true],
+      );
+      return [aten.permute(dx, toLast), dGamma, dBeta];
+    },
+    'stored',
   );
 }

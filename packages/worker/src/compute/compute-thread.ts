@@ -16,6 +16,7 @@ import {
   selectBackend,
   tensorCount,
   tileOverlap,
+  trainingMode,
   unpinVectors,
   uploadParameters,
   upscaleTiles,
@@ -87,7 +88,7 @@ const methods = {
       lpipsBytes && validation?.lpips && createLpips(lpipsNetworks[validation.lpips], lpipsBytes, 'the LPIPS weights');
     const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
     halves =
-      config.workers.graphs && canCaptureGraphs()
+      config.workers.graphs && canCaptureGraphs() && !contentFeatures(config.loss)?.shift
         ? createGraphHalves(parts, createLogger('worker'))
         : createHalves(parts);
     return info;
@@ -192,7 +193,9 @@ function started(): Halves {
 }
 
 const layerOf = (name: NetworkName) =>
-  name === 'generator' ? createGenerator(config.generator, 'training') : createDiscriminator(config.discriminator);
+  name === 'generator'
+    ? createGenerator(config.generator, trainingMode(config))
+    : createDiscriminator(config.discriminator);
 
 /** The feature network from the file that the config names, if its content loss needs it. */
 function vggOf(bytes: Uint8Array | undefined): FeatureExtractor | undefined {

@@ -19,7 +19,7 @@ import {
   type NamedTensors,
 } from '@fourfold/model';
 import type { Layout } from '@fourfold/weights';
-import { createHalves, type Halves, type HalvesParts, type Place } from './halves.js';
+import { adversaryOf, createHalves, type Halves, type HalvesParts, type Place } from './halves.js';
 
 /** A half's results, in the same place after every replay. */
 interface Captured {
@@ -138,18 +138,15 @@ function record(
       discriminator: isGan
         ? packWith(
             gradientLayouts.discriminator,
-            discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored),
+            discriminatorStep(network('discriminator'), tensors.hr, pass.sr, config.loss.adversarial, factored),
           )
         : undefined,
     };
   });
   const content = capture(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
-  const against = isGan ? network('discriminator') : undefined;
+  const against = adversaryOf(config, kind, network, tensors.hr);
   const second = capture(() =>
-    packWith(
-      gradientLayouts.generator,
-      generatorStep(result.pass, content.result, against, config.loss.adversarialWeight),
-    ),
+    packWith(gradientLayouts.generator, generatorStep(result.pass, content.result, against)),
   );
   return {
     batch: tensors,

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import type { Network as NetworkName, RunConfig } from '@fourfold/common';
+import type { Network as NetworkName, PhaseConfig, RunConfig } from '@fourfold/common';
 import {
   contentStep,
   discriminatorStep,
   disposeContent,
   disposeTensors,
   downloadGradients,
+  featureShift,
   generatorStep,
   readLosses,
   runGenerator,
   uploadBatch,
+  type Adversary,
   type BatchTensors,
   type ContentResult,
   type CropBatch,
@@ -93,10 +95,9 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     return made;
   }
 
-  function contentOf(replica: KeptPass, phase: number): ContentResult {
-    const { hr } = replica.batch;
-    replica.content ??= contentStep(config.phases[phase].kind, config.loss, vgg, hr, replica.pass.sr);
-    return replica.content;
+  function contentOf({ batch, pass, content }: KeptPass, place: Place): ContentResult {
+    const { kind } = config.phases[place.phase];
+    return content ?? contentStep(kind, config.loss, vgg, batch.hr, pass.sr, featureShift(config, place));
   }
 
   /** A half that throws may have used up part of a kept pass: all are forgotten, and recomputed. */
@@ -121,20 +122,22 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     discriminator: (place, batch, target) =>
       orReset(() => {
         const { batch: tensors, pass } = passOf(place, batch);
-        const { losses, gradients } = discriminatorStep(network('discriminator'), tensors.hr, pass.sr, factored);
+        const { adversarial } = config.loss;
+        const discriminator = network('discriminator');
+        const { losses, gradients } = discriminatorStep(discriminator, tensors.hr, pass.sr, adversarial, factored);
         download(gradientLayouts.discriminator, gradients, target);
         return readLosses(losses);
       }),
-    content({ replica, iteration, phase }) {
-      const pass = kept.get(replica);
-      if (pass && keptIteration === iteration) orReset(() => contentOf(pass, phase));
+    content(place) {
+      const pass = kept.get(place.replica);
+      if (pass && keptIteration === place.iteration) pass.content = orReset(() => contentOf(pass, place));
     },
     generator: (place, batch, target) =>
       orReset(() => {
         const replica = passOf(place, batch);
-        const content = contentOf(replica, place.phase);
-        const against = config.phases[place.phase].kind === 'gan' ? network('discriminator') : undefined;
-        const { losses, gradients } = generatorStep(replica.pass, content, against, config.loss.adversarialWeight);
+        const content = contentOf(replica, place);
+        const against = adversaryOf(config, config.phases[place.phase].kind, network, replica.batch.hr);
+        const { losses, gradients } = generatorStep(replica.pass, content, against);
         // generatorStep has used it up.
         replica.content = undefined;
         download(gradientLayouts.generator, gradients, target);
@@ -144,6 +147,14 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     reset,
   };
 }
+
+/** What a generator of that kind of phase is trained against. */
+export const adversaryOf = (
+  { loss }: RunConfig,
+  kind: PhaseConfig['kind'],
+  network: HalvesParts['network'],
+  hr: BatchTensors['hr'],
+): Adversary | undefined => (kind === 'gan' ? { discriminator: network('discriminator'), hr, loss } : undefined);
 
 /** Assert that a network's parameters have arrived before its work. */
 export function present(network: Network | undefined, name: string): Network {
