@@ -1,3 +1,4 @@
+import { FourfoldError, type Picture } from '@fourfold/common/basics';
 import type { FeaturesConfig } from '@fourfold/common';
 import { convolution, parameter, place, uniform, type FeatureNetwork, type Layout } from './layout.js';
 
@@ -92,6 +93,17 @@ export const lpipsLayers: Record<LpipsNetwork, string[]> = {
   alexnet: ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'],
   vgg16: ['conv1_2', 'conv2_2', 'conv3_3', 'conv4_3', 'conv5_3'],
 };
+
+/** Smaller pictures leave nothing of the deepest layer. */
+const smallestSides: Record<LpipsNetwork, number> = { alexnet: 32, vgg16: 16 };
+
+/** Throw `invalid` with only the reason for a picture that is too small for LPIPS. */
+export function checkLpipsSize(network: LpipsNetwork, { width, height }: Pick<Picture, 'width' | 'height'>): void {
+  const smallest = smallestSides[network];
+  if (Math.min(width, height) >= smallest) return;
+  const sizes = `${width}x${height}, both sides must be at least ${smallest}`;
+  throw new FourfoldError('invalid', `too small for LPIPS: ${sizes}`);
+}
 
 /** The name of a layer's linear head, a filter of 1 x 1 with one output. */
 export const lpipsHead = (index: number): string => `lpips${index + 1}/filter`;

@@ -14,6 +14,7 @@ export {
   featureLayout,
   featureNetworkNames,
   featureNetworks,
+  checkLpipsSize,
   lpipsHead,
   lpipsLayers,
   lpipsLayout,

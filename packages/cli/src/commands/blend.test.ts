@@ -5,6 +5,8 @@ import { safetensorsFromVector } from '@fourfold/weights';
 import { expect, test } from 'vitest';
 import { fourfold, inFolder, writeSmallCheckpoint } from '../test-support.js';
 import { blendGenerators } from '../exporting/blend-generators.js';
+import { tfjsFormat } from '../exporting/tfjs-format.js';
+import { describeModel } from '../exporting/model-card.js';
 
 const sizes = { channels: 4, blocks: 1 };
 const open = (url: string) => openCheckpoint(url, () => undefined);
@@ -29,6 +31,14 @@ test('blend writes a checkpoint between two, and a card; at 0 it is the first ge
     const blended = (await readGenerator(made)).vector;
     expect(Math.max(...blended.map((value, i) => Math.abs(value - 0.5 * vector[i])))).toBeLessThan(1e-6);
     expect(await readFile(join(folder, 'c/README.md'), 'utf8')).toContain('- 0.25 of small, iteration 4');
+    // A mark says that the config, the second run's, does not name its variant.
+    expect(made.manifest.blend).toMatchObject([{ share: 0.75 }, { share: 0.25, run: 'small', iteration: 4 }]);
+    const described = describeModel({
+      ...{ checkpoint: made, evaluation: undefined, weights: await readGenerator(made), stated: {} },
+      ...{ format: tfjsFormat, files: [], checks: [], notChecked: [] },
+    });
+    expect(described).toContain('- 0.25 of small, iteration 4: `');
+    expect(described).not.toMatch(/learningRate|Dataset/);
     await blendGenerators({ first, second, alpha: 0 }, join(folder, 'none'));
     expect((await readGenerator(await open(join(folder, 'none')))).vector).toEqual(vector);
   });

@@ -162,10 +162,11 @@ async function openSubjects(urls: string[], methods: BaselineName[], choice: Bac
   const { backend } = await startBackend(choice);
   for (const checkpoint of checkpoints) {
     const generator = createUpscaler(await readGenerator(checkpoint), 'zeros');
-    const { iteration, config } = checkpoint.manifest;
+    const { iteration, config, blend } = checkpoint.manifest;
     subjects.push({
       name: distinctName(checkpoint, checkpoints),
-      variant: variantOf(config, iteration),
+      // A blend lies between variants.
+      variant: blend ? undefined : variantOf(config, iteration),
       facts: { checkpoint: checkpoint.store.url, iteration, backend },
       upscale: (lr) => generator.upscale(lr, defaultTile),
     });

@@ -47,6 +47,7 @@ export async function blendGenerators({ first, second, alpha }: Blend, out: stri
       term: 1,
       ...{ config, seed, datasetSha256, workerKind },
       history: { rows: [], evaluations: [] },
+      blend: [partOf(first, 1 - alpha), partOf(second, alpha)],
     },
     { 'generator.safetensors': safetensorsFromVector(a.layout, vector, { alpha: String(alpha) }) },
     () => Promise.resolve(),
@@ -57,20 +58,26 @@ export async function blendGenerators({ first, second, alpha }: Blend, out: stri
   return checkpointStore(run, name).url;
 }
 
+/** What a blend's manifest says of one of its generators. */
+function partOf(checkpoint: Checkpoint, share: number) {
+  const { run, iteration, files } = checkpoint.manifest;
+  return { share, run, iteration, generatorSha256: files[generatorFile(checkpoint)].sha256 };
+}
+
 /** The card: what was blended, and by which files it is recognised. */
 function describeBlend({ first, second, alpha }: Blend): string {
-  const partOf = (checkpoint: Checkpoint, share: number) => {
-    const file = generatorFile(checkpoint);
-    const { run, iteration, datasetSha256, files } = checkpoint.manifest;
+  const describePart = (checkpoint: Checkpoint, ofAll: number) => {
+    const { share, run, iteration, generatorSha256 } = partOf(checkpoint, ofAll);
+    const { datasetSha256 } = checkpoint.manifest;
     const dataset = datasetSha256 && `, trained on the dataset whose manifest has the SHA-256 \`${datasetSha256}\``;
-    return `- ${Number(share.toFixed(6))} of ${run}, iteration ${iteration}${dataset}; \`${file}\`: \`${files[file].sha256}\``;
+    return `- ${Number(share.toFixed(6))} of ${run}, iteration ${iteration}${dataset}; \`${generatorFile(checkpoint)}\`: \`${generatorSha256}\``;
   };
   return `# Blend of ${first.manifest.run} and ${second.manifest.run}
 
 A generator for 4x super-resolution by network interpolation (Wang et al. 2018, ESRGAN): each weight is
 
-${partOf(first, 1 - alpha)}
-${partOf(second, alpha)}
+${describePart(first, 1 - alpha)}
+${describePart(second, alpha)}
 
 It trades distortion for perception: the nearer to the second generator, the sharper, if that one was trained against a discriminator.
 The config in its manifest is the second run's. The licences of both generators' photographs apply.

@@ -60,9 +60,9 @@ const sources = z
 /** The last name in a place's path. */
 const lastName = (place: string) => place.split('/').findLast((part) => part !== '') ?? '';
 
-/** The dataset as the user states it, else the last part of its place; old checkpoints lack both. */
-function datasetOf(config: unknown, stated: Stated): string | undefined {
-  const { dataset } = sources.parse(config);
+/** The dataset as the user states it, else the last part of its place; old checkpoints lack both, and a blend has several. */
+function datasetOf({ config, blend }: Checkpoint['manifest'], stated: Stated): string | undefined {
+  const { dataset } = blend ? {} : sources.parse(config);
   return stated.dataset ?? (dataset === undefined ? undefined : lastName(dataset));
 }
 
@@ -77,9 +77,7 @@ export function factsOf(checkpoint: Checkpoint, stated: Stated): Record<string, 
     run: manifest.run,
     iteration: String(manifest.iteration),
     licence: stated.licence ?? 'not stated',
-    dataset: [datasetOf(manifest.config, stated) ?? 'not stated', ...manifestHash(manifest)].join(
-      ', manifest SHA-256 ',
-    ),
+    dataset: [datasetOf(manifest, stated) ?? 'not stated', ...manifestHash(manifest)].join(', manifest SHA-256 '),
     generator_sha256: manifest.files[generatorFile(checkpoint)].sha256,
   };
 }
@@ -125,8 +123,7 @@ result's outer 32 pixels off.
 
 ## Data
 
-${describeDataset(checkpoint, stated)} LR by
-MATLAB-compatible bicubic.${describeOrigins(manifest.config)}
+${describeData(checkpoint, stated)}
 
 ## Licence
 
@@ -134,7 +131,7 @@ ${stated.licence ?? 'Not stated. State it with `fourfold export --licence TEXT`;
 
 ## Config
 
-${codeBlock('yaml', stringify(trainingConfig.parse(manifest.config)).trimEnd())}
+${codeBlock('yaml', stringify(shapingConfig(checkpoint)).trimEnd())}
 
 ## Hashes
 
@@ -146,10 +143,30 @@ ${files.map(({ name, sha256, sizeBytes }) => `- \`${name}\`, ${sizeBytes} bytes:
 }
 
 /** The hash of the dataset's manifest, if the checkpoint has it. */
-const manifestHash = ({ datasetSha256 }: Checkpoint['manifest']): string[] => (datasetSha256 ? [datasetSha256] : []);
+const manifestHash = ({ datasetSha256, blend }: Checkpoint['manifest']): string[] =>
+  datasetSha256 && !blend ? [datasetSha256] : [];
+
+/** The config that shaped the weights; of a blend, only the generator's shape is that of all its parts. */
+function shapingConfig({ manifest: { config, blend } }: Checkpoint) {
+  const all = trainingConfig.parse(config);
+  return blend ? { generator: all.generator } : all;
+}
+
+function describeData(checkpoint: Checkpoint, stated: Stated): string {
+  const { config, blend } = checkpoint.manifest;
+  if (!blend) {
+    return `${describeDataset(checkpoint, stated)} LR by\nMATLAB-compatible bicubic.${describeOrigins(config)}`;
+  }
+  const parts = blend.map(
+    ({ share, run, iteration, generatorSha256 }) =>
+      `- ${Number(share.toFixed(6))} of ${run}, iteration ${iteration}: \`${generatorSha256}\``,
+  );
+  const dataset = stated.dataset === undefined ? '' : ` Dataset \`${stated.dataset}\`.`;
+  return `A blend: each weight is interpolated between generators, whose photographs count.${dataset}\n\n${parts.join('\n')}`;
+}
 
 function describeDataset({ manifest }: Checkpoint, stated: Stated): string {
-  const dataset = datasetOf(manifest.config, stated);
+  const dataset = datasetOf(manifest, stated);
   const hash = manifestHash(manifest).map((sha256) => `, its manifest's SHA-256 \`${sha256}\``);
   return dataset === undefined
     ? 'The photographs are not stated. State them with `fourfold export --dataset TEXT`.'

@@ -1,6 +1,7 @@
 import tf = require('@tensorflow/tfjs-core');
-import { FourfoldError, type Picture, type Rectangle } from '@fourfold/common/basics';
+import type { Picture, Rectangle } from '@fourfold/common/basics';
 import {
+  checkLpipsSize,
   featureNetworks,
   featureWeights,
   lpipsHead,
@@ -12,6 +13,7 @@ import { kernels } from '../kernels/kernels.js';
 import { named } from '../layers/layer.js';
 import { createFeatures, type FeatureExtractor } from '../networks/features.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
+import { withoutTensors } from './pixels.js';
 import { cutReflected, squares, surroundings } from './surroundings.js';
 
 /*
@@ -32,13 +34,11 @@ interface Shape {
   part: number;
   /** Pixels between the cells of each layer's features. */
   strides: number[];
-  /** Smaller pictures leave nothing of the deepest layer. */
-  smallestSide: number;
 }
 
 const shapes: Record<LpipsNetwork, Shape> = {
-  alexnet: { part: 1024, strides: [4, 8, 16, 16, 16], smallestSide: 32 },
-  vgg16: { part: 384, strides: [1, 2, 4, 8, 16], smallestSide: 16 },
+  alexnet: { part: 1024, strides: [4, 8, 16, 16, 16] },
+  vgg16: { part: 384, strides: [1, 2, 4, 8, 16] },
 };
 
 /** No feature of either network depends on a pixel farther away; a multiple of 16, the deepest layer's stride. */
@@ -60,19 +60,16 @@ export function createLpips(
   const taps = lpipsLayers[network].map((layer) => ({ layer, relu: 'after' as const }));
   const extractor = { parameters, features: createFeatures(featureNetworks[network], taps, preprocessing) };
   const heads = taps.map((_, i) => named<tf.Tensor4D>(parameters, lpipsHead(i)));
-  const { strides, smallestSide } = shapes[network];
+  const { strides } = shapes[network];
 
   function* measure(a: Picture, b: Picture): Generator<void, number> {
     const { width, height } = a;
-    if (Math.min(width, height) < smallestSide) {
-      const sizes = `${width}x${height}, both sides must be at least ${smallestSide}`;
-      throw new FourfoldError('invalid', `too small for LPIPS: ${sizes}`);
-    }
+    checkLpipsSize(network, a);
     const sums = strides.map(() => ({ sum: 0, cells: 0 }));
     for (const core of squares({ left: 0, top: 0, width, height }, part)) {
       // It begins at a multiple of 16, as whole pictures do.
       const seen = surroundings(a, core, margin, 'zeros');
-      const maps = distances(extractor, heads, [a, b], seen);
+      const maps = withoutTensors(() => distances(extractor, heads, [a, b], seen));
       maps.forEach((map, i) => addCells(sums[i], map, cellsOf(core, seen, map, strides[i], a)));
       yield;
     }

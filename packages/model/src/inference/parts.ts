@@ -5,7 +5,7 @@ import type { NamedTensors } from '../layers/layer.js';
 import type { GeneratorParts } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
 import { cutReflected, squares, surroundings, type Border } from './surroundings.js';
-import { inResult, paste, pixelsOf, roomFor } from './pixels.js';
+import { inResult, paste, pixelsOf, roomFor, withoutTensors } from './pixels.js';
 
 /*
  * Half of a generator's work is at the size of the LR picture and sees far. The other half, the upsampling, is at up to 16 times as many
@@ -67,15 +67,13 @@ function* featuresOf(
   { width, height }: Rectangle,
   work: number,
 ): Generator<number, tf.Tensor4D> {
-  const lr = uploadLr(pixels, [1, height, width, 3]);
-  const [first] = head(parameters, lr, forward);
-  lr.dispose();
+  const first = tf.tidy(() => head(parameters, uploadLr(pixels, [1, height, width, 3]), forward)[0]);
   let x = first;
   try {
     for (const layer of trunk) {
-      const [next] = layer(parameters, x, forward);
-      if (x !== first) x.dispose();
-      x = next;
+      const before = x;
+      x = tf.tidy(() => layer(parameters, before, forward)[0]);
+      if (before !== first) before.dispose();
       yield work;
     }
     return tf.add(first, x);
@@ -88,10 +86,10 @@ function* featuresOf(
 function upsample({ parts, parameters }: SplitNetwork, features: tf.Tensor4D, square: Rectangle): Picture {
   const size = { width: features.shape[2], height: features.shape[1] };
   const seen = surroundings(size, square, upsamplingMargin, 'zeros');
-  const cut = kernels().crop(features, seen);
-  const [sr] = parts.upsampling(parameters, cut, forward);
-  cut.dispose();
-  const part = pixelsOf(sr, inResult(square, seen));
-  sr.dispose();
-  return part;
+  return withoutTensors(() => {
+    const cut = kernels().crop(features, seen);
+    const [sr] = parts.upsampling(parameters, cut, forward);
+    cut.dispose();
+    return pixelsOf(sr, inResult(square, seen));
+  });
 }

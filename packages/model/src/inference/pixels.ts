@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import tf = require('@tensorflow/tfjs-core');
 import type { Picture, Rectangle } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';
 
@@ -31,6 +31,19 @@ export function pixelsOf(sr: tf.Tensor4D, { left, top, width, height }: Rectangl
 
 /** Nearest 8-bit grey level of a value in [-1, 1]; values outside are clipped. */
 const levelOf = (value: number): number => Math.min(Math.max(Math.round((value + 1) * 127.5), 0), 255);
+
+/**
+ * What `work` returns, which holds no tensors; those that it has made are freed, also if a kernel throws, as for lack of memory.
+ * `tf.tidy` would search a result's pixels for tensors.
+ */
+export function withoutTensors<T>(work: () => T): T {
+  tf.engine().startScope();
+  try {
+    return work();
+  } finally {
+    tf.engine().endScope();
+  }
+}
 
 /** Copy a picture into a larger one. */
 export function paste(part: Picture, into: Picture, left: number, top: number): void {

@@ -24,6 +24,22 @@ test('tiles of a generator of few blocks equal the whole picture', () => {
   expect(largestDifference(whole, seams)).toBeGreaterThan(3);
 });
 
+test('a layer that throws leaves no tensors, and the next picture is upscaled', () => {
+  const network = createNetwork({ channels: 4, blocks: 1 });
+  const failing = {
+    ...network,
+    layer: (...args: Parameters<typeof network.layer>): never => {
+      network.layer(...args);
+      throw new RangeError('Maximum memory size exceeded');
+    },
+  };
+  const before = tf.memory().numTensors;
+  const tiling = { tile: 64, overlap: 10 };
+  expect(() => resultOf(upscaleTiles(failing, noise(9, 9), tiling))).toThrow('Maximum memory');
+  expect(tf.memory().numTensors).toBe(before);
+  expect(resultOf(upscaleTiles(network, noise(9, 9), tiling)).width).toBe(36);
+});
+
 test('any size, down to one pixel', () => {
   const network = createNetwork({ channels: 4, blocks: 1 });
   const tiles = upscaleTiles(network, noise(1, 1), { tile: 64, overlap: 10 });

@@ -2,7 +2,7 @@ import type { Picture, Rectangle } from '@fourfold/common/basics';
 import { cutReflected, squares, surroundings } from './surroundings.js';
 import type { Network } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
-import { inResult, paste, pixelsOf, roomFor } from './pixels.js';
+import { inResult, paste, pixelsOf, roomFor, withoutTensors } from './pixels.js';
 
 /** How a picture is cut for upscaling, in pixels of the input picture. */
 export interface Tiling {
@@ -35,10 +35,11 @@ function upscaleRegion(
   { overlap }: Tiling,
 ): Picture {
   const seen = surroundings(picture, region, overlap, 'zeros');
-  const lr = uploadLr(cutReflected(picture, seen), [1, seen.height, seen.width, 3]);
-  const [sr] = layer(parameters, lr, { saves: false });
-  lr.dispose();
-  const pixels = pixelsOf(sr, inResult(region, seen));
-  sr.dispose();
-  return pixels;
+  return withoutTensors(() => {
+    const lr = uploadLr(cutReflected(picture, seen), [1, seen.height, seen.width, 3]);
+    const [sr] = layer(parameters, lr, { saves: false });
+    // The result needs room of its own.
+    lr.dispose();
+    return pixelsOf(sr, inResult(region, seen));
+  });
 }

@@ -28,6 +28,10 @@ const manifestSchema = z.object({
   workerKind: z.string(),
   history: historySchema,
   best: z.object({ iteration: z.int(), psnr: z.number() }).optional(),
+  /** Of a blend of generators, which no run has trained: what it lies between. Its config is the last one's. */
+  blend: z
+    .array(z.object({ share: z.number(), run: z.string(), iteration: z.int(), generatorSha256: z.string() }))
+    .optional(),
   createdAt: z.string(),
   files: z.record(baseNameSchema, z.object({ sizeBytes: z.int(), sha256: z.string() })),
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLogger, FourfoldError, parseRunConfig } from '@fourfold/common';
 import { encodePng } from '@fourfold/imaging';
+import { lpipsLayout, safetensorsFromVector } from '@fourfold/weights';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { lookAhead, type LookOptions } from './look-ahead.js';
 
@@ -67,6 +68,19 @@ test('a validation picture that cannot be used is named', async () => {
     await writeFile(join(images, 'b.jpg'), bytes);
     expect(await refusal({})).toBe(`invalid: ${images}/b.jpg: ${reason}`);
   }
+});
+
+test('a validation picture that is too small for LPIPS is named', async () => {
+  const layout = lpipsLayout('alexnet');
+  const lpipsWeights = join(folder, 'weights.safetensors');
+  await writeFile(lpipsWeights, safetensorsFromVector(layout, new Float32Array(layout.length), {}));
+  await cp(join(heldOut, 'raccoon.jpg'), join(images, 'a.jpg'));
+  await writeFile(join(images, 'b.png'), await encodePng({ data: new Uint8Array(3 * 35 * 40), width: 35, height: 40 }));
+  expect(await refusal({ validation: { images, lpips: 'alex', lpipsWeights } })).toBe('nothing');
+  await writeFile(join(images, 'b.png'), await encodePng({ data: new Uint8Array(3 * 31 * 40), width: 31, height: 40 }));
+  expect(await refusal({ validation: { images, lpips: 'alex', lpipsWeights } })).toBe(
+    `invalid: ${images}/b.png: too small for LPIPS: 28x40, both sides must be at least 32`,
+  );
 });
 
 test('the log says how many pictures are usable, and how many there was time to decode', async () => {

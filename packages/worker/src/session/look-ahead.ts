@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import type { Logger, RunConfig } from '@fourfold/common';
-import { withName, checkMeasurable } from '@fourfold/imaging';
+import { checkMeasurable, withName, type Picture } from '@fourfold/imaging';
 import { tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
 import { readLpipsFile } from '@fourfold/store';
-import { lpipsNetworks } from '@fourfold/weights';
+import { checkLpipsSize, lpipsNetworks } from '@fourfold/weights';
 import { openValidation } from '../evaluation/validation.js';
 import { readVggFile } from '../compute/vgg-file.js';
 
@@ -36,7 +36,13 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
   const lpipsBytes = lpips && (await readLpipsFile(lpipsNetworks[lpips], lpipsWeights)).bytes;
   const set = await openValidation(config.validation.images);
   try {
-    const decoded = await decodeWithin(set, decodeMs, signal);
+    const check = (picture: Picture) => {
+      checkMeasurable(picture);
+      // What is measured is cropped to multiples of 4.
+      const [width, height] = [picture.width, picture.height].map((side) => side - (side % 4));
+      if (lpips) checkLpipsSize(lpipsNetworks[lpips], { width, height });
+    };
+    const decoded = await decodeWithin(set, { decodeMs, signal, check });
     const { photographs, left } = set;
     const counts = { pictures: photographs.length, decoded, left: left.length };
     const { images } = config.validation;
@@ -56,7 +62,10 @@ const mostListed = 20;
 const mostAtOnce = 4;
 
 /** Decode pictures, several at a time; returns how many there was time for. */
-async function decodeWithin(set: MeasuredSet, decodeMs: number, signal: AbortSignal): Promise<number> {
+async function decodeWithin(
+  set: MeasuredSet,
+  { decodeMs, signal, check }: Pick<LookOptions, 'decodeMs' | 'signal'> & { check: (picture: Picture) => void },
+): Promise<number> {
   const { photographs } = set;
   const together = Math.min(mostAtOnce, availableParallelism());
   const endMs = performance.now() + decodeMs;
@@ -64,14 +73,17 @@ async function decodeWithin(set: MeasuredSet, decodeMs: number, signal: AbortSig
   while (decoded < photographs.length && performance.now() < endMs) {
     signal.throwIfAborted();
     const next = photographs.slice(decoded, decoded + together);
-    await Promise.all(next.map((photograph) => checkPicture(set, photograph)));
+    await Promise.all(next.map((photograph) => checkPicture(set, photograph, check)));
     decoded += next.length;
   }
   return decoded;
 }
 
-async function checkPicture(set: MeasuredSet, photograph: SourceFile): Promise<void> {
+async function checkPicture(
+  set: MeasuredSet,
+  photograph: SourceFile,
+  check: (picture: Picture) => void,
+): Promise<void> {
   const picture = await set.decode(photograph);
-  const checked = Promise.resolve(picture).then(checkMeasurable);
-  await withName(set.title(photograph), checked);
+  await withName(set.title(photograph), Promise.resolve(picture).then(check));
 }
