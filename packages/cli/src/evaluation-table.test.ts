@@ -95,7 +95,7 @@ test('files left out of a set are listed, and an incomplete set has no paper’s
       'Set5 (its test part): left out 2:',
       expect.stringMatching(/^ {2}(Set5\/)?encrypted\.jpg +encrypted$/),
       expect.stringMatching(/^ {2}LRbicx4\/coffee\.png +made from a photograph of Set5$/),
-      "Set5: the paper's means are of 5 pictures and these of 4, so they are not shown beside each other",
+      "Set5: the paper's means are of 5 pictures and these of 4, so they are not shown side by side",
       '',
     ]);
     const { sets } = JSON.parse(json.stdout) as { sets: { part: string; published: object[]; left: object[] }[] };

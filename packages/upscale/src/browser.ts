@@ -41,8 +41,8 @@ const backendFor = backendStarter(async ({ backend: choice }: ReadModelOptions) 
   }
   if (choice !== 'wasm' && tf.findBackendFactory('webgpu') && (await tf.setBackend('webgpu'))) return 'webgpu';
   if (choice === 'webgpu') {
-    throw new FourfoldError('invalid', 'backend webgpu is not there, or does not start', {
-      hint: 'load @tensorflow/tfjs-backend-webgpu before, in a browser with WebGPU; or take wasm',
+    throw new FourfoldError('invalid', 'backend webgpu is missing, or does not start', {
+      hint: 'load @tensorflow/tfjs-backend-webgpu first, in a browser with WebGPU; or take wasm',
     });
   }
   // The build puts the files beside the bundle. After a failed start the paths cannot be set again.
@@ -83,7 +83,7 @@ async function decodeBlob(blob: Blob, name: string): Promise<Picture> {
   const { width, height } = bitmap;
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (!context) throw new FourfoldError('unavailable', `${name}: no canvas of ${width}x${height} can be had`);
+  if (!context) throw new FourfoldError('unavailable', `${name}: a canvas of ${width}x${height} cannot be created`);
   context.fillStyle = 'white';
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);

@@ -74,7 +74,7 @@ export function decodeSafetensors(bytes: Uint8Array, what: string): SafetensorsF
   }
   const dataBytes = bytes.length - dataStart;
   if (position !== dataBytes) {
-    throw corrupt(what, `its header announces ${position} bytes of data, but it has ${dataBytes}`);
+    throw corrupt(what, `its header declares ${position} bytes of data, but it has ${dataBytes}`);
   }
   const tensors = entries.map(({ name, shape, data_offsets: [begin, end] }) => ({
     name,

@@ -38,8 +38,8 @@ test('data starts at a multiple of eight bytes', () => {
 test.each<[string, Uint8Array, string]>([
   ['nothing', new Uint8Array(0), 'it has only 0 bytes'],
   ['a cut header', file.subarray(0, 100), 'does not fit'],
-  ['cut data', file.subarray(0, -4), 'announces'],
-  ['too much data', fileOf({ a: entry(0, 8) }, 12), 'announces'],
+  ['cut data', file.subarray(0, -4), 'declares'],
+  ['too much data', fileOf({ a: entry(0, 8) }, 12), 'declares'],
   ['a huge header', Buffer.from('ffffffffffffff7f', 'hex'), 'does not fit'],
   ['not JSON', fileOf('{', 0), 'its header is not JSON'],
   ['a list', fileOf([], 0), 'not a map of tensors'],

@@ -12,7 +12,7 @@ const [coordinator, listen, advertise, configText] = process.argv.slice(2);
 /** The newest parameters, as they arrived. */
 const newest = new Map<string, Float32Array>();
 const stop = new AbortController();
-process.once('disconnect', () => stop.abort(new Error('the bench is gone')));
+process.once('disconnect', () => stop.abort(new Error('the bench has ended')));
 const config = JSON.parse(configText) as RunConfig;
 const log = createLogger('worker');
 const exchange = await createWorkerExchange(config.exchange, log);

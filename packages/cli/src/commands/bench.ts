@@ -150,7 +150,7 @@ function registerLoader(bench: Command): void {
     .addOption(setOption())
     .addOption(new Option('--over <way>', 'way that batches come').choices(['local', 'nats']).default('local'))
     .addOption(countOption('--iterations', 'number of measured iterations', 1, 100))
-    .addOption(countOption('--ahead', 'number of batches asked for at the same time', 1, 4))
+    .addOption(countOption('--ahead', 'number of batches requested at the same time', 1, 4))
     .addOption(jsonOption())
     .action(async ({ config: path, set, json, ...options }: LoaderArguments) => {
       const { benchLoader } = await import('../bench/loader.js');

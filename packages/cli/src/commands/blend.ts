@@ -13,14 +13,14 @@ interface BlendArguments {
 export function registerBlend(program: Command): void {
   program
     .command('blend')
-    .summary('interpolate between two generators of one shape')
+    .summary('interpolate between two generators of the same shape')
     .description(
       'Write a checkpoint whose generator lies between two others (ESRGAN’s network interpolation): each weight is 1 - alpha times ' +
         'the first’s plus alpha times the second’s. Between a generator trained by mean squared error and the SRGAN that began with ' +
         'it, this trades fidelity for sharpness.',
     )
-    .argument('<first>', 'folder of a checkpoint, or of a run for its newest whole checkpoint')
-    .argument('<second>', 'another, of the same channels and blocks')
+    .argument('<first>', 'folder of a checkpoint, or of a run for its newest intact checkpoint')
+    .argument('<second>', 'another one, with the same channels and blocks')
     .requiredOption('--alpha <share>', 'share of the second, from 0 to 1', share)
     .requiredOption('--out <dir>', 'folder to create, with the checkpoint and a card')
     .addOption(jsonOption())

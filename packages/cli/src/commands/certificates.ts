@@ -37,7 +37,7 @@ export function registerCertificates(program: Command): void {
       collect,
       [],
     )
-    .option('--renew', 'make all certificates and keys anew, from the same authority and for the same hosts', false)
+    .option('--renew', 'make all certificates and keys again, with the same authority and for the same hosts', false)
     .addOption(jsonOption())
     .action(async ({ out, days, host, renew, json }: CertificatesOptions) => {
       const { hostsIn, makeCertificates } = await import('@fourfold/rpc/certificates');

@@ -19,7 +19,7 @@ import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import { jsonOption, printJson } from './arguments.js';
 import { sayDamaged } from '../damaged.js';
 
-const checkpointUrl = 'folder of a checkpoint, of a run or RUN/latest for its newest whole checkpoint, or RUN/best';
+const checkpointUrl = 'folder of a checkpoint, of a run or RUN/latest for its newest intact checkpoint, or RUN/best';
 
 /** `fourfold checkpoints ls|verify|pull|policy`. */
 // eslint-disable-next-line max-lines-per-function -- a list of commands and their options

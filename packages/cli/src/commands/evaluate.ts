@@ -53,7 +53,7 @@ export function registerEvaluate(program: Command): void {
     )
     .option(
       '--checkpoint <url>',
-      'folder of a checkpoint, or of a run for its newest whole checkpoint; may be repeated',
+      'folder of a checkpoint, or of a run for its newest intact checkpoint; may be repeated',
       collect,
       [],
     )
@@ -68,7 +68,7 @@ export function registerEvaluate(program: Command): void {
     )
     .option(
       '--lpips-weights <place>',
-      'its weights: a file, a folder or s3://BUCKET/PATH (default: of fourfold vgg fetch)',
+      'its weights: a file, a folder or s3://BUCKET/PATH (default: those of fourfold vgg fetch)',
     )
     .addOption(new Option('--format <name>', 'format of the tables').choices(evaluationFormats).default('text'))
     .option(
@@ -82,7 +82,7 @@ export function registerEvaluate(program: Command): void {
       ),
     )
     .option('--crop <x,y,width,height>', 'crop in the figure, in pixels (default: 96x96 where the methods differ most)')
-    .option('--strict', 'end at the first picture that cannot be measured, instead of listing it', false)
+    .option('--strict', 'stop at the first picture that cannot be measured, instead of listing it', false)
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (options: EvaluateArguments) => {

@@ -27,7 +27,7 @@ export function registerExport(program: Command): void {
       'Write a checkpoint’s generator for other programs, with a model card, and run the result: its pixels must equal ' +
         'those of fourfold’s generator within one grey level, or nothing is kept.',
     )
-    .requiredOption('--checkpoint <url>', 'folder of a checkpoint, or of a run for its newest whole checkpoint')
+    .requiredOption('--checkpoint <url>', 'folder of a checkpoint, or of a run for its newest intact checkpoint')
     .addOption(new Option('--format <name>', 'format to write').choices(formatNames).makeOptionMandatory())
     .requiredOption('--out <dir>', 'folder to create')
     .addOption(

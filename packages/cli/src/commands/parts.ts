@@ -14,7 +14,7 @@ export function registerParts(program: Command): void {
     .option('--http <host:port>', `address of the status page, ${probes}`, hostPort)
     .addOption(tensorboardOption())
     .addOption(mlflowOption())
-    .option('--resume', 'continue from the newest whole checkpoint, if there is one', false)
+    .option('--resume', 'continue from the newest intact checkpoint, if there is one', false)
     .action(async ({ config: path, set, ...options }: ListeningOptions & ReportArguments & { resume: boolean }) => {
       const config = await loadRunConfig(path, set);
       const { runCoordinator } = await import('@fourfold/coordinator');

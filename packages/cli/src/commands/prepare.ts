@@ -128,7 +128,7 @@ async function prepareWithProgress(
       },
       onResume: ({ photographs, shards }) =>
         process.stderr.write(
-          `going on where an interrupted prepare stopped: ${formatCount(photographs, 'photograph')} in ${formatCount(shards, 'shard')}\n`,
+          `resuming where an interrupted prepare stopped: ${formatCount(photographs, 'photograph')} in ${formatCount(shards, 'shard')}\n`,
         ),
       onProgress: ({ seen, total, taken }) => bar.update(seen, total, `${taken} taken`),
       signal: abortWithParent(),

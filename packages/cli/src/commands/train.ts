@@ -45,7 +45,7 @@ export function registerTrain(program: Command): void {
     .option('--scale-schedule <factor>', 'factor on the length of every phase, such as 0.001')
     .option(
       '--resume',
-      'continue from the newest whole checkpoint, with the run’s own config, which --set changes; without a checkpoint, start from the beginning',
+      'continue from the newest intact checkpoint, with the run’s own config, which --set changes; without a checkpoint, start from the beginning',
       false,
     )
     .option('--set <key=value>', 'key of the config to override; may be repeated', collect, [])

@@ -17,7 +17,7 @@ export function registerUpscale(program: Command): void {
     .description(
       'Upscale a picture to 4 times its width and height. Transparency, ICC profile, EXIF (with its orientation) and XMP ' +
         "are kept. The output's extension decides its format: .png, .jpg, .webp, .tiff or .avif.\n\n" +
-        'Of a folder, the pictures in it and in its subfolders are upscaled into the same places of another folder, under their own ' +
+        'For a folder, the pictures in it and in its subfolders are upscaled into the same places of another folder, under their own ' +
         'names; a GIF becomes a .png. Results that exist are kept, so that the same command continues an interrupted one.',
     )
     .argument('<input>', 'JPEG, PNG, WebP, TIFF, AVIF, GIF or SVG; a folder of pictures; - for standard input')

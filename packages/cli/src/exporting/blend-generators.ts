@@ -31,7 +31,7 @@ export async function blendGenerators({ first, second, alpha }: Blend, out: stri
   if (sizesOf(a.config) !== sizesOf(b.config)) {
     const shapes = `${first.store.url} has ${sizesOf(a.config)}, ${second.store.url} ${sizesOf(b.config)}`;
     throw new FourfoldError('invalid', `these generators cannot be blended: ${shapes}`, {
-      hint: 'blend generators of one shape, the second trained from the first',
+      hint: 'blend generators of the same shape, the second trained from the first',
     });
   }
   const vector = a.vector.map((value, i) => (1 - alpha) * value + alpha * b.vector[i]);

@@ -24,7 +24,7 @@ export function createGetFromPod(kubeConfig: KubeConfig): GetFromPod {
         throw new Error(`no answer within ${deadlineMs / 1000} s`);
       });
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : 'the API server opens no connection';
+      const reason = cause instanceof Error ? cause.message : 'the API server did not open a connection';
       throw new FourfoldError('unavailable', `port ${port} of pod ${pod.metadata?.name}: ${reason}`, { cause });
     } finally {
       closing.abort();

@@ -63,7 +63,7 @@ test.each([
   [{ images: ['s3://raw/photos', 'photos'] }, '--images is photos: a pod does not see'],
   [
     { images: ['https://example.com/a.zip'], claim: 'one' },
-    '--images is https://example.com/a.zip: prepare reads no such URL',
+    '--images is https://example.com/a.zip: prepare does not read such URLs',
   ],
   [{ images: ['../other'], claim: 'one' }, '--images is ../other: it leads out of the claim’s volume'],
   [{ out: 'out/photos' }, '--out is out/photos: a pod does not see'],

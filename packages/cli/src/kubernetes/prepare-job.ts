@@ -51,7 +51,8 @@ export function checkPlaces({ images, out, claim }: Pick<PrepareJobOptions, 'ima
   const hint = 'copy the photographs to s3://BUCKET/PATH, or onto a volume and name its claim with --claim';
   for (const place of images) {
     const isInStore = parseS3Url(place) !== undefined;
-    if (!isInStore && /^\w+:\/\//.test(place)) throw refuse(`--images is ${place}: prepare reads no such URL`, hint);
+    if (!isInStore && /^\w+:\/\//.test(place))
+      throw refuse(`--images is ${place}: prepare does not read such URLs`, hint);
     if (!isInStore && claim === undefined) {
       throw refuse(`--images is ${place}: a pod does not see this machine’s folders`, hint);
     }

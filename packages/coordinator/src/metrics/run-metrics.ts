@@ -43,7 +43,7 @@ export function addRunMetrics(metrics: Metrics, figures: RunFigures): void {
     ['phase', 'Phase of the schedule, from 0.', ({ phase }) => phase],
     ['learning_rate', 'Learning rate of the next update.', ({ learningRate }) => learningRate],
     ['iterations_per_second', 'Pace of the newest fifty iterations.', (run) => run.iterationsPerSecond],
-    ['samples_per_second', 'Training pairs a second of the newest fifty iterations.', (run) => run.samplesPerSecond],
+    ['samples_per_second', 'Training pairs per second of the newest fifty iterations.', (run) => run.samplesPerSecond],
     ['remaining_seconds', 'Time to the end of the schedule at that pace.', (run) => run.remainingSeconds],
   ];
   for (const [name, help, read] of plain) gauge(`fourfold_${name}`, help, [], () => read(now()));

@@ -164,7 +164,7 @@ describe('a shard of pixels that is not what the manifest says is refused', () =
       /hr\.npy: it is the array .*True/,
     ],
     ['another shape', withHeader((header) => header.replace(/(\d+), (\d+), 3/, '$2, $1, 3')), true, /it is the array/],
-    ['no array', withHeader((header) => header.replace('NUMPY', 'LUMPY')), true, /it is not an array/],
+    ['no array', withHeader((header) => header.replace('NUMPY', 'LUMPY')), true, /it is not a NumPy array/],
     [
       'HR and LR swapped',
       (body) => Buffer.from(body.toString('latin1').replaceAll('.hr.npy', '.xr.npy'), 'latin1'),
@@ -183,13 +183,13 @@ describe('a shard of pixels that is not what the manifest says is refused', () =
       /does not have the core/,
     ],
     [
-      'an index that leads beyond the end',
+      'an index that points beyond the end',
       (body, { shards: [shard] }) => {
         shard.index = shard.index!.replace(/\d+(?=( \d+){6}$)/, '99999999');
         return body;
       },
       true,
-      /its index leads beyond its end/,
+      /its index points beyond its end/,
     ],
   ])('%s', async (_, change, isSigned, message) => {
     const dataset = await changed(change, isSigned);

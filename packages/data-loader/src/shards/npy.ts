@@ -21,7 +21,7 @@ export function npyHeader(width: number, height: number): Buffer {
 /** Why these first bytes of a file are not the header of such an array; undefined if they are. */
 export function whyNoNpy(head: Buffer, width: number, height: number): string | undefined {
   if (head.equals(npyHeader(width, height))) return undefined;
-  if (!head.subarray(0, 6).equals(magic.subarray(0, 6))) return 'it is not an array of NumPy’s';
+  if (!head.subarray(0, 6).equals(magic.subarray(0, 6))) return 'it is not a NumPy array';
   const text = head
     .toString('latin1', prefixBytes)
     .replaceAll(/[^ -~]/g, ' ')

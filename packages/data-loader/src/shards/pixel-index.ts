@@ -71,6 +71,6 @@ export function decodePixelIndex(text: string, shard: { samples: number; sizeByt
     return place;
   });
   if (places.length !== shard.samples) throw new Error(`its index has ${places.length} samples, not ${shard.samples}`);
-  if (end > shard.sizeBytes) throw new Error('its index leads beyond its end');
+  if (end > shard.sizeBytes) throw new Error('its index points beyond its end');
   return places;
 }

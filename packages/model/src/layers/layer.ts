@@ -137,6 +137,6 @@ function addInput(dy: tf.Tensor4D, change: tf.Tensor4D | undefined): tf.Tensor4D
 
 /** Of layers that are only measured with. */
 export const withoutPullback: Pullback = {
-  run: () => assert.fail('this layer is only measured with: it has no gradient'),
+  run: () => assert.fail('this layer is for measuring only: it has no gradient'),
   dispose: () => undefined,
 };
