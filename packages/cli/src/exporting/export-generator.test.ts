@@ -193,7 +193,7 @@ test('the command: a folder that holds something is refused, an empty one filled
   const [full, empty, owned] = await Promise.all([command('full'), command('empty'), command('runs/small/best')]);
   expect(owned).toMatchObject({
     exitCode: 2,
-    stderr: 'fourfold: runs/small/best would be in runs/small, which is read; name another file\n',
+    stderr: 'fourfold: runs/small/best would be in runs/small, which is read; name another folder\n',
   });
   expect(full).toEqual({
     exitCode: 2,

@@ -163,12 +163,17 @@ test('each picture’s scores are reported at once, and a large picture’s prog
 
 test('tiles take longer than a heartbeat: each is reported', async () => {
   tiles = 3;
+  vi.useFakeTimers({ toFake: ['performance'] });
   const slow = vi.spyOn(perfect, 'continuePicture').mockImplementation(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 15));
+    vi.advanceTimersByTime(15);
     return --measuring.tiles < 0 ? measuring.measured : undefined;
   });
-  await evaluate(0, 7);
-  slow.mockRestore();
+  try {
+    await evaluate(0, 7);
+  } finally {
+    slow.mockRestore();
+    vi.useRealTimers();
+  }
   expect(told.map((some) => some.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
 });
 
