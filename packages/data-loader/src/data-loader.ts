@@ -43,7 +43,8 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
   const manifest = await readDatasetManifest(store);
   await tryShardCache(config);
   // NATS's client is loaded where it is used: workers import this package, too.
-  const [{ connectToNats }, { startBatchService }] = await Promise.all([
+  const [{ addCertificateMetrics }, { connectToNats }, { startBatchService }] = await Promise.all([
+    import('@fourfold/rpc'),
     import('./nats/connection.js'),
     import('./nats/batch-service.js'),
   ]);
@@ -54,6 +55,7 @@ export async function runDataLoader({ config, http, untilFinished, signal }: Dat
     const metrics = createMetrics(name);
     addBatchSourceMetrics(metrics, manifest, () => source.stats());
     addBatchServiceMetrics(metrics, () => reached.service?.stats());
+    addCertificateMetrics(metrics);
     const madeSeconds = metrics.seconds('fourfold_batch_seconds', 'Time in which a batch is made.', {});
     const server = own(await openPartServer(http, log), (server) => server.close());
     server.show({ metrics, whyNotReady: () => whyNotReady(reached) });

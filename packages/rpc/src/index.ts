@@ -8,6 +8,7 @@
  */
 
 export { createCoordinatorClient, createWorkerClient } from './ends/client.js';
+export { addCertificateMetrics } from './ends/renewal.js';
 export { type RpcSecurity, listenAddress, readRpcSecurity } from './ends/security.js';
 export { type RunningServer, startServer } from './ends/server.js';
 export { whyNoTrust } from './ends/trust.js';

@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { devNull } from 'node:os';
-import { createLogger, type RunConfig } from '@fourfold/common';
+import { createLogger, FourfoldError, withDeadline, type RunConfig } from '@fourfold/common';
 import { openStore } from '@fourfold/store';
 import {
   connectBatchSource,
@@ -10,14 +10,13 @@ import {
   type BatchSourceStats,
   type Encoding,
 } from '@fourfold/data-loader';
+import { stringify } from 'yaml';
 import { startClusterServers } from '../servers/index.js';
 import { startPart } from '../train/child.js';
 import { endError } from '../train/part-end.js';
 
 export interface LoaderBench {
   config: RunConfig;
-  /** How the data-loader that `--over nats` starts gets the same config. */
-  configArguments: string[];
   over: 'local' | 'nats';
   iterations: number;
   /** Batches that are asked for at the same time. */
@@ -75,13 +74,17 @@ async function benchOverNats(bench: LoaderBench): Promise<LoaderReport> {
     // The dataset stays where the environment says.
     const onlyNats = (environment: Record<string, string>) =>
       Object.fromEntries(Object.entries(environment).filter(([key]) => /^FOURFOLD_(NATS|TLS)_/.test(key)));
-    const loader = startLoader(bench.configArguments, onlyNats(servers.environment('data-loader')));
+    const loader = startLoader(config, onlyNats(servers.environment('data-loader')));
     Object.assign(process.env, { FOURFOLD_LOG: 'warn' }, onlyNats(servers.environment('worker')));
-    const address = await loader.address;
+    const address = await withDeadline(loader.address, startMs, () => {
+      throw new FourfoldError('unavailable', `the data-loader has not started within ${startMs / 1000} s`);
+    });
     const source = await connectBatchSource({ config, manifest, log: createLogger('bench'), signal });
     try {
       const before = { cpuSeconds: 0 };
-      const measured = await measure(source, bench, async () => (before.cpuSeconds = await cpuSecondsOf(address)));
+      const measuring = measure(source, bench, async () => (before.cpuSeconds = await cpuSecondsOf(address)));
+      // A data-loader that ends would be waited for as long as NATS is.
+      const measured = await Promise.race([measuring, loader.ended]);
       const loaderCpuSeconds = (await cpuSecondsOf(address)) - before.cpuSeconds;
       const loaderCpuSecondsPerThousand = (1000 * loaderCpuSeconds) / measured.crops;
       return { over: 'nats', encoding: manifest.encoding, ...measured, loaderCpuSecondsPerThousand };
@@ -94,22 +97,30 @@ async function benchOverNats(bench: LoaderBench): Promise<LoaderReport> {
   }
 }
 
-/** Start a data-loader; `address` is where its metrics are. */
-function startLoader(configArguments: string[], environment: Record<string, string>) {
+/** How long a data-loader may take to start, to answer a scrape, and to stop. */
+const startMs = 60_000;
+const scrapeMs = 10_000;
+const stopMs = 10_000;
+
+/** Start a data-loader with the config on its standard input; `address` is where its metrics are, `ended` rejects when it ends. */
+function startLoader(config: RunConfig, environment: Record<string, string>) {
   let onAddress: (address: string) => void;
   const listening = new Promise<string>((resolve) => (onAddress = resolve));
-  const args = [...configArguments, '--http', '127.0.0.1:0'];
-  const { process, exit } = startPart('data-loader', args, { environment }, createWriteStream(devNull), (line) => {
+  const args = ['--config', '-', '--http', '127.0.0.1:0'];
+  const start = { environment: { ...environment, FOURFOLD_LOG: 'info' }, input: stringify(config) };
+  const { process, exit } = startPart('data-loader', args, start, createWriteStream(devNull), (line) => {
     if (line.event === 'http') onAddress(String(line.address));
   });
-  const ended = exit.then((end) => {
+  const ended = exit.then((end): never => {
     throw endError(end);
   });
+  ended.catch(() => undefined);
   return {
     address: Promise.race([listening, ended]),
+    ended,
     async stop() {
       process.kill('SIGTERM');
-      await exit;
+      await withDeadline(exit, stopMs, () => process.kill('SIGKILL'));
     },
   };
 }
@@ -140,6 +151,6 @@ async function measure(source: Source, bench: LoaderBench, onWarm: () => Promise
 
 /** The CPU time of a part so far, from its metrics. */
 async function cpuSecondsOf(address: string): Promise<number> {
-  const text = await (await fetch(`http://${address}/metrics`)).text();
+  const text = await (await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(scrapeMs) })).text();
   return Number(/^process_cpu_seconds_total(?:\{.*\})? (\S+)$/m.exec(text)?.[1]);
 }

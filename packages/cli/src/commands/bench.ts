@@ -155,8 +155,7 @@ function registerLoader(bench: Command): void {
     .action(async ({ config: path, set, json, ...options }: LoaderArguments) => {
       const { benchLoader } = await import('../bench/loader.js');
       const config = await loadRunConfig(path, set);
-      const configArguments = ['--config', path, ...set.flatMap((setting) => ['--set', setting])];
-      const report = await benchLoader({ config, configArguments, ...options, signal: abortOnInterruption() });
+      const report = await benchLoader({ config, ...options, signal: abortOnInterruption() });
       if (json) printJson({ bench: 'loader', iterations: options.iterations, ...report });
       else console.log(describeLoader(report));
     });

@@ -1,4 +1,4 @@
-import { addTrafficMetrics, type Traffic } from '@fourfold/rpc';
+import { addCertificateMetrics, addTrafficMetrics, type Traffic } from '@fourfold/rpc';
 import { createMetrics, networks, type Metrics, type RunConfig } from '@fourfold/common';
 import type { SavedCheckpoint } from '../updates/checkpoint-saver.js';
 import type { History } from '@fourfold/store';
@@ -43,6 +43,7 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
     iterationsDone: () => iterationsDone,
   });
   addWorkerMetrics(metrics, figures);
+  addCertificateMetrics(metrics);
   const updateSeconds = metrics.seconds('fourfold_update_seconds', 'Time of an update, from its first lease.', {
     network: networks,
   });

@@ -83,18 +83,29 @@ function connectionOptions(settings: NatsSettings): ConnectionOptions {
   };
 }
 
-/** The client reads the files' contents for each connection that it makes. */
+/**
+ * The client reads the files' contents for each connection that it makes, one after the other without a pause: in that time they are
+ * those of one reading, so that no certificate meets the key of its renewal.
+ */
 function tlsOptions(settings: NatsSettings) {
   const { servers } = settings;
+  let reading: { identity: NatsSettings['identity'] } | undefined;
+  const identity = () => {
+    if (!reading) {
+      reading = { identity: settings.identity };
+      queueMicrotask(() => (reading = undefined));
+    }
+    return reading.identity;
+  };
   return {
     get ca() {
-      return settings.identity?.authority;
+      return identity()?.authority;
     },
     get cert() {
-      return settings.identity?.certificate;
+      return identity()?.certificate;
     },
     get key() {
-      return settings.identity?.key;
+      return identity()?.key;
     },
     // The client does not pass on an IP address. Any server that the URL names may answer.
     checkServerIdentity(_: string, certificate: PeerCertificate): Error | undefined {

@@ -7,6 +7,7 @@ import { createLogger, parseAddress, type Address } from '@fourfold/common';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { identityEnvironment, makeCertificates } from '../security/certificates.js';
 import { roleName } from '../security/roles.js';
+import { certificateExpirySeconds } from './renewal.js';
 import { readRpcSecurity, type RpcSecurity } from './security.js';
 import { startServer, type RunningServer } from './server.js';
 
@@ -100,4 +101,19 @@ test.each([
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + after * 86_400_000 });
   server = await startServer('127.0.0.1:0', { log, security: as('coordinator') });
   expect(warn.mock.calls.map(([fields]) => (fields as { event: string }).event)).toEqual(expected);
+});
+
+test('a certificate that nears its end while the process runs is warned of, and its end is a figure', async () => {
+  const warn = logged('warn');
+  expect(certificateExpirySeconds()).toBeUndefined();
+  for (const [name, value] of Object.entries(identityEnvironment(folder, 'coordinator'))) vi.stubEnv(name, value);
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] });
+  const leftDays = (certificateExpirySeconds()! - Date.now() / 1000) / 86_400;
+  expect(Math.round(leftDays)).toBe(options.days);
+  server = await startServer('127.0.0.1:0', { log, security: as('coordinator') });
+  vi.advanceTimersByTime(53 * 86_400_000);
+  expect(warn).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(2 * 86_400_000);
+  expect(warn).toHaveBeenCalledWith(expect.objectContaining({ event: 'certificate-expires' }), expect.anything());
+  vi.unstubAllEnvs();
 });

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Server } from 'node:tls';
-import type { Logger } from '@fourfold/common';
-import type { TlsIdentity } from '../security/tls.js';
+import type { Logger, Metrics } from '@fourfold/common';
+import { readTlsIdentity, type TlsIdentity } from '../security/tls.js';
 import type { RpcSecurity } from './security.js';
 
 const dayMs = 86_400_000;
@@ -12,6 +12,10 @@ const longestWarningMs = 30 * dayMs;
 export function followRenewal(listener: Server, security: RpcSecurity, log: Logger | undefined): void {
   let shown = security.identity;
   if (shown) warnOfExpiry(shown, log);
+  // A run may last longer than its certificates.
+  const daily = setInterval(() => security.identity && warnOfExpiry(security.identity, log), dayMs);
+  daily.unref();
+  listener.once('close', () => clearInterval(daily));
   // Before the listener that begins the handshake.
   listener.prependListener('connection', () => {
     const { identity } = security;
@@ -35,6 +39,18 @@ function warnOfExpiry({ certificate }: TlsIdentity, log: Logger | undefined): vo
     { event: 'certificate-expires', validUntil },
     'the certificate of this process expires soon, or has expired',
   );
+}
+
+/** A metric of every part that uses TLS. */
+export function addCertificateMetrics({ gauge }: Pick<Metrics, 'gauge'>): void {
+  const help = 'When the certificate of this process expires, in seconds since 1970.';
+  gauge('fourfold_certificate_expiry_timestamp_seconds', help, [], certificateExpirySeconds);
+}
+
+/** When this process's certificate expires; undefined without TLS. */
+export function certificateExpirySeconds(): number | undefined {
+  const identity = readTlsIdentity(process.env);
+  return identity && datesOf(identity.certificate)[1].getTime() / 1000;
 }
 
 function datesOf(certificate: string): [begin: Date, end: Date] {

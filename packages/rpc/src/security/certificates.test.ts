@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -99,4 +99,16 @@ test('an identity is given in the environment by the names of its files', async 
   const identity = readTlsIdentity(identityEnvironment(folder, 'worker'));
   expect(identity?.certificate).toBe(await readFile(join(folder, 'worker.crt'), 'utf8'));
   expect(identity?.authority).toBe(await readFile(join(folder, 'ca.crt'), 'utf8'));
+});
+
+test('a certificate with another one’s key, as after an interrupted renewal, is refused, and renewed', async () => {
+  await makeCertificates(folder, options);
+  const files = (name: string) => ['crt', 'key'].map((ending) => join(folder, `${name}.${ending}`));
+  const [[, ofWorker], [, ofLoader]] = [files('worker'), files('data-loader')];
+  await copyFile(ofLoader, ofWorker);
+  await expect(makeCertificates(folder, options)).rejects.toThrow(
+    `${files('worker').join(' and ')} do not belong together`,
+  );
+  await makeCertificates(folder, { ...options, renew: true });
+  expect((await makeCertificates(folder, options)).made).toEqual([]);
 });

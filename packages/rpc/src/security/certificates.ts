@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { createPrivateKey, webcrypto, X509Certificate as PemCertificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -82,6 +82,7 @@ export async function makeCertificates(
   );
   const existing = Object.keys(files).filter((name) => exist(files[name]));
   const kept = renew ? existing.filter((name) => name === authorityName) : existing;
+  for (const name of kept) await checkPair(files[name]);
   const made = Object.keys(files).filter((name) => !kept.includes(name));
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw storageError(folder, 'made', cause);
@@ -129,6 +130,27 @@ function exist({ certificate, key }: CertificateFiles): boolean {
   throw new FourfoldError('invalid', `${found} exists, but ${missing} does not`, {
     hint: 'restore the missing file, or move the other one away so that both are created again',
   });
+}
+
+/** Throw `invalid` for a certificate with another one's key, which an interrupted renewal may have left. */
+async function checkPair({ certificate, key }: CertificateFiles): Promise<void> {
+  const [cert, pem] = await Promise.all(
+    [certificate, key].map((path) => readFile(path, 'utf8').catch(() => undefined)),
+  );
+  // What cannot be read is reported by whoever needs it.
+  if (cert === undefined || pem === undefined || belongTogether(cert, pem)) return;
+  throw new FourfoldError('invalid', `${certificate} and ${key} do not belong together`, {
+    hint: 'make them again with --renew',
+  });
+}
+
+function belongTogether(certificate: string, key: string): boolean {
+  try {
+    return new PemCertificate(certificate).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    // No PEM at all is reported where it is read.
+    return true;
+  }
 }
 
 function checkHost(host: string): void {
@@ -237,11 +259,14 @@ async function writeFiles(
   force = false,
 ): Promise<void> {
   const pkcs8 = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), PemConverter.PrivateKeyTag);
-  const write = (path: string, text: string, mode: number) =>
+  const write = (path: string, text: string, mode: number, meanwhile?: () => Promise<void>): Promise<void> =>
     // Without `force` a file that has appeared meanwhile stays.
-    writeWhole(path, { force }, (partial) => writeFile(partial, `${text}\n`, { mode })).catch((cause: unknown) => {
-      throw storageError(path, 'written', cause);
+    writeWhole(path, { force }, async (partial) => {
+      await writeFile(partial, `${text}\n`, { mode });
+      await meanwhile?.();
+    }).catch((cause: unknown) => {
+      throw cause instanceof FourfoldError ? cause : storageError(path, 'written', cause);
     });
-  await write(files.key, pkcs8, 0o600);
-  await write(files.certificate, certificate.toString('pem'), 0o644);
+  // The key takes its place while the certificate waits beside its own: a pair that does not match is seen for a moment at most.
+  await write(files.certificate, certificate.toString('pem'), 0o644, () => write(files.key, pkcs8, 0o600));
 }

@@ -1,5 +1,6 @@
 import { createMetrics, networks, withDeadline, type Metrics } from '@fourfold/common';
 import type { DeviceMemory } from '@fourfold/model';
+import { addCertificateMetrics } from '@fourfold/rpc';
 import type { BatchWaits } from '../leases/batches.js';
 import { leaseParts, type ComputedLease } from '../leases/compute-lease.js';
 
@@ -33,6 +34,7 @@ export function createWorkerMetrics({ run, term, memory }: WorkerFigures): Worke
     Number(term() !== undefined),
   );
   addMemoryMetrics(metrics, memory);
+  addCertificateMetrics(metrics);
   return {
     ...metrics,
     computed({ network, seconds }) {
