@@ -24,4 +24,5 @@ export {
   tooLargeToDecode,
   withName,
 } from './picture.js';
+export { type PlainPng, inflateRegion, readPlainPng } from './unfiltered-png.js';
 export { cutTiles, smallestTile, tileMargin } from './tiles.js';

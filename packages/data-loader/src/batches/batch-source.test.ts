@@ -148,6 +148,19 @@ describe('batches', () => {
     expect(source.stats()).toMatchObject({ shards: { loads: 1 }, pictures: { loads: 1, hits: 7 } });
   });
 
+  it.each([0, 1])('are the same where tiles are decoded only in part, blur %s', async (blurSigma) => {
+    const asked = { blurSigma, flips: true, quarterTurns: true };
+    const inPart = createBatchSource({ ...tiled, data: dataConfig(asked), seed: 1, pictureCacheBytes: 1 });
+    sources.push(inPart);
+    const cached = sourceOf(tiled, asked);
+    for (let iteration = 0; iteration < 5; iteration++) {
+      expect(bytesOf(await inPart.batch(iteration, 0))).toBe(bytesOf(await cached.batch(iteration, 0)));
+    }
+    // A whole picture would be held.
+    const { pictures, crops } = inPart.stats();
+    expect(pictures).toMatchObject({ loads: crops, held: 0 });
+  });
+
   it('are the same in the memory of earlier ones', async () => {
     const [fresh, again] = [sourceOf(whole, {}), sourceOf(whole, {})];
     const first = await again.batch(0, 0);

@@ -27,7 +27,11 @@ export interface BatchSourceStats extends CropsStats {
   crops: number;
 }
 
-export type BatchSourceOptions = Omit<CropsOptions, 'openShards'>;
+export type BatchSourceOptions = Omit<CropsOptions, 'openShards' | 'pictureCacheBytes'> &
+  Partial<Pick<CropsOptions, 'pictureCacheBytes'>>;
+
+/** A window of 500 pictures of 400x400 fits. */
+const usualPictureCacheBytes = 256 * 2 ** 20;
 
 /** Memory of batches that is kept for the next ones. */
 const longestSpare = 8;
@@ -37,7 +41,8 @@ const longestSpare = 8;
  * the order in which they are needed, and at most one more is held open than a window can touch. Throws `invalid` if the data config
  * asks for what the dataset cannot give.
  */
-export function createBatchSource({ store, manifest, data, seed }: BatchSourceOptions): BatchSource {
+export function createBatchSource(options: BatchSourceOptions): BatchSource {
+  const { store, manifest, data, seed, pictureCacheBytes = usualPictureCacheBytes } = options;
   checkDataset(store, manifest, data);
   const tooSmall = whyCacheTooSmall(store, manifest, data);
   if (tooSmall !== undefined) createLogger('data-loader').warn({ event: 'cache-too-small' }, tooSmall);
@@ -46,7 +51,7 @@ export function createBatchSource({ store, manifest, data, seed }: BatchSourceOp
   const order = createSampleOrder({ seed, shardSamples, windowPictures, cropsPerPicture });
   const openShards = shardsInWindow(shardSamples, windowPictures) + 1;
   const createCrops = manifest.encoding === 'pixels' ? createPixelCrops : createKeptCrops;
-  const crops = createCrops({ store, manifest, data, seed, openShards });
+  const crops = createCrops({ store, manifest, data, seed, openShards, pictureCacheBytes });
   const spare: Batch[] = [];
   let made = 0;
   return {

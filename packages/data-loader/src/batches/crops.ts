@@ -31,4 +31,6 @@ export interface CropsOptions {
   seed: number;
   /** How many shards are held open. */
   openShards: number;
+  /** Limit of the cache of decoded pictures. */
+  pictureCacheBytes: number;
 }
