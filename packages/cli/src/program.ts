@@ -14,6 +14,7 @@ const modules: readonly { names: readonly string[]; load: () => Promise<Register
     load: async () => (await import('./commands/parts.js')).registerParts,
   },
   { names: ['evaluate'], load: async () => (await import('./commands/evaluate.js')).registerEvaluate },
+  { names: ['plane'], load: async () => (await import('./commands/plane.js')).registerPlane },
   { names: ['upscale'], load: async () => (await import('./commands/upscale.js')).registerUpscale },
   { names: ['mos'], load: async () => (await import('./commands/mos.js')).registerMos },
   { names: ['export'], load: async () => (await import('./commands/export.js')).registerExport },

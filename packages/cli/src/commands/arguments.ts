@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { RunConfig, Setting } from '@fourfold/common';
 import { backendChoices, parseAddress } from '@fourfold/common/basics';
+import { modelNames } from '../upscaling/models.js';
 
 /** A parser of whole numbers from `minimum` up, for commander's options. */
 export function wholeNumber(minimum: number): (text: string) => number {
@@ -47,6 +48,12 @@ export const backendOption = (): Option =>
   new Option('--backend <name>', 'TensorFlow.js backend to compute with; auto takes the best one found')
     .choices(backendChoices)
     .default('auto');
+
+/** `--model` of commands that measure several generators. */
+export const modelOption = (): Option =>
+  new Option('--model <name...>', 'generator that comes with fourfold; may be repeated')
+    .choices(modelNames)
+    .default([]);
 
 /** A command's summary as its description, where there is no more to say. */
 export const asSentence = (summary: string): string => `${summary[0].toUpperCase()}${summary.slice(1)}.`;

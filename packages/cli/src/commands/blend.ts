@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { checkpointInputs, openCheckpoint } from '@fourfold/store';
 import { sayDamaged } from '../damaged.js';
+import { generatorPlace } from '../upscaling/generator-place.js';
 import { jsonOption, printJson } from './arguments.js';
 
 interface BlendArguments {
@@ -19,7 +20,10 @@ export function registerBlend(program: Command): void {
         'the first’s plus alpha times the second’s. Between a generator trained by mean squared error and the SRGAN that began with ' +
         'it, this trades fidelity for sharpness.',
     )
-    .argument('<first>', 'folder of a checkpoint, or of a run for its newest intact checkpoint')
+    .argument(
+      '<first>',
+      'folder of a checkpoint, or of a run for its newest intact checkpoint, or name of one that comes with fourfold',
+    )
     .argument('<second>', 'another one, with the same channels and blocks')
     .requiredOption('--alpha <share>', 'share of the second, from 0 to 1', share)
     .requiredOption('--out <dir>', 'folder to create, with the checkpoint and a card')
@@ -29,10 +33,10 @@ export function registerBlend(program: Command): void {
         import('../exporting/export-generator.js'),
         import('../exporting/blend-generators.js'),
       ]);
-      await checkExportPlace(out, [first, second].flatMap(checkpointInputs));
+      await checkExportPlace(out, [first, second].map(generatorPlace).flatMap(checkpointInputs));
       const checkpoints = {
-        first: await openCheckpoint(first, sayDamaged),
-        second: await openCheckpoint(second, sayDamaged),
+        first: await openCheckpoint(generatorPlace(first), sayDamaged),
+        second: await openCheckpoint(generatorPlace(second), sayDamaged),
       };
       const url = await blendGenerators({ ...checkpoints, alpha }, out);
       if (json)

@@ -1,27 +1,35 @@
 import { Option, type Command } from 'commander';
-import { checkOutputFile, checkpointInputs, openCheckpoint, readGenerator, type Checkpoint } from '@fourfold/store';
+import { checkOutputFile, checkpointInputs } from '@fourfold/store';
 import { FourfoldError, lpipsChoices, type LpipsChoice } from '@fourfold/common';
-import { sayDamaged } from '../damaged.js';
 import {
   describeOmissions,
   describeSets,
   evaluationFormats,
   type EvaluationFormat,
 } from '../evaluation/describe-sets.js';
-import { evaluateSets, type SetEvaluation, type Subject } from '../evaluation/evaluate-sets.js';
+import { evaluateSets, type SetEvaluation } from '../evaluation/evaluate-sets.js';
 import type { Figure } from '../evaluation/figure.js';
-import { variantOf } from '../evaluation/variant.js';
-import { baselineNames, upscaleBaseline, type BaselineName } from '../evaluation-table.js';
+import { openSubjects } from '../evaluation/open-subjects.js';
+import { baselineNames, type BaselineName } from '../evaluation-table.js';
 import { openLpips } from '../lpips/open-lpips.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
-import { defaultTile } from '../upscaling/tiles.js';
-import { backendOption, collect, forceOption, jsonOption, printJson, type BackendChoice } from './arguments.js';
+import { modelNames, type ModelName } from '../upscaling/models.js';
+import {
+  backendOption,
+  collect,
+  forceOption,
+  jsonOption,
+  modelOption,
+  printJson,
+  type BackendChoice,
+} from './arguments.js';
 
 interface EvaluateArguments {
   images: string[];
   checkpoint: string[];
   method: BaselineName[];
+  model: ModelName[];
   backend: BackendChoice;
   lpips?: LpipsChoice;
   lpipsWeights?: string;
@@ -60,6 +68,7 @@ export function registerEvaluate(program: Command): void {
     .addOption(
       new Option('--method <name...>', 'baseline to measure, too; may be repeated').choices(baselineNames).default([]),
     )
+    .addOption(modelOption())
     .addOption(backendOption())
     .addOption(
       new Option('--lpips <network>', 'also measure LPIPS 0.1 of the whole pictures, with this network').choices(
@@ -86,10 +95,16 @@ export function registerEvaluate(program: Command): void {
     .addOption(forceOption('a figure'))
     .addOption(jsonOption())
     .action(async (options: EvaluateArguments) => {
-      const { images, checkpoint, method, backend, format, strict: isStrict, json } = options;
+      const { images, checkpoint, method, model, backend, format, strict: isStrict, json } = options;
       const figure = await openFigure(options);
       const lpips = options.lpips && (await openLpips(options.lpips, options.lpipsWeights, backend));
-      const subjects = await openSubjects(checkpoint, method, backend);
+      if (method.length + model.length + checkpoint.length === 0) {
+        throw new FourfoldError('invalid', 'evaluate: nothing to measure', {
+          hint: `give --checkpoint URL, --model ${modelNames.join('|')}, or --method ${baselineNames.join('|')}`,
+        });
+      }
+      const chosen = { methods: method, models: model, checkpoints: checkpoint };
+      const subjects = await openSubjects(chosen, backend);
       const signal = abortOnInterruption();
       const bar = createProgressBar('evaluate', 'measurements');
       try {
@@ -141,43 +156,4 @@ function jsonOf(sets: readonly SetEvaluation[], network?: LpipsChoice): object {
     ...(network && { lpips: { network, version: '0.1' } }),
     sets: listed,
   };
-}
-
-/** What is measured: the baselines, then the checkpoints. */
-async function openSubjects(urls: string[], methods: BaselineName[], choice: BackendChoice): Promise<Subject[]> {
-  if (methods.length + urls.length === 0) {
-    throw new FourfoldError('invalid', 'evaluate: nothing to measure', {
-      hint: `give --checkpoint URL, or --method ${baselineNames.join('|')}`,
-    });
-  }
-  const subjects = methods.map((name): Subject => ({
-    name,
-    facts: { method: name },
-    upscale: (lr) => upscaleBaseline(name, lr),
-  }));
-  if (urls.length === 0) return subjects;
-  const checkpoints: Checkpoint[] = [];
-  for (const url of urls) checkpoints.push(await openCheckpoint(url, sayDamaged));
-  const { createUpscaler, startBackend } = await import('../upscaling/generator.js');
-  const { backend } = await startBackend(choice);
-  for (const checkpoint of checkpoints) {
-    const generator = createUpscaler(await readGenerator(checkpoint), 'zeros');
-    const { iteration, config, blend } = checkpoint.manifest;
-    subjects.push({
-      name: distinctName(checkpoint, checkpoints),
-      // A blend lies between variants.
-      variant: blend ? undefined : variantOf(config, iteration),
-      facts: { checkpoint: checkpoint.store.url, iteration, backend },
-      upscale: (lr) => generator.upscale(lr, defaultTile),
-    });
-  }
-  return subjects;
-}
-
-/** A checkpoint's run and iteration, and its URL if another has the same. */
-function distinctName(checkpoint: Checkpoint, all: readonly Checkpoint[]): string {
-  const nameOf = ({ manifest: { run, iteration } }: Checkpoint) => `${run} at ${iteration}`;
-  const name = nameOf(checkpoint);
-  const isShared = all.filter((other) => nameOf(other) === name).length > 1;
-  return isShared ? `${name}, ${checkpoint.store.url}` : name;
 }

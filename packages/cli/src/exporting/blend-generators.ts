@@ -9,7 +9,7 @@ import {
   writeCheckpoint,
   type Checkpoint,
 } from '@fourfold/store';
-import { safetensorsFromVector } from '@fourfold/weights';
+import { safetensorsFromVector, type GeneratorWeights } from '@fourfold/weights';
 import { generatorFile } from './model-card.js';
 
 /** Two checkpoints, and how much of the second. */
@@ -21,11 +21,10 @@ export interface Blend {
 }
 
 /**
- * Write the network interpolation of two generators of one shape (Wang et al. 2018, ESRGAN): every parameter and statistic is
- * (1 - alpha) times the first's plus alpha times the second's. The folder `out` gets a checkpoint and a card; returns the
- * checkpoint's URL. Throws `invalid` for generators of different shapes.
+ * The network interpolation of two generators of one shape (Wang et al. 2018, ESRGAN): every parameter and statistic is
+ * (1 - alpha) times the first's plus alpha times the second's. Throws `invalid` for generators of different shapes.
  */
-export async function blendGenerators({ first, second, alpha }: Blend, out: string): Promise<string> {
+export async function blendedGenerator({ first, second, alpha }: Blend): Promise<GeneratorWeights> {
   const [a, b] = [await readGenerator(first), await readGenerator(second)];
   const sizesOf = ({ channels, blocks }: typeof a.config) => `${channels} channels and ${blocks} blocks`;
   if (sizesOf(a.config) !== sizesOf(b.config)) {
@@ -34,7 +33,15 @@ export async function blendGenerators({ first, second, alpha }: Blend, out: stri
       hint: 'blend generators of the same shape, the second trained from the first',
     });
   }
-  const vector = a.vector.map((value, i) => (1 - alpha) * value + alpha * b.vector[i]);
+  return { ...a, vector: a.vector.map((value, i) => (1 - alpha) * value + alpha * b.vector[i]) };
+}
+
+/**
+ * Write a blend of two generators, as `blendedGenerator` makes it. The folder `out` gets a checkpoint and a card; returns the
+ * checkpoint's URL. Throws `invalid` for generators of different shapes.
+ */
+export async function blendGenerators({ first, second, alpha }: Blend, out: string): Promise<string> {
+  const { vector, layout } = await blendedGenerator({ first, second, alpha });
   const { config, seed, datasetSha256, workerKind } = second.manifest;
   const run = openStore(out);
   const name = await writeCheckpoint(
@@ -49,7 +56,7 @@ export async function blendGenerators({ first, second, alpha }: Blend, out: stri
       history: { rows: [], evaluations: [] },
       blend: [partOf(first, 1 - alpha), partOf(second, alpha)],
     },
-    { 'generator.safetensors': safetensorsFromVector(a.layout, vector, { alpha: String(alpha) }) },
+    { 'generator.safetensors': safetensorsFromVector(layout, vector, { alpha: String(alpha) }) },
     () => Promise.resolve(),
   );
   await writeFile(join(out, 'README.md'), describeBlend({ first, second, alpha })).catch((error: unknown) => {
