@@ -59,6 +59,7 @@ const copies = {
   'deploy/k8s': 'packages/cli/dist/assets/k8s',
   'examples/photographs': 'packages/cli/dist/assets/photographs',
   'bench/configs': 'packages/cli/dist/assets/bench',
+  'examples/srgan/checkpoint': 'packages/cli/dist/assets/models/srgan',
   'examples/srresnet-mse/checkpoint': 'packages/cli/dist/assets/models/srresnet-mse',
 };
 for (const [source, copy] of Object.entries(copies)) {

@@ -1,15 +1,16 @@
 /*
- * Collects the photographs that the shipped generator was trained on, from Debian's packages, scaled as it saw them:
- *   node examples/srresnet-mse/collect.mjs out/photographs
- * wants apt-get and dpkg-deb. photographs.csv lists them.
+ * Collects the photographs that a shipped generator was trained on, from Debian's packages, scaled as it saw them:
+ *   node examples/srresnet-mse/collect.mjs out/photographs [LIST]
+ * wants apt-get and dpkg-deb. LIST is photographs.csv beside this file unless given.
  */
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { photographs, resourceEntries, withPackages } from './packages.mjs';
+import { listFile, readList, resourceEntries, withPackages } from './packages.mjs';
 
-const out = process.argv[2];
-if (!out) throw new Error('usage: node collect.mjs DIR');
+const [out, list = listFile] = process.argv.slice(2);
+if (!out) throw new Error('usage: node collect.mjs DIR [LIST]');
+const photographs = readList(list);
 mkdirSync(out, { recursive: true });
 if (readdirSync(out).length > 0) throw new Error(`${out} holds something already: name a new or an empty folder`);
 
@@ -17,7 +18,7 @@ if (readdirSync(out).length > 0) throw new Error(`${out} holds something already
 const gcomprisScale = 0.75;
 const maxSide = 1600;
 
-await withPackages(async (folder) => {
+await withPackages(photographs, async (folder) => {
   for (const { name, source, path, entry } of photographs) {
     const file = readFileSync(join(folder, source, path));
     const picture = sharp(entry ? entryOf(file, entry) : file).removeAlpha();

@@ -6,9 +6,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { listFile, photographs, resourceEntries, withPackages } from './packages.mjs';
+import { listFile, readList, resourceEntries, withPackages } from './packages.mjs';
 
-await withPackages((folder) => {
+const photographs = readList(listFile);
+await withPackages(photographs, (folder) => {
   const rows = photographs.map(({ name, source, path, entry }) => {
     const text = entry
       ? readmeOf(readFileSync(join(folder, source, path)), entry)

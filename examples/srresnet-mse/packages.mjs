@@ -10,18 +10,19 @@ import { runChild } from '../../scripts/child-processes.mjs';
 
 export const listFile = new URL('photographs.csv', import.meta.url);
 
-/** The list's first columns, which hold no commas. */
-export const photographs = readFileSync(listFile, 'utf8')
-  .trim()
-  .split('\n')
-  .slice(1)
-  .map((row) => {
-    const [name, source, path, entry] = row.split(',');
-    return { name, source, path, entry };
-  });
+/** A list's first columns, which hold no commas. */
+export const readList = (file) =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((row) => {
+      const [name, source, path, entry] = row.split(',');
+      return { name, source, path, entry };
+    });
 
-/** Run `use` with a folder in which each package is unpacked in a folder of its name. */
-export async function withPackages(use) {
+/** Run `use` with a folder in which each package of a list is unpacked in a folder of its name. */
+export async function withPackages(photographs, use) {
   const folder = mkdtempSync(join(tmpdir(), 'photographs-'));
   try {
     for (const source of new Set(photographs.map(({ source }) => source))) {

@@ -2,7 +2,7 @@ import { FourfoldError } from '@fourfold/common/basics';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fetchBytes, fetchGenerator } from './fetched.js';
-import { generatorOf } from './generator.js';
+import { generatorOf } from '@fourfold/weights';
 import { backendStarter, createModel, type Open } from './model.js';
 import { rgbOf } from './pixels.js';
 import type { Model, ModelSource, Picture, ReadModelOptions } from './types.js';

@@ -1,6 +1,5 @@
 import { FourfoldError, isTree } from '@fourfold/common/basics';
-import type { GeneratorWeights } from '@fourfold/weights';
-import { generatorOf } from './generator.js';
+import { generatorOf, type GeneratorWeights } from '@fourfold/weights';
 
 /** Whether a place is on the web. */
 export const isWebUrl = (place: string): boolean => /^https?:/i.test(place);

@@ -2,8 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetchGenerator, isWebUrl } from './fetched.js';
-import type { GeneratorWeights } from '@fourfold/weights';
-import { generatorOf } from './generator.js';
+import { generatorOf, type GeneratorWeights } from '@fourfold/weights';
 import type { ModelSource } from './types.js';
 
 /** A generator from where a program says that it is. */

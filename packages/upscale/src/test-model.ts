@@ -1,5 +1,4 @@
-import { encodeTorchGenerator } from '@fourfold/model/export';
-import { generatorLayout, initialVector, safetensorsFromVector } from '@fourfold/weights';
+import { encodeTorchGenerator, generatorLayout, initialVector, safetensorsFromVector } from '@fourfold/weights';
 
 /** A small generator with weights of a seed. */
 export const config = { channels: 4, blocks: 2 };

@@ -1,7 +1,7 @@
 /*
  * Weights as bytes, without TensorFlow.js: what the tensors of a network are called and where they are in its flat vector
  * (layout.ts), how they begin (initial-parameters.ts), how they cross a wire (wires.ts, wire-layout.ts), and their files
- * (safetensors.ts, weights-file.ts).
+ * (safetensors.ts, weights-file.ts; of a generator, also with PyTorch's names: generator-file.ts, torch-generator.ts).
  */
 
 export { hwioToOihw, oihwToHwio } from './filters.js';
@@ -23,6 +23,7 @@ export {
   vggConvolutions,
 } from './feature-networks.js';
 export { floatsOf } from './floats.js';
+export { generatorOf } from './generator-file.js';
 export { initialVector } from './initial-parameters.js';
 export {
   type FeatureNetwork,
@@ -45,6 +46,7 @@ export {
   vectorFromSafetensors,
   vggOf,
 } from './weights-file.js';
+export { decodeTorchGenerator, encodeTorchGenerator } from './torch-generator.js';
 export {
   type WireLayout,
   createWireLayout,

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FourfoldError, systemErrorCode } from '@fourfold/common';
-import type { GeneratorWeights } from '@fourfold/weights';
+import { decodeTorchGenerator, encodeTorchGenerator, type GeneratorWeights } from '@fourfold/weights';
 import type { Picture } from '@fourfold/imaging';
-import { decodeTorchGenerator, encodeTorchGenerator, torchClass } from '@fourfold/model/export';
+import { torchClass } from '@fourfold/model/export';
 import { createUpscaler } from '../upscaling/generator.js';
 import type { Format, Runtime } from './format.js';
 

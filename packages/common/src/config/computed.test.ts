@@ -17,6 +17,13 @@ test('a key that changes what is computed is named with both values', () => {
   );
 });
 
+test('options of the generator’s batch norms and losses are among them', () => {
+  expect(differenceTo({ frozenBatchNorm: true, loss: { adversarial: 'relativistic' } })).toBe(
+    'loss.adversarial ("standard" and "relativistic"), frozenBatchNorm (false and true)',
+  );
+  expect(differenceTo({ clipGradientNorm: 1 })).toBeUndefined();
+});
+
 test('machines may differ in the rest', () => {
   expect(
     differenceTo({ data: { cacheFolder: '/cache', cacheBytes: 5 }, workers: { threads: 3 }, store: 's3://models' }),

@@ -7,12 +7,22 @@ import type { RunConfig } from './schema.js';
  */
 
 /** These keys of a config, as JSON. */
-export function computedKeys({ seed, generator, discriminator, data, loss, phases, validation }: RunConfig): string {
+export function computedKeys(config: RunConfig): string {
+  const { seed, generator, discriminator, data, loss, phases, frozenBatchNorm, validation } = config;
   // JSON leaves out what is undefined.
   const ofBatches = { ...data, cacheFolder: undefined, cacheBytes: undefined };
   const kinds = phases.map(({ kind }) => ({ kind }));
   const measured = validation && { lpips: validation.lpips };
-  return JSON.stringify({ seed, generator, discriminator, data: ofBatches, loss, phases: kinds, validation: measured });
+  return JSON.stringify({
+    seed,
+    generator,
+    discriminator,
+    data: ofBatches,
+    loss,
+    phases: kinds,
+    frozenBatchNorm,
+    validation: measured,
+  });
 }
 
 const mostListed = 4;

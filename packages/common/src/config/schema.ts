@@ -225,7 +225,8 @@ export const runSchema = z.strictObject({
   /** Multiplies the iterations of every phase, which stay at least one; for trying out a schedule. */
   scheduleScale: z.number().positive().max(1).default(1),
   /**
-   * The generator to start from: a finished run in the same store, or the URL of a run or a checkpoint. The `mse` phases at the start of
+   * The generator to start from: a finished run in the same store, the URL of a run or a checkpoint, or a safetensors file as
+   * `fourfold export` writes it for PyTorch. The `mse` phases at the start of
    * the schedule are then skipped, unless it has no others.
    */
   startFrom: z.string().min(1).optional(),

@@ -1,16 +1,10 @@
-import {
-  vectorFromSafetensors,
-  decodeSafetensors,
-  encodeSafetensors,
-  hwioToOihw,
-  oihwToHwio,
-  type GeneratorWeights,
-  type NamedArray,
-  type TensorPlace,
-} from '@fourfold/weights';
+import { hwioToOihw, oihwToHwio } from './filters.js';
+import type { GeneratorWeights, TensorPlace } from './layout.js';
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
+import { vectorFromSafetensors } from './weights-file.js';
 
 /*
- * The generator with the names and layouts of the PyTorch modules in assets/generator.py: filters are OIHW, and the channels
+ * The generator with the names and layouts of the PyTorch modules in the model's assets/generator.py: filters are OIHW, and the channels
  * of convolutions before a pixel_shuffle are in its order.
  */
 

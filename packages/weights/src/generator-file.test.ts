@@ -1,7 +1,16 @@
-import { encodeSafetensors } from '@fourfold/weights';
 import { expect, test } from 'vitest';
-import { generatorOf } from './generator.js';
-import { checkpointBytes, config, exportedBytes, vector } from './test-model.js';
+import { generatorOf } from './generator-file.js';
+import { initialVector } from './initial-parameters.js';
+import { generatorLayout } from './layout.js';
+import { encodeSafetensors } from './safetensors.js';
+import { encodeTorchGenerator } from './torch-generator.js';
+import { safetensorsFromVector } from './weights-file.js';
+
+const config = { channels: 4, blocks: 2 };
+const layout = generatorLayout(config);
+const vector = initialVector(layout, 3);
+const checkpointBytes = safetensorsFromVector(layout, vector, {});
+const exportedBytes = encodeTorchGenerator({ config, layout, vector }, {});
 
 test.each([
   ['of a checkpoint', checkpointBytes],

@@ -1,6 +1,8 @@
 import { FourfoldError } from '@fourfold/common/basics';
-import { decodeTorchGenerator } from '@fourfold/model/torch-tensors';
-import { decodeSafetensors, generatorLayout, vectorFromSafetensors, type GeneratorWeights } from '@fourfold/weights';
+import { generatorLayout, type GeneratorWeights } from './layout.js';
+import { decodeSafetensors } from './safetensors.js';
+import { decodeTorchGenerator } from './torch-generator.js';
+import { vectorFromSafetensors } from './weights-file.js';
 
 /** How a file names the first filter and those that every block has, and which side of a filter is its outputs. */
 const namings = [
