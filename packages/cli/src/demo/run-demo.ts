@@ -2,16 +2,18 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { loadRunConfig } from '@fourfold/common';
-import { openStore, readGenerator } from '@fourfold/store';
+import { openCheckpoint, openStore, readGenerator } from '@fourfold/store';
 import { prepare, prepareDefaults } from '@fourfold/data-loader';
 import { probeBackends, type BackendProbe } from '@fourfold/model';
 import { stringify } from 'yaml';
-import { examplePhotographs } from '../assets.js';
+import { examplePhotographs, modelFolder } from '../assets.js';
+import { sayDamaged } from '../damaged.js';
 import { baselineNames, upscaleBaseline } from '../evaluation-table.js';
 import { drawComparison } from '../report/comparison.js';
 import { drawCurves } from '../report/curves.js';
 import { formatCount, formatDuration } from '../terminal/table.js';
 import { createUpscaler, startBackend } from '../upscaling/generator.js';
+import { modelNames, type ModelName } from '../upscaling/models.js';
 import { defaultTile } from '../upscaling/tiles.js';
 import { clearDemoFolder, datasetIn, demoRun, storeIn, type demoFiles } from './demo-folder.js';
 import { comparisonRows, describeMeans, measureMethods, tablesByMethod, type Method } from './measurements.js';
@@ -66,9 +68,10 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
     return { name: `end of ${kind}`, upscale: (lr) => upscale(lr, defaultTile) };
   });
   const baselines = baselineNames.map((name): Method => ({ name, upscale: (lr) => upscaleBaseline(name, lr) }));
+  const shipped = await Promise.all(modelNames.map(shippedMethod));
   const measurements = await measureMethods(
     heldOutPhotographs,
-    [...baselines, ...(await Promise.all(generators))],
+    [...baselines, ...(await Promise.all(generators)), ...shipped],
     signal,
   );
   const methods = tablesByMethod(measurements);
@@ -94,11 +97,19 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   );
 }
 
+/** A generator that comes with fourfold: what longer training makes. */
+async function shippedMethod(name: ModelName): Promise<Method> {
+  const checkpoint = await openCheckpoint(modelFolder(name), sayDamaged);
+  const { upscale } = createUpscaler(await readGenerator(checkpoint), 'zeros');
+  return { name, upscale: (lr) => upscale(lr, defaultTile) };
+}
+
 const comparedMethods = {
   nearest: 'LR',
   bicubic: 'bicubic',
   'end of mse': 'fourfold, end of mse',
   'end of gan': 'fourfold, end of gan',
+  ...Object.fromEntries(modelNames.map((name) => [name, `shipped: ${name}`])),
 };
 
 /** The demo's config file: the recipe, the places, and for a quick demo a short schedule. */
