@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
-import { contentFeatures, randomStream, type RunConfig } from '@fourfold/common';
+import type { RunConfig } from '@fourfold/common';
+import { contentFeatures, randomStream } from '@fourfold/common/basics';
 import type { Loss } from './losses.js';
 
 /*
