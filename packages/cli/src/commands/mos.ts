@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { checkOutputFile, openStore, checkpointInputs, openCheckpoint, readGenerator } from '@fourfold/store';
 import { didYouMean, FourfoldError } from '@fourfold/common';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
+import { modelFolder } from '../assets.js';
 import { sayDamaged } from '../damaged.js';
 import { abortOnInterruption } from '../interruption.js';
 import type { Method } from '../mos/prepare-study.js';
@@ -9,6 +10,7 @@ import { studyFolder, studyInput } from '../mos/study.js';
 import { writeFigure } from '../report/write-figure.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { formatCount } from '../terminal/table.js';
+import type { ModelName } from '../upscaling/models.js';
 import { defaultTile } from '../upscaling/tiles.js';
 import {
   backendOption,
@@ -16,6 +18,7 @@ import {
   forceOption,
   hostPort,
   jsonOption,
+  modelOption,
   printJson,
   wholeNumber,
   type BackendChoice,
@@ -25,6 +28,7 @@ interface PrepareArguments {
   images: string;
   out: string;
   method: string[];
+  model: ModelName[];
   checkpoint: string[];
   pictures: string[];
   calibration?: string;
@@ -54,6 +58,7 @@ export function registerMos(program: Command): void {
     .requiredOption('--images <place>', 'folder, zip or tar of pictures that were not trained on')
     .requiredOption('--out <dir>', 'folder of the study, on this machine')
     .option('--method <name>', 'baseline, or original; may be repeated', collect, [])
+    .addOption(modelOption())
     .option('--checkpoint <name=url>', 'name and place of a generator; may be repeated', collect, [])
     .option(
       '--pictures <name=dir>',
@@ -109,8 +114,11 @@ async function prepare({
   seed,
   name,
   json,
-  ...choice
+  model,
+  ...options
 }: PrepareArguments): Promise<void> {
+  const shipped = model.map((name) => `${name}=${modelFolder(name)}`);
+  const choice = { ...options, checkpoint: [...shipped, ...options.checkpoint] };
   const folder = studyFolder(out);
   const { openStudyPlace, prepareStudy } = await import('../mos/prepare-study.js');
   const inputs = [images, ...(calibration ? [calibration] : [])];

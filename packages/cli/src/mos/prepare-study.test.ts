@@ -2,6 +2,7 @@ import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openStore } from '@fourfold/store';
+import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import { openStudyPlace, original, prepareStudy, readyPictures, type Method } from './prepare-study.js';
@@ -96,5 +97,17 @@ test('a report’s figure does not overwrite its inputs, nor any other file with
     expect(await report('opinions.png', '--force')).toContain('study.json is not JSON');
     expect(await report('study.json', '--force')).toMatch(/study\.json is in .*, which is read/);
     expect(await report('ratings/ada.jsonl', '--force')).toMatch(/is in .*, which is read/);
+  });
+});
+
+test('generators that come with fourfold are methods by their names', async () => {
+  await inFolder(async (folder) => {
+    await mkdir(join(folder, 'images'));
+    const small = sharp(join(heldOutPhotographs, 'hedgehog.jpg')).resize(64, 48).png();
+    await small.toFile(join(folder, 'images', 'hedgehog.png'));
+    const options = ['--images', 'images', '--out', 'study', '--method', 'original', '--model', 'srresnet-mse'];
+    const { exitCode, stdout, stderr } = await fourfold(folder, 'mos', 'prepare', ...options, '--json');
+    expect(exitCode, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ methods: ['original', 'srresnet-mse'], versions: 2 });
   });
 });
