@@ -38,6 +38,8 @@ export const commandCases: readonly CommandCase[] = [
     command: /^npm (ci|run build|install && npm run build)$/,
     by: ['scripts/setup.mjs', /'ci'[^]*scripts\/build\.mjs/],
   },
+  { command: /^npm install && npm run build && .* npm pack /, by: ['test/installed.test.ts', /'npm', \['publish'/] },
+  { command: /^npm install CHECKOUT/, by: ['test/installed.test.ts', /'install', 'fourfold'/] },
   { command: /^npm run (check|lint)$/, by: ['.ci/run', /format:check[^]*lint/] },
   { command: /^npm run docs$/, cannot: 'takes a minute, and nothing depends on its pages' },
   { command: /^npm install (@?fourfold)/, by: ['test/installed.test.ts', /'install', 'fourfold'/] },
