@@ -1,5 +1,6 @@
-// Compares the shipped generator with UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: same pictures, backend and thread.
-//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--figure FILE.png --figure-picture NAME ... --force] PICTURES ...
+// Compares the shipped generators with UpscalerJS's best 4x model, @upscalerjs/esrgan-thick: same pictures, backend and thread.
+//   node bench/esrgan-thick.mjs [--backend torch|wasm] [--checkpoint DIR] [--lpips alex] [--figure FILE.png --figure-picture NAME ...
+//     --crop x,y,width,height --force] PICTURES ...
 // The npm package (115 MB) is fetched once, below out/, and TensorFlow.js's own loader loads its model.
 import { Buffer } from 'node:buffer';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
@@ -11,7 +12,10 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { describeSets } from '../packages/cli/dist/evaluation/describe-sets.js';
 import { evaluateSets } from '../packages/cli/dist/evaluation/evaluate-sets.js';
-import { createFigure } from '../packages/cli/dist/evaluation/figure.js';
+import { createFigure, parseCrop } from '../packages/cli/dist/evaluation/figure.js';
+import { openLpips } from '../packages/cli/dist/lpips/open-lpips.js';
+import { modelNames } from '../packages/cli/dist/upscaling/models.js';
+import { modelFolder } from '../packages/cli/dist/assets.js';
 import { createUpscaler, startBackend } from '../packages/cli/dist/upscaling/generator.js';
 import { checkOutputFile, openCheckpoint, readGenerator } from '../packages/store/dist/index.js';
 import { upscaleBaseline } from '../packages/cli/dist/evaluation-table.js';
@@ -22,7 +26,11 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     backend: { type: 'string', default: 'auto' },
-    checkpoint: { type: 'string', default: inRepository('examples/srresnet-mse/checkpoint') },
+    // In place of the shipped generators.
+    checkpoint: { type: 'string' },
+    lpips: { type: 'string' },
+    'lpips-weights': { type: 'string' },
+    crop: { type: 'string' },
     figure: { type: 'string' },
     'figure-picture': { type: 'string', multiple: true, default: [] },
     force: { type: 'boolean', default: false },
@@ -93,28 +101,38 @@ function timed(name, sizeBytes, upscale) {
 }
 
 const { backend } = await startBackend(values.backend);
+const generators = values.checkpoint
+  ? [{ name: 'fourfold', folder: values.checkpoint }]
+  : modelNames.map((name) => ({ name, folder: modelFolder(name) }));
 if (values.figure) {
-  await checkOutputFile(values.figure, { inputs: [...positionals, values.checkpoint], force: values.force });
+  await checkOutputFile(values.figure, {
+    inputs: [...positionals, ...generators.map(({ folder }) => folder)],
+    force: values.force,
+  });
 }
 const thick = await loadThick(await installed());
-const generator = createUpscaler(await readGenerator(await openCheckpoint(values.checkpoint, console.error)), 'zeros');
 const subjects = [
   { name: 'bicubic', facts: {}, upscale: (lr) => upscaleBaseline('bicubic', lr) },
   timed('esrgan-thick', thick.sizeBytes, thick.upscale),
-  timed('fourfold', statSync(join(values.checkpoint, 'generator.safetensors')).size, (lr) =>
-    generator.upscale(lr, 512),
-  ),
 ];
-const { figure: file, 'figure-picture': pictures } = values;
-const figure = file && createFigure({ file, pictures });
+for (const { name, folder } of generators) {
+  const checkpoint = await openCheckpoint(folder, console.error);
+  const { upscale } = createUpscaler(await readGenerator(checkpoint), 'zeros');
+  const { sizeBytes } = checkpoint.manifest.files['generator.safetensors'];
+  subjects.push(timed(name, sizeBytes, (lr) => upscale(lr, 512)));
+}
+const lpips = values.lpips && (await openLpips(values.lpips, values['lpips-weights'], values.backend));
+const { figure: file, 'figure-picture': pictures, force } = values;
+const crop = values.crop && parseCrop(values.crop);
+const figure = file && createFigure({ file, pictures, force, ...(crop && { crop }) });
 const sets = await evaluateSets(
   positionals,
   subjects,
-  { onProgress: () => undefined, figure },
+  { onProgress: () => undefined, figure, ...(lpips && { lpips }) },
   new AbortController().signal,
 );
 await figure?.write();
-console.log(describeSets(sets, 'text'));
+console.log(describeSets(sets, 'text', values.lpips));
 for (const { name, facts } of subjects.slice(1)) {
   const megabytes = (facts.sizeBytes / 1e6).toFixed(1);
   console.log(

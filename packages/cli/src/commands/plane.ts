@@ -5,7 +5,7 @@ import { FourfoldError, lpipsChoices } from '@fourfold/common';
 import { baselineNames } from '../evaluation-table.js';
 import { formatCount } from '../terminal/table.js';
 import { generatorPlace } from '../upscaling/generator-place.js';
-import { modelNames } from '../upscaling/models.js';
+import { defaultModel, modelNames } from '../upscaling/models.js';
 import { backendOption, collect, forceOption, jsonOption, modelOption, printJson, wholeNumber } from './arguments.js';
 
 /** `fourfold plane`. */
@@ -67,15 +67,15 @@ export function registerPlane(program: Command): void {
     });
 }
 
-/** Baselines and shipped generators where nothing was chosen, with the path between the first two of these. */
+/** Baselines and shipped generators where nothing was chosen, with the path from the default one to the other. */
 function withDefaults(options: PlaneArguments): PlaneArguments {
   const { method, model, checkpoint, blend } = options;
   if (method.length + model.length + checkpoint.length > 0 || blend) return options;
-  const [first, second] = modelNames as readonly string[];
+  const second = modelNames.find((name) => name !== defaultModel);
   return {
     ...options,
     method: ['bicubic', 'lanczos'],
     model: [...modelNames],
-    ...(second !== undefined && { blend: [first, second] }),
+    ...(second !== undefined && { blend: [defaultModel, second] }),
   };
 }
