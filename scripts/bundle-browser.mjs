@@ -27,6 +27,8 @@ export async function bundleForBrowsers() {
   });
   const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
   if (imported.length > 0) throw new Error(`the bundle for browsers imports ${imported.join(', ')}`);
+  if (/createRequire/.test(await readFile(bundleFile, 'utf8')))
+    throw new Error('the bundle for browsers requires a module');
   const wasm = 'node_modules/@tensorflow/tfjs-backend-wasm/dist';
   for (const file of readdirSync(wasm).filter((name) => name.endsWith('.wasm'))) {
     copyFileSync(`${wasm}/${file}`, `${bundleFolder}/${file}`);
@@ -54,7 +56,7 @@ const ours = {
 
 /** What Node.js loads by `require`, a bundle imports: only so can it leave out what is not used. */
 function importing(source) {
-  const withoutRequire = source.replace(/^.*\bcreateRequire\b.*\n/gm, '');
+  const withoutRequire = source.replace(/^.*createRequire\b.*\n/gm, '');
   return withoutRequire.replace(/^const (\w+) = __require\((.*)\);$/gm, 'import * as $1 from $2;');
 }
 

@@ -30,7 +30,8 @@ const fourfold = async (...args) => {
 };
 
 const isPrepared = existsSync(join(out, 'study.json'));
-if (isPrepared) console.log(`the study in ${out} goes on; name another folder with --out for a new one`);
+if (isPrepared)
+  console.log(`the study in ${out} already exists and continues; --out names another folder for a new one`);
 const methods = ['--method', 'bicubic', '--method', 'original', '--model', ...modelNames];
 const options = ['--images', images, '--out', out, '--name', 'shipped-models', '--repeats', '4', ...methods];
 process.exitCode = isPrepared ? 0 : await fourfold('prepare', ...options);

@@ -1,7 +1,9 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, scrapeConfiguration, startPrometheus, type LocalPrometheus } from '@fourfold/local-servers';
+import { initialVector, lpipsLayout, safetensorsFromVector } from '@fourfold/weights';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clusterConfig } from './support/cluster-config.js';
 import { startCluster, type Cluster } from './support/cluster.js';
@@ -22,7 +24,7 @@ const patience = { timeout: 120_000, interval: 500 };
 /** Every value that a label may have, whatever the run does. */
 const labelValues: Record<string, readonly (string | RegExp)[]> = {
   run: ['watched'],
-  network: ['generator', 'discriminator'],
+  network: ['generator', 'discriminator', 'alex'],
   term: ['total', 'content', 'adversarial', 'total_variation', 'pixels', 'real', 'fake'],
   part: [
     ...['applying', 'reducing', 'transferring', 'waiting', 'computing', 'copying', 'writing'],
@@ -62,8 +64,16 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'fourfold-metrics-'));
       const images = join(folder, 'held-out');
-      await cp(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
-      const config = `${clusterConfig(phases)}\nvalidation: { images: ${images}, every: 3, pictures: 0 }\n`;
+      await mkdir(images);
+      const region = { left: 200, top: 120, width: 160, height: 120 };
+      await sharp(join(photographs, 'held-out', 'coffee.png'))
+        .extract(region)
+        .toFile(join(images, 'coffee.png'));
+      const layout = lpipsLayout('alexnet');
+      const lpipsWeights = join(folder, 'made-up.safetensors');
+      await writeFile(lpipsWeights, safetensorsFromVector(layout, initialVector(layout, 0), {}));
+      const validation = { images, every: 3, pictures: 0, lpips: 'alex', lpipsWeights };
+      const config = `${clusterConfig(phases)}\nvalidation: ${JSON.stringify(validation)}\n`;
       cluster = await startCluster({ config, name: 'watched' });
       const { process: coordinator } = await cluster.startCoordinator(...anyPort);
       processes = {

