@@ -13,7 +13,8 @@ export function parseS3Url(url: string): { bucket: string; path: string } | unde
   const [, bucket, rest] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(url) ?? [];
   const path = (rest ?? '').split('/').filter((part) => part !== '');
   if (!bucket || path.some((part) => part === '.' || part === '..')) {
-    throw new FourfoldError('invalid', `object store ${url}: it must look like s3://bucket/path`);
+    const bucketRule = 'a bucket has 3 to 63 lower-case letters, digits, dots and hyphens';
+    throw new FourfoldError('invalid', `object store ${url}: it must look like s3://bucket/path; ${bucketRule}`);
   }
   return { bucket, path: path.join('/') };
 }
