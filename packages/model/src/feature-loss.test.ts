@@ -1,11 +1,10 @@
 import tf = require('@tensorflow/tfjs-core');
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FeaturesConfig, LossConfig } from '@fourfold/common';
 import { convolutionsUpTo, featureLayout, vggConvolutions } from '@fourfold/weights';
-import { selectBackend } from './backends/backend.js';
 import { createFeatures } from './networks/features.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
-import { loadReference, onOneThread, relativeError, testedBackends } from './test-support.js';
+import { loadReference, onBackend, relativeError, testedBackends } from './test-support.js';
 import { featureLoss, meanAbsoluteError } from './training/losses.js';
 
 /*
@@ -20,12 +19,7 @@ const cases = reference.settings.cases as Record<string, Case>;
 const vgg16 = vggConvolutions(reference.settings.groups as { convolutions: number; width: number }[]);
 
 describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
-  let tensorsBefore = 0;
-  beforeAll(async () => {
-    await selectBackend(onOneThread(backend));
-    tensorsBefore = tf.memory().numTensors;
-  });
-  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+  onBackend(backend);
 
   test.each(Object.keys(cases))('%s the ReLU: loss and gradient', (name) => {
     const { layers, distance, reduction } = cases[name];

@@ -1,5 +1,5 @@
 import tf = require('@tensorflow/tfjs-core');
-import { randomStream, type LossConfig } from '@fourfold/common';
+import { randomStream } from '@fourfold/common';
 import {
   initialVector,
   discriminatorLayout,
@@ -9,6 +9,7 @@ import {
   type Layout,
 } from '@fourfold/weights';
 import { createFeatures } from './networks/features.js';
+import { vgg54Loss } from './test-support.js';
 import { createDiscriminator, createGenerator } from './networks/networks.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 import {
@@ -35,13 +36,7 @@ const layouts = {
   vgg: featureLayout('vgg19', convolutions),
 };
 
-const loss: LossConfig = {
-  content: 'vgg54',
-  vggReduction: 'sum',
-  adversarial: 'standard',
-  adversarialWeight: 1e-3,
-  totalVariationWeight: 2e-8,
-};
+const loss = vgg54Loss;
 
 export interface IterationResult {
   losses: Record<string, number>;

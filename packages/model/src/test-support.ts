@@ -1,8 +1,9 @@
 import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import type { BackendName } from '@fourfold/common';
-import { probeBackends } from './backends/backend.js';
+import type { BackendName, LossConfig } from '@fourfold/common';
+import { afterEach, beforeAll, expect } from 'vitest';
+import { probeBackends, selectBackend } from './backends/backend.js';
 import type { BackendChoice } from './backends/types.js';
 import type { NamedTensors } from './layers/layer.js';
 import { decodeSafetensors, type Layout, type NamedArray } from '@fourfold/weights';
@@ -19,6 +20,25 @@ export const onOneThread = (backend: BackendName | 'auto'): BackendChoice => ({
 export const testedBackends = (['wasm', 'cpu', 'torch', 'tensorflow'] as const).filter(
   (name) => probeBackends().find(({ backend }) => backend === name)?.found,
 );
+
+/** The tests of this group run on the backend, and each leaves no tensor. */
+export function onBackend(backend: BackendName): void {
+  let tensorsBefore = 0;
+  beforeAll(async () => {
+    await selectBackend(onOneThread(backend));
+    tensorsBefore = tf.memory().numTensors;
+  });
+  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+}
+
+/** The paper's losses of vgg54, with total variation. */
+export const vgg54Loss: LossConfig = {
+  content: 'vgg54',
+  vggReduction: 'sum',
+  adversarial: 'standard',
+  adversarialWeight: 1e-3,
+  totalVariationWeight: 2e-8,
+};
 
 /** Reference tensors that test/reference/make_reference.py wrote, by name, and its settings. */
 export interface Reference {

@@ -55,6 +55,13 @@ export const modelOption = (): Option =>
     .choices(modelNames)
     .default([]);
 
+/** `--lpips-weights` of commands that measure LPIPS. */
+export const lpipsWeightsOption = (): Option =>
+  new Option(
+    '--lpips-weights <place>',
+    'its weights: a file, a folder or s3://BUCKET/PATH (default: those of fourfold vgg fetch)',
+  );
+
 /** A command's summary as its description, where there is no more to say. */
 export const asSentence = (summary: string): string => `${summary[0].toUpperCase()}${summary.slice(1)}.`;
 

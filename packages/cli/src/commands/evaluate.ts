@@ -11,7 +11,7 @@ import { evaluateSets, type SetEvaluation } from '../evaluation/evaluate-sets.js
 import type { Figure } from '../evaluation/figure.js';
 import { openSubjects } from '../evaluation/open-subjects.js';
 import { baselineNames, type BaselineName } from '../evaluation-table.js';
-import { openLpips } from '../lpips/open-lpips.js';
+import { lpipsFacts, openLpips } from '../lpips/open-lpips.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { modelNames, type ModelName } from '../upscaling/models.js';
@@ -20,6 +20,7 @@ import {
   collect,
   forceOption,
   jsonOption,
+  lpipsWeightsOption,
   modelOption,
   printJson,
   type BackendChoice,
@@ -75,10 +76,7 @@ export function registerEvaluate(program: Command): void {
         lpipsChoices,
       ),
     )
-    .option(
-      '--lpips-weights <place>',
-      'its weights: a file, a folder or s3://BUCKET/PATH (default: those of fourfold vgg fetch)',
-    )
+    .addOption(lpipsWeightsOption())
     .addOption(new Option('--format <name>', 'format of the tables').choices(evaluationFormats).default('text'))
     .option(
       '--figure <file>',
@@ -153,7 +151,7 @@ function jsonOf(sets: readonly SetEvaluation[], network?: LpipsChoice): object {
   const single = sets.length === 1 && subjects.length === 1;
   return {
     ...(single && { ...subjects[0], images }),
-    ...(network && { lpips: { network, version: '0.1' } }),
+    ...(network && { lpips: lpipsFacts(network) }),
     sets: listed,
   };
 }

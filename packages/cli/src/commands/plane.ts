@@ -3,10 +3,20 @@ import type { PlaneArguments } from '../plane/plane-arguments.js';
 import { checkOutputFile, checkpointInputs } from '@fourfold/store';
 import { FourfoldError, lpipsChoices } from '@fourfold/common';
 import { baselineNames } from '../evaluation-table.js';
+import { lpipsFacts } from '../lpips/open-lpips.js';
 import { formatCount } from '../terminal/table.js';
 import { generatorPlace } from '../upscaling/generator-place.js';
 import { defaultModel, modelNames } from '../upscaling/models.js';
-import { backendOption, collect, forceOption, jsonOption, modelOption, printJson, wholeNumber } from './arguments.js';
+import {
+  backendOption,
+  collect,
+  forceOption,
+  jsonOption,
+  lpipsWeightsOption,
+  modelOption,
+  printJson,
+  wholeNumber,
+} from './arguments.js';
 
 /** `fourfold plane`. */
 
@@ -33,10 +43,7 @@ export function registerPlane(program: Command): void {
     )
     .option('--steps <count>', 'number of blends between the two', wholeNumber(0), 4)
     .addOption(new Option('--lpips <network>', 'network of LPIPS').choices(lpipsChoices).default('alex'))
-    .option(
-      '--lpips-weights <place>',
-      'its weights: a file, a folder or s3://BUCKET/PATH (default: of fourfold vgg fetch)',
-    )
+    .addOption(lpipsWeightsOption())
     .addOption(backendOption())
     .addOption(forceOption('an SVG'))
     .option('--csv', 'print the points as CSV')
@@ -62,7 +69,7 @@ export function registerPlane(program: Command): void {
       });
       const { runPlane } = await import('../plane/run-plane.js');
       const { points, text, csv } = await runPlane(chosen);
-      if (chosen.json) return printJson({ lpips: { network: chosen.lpips, version: '0.1' }, images, points });
+      if (chosen.json) return printJson({ lpips: lpipsFacts(chosen.lpips), images, points });
       console.log(chosen.csv ? csv : text);
     });
 }

@@ -12,6 +12,9 @@ export interface LpipsMeasure {
   measure: (hr: Picture, sr: Picture, signal: AbortSignal) => Promise<number>;
 }
 
+/** Which LPIPS was measured, for JSON. */
+export const lpipsFacts = (network: LpipsChoice) => ({ network, version: '0.1' });
+
 /** LPIPS on a backend of this thread, with weights from a file or a folder. Throws `not-found`, `invalid`, `corrupt`. */
 export async function openLpips(
   choice: LpipsChoice,

@@ -18,11 +18,13 @@ export function createKeptCrops(options: CropsOptions): Crops {
   const { manifest, data, seed, pictureCacheBytes } = options;
   const { timed, spend, seconds } = createStages();
   const { shards, read } = createSampleReader(options, timed);
+  // Tiles are PNGs of ours; other files' rows are filtered, and would be inflated in vain.
+  const decode = manifest.tile ? decodeTile : decodeAny;
   const pictures = createAsyncCache({
     load: async (key) => {
       const [shard, sample] = key.split('/').map(Number);
       const { bytes, info, title } = await read(shard, sample);
-      return { info, picture: await timed('decoding', decodeWhole(bytes, title)) };
+      return { info, picture: await timed('decoding', decode(bytes, title)) };
     },
     sizeOf: ({ picture }: { info: SampleInfo; picture: Picture }) => picture.data.length,
     limit: pictureCacheBytes,
@@ -91,11 +93,13 @@ function createSampleReader({ store, manifest, data, openShards }: CropsOptions,
 /** About the bytes of a dataset's decoded tiles, without their margins; 0 if it is not cut into tiles. */
 const tileBytes = ({ tile, samples }: DatasetManifest): number => (tile ? 3 * samples * tile.size * tile.size : 0);
 
-async function decodeWhole(bytes: Uint8Array, title: string): Promise<Picture> {
+async function decodeTile(bytes: Uint8Array, title: string): Promise<Picture> {
   const png = readPlainPng(bytes);
   const whole = png && inflateRegion(png, { left: 0, top: 0, width: png.width, height: png.height });
-  return (await whole?.catch(undecodable(title))) ?? decodePlain(bytes).catch(undecodable(title));
+  return (await whole?.catch(undecodable(title))) ?? decodeAny(bytes, title);
 }
+
+const decodeAny = (bytes: Uint8Array, title: string): Promise<Picture> => decodePlain(bytes).catch(undecodable(title));
 
 const undecodable = (title: string) => (cause: unknown) => {
   throw new FourfoldError('corrupt', `${title}: it cannot be decoded`, { cause });

@@ -5,14 +5,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { randomStream, type LossConfig } from '@fourfold/common';
+import { randomStream } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { initialVector, discriminatorLayout, generatorLayout, featureLayout, vggConvolutions } from '@fourfold/weights';
 import { createFeatures } from '../networks/features.js';
 import { createDiscriminator, createGenerator } from '../networks/networks.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from '../training/steps.js';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
-import { relativeError } from '../test-support.js';
+import { relativeError, vgg54Loss } from '../test-support.js';
 import { disposeTensors, downloadGradients, uploadBatch, uploadParameters } from '../networks/transfer.js';
 import { lacks } from '../../../../test/support/needs.mjs';
 
@@ -31,13 +31,7 @@ const layouts = [
   discriminatorLayout(configs.discriminator, crop),
   featureLayout('vgg19', convolutions),
 ] as const;
-const loss: LossConfig = {
-  content: 'vgg54',
-  vggReduction: 'sum',
-  adversarial: 'standard',
-  adversarialWeight: 1e-3,
-  totalVariationWeight: 2e-8,
-};
+const loss = vgg54Loss;
 
 function pixels(size: number, key: string): Uint8Array {
   const random = randomStream('pixels', key);

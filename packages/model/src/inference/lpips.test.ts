@@ -1,8 +1,7 @@
-import tf = require('@tensorflow/tfjs-core');
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { lpipsLayout, safetensorsFromVector, type LpipsNetwork } from '@fourfold/weights';
 import { selectBackend } from '../backends/backend.js';
-import { loadReference, onOneThread, testedBackends } from '../test-support.js';
+import { loadReference, onBackend, onOneThread, testedBackends } from '../test-support.js';
 import { createLpips } from './lpips.js';
 import { resultOf } from './upscaler.js';
 
@@ -38,12 +37,7 @@ const pictureOf = (name: string) => {
 
 /** The plain JavaScript backend would take minutes. */
 describe.each(testedBackends.filter((name) => name !== 'cpu'))('on %s', (backend) => {
-  let tensorsBefore = 0;
-  beforeAll(async () => {
-    await selectBackend(onOneThread(backend));
-    tensorsBefore = tf.memory().numTensors;
-  });
-  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+  onBackend(backend);
 
   // VGG16 takes a minute of CPU time on wasm.
   test.each(networks)(

@@ -1,11 +1,10 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import tf = require('@tensorflow/tfjs-core');
 import type { DiscriminatorConfig, GeneratorConfig, LossConfig } from '@fourfold/common';
 import { discriminatorLayout, generatorLayout } from '@fourfold/weights';
-import { selectBackend } from '../backends/backend.js';
 import { createDiscriminator, createGenerator } from '../networks/networks.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
-import { loadReference, onOneThread, relativeError, tensorErrors, testedBackends } from '../test-support.js';
+import { loadReference, onBackend, relativeError, tensorErrors, testedBackends } from '../test-support.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
 
 /*
@@ -23,12 +22,7 @@ const generatorConfig = reference.settings.generator as GeneratorConfig;
 const generator = generatorLayout(generatorConfig);
 
 describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
-  let tensorsBefore = 0;
-  beforeAll(async () => {
-    await selectBackend(onOneThread(backend));
-    tensorsBefore = tf.memory().numTensors;
-  });
-  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+  onBackend(backend);
 
   test.each(Object.entries(heads))('%s: losses and every gradient of an iteration', (name, head) => {
     const config = { ...(reference.settings.discriminator as DiscriminatorConfig), head };

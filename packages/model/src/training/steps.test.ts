@@ -2,7 +2,7 @@ import tf = require('@tensorflow/tfjs-core');
 import { beforeAll, expect, test } from 'vitest';
 import { randomStream, type LossConfig, sha256 } from '@fourfold/common';
 import { selectBackend } from '../backends/backend.js';
-import { onOneThread } from '../test-support.js';
+import { onOneThread, vgg54Loss } from '../test-support.js';
 import {
   initialVector,
   discriminatorLayout,
@@ -34,13 +34,7 @@ const layouts = {
   discriminator: discriminatorLayout(configs.discriminator, crop),
   vgg: featureLayout('vgg19', convolutions),
 };
-const loss: LossConfig = {
-  content: 'vgg54',
-  vggReduction: 'sum',
-  adversarial: 'standard',
-  adversarialWeight: 1e-3,
-  totalVariationWeight: 2e-8,
-};
+const loss = vgg54Loss;
 
 function pixels(size: number, key: string): Uint8Array {
   const random = randomStream('pixels', key);
