@@ -22,7 +22,12 @@ if (isOlder(`${types}/fourfold.ts`, [proto])) {
     proto,
   ]);
 }
-const modules = { 'packages/rpc': 'bf16', 'packages/data-loader': 'crop', 'packages/coordinator': 'update' };
+const modules = {
+  'packages/rpc': 'bf16',
+  'packages/imaging': 'resize',
+  'packages/data-loader': 'crop',
+  'packages/coordinator': 'update',
+};
 // The modules import each other's sources.
 const sources = Object.keys(modules).flatMap((folder) =>
   readdirSync(`${folder}/assembly`).map((file) => `${folder}/assembly/${file}`),

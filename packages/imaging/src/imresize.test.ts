@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { blur, downscale, resizeBy, resizeTo, type Kernel } from './imresize.js';
+import { randomStream } from '@fourfold/common';
+import { contributions, kernels, type Kernel } from './contributions.js';
+import { blur, downscale, resizeBy, resizeColumns, resizeRows, resizeTo } from './imresize.js';
 import { cropPicture, type Picture } from './picture.js';
+import { wholeWeights } from './whole-weights.js';
 import { photographCorner, photographPath, readPictureFile, referencePath } from './test-pictures.js';
 
 interface Case {
@@ -28,6 +31,32 @@ describe('imresize', () => {
     const differences = expected.data.map((value, i) => Math.abs(value - actual.data[i]));
     expect(differences.reduce((a, b) => Math.max(a, b))).toBeLessThanOrEqual(1);
     expect(differences.filter((d) => d > 0).length / differences.length).toBeLessThanOrEqual(0.001);
+  });
+
+  it.each<[number, Kernel]>([
+    [1 / 4, 'cubic'],
+    [1 / 2, 'cubic'],
+    [4, 'cubic'],
+    [4, 'nearest'],
+  ])('has the bits of double precision where it computes in integers: by %d, %s', (scale, kernel) => {
+    const random = randomStream('imresize', 0);
+    // Narrow and high pictures, tiny ones, whose edges mirror several times, and one that is resized in several bands.
+    const sides = [1, 2, 3, 5, 8, 17, 30, 61];
+    const sizes = sides.flatMap((width) => sides.map((height) => [width, height]));
+    if (scale < 1) sizes.push([401, 967]);
+    for (const [width, height] of sizes) {
+      // Half of the values are black or white, so that sums leave 0..255.
+      const values = Array.from({ length: width * height * 3 }, () =>
+        Math.min(255, Math.max(0, random.below(512) - 128)),
+      );
+      const picture = { data: Uint8Array.from(values), width, height };
+      const contributionsOf = (side: number) => contributions(side, Math.ceil(side * scale), scale, kernels[kernel]);
+      const expected = resizeColumns(resizeRows(picture, contributionsOf(height)), contributionsOf(width));
+      expect(wholeWeights(contributionsOf(height))).toBeDefined();
+      const actual = resizeBy(picture, scale, kernel);
+      expect([actual.width, actual.height]).toEqual([expected.width, expected.height]);
+      expect(Buffer.compare(actual.data, expected.data), `${width}x${height}`).toBe(0);
+    }
   });
 
   it('rounds halves upwards', () => {
