@@ -5,9 +5,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const common = {
   pool: 'forks' as const,
-  // Long enough for a busy machine. No retry, also not after a timeout: in this product a hang is a bug (test/planted-hang.test.ts).
-  testTimeout: 120_000,
-  hookTimeout: 120_000,
+  // Long enough for a machine that is several times slower. A test that passes does not wait for them. No retry, also not after a timeout: in
+  // this product a hang is a bug (test/planted-hang.test.ts).
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 120_000 } },
 };
 
 /** A test that acts within a fraction of a second of what it waits for: nothing runs beside it. */

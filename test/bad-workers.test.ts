@@ -38,7 +38,7 @@ beforeAll(async () => {
   startWorkers(run, 1);
   await expectFinished(coordinator);
   reference = await weightsOf(run);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -71,21 +71,17 @@ const named = `NaN or infinity in ${tensor} (element 3 of 576)`;
 test.each([
   ['NaN', NaN],
   ['infinity', -Infinity],
-])(
-  'a gradient with %s is refused by its tensor’s name, and computed again',
-  async (name, value) => {
-    const chunk = poison(value, 2);
-    const { run, coordinator, close } = await runWithBadWorker(`some-${name.toLowerCase()}`, { chunk });
-    await expectSameEnd(run, coordinator, reference);
-    expect(refused(coordinator)).toHaveLength(2);
-    for (const event of refused(coordinator)) {
-      expect(event).toMatchObject({ worker: 1, reason: named });
-      expect(event['task']).toMatch(/^generator 0\.\d$/);
-    }
-    await close();
-  },
-  120_000,
-);
+])('a gradient with %s is refused by its tensor’s name, and computed again', async (name, value) => {
+  const chunk = poison(value, 2);
+  const { run, coordinator, close } = await runWithBadWorker(`some-${name.toLowerCase()}`, { chunk });
+  await expectSameEnd(run, coordinator, reference);
+  expect(refused(coordinator)).toHaveLength(2);
+  for (const event of refused(coordinator)) {
+    expect(event).toMatchObject({ worker: 1, reason: named });
+    expect(event['task']).toMatch(/^generator 0\.\d$/);
+  }
+  await close();
+});
 
 test('a gradient of another shape is refused with the name of the tensor at which it ends', async () => {
   let left = 1;
@@ -102,7 +98,7 @@ test('a gradient of another shape is refused with the name of the tensor at whic
     }),
   ]);
   await close();
-}, 120_000);
+});
 
 test('bad gradients in a row stop the run, with the tensor and the worker, and a checkpoint of its final state', async () => {
   // Those of the first iteration are good.
@@ -119,7 +115,7 @@ test('bad gradients in a row stop the run, with the tensor and the worker, and a
   const resumed = startCoordinator(run, '--resume');
   startWorkers(run, 1);
   await expectSameEnd(run, resumed, reference);
-}, 120_000);
+});
 
 test('a worker whose gradients are all bad does not stop a run that has another worker', async () => {
   // Alone, before the other joins, it would stop the run.
@@ -129,7 +125,7 @@ test('a worker whose gradients are all bad does not stop a run that has another 
   await expectSameEnd(run, coordinator, reference);
   expect(refused(coordinator).length).toBeGreaterThan(0);
   await close();
-}, 120_000);
+});
 
 const loss = (message: WorkerMessage): WorkerMessage => {
   const { gradientReady } = message;
@@ -167,20 +163,16 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
     /^fourfold: malformed message: exchangeAddress: must be host:port$/,
     'worker-refused',
   ],
-])(
-  '%s: the worker gets the reason and ends, the run goes on without it',
-  async (what, message, says, event) => {
-    const name = what.replaceAll(' ', '-');
-    const { run, coordinator, worker, close } = await runWithBadWorker(name, { message });
-    expect(await worker.exit).toEqual({ code: 1, signal: null });
-    expect(worker.errors).toEqual([expect.stringMatching(says)]);
-    expect(coordinator.events.filter((line) => line.event === event)).toHaveLength(1);
-    startWorkers(run, 1);
-    await expectSameEnd(run, coordinator, reference);
-    await close();
-  },
-  120_000,
-);
+])('%s: the worker gets the reason and ends, the run goes on without it', async (what, message, says, event) => {
+  const name = what.replaceAll(' ', '-');
+  const { run, coordinator, worker, close } = await runWithBadWorker(name, { message });
+  expect(await worker.exit).toEqual({ code: 1, signal: null });
+  expect(worker.errors).toEqual([expect.stringMatching(says)]);
+  expect(coordinator.events.filter((line) => line.event === event)).toHaveLength(1);
+  startWorkers(run, 1);
+  await expectSameEnd(run, coordinator, reference);
+  await close();
+});
 
 test('a machine without the validation folder: its worker leaves and says why, the run goes on with another', async () => {
   const images = join(runs.folder, 'validation');
@@ -197,7 +189,7 @@ test('a machine without the validation folder: its worker leaves and says why, t
   expect(coordinator.events.find(({ event }) => told.includes(String(event)))?.['reason']).toMatch(/validation/);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
-}, 120_000);
+});
 
 test('a worker that nobody can reach at its address is the one that leaves; the run goes on with another', async () => {
   const run = await runs.create('unreachable', grpc);
@@ -210,7 +202,7 @@ test('a worker that nobody can reach at its address is the one that leaves; the 
   expect(pulls.length).toBeLessThanOrEqual(10);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
-}, 120_000);
+});
 
 const mostKilled = 9;
 
@@ -234,4 +226,4 @@ test('workers killed one after the other with the same lease: it is held back, a
   expect(losers.at(-1)).toBe(seats);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
-}, 120_000);
+});

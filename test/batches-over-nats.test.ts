@@ -33,7 +33,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       const run = await runs.create('reference');
       await toEnd(startCoordinator(run), startWorkers(run, 1));
       reference = await weightsOf(run);
-    }, 120_000);
+    });
     afterEach(killAll);
     afterAll(async () => {
       await runs.remove();
@@ -75,7 +75,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       expect(total('refusedReplies')).toBe(0);
       const stopped = await Promise.all(loaders.map(stop));
       for (const { answered, requests } of stopped) expect(answered).toBe(requests);
-    }, 120_000);
+    });
 
     test('one data-loader killed, another frozen and woken, a third one joining, one stopped: the same weights', async () => {
       const run = await runs.create('loaders-die', overNats);
@@ -94,7 +94,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await stop(third);
       await toEnd(coordinator, workers);
       expect(await weightsOf(run)).toEqual(reference);
-    }, 120_000);
+    });
 
     test('nats-server killed and started again pauses the run, and each worker says what it waits for', async () => {
       const run = await runs.create('nats-dies', overNats);
@@ -116,7 +116,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await toEnd(coordinator, workers);
       expect(await weightsOf(run)).toEqual(reference);
       for (const worker of workers) expect(await batchesOf(worker)).toMatchObject({ refusedReplies: 0 });
-    }, 120_000);
+    });
 
     test('a run without data-loaders waits and says so; it begins when one comes', async () => {
       const run = await runs.create('loader-comes', overNats);
@@ -131,6 +131,6 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       startLoader(run);
       await toEnd(coordinator, workers);
       expect(await weightsOf(run)).toEqual(reference);
-    }, 120_000);
+    });
   },
 );

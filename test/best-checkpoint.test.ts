@@ -26,7 +26,7 @@ beforeAll(async () => {
   await copyFile(join(photographs, 'train', 'chelsea.png'), join(images, 'chelsea.png'));
   const values = [`validation.images=${images}`, 'validation.every=2', 'checkpoints.every=100', 'checkpoints.keep=1'];
   settings = values.flatMap((value) => ['--set', value]);
-}, 60_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -64,7 +64,7 @@ test('the newest and the best stay, and the best is found by name', async () => 
     '--json',
   ]);
   expect(JSON.parse(pulled.stdout)).toMatchObject({ iteration: highest.iteration });
-}, 120_000);
+});
 
 test('the coordinator killed when a checkpoint exists: the evaluation under way is repeated', async () => {
   const run = await runs.create('killed');
@@ -78,4 +78,4 @@ test('the coordinator killed when a checkpoint exists: the evaluation under way 
   await expectFinished(worker);
   const { evaluations } = await evaluationsOf(run);
   expect(evaluations.map(({ iteration }) => iteration)).toEqual(evaluatedIterations);
-}, 120_000);
+});

@@ -51,7 +51,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
       config: { checkpoints: { every: 2, keep: 3 } },
     });
-  }, 180_000);
+  });
   afterEach(async () => {
     minio.thaw();
     await killAll();
@@ -88,7 +88,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     await expectFinished(worker);
     expect(await weightsOf(run)).toEqual(reference);
     expect(await listCheckpoints(run.store)).toEqual(['00000003-0001', '00000005-0001', '00000008-0001']);
-  }, 120_000);
+  });
 
   test('the coordinator killed while a checkpoint is uploaded: the run goes on from the one before', async () => {
     const run = await runs.create('killed');
@@ -111,7 +111,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     expect(await weightsOf(run)).toEqual(reference);
     expect(await half()).toEqual([]);
     expect(await readRunRecord(run.store)).toMatchObject({ term: 2 });
-  }, 120_000);
+  });
 
   test('SIGTERM while a checkpoint is uploaded: that one and one of where the run stands, both whole', async () => {
     const run = await runs.create('stopped');
@@ -132,5 +132,5 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     await expectFinished(successor);
     await expectFinished(worker);
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 });

@@ -88,7 +88,7 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       expect(coordinators.match(/"event":"listening"/g)).toHaveLength(2);
       expect(coordinators).toContain('"event":"worker-joined"');
       expect(processesOf(folder)).toEqual([]);
-    }, 300_000);
+    });
   },
 );
 

@@ -22,7 +22,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('a cluster (after 
 
   beforeAll(async () => {
     cluster = await startCluster({ config, name: 'whole' });
-  }, 120_000);
+  });
   afterEach(killAll);
   afterAll(() => cluster.stop());
 
@@ -44,5 +44,5 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('a cluster (after 
     expect(new Set(leases.map(({ worker }) => worker)).size).toBe(3);
     const said = all.map(({ events, errors }) => JSON.stringify([events, errors])).join('\n');
     for (const secret of cluster.servers.secrets) expect(said).not.toContain(secret);
-  }, 180_000);
+  });
 });

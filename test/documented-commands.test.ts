@@ -47,7 +47,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('run as printed (after
     folder = await mkdtemp(join(tmpdir(), 'fourfold-commands-'));
     minio = await startMinio();
     await layOut(folder);
-  }, 120_000);
+  });
   afterAll(async () => {
     await minio.stop();
     await rm(folder, { recursive: true, force: true });

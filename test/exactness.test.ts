@@ -22,7 +22,7 @@ describe.each(backends)('on %s', (backend) => {
   beforeAll(async () => {
     runs = await prepareSmallRuns(backend);
     reference = await finishWith('one-worker', 1);
-  }, 120_000);
+  });
   afterEach(killAll);
   afterAll(() => runs.remove());
 
@@ -41,13 +41,9 @@ describe.each(backends)('on %s', (backend) => {
   const addressOf = async (coordinator: Process) =>
     String((await coordinator.waitFor(({ event }) => event === 'listening', 'listening'))['address']);
 
-  test.each([2, 3])(
-    '%i workers',
-    async (workers) => {
-      expect(await finishWith(`workers-${workers}`, workers)).toEqual(reference);
-    },
-    120_000,
-  );
+  test.each([2, 3])('%i workers', async (workers) => {
+    expect(await finishWith(`workers-${workers}`, workers)).toEqual(reference);
+  });
 
   test('arrivals in reverse order', async () => {
     const run = await runs.create('reversed');
@@ -58,7 +54,7 @@ describe.each(backends)('on %s', (backend) => {
     expect(proxy.reversals()).toBe(3 + 2 * 5);
     await proxy.close();
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 
   test('a worker killed between the halves, another frozen for longer than its lease', async () => {
     const run = await runs.create('killed-and-frozen');
@@ -76,7 +72,7 @@ describe.each(backends)('on %s', (backend) => {
     second.child.kill('SIGCONT');
     await expectFinished(coordinator);
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 
   test('the coordinator killed and resumed', async () => {
     const run = await runs.create('coordinator-killed');
@@ -91,7 +87,7 @@ describe.each(backends)('on %s', (backend) => {
     await expectFinished(successor);
     for (const worker of workers) expect(await worker.exit).toEqual(finished);
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 
   test('the coordinator stopped by SIGTERM between the halves and resumed', async () => {
     const run = await runs.create('coordinator-stopped');
@@ -105,7 +101,7 @@ describe.each(backends)('on %s', (backend) => {
     expect(resumed['iteration']).toBeGreaterThanOrEqual(5);
     await expectFinished(successor);
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 
   test('the coordinator frozen until its successor has taken over, then woken', async () => {
     const run = await runs.create('coordinator-frozen');
@@ -123,5 +119,5 @@ describe.each(backends)('on %s', (backend) => {
     const written = (await run.store.list('checkpoints/')).filter(({ key }) => !before.some((old) => old.key === key));
     expect(written.filter(({ key }) => key.includes('-0001/'))).toEqual([]);
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 });

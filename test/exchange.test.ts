@@ -35,7 +35,7 @@ beforeAll(async () => {
   await expectFinished(coordinator);
   expect(transportsOf(coordinator)).toEqual(['grpc', 'grpc']);
   reference = await weightsOf(run);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(async () => {
   await runs.remove();
@@ -72,7 +72,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     await expectSameEnd(run, coordinator, reference);
     expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
     expect(withoutSharedMemory(coordinator)).toEqual([]);
-  }, 120_000);
+  });
 
   test('worker and coordinator killed with vectors in it: the run goes on, and nothing is left', async () => {
     const run = await runs.create('killed', shared);
@@ -81,7 +81,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     await coordinator.waitFor(update('discriminator', 4), 'a first half');
     // A computing worker has its host check, its own gradients, and the coordinator's parameters. The last one may idle.
     const computing = () => workers.filter((worker) => sharedFilesOf(worker).length > 2);
-    await expect.poll(() => computing().length, { timeout: 20_000 }).toBeGreaterThan(1);
+    await expect.poll(() => computing().length).toBeGreaterThan(1);
     const [first, second] = computing();
     const ofFirst = sharedFilesOf(first);
     first.child.kill('SIGKILL');
@@ -99,7 +99,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     await expectSameEnd(run, successor, reference);
     expect(transportsOf(successor)).toEqual(['shared-memory', 'shared-memory']);
     expect(readdirSync(folder)).toEqual([]);
-  }, 120_000);
+  });
 
   test('a worker frozen for longer than its lease, then woken: the same weights', async () => {
     const run = await runs.create('frozen', shared);
@@ -110,7 +110,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the frozen worker');
     worker.child.kill('SIGCONT');
     await expectSameEnd(run, coordinator, reference);
-  }, 120_000);
+  });
 
   test('a worker whose shared memory is full: its gradients go by gRPC, and it says so once', async () => {
     const run = await runs.create('full');
@@ -125,7 +125,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     expect(said.map(({ reason }) => reason)).toEqual([
       expect.stringMatching(/^shared memory .* has no room for \d+ bytes.*; make it larger/),
     ]);
-  }, 120_000);
+  });
 
   test('full shared memory ends a run that requires it, with a hint, once a fresh worker fails, too', async () => {
     const run = await runs.create('full-and-required', shared);
@@ -137,7 +137,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     expect(coordinator.errors.join('\n')).toMatch(
       /shared memory .* has no room for \d+ bytes.*; make it larger .*exchange.transport/,
     );
-  }, 60_000);
+  });
 });
 
 test('a worker without shared memory joins by gRPC, beside one that has it', async () => {
@@ -151,4 +151,4 @@ test('a worker without shared memory joins by gRPC, beside one that has it', asy
     expect.objectContaining({ reason: expect.stringMatching(/there is no shared memory in \/nowhere/) as string }),
   ]);
   expect(withoutSharedMemory(coordinator)).toHaveLength(process.platform === 'linux' ? 1 : 3);
-}, 120_000);
+});

@@ -64,7 +64,7 @@ describe.skipIf(lacks('runtimes', hasRuntimes))('exported models (after npm run 
     await selectBackend({ backend: 'wasm', device: 'auto', precision: 'f32', threads: 1 });
     const { upscale } = createUpscaler(weights, 'zeros');
     expected = pictures.map((picture) => upscale(picture, 64));
-  }, 120_000);
+  });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   function expectEqual(actual: Pixels[]): void {
@@ -85,25 +85,19 @@ describe.skipIf(lacks('runtimes', hasRuntimes))('exported models (after npm run 
     } finally {
       await close();
     }
-  }, 120_000);
+  });
 
-  test.skipIf(lacks('browser', !!findBrowser()))(
-    'the GraphModel in UpscalerJS, in a browser',
-    async () => {
-      const { url, close } = await serveModel(folder);
-      const browser = await openBrowser();
-      try {
-        await browser.page.goto(url);
-        const urls = pictures.map((_, i) => lrFile(i));
-        const upscaled = await browser.page.evaluate<string[]>(`upscaleAll(${JSON.stringify(urls)})`);
-        expectEqual(
-          await Promise.all(upscaled.map((src) => pixelsOf(sharp(Buffer.from(src.split(',')[1], 'base64'))))),
-        );
-      } finally {
-        await browser.close();
-        await close();
-      }
-    },
-    120_000,
-  );
+  test.skipIf(lacks('browser', !!findBrowser()))('the GraphModel in UpscalerJS, in a browser', async () => {
+    const { url, close } = await serveModel(folder);
+    const browser = await openBrowser();
+    try {
+      await browser.page.goto(url);
+      const urls = pictures.map((_, i) => lrFile(i));
+      const upscaled = await browser.page.evaluate<string[]>(`upscaleAll(${JSON.stringify(urls)})`);
+      expectEqual(await Promise.all(upscaled.map((src) => pixelsOf(sharp(Buffer.from(src.split(',')[1], 'base64'))))));
+    } finally {
+      await browser.close();
+      await close();
+    }
+  });
 });

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const training = startTrain(base);
   await expectFinished(training);
   expect(await listCheckpoints(base.store)).toEqual([older, newer]);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -85,7 +85,7 @@ test('a shard with a flipped byte stops the run, which names it', async () => {
   const [shard] = (await readdir(run.dataset)).filter((name) => name.endsWith('.tar'));
   await flipByte(join(run.dataset, shard));
   await expectFailure(startTrain(run), 2, new RegExp(`${shard.replace('.', '\\.')} is damaged`));
-}, 60_000);
+});
 
 test('a shard that cannot be read: pauses, a fresh worker, then the end with the reason', async () => {
   const run = await runs.copy(base, 'unreadable-shard');
@@ -104,7 +104,7 @@ test('a shard that cannot be read: pauses, a fresh worker, then the end with the
   // At most five tries per process for each of two batches; without pauses there would be a thousand per second.
   expect(log.filter(({ event }) => event === 'rejected').length).toBeLessThanOrEqual(20);
   expect(log.find(({ event }) => event === 'run-fails')).toMatchObject({ code: 'unavailable' });
-}, 120_000);
+});
 
 test('a damaged checkpoint is passed over for the whole one before it', async () => {
   const run = await copyUnfinished('damaged-newest');
@@ -120,7 +120,7 @@ test('a damaged checkpoint is passed over for the whole one before it', async ()
   const again = (await listCheckpoints(run.store)).at(-1) as string;
   expect(again).toMatch(/^00000004-000[2-9]$/);
   expect(await readFile(checkpointFile(run, again, 'generator.safetensors'))).toEqual(expected);
-}, 60_000);
+});
 
 test.each<[string, (path: string) => Promise<void>, number, RegExp]>([
   ['with a flipped byte', flipByte, 1, /00000002-0001\/generator\.safetensors is damaged/],
@@ -152,22 +152,18 @@ test.each([
   ['coordinator', 'dataset=s3://away/dataset'],
   ['worker', 'dataset=s3://away/dataset'],
   ['worker', 'store=s3://away/store'],
-])(
-  'SIGTERM ends a %s that waits for a store, %s',
-  async (role, setting) => {
-    const run = await runs.create(`waits-${role}-${setting.split('=')[0]}`);
-    const away = {
-      FOURFOLD_S3_ENDPOINT: 'http://127.0.0.1:1',
-      FOURFOLD_S3_ACCESS_KEY: 'a',
-      FOURFOLD_S3_SECRET_KEY: 'b',
-    };
-    const part = startFourfold([role, '--config', run.configPath, '--set', setting], [], away);
-    await part.waitFor(({ event }) => event === 'store-waiting', 'a report that it waits');
-    part.child.kill('SIGTERM');
-    expect(await part.exit).toEqual({ code: 143, signal: null });
-  },
-  30_000,
-);
+])('SIGTERM ends a %s that waits for a store, %s', async (role, setting) => {
+  const run = await runs.create(`waits-${role}-${setting.split('=')[0]}`);
+  const away = {
+    FOURFOLD_S3_ENDPOINT: 'http://127.0.0.1:1',
+    FOURFOLD_S3_ACCESS_KEY: 'a',
+    FOURFOLD_S3_SECRET_KEY: 'b',
+  };
+  const part = startFourfold([role, '--config', run.configPath, '--set', setting], [], away);
+  await part.waitFor(({ event }) => event === 'store-waiting', 'a report that it waits');
+  part.child.kill('SIGTERM');
+  expect(await part.exit).toEqual({ code: 143, signal: null });
+});
 
 test('a disk that is full: the earlier checkpoints stay whole', async () => {
   const run = await runs.copy(base, 'full-disk');
@@ -189,4 +185,4 @@ test('a disk that is full: the earlier checkpoints stay whole', async () => {
   );
   expect(await contents(run.folder)).toEqual(before);
   for (const name of [older, newer]) await verifyCheckpoint(checkpointStore(run.store, name));
-}, 60_000);
+});

@@ -17,7 +17,7 @@ import { lacks } from './support/needs.mjs';
  */
 
 const namespace = 'team';
-const patience = { timeout: 45_000, interval: 250 };
+const patience = { timeout: 120_000, interval: 250 };
 
 /** Pods of the servers. Volumes are not provided here: MinIO's pod waits for its own. */
 const servers = { 'fourfold-nats': { Running: 1 }, 'fourfold-minio': { Pending: 1 } };
@@ -32,7 +32,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
     beforeAll(async () => {
       kubernetes = await startGpuCluster(namespace);
       await kubernetes.defineResources(/jobsets|localqueues|podmonitors|prometheusrules|certificates|issuers/);
-    }, 120_000);
+    });
 
     afterAll(async () => {
       await killAll();

@@ -107,7 +107,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
       expect(await exitCodes(parts)).toEqual([0, 0, 0, 0]);
       const late = await Promise.all(['worker', 'data-loader', 'coordinator'].map((role) => startPod(role)));
       expect(await exitCodes(late)).toEqual([0, 0, 0]);
-    }, 150_000);
+    });
 
     test('overlays/tls, and a run with its certificates: a stopped process exits with 143, and the next term resumes', async () => {
       const { startPod, coordinator, loader, workers } = await startRun('overlays/tls', 'overlays/jobset/both');
@@ -116,7 +116,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
       // A run that has done nothing has nothing to save.
       const iteration = /^fourfold_iteration(\{.*\})? [1-9]/m;
       await expect
-        .poll(() => get(String(address), '/metrics'), { timeout: 30_000 })
+        .poll(() => get(String(address), '/metrics'))
         .toMatchObject({
           text: expect.stringMatching(iteration) as string,
         });
@@ -131,7 +131,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
       expect(written.map(({ iteration }) => iteration)).toEqual([resumed['iteration']]);
       expect(resumed['iteration']).toBeLessThan(phases[0].iterations);
       expect(await exitCodes([next, loader, worker])).toEqual([0, 0, 0]);
-    }, 150_000);
+    });
   },
 );
 

@@ -10,7 +10,7 @@ import { lacks } from './support/needs.mjs';
 
 const namespace = 'team';
 const inTeam = ['--namespace', namespace];
-const patience = { timeout: 60_000, interval: 250 };
+const patience = { timeout: 120_000, interval: 250 };
 
 const elastic = 'ElasticJobsViaWorkloadSlices';
 
@@ -29,7 +29,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
     ]);
     await startKueue(kubernetes, gates);
     for (const object of queues) await vi.waitFor(() => kubernetes.apply(object), patience);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await killAll();
@@ -68,7 +68,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
     for (const run of ['free', 'first']) await fourfold('cancel', run);
     await untilWorkers('second', 8);
     expect(await fourfold('status', 'second')).toMatch(/^second: running, queue fourfold, /);
-  }, 180_000);
+  });
 
   test('a run that is scaled keeps its coordinator, and its workers where Kueue can; beyond the quota the rest waits', async () => {
     const isElastic = gates.length > 0;
@@ -89,7 +89,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
     // Repeating it changes nothing.
     await submit('second', '--workers', '7', '--queue', 'fourfold');
     expect(await uidsOf('second')).toEqual(seven);
-  }, 180_000);
+  });
 });
 
 const kueue = (kind: string, metadata: object, spec: object) =>

@@ -96,7 +96,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
         return up.map(({ labels }) => labels['job']).sort();
       };
       const jobs = ['coordinator', 'data-loader', 'data-loader', 'worker', 'worker'];
-      await expect.poll(ups, { timeout: 30_000 }).toEqual(jobs);
+      await expect.poll(ups).toEqual(jobs);
 
       // The run starts with one more worker, added as the cluster's output says.
       const environment = String(standing['environment']);
@@ -104,7 +104,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
         promisify(execFile)('sh', ['-c', `. ${environment}; ${process.execPath} ${cliPath} ${command}`]);
       const joined = inShell(`worker --config ${String(standing['config'])}`);
       const log = () => readFileSync(String(standing['log']), 'utf8');
-      await expect.poll(log, { timeout: 60_000 }).toContain('"event":"update"');
+      await expect.poll(log).toContain('"event":"update"');
 
       const commandLines: string[] = [];
       for (const name of ['worker 1', 'data-loader 2', 'coordinator', 'minio', 'nats-server']) {
@@ -132,7 +132,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       cluster.child.kill('SIGINT');
       await expectFinished(cluster);
       nothingIsLeft();
-    }, 240_000);
+    });
 
     test('Ctrl-C in the middle ends the whole cluster, including frozen processes', async () => {
       const cluster = start('--set', 'phases.0.iterations=100000');
@@ -142,16 +142,14 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       expect(await cluster.exit).toEqual({ code: 130, signal: null });
       expect(cluster.errors.at(-1)).toBe('fourfold: stopped by SIGINT');
       nothingIsLeft();
-    }, 120_000);
+    });
 
     test('a kept folder holds the run, which the next cluster in it resumes', async () => {
       const kept = join(folder, 'kept');
       const first = start('--keep', kept, '--set', 'phases.0.iterations=100000');
       await said(first, ({ event }) => event === 'standing');
       // Stopping it writes a checkpoint.
-      await expect
-        .poll(() => /"event":"update"/.test(readFileSync(join(kept, 'cluster.log'), 'utf8')), { timeout: 60_000 })
-        .toBe(true);
+      await expect.poll(() => /"event":"update"/.test(readFileSync(join(kept, 'cluster.log'), 'utf8'))).toBe(true);
       first.child.kill('SIGTERM');
       expect(await first.exit).toEqual({ code: 143, signal: null });
       nothingIsLeft();
@@ -174,6 +172,6 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       expect(log()).toContain(`"event":"resumed","checkpoint":"${String(stoppedAt).padStart(8, '0')}-0001"`);
       nothingIsLeft();
       expect(processesOf(kept)).toEqual([]);
-    }, 180_000);
+    });
   },
 );

@@ -56,7 +56,7 @@ describe.each(found)('on $backend', ({ backend, iterations }) => {
   let runs: SmallRuns;
   beforeAll(async () => {
     runs = await prepareSmallRuns(backend);
-  }, 60_000);
+  });
   afterEach(killAll);
   afterAll(() => runs.remove());
 

@@ -90,7 +90,7 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       const rules = join(folder, 'alerts.yaml');
       await writeFile(rules, hastyAlerts());
       prometheus = await startPrometheus(scrapeConfiguration(jobs, scrapeSeconds, [rules]));
-    }, 240_000);
+    });
 
     afterAll(async () => {
       await killAll();
@@ -183,7 +183,7 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       const count = (of: string) => query(prometheus.url, of).then((samples) => samples.length);
       expect(await count(expression)).toBeGreaterThanOrEqual(0);
       const now = expression.replace(whenChanged, '');
-      await expect.poll(() => count(now), { timeout: 30_000, interval: 500 }).toBeGreaterThan(0);
+      await expect.poll(() => count(now), { interval: 500 }).toBeGreaterThan(0);
     });
 
     test('promtool accepts the alerts, and their own tests pass', async () => {
@@ -204,7 +204,7 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       await fires('FourfoldWorkerShort');
       child.kill('SIGKILL');
       await has('up{job="worker"} == 0', 1, isThere);
-    }, 120_000);
+    });
 
     test('promtool accepts the metrics, and label values are bounded', async () => {
       const living = allAddresses().filter((address) => address !== addresses['worker'][0]);
@@ -234,7 +234,7 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
           expect(isAllowed, `${name}{${label}="${value}"}`).toBe(true);
         }
       }
-    }, 120_000);
+    });
 
     test('each process is healthy and ready; an unknown path is not found', async () => {
       for (const address of allAddresses().filter((address) => address !== addresses['worker'][0])) {
@@ -279,6 +279,6 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       await has('ALERTS{alertname="FourfoldNoProgress"}', 0, isThere);
       signal('coordinator', 'SIGKILL');
       await fires('FourfoldCoordinatorAway');
-    }, 120_000);
+    });
   },
 );

@@ -43,7 +43,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     const run = await inFolder.create('reference');
     await runToEnd(run, () => Promise.resolve());
     reference = await weightsOf(run);
-  }, 180_000);
+  });
   afterEach(killAll);
   afterAll(async () => {
     await Promise.all([inFolder, inMinio].map((runs) => runs.remove()));
@@ -59,7 +59,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
       'terms/00000001.from-nothing.json',
       'terms/00000001.json',
     ]);
-  }, 120_000);
+  });
 
   test('fourfold train, as in a folder; its log is not beside the checkpoints but below out', async () => {
     const run = await inMinio.create('trained');
@@ -69,7 +69,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     expect(await readFile('out/runs/trained/train.log', 'utf8')).toContain('"event":"checkpoint"');
     await rm('out/runs/trained', { recursive: true });
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 
   test('MinIO killed in the middle only pauses the run, which says what it waits for', async () => {
     const run = await inMinio.create('killed');
@@ -91,7 +91,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     });
     expect(events.some(({ event }) => event === 'store-back')).toBe(true);
     for (const secret of [minio.accessKey, minio.secretKey]) expect(JSON.stringify(events)).not.toContain(secret);
-  }, 120_000);
+  });
 
   test('MinIO frozen for a while, and killed while a checkpoint is written: a partial checkpoint is never listed', async () => {
     const run = await inMinio.create('frozen');
@@ -111,5 +111,5 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
       }
     });
     expect(await weightsOf(run)).toEqual(reference);
-  }, 120_000);
+  });
 });

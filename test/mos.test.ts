@@ -91,7 +91,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
         code: 2,
         stderr: expect.stringContaining(`${study} already holds a study`) as string,
       });
-    }, 60_000);
+    });
     afterEach(async () => {
       await browser.close();
       await killAll();
@@ -101,7 +101,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
     async function serve(place = study): Promise<{ server: Process; url: string }> {
       const server = startFourfold(['mos', 'serve', place, '--http', '127.0.0.1:0']);
       const url = () => /http:\/\/\S+/.exec(server.output())?.[0];
-      await expect.poll(url, { timeout: 20_000 }).toBeTruthy();
+      await expect.poll(url).toBeTruthy();
       return { server, url: url() as string };
     }
 
@@ -241,7 +241,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       }
       expect(raters[0]).toMatchObject({ rater: 'ada', done: trials, repeats, calibrationError: 0, pixelRatios: [1] });
       expect(await sharp(figure).metadata()).toMatchObject({ format: 'png', width: 1200 });
-    }, 120_000);
+    });
 
     test('on a display of 125%, and zoomed, the very pixels are shown; no calibration is announced if there is none', async () => {
       const [images, plain] = [join(folder, 'two-images'), join(folder, 'plain')];
@@ -281,6 +281,6 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
         { rater: 'ada', done: 2, pixelRatios: [1.25, 1.875] },
       ]);
       expect(browser.problems).toEqual([]);
-    }, 60_000);
+    });
   },
 );

@@ -21,7 +21,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await expect.poll(() => worker.events.length).toBeGreaterThan(0);
       const waiting = expectBatches(worker, 2, 4);
       await expect
-        .poll(() => worker.events.map(({ event }) => event), { timeout: 30_000 })
+        .poll(() => worker.events.map(({ event }) => event))
         .toEqual(expect.arrayContaining(['nats-waiting', 'batches-waiting']));
       await nats().start();
       await waiting;
@@ -36,9 +36,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await expectBatches(worker, 0, 1);
       nats().freeze();
       const waiting = expectBatches(worker, 1, 3);
-      await expect
-        .poll(() => worker.events.find(({ event }) => event === 'nats-waiting'), { timeout: 40_000 })
-        .toBeDefined();
+      await expect.poll(() => worker.events.find(({ event }) => event === 'nats-waiting')).toBeDefined();
       nats().thaw();
       await waiting;
     });
@@ -56,12 +54,10 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
         [200, 'ok'],
       ]);
       await nats().kill();
-      await expect
-        .poll(() => get('/readyz'), { timeout: 20_000 })
-        .toEqual([503, 'NATS cannot be reached: the connection is lost']);
+      await expect.poll(() => get('/readyz')).toEqual([503, 'NATS cannot be reached: the connection is lost']);
       expect(await get('/healthz')).toEqual([200, 'ok']);
       await nats().start();
-      await expect.poll(() => get('/readyz'), { timeout: 20_000 }).toEqual([200, 'ok']);
+      await expect.poll(() => get('/readyz')).toEqual([200, 'ok']);
     });
   },
 );

@@ -103,7 +103,7 @@ describe.each(['mse', 'gan'] as const)('20 iterations of a %s phase', (kind) => 
   let expected: number[];
   beforeAll(async () => {
     expected = await contentLosses(kind, { backend: 'wasm' });
-  }, 120_000);
+  });
 
   test('the content loss falls on wasm', () => {
     const [early, late] = [expected.slice(0, 5), expected.slice(-5)].map((part) => part.reduce((a, b) => a + b));

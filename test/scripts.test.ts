@@ -34,8 +34,7 @@ const scriptOf = (command: string, more = '') => [
    ${more}
    await child;`,
 ];
-const running = (count: number) =>
-  expect.poll(() => processesOf(folder), { timeout: 20_000, interval: 20 }).toHaveLength(count);
+const running = (count: number) => expect.poll(() => processesOf(folder), { interval: 20 }).toHaveLength(count);
 
 test.each([
   ['SIGTERM', 143, 'sleep 600 & sleep 600; :'],
@@ -132,7 +131,7 @@ test('npm run study prepares a study of the shipped generators and serves it; a 
   for (const beginning of [/^/, /^the study in .* already exists/]) {
     const study = startScript([pathOf('scripts/study.mjs'), '--images', images, '--out', out, '--http', '127.0.0.1:0']);
     const url = () => /http:[/][/]\S+/.exec(study.output())?.[0] ?? '';
-    await expect.poll(url, { timeout: 60_000 }).not.toBe('');
+    await expect.poll(url).not.toBe('');
     expect(study.output()).toMatch(beginning);
     expect(await (await fetch(url())).text()).toContain('</html>');
     study.child.kill('SIGTERM');
@@ -141,4 +140,4 @@ test('npm run study prepares a study of the shipped generators and serves it; a 
   expect(JSON.stringify(await readFile(join(out, 'study.json'), 'utf8'))).toMatch(
     /srgan.*srresnet-mse|srresnet-mse.*srgan/,
   );
-}, 180_000);
+});

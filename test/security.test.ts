@@ -26,7 +26,7 @@ beforeAll(async () => {
   startPart('worker', run, {}, ...settings);
   await expectFinished(coordinator);
   reference = await weightsOf(run);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -57,7 +57,7 @@ test('the weights are those of a run without them; its secrets are in no log, ob
     (name) => readFileSync(join(runs.folder, 'ours', `${name}.key`), 'utf8').split('\n')[1],
   );
   for (const secret of [joinToken, ...secrets]) expect(seen.filter((text) => text.includes(secret))).toEqual([]);
-}, 120_000);
+});
 
 describe('a stranger is refused on one line, and the run goes on', () => {
   /** What the worker says, and what the coordinator logs if it hears of the worker at all. */
@@ -115,7 +115,7 @@ describe('a stranger is refused on one line, and the run goes on', () => {
     secured('worker', run);
     await expectSameEnd(run, coordinator, reference);
     expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
-  }, 180_000);
+  });
 });
 
 test('a part that others could reach needs TLS, or an explicit exception', async () => {
@@ -148,7 +148,7 @@ test('nonsense at every port without TLS while a run goes on: the same weights',
   await expectSameEnd(run, coordinator, reference);
   for (const worker of workers) await expectFinished(worker);
   expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
-}, 180_000);
+});
 
 test('a local run has its own token, which only its parts know', async () => {
   const run = await runs.create('local');
@@ -160,7 +160,7 @@ test('a local run has its own token, which only its parts know', async () => {
   const variable = /(?:^|\0)FOURFOLD_JOIN_TOKEN=([^\0]*)/;
   const tokenOf = (pid: string) => variable.exec(readFileSync(`/proc/${pid}/environ`, 'latin1'))?.[1];
   // A child that has just been forked still has its parent's environment.
-  await expect.poll(() => children().filter(tokenOf).length, { timeout: 30_000 }).toBe(2);
+  await expect.poll(() => children().filter(tokenOf).length).toBe(2);
   const [token, other] = children().map(tokenOf);
   expect(token).toMatch(/^[\w-]{32}$/);
   expect(other).toBe(token);
@@ -169,7 +169,7 @@ test('a local run has its own token, which only its parts know', async () => {
     children().find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('\0worker\0')),
   );
   process.kill(worker, 'SIGSTOP');
-  await expect.poll(() => newestTermNumber(run.store), { timeout: 60_000 }).toBe(1);
+  await expect.poll(() => newestTermNumber(run.store)).toBe(1);
   const stranger = startPart('worker', run, {}, ...settings);
   expect(await stranger.exit).toEqual({ code: 1, signal: null });
   expect(stranger.errors).toEqual(['fourfold: the worker sent no join token']);
@@ -178,4 +178,4 @@ test('a local run has its own token, which only its parts know', async () => {
   expect(await weightsOf(run)).toEqual(reference);
   const log = readFileSync(join(runs.folder, 'store', 'local', 'runs', 'local', 'train.log'), 'utf8');
   expect(log.includes(token as string)).toBe(false);
-}, 120_000);
+});

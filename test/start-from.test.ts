@@ -21,7 +21,7 @@ const mse = ['--set', 'phases=[{ kind: mse, iterations: 3, learningRate: 1.0e-3 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
   pretrained = await runs.create('pretrained');
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -72,4 +72,4 @@ test('it starts with that generator, and ends the same whatever is killed, and w
   const successor = startCoordinator(killed, ...startFrom, '--resume');
   await expectFinished(successor);
   expect(await weightsOf(killed)).toEqual(await weightsOf(undisturbed));
-}, 180_000);
+});

@@ -13,7 +13,7 @@ import { lacks } from './support/needs.mjs';
 
 /** A name that would show if it were taken for markup. */
 const wickedName = "<img src=x onerror=document.title='owned'>.jpg";
-const waiting = { timeout: 90_000, interval: 100 };
+const waiting = { timeout: 120_000, interval: 100 };
 
 describe.skipIf(lacks('browser', !!findBrowser()))(
   'status page (after npm run setup:servers, which finds or installs a browser)',
@@ -26,7 +26,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       const images = join(runs.folder, 'images');
       await cp(join(photographs, 'held-out', 'hedgehog.jpg'), join(images, wickedName));
       await cp(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
-    }, 120_000);
+    });
     afterEach(async () => {
       await browser.close();
       await killAll();
@@ -176,7 +176,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       await expect.poll(() => text('#state'), waiting).toBe('stopped');
       expect(await successor.exit, successor.errors.join('\n')).toEqual({ code: 143, signal: null });
       expect(asked.filter((url) => !url.startsWith(`http://${address}/`))).toEqual([]);
-    }, 300_000);
+    });
 
     test('from waiting for workers to the end: the page says that the run is finished', async () => {
       const run = await createRun('short');
@@ -192,7 +192,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       expect(await text('#state')).toBe('finished');
       expect(await text('#position')).toBe('iteration 8 of 8');
       expect(await browser.page.title()).toBe('100% · short · fourfold');
-    }, 180_000);
+    });
   },
 );
 

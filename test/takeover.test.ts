@@ -25,7 +25,7 @@ beforeAll(async () => {
   startWorkers(run, 1);
   await expectFinished(coordinator);
   reference = await weightsOf(run);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -75,4 +75,4 @@ test('the run goes on from its newest term’s checkpoint, whatever an older one
   expect((await first.exit).code).toBe(1);
   expect(first.errors.join('\n')).toMatch(/a newer coordinator \(term 3\) has taken over/);
   expect(await weightsOf(run)).toEqual(reference);
-}, 120_000);
+});

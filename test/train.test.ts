@@ -19,7 +19,7 @@ beforeAll(async () => {
   const training = startTrain(run);
   await expectFinished(training);
   reference = await weightsOf(run);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -50,7 +50,7 @@ function isAlive(pid: number): boolean {
 async function expectNobodyLeft(run: LocalRun): Promise<void> {
   const pids = [...(await pidsOf(run, 'coordinator')), ...(await pidsOf(run, 'worker'))];
   expect(pids.length).toBeGreaterThanOrEqual(2);
-  await expect.poll(() => pids.filter(isAlive), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => pids.filter(isAlive)).toEqual([]);
 }
 
 test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with the same weights', async () => {
@@ -77,7 +77,7 @@ test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with 
   expect(from?.['iteration']).toBe(newest);
   expect(resumed.output().trim()).toMatch(/\/checkpoints\/00000024-0002$/);
   expect((await weightsOf(run)).equals(reference)).toBe(true);
-}, 120_000);
+});
 
 test('a worker and the coordinator killed: both are restarted, and the run ends as if nothing had happened', async () => {
   const run = await runs.create('killed');
@@ -93,7 +93,7 @@ test('a worker and the coordinator killed: both are restarted, and the run ends 
   expect(await pidsOf(run, 'coordinator')).toHaveLength(2);
   await expectNobodyLeft(run);
   expect((await weightsOf(run)).equals(reference)).toBe(true);
-}, 120_000);
+});
 
 test('train itself killed: its parts notice and leave, and the run can be resumed', async () => {
   const run = await runs.create('orphaned');
@@ -105,4 +105,4 @@ test('train itself killed: its parts notice and leave, and the run can be resume
   const resumed = startTrain(run, '--resume');
   await expectFinished(resumed);
   expect((await weightsOf(run)).equals(reference)).toBe(true);
-}, 120_000);
+});

@@ -86,7 +86,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
     test.each(['/', '/isolated'])('%s upscales a picture to the pixels that Node.js makes', async (path) => {
       browser.problems.length = 0;
       await browser.page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
-      await browser.page.waitForFunction('window.result', undefined, { timeout: 100_000 });
+      await browser.page.waitForFunction('window.result', undefined);
       const found: Result = await browser.page.evaluate('window.result');
       const model = await readModel(checkpoint, { backend: 'wasm', threads: 1 });
       const expected = await model.upscale(small, { tile: 16 });

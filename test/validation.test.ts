@@ -40,7 +40,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     Object.assign(process.env, minio.environment);
     inFolder = await prepareSmallRuns();
     inMinio = await prepareSmallRuns('wasm', 's3://fourfold/small');
-  }, 180_000);
+  });
   afterEach(killAll);
   afterAll(async () => {
     await Promise.all([inFolder, inMinio].map((runs) => runs.remove()));
@@ -69,5 +69,5 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     expect(keys).toEqual(['00000003', ...views].map((view) => `validation/${folder}/${view}.webp`));
     expect(keys).toEqual(reference.keys);
     for (const [i, body] of bytes.entries()) expect(body.equals(reference.bytes[i]), keys[i]).toBe(true);
-  }, 240_000);
+  });
 });

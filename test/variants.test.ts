@@ -67,7 +67,7 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))('the five variants
     await expectFinished(prepared);
     vgg = await importRandomVgg();
     start('data-loader', 'data-loader', '--config', await configOf('srresnet-mse'));
-  }, 120_000);
+  });
   afterAll(async () => {
     await killAll();
     await cluster.stop();
@@ -111,40 +111,36 @@ workers: { threads: 1 }
     return updates.map(({ losses }) => losses as Record<string, number>);
   }
 
-  test.each(variants)(
-    '$variant',
-    async ({ variant, losses: named }) => {
-      const schedule = variant === 'srresnet-mse' ? schedules.first : schedules.others;
-      const args = ['--config', await configOf(variant), ...schedule.flatMap((setting) => ['--set', setting])];
-      const [port] = await freePorts(1);
-      const coordinator = start('coordinator', 'coordinator', ...args, '--listen', `127.0.0.1:${port}`);
-      const worker = start('worker', 'worker', ...args);
-      await expectFinished(coordinator);
-      await expectFinished(worker);
+  test.each(variants)('$variant', async ({ variant, losses: named }) => {
+    const schedule = variant === 'srresnet-mse' ? schedules.first : schedules.others;
+    const args = ['--config', await configOf(variant), ...schedule.flatMap((setting) => ['--set', setting])];
+    const [port] = await freePorts(1);
+    const coordinator = start('coordinator', 'coordinator', ...args, '--listen', `127.0.0.1:${port}`);
+    const worker = start('worker', 'worker', ...args);
+    await expectFinished(coordinator);
+    await expectFinished(worker);
 
-      const losses = lossesOf(coordinator, 'generator');
-      expect(losses).toHaveLength(iterations);
-      for (const row of losses) {
-        expect(Object.keys(row).sort()).toEqual([...named, 'total'].sort());
-        expect(Object.values(row).every(Number.isFinite), JSON.stringify(row)).toBe(true);
-      }
-      const against = lossesOf(coordinator, 'discriminator');
-      expect(against).toHaveLength(named.includes('adversarial') ? iterations : 0);
-      for (const row of against) expect(Object.values(row).every(Number.isFinite), JSON.stringify(row)).toBe(true);
+    const losses = lossesOf(coordinator, 'generator');
+    expect(losses).toHaveLength(iterations);
+    for (const row of losses) {
+      expect(Object.keys(row).sort()).toEqual([...named, 'total'].sort());
+      expect(Object.values(row).every(Number.isFinite), JSON.stringify(row)).toBe(true);
+    }
+    const against = lossesOf(coordinator, 'discriminator');
+    expect(against).toHaveLength(named.includes('adversarial') ? iterations : 0);
+    for (const row of against) expect(Object.values(row).every(Number.isFinite), JSON.stringify(row)).toBe(true);
 
-      content.set(
-        variant,
-        losses.map((row) => row['content']),
-      );
-      if (variant === 'srresnet-mse') {
-        expect(losses[0]['content'] / firstLoss).toBeCloseTo(1, 4);
-      } else {
-        const from = coordinator.events.find(({ event }) => event === 'started-from');
-        expect(from).toMatchObject({ iteration: iterations });
-      }
-    },
-    180_000,
-  );
+    content.set(
+      variant,
+      losses.map((row) => row['content']),
+    );
+    if (variant === 'srresnet-mse') {
+      expect(losses[0]['content'] / firstLoss).toBeCloseTo(1, 4);
+    } else {
+      const from = coordinator.events.find(({ event }) => event === 'started-from');
+      expect(from).toMatchObject({ iteration: iterations });
+    }
+  });
 
   test('the same batches, once more from the trained generator, have a lower error', () => {
     const mean = (values: number[] = []) => values.reduce((sum, value) => sum + value, 0) / values.length;

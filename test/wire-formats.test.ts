@@ -25,7 +25,7 @@ let plain: Awaited<ReturnType<typeof weightsOf>>;
 beforeAll(async () => {
   runs = await prepareSmallRuns();
   plain = await train('plain', 'transport: grpc', 2);
-}, 120_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -50,7 +50,6 @@ test.each([
     expect(await train(`${name}-alone`, `transport: grpc, ${formats}`, 1)).toEqual(weights);
     if (isLinux) expect(await train(`${name}-shared`, `transport: shared-memory, ${formats}`, 2)).toEqual(weights);
   },
-  180_000,
 );
 
 describe.each(isLinux ? (['grpc', 'shared-memory'] as const) : (['grpc'] as const))('parameters by %s', (transport) => {

@@ -30,7 +30,7 @@ beforeAll(async () => {
   startWorkers(run, 1, ...length);
   await expectFinished(coordinator);
   reference = await weightsOf(run);
-}, 240_000);
+});
 afterEach(killAll);
 afterAll(() => runs.remove());
 
@@ -78,4 +78,4 @@ test('a gradient that comes past its lease is refused and counted; its worker go
   expect(taken.map((line) => line['worker'])).not.toContain(worker);
   expect(await weightsOf(run)).toEqual(reference);
   await proxy.close();
-}, 240_000);
+});

@@ -83,9 +83,7 @@ export async function logOf(run: LocalRun): Promise<LogEvent[]> {
 /** Wait until a part of a run logs an event. */
 export async function logged(run: LocalRun, condition: (event: LogEvent) => boolean): Promise<LogEvent> {
   let found: LogEvent | undefined;
-  await expect
-    .poll(async () => (found = (await logOf(run)).find(condition)), { timeout: 60_000, interval: 50 })
-    .toBeDefined();
+  await expect.poll(async () => (found = (await logOf(run)).find(condition)), { interval: 50 }).toBeDefined();
   return found as LogEvent;
 }
 

@@ -35,6 +35,8 @@ export async function expectFinished({ exit, errors }: Pick<Process, 'exit' | 'e
 }
 
 const pinoInfo = 30;
+/** For an event that must come: long enough for a machine that is several times slower. */
+const patienceMs = 150_000;
 const running = new Set<ChildProcess>();
 
 /**
@@ -79,7 +81,7 @@ export function startFourfold(
     loggedBytes: () => loggedBytes,
     output: () => output,
     exit,
-    waitFor(condition, what, timeoutMs = 60_000) {
+    waitFor(condition, what, timeoutMs = patienceMs) {
       const found = events.find(condition);
       if (found) return Promise.resolve(found);
       return new Promise((resolve, reject) => {

@@ -86,7 +86,7 @@ test('bench update over a network of 5 ms: the right bytes, far faster than HTTP
   const more = ['--workers', '1', '--steps', '2', '--warmup', '1', '--round-trip', '5'];
   const { megabytesPerSecond: rates } = await bench<UpdateReport>('update', ...more);
   expect(Math.min(rates.gradients, rates.parameters)).toBeGreaterThan(1.5 * rateOfSmallWindow(5));
-}, 120_000);
+});
 
 test('bench loader measures batches made in the process, and got over NATS with TLS', async () => {
   await inFolder(async (folder) => {
@@ -117,7 +117,7 @@ test('bench loader measures batches made in the process, and got over NATS with 
     const { stdout } = await fourfold(folder, 'bench', 'loader', '--config', 'run.yaml', '--iterations', '3');
     expect(stdout).toMatch(/^48 crops of encoding pixels .*crops\/s\nCPU time for 1,000 crops: /);
   });
-}, 120_000);
+});
 
 test('bench train compares runs with one and two workers with the step', async () => {
   const { step, runs } = await bench<TrainReport>('train', '--steps', '3', '--warmup', '1', ...tinySize);

@@ -226,7 +226,7 @@ test('a store that accepts no picture holds up the scores for a lease’s time a
   leaseMs = 10;
   const hanging = { put: () => new Promise<void>(() => undefined) };
   expect(await evaluate(1, 1, createPictureWriter(hanging, log))).toHaveLength(3);
-}, 10_000);
+});
 
 test('a picture that cannot be encoded is left out, and the scores count', async () => {
   const writer = createPictureWriter(store, log);
