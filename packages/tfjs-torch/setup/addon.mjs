@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './steps.mjs';
 
@@ -10,10 +10,10 @@ const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 const sourceFolder = join(packageFolder, 'addon');
 export const buildFolder = join(packageFolder, 'build');
 const units = ['addon', 'cuda'];
+const nodeHeaders = createRequire(import.meta.url).resolve('node-api-headers/package.json');
 
 /** How the addon is compiled and linked. */
 export function recipeFor({ folder, cxx11Abi, cuda: found }, cuda) {
-  const nodeHeaders = createRequire(import.meta.url)('node-api-headers').include_dir;
   const lib = join(folder, 'lib');
   // torch_cuda brings CUDA's runtime.
   const libraries = ['torch_cpu', 'c10', ...(cuda ? ['torch_cuda', 'c10_cuda'] : [])];
@@ -21,7 +21,6 @@ export function recipeFor({ folder, cxx11Abi, cuda: found }, cuda) {
     compilation: [
       ...['-std=c++20', '-O1', '-fPIC', '-w', `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi}`, '-DNAPI_VERSION=8'],
       ...['include', 'include/torch/csrc/api/include'].flatMap((path) => ['-isystem', join(folder, path)]),
-      ...['-isystem', nodeHeaders],
       ...(cuda ? ['-DTFJS_TORCH_CUDA', ...found.includes.flatMap((path) => ['-isystem', path])] : []),
     ],
     linking: [
@@ -32,11 +31,12 @@ export function recipeFor({ folder, cxx11Abi, cuda: found }, cuda) {
   };
 }
 
-/** All that decides what the addon becomes: equal parts make an equal addon. */
+/** All that decides what the addon becomes: equal parts make an equal addon, also in another folder. */
 export const partsOf = ({ folder, version }, recipe, compiler) => ({
   compiler,
   recipe,
   libtorch: { version, files: ['libtorch_cpu', 'libc10', 'libtorch_cuda'].map((name) => fileState(folder, name)) },
+  nodeHeaders: JSON.parse(readFileSync(nodeHeaders, 'utf8')).version,
   sources: hashOf(readdirSync(sourceFolder).sort()),
 });
 
@@ -56,10 +56,11 @@ function fileState(folder, name) {
 /** Compile the addon; returns its file, which is not installed yet. */
 export async function compileAddon(compiler, { compilation, linking }) {
   mkdirSync(buildFolder, { recursive: true });
+  const headers = ['-isystem', join(dirname(nodeHeaders), 'include')];
   const objects = await Promise.all(
     units.map(async (name) => {
       const object = join(buildFolder, `${name}.o`);
-      await run(compiler, [...compilation, '-c', join(sourceFolder, `${name}.cc`), '-o', object]);
+      await run(compiler, [...compilation, ...headers, '-c', join(sourceFolder, `${name}.cc`), '-o', object]);
       return object;
     }),
   );

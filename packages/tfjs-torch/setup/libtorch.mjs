@@ -1,7 +1,7 @@
 // Finds libtorch on this machine, or installs it from PyPI.
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { runChild } from './child-processes.mjs';
 import { needs, run, SetupError } from './steps.mjs';
 
@@ -30,6 +30,7 @@ const cudaHeaders = {
   'cusparse.h': 'cusparse',
   'cublas_v2.h': 'cublas',
   'cusolverDn.h': 'cusolver',
+  'nv/target': 'cccl',
 };
 
 /**
@@ -38,13 +39,11 @@ const cudaHeaders = {
  */
 function cudaOf(folder, version) {
   if (!existsSync(join(folder, 'lib/libtorch_cuda.so'))) return undefined;
-  const toolkits = [process.env.CUDA_HOME, process.env.CUDA_PATH, '/usr/local/cuda']
-    .filter((path) => path !== undefined)
-    .map((path) => join(path, 'include'));
+  const toolkits = foldersOfToolkits().flatMap(includesOf);
   const inPackages = [dirname(folder), headersFolder(version)]
     .map((site) => join(site, 'nvidia'))
     .flatMap((packages) => (existsSync(packages) ? readdirSync(packages).map((name) => join(packages, name)) : []))
-    .map((path) => join(path, 'include'));
+    .flatMap(includesOf);
   const missingIn = (includes) =>
     Object.keys(cudaHeaders).filter((header) => !includes.some((path) => existsSync(join(path, header))));
   // Prefer one source alone: the two may be of different versions.
@@ -52,6 +51,22 @@ function cudaOf(folder, version) {
   const includes = [toolkits, inPackages].find((folders) => missingIn(folders).length === 0) ?? both;
   return { includes: includes.filter((path) => existsSync(path)), missing: missingIn(includes) };
 }
+
+/** Where CUDA's toolkit may be: named, beside the nvcc of the PATH, or in its usual place. */
+function foldersOfToolkits() {
+  const compiler = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((path) => join(path, 'nvcc'))
+    .find((path) => existsSync(path));
+  const beside = compiler && dirname(dirname(realpathSync(compiler)));
+  const folders = [process.env.CUDA_HOME, process.env.CUDA_PATH, beside, '/usr/local/cuda'];
+  // The compiler searches /usr/include itself, and must do so last.
+  return folders.filter((path) => path && path !== '/usr');
+}
+
+/** Folders of headers of a toolkit or a package. Since CUDA 13 only nvcc adds `cccl` itself; conda has them under `targets`. */
+const includesOf = (folder) =>
+  [join(folder, 'include'), join(folder, 'targets/x86_64-linux/include')].flatMap((path) => [path, join(path, 'cccl')]);
 
 /** libtorch in a named folder, else the machine's PyTorch, else the one that an earlier set-up installed. */
 export async function findLibtorch({ folder, version }) {
@@ -164,9 +179,10 @@ function requirements(site, only) {
   const nvidia = wanted.filter((name) => name.startsWith('nvidia-') && isWanted(nameInToolkit(name)));
   const toolkit = /^cuda-toolkit\[(.*)\](==[\d.]+)/.exec(wanted.find((name) => name.startsWith('cuda-toolkit')));
   if (!toolkit) return nvidia;
-  // Since 2.10 a meta-package names most of them. The runtime's headers include the compiler's (crt), which none of them has.
+  // Since 2.10 a meta-package names most of them. Their headers include the compiler's (crt) and those of CUDA's C++ library
+  // (cccl), which none of them has.
   const [, extras, version] = toolkit;
-  const named = [...extras.split(','), 'crt'].filter(isWanted);
+  const named = [...extras.split(','), 'crt', 'cccl'].filter(isWanted);
   return [...nvidia, ...(named.length > 0 ? [`cuda-toolkit[${named.join()}]${version}`] : [])];
 }
 

@@ -87,13 +87,13 @@ test.skipIf(lacks('no-cuda', !hasToolkit))(
     const { status, stderr } = setUp(['--cuda', '--libtorch', libtorch], noToolkit);
     expect(status).toBe(2);
     expect(stderr).toMatch(
-      /^tfjs-torch: cuda_runtime_api.h, [^\n]*cusolverDn.h of CUDA are missing beside [^\n]*CUDA_HOME\n$/,
+      /^tfjs-torch: cuda_runtime_api.h, [^\n]*nv\/target of CUDA are missing beside [^\n]*CUDA_HOME\n$/,
     );
   },
 );
 
 test.skipIf(lacks('no-cuda', !hasToolkit))('headers that a PyTorch lacks are installed beside it', () => {
-  const headers = ['cuda_runtime_api.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h'];
+  const headers = ['cuda_runtime_api.h', 'cusparse.h', 'cublas_v2.h', 'cusolverDn.h', 'cccl/nv/target'];
   const libtorch = createTorch('wheel', {
     ...cudaLibrary,
     ...Object.fromEntries(headers.map((header) => [`nvidia/cu13/include/${header}`, ''])),
