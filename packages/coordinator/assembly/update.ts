@@ -211,12 +211,17 @@ function addRow(sum: usize, left: v128, right: v128, first: bool): void {
 /**
  * Adam (Kingma and Ba 2015, algorithm 1) in PyTorch's order of operations: with g = sum / replicas,
  * m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, p = p - stepSize * m / (sqrt(v) / rootCorrection2 + epsilon),
- * where stepSize = learningRate / (1 - beta1^t) and rootCorrection2 = sqrt(1 - beta2^t). Touches nothing after its range.
+ * where stepSize = learningRate / (1 - beta1^t) and rootCorrection2 = sqrt(1 - beta2^t). It reads p, m and v from one
+ * copy and writes them to another; the two may be the same. Touches nothing after its range. Returns whether all
+ * results are finite: a mean or a first moment that is not makes its parameter NaN or infinite.
  */
 export function adam(
   parameters: usize,
   firstMoments: usize,
   secondMoments: usize,
+  newParameters: usize,
+  newFirstMoments: usize,
+  newSecondMoments: usize,
   sum: usize,
   count: u32,
   replicas: f32,
@@ -227,7 +232,7 @@ export function adam(
   stepSize: f32,
   rootCorrection2: f32,
   epsilon: f32,
-): void {
+): bool {
   const r = f32x4.splat(replicas);
   const b1 = f32x4.splat(beta1);
   const c1 = f32x4.splat(oneMinusBeta1);
@@ -236,6 +241,8 @@ export function adam(
   const step = f32x4.splat(stepSize);
   const root = f32x4.splat(rootCorrection2);
   const eps = f32x4.splat(epsilon);
+  const limit = f32x4.splat(Infinity);
+  let finite = i32x4.splat(-1);
   const whole = (<usize>(count & ~3)) << 2;
   const end = (<usize>count) << 2;
   let at: usize = 0;
@@ -243,29 +250,37 @@ export function adam(
     const g = f32x4.div(v128.load(sum + at), r);
     const m = f32x4.add(f32x4.mul(b1, v128.load(firstMoments + at)), f32x4.mul(c1, g));
     const v = f32x4.add(f32x4.mul(b2, v128.load(secondMoments + at)), f32x4.mul(c2, f32x4.mul(g, g)));
-    v128.store(firstMoments + at, m);
-    v128.store(secondMoments + at, v);
+    v128.store(newFirstMoments + at, m);
+    v128.store(newSecondMoments + at, v);
     const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
-    v128.store(parameters + at, f32x4.sub(v128.load(parameters + at), f32x4.div(f32x4.mul(step, m), denominator)));
+    const p = f32x4.sub(v128.load(parameters + at), f32x4.div(f32x4.mul(step, m), denominator));
+    v128.store(newParameters + at, p);
+    finite = v128.and(finite, v128.and(f32x4.lt(f32x4.abs(p), limit), f32x4.lt(v, limit)));
   }
+  let rest = i32x4.all_true(finite);
   for (; at < end; at += 4) {
     const g = load<f32>(sum + at) / replicas;
     const m = beta1 * load<f32>(firstMoments + at) + oneMinusBeta1 * g;
     const v = beta2 * load<f32>(secondMoments + at) + oneMinusBeta2 * (g * g);
-    store<f32>(firstMoments + at, m);
-    store<f32>(secondMoments + at, v);
+    store<f32>(newFirstMoments + at, m);
+    store<f32>(newSecondMoments + at, v);
     const denominator = Mathf.sqrt(v) / rootCorrection2 + epsilon;
-    store<f32>(parameters + at, load<f32>(parameters + at) - (stepSize * m) / denominator);
+    const p = load<f32>(parameters + at) - (stepSize * m) / denominator;
+    store<f32>(newParameters + at, p);
+    rest = rest && abs<f32>(p) < Infinity && v < Infinity;
   }
+  return rest;
 }
 
-/** running = running + momentum * (sum / replicas - running): batch-norm's running averages. */
-export function moveAverages(running: usize, sum: usize, count: u32, replicas: f32, momentum: f32): void {
+/**
+ * moved = running + momentum * (sum / replicas - running): batch norm's running averages, in place or into another copy.
+ */
+export function moveAverages(moved: usize, running: usize, sum: usize, count: u32, replicas: f32, momentum: f32): void {
   const r = f32x4.splat(replicas);
   const k = f32x4.splat(momentum);
   const bytes = (<usize>count) << 2;
   for (let at: usize = 0; at < bytes; at += 16) {
     const old = v128.load(running + at);
-    v128.store(running + at, f32x4.add(old, f32x4.mul(k, f32x4.sub(f32x4.div(v128.load(sum + at), r), old))));
+    v128.store(moved + at, f32x4.add(old, f32x4.mul(k, f32x4.sub(f32x4.div(v128.load(sum + at), r), old))));
   }
 }

@@ -4,7 +4,7 @@ import type { Master } from '../updates/master.js';
 
 export interface LastCheckpointParts {
   saver: CheckpointSaver;
-  master: Pick<Master, 'versions' | 'isWhole'>;
+  master: Pick<Master, 'versions'>;
   /** What the run had done when this term began. */
   begun: Versions;
   /** The term or the store is lost: nothing written now would count. */
@@ -13,18 +13,15 @@ export interface LastCheckpointParts {
 }
 
 /**
- * At a run's early end, for any reason: finish the checkpoint that is being written, and write one of the current
- * state, unless nothing was done or the state is incomplete. Returns why that failed, if it did; never rejects.
+ * At a run's early end, for any reason: finish the checkpoint that is being written, and write one of the state that
+ * the last update committed, unless nothing was done. Returns why that failed, if it did; never rejects.
  */
 export async function writeLastCheckpoint(parts: LastCheckpointParts): Promise<Error | undefined> {
   const { saver, master, begun, isLost, log } = parts;
   const now = master.versions();
   const hasMoved = now.generator !== begun.generator || now.discriminator !== begun.discriminator;
   try {
-    if (!master.isWhole()) {
-      const reason = 'an update was not finished; the run resumes from the previous checkpoint';
-      log.error({ event: 'no-last-checkpoint', iteration: now.generator, reason }, 'no checkpoint of its final state');
-    } else if (hasMoved && !isLost) await saver.save();
+    if (hasMoved && !isLost) await saver.save();
     await saver.settled();
     return undefined;
   } catch (error) {

@@ -3,15 +3,24 @@ import { readVectorSync } from '@fourfold/rpc';
 import type { GradientPiece } from '../exchange/gradient-pieces.js';
 
 /** Describes a byte of a gradient's wire vector: its tensor, and the element's index there. */
-export function describePlace(wire: WireLayout, { tensors }: Pick<Layout, 'tensors'>, byte: number): string {
+export function describePlace(wire: WireLayout, layout: Pick<Layout, 'tensors'>, byte: number): string {
   const [cut] = cutBySection(wire, byte, wire.byteLength);
   if (!cut) return 'its end';
   const { section, begin: element } = cut;
-  const found = tensors.find(({ offset, sizeElements }) => element >= offset && element < offset + sizeElements);
+  const found = tensorOf(layout, element);
+  if (found && section.encoding === 'factors') return `the factors of ${found.name}`;
+  return describeElement(layout, element);
+}
+
+/** Describes an element of a network's vector: its tensor, and the element's index there. */
+export function describeElement(layout: Pick<Layout, 'tensors'>, element: number): string {
+  const found = tensorOf(layout, element);
   if (!found) return `element ${element}`;
-  if (section.encoding === 'factors') return `the factors of ${found.name}`;
   return `${found.name} (element ${element - found.offset} of ${found.sizeElements})`;
 }
+
+const tensorOf = ({ tensors }: Pick<Layout, 'tensors'>, element: number) =>
+  tensors.find(({ offset, sizeElements }) => element >= offset && element < offset + sizeElements);
 
 /** Elements must be smaller than this: Adam squares them. `usableBelow` in assembly/update.ts. */
 export const usableBelow = 2 ** 63;

@@ -13,6 +13,7 @@ import {
   networkWires,
 } from '@fourfold/weights';
 import { averageFile, type WholeCheckpoint } from '@fourfold/store';
+import { describeElement } from './bad-gradient.js';
 import { createUpdater } from './updater.js';
 import type { MasterState, Updater } from './types.js';
 
@@ -26,10 +27,11 @@ export interface Master {
   versions(): Versions;
   layout(network: Network): Layout;
   state(network: Network): MasterState;
-  /** Apply the reduced sum as the network's next update. If it fails half-way, the state is incomplete. */
+  /**
+   * Apply the reduced sum as the network's next update. It commits at its end: if it fails, the state stays as it was.
+   * Throws `invalid`, naming the tensor, if a weight or a moment is not finite.
+   */
   update(network: Network, learningRate: number): Promise<void>;
-  /** Whether no update is under way, and none has failed half-way. */
-  isWhole(): boolean;
   /** The vector at `version`, while that is the newest. */
   serve(network: Network, version: number): Served | undefined;
   /** The generator that `retainGenerator` kept for the evaluation of `version`. */
@@ -69,7 +71,6 @@ export function createMaster(config: RunConfig): Master {
   const layouts = runLayouts(config);
   const networks = Object.keys(layouts) as Network[];
   const versions: Versions = { generator: 0, discriminator: 0 };
-  const updating = new Set<Network>();
   let retained: { version: number; vector: Float32Array } | undefined;
 
   const layout = (network: Network): Layout => {
@@ -102,16 +103,17 @@ export function createMaster(config: RunConfig): Master {
     layout,
     state,
     async update(network, learningRate) {
-      updating.add(network);
       const step = versions[network] + 1;
       const { data, adam, clipGradientNorm: clipNorm } = config;
-      await updater.apply(state(network), { replicas: data.replicas, learningRate, step, adam, clipNorm });
+      const numbers = { replicas: data.replicas, learningRate, step, adam, clipNorm };
+      const bad = await updater.stage(state(network), numbers);
+      if (bad !== undefined) throw notFinite(network, step, describeElement(layout(network), bad));
+      // The commit: nothing can happen between the two.
+      state(network).commit();
       versions[network] = step;
-      updating.delete(network);
     },
-    isWhole: () => updating.size === 0,
     serve(network, version) {
-      const stillValid = () => versions[network] === version && !updating.has(network);
+      const stillValid = () => versions[network] === version;
       return networks.includes(network) && stillValid() ? { vector: state(network).vector, stillValid } : undefined;
     },
     serveEvaluated: (version) =>
@@ -134,6 +136,14 @@ export function createMaster(config: RunConfig): Master {
       >,
     close: () => updater.close(),
   };
+}
+
+function notFinite(network: Network, step: number, element: string): FourfoldError {
+  return new FourfoldError(
+    'invalid',
+    `update ${step} of the ${network} makes ${element} NaN or infinite; the state stays as it was before`,
+    { hint: 'lower the learning rate' },
+  );
 }
 
 /** Set one network's state from a checkpoint. */

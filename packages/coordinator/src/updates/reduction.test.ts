@@ -20,6 +20,7 @@ import { pulledPieces, type GradientSource } from '../exchange/gradient-pieces.j
 import { pullGradient } from './reduction.js';
 import { createReplicaOrder } from './replica-order.js';
 import { createUpdater } from './updater.js';
+import { apply } from './test-vectors.js';
 import type { Updater } from './types.js';
 import { lacks } from '../../../../test/support/needs.mjs';
 
@@ -116,7 +117,7 @@ function reduce(threads = 1) {
     sum: () => Buffer.from(state.sum.buffer, state.sum.byteOffset, state.sum.byteLength),
     order,
     apply: () =>
-      updater.apply(state, {
+      apply(updater, state, {
         replicas: 1,
         learningRate: 1,
         step: 1,

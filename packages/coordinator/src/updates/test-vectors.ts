@@ -1,7 +1,9 @@
 import { randomStream } from '@fourfold/common';
+import type { UpdateNumbers } from './stage-update.js';
+import type { MasterState, Updater } from './types.js';
 
 /*
- * Vectors for tests of the updater.
+ * Vectors and updates for tests of the updater.
  */
 
 /** The bytes of a vector, not copied. */
@@ -12,4 +14,11 @@ export const bytesOf = (values: Float32Array): Buffer =>
 export function randomVector(length: number, ...keys: (string | number)[]): Float32Array {
   const stream = randomStream(...keys);
   return Float32Array.from({ length }, () => stream.float() * 2 - 1);
+}
+
+/** One update, staged and committed. Rejects if a result is not finite. */
+export async function apply(updater: Updater, state: MasterState, update: UpdateNumbers): Promise<void> {
+  const bad = await updater.stage(state, update);
+  if (bad !== undefined) throw new Error(`element ${bad} is not finite`);
+  state.commit();
 }

@@ -1,6 +1,7 @@
 import type { WireLayout } from '@fourfold/weights';
-import { FourfoldError, type AdamConfig } from '@fourfold/common';
+import type { FourfoldError } from '@fourfold/common';
 import type { Stamp } from '@fourfold/rpc';
+import type { UpdateNumbers } from './stage-update.js';
 
 /** A network as the updater sees it. */
 export interface UpdatedNetwork {
@@ -15,17 +16,29 @@ export interface UpdatedNetwork {
   wires: { parameters: WireLayout; gradients: WireLayout };
 }
 
-/** One network's master state. The vectors are views of the shared memory. */
-export interface MasterState extends UpdatedNetwork {
+/** All that an update of a network changes. The vectors are views of the shared memory. */
+export interface StateCopy {
   readonly vector: Float32Array;
   /** The vector's moving average, if it has one. */
   readonly average?: Float32Array;
   readonly firstMoments: Float32Array;
   readonly secondMoments: Float32Array;
+}
+
+/**
+ * One network's master state, in two copies. An update reads the committed copy and writes the staged one; then they
+ * change places, so the vectors of an update ago must be read anew. Its own vectors are those of the committed copy.
+ */
+export interface MasterState extends UpdatedNetwork, StateCopy {
+  readonly committed: StateCopy;
+  /** Anything, until an update has written all of it. */
+  readonly staged: StateCopy;
   /** The sum of the replicas' gradient vectors. */
   readonly sum: Float32Array;
   /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes if nothing is rounded. */
   readonly wire: Uint8Array;
+  /** Make the staged copy the committed one. */
+  commit(): void;
 }
 
 /** A gradient in a shared file that is open in this process. */
@@ -70,12 +83,10 @@ export interface Updater {
   /** Make the state's wire vector from its vector. */
   encodeParameters(state: MasterState): Promise<void>;
   /**
-   * One update from the sum: Adam's step number `step` (from 1) on the parameters, running averages on the rest, then
-   * the vector's moving average if it has one. A mean gradient whose Euclidean norm is larger than `clipNorm` is scaled down to it.
+   * One update from the sum, into the staged copy: Adam on the parameters, running averages on the rest, then the
+   * vector's moving average if it has one. Resolves with the first element whose weight or second moment is NaN or
+   * infinite, if there is one: the staged copy is then of no use. The committed copy stays as it is.
    */
-  apply(
-    state: MasterState,
-    update: { replicas: number; learningRate: number; step: number; adam: AdamConfig; clipNorm?: number },
-  ): Promise<void>;
+  stage(state: MasterState, update: UpdateNumbers): Promise<number | undefined>;
   close(): Promise<void>;
 }

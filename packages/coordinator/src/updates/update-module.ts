@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs';
 
-/** A range of Adam's update: where its vectors begin, in bytes, and the numbers that hold for all its elements. */
-export interface AdamRange {
+/** Where a range of a network's parameters and moments begins, in bytes. */
+export interface AdamPlaces {
   parameters: number;
   firstMoments: number;
   secondMoments: number;
+}
+
+/** A range of Adam's update: where its vectors begin, in bytes, and the numbers that hold for all its elements. */
+export interface AdamRange {
+  /** What is read, and where the results go. */
+  from: AdamPlaces;
+  to: AdamPlaces;
   sum: number;
   count: number;
   /** The sum is divided by this. */
@@ -43,14 +50,22 @@ export interface UpdateModule {
   accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
   addProduct: (range: ProductRange, scratch: { address: number; count: number }, first: number) => void;
   roundToBf16: (source: number, target: number, count: number) => void;
-  adam: (range: AdamRange) => void;
-  moveAverages: (running: number, sum: number, count: number, replicas: number, momentum: number) => void;
+  /** Returns whether all results are finite. */
+  adam: (range: AdamRange) => boolean;
+  moveAverages: (
+    moved: number,
+    running: number,
+    sum: number,
+    count: number,
+    replicas: number,
+    momentum: number,
+  ) => void;
 }
 
 /** What assembly/update.ts exports: WebAssembly's functions take numbers in order, not fields. */
 interface UpdateExports extends Omit<UpdateModule, 'addProduct' | 'adam'> {
   addProduct: (...args: number[]) => void;
-  adam: (...args: number[]) => void;
+  adam: (...args: number[]) => number;
 }
 
 /** The functions that differ between encodings of single elements. */
@@ -69,10 +84,13 @@ export function instantiateUpdateModule(memory: WebAssembly.Memory): UpdateModul
       raw.addProduct(sum, x, dy, rows, inputs, outputs, begin, end, scratch.address, scratch.count, first);
     },
     adam(range) {
-      raw.adam(
-        range.parameters,
-        range.firstMoments,
-        range.secondMoments,
+      const isFinite = raw.adam(
+        range.from.parameters,
+        range.from.firstMoments,
+        range.from.secondMoments,
+        range.to.parameters,
+        range.to.firstMoments,
+        range.to.secondMoments,
         range.sum,
         range.count,
         range.replicas,
@@ -84,6 +102,7 @@ export function instantiateUpdateModule(memory: WebAssembly.Memory): UpdateModul
         range.rootCorrection2,
         range.epsilon,
       );
+      return isFinite !== 0;
     },
   };
 }

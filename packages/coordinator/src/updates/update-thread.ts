@@ -40,11 +40,10 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
   }
 }
 
-function run(task: UpdateTask): ReducedRange | number | undefined {
+function run(task: UpdateTask): ReducedRange | number | boolean | undefined {
   switch (task.type) {
     case 'adam':
-      module.adam(task.range);
-      return undefined;
+      return module.adam(task.range);
     case 'product':
       module.addProduct(task.range, { address: block, count: blockBytes / f32Bytes }, task.first ? 1 : 0);
       return undefined;

@@ -38,7 +38,9 @@ export interface ReducedRange {
 }
 
 export interface UpdateThreads {
-  run(thread: number, task: Exclude<UpdateTask, { type: 'reduce' | 'squares' }>): Promise<void>;
+  run(thread: number, task: Exclude<UpdateTask, { type: 'adam' | 'reduce' | 'squares' }>): Promise<void>;
+  /** Resolves with whether all results are finite. */
+  adam(thread: number, range: AdamRange): Promise<boolean>;
   sumOfSquares(thread: number, range: { source: number; count: number }): Promise<number>;
   reduce(thread: number, range: Omit<UpdateTask & { type: 'reduce' }, 'type'>): Promise<ReducedRange>;
   close(): Promise<void>;
@@ -69,6 +71,7 @@ export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThr
     async run(thread, task) {
       await threads[thread].run(task);
     },
+    adam: (thread, range) => threads[thread].run({ type: 'adam', range }) as Promise<boolean>,
     sumOfSquares: (thread, range) => threads[thread].run({ type: 'squares', ...range }) as Promise<number>,
     reduce: (thread, range) => threads[thread].run({ type: 'reduce', ...range }) as Promise<ReducedRange>,
     async close() {

@@ -29,14 +29,16 @@ export function planMemory(networks: readonly UpdatedNetwork[], chunkBytes: numb
     blockBytes,
     blocks: Array.from({ length: threads }, () => take(blockBytes)),
     addresses: networks.map(({ parameterCount, length, averageDecay, wires: { parameters } }) => {
-      const vector = take(length * elementBytes);
-      return {
-        vector,
+      const takeCopy = () => ({
+        vector: take(length * elementBytes),
         average: averageDecay === undefined ? undefined : take(length * elementBytes),
         firstMoments: take(parameterCount * elementBytes),
         secondMoments: take(parameterCount * elementBytes),
+      });
+      return {
+        copies: [takeCopy(), takeCopy()],
         sum: take(length * elementBytes),
-        wire: isUnrounded(parameters) ? vector : take(parameters.byteLength),
+        wire: isUnrounded(parameters) ? undefined : take(parameters.byteLength),
       };
     }),
     pages: Math.ceil(end / pageBytes),

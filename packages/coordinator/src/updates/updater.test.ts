@@ -1,23 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { decodeSafetensors, plainLayout } from '@fourfold/weights';
 import { expect, test } from 'vitest';
-import { bytesOf, randomVector } from './test-vectors.js';
+import { apply, bytesOf, randomVector } from './test-vectors.js';
 import { splitRange } from './sums.js';
-import { createUpdater, power } from './updater.js';
+import { power } from './stage-update.js';
+import { createUpdater } from './updater.js';
 import type { MasterState, Updater } from './types.js';
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const update = { replicas: 1, learningRate: 1e-3, step: 1, adam };
 
 /** A network that crosses unrounded. */
-const plain = (network: { parameterCount: number; length: number }) => {
+const plain = (network: { parameterCount: number; length: number; averageDecay?: number }) => {
   const layout = plainLayout(network.length);
   return { ...network, wires: { parameters: layout, gradients: layout } };
 };
 
 /** Use an updater of one network, then close it. */
 async function withUpdater<T>(
-  network: { parameterCount: number; length: number },
+  network: { parameterCount: number; length: number; averageDecay?: number },
   threads: number,
   use: (updater: Updater, state: MasterState) => Promise<T>,
 ): Promise<T> {
@@ -51,7 +52,7 @@ test('two steps of Adam are PyTorch’s in float64', async () => {
     state.vector.set(tensor('parameters'));
     for (const step of [1, 2]) {
       expect(updater.accumulate(state, 0, bytesOf(tensor(`gradient/${step}`)), true)).toBe(true);
-      await updater.apply(state, { replicas: 1, learningRate, step, adam: { beta1, beta2, epsilon } });
+      await apply(updater, state, { replicas: 1, learningRate, step, adam: { beta1, beta2, epsilon } });
       expect(relativeError(state.vector, tensor(`parameters/${step}`))).toBeLessThan(1e-6);
       expect(relativeError(state.firstMoments, tensor(`first-moment/${step}`))).toBeLessThan(1e-6);
       expect(relativeError(state.secondMoments, tensor(`second-moment/${step}`))).toBeLessThan(1e-6);
@@ -70,7 +71,7 @@ test('a gradient longer than the limit is scaled down to it, as PyTorch does, an
   const momentsOf = (clipNorm: number | undefined) =>
     withUpdater({ parameterCount: length, length }, 2, async (updater, state) => {
       for (const replica of [0, 1]) updater.accumulate(state, 0, bytesOf(gradient), replica === 0);
-      await updater.apply(state, { ...update, replicas: 2, clipNorm });
+      await apply(updater, state, { ...update, replicas: 2, clipNorm });
       return state.firstMoments.slice();
     });
   const whole = await momentsOf(undefined);
@@ -89,7 +90,7 @@ test('frozen running averages stay as they are, whatever workers send', async ()
   await withUpdater(network, 1, async (updater, state) => {
     state.vector.set([1, 1, 1, 1, 0.5, 0.25, 2, 3]);
     updater.accumulate(state, 0, bytesOf(randomVector(8, 'batch')), true);
-    await updater.apply(state, update);
+    await apply(updater, state, update);
     expect([...state.vector.subarray(4)]).toEqual([0.5, 0.25, 2, 3]);
     expect([...state.vector.subarray(0, 4)]).not.toContain(1);
   });
@@ -100,7 +101,7 @@ test('the bits of a clipped update do not depend on the number of threads', asyn
   const run = (threads: number) =>
     withUpdater({ parameterCount: length, length }, threads, async (updater, state) => {
       updater.accumulate(state, 0, bytesOf(randomVector(length, 'long')), true);
-      await updater.apply(state, { ...update, clipNorm: 1 });
+      await apply(updater, state, { ...update, clipNorm: 1 });
       return bytesOf(state.vector).toString('hex');
     });
   expect(await run(3)).toBe(await run(1));
@@ -115,7 +116,7 @@ test.each([1, 3, 4, 5, 1003])('the bits of %i parameters do not depend on the nu
         for (const replica of [0, 1, 2]) {
           updater.accumulate(state, 0, bytesOf(randomVector(length, step, replica)), replica === 0);
         }
-        await updater.apply(state, { ...update, replicas: 3, step });
+        await apply(updater, state, { ...update, replicas: 3, step });
       }
       return [state.vector, state.firstMoments, state.secondMoments].map((part) => bytesOf(part).toString('hex'));
     });
@@ -129,7 +130,7 @@ test.each([1, 2, 3, 4, 5, 6, 7])('with %i parameters Adam does not touch the sta
     const gradient = randomVector(count + 5, 'gradient');
     state.vector.set(before);
     updater.accumulate(state, 0, bytesOf(gradient), true);
-    await updater.apply(state, update);
+    await apply(updater, state, update);
     for (let i = 0; i < count; i++) expect(state.vector[i]).toBeCloseTo(before[i] - 1e-3 * Math.sign(gradient[i]), 6);
     const momentum = Math.fround(0.1);
     for (let i = count; i < count + 5; i++) {
@@ -185,17 +186,51 @@ test('the largest accepted gradients leave finite moments, however many follow',
       expect(updater.accumulate(state, 0, bytesOf(extremes), replica === 0)).toBe(true);
       if (replica === 0) expect(bytesOf(state.sum).equals(bytesOf(extremes))).toBe(true);
     }
-    for (let step = 1; step < 4; step++) await updater.apply(state, { ...update, replicas: 64, step });
+    for (let step = 1; step < 4; step++) await apply(updater, state, { ...update, replicas: 64, step });
     for (const part of [state.vector, state.firstMoments, state.secondMoments]) {
       expect([...part].every(Number.isFinite)).toBe(true);
     }
     // A weight still moves under usual gradients.
     const [before] = state.vector;
     updater.accumulate(state, 0, bytesOf(Float32Array.of(-largestUsable, 0, 0, 0, 0)), true);
-    await updater.apply(state, { ...update, step: 4 });
+    await apply(updater, state, { ...update, step: 4 });
     expect(state.vector[0]).not.toBe(before);
   });
 });
+
+test('an update writes the staged copy alone: the committed one stays as it was, bit for bit, until the commit', async () => {
+  const network = { parameterCount: 1003, length: 1010, averageDecay: 0.9 };
+  await withUpdater(network, 3, async (updater, state) => {
+    const hex = () =>
+      [state.vector, state.average, state.firstMoments, state.secondMoments].map((part) =>
+        bytesOf(part as Float32Array).toString('hex'),
+      );
+    for (const part of [state.vector, state.average]) part?.set(randomVector(1010, 'weights'));
+    updater.accumulate(state, 0, bytesOf(randomVector(1010, 1)), true);
+    await apply(updater, state, update);
+    const before = hex();
+    updater.accumulate(state, 0, bytesOf(randomVector(1010, 2)), true);
+    expect(await updater.stage(state, { ...update, step: 2 })).toBeUndefined();
+    expect(hex()).toEqual(before);
+    state.commit();
+    for (const [i, part] of hex().entries()) expect(part).not.toBe(before[i]);
+  });
+});
+
+test.each([0, 4, 1001, 1002, 1005])(
+  'a sum that is NaN or infinite at element %i is found before the commit',
+  async (at) => {
+    await withUpdater({ parameterCount: 1003, length: 1010 }, 3, async (updater, state) => {
+      for (const value of [NaN, Infinity, -Infinity, 3e38]) {
+        updater.accumulate(state, 0, bytesOf(randomVector(1010, 'fine')), true);
+        state.sum[at] = value;
+        // The square of 3e38 is infinite; a running average is not squared.
+        expect(await updater.stage(state, update)).toBe(value === 3e38 && at >= 1003 ? undefined : at);
+      }
+      expect(await updater.stage(state, { ...update, learningRate: 3e38 })).toBeDefined();
+    });
+  },
+);
 
 test('two networks’ states do not touch each other', async () => {
   const networks = [
@@ -206,7 +241,7 @@ test('two networks’ states do not touch each other', async () => {
   const [first, second] = updater.states;
   second.vector.fill(7);
   updater.accumulate(first, 0, bytesOf(randomVector(7, 'a')), true);
-  await updater.apply(first, update);
+  await apply(updater, first, update);
   for (const part of [second.firstMoments, second.secondMoments, second.sum]) expect([...part]).toEqual([0, 0, 0]);
   expect([...second.vector]).toEqual([7, 7, 7]);
   await updater.close();
