@@ -1,6 +1,5 @@
-import type { AdamConfig } from '@fourfold/common';
 import { addressOf, spread } from './sums.js';
-import type { MasterState, StateCopy } from './types.js';
+import type { MasterState, StateCopy, UpdateNumbers } from './types.js';
 import type { AdamPlaces, AdamRange, UpdateModule } from './update-module.js';
 import type { UpdateThreads } from './update-threads.js';
 
@@ -15,17 +14,6 @@ export interface StageParts {
   module: UpdateModule;
   pool: UpdateThreads;
   threads: number;
-}
-
-/** The numbers of one update. */
-export interface UpdateNumbers {
-  replicas: number;
-  learningRate: number;
-  /** Adam's step number, from 1. */
-  step: number;
-  adam: AdamConfig;
-  /** A mean gradient whose Euclidean norm is larger is scaled down to it. */
-  clipNorm?: number;
 }
 
 /**

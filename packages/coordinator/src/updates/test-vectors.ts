@@ -1,6 +1,5 @@
 import { randomStream } from '@fourfold/common';
-import type { UpdateNumbers } from './stage-update.js';
-import type { MasterState, Updater } from './types.js';
+import type { MasterState, UpdateNumbers, Updater } from './types.js';
 
 /*
  * Vectors and updates for tests of the updater.

@@ -1,7 +1,6 @@
 import type { WireLayout } from '@fourfold/weights';
-import type { FourfoldError } from '@fourfold/common';
+import type { AdamConfig, FourfoldError } from '@fourfold/common';
 import type { Stamp } from '@fourfold/rpc';
-import type { UpdateNumbers } from './stage-update.js';
 
 /** A network as the updater sees it. */
 export interface UpdatedNetwork {
@@ -39,6 +38,17 @@ export interface MasterState extends UpdatedNetwork, StateCopy {
   readonly wire: Uint8Array;
   /** Make the staged copy the committed one. */
   commit(): void;
+}
+
+/** The numbers of one update. */
+export interface UpdateNumbers {
+  replicas: number;
+  learningRate: number;
+  /** Adam's step number, from 1. */
+  step: number;
+  adam: AdamConfig;
+  /** A mean gradient whose Euclidean norm is larger is scaled down to it. */
+  clipNorm?: number;
 }
 
 /** A gradient in a shared file that is open in this process. */
