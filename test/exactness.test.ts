@@ -1,8 +1,17 @@
 import { probeBackends } from '@fourfold/model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, finished, killAll, type Process } from './support/process.js';
 import { startReversingProxy } from './support/reversing-proxy.js';
-import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
+import {
+  onceJoined,
+  prepareSmallRuns,
+  startCoordinator,
+  startPart,
+  startWorkers,
+  weightsOf,
+  type SmallRuns,
+} from './support/small-run.js';
 import { alert } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
 
@@ -35,8 +44,7 @@ describe.each(backends)('on %s', (backend) => {
     return weightsOf(run);
   }
 
-  const update = (network: string, iteration: number) => (event: { [field: string]: unknown }) =>
-    event['event'] === 'update' && event['network'] === network && event['iteration'] === iteration;
+  const update = (network: string, iteration: number) => ({ event: 'update', network, iteration });
 
   const addressOf = async (coordinator: Process) =>
     String((await coordinator.waitFor(({ event }) => event === 'listening', 'listening'))['address']);
@@ -58,27 +66,36 @@ describe.each(backends)('on %s', (backend) => {
 
   test('a worker killed between the halves, another frozen for longer than its lease', async () => {
     const run = await runs.create('killed-and-frozen');
-    const coordinator = startCoordinator(run, ...alert);
-    const [first, second] = startWorkers(run, 3, ...alert);
-    await coordinator.waitFor(update('discriminator', 3), 'a first half');
+    const coordinator = startCoordinator(run, ...alert, ...onceJoined(3));
+    const [secondHalf, later] = [
+      { event: 'lease', network: 'GENERATOR', iteration: [3, 4] },
+      { event: 'lease', iteration: [5, 6, 7] },
+    ];
+    const first = startPart('worker', run, freezeAt(runs.folder, secondHalf), ...alert);
+    const second = startPart('worker', run, freezeAt(runs.folder, later), ...alert);
+    startWorkers(run, 1, ...alert);
+    await frozenAt(first, secondHalf);
     first.child.kill('SIGKILL');
-    await coordinator.waitFor(update('discriminator', 5), 'a later first half');
-    second.child.kill('SIGSTOP');
+    await frozenAt(second, later);
+    const { worker } = second.events.findLast(({ event }) => event === 'joined') as { worker: number };
     const lost = await coordinator.waitFor(
-      ({ event, reason }) => event === 'worker-lost' && /silent|ran out/.test(String(reason)),
-      'the loss of the frozen worker',
+      (line) => line.event === 'worker-lost' && line['worker'] === worker,
+      'its loss',
     );
+    expect(lost['reason']).toMatch(/silent|ran out/);
     expect(lost['leases']).not.toEqual([]);
-    second.child.kill('SIGCONT');
+    thaw(second);
     await expectFinished(coordinator);
     expect(await weightsOf(run)).toEqual(reference);
   });
 
   test('the coordinator killed and resumed', async () => {
     const run = await runs.create('coordinator-killed');
-    const coordinator = startCoordinator(run);
+    // No other checkpoint is written before this one is.
+    const written = { event: 'checkpoint', iteration: 4 };
+    const coordinator = startPart('coordinator', run, freezeAt(runs.folder, written));
     const workers = startWorkers(run, 2);
-    await coordinator.waitFor(update('discriminator', 5), 'the sixth iteration');
+    await frozenAt(coordinator, written);
     coordinator.child.kill('SIGKILL');
     await coordinator.exit;
     const successor = startCoordinator(run, '--resume');
@@ -91,10 +108,12 @@ describe.each(backends)('on %s', (backend) => {
 
   test('the coordinator stopped by SIGTERM between the halves and resumed', async () => {
     const run = await runs.create('coordinator-stopped');
-    const coordinator = startCoordinator(run);
+    const firstHalf = update('discriminator', 5);
+    const coordinator = startPart('coordinator', run, freezeAt(runs.folder, firstHalf));
     startWorkers(run, 2);
-    await coordinator.waitFor(update('discriminator', 5), 'a first half');
+    await frozenAt(coordinator, firstHalf);
     coordinator.child.kill('SIGTERM');
+    thaw(coordinator);
     expect(await coordinator.exit).toEqual({ code: 143, signal: null });
     const successor = startCoordinator(run, '--resume');
     const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
@@ -105,16 +124,18 @@ describe.each(backends)('on %s', (backend) => {
 
   test('the coordinator frozen until its successor has taken over, then woken', async () => {
     const run = await runs.create('coordinator-frozen');
-    const coordinator = startCoordinator(run, ...alert);
+    const firstHalf = update('discriminator', 4);
+    const coordinator = startPart('coordinator', run, freezeAt(runs.folder, firstHalf), ...alert);
     startWorkers(run, 2, ...alert);
-    await coordinator.waitFor(update('discriminator', 4), 'the fifth iteration');
-    coordinator.child.kill('SIGSTOP');
-    const successor = startCoordinator(run, '--resume', ...alert);
-    await successor.waitFor(update('generator', 6), 'the successor’s work');
+    await frozenAt(coordinator, firstHalf);
+    const work = update('generator', 6);
+    const successor = startPart('coordinator', run, freezeAt(runs.folder, work), '--resume', ...alert);
+    await frozenAt(successor, work);
     const before = await run.store.list('checkpoints/');
-    coordinator.child.kill('SIGCONT');
+    thaw(coordinator);
     expect(await coordinator.exit).toEqual({ code: 1, signal: null });
     expect(coordinator.errors.join('\n')).toMatch(/a newer coordinator \(term 2\) has taken over/);
+    thaw(successor);
     await expectFinished(successor);
     const written = (await run.store.list('checkpoints/')).filter(({ key }) => !before.some((old) => old.key === key));
     expect(written.filter(({ key }) => key.includes('-0001/'))).toEqual([]);

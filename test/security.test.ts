@@ -4,8 +4,15 @@ import { newestTermNumber } from '@fourfold/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { expectFinished, finished, killAll, startFourfold, type Process } from './support/process.js';
 import { throwNoise } from './support/noise.js';
-import { environmentOf, joinToken, makeTestCertificates, startPart } from './support/secured.js';
-import { expectSameEnd, prepareSmallRuns, weightsOf, type SmallRun, type SmallRuns } from './support/small-run.js';
+import { environmentOf, joinToken, makeTestCertificates } from './support/secured.js';
+import {
+  expectSameEnd,
+  prepareSmallRuns,
+  startPart,
+  weightsOf,
+  type SmallRun,
+  type SmallRuns,
+} from './support/small-run.js';
 
 /*
  * A run with certificates and a join token: the same weights, strangers cannot disturb it, and its secrets are not leaked.

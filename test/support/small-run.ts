@@ -77,6 +77,17 @@ export const startCoordinator = (run: SmallRun, ...args: string[]): Process =>
 export const startWorkers = (run: SmallRun, count: number, ...args: string[]): Process[] =>
   Array.from({ length: count }, () => startFourfold(['worker', ...run.configArgs, ...args]));
 
+/** Start a part of a run with these variables. */
+export const startPart = (
+  role: string,
+  run: SmallRun,
+  environment: Record<string, string>,
+  ...args: string[]
+): Process => startFourfold([role, ...run.configArgs, ...args], [], environment);
+
+/** Arguments of a coordinator that begins when this many workers have joined: each of them gets a lease. */
+export const onceJoined = (workers: number): string[] => ['--set', `workers.minimumToStart=${workers}`];
+
 /** SHA-256 of the newest checkpoint's weights. */
 export async function weightsOf(run: SmallRun): Promise<{ generator: string; discriminator: string }> {
   const newest = (await listCheckpoints(run.store)).at(-1);
