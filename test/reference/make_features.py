@@ -3,7 +3,7 @@
     pip install torch numpy scikit-image && python make_features.py
 
 features.safetensors: VGG16's topology with narrow groups; pictures hr and sr, and of each case of CASES the loss and its gradient by SR.
-A case is what a config says: layers with scale and weight, before or after the ReLU, the distance, the reduction.
+A case is what a config says: layers with scale and weight, before or after the ReLU, the distance, the reduction. `lpips` has heads of its own.
 """
 
 import numpy as np
@@ -35,6 +35,11 @@ CASES = {
         "distance": "squared",
         "reduction": "mean",
     },
+    "lpips, after": {
+        "layers": [layer(f"conv{group + 1}_{count}", "after", 1.0) for group, (count, _) in enumerate(GROUPS)],
+        "distance": "lpips",
+        "reduction": "sum",
+    },
 }
 
 
@@ -54,7 +59,24 @@ def features(w, x):
     return found
 
 
-def distance(case, a, b):
+def unit(x):
+    # 1e-20 keeps the square root's gradient finite where nothing is active; the ReLU before it then passes nothing on.
+    return x / ((x.pow(2).sum(1, keepdim=True) + 1e-20).sqrt() + 1e-10)
+
+
+def lpips(w, case, a, b):
+    total = 0
+    for i, (entry, (_, width)) in enumerate(zip(case["layers"], GROUPS)):
+        key = entry["layer"], entry["relu"]
+        head = w.leaf(f"lpips{i + 1}/filter", (1, 1, width, 1), 0.0, 1.0)
+        difference = unit(b[key]) - unit(a[key])
+        total = total + (difference**2 * head.reshape(1, width, 1, 1)).sum(1).mean()
+    return total
+
+
+def distance(w, case, a, b):
+    if case["distance"] == "lpips":
+        return lpips(w, case, a, b)
     total = 0
     for entry in case["layers"]:
         key = entry["layer"], entry["relu"]
@@ -72,11 +94,12 @@ def make(seed):
     hr, sr = (reference.pictures(rng, (2, 32, 32, 3), -1, 1) for _ in range(2))
     sr.requires_grad_()
     of_hr, of_sr = features(w, reference.nchw(hr)), features(w, reference.nchw(sr))
-    out = {"hr": hr, "sr": sr} | {f"parameters/{name}": value for name, value in w.items()}
+    out = {"hr": hr, "sr": sr}
     for name, case in CASES.items():
-        loss = distance(case, {key: value.detach() for key, value in of_hr.items()}, of_sr)
+        loss = distance(w, case, {key: value.detach() for key, value in of_hr.items()}, of_sr)
         (gradient,) = torch.autograd.grad(loss, sr, retain_graph=True)
         out |= {f"{name}/loss": loss.reshape(1), f"{name}/input-gradient": gradient}
+    out |= {f"parameters/{name}": value for name, value in w.items()}
     out["pixels/loss"] = (sr - hr).abs().mean().reshape(1)
     out["pixels/input-gradient"] = torch.sign(reference.away(sr - hr, "pixels")).detach() / sr.numel()
     return out, {"groups": [{"convolutions": count, "width": width} for count, width in GROUPS], "cases": CASES}

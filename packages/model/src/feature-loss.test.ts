@@ -1,7 +1,7 @@
 import tf = require('@tensorflow/tfjs-core');
 import { describe, expect, test } from 'vitest';
-import type { FeaturesConfig, LossConfig } from '@fourfold/common';
-import { convolutionsUpTo, featureLayout, vggConvolutions } from '@fourfold/weights';
+import type { ContentFeatures, LossConfig } from '@fourfold/common';
+import { convolutionsUpTo, featureLayout, lpipsLayout, vggConvolutions } from '@fourfold/weights';
 import { createFeatures } from './networks/features.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
 import { loadReference, onBackend, relativeError, testedBackends } from './test-support.js';
@@ -14,7 +14,7 @@ import { featureLoss, meanAbsoluteError } from './training/losses.js';
 const limit = 1e-4;
 const reference = loadReference('features');
 
-type Case = Pick<FeaturesConfig, 'layers' | 'distance'> & { reduction: LossConfig['vggReduction'] };
+type Case = Pick<ContentFeatures, 'layers' | 'distance'> & { reduction: LossConfig['vggReduction'] };
 const cases = reference.settings.cases as Record<string, Case>;
 const vgg16 = vggConvolutions(reference.settings.groups as { convolutions: number; width: number }[]);
 
@@ -27,14 +27,17 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
       vgg16,
       layers.map(({ layer }) => layer),
     );
-    const layout = featureLayout('vgg16', convolutions);
+    const layout = distance === 'lpips' ? lpipsLayout('vgg16', vgg16) : featureLayout('vgg16', convolutions);
     const parameters = uploadParameters(layout, reference.vector('parameters', layout));
     const extractor = { features: createFeatures(convolutions, layers), parameters };
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
-    const config = { network: 'vgg16' as const, layers, distance };
-    const { value, gradient } = featureLoss(extractor, config, reduction, hr, sr);
+    const { value, gradient } = featureLoss(extractor, { layers, distance }, reduction, hr, sr);
     expect(relativeError(value.dataSync(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
-    expect(relativeError(gradient.dataSync(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(limit);
+    // Unit length magnifies rounding where a cell has little activity.
+    const limitOfGradient = distance === 'lpips' ? 3 * limit : limit;
+    expect(relativeError(gradient.dataSync(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(
+      limitOfGradient,
+    );
     tf.dispose([hr, sr, value, gradient]);
     disposeTensors(parameters);
   });

@@ -39,6 +39,7 @@ const layouts = {
 };
 const loss: LossConfig = {
   content: 'mse',
+  featureShift: 0,
   vggReduction: 'sum',
   adversarial: 'standard',
   adversarialWeight: weights.adversarial,

@@ -34,6 +34,7 @@ export function onBackend(backend: BackendName): void {
 /** The paper's losses of vgg54, with total variation. */
 export const vgg54Loss: LossConfig = {
   content: 'vgg54',
+  featureShift: 0,
   vggReduction: 'sum',
   adversarial: 'standard',
   adversarialWeight: 1e-3,

@@ -1,5 +1,4 @@
-import { FourfoldError, type Picture } from '@fourfold/common/basics';
-import type { FeaturesConfig } from '@fourfold/common';
+import { FourfoldError, lpipsVggLayers, type ContentFeatures, type Picture } from '@fourfold/common/basics';
 import { convolution, parameter, place, uniform, type FeatureNetwork, type Layout } from './layout.js';
 
 /*
@@ -72,15 +71,17 @@ export const featureLayout = (network: FeatureNetwork, convolutions = featureNet
   );
 
 /** The convolutions that a content loss needs. */
-export const contentConvolutions = ({ network, layers }: FeaturesConfig): FeatureConvolution[] =>
+export const contentConvolutions = ({ network, layers }: ContentFeatures): FeatureConvolution[] =>
   convolutionsUpTo(
     featureNetworks[network],
     layers.map(({ layer }) => layer),
   );
 
 /** The tensors that a content loss needs. */
-export const contentLayout = (features: FeaturesConfig): Layout =>
-  featureLayout(features.network, contentConvolutions(features));
+export const contentLayout = (features: ContentFeatures): Layout =>
+  features.distance === 'lpips'
+    ? lpipsLayout('vgg16')
+    : featureLayout(features.network, contentConvolutions(features));
 
 /** The networks that LPIPS is defined for here. */
 export type LpipsNetwork = 'alexnet' | 'vgg16';
@@ -91,7 +92,7 @@ export const lpipsNetworks = { alex: 'alexnet', vgg: 'vgg16' } as const;
 /** The convolutions after whose ReLUs LPIPS compares features. */
 export const lpipsLayers: Record<LpipsNetwork, string[]> = {
   alexnet: ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'],
-  vgg16: ['conv1_2', 'conv2_2', 'conv3_3', 'conv4_3', 'conv5_3'],
+  vgg16: lpipsVggLayers,
 };
 
 /** Smaller pictures leave nothing of the deepest layer. */

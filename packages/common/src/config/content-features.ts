@@ -1,15 +1,25 @@
-import { paperFeatureScale, paperLayers } from './paper-features.js';
+import { lpipsVggLayers, paperFeatureScale, paperLayers } from './paper-features.js';
 import type { FeaturesConfig, LossConfig } from './schema.js';
 
-/** The features that a content loss compares, by their depth; undefined for one of pixels alone. */
+/** The features that a content loss compares, by their depth, and how. */
+export interface ContentFeatures extends Omit<FeaturesConfig, 'distance'> {
+  /** `lpips`: squared differences of unit-length features, weighted by the heads in the file of weights. */
+  distance: FeaturesConfig['distance'] | 'lpips';
+}
+
+/** The features of a content loss; undefined for one of pixels alone. */
 export function contentFeatures({
   content,
   features,
-}: Pick<LossConfig, 'content' | 'features'>): FeaturesConfig | undefined {
+}: Pick<LossConfig, 'content' | 'features'>): ContentFeatures | undefined {
   if (content === 'mse') return undefined;
   if (content === 'features') return features && { ...features, layers: features.layers.toSorted(byDepth) };
+  if (content === 'lpips') {
+    const layers = lpipsVggLayers.map((layer) => ({ layer, relu: 'after' as const, scale: 1, weight: 1 }));
+    return { network: 'vgg16', layers, distance: 'lpips' };
+  }
   const layer = { layer: paperLayers[content], relu: 'after' as const, scale: paperFeatureScale, weight: 1 };
-  return { network: 'vgg19', layers: [layer], distance: 'squared', shift: 0 };
+  return { network: 'vgg19', layers: [layer], distance: 'squared' };
 }
 
 /** Before the ReLU comes before after it. */

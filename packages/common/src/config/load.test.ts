@@ -61,11 +61,11 @@ test.each([
     'loss.features.layers is conv3_3: it is named twice after the ReLU',
   ],
   [
-    'data: { crop: 16 }\nloss: { features: { layers: [{ layer: conv3_3 }], shift: 3 } }',
-    'loss.features.shift is 3: the network must see at least 16 pixels of data.crop, 16',
+    'data: { crop: 16 }\nloss: { featureShift: 3 }',
+    'loss.featureShift is 3: the network must see at least 16 pixels of data.crop, 16',
   ],
   ['loss: { content: features }', 'loss.content is features: it needs loss.features, with the layers to compare'],
-  ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features'],
+  ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features, lpips'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
   ['workers: 3', 'workers is 3: it must be a map of keys'],
 ])('refuses %s', async (line, message) => {
@@ -77,7 +77,7 @@ test.each<[string, string[], string]>([
     'data: { crop: 40, replica: 2 }\nloss: { content: vgg55 }\nvgg_file: x',
     [],
     'FILE: data.crop is 40: it must be a multiple of 16; data.replica is not a key: did you mean data.replicas?; ' +
-      'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features (did you mean vgg54?); ' +
+      'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features, lpips (did you mean vgg54?); ' +
       'vgg_file is not a key: did you mean vgg?',
   ],
   [

@@ -92,10 +92,10 @@ function inconsistencies({
   }
   const wrongLayer = loss.features && problemOfLayers(loss.features);
   if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
-  const shift = loss.features?.shift ?? 0;
+  const shift = loss.featureShift;
   if (shift > 0 && data.crop - shift < leastFeatureSide) {
     const reason = `the network must see at least ${leastFeatureSide} pixels of data.crop, ${data.crop}`;
-    refuse('loss.features.shift', shift, reason, 'data.crop');
+    refuse('loss.featureShift', shift, reason, 'data.crop');
   }
   const network = contentFeatures(loss)?.network.toUpperCase();
   if (network && !vgg && phases.some(({ kind }) => kind !== 'mse')) {

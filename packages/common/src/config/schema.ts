@@ -68,11 +68,6 @@ const featuresSchema = z.strictObject({
   layers: z.array(featureLayerSchema).min(1),
   /** `squared`: squared differences, as in the paper. `absolute`: absolute ones, as in Real-ESRGAN. */
   distance: z.enum(['squared', 'absolute']).default('squared'),
-  /**
-   * The network sees each crop without so many pixels at the left and the top, at most, and the rest on the other sides: at random in
-   * each iteration. Otherwise its poolings always meet the generator's pixels alike, and reward a grid. 3 covers all cases.
-   */
-  shift: z.int().min(0).max(15).default(0),
 });
 
 const pixelLossSchema = z.strictObject({
@@ -82,10 +77,18 @@ const pixelLossSchema = z.strictObject({
 });
 
 const lossSchema = z.strictObject({
-  /** The content loss of `content` and `gan` phases. `vgg22` and `vgg54` are the paper's; `features` are those below. */
-  content: z.enum(['mse', 'vgg22', 'vgg54', 'features']).default('vgg54'),
+  /**
+   * The content loss of `content` and `gan` phases. `vgg22` and `vgg54` are the paper's; `features` are those below; `lpips` is LPIPS 0.1
+   * by VGG16.
+   */
+  content: z.enum(['mse', 'vgg22', 'vgg54', 'features', 'lpips']).default('vgg54'),
   /** The layers of `content: features`. */
   features: featuresSchema.optional(),
+  /**
+   * The content loss's network sees each crop without so many pixels at the left and the top, at most, and the rest on the other sides:
+   * at random in each iteration. Otherwise its poolings always meet the generator's pixels alike, and reward a grid. 3 covers all cases.
+   */
+  featureShift: z.int().min(0).max(15).default(0),
   /** A loss of pixels beside the content loss; none unless set. */
   pixels: pixelLossSchema.optional(),
   /** Whether distances of features are summed over channels, as in the paper's eq. 5, or averaged. */
@@ -215,7 +218,7 @@ export const runSchema = z.strictObject({
   store: z.string().min(1).default('out/store'),
   /** The output of `fourfold prepare`: a folder or an `s3:` URL. */
   dataset: z.string().min(1),
-  /** Weights of VGG19 or VGG16 (safetensors); needed by the content losses `vgg22`, `vgg54` (VGG19) and `features`. */
+  /** Weights of VGG19 or VGG16 (safetensors); needed by the content losses `vgg22`, `vgg54` (VGG19), `features` and `lpips` (VGG16). */
   vgg: z.string().min(1).optional(),
   generator: generatorSchema.prefault({}),
   discriminator: discriminatorSchema.prefault({}),

@@ -13,6 +13,7 @@ import { kernels } from '../kernels/kernels.js';
 import { named } from '../layers/layer.js';
 import { createFeatures, type FeatureExtractor } from '../networks/features.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
+import { unitLength } from '../networks/unit-length.js';
 import { withoutTensors } from './pixels.js';
 import { cutReflected, squares, surroundings } from './surroundings.js';
 
@@ -101,7 +102,7 @@ function distances(
   });
   return heads.map((head, i) => {
     const map = tf.tidy(() => {
-      const squared = tf.square(tf.sub<tf.Tensor4D>(unitLength(ofA[i]), unitLength(ofB[i])));
+      const squared = tf.square(tf.sub<tf.Tensor4D>(unitLength(ofA[i]).unit, unitLength(ofB[i]).unit));
       return kernels().conv2d(squared, head, undefined, 1);
     });
     const [, height, width] = map.shape;
@@ -111,9 +112,6 @@ function distances(
     return { values, width, height };
   });
 }
-
-/** Features divided by their length over the channels. */
-const unitLength = (x: tf.Tensor4D): tf.Tensor4D => tf.div(x, tf.add(tf.sqrt(tf.sum(tf.square(x), 3, true)), 1e-10));
 
 /** Which cells of a map belong to the core; those at the picture's end include what its size leaves over. */
 function cellsOf(core: Rectangle, seen: Rectangle, map: Cells, stride: number, picture: Picture): Rectangle {

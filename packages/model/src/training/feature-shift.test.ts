@@ -10,8 +10,8 @@ beforeAll(() => selectBackend(onOneThread('cpu')));
 
 const lossWith = (shift: number) =>
   ({
-    content: 'features',
-    features: { network: 'vgg16', distance: 'absolute', layers: [], shift },
+    content: 'lpips',
+    featureShift: shift,
   }) as unknown as LossConfig;
 
 test('a replica’s shift is a function of seed, iteration and replica, and takes every value', () => {

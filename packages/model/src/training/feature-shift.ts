@@ -1,7 +1,7 @@
 import tf = require('@tensorflow/tfjs-core');
 import type { RunConfig } from '@fourfold/common';
-import { contentFeatures, randomStream } from '@fourfold/common/basics';
-import type { Loss } from './losses.js';
+import { randomStream } from '@fourfold/common/basics';
+import type { Loss } from './distances.js';
 
 /*
  * The generator makes 4 x 4 pixels from each pixel of LR, and VGG pools 2 x 2, 4 x 4 and 8 x 8. If both begin at the same pixel, the
@@ -21,8 +21,8 @@ export function featureShift(
   { loss, seed }: Pick<RunConfig, 'loss' | 'seed'>,
   { iteration, replica }: { iteration: number; replica: number },
 ): FeatureShift | undefined {
-  const shift = contentFeatures(loss)?.shift ?? 0;
-  if (shift === 0) return undefined;
+  const shift = loss.featureShift;
+  if (shift === 0 || loss.content === 'mse') return undefined;
   const random = randomStream(seed, 'feature-shift', iteration, replica);
   return { shift, left: random.below(shift + 1), top: random.below(shift + 1) };
 }

@@ -1,16 +1,10 @@
 import tf = require('@tensorflow/tfjs-core');
-import type { FeaturesConfig, LossConfig } from '@fourfold/common';
-import { kernels } from '../kernels/kernels.js';
+import type { LossConfig } from '@fourfold/common';
+import type { ContentFeatures } from '@fourfold/common/basics';
+import { lpipsHead } from '@fourfold/weights';
+import { named } from '../layers/layer.js';
 import type { FeatureExtractor } from '../networks/features.js';
-
-/**
- * A loss and its gradient with respect to its input; both belong to the caller. Values stay on the backend until the end
- * of a step: reading one waits for everything before it.
- */
-export interface Loss {
-  value: tf.Scalar;
-  gradient: tf.Tensor4D;
-}
+import { absoluteDistance, lpipsDistance, squaredDistance, total, type Loss } from './distances.js';
 
 /** Mean of (sr - hr)^2 over all elements, in the range of the pictures; its gradient with respect to SR. */
 export function meanSquaredError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
@@ -24,11 +18,12 @@ export function meanAbsoluteError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
 
 /**
  * Distance of scaled features, averaged over width, height and batch and summed over channels (paper, equation 5), or averaged over
- * them too; the weighted sum over the layers, and its gradient with respect to SR. The pass over HR saves nothing.
+ * them too; the weighted sum over the layers, and its gradient with respect to SR. LPIPS's distance has its own weights of channels and
+ * ignores `reduction`. The pass over HR saves nothing.
  */
 export function featureLoss(
   { features, parameters }: FeatureExtractor,
-  { layers, distance }: Pick<FeaturesConfig, 'layers' | 'distance'>,
+  { layers, distance }: Pick<ContentFeatures, 'layers' | 'distance'>,
   reduction: LossConfig['vggReduction'],
   hr: tf.Tensor4D,
   sr: tf.Tensor4D,
@@ -36,6 +31,7 @@ export function featureLoss(
   const [ofHr] = features(parameters, hr, { saves: false });
   const [ofSr, pullback] = features(parameters, sr, { saves: true });
   const losses = layers.map(({ scale, weight }, i) => {
+    if (distance === 'lpips') return lpipsDistance(ofHr[i], ofSr[i], named(parameters, lpipsHead(i)));
     const terms = reduction === 'mean' ? ofSr[i].size : ofSr[i].size / ofSr[i].shape[3];
     return distance === 'squared'
       ? squaredDistance(ofHr[i], ofSr[i], (scale * scale * weight) / terms)
@@ -138,24 +134,3 @@ export function relativisticLoss(
   });
   return { real: ofReal, fake: ofFake, gradients: { real: dReal, fake: dFake } };
 }
-
-/** weight * sum of (b - a)^2; its gradient with respect to b. */
-function squaredDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
-  const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
-    const difference: tf.Tensor4D = tf.sub(b, a);
-    return [tf.mul(total(tf.square(difference)), weight), tf.mul(difference, 2 * weight)];
-  });
-  return { value, gradient };
-}
-
-/** weight * sum of |b - a|; its gradient with respect to b. */
-function absoluteDistance(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): Loss {
-  const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
-    const difference: tf.Tensor4D = tf.sub(b, a);
-    return [tf.mul(total(tf.abs(difference)), weight), tf.mul(tf.sign(difference), weight)];
-  });
-  return { value, gradient };
-}
-
-/** Sum over all elements. */
-const total = (x: tf.Tensor4D): tf.Scalar => tf.sum(kernels().channelSums(x));

@@ -30,6 +30,7 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     const adversarial = name === 'relativistic' ? 'relativistic' : 'standard';
     const loss: LossConfig = {
       content: 'mse',
+      featureShift: 0,
       vggReduction: 'sum',
       adversarial,
       adversarialWeight,

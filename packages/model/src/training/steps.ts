@@ -14,8 +14,8 @@ import {
   realLoss,
   relativisticLoss,
   totalVariation,
-  type Loss,
 } from './losses.js';
+import type { Loss } from './distances.js';
 import { shiftedLoss, type FeatureShift } from './feature-shift.js';
 import type { FeatureExtractor } from '../networks/features.js';
 import type { Network } from '../networks/networks.js';

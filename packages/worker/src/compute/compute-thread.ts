@@ -88,7 +88,7 @@ const methods = {
       lpipsBytes && validation?.lpips && createLpips(lpipsNetworks[validation.lpips], lpipsBytes, 'the LPIPS weights');
     const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
     halves =
-      config.workers.graphs && canCaptureGraphs() && !contentFeatures(config.loss)?.shift
+      config.workers.graphs && canCaptureGraphs() && config.loss.featureShift === 0
         ? createGraphHalves(parts, createLogger('worker'))
         : createHalves(parts);
     return info;
