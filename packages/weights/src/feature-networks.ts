@@ -79,9 +79,7 @@ export const contentConvolutions = ({ network, layers }: ContentFeatures): Featu
 
 /** The tensors that a content loss needs. */
 export const contentLayout = (features: ContentFeatures): Layout =>
-  features.distance === 'lpips'
-    ? lpipsLayout('vgg16')
-    : featureLayout(features.network, contentConvolutions(features));
+  features.distance === 'lpips' ? lpipsLayout('vgg16') : featureLayout(features.network, contentConvolutions(features));
 
 /** The networks that LPIPS is defined for here. */
 export type LpipsNetwork = 'alexnet' | 'vgg16';
