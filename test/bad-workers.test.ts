@@ -7,9 +7,10 @@ import { generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
 import { otherMachine } from './support/other-machine.js';
-import { expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
+import { expectFinished, killAll, photographs, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   expectSameEnd,
+  onceJoined,
   prepareSmallRuns,
   startCoordinator,
   startWorkers,
@@ -119,8 +120,8 @@ test('bad gradients in a row stop the run, with the tensor and the worker, and a
 
 test('a worker whose gradients are all bad does not stop a run that has another worker', async () => {
   // Alone, before the other joins, it would stop the run.
-  const both = ['--set', 'workers.minimumToStart=2'];
-  const { run, coordinator, close } = await runWithBadWorker('one-of-two', { chunk: poison(NaN, Infinity) }, ...both);
+  const bad = { chunk: poison(NaN, Infinity) };
+  const { run, coordinator, close } = await runWithBadWorker('one-of-two', bad, ...onceJoined(2));
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
   expect(refused(coordinator).length).toBeGreaterThan(0);
@@ -168,6 +169,7 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
   const { run, coordinator, worker, close } = await runWithBadWorker(name, { message });
   expect(await worker.exit).toEqual({ code: 1, signal: null });
   expect(worker.errors).toEqual([expect.stringMatching(says)]);
+  await coordinator.waitFor((line) => line.event === event, 'what it says of the worker');
   expect(coordinator.events.filter((line) => line.event === event)).toHaveLength(1);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
@@ -185,8 +187,8 @@ test('a machine without the validation folder: its worker leaves and says why, t
   const unfit = startFourfold(['worker', ...run.configArgs], empty);
   expect(await unfit.exit).toEqual({ code: 1, signal: null });
   expect(unfit.errors).toEqual([expect.stringMatching(/^fourfold: .*validation/)]);
-  const told = ['worker-unfit', 'worker-failed-to-start'];
-  expect(coordinator.events.find(({ event }) => told.includes(String(event)))?.['reason']).toMatch(/validation/);
+  const isTold = ({ event }: LogEvent) => ['worker-unfit', 'worker-failed-to-start'].includes(String(event));
+  expect((await coordinator.waitFor(isTold, 'why the worker left'))['reason']).toMatch(/validation/);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
 });

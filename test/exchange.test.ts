@@ -2,11 +2,14 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { expectFinished, killAll, startFourfold, type Process } from './support/process.js';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
+import { expectFinished, killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   expectSameEnd,
+  onceJoined,
   prepareSmallRuns,
   startCoordinator,
+  startPart,
   startWorkers,
   weightsOf,
   type SmallRuns,
@@ -30,7 +33,7 @@ let reference: Awaited<ReturnType<typeof weightsOf>>;
 beforeAll(async () => {
   runs = await prepareSmallRuns();
   const run = await runs.create('by-grpc', grpc);
-  const coordinator = startCoordinator(run);
+  const coordinator = startCoordinator(run, ...onceJoined(2));
   startWorkers(run, 2);
   await expectFinished(coordinator);
   expect(transportsOf(coordinator)).toEqual(['grpc', 'grpc']);
@@ -48,8 +51,7 @@ const transportsOf = ({ events }: Process) =>
 
 const withoutSharedMemory = ({ events }: Process) => events.filter(({ event }) => event === 'no-shared-memory');
 
-const update = (network: string, iteration: number) => (event: { [field: string]: unknown }) =>
-  event['event'] === 'update' && event['network'] === network && event['iteration'] === iteration;
+const update = (network: string, iteration: number) => ({ event: 'update', network, iteration });
 
 /** Files in shared memory that a process has open, as the kernel names them: each has its own number. */
 function sharedFilesOf({ child }: Process): string[] {
@@ -67,7 +69,7 @@ function sharedFilesOf({ child }: Process): string[] {
 describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory', () => {
   test('the weights are those of gRPC, to the last bit', async () => {
     const run = await runs.create('in-shared-memory', shared);
-    const coordinator = startCoordinator(run);
+    const coordinator = startCoordinator(run, ...onceJoined(2));
     startWorkers(run, 2);
     await expectSameEnd(run, coordinator, reference);
     expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
@@ -76,18 +78,21 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
 
   test('worker and coordinator killed with vectors in it: the run goes on, and nothing is left', async () => {
     const run = await runs.create('killed', shared);
-    const coordinator = startCoordinator(run);
+    const [firstHalf, withoutIt] = [update('discriminator', 4), update('generator', 5)];
+    const freezes = freezeAt(runs.folder, firstHalf, withoutIt);
+    const coordinator = startPart('coordinator', run, freezes, ...onceJoined(3));
     const workers = startWorkers(run, 3);
-    await coordinator.waitFor(update('discriminator', 4), 'a first half');
-    // A computing worker has its host check, its own gradients, and the coordinator's parameters. The last one may idle.
+    await frozenAt(coordinator, firstHalf);
+    // A worker that has computed has its host check, its own gradients, and the coordinator's parameters.
     const computing = () => workers.filter((worker) => sharedFilesOf(worker).length > 2);
     await expect.poll(() => computing().length).toBeGreaterThan(1);
     const [first, second] = computing();
     const ofFirst = sharedFilesOf(first);
     first.child.kill('SIGKILL');
     await first.exit;
-    await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the worker');
-    await coordinator.waitFor(update('generator', 5), 'an iteration without it');
+    thaw(coordinator);
+    await frozenAt(coordinator, withoutIt);
+    expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toHaveLength(1);
     // The kernel has freed the worker's own files, which no other process has open. Only the coordinator's are left.
     const parameters = sharedFilesOf(second).filter((file) => ofFirst.includes(file));
     expect(parameters).not.toEqual([]);
@@ -95,7 +100,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     await expect.poll(() => leftOfFirst().sort()).toEqual(parameters.sort());
     coordinator.child.kill('SIGKILL');
     await coordinator.exit;
-    const successor = startCoordinator(run, '--resume');
+    const successor = startCoordinator(run, '--resume', ...onceJoined(2));
     await expectSameEnd(run, successor, reference);
     expect(transportsOf(successor)).toEqual(['shared-memory', 'shared-memory']);
     expect(readdirSync(folder)).toEqual([]);
@@ -103,18 +108,21 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
 
   test('a worker frozen for longer than its lease, then woken: the same weights', async () => {
     const run = await runs.create('frozen', shared);
-    const coordinator = startCoordinator(run, ...alert);
-    const [worker] = startWorkers(run, 2, ...alert);
-    await coordinator.waitFor(update('discriminator', 4), 'a first half');
-    worker.child.kill('SIGSTOP');
-    await coordinator.waitFor(({ event }) => event === 'worker-lost', 'the loss of the frozen worker');
-    worker.child.kill('SIGCONT');
+    const coordinator = startCoordinator(run, ...alert, ...onceJoined(2));
+    const lease = { event: 'lease', iteration: [4, 5, 6] };
+    const worker = startPart('worker', run, freezeAt(runs.folder, lease), ...alert);
+    startWorkers(run, 1, ...alert);
+    await frozenAt(worker, lease);
+    const joined = worker.events.findLast(({ event }) => event === 'joined');
+    const isLost = (line: LogEvent) => line.event === 'worker-lost' && line['worker'] === joined?.['worker'];
+    await coordinator.waitFor(isLost, 'the loss of the frozen worker');
+    thaw(worker);
     await expectSameEnd(run, coordinator, reference);
   });
 
   test('a worker whose shared memory is full: its gradients go by gRPC, and it says so once', async () => {
     const run = await runs.create('full');
-    const coordinator = startCoordinator(run);
+    const coordinator = startCoordinator(run, ...onceJoined(2));
     // No file of the process may grow beyond 4 KiB: to it the folder is full.
     const limit = ['bash', '-c', 'ulimit -f 4; exec "$@"', '-'];
     const worker = startFourfold(['worker', ...run.configArgs], limit);
@@ -142,7 +150,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
 
 test('a worker without shared memory joins by gRPC, beside one that has it', async () => {
   const run = await runs.create('without');
-  const coordinator = startCoordinator(run);
+  const coordinator = startCoordinator(run, ...onceJoined(2));
   const [worker] = startWorkers(run, 1, '--set', 'exchange.folder=/nowhere');
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);

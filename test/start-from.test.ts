@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints } from '@fourfold/store';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll, type LogEvent } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
+  startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
@@ -43,11 +45,15 @@ test('a run that is unfinished or missing is refused by name', async () => {
   expect(await missing.exit).toEqual({ code: 2, signal: null });
   expect(missing.errors.join('\n')).toMatch(/^fourfold: no checkpoint at .*pretrained/);
 
-  const coordinator = startCoordinator(pretrained, ...mse);
-  startWorkers(pretrained, 1, ...mse);
-  await coordinator.waitFor(({ event, iteration }) => event === 'update' && iteration === 1, 'an update');
+  const second = { event: 'update', iteration: 1 };
+  const coordinator = startPart('coordinator', pretrained, freezeAt(runs.folder, second), ...mse);
+  const [worker] = startWorkers(pretrained, 1, ...mse);
+  await frozenAt(coordinator, second);
+  // Without its worker it cannot reach the third.
+  worker.child.kill('SIGKILL');
   coordinator.child.kill('SIGTERM');
-  await coordinator.exit;
+  thaw(coordinator);
+  expect(await coordinator.exit).toEqual({ code: 143, signal: null });
   const unfinished = startCoordinator(run, '--set', `startFrom=${pretrained.store.url}`);
   expect(await unfinished.exit).toEqual({ code: 2, signal: null });
   expect(unfinished.errors.join('\n')).toMatch(/startFrom: run pretrained is not finished, it is at iteration/);

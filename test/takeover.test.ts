@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints, readManifest } from '@fourfold/store';
-import { expectFinished, fourfold, killAll, type Process } from './support/process.js';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
+import { expectFinished, fourfold, killAll } from './support/process.js';
 import {
   prepareSmallRuns,
   startCoordinator,
+  startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
@@ -29,11 +31,7 @@ beforeAll(async () => {
 afterEach(killAll);
 afterAll(() => runs.remove());
 
-const written = (coordinator: Process, iteration: number) =>
-  coordinator.waitFor(
-    (line) => line.event === 'checkpoint' && line['iteration'] === iteration,
-    `iteration ${iteration}`,
-  );
+const written = (iteration: number) => ({ event: 'checkpoint', iteration });
 
 /** Publish a late checkpoint of term 1: whole, of iteration 6, and with weights that differ from the run's. */
 async function publishLate(run: SmallRun): Promise<string> {
@@ -49,12 +47,11 @@ async function publishLate(run: SmallRun): Promise<string> {
 
 test('the run goes on from its newest term’s checkpoint, whatever an older one publishes beyond', async () => {
   const run = await runs.create('late');
-  const first = startCoordinator(run, ...alert);
+  const first = startPart('coordinator', run, freezeAt(runs.folder, written(2)), ...alert);
   startWorkers(run, 1, ...alert);
-  await written(first, 2);
-  first.child.kill('SIGSTOP');
-  const second = startCoordinator(run, '--resume', ...alert);
-  await written(second, 4);
+  await frozenAt(first, written(2));
+  const second = startPart('coordinator', run, freezeAt(runs.folder, written(4)), '--resume', ...alert);
+  await frozenAt(second, written(4));
   second.child.kill('SIGKILL');
   await second.exit;
   const late = await publishLate(run);
@@ -71,7 +68,7 @@ test('the run goes on from its newest term’s checkpoint, whatever an older one
   expect(await weightsOf(run)).toEqual(reference);
   expect(await run.store.list(`checkpoints/${late}/`)).toEqual([]);
 
-  first.child.kill('SIGCONT');
+  thaw(first);
   expect((await first.exit).code).toBe(1);
   expect(first.errors.join('\n')).toMatch(/a newer coordinator \(term 3\) has taken over/);
   expect(await weightsOf(run)).toEqual(reference);
