@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { checkpointStore, listCheckpoints, readRunRecord, verifyCheckpoint } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
@@ -70,24 +69,22 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     return { proxy, coordinator: withEnvironment(far, () => startCoordinator(run, ...args)) };
   }
 
-  test('MinIO frozen: updates go on until the next checkpoint is due, which says what it waits for', async () => {
+  test('MinIO frozen: updates go on past a checkpoint that is due, to the end of the schedule', async () => {
     const run = await runs.create('frozen');
-    // Due after 3 iterations, where a phase ends, after 5, and after 8.
+    // Due after 3 iterations, where a phase ends, after 5, and after 8, at the end.
     const coordinator = startCoordinator(run, '--set', 'checkpoints.every=5');
     const [worker] = startWorkers(run, 1);
     await coordinator.waitFor(isDone(2), 'the second iteration');
     minio.freeze();
     const late = await coordinator.waitFor(isEvent('checkpoint-late'), 'a late checkpoint');
     expect(late).toMatchObject({ iteration: 5, reason: 'the checkpoint of iteration 3 is still being written' });
+    await coordinator.waitFor(isDone(8), 'the last iteration');
     expect(coordinator.events.some(isEvent('checkpoint'))).toBe(false);
-    expect(done(coordinator.events)).toEqual([1, 2, 3, 4, 5]);
-    await delay(1_000);
-    expect(done(coordinator.events)).toEqual([1, 2, 3, 4, 5]);
     minio.thaw();
     await expectFinished(coordinator);
     await expectFinished(worker);
     expect(await weightsOf(run)).toEqual(reference);
-    expect(await listCheckpoints(run.store)).toEqual(['00000003-0001', '00000005-0001', '00000008-0001']);
+    expect(await listCheckpoints(run.store)).toEqual(['00000003-0001', '00000008-0001']);
   });
 
   test('the coordinator killed while a checkpoint is uploaded: the run goes on from the one before', async () => {
@@ -100,7 +97,9 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     await coordinator.exit;
     const half = async () =>
       (await run.store.list('checkpoints/00000004-0001/')).map(({ key }) => key.split('/').at(-1));
-    expect(await half()).toEqual(['generator.safetensors']);
+    // The files are put at once, the manifest after them.
+    expect(await half()).not.toContain('generator-adam.safetensors');
+    expect(await half()).not.toContain('manifest.json');
     expect((await listCheckpoints(run.store)).at(-1)).toBe('00000003-0001');
 
     const successor = startCoordinator(run, '--resume');

@@ -22,6 +22,7 @@ export {
   type Network,
   type Versions,
   isCheckpointDue,
+  isCheckpointExact,
   isEvaluated,
   networks,
   nextHalf,

@@ -106,7 +106,7 @@ async function trainToItsEnd(office: Office, signal: AbortSignal, log: Logger): 
   const { config, run, term, guard, master, saver, saved, state, service, earlyEnd, begun } = office;
   try {
     // From now on this run does not depend on the run that it started from.
-    if (config.startFrom !== undefined && !saved) await office.checkpoint();
+    if (config.startFrom !== undefined && !saved) await office.checkpoint(false);
     await train(office, AbortSignal.any([signal, earlyEnd.signal]));
     await state.during('writing a checkpoint', () => saver.settled());
     await markRunEnd(run, term, config, () => guard.check());

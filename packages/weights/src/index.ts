@@ -36,7 +36,7 @@ export {
   generatorLayout,
   wideWeights,
 } from './layout.js';
-export { type NamedArray, decodeSafetensors, encodeSafetensors } from './safetensors.js';
+export { type NamedArray, decodeSafetensors, encodeSafetensors, encodeSafetensorsHead } from './safetensors.js';
 export { type VggPreprocessing, preprocessingKey, vggInput } from './vgg-preprocessing.js';
 export {
   type FeatureWeights,

@@ -23,34 +23,40 @@ const lengthBytes = 8;
 /** The format's own limit on the header. */
 const maxHeaderBytes = 100_000_000;
 
-/**
- * Encode tensors as a safetensors file, in the order given; the data starts at a multiple of 8 bytes. The file is written
- * into `memory` if that has its size.
- */
-export function encodeSafetensors(
-  tensors: NamedArray[],
-  metadata: Record<string, string>,
-  memory?: Uint8Array<ArrayBuffer>,
-): Uint8Array<ArrayBuffer> {
-  let dataBytes = 0;
-  const entries = tensors.map(({ name, shape, data }): [string, HeaderEntry] => {
-    const begin = dataBytes;
-    dataBytes += data.byteLength;
-    return [name, { dtype: 'F32', shape, data_offsets: [begin, dataBytes] }];
-  });
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
-  const headerBytes = Math.ceil(json.length / 8) * 8;
-  const sizeBytes = lengthBytes + headerBytes + dataBytes;
-  const file = memory?.byteLength === sizeBytes ? memory : new Uint8Array(sizeBytes);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.fill(0x20, lengthBytes, lengthBytes + headerBytes);
-  file.set(json, lengthBytes);
-  let position = lengthBytes + headerBytes;
+/** Encode tensors as a safetensors file, in the order given. */
+export function encodeSafetensors(tensors: NamedArray[], metadata: Record<string, string>): Uint8Array<ArrayBuffer> {
+  const places = tensors.map(({ name, shape, data }) => ({ name, shape, sizeElements: data.length }));
+  const head = encodeSafetensorsHead(places, metadata);
+  const file = new Uint8Array(head.byteLength + tensors.reduce((sum, { data }) => sum + data.byteLength, 0));
+  file.set(head);
+  let position = head.byteLength;
   for (const { data } of tensors) {
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
     position += data.byteLength;
   }
   return file;
+}
+
+/**
+ * What stands before the data of a safetensors file whose tensors follow each other in this order. Its size is a multiple of 8
+ * bytes.
+ */
+export function encodeSafetensorsHead(
+  tensors: readonly { name: string; shape: number[]; sizeElements: number }[],
+  metadata: Record<string, string>,
+): Uint8Array<ArrayBuffer> {
+  let dataBytes = 0;
+  const entries = tensors.map(({ name, shape, sizeElements }): [string, HeaderEntry] => {
+    const begin = dataBytes;
+    dataBytes += sizeElements * Float32Array.BYTES_PER_ELEMENT;
+    return [name, { dtype: 'F32', shape, data_offsets: [begin, dataBytes] }];
+  });
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const head = new Uint8Array(lengthBytes + headerBytes).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  head.set(json, lengthBytes);
+  return head;
 }
 
 /**

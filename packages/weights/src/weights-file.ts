@@ -5,19 +5,18 @@ import type { FeatureNetwork, Layout, TensorPlace } from './layout.js';
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from './safetensors.js';
 import { preprocessingKey, type VggPreprocessing } from './vgg-preprocessing.js';
 
-/** A network's flat vector, statistics included, as a safetensors file; in `memory` if that has the file's size. */
+/** A network's flat vector, statistics included, as a safetensors file. */
 export function safetensorsFromVector(
   layout: Layout,
   vector: Float32Array,
   metadata: Record<string, string>,
-  memory?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
   const tensors = layout.tensors.map(({ name, shape, offset, sizeElements }) => ({
     name,
     shape,
     data: vector.subarray(offset, offset + sizeElements),
   }));
-  return encodeSafetensors(tensors, metadata, memory);
+  return encodeSafetensors(tensors, metadata);
 }
 
 /**

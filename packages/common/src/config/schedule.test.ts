@@ -1,7 +1,7 @@
 import { totalIterations } from './iterations.js';
 import type { PhaseConfig } from './schema.js';
 import { expect, test } from 'vitest';
-import { isCheckpointDue, isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
+import { isCheckpointDue, isCheckpointExact, isEvaluated, nextHalf, positionAt, type Versions } from './schedule.js';
 
 const phases: PhaseConfig[] = [
   { kind: 'mse', iterations: 4, learningRate: 0.1, decay: 'cosine' },
@@ -57,4 +57,14 @@ test('evaluations are due at multiples and at the ends of phases, and have check
   const due = (i: number) => isCheckpointDue({ phases, validation, checkpoints }, i);
   expect(iterations.slice(1).filter(due)).toEqual([4, 5, 6, 7, 8, 9, 10]);
   expect(iterations.slice(1).filter((i) => isCheckpointDue({ phases, checkpoints }, i))).toEqual([4, 6, 7, 8, 9]);
+});
+
+test('a checkpoint is exact where a phase ends, the generator is evaluated, or the checkpoint stays for good', () => {
+  const validation = { images: 'held-out', every: 5, pictures: 0 };
+  const exact = (config: Parameters<typeof isCheckpointExact>[0]) =>
+    Array.from({ length: 10 }, (_, i) => i + 1).filter((i) => isCheckpointExact(config, i));
+  expect(exact({ phases, checkpoints: { every: 1, keep: 1 } })).toEqual([4, 6, 7, 9]);
+  expect(exact({ phases, checkpoints: { every: 2, keep: 1, keepEvery: 8 } })).toEqual([4, 6, 7, 8, 9]);
+  expect(exact({ phases, checkpoints: { every: 3, keep: 1, keepEvery: 8 } })).toEqual([4, 6, 7, 9]);
+  expect(exact({ phases, validation, checkpoints: { every: 1, keep: 1 } })).toEqual([4, 5, 6, 7, 9, 10]);
 });

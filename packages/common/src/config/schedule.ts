@@ -74,6 +74,19 @@ export const isEvaluated = ({ validation, phases }: Pick<RunConfig, 'validation'
 export const isCheckpointDue = (config: Pick<RunConfig, 'validation' | 'phases' | 'checkpoints'>, iteration: number) =>
   iteration % config.checkpoints.every === 0 || endsPhase(config.phases, iteration) || isEvaluated(config, iteration);
 
+/**
+ * Whether a checkpoint that is due must be of this very iteration, and not of a later one: the generator is evaluated, a phase ends, or
+ * `keepEvery` names the iteration.
+ */
+export const isCheckpointExact = (
+  config: Pick<RunConfig, 'validation' | 'phases' | 'checkpoints'>,
+  iteration: number,
+): boolean => {
+  const { every, keepEvery } = config.checkpoints;
+  const isKept = keepEvery !== undefined && iteration % keepEvery === 0 && iteration % every === 0;
+  return isKept || endsPhase(config.phases, iteration) || isEvaluated(config, iteration);
+};
+
 function learningRateAt({ learningRate, decay, iterations }: PhaseConfig, within: number): number {
   switch (decay) {
     case 'constant':

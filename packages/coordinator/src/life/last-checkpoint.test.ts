@@ -22,7 +22,10 @@ const note = (what: string, failure: () => Error | undefined) => async () => {
 };
 const end = (isLost = false) =>
   writeLastCheckpoint({
-    saver: { save: note('save', () => saveFailure), settled: note('settled', () => settleFailure) },
+    saver: {
+      save: () => note('save', () => saveFailure)().then(() => true),
+      settled: note('settled', () => settleFailure),
+    },
     master: { versions: () => versions },
     begun: { generator: 5, discriminator: 5 },
     isLost,

@@ -113,7 +113,7 @@ export async function createOffice(parts: OfficeParts) {
     /** What the run had done when this term began. */
     begun: master.versions(),
     inState: state.during,
-    checkpoint: () => state.during('writing a checkpoint', () => saver.save()),
+    checkpoint: (mayPostpone: boolean) => state.during('writing a checkpoint', () => saver.save(mayPostpone)),
     olderGenerator: (iteration: number) => olderGenerator(run, iteration, log),
     onUpdate(update: FinishedUpdate) {
       void housekeeping.tend('metrics', () => metrics.updated(update));

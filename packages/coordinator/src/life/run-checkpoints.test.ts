@@ -47,13 +47,15 @@ async function iterate(): Promise<void> {
   }
 }
 
-const save = (term: number, history: History = emptyHistory()) =>
-  saveCheckpoint(run, { run: 'small', term, config, seed: 7, datasetSha256, workerKind: '' }, snapshot(history), () =>
-    Promise.resolve(),
-  );
-const snapshot = (history: History) => ({ versions: master.versions(), history, files: filesOf(master) });
-const filesOf = (master: Master) =>
-  Object.fromEntries(Object.entries(master.files()).map(([file, encode]) => [file, encode()]));
+const save = async (term: number, history: History = emptyHistory()) => {
+  const facts = { run: 'small', term, config, seed: 7, datasetSha256, workerKind: '' };
+  return saveCheckpoint(run, facts, await snapshot(history), () => Promise.resolve());
+};
+const snapshot = async (history: History) => ({
+  versions: master.versions(),
+  history,
+  files: await master.snapshot(),
+});
 /** The checkpoint that the run would resume from, which must be the one named. */
 async function find(name: string) {
   const found = await begin(true);

@@ -62,7 +62,7 @@ async function publish(term: number, iteration: number): Promise<string> {
     master.state('generator').sum.fill(0.25);
     await master.update('generator', 1e-3);
   }
-  const files = Object.fromEntries(Object.entries(master.files()).map(([file, encode]) => [file, encode()]));
+  const files = await master.snapshot();
   // Later iterations of an older term look better: they must not count as the best.
   const evaluations = [toEvaluation(iteration, [{ picture: 'a', psnr: 40 - term + iteration, ssim: 1 }])];
   const facts = { run: 'small', term, config, seed: 7, datasetSha256, workerKind: '' };
@@ -152,7 +152,7 @@ test('a coordinator that is overtaken between claim and start records nothing', 
 
 test('a coordinator that was superseded while it wrote publishes no manifest', async () => {
   const { guard, master } = await begin();
-  const files = Object.fromEntries(Object.entries(master.files()).map(([file, encode]) => [file, encode()]));
+  const files = await master.snapshot();
   const snapshot = { versions: master.versions(), history: emptyHistory(), files };
   const facts = { run: 'small', term: 1, config, seed: 7, datasetSha256, workerKind: '' };
   const newer = createTermGuard(run, await claimTerm(run, 'b:1'), 1000);

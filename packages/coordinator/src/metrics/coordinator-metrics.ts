@@ -117,7 +117,7 @@ function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: Coo
   const startedAtMs = Date.now();
   const observe = seconds(
     'fourfold_checkpoint_seconds',
-    'Time of a checkpoint: copying, for which updates wait, and writing, beside them.',
+    'Time of a checkpoint: copying the state and writing it, both beside updates.',
     { part: ['copying', 'writing'] },
   );
   counter('fourfold_checkpoints_total', 'Checkpoints that this coordinator has written.', [], () => written);

@@ -60,7 +60,7 @@ describe('an evaluation that was under way when the run ended', () => {
         ...{ iteration: 30, versions: { generator: 30, discriminator: 0 }, finished: false },
         history: { rows: [], evaluations: [] },
       };
-      const files = Object.fromEntries(Object.entries(master.files()).map(([file, encode]) => [file, encode()]));
+      const files = await master.snapshot();
       await writeCheckpoint(run, facts, files, async () => undefined);
       expect(await olderGenerator(run, 30, log)).toEqual(master.state('generator').vector);
       expect(await olderGenerator(run, 60, log)).toBeUndefined();

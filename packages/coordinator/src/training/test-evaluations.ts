@@ -102,7 +102,7 @@ export function join(pictures?: Answer['pictures']) {
 export const trainingParts = () => ({
   ...{ config, master, board, failures, progress, log },
   exchange: { publish: async () => undefined },
-  checkpoint: vi.fn(async () => undefined),
+  checkpoint: vi.fn(async () => true),
   olderGenerator: vi.fn(async (): Promise<Float32Array | undefined> => undefined),
   inState: <T>(_: string, act: () => Promise<T>) => act(),
 });

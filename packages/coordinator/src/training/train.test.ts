@@ -65,7 +65,7 @@ function partsOf(config: RunConfig, changes: Partial<Training> = {}): Training {
   const parts = {
     ...{ config, log, master, progress: createProgress(config) },
     board: { describeWaiting: () => 'a worker' },
-    checkpoint: async () => void steps.push('checkpoint'),
+    checkpoint: async () => steps.push('checkpoint') > 0,
     olderGenerator: async () => undefined,
     async inState<T>(state: string, act: () => Promise<T>) {
       steps.push(state);
@@ -130,8 +130,22 @@ test('an update is reported with its losses and the seconds that its parts took'
 test('checkpoints are written when they are due, and at the end of each phase', async () => {
   const config = smallConfig({ phases: [phase('mse', 5), phase('mse', 2)], checkpoints: { every: 2 } });
   const checkpoints: number[] = [];
-  await start(partsOf(config, { checkpoint: async () => void checkpoints.push(versions.generator) }));
+  await start(partsOf(config, { checkpoint: async () => checkpoints.push(versions.generator) > 0 }));
   expect(checkpoints).toEqual([2, 4, 5, 6, 7]);
+});
+
+test('a checkpoint that is postponed is tried again after each iteration; one that must be exact waits', async () => {
+  const config = smallConfig({ phases: [phase('mse', 9)], checkpoints: { every: 2, keepEvery: 6 } });
+  const tries: string[] = [];
+  // The store takes until iteration 5 for the first one.
+  const checkpoint = async (mayPostpone: boolean) => {
+    const iteration = versions.generator;
+    const isBegun = !mayPostpone || iteration === 2 || iteration === 5;
+    tries.push(`${iteration}${mayPostpone ? '' : ' exactly'}${isBegun ? '' : ' postponed'}`);
+    return isBegun;
+  };
+  await start(partsOf(config, { checkpoint }));
+  expect(tries).toEqual(['2', '4 postponed', '5', '6 exactly', '8 postponed', '9 exactly']);
 });
 
 const validation = { images: 'v', every: 2 };

@@ -1,4 +1,4 @@
-import { reportWaiting, isCheckpointDue, isEvaluated, nextHalf, type Half } from '@fourfold/common';
+import { reportWaiting, isCheckpointDue, isCheckpointExact, isEvaluated, nextHalf, type Half } from '@fourfold/common';
 import type { Progress } from './progress.js';
 import { reduceReplicas, type ReductionParts } from './reduce-replicas.js';
 import { evaluate, lostEvaluation, type OlderGenerator } from './run-evaluation.js';
@@ -14,8 +14,11 @@ export interface FinishedUpdate {
 /** Everything that the training loop uses. */
 export interface Training extends Omit<ReductionParts, 'clock' | 'updater'> {
   progress: Progress;
-  /** Begin a checkpoint of the state as it is; resolves when training may continue. */
-  checkpoint(): Promise<void>;
+  /**
+   * Begin a checkpoint of the state as it is; resolves when training may continue. With `mayPostpone`, resolves with
+   * false at once while the one before is being written.
+   */
+  checkpoint(mayPostpone: boolean): Promise<boolean>;
   /** The generator of an earlier iteration, if a checkpoint has it. */
   olderGenerator(iteration: number): Promise<Float32Array | undefined>;
   /** Show `state` in the status while `act` runs. */
@@ -49,9 +52,10 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     // It was the last one.
     if (!nextHalf(config.phases, master.versions())) {
       await training.inState('evaluating', evaluated);
-      await training.checkpoint();
+      await training.checkpoint(false);
     }
   }
+  let isPostponed = false;
   for (let half; (half = nextHalf(config.phases, master.versions()));) {
     clock.begin();
     const losses = await reduceReplicas(timed, half, signal);
@@ -69,6 +73,8 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
     }
     const last = !nextHalf(config.phases, master.versions());
     if (last) await training.inState('evaluating', evaluated);
-    if (isCheckpointDue(config, done)) await training.checkpoint();
+    if (isPostponed || isCheckpointDue(config, done)) {
+      isPostponed = !(await training.checkpoint(!isCheckpointExact(config, done)));
+    }
   }
 }

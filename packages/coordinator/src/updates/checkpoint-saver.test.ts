@@ -9,12 +9,14 @@ import {
   newestWholeCheckpoint,
   emptyHistory,
   type History,
+  type WholeCheckpoint,
 } from '@fourfold/store';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createCheckpointSaver, type SavedCheckpoint } from './checkpoint-saver.js';
 import { createHousekeeping, type Housekeeping } from '../life/housekeeping.js';
 import { smallConfig } from '../test-config.js';
 import { createMaster, type Master } from './master.js';
+import type { SnapshotMemory } from './snapshot.js';
 
 const config = smallConfig({ checkpoints: { keep: 1 } });
 
@@ -96,11 +98,16 @@ const weights = () => sha256(Buffer.from(master.state('generator').vector.slice(
 async function restored() {
   const found = await newestWholeCheckpoint(run, expect.unreachable);
   if (!found) throw new Error('no checkpoint found');
+  return { name: found.name, manifest: found.manifest, weights: await weightsIn(found) };
+}
+
+/** What a master would resume with. */
+async function weightsIn(found: WholeCheckpoint): Promise<string> {
   const other = createMaster(config);
   other.restore(found);
-  const vector = sha256(Buffer.from(other.state('generator').vector.slice().buffer));
+  const digest = sha256(Buffer.from(other.state('generator').vector.slice().buffer));
   await other.close();
-  return { name: found.name, manifest: found.manifest, weights: vector };
+  return digest;
 }
 
 test('updates continue while a checkpoint is written, which holds the state as it was', async () => {
@@ -146,6 +153,51 @@ test('a checkpoint waits for the previous one and says so; both are whole, and t
   expect(saved.map(({ checkpoint }) => checkpoint)).toEqual(['00000001-0001', '00000002-0001']);
   expect(await listCheckpoints(run)).toEqual(['00000002-0001']);
   expect((await restored()).weights).toBe(expected);
+});
+
+test('a store that takes long holds no updates: a checkpoint is postponed, which is said once, until the store is free', async () => {
+  const saver = createSaver();
+  const warn = vi.spyOn(log, 'warn');
+  await iterate();
+  expect(await saver.save(true)).toBe(true);
+  for (let i = 0; i < 5; i++) {
+    await iterate();
+    expect(await saver.save(true)).toBe(false);
+  }
+  const reason = 'the checkpoint of iteration 1 is still being written';
+  expect(warn.mock.calls).toEqual([
+    [{ event: 'checkpoint-late', iteration: 2, reason }, `a checkpoint is postponed: ${reason}`],
+  ]);
+  gate.open();
+  await saver.settled();
+  await iterate();
+  const expected = weights();
+  expect(await saver.save(true)).toBe(true);
+  await saver.settled();
+  expect(await restored()).toMatchObject({ name: '00000007-0001', weights: expected });
+});
+
+const asCheckpoint = (files: Record<string, Uint8Array>): WholeCheckpoint => ({
+  url: 'memory',
+  manifest: { files: { 'discriminator.safetensors': {} }, versions: master.versions() } as never,
+  files,
+});
+
+test('a snapshot’s memory is used again, and an update that would overwrite what is being copied waits', async () => {
+  await iterate();
+  const expected = weights();
+  const memory: SnapshotMemory = new Map();
+  const copied = vi.fn();
+  const copy = master.snapshot(memory).finally(copied);
+  // The first update of a network writes the other copy of its state, the second the one that is being copied.
+  await iterate();
+  await iterate();
+  expect(copied).toHaveBeenCalled();
+  const first = await copy;
+  expect(await weightsIn(asCheckpoint(first))).toBe(expected);
+  const second = await master.snapshot(memory);
+  expect(Object.values(second).map(({ buffer }) => buffer)).toEqual(Object.values(first).map(({ buffer }) => buffer));
+  expect(await weightsIn(asCheckpoint(second))).toBe(weights());
 });
 
 test('an iteration is saved once, even while its checkpoint is still being written', async () => {

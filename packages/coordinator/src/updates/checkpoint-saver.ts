@@ -9,12 +9,13 @@ import {
 } from '@fourfold/store';
 import type { Housekeeping } from '../life/housekeeping.js';
 import type { Master } from './master.js';
+import type { SnapshotMemory } from './snapshot.js';
 
 /** A checkpoint that was written, and what it took. */
 export interface SavedCheckpoint {
   checkpoint: string;
   sizeBytes: number;
-  /** How long the copy held up the updates. */
+  /** How long copying the state took. */
   copySeconds: number;
   /** From the copy until the checkpoint was published. */
   writeSeconds: number;
@@ -23,11 +24,11 @@ export interface SavedCheckpoint {
 /** Writes checkpoints while training continues. */
 export interface CheckpointSaver {
   /**
-   * Copy the state and write a checkpoint of the copy; resolves when the state may change again. There is at most one
-   * copy: if the previous checkpoint is still being written, this waits for it. Does nothing for an iteration that has
-   * its checkpoint. Rejects if a checkpoint could not be written.
+   * Begin a checkpoint of the state as it is: it is copied and written beside the updates that follow. There is at most
+   * one copy. While the checkpoint before is being written, this waits for it; or, with `mayPostpone`, resolves with
+   * false. Does nothing for an iteration that has its checkpoint. Rejects if a checkpoint could not be written.
    */
-  save(): Promise<void>;
+  save(mayPostpone?: boolean): Promise<boolean>;
   /**
    * Resolves when the last checkpoint is published and superfluous ones are removed where possible. Rejects if a
    * checkpoint could not be written.
@@ -39,7 +40,7 @@ export interface CheckpointSaverOptions {
   run: ObjectStore;
   /** What a checkpoint says besides the state. */
   facts: () => Omit<CheckpointFacts, keyof RunSnapshot | 'iteration' | 'finished' | 'best'> & { config: RunConfig };
-  master: Pick<Master, 'versions' | 'files'>;
+  master: Pick<Master, 'versions' | 'snapshot'>;
   history: () => History;
   /** Throws if this coordinator may no longer write. */
   mayPublish: () => Promise<void>;
@@ -54,23 +55,31 @@ export interface CheckpointSaverOptions {
 // eslint-disable-next-line max-lines-per-function -- short functions that share the newest write
 export function createCheckpointSaver(options: CheckpointSaverOptions): CheckpointSaver {
   const { run, facts, master, history, mayPublish, housekeeping, log, onSaved, onFailed } = options;
-  /** The copy's files; their memory is reused. */
-  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+  const memory: SnapshotMemory = new Map();
   let lastIteration: number | undefined;
-  let isWriting = false;
+  /** The iteration whose checkpoint is being written. */
+  let writing: number | undefined;
+  /** The one for whose checkpoint another was late. */
+  let lateFor: number | undefined;
   let written = Promise.resolve();
   let pruned = Promise.resolve();
 
-  const takeSnapshot = (): RunSnapshot => {
-    for (const [file, encode] of Object.entries(master.files())) files[file] = encode(files[file]);
-    const { rows, evaluations } = history();
-    return { versions: master.versions(), history: { rows: [...rows], evaluations: [...evaluations] }, files };
+  const tellLate = (iteration: number, writing: number, mayPostpone: boolean): void => {
+    if (lateFor === writing) return;
+    lateFor = writing;
+    const reason = `the checkpoint of iteration ${writing} is still being written`;
+    const what = mayPostpone ? 'a checkpoint is postponed' : 'updates wait';
+    log.warn({ event: 'checkpoint-late', iteration, reason }, `${what}: ${reason}`);
   };
 
-  const write = async (snapshot: RunSnapshot, begunMs: number): Promise<void> => {
-    const copiedMs = performance.now();
+  const write = async (): Promise<void> => {
+    const begunMs = performance.now();
     const given = facts();
-    const checkpoint = await saveCheckpoint(run, given, snapshot, mayPublish);
+    const { rows, evaluations } = history();
+    const state = { versions: master.versions(), history: { rows: [...rows], evaluations: [...evaluations] } };
+    const files = await master.snapshot(memory);
+    const copiedMs = performance.now();
+    const checkpoint = await saveCheckpoint(run, given, { ...state, files }, mayPublish);
     onSaved({
       checkpoint,
       sizeBytes: Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0),
@@ -88,25 +97,24 @@ export function createCheckpointSaver(options: CheckpointSaverOptions): Checkpoi
   };
 
   return {
-    async save() {
+    async save(mayPostpone = false) {
       const iteration = master.versions().generator;
       // This iteration's checkpoint is written or being written: writing over it would put it at risk, to gain half an
       // iteration at most.
-      if (iteration === lastIteration) return;
-      if (isWriting) {
-        const reason = `the checkpoint of iteration ${lastIteration} is still being written`;
-        log.warn({ event: 'checkpoint-late', iteration, reason }, `updates wait: ${reason}`);
+      if (iteration === lastIteration) return true;
+      if (writing !== undefined) {
+        tellLate(iteration, writing, mayPostpone);
+        if (mayPostpone) return false;
       }
       await written;
-      const begunMs = performance.now();
-      lastIteration = iteration;
-      isWriting = true;
+      lastIteration = writing = iteration;
       log.debug({ event: 'checkpoint-begun', iteration }, 'checkpoint begun');
-      written = write(takeSnapshot(), begunMs).finally(() => (isWriting = false));
+      written = write().finally(() => (writing = undefined));
       written.catch((error: unknown) => {
         log.error({ event: 'checkpoint-failed', iteration, reason: describeError(error) }, 'checkpoint failed');
         onFailed(error);
       });
+      return true;
     },
     async settled() {
       await written;

@@ -1,21 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { chunkBytes } from '@fourfold/rpc';
 import { FourfoldError, type RunConfig, type Network, type Versions } from '@fourfold/common';
-import {
-  initialVector,
-  discriminatorLayout,
-  generatorLayout,
-  type Layout,
-  decodeSafetensors,
-  encodeSafetensors,
-  safetensorsFromVector,
-  vectorFromSafetensors,
-  networkWires,
-} from '@fourfold/weights';
-import { averageFile, type WholeCheckpoint } from '@fourfold/store';
+import { discriminatorLayout, generatorLayout, initialVector, networkWires, type Layout } from '@fourfold/weights';
+import type { WholeCheckpoint } from '@fourfold/store';
 import { describeElement } from './bad-gradient.js';
+import { copyFiles, type SnapshotMemory } from './snapshot.js';
+import { restoreNetwork, stateFiles } from './state-files.js';
 import { createUpdater } from './updater.js';
-import type { MasterState, Updater } from './types.js';
+import type { MasterState, StateCopy, Updater } from './types.js';
 
 const maxUpdateThreads = 4;
 
@@ -43,9 +35,10 @@ export interface Master {
   /** Start from a checkpoint's state. Throws `invalid` if its shapes differ, `corrupt` if a file is not of its kind. */
   restore(checkpoint: WholeCheckpoint): void;
   /**
-   * Encoders of a checkpoint's files: each writes the current state into the memory given, if that has the file's size.
+   * A checkpoint's files of the state as it is now, copied into `memory` beside updates: the next one writes elsewhere.
+   * One at a time. The update after that waits for the copy.
    */
-  files(): Record<string, Encoder>;
+  snapshot(memory?: SnapshotMemory): Promise<Record<string, Uint8Array>>;
   close(): Promise<void>;
 }
 
@@ -53,8 +46,6 @@ export interface Served {
   vector: Float32Array;
   stillValid: () => boolean;
 }
-
-type Encoder = (memory?: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 
 /** Layouts of the networks that a run trains: the discriminator only where a `gan` phase needs it. */
 function runLayouts(config: RunConfig): Partial<Record<Network, Layout>> & { generator: Layout } {
@@ -71,6 +62,8 @@ export function createMaster(config: RunConfig): Master {
   const layouts = runLayouts(config);
   const networks = Object.keys(layouts) as Network[];
   const versions: Versions = { generator: 0, discriminator: 0 };
+  /** Copies that a snapshot has read or is reading, and when it is done. */
+  const beingCopied = new Map<StateCopy, Promise<void>>();
   let retained: { version: number; vector: Float32Array } | undefined;
 
   const layout = (network: Network): Layout => {
@@ -103,6 +96,7 @@ export function createMaster(config: RunConfig): Master {
     layout,
     state,
     async update(network, learningRate) {
+      await beingCopied.get(state(network).staged);
       const step = versions[network] + 1;
       const { data, adam, clipGradientNorm: clipNorm } = config;
       const numbers = { replicas: data.replicas, learningRate, step, adam, clipNorm };
@@ -129,14 +123,19 @@ export function createMaster(config: RunConfig): Master {
       for (const network of networks) restoreNetwork(checkpoint, network, layout(network), state(network));
       Object.assign(versions, checkpoint.manifest.versions);
     },
-    files: () =>
-      Object.assign({}, ...networks.map((network) => encodersOf(network, layout(network), state(network)))) as Record<
-        string,
-        Encoder
-      >,
+    async snapshot(memory = new Map()) {
+      const files = networks.flatMap((network) => stateFiles(network, layout(network), state(network).committed));
+      const copied = copyFiles(files, memory, updater);
+      // Whoever asked for the copy gets its failure.
+      const over = copied.then(nothing, nothing);
+      for (const network of networks) beingCopied.set(state(network).committed, over);
+      return copied;
+    },
     close: () => updater.close(),
   };
 }
+
+const nothing = () => undefined;
 
 function notFinite(network: Network, step: number, element: string): FourfoldError {
   return new FourfoldError(
@@ -144,53 +143,4 @@ function notFinite(network: Network, step: number, element: string): FourfoldErr
     `update ${step} of the ${network} makes ${element} NaN or infinite; the state stays as it was before`,
     { hint: 'lower the learning rate' },
   );
-}
-
-/** Set one network's state from a checkpoint. */
-function restoreNetwork(
-  { url, manifest, files }: WholeCheckpoint,
-  network: Network,
-  layout: Layout,
-  { vector, average, firstMoments, secondMoments }: MasterState,
-): void {
-  // A run whose config gained a `gan` phase starts its discriminator from the seed.
-  if (network === 'discriminator' && !manifest.files['discriminator.safetensors']) return;
-  const read = (file: string): [bytes: Uint8Array, what: string] => {
-    if (!files[file]) throw new FourfoldError('not-found', `checkpoint ${url} has no ${file}`);
-    return [files[file], `${url}/${file}`];
-  };
-  vector.set(vectorFromSafetensors(layout, ...read(`${network}.safetensors`)));
-  // An average that the config has gained begins with the current generator.
-  average?.set(files[averageFile] ? vectorFromSafetensors(layout, ...read(averageFile)) : vector);
-  const [moments, what] = read(`${network}-adam.safetensors`);
-  const { tensors } = decodeSafetensors(moments, what);
-  for (const [name, target] of Object.entries({ first_moments: firstMoments, second_moments: secondMoments })) {
-    const found = tensors.find((tensor) => tensor.name === name);
-    if (found?.data.length !== target.length) {
-      throw new FourfoldError('invalid', `${what} does not hold ${target.length} ${name}`);
-    }
-    target.set(found.data);
-  }
-}
-
-/** The encoders of one network's files in a checkpoint. */
-function encodersOf(
-  network: Network,
-  layout: Layout,
-  { vector, average, firstMoments, secondMoments }: MasterState,
-): Record<string, Encoder> {
-  const metadata = { format: 'fourfold', network };
-  const weights =
-    (from: Float32Array): Encoder =>
-    (memory) =>
-      safetensorsFromVector(layout, from, metadata, memory);
-  const moments = [
-    { name: 'first_moments', shape: [firstMoments.length], data: firstMoments },
-    { name: 'second_moments', shape: [secondMoments.length], data: secondMoments },
-  ];
-  return {
-    [`${network}.safetensors`]: weights(vector),
-    ...(average && { [averageFile]: weights(average) }),
-    [`${network}-adam.safetensors`]: (memory) => encodeSafetensors(moments, metadata, memory),
-  };
 }

@@ -98,5 +98,7 @@ export interface Updater {
    * infinite, if there is one: the staged copy is then of no use. The committed copy stays as it is.
    */
   stage(state: MasterState, update: UpdateNumbers): Promise<number | undefined>;
+  /** Copy a vector by the threads, in pieces between which they do other work; by this thread if they have died. */
+  copy(vector: Float32Array, target: Uint8Array<SharedArrayBuffer>): Promise<void>;
   close(): Promise<void>;
 }

@@ -50,6 +50,11 @@ function run(task: UpdateTask): ReducedRange | number | boolean | undefined {
     case 'round':
       module.roundToBf16(task.source, task.target, task.count);
       return undefined;
+    case 'copy':
+      new Uint8Array(task.target, task.at, task.byteLength).set(
+        new Uint8Array(memory.buffer, task.source, task.byteLength),
+      );
+      return undefined;
     case 'squares':
       return module.sumOfSquares(task.source, task.count);
     case 'reduce':

@@ -12,12 +12,14 @@ export interface ThreadMemory {
 
 /**
  * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block;
- * add some rows of a product; round a range to bfloat16; sum a range’s squares. With `first` the replica sets the sum; the others add to it.
+ * add some rows of a product; round a range to bfloat16; sum a range’s squares; copy bytes to another
+ * shared memory. With `first` the replica sets the sum; the others add to it.
  */
 export type UpdateTask =
   | { type: 'adam'; range: AdamRange }
   | { type: 'product'; range: ProductRange; first: boolean }
   | { type: 'round'; source: number; target: number; count: number }
+  | { type: 'copy'; source: number; byteLength: number; target: SharedArrayBuffer; at: number }
   | { type: 'squares'; source: number; count: number }
   | {
       type: 'reduce';

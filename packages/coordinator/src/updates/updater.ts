@@ -7,6 +7,9 @@ import { startUpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
 import type { UpdatedNetwork, Updater } from './types.js';
 
+/** What a thread copies at once: a millisecond's work, for which other tasks wait. */
+const copiedBytes = 4 << 20;
+
 /**
  * The coordinator's arithmetic over one shared WebAssembly memory, spread over `threads` threads besides this one. The
  * bits do not depend on the number of threads. `chunkBytes` is the most that `accumulate` takes.
@@ -39,6 +42,16 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
       }
     },
     stage: (state, update) => stageUpdate({ module, pool, threads }, state, update),
+    async copy(vector, target) {
+      for (let begin = 0, thread = 0; begin < vector.byteLength; begin += copiedBytes, thread++) {
+        const byteLength = Math.min(copiedBytes, vector.byteLength - begin);
+        const source = vector.byteOffset + begin;
+        const at = target.byteOffset + begin;
+        await pool
+          .run(thread % threads, { type: 'copy', source, byteLength, target: target.buffer, at })
+          .catch(() => target.set(new Uint8Array(memory.buffer, source, byteLength), begin));
+      }
+    },
     close: () => pool.close(),
   };
 }

@@ -88,11 +88,7 @@ export async function writeCheckpoint(
     mayBeThere = true;
   };
   try {
-    const written: CheckpointManifest['files'] = {};
-    for (const [file, body] of Object.entries(files)) {
-      written[file] = { sizeBytes: body.byteLength, sha256: await sha256InSlices(body) };
-      await store.put(file, body);
-    }
+    const written = await putAll(store, files);
     const manifest: CheckpointManifest = { ...facts, format: 1, createdAt: new Date().toISOString(), files: written };
     await putInTerm(store, manifestFile, JSON.stringify(manifest, null, 1), mayPut);
     return name;
@@ -107,6 +103,21 @@ export async function writeCheckpoint(
     if (isOurs) await removeFiles(run, name, Object.keys(files)).catch(() => undefined);
     throw cause;
   }
+}
+
+/** Put the files at once, since a store may take long for each. Resolves when all are there; rejects when none is under way. */
+async function putAll(store: ObjectStore, files: Record<string, Uint8Array>): Promise<CheckpointManifest['files']> {
+  const written: CheckpointManifest['files'] = {};
+  const puts: Promise<void>[] = [];
+  for (const [file, body] of Object.entries(files)) {
+    puts.push(store.put(file, body));
+    // Awaited below; until then a failure must not count as unhandled.
+    puts.at(-1)?.catch(() => undefined);
+    written[file] = { sizeBytes: body.byteLength, sha256: await sha256InSlices(body) };
+  }
+  await Promise.allSettled(puts);
+  await Promise.all(puts);
+  return written;
 }
 
 /** About a millisecond's work. */
