@@ -40,6 +40,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['packages/cli/bin/*.js'],
+    languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', __dirname: 'readonly' } },
+  },
+  {
     files: ['scripts/*', 'bench/*', 'packages/*/setup/*', 'packages/*/conformance/*', 'examples/**/*.mjs'],
     ignores: ['packages/tfjs-torch/setup/child-processes.mjs'],
     rules: {

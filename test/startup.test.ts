@@ -1,6 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { lacks } from './support/needs.mjs';
 
 /*
  * Short commands and refusals are quick because of what they do not load. Times depend on the machine, so this test looks at the modules:
@@ -63,4 +67,26 @@ test('a compute thread loads neither what reads configs nor what talks to other 
   const packages = packagesOfProgram(['packages/worker/dist/compute/compute-thread.js'], 1);
   expect(packages).toContain('model');
   expect(packages.filter((name) => /^(zod|yaml|store|rpc|data-loader|@grpc\/|protobufjs$)/.test(name))).toEqual([]);
+});
+
+/** Linux lists a process's threads here. */
+const threads = '/proc/self/task';
+
+test.skipIf(lacks('linux', existsSync(threads)))('a thread for each core reads files and decodes pictures', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fourfold-threads-'));
+  try {
+    const machine = join(folder, 'machine.cjs');
+    writeFileSync(
+      machine,
+      `delete process.env.UV_THREADPOOL_SIZE;
+       require('node:os').availableParallelism = () => 40;
+       const countThreads = () => require('node:fs').readdirSync('${threads}').length;
+       process.on('exit', () => process._rawDebug('threads ' + countThreads()));`,
+    );
+    const command = ['--require', machine, 'packages/cli/bin/fourfold.js', '--version'];
+    const { stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8', env });
+    expect(Number(/^threads (\d+)$/m.exec(stderr)?.[1]), stderr).toBeGreaterThan(40);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

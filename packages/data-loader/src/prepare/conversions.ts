@@ -4,6 +4,7 @@ import type { GivenPairs } from '../sources/given-pairs.js';
 import { comparePair, type PairDifference } from '../sources/pairs.js';
 import type { SourceFile } from '../sources/source.js';
 import { convert, type Converted, type ConvertOptions } from './convert.js';
+import { inOrder } from './in-order.js';
 
 /** How the official LR picture of a photograph differs from ours. */
 type Pair = { lr: string } & PairDifference;
@@ -23,37 +24,51 @@ export interface LrPictures {
 /** Memory that a picture of some 50 megapixels takes while it is converted. */
 const pictureBytes = 2 ** 29;
 
-/** How many pictures are converted at a time: one for each core, as memory allows. */
+/** How many pictures are in work at a time, as memory allows: two for each core, since one that is done waits for those before it. */
 export const picturesTogether = (cores: number, memoryBytes: number): number =>
-  Math.max(1, Math.min(cores, Math.floor(memoryBytes / pictureBytes)));
+  Math.max(1, Math.min(2 * cores, Math.floor(memoryBytes / pictureBytes)));
 
-/** Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts: `firstWith` has their names by SHA-256. */
+/**
+ * Convert files, several at a time, and yield them in their order. Of files with the same bytes, only the first counts: `firstWith` has
+ * their names by SHA-256.
+ */
 export async function* convertInOrder(
   files: SourceFile[],
-  { official, given }: LrPictures,
+  lr: LrPictures,
   options: ConvertOptions,
   firstWith: Map<string, string>,
 ): AsyncGenerator<Outcome> {
   // A container may have less memory than its machine.
   const memoryBytes = Math.min(process.constrainedMemory() || Infinity, totalmem());
   const together = picturesTogether(availableParallelism(), memoryBytes);
-  for (let start = 0; start < files.length; start += together) {
-    const read = await Promise.all(
-      files.slice(start, start + together).map(async (file) => ({ file, bytes: await resultOrReason(file.read()) })),
-    );
-    const outcomes = read.map(async ({ file: { name: file }, bytes }): Promise<Outcome> => {
-      if (typeof bytes === 'string') return { file, reason: bytes };
-      const digest = sha256(bytes);
-      const first = firstWith.get(digest);
-      if (first !== undefined) return { file, reason: `duplicate of ${first}` };
-      firstWith.set(digest, file);
-      const converted = await resultOrReason(convertWith(given, file, bytes, options));
-      if (typeof converted === 'string') return { file, digest, reason: converted };
-      return { file, digest, converted, pair: given ? undefined : await pairOf(bytes, official.get(file)) };
-    });
-    yield* await Promise.all(outcomes);
+  const convertFile = (file: SourceFile) => readAndConvert(file, lr, options, firstWith);
+  for await (const outcome of inOrder(files, together, convertFile)) {
+    const { file, digest } = outcome;
+    // One with the same bytes may have been in work at the same time.
+    const first = digest === undefined ? undefined : firstWith.get(digest);
+    if (digest !== undefined && first === undefined) firstWith.set(digest, file);
+    yield first === undefined ? outcome : duplicateOf(first, file);
   }
 }
+
+async function readAndConvert(
+  source: SourceFile,
+  { official, given }: LrPictures,
+  options: ConvertOptions,
+  firstWith: ReadonlyMap<string, string>,
+): Promise<Outcome> {
+  const file = source.name;
+  const bytes = await resultOrReason(source.read());
+  if (typeof bytes === 'string') return { file, reason: bytes };
+  const digest = sha256(bytes);
+  const first = firstWith.get(digest);
+  if (first !== undefined) return duplicateOf(first, file);
+  const converted = await resultOrReason(convertWith(given, file, bytes, options));
+  if (typeof converted === 'string') return { file, digest, reason: converted };
+  return { file, digest, converted, pair: given ? undefined : await pairOf(bytes, official.get(file)) };
+}
+
+const duplicateOf = (first: string, file: string): Outcome => ({ file, reason: `duplicate of ${first}` });
 
 const convertWith = async (given: GivenPairs | undefined, file: string, bytes: Buffer, options: ConvertOptions) =>
   convert(file, bytes, { ...options, givenLr: given?.lrOf(file) });

@@ -41,13 +41,14 @@ export async function packShard(samples: readonly PackedSample[]): Promise<Packe
   const pack = tar.pack();
   const places: PixelPlace[] = [];
   let begin = 0;
-  const add = (name: string, content: Uint8Array) => {
-    const header = { name, mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
-    pack.entry(header, Buffer.from(content.buffer, content.byteOffset, content.length));
-    begin += memberBytes(content.length);
+  const add = (name: string, content: Uint8Array, head: Uint8Array = new Uint8Array()) => {
+    const size = head.length + content.length;
+    const entry = pack.entry({ name, size, mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 });
+    entry.write(head);
+    entry.end(content);
+    begin += memberBytes(size);
   };
-  const addPicture = (name: string, { data, width, height }: Picture) =>
-    add(name, Buffer.concat([npyHeader(width, height), data]));
+  const addPicture = (name: string, { data, width, height }: Picture) => add(name, data, npyHeader(width, height));
   for (const { key, extension, bytes, info, pixels } of samples) {
     if (pixels) {
       const { hr, lr } = pixels;
