@@ -105,7 +105,8 @@ async function work(parts: WorkParts): Promise<void> {
     found.vggBytes,
     found.lpipsBytes,
   );
-  const kind = { ...(await orStopped(started)), decoder: await decoderVersion() };
+  const { featureWeights } = found;
+  const kind = { ...(await orStopped(started)), decoder: await decoderVersion(), featureWeights };
   log.info({ event: 'started', kind, address: server.address }, 'started');
   onStarted();
   const serveOne = createServing({

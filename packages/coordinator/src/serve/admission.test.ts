@@ -4,7 +4,7 @@ import { admissionProblem, type Admission } from './admission.js';
 
 const kind = {
   ...{ backend: 'wasm', version: '4.22.0', device: 'a CPU', instructionSet: 'simd128' },
-  ...{ threads: 1, precision: 'f32', decoder: 'vips 8.18.7' },
+  ...{ threads: 1, precision: 'f32', decoder: 'vips 8.18.7', featureWeights: '' },
 };
 const config = '{"seed":0}';
 const worker = { datasetSha256: 'a', config, kind, exchangeAddress: '127.0.0.1:4000' };

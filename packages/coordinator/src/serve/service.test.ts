@@ -18,6 +18,7 @@ const config = parseRunConfig(
 const kind = {
   ...{ backend: 'wasm', version: '1', device: 'cpu', instructionSet: 'simd', threads: 1, precision: 'f32' },
   decoder: 'libvips',
+  featureWeights: '',
 };
 const register: Register = {
   protocolVersion,

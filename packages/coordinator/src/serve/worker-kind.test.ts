@@ -3,7 +3,7 @@ import { completedKind, kindDifferences, parseKind, type WorkerKind } from './wo
 
 const whole = {
   ...{ backend: 'torch', version: '2.15.0', device: 'a GPU', instructionSet: 'AVX2' },
-  ...{ threads: 2, precision: 'f32', decoder: 'vips 8.18.7' },
+  ...{ threads: 2, precision: 'f32', decoder: 'vips 8.18.7', featureWeights: 'content 0123456789ab' },
 };
 
 test.each<[string, WorkerKind, WorkerKind, string]>([
@@ -20,6 +20,7 @@ test.each<[string, WorkerKind, WorkerKind, string]>([
   ['other threads', whole, { ...whole, threads: 1 }, 'threads'],
   ['another precision', whole, { ...whole, precision: 'bf16' }, 'precision'],
   ['another decoder', whole, { ...whole, decoder: 'vips 8.17.0' }, 'decoder'],
+  ['other weights of VGG', whole, { ...whole, featureWeights: 'content ba9876543210' }, 'featureWeights'],
   ['a checkpoint without a decoder', { ...whole, decoder: undefined }, whole, ''],
   ['a worker without a decoder', whole, { ...whole, decoder: '' }, ''],
   ['nothing is known yet', {}, whole, ''],

@@ -15,6 +15,7 @@ const kindSchema = z
     threads: z.number(),
     precision: z.string(),
     decoder: z.string(),
+    featureWeights: z.string(),
   } satisfies Record<keyof WorkerKind__Output, unknown>)
   .partial();
 export type WorkerKind = z.infer<typeof kindSchema>;

@@ -30,7 +30,7 @@ function source(iterations: number, changes: Partial<StatusSource> = {}): Status
   const versions = { generator: iterations, discriminator: 0 };
   const kind = {
     ...{ backend: 'wasm', version: '1', device: 'a CPU', instructionSet: '' },
-    ...{ threads: 1, precision: 'f32', decoder: 'vips 8' },
+    ...{ threads: 1, precision: 'f32', decoder: 'vips 8', featureWeights: '' },
   };
   const facts = new Map([
     [4, { exchangeAddress: '10.0.0.1:5000', kind, transport: 'grpc' as const, machine: '', joinedAtMs: 1_000 }],

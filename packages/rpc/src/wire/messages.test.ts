@@ -21,6 +21,7 @@ const register = {
     threads: 1,
     precision: 'f32',
     decoder: 'vips 8',
+    featureWeights: 'content 0123456789ab and LPIPS 0123456789ab',
   },
   exchangeAddress: '127.0.0.1:4000',
   machine: '0123456789abcdef'.repeat(2),

@@ -40,6 +40,7 @@ const kind = z.object({
   threads: naturalNumber,
   precision: text(100),
   decoder: text(200),
+  featureWeights: text(200),
 });
 
 const register = z.object({

@@ -2,9 +2,9 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLogger, FourfoldError, parseRunConfig } from '@fourfold/common';
+import { contentFeatures, createLogger, FourfoldError, parseRunConfig } from '@fourfold/common';
 import { encodePng } from '@fourfold/imaging';
-import { lpipsLayout, safetensorsFromVector } from '@fourfold/weights';
+import { contentLayout, lpipsLayout, safetensorsFromVector } from '@fourfold/weights';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { lookAhead, type LookOptions } from './look-ahead.js';
 
@@ -96,6 +96,26 @@ test('the log says how many pictures are usable, and how many there was time to 
   expect(info).toHaveBeenLastCalledWith(expect.objectContaining({ ...facts, decoded: 0 }), expect.anything());
   const stop = AbortSignal.abort(new Error('told to stop'));
   await expect(look({}, { signal: stop })).rejects.toThrow('told to stop');
+});
+
+test('weights of feature networks have one hash in each form of file', async () => {
+  const layout = contentLayout(contentFeatures({ content: 'vgg22' })!);
+  const vector = new Float32Array(layout.length).map((_, i) => i);
+  const ours = safetensorsFromVector(layout, vector, { from: 'a test' });
+  await writeFile(join(folder, 'ours.safetensors'), ours);
+  await writeFile(join(folder, 'more.safetensors'), safetensorsFromVector(layout, vector, { from: 'another' }));
+  vector[5] = 7;
+  await writeFile(join(folder, 'other.safetensors'), safetensorsFromVector(layout, vector, {}));
+  const hashOf = async (file: string) => {
+    const found = await look({ vgg: join(folder, file), loss: { content: 'vgg22' }, validation: undefined });
+    return found.featureWeights;
+  };
+  const first = await hashOf('ours.safetensors');
+  expect(first).toMatch(/^content [0-9a-f]{12}$/);
+  expect(await hashOf('more.safetensors')).toBe(first);
+  expect(await hashOf('other.safetensors')).not.toBe(first);
+  const without = await look({ validation: undefined });
+  expect(without.featureWeights).toBe('');
 });
 
 test('weights of the feature network that are missing, damaged, or of something else', async () => {

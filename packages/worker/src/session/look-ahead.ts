@@ -2,10 +2,9 @@ import { availableParallelism } from 'node:os';
 import type { Logger, RunConfig } from '@fourfold/common';
 import { checkMeasurable, withName, type Picture } from '@fourfold/imaging';
 import { tryShardCache, type MeasuredSet, type SourceFile } from '@fourfold/data-loader';
-import { readLpipsFile } from '@fourfold/store';
 import { checkLpipsSize, lpipsNetworks } from '@fourfold/weights';
 import { openValidation } from '../evaluation/validation.js';
-import { readVggFile } from '../compute/vgg-file.js';
+import { readContentFile, readMeasureFile } from '../compute/feature-files.js';
 
 /*
  * Checks, before a run starts, everything that it will need on a machine that computes for it, so that none of it ends the run hours in.
@@ -22,6 +21,8 @@ export interface LookOptions {
 export interface Findings {
   vggBytes?: Buffer;
   lpipsBytes?: Buffer;
+  /** Hashes of both, as far as there are any; empty without. */
+  featureWeights: string;
 }
 
 /**
@@ -30,10 +31,14 @@ export interface Findings {
  */
 export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: LookOptions): Promise<Findings> {
   if (config.batches.from === 'shards') await tryShardCache(config);
-  const vggBytes = await readVggFile(config);
-  if (!config.validation) return { vggBytes };
-  const { lpips, lpipsWeights } = config.validation;
-  const lpipsBytes = lpips && (await readLpipsFile(lpipsNetworks[lpips], lpipsWeights)).bytes;
+  const content = await readContentFile(config);
+  const measure = await readMeasureFile(config);
+  const featureWeights = [content && `content ${content.hash}`, measure && `LPIPS ${measure.hash}`]
+    .filter((part) => part !== undefined)
+    .join(' and ');
+  const findings = { vggBytes: content?.bytes, lpipsBytes: measure?.bytes, featureWeights };
+  if (!config.validation) return findings;
+  const { lpips } = config.validation;
   const set = await openValidation(config.validation.images);
   try {
     const check = (picture: Picture) => {
@@ -53,7 +58,7 @@ export async function lookAhead(config: RunConfig, { decodeMs, signal, log }: Lo
   } finally {
     await set.close();
   }
-  return { vggBytes, lpipsBytes };
+  return findings;
 }
 
 /** Files left out that the log lists with their reasons. */
