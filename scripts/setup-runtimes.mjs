@@ -1,4 +1,4 @@
-// Installs runtimes for exported models into the cache folder: `npm run setup:runtimes`. Only the tests need them.
+// Installs what reads our exported models and datasets into the cache folder: `npm run setup:runtimes`. Only the tests need it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { runChild } from './child-processes.mjs';
 
 /** UpscalerJS requires this version of TensorFlow.js. */
 const npmPackages = { 'onnxruntime-node': '1.30.0', upscaler: '1.0.0', '@tensorflow/tfjs': '4.11.0' };
-const pythonPackages = ['numpy<3', 'onnxruntime>=1.20,<2'];
+const pythonPackages = ['numpy<3', 'onnxruntime>=1.20,<2', 'webdataset>=1,<2'];
 
 const python = process.env.PYTHON ?? 'python3';
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fourfold');

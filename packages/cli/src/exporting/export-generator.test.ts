@@ -14,9 +14,9 @@ import { exportGenerator } from './export-generator.js';
 import { onnxFormat } from './onnx-format.js';
 import { loadFormat } from './formats.js';
 import { describeModel, type Stated } from './model-card.js';
-import { pythonWith, runsInPython, upscaleInPython } from './test-python.js';
+import { pythonModules, runsInPython, upscaleInPython } from './test-python.js';
 import { largestDifference } from './trial-picture.js';
-import { lacks } from '../../../../test/support/needs.mjs';
+import { lacks, pythonWith } from '../../../../test/support/needs.mjs';
 
 let folder: string;
 let checkpoint: Checkpoint;
@@ -84,7 +84,7 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
   test('the written files run, with the pixels of fourfold’s generator', async () => {
     const format = await loadFormat(name, weights, {
       pixels,
-      python: runsInPython(name) ? pythonWith(name) : undefined,
+      python: runsInPython(name) ? pythonWith(pythonModules[name]) : undefined,
     });
     const report = await exportGenerator({ checkpoint, weights, format, out: out(), pictures, expected });
     expect(expected.map(({ data }) => new Set(data).size > 100)).toEqual([true, true, true]);
@@ -97,7 +97,7 @@ describe.each(cases)('$name, $pixels', ({ name, pixels }) => {
   });
 
   if (!runsInPython(name)) return;
-  const python = pythonWith(name);
+  const python = pythonWith(pythonModules[name]);
   test.skipIf(lacks(`python-${name}`, !!python))(
     `in Python, too${python ? '' : ': name one that has what it needs in FOURFOLD_PYTHON'}`,
     async () => {

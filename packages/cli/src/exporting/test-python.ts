@@ -1,24 +1,13 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Picture } from '@fourfold/imaging';
 
-const modules = { onnx: 'numpy, onnxruntime', safetensors: 'numpy, torch, safetensors' };
+/** What a format needs in Python. */
+export const pythonModules = { onnx: 'numpy, onnxruntime', safetensors: 'numpy, torch, safetensors' };
 
 /** Whether a format is for Python at all. */
-export const runsInPython = (format: string): format is keyof typeof modules => format in modules;
-
-/** The Python that FOURFOLD_PYTHON names, if it can load a format; undefined otherwise. */
-export function pythonWith(format: keyof typeof modules): string | undefined {
-  const python = process.env['FOURFOLD_PYTHON'];
-  if (!python) return undefined;
-  try {
-    execFileSync(python, ['-c', `import ${modules[format]}`], { stdio: 'ignore' });
-    return python;
-  } catch {
-    return undefined;
-  }
-}
+export const runsInPython = (format: string): format is keyof typeof pythonModules => format in pythonModules;
 
 /** Code that loads and runs each kind of export: `lr` is uint8 [height, width, 3], and so must `sr` be. */
 const scripts: Record<string, string> = {
