@@ -1,7 +1,7 @@
 import type { Token__Output } from '@fourfold/rpc';
 import { noLeases, type LeaseCounts } from './lease-counts.js';
 import type { LeaseView, TaskView, WorkerView } from './plan.js';
-import { usualMs, type UsualTimes } from './usual-time.js';
+import type { UsualTimes } from './usual-time.js';
 
 /*
  * The state of the lease board, and what can be read from it. Plain data: callbacks and results stay in board-effects.ts.
@@ -40,7 +40,7 @@ export interface TaskFacts {
   about?: Readonly<Record<string, unknown>>;
 }
 
-export interface TaskState extends TaskFacts, Omit<TaskView, 'usualMs'> {
+export interface TaskState extends TaskFacts, TaskView {
   leases: readonly Lease[];
   /** Its workers report progress, which renews their leases. */
   hasProgress: boolean;
@@ -51,7 +51,7 @@ export interface TaskState extends TaskFacts, Omit<TaskView, 'usualMs'> {
 export interface BoardState {
   rules: BoardRules;
   /** The workers with a seat. */
-  seats: ReadonlyMap<number, Omit<WorkerView, 'id'>>;
+  seats: ReadonlyMap<number, WorkerView>;
   tasks: ReadonlyMap<string, TaskState>;
   /** By cache: the worker that keeps it. */
   caches: ReadonlyMap<number, number>;
@@ -87,22 +87,23 @@ export function findLease({ tasks }: BoardState, token: Token__Output): { task: 
   return undefined;
 }
 
-/** The tasks as `plan` sees them. */
-export function taskViews({ tasks, usual }: BoardState): TaskView[] {
-  const usualOf = new Map([...usual.keys()].map((kind) => [kind, usualMs(usual, kind)]));
-  return [...tasks.values()].map((task) => ({
-    ...task,
-    usualMs: task.kind === undefined ? undefined : usualOf.get(task.kind),
-  }));
-}
-
 /** The tasks of which a worker has a lease. */
 export const tasksOf = ({ tasks }: BoardState, worker: number): TaskState[] =>
   [...tasks.values()].filter(({ leases }) => leases.some((lease) => lease.worker === worker));
 
-/** The keys of the tasks that a worker has still to answer. */
-export const unansweredBy = (state: BoardState, worker: number): string[] =>
-  tasksOf(state, worker).flatMap(({ key, isReady }) => (isReady ? [] : [key]));
+/** By worker: the keys of the tasks that it has still to answer. */
+export function unanswered({ tasks }: BoardState): Map<number, string[]> {
+  const keys = new Map<number, string[]>();
+  for (const { key, isReady, leases } of tasks.values()) {
+    if (isReady) continue;
+    for (const { worker } of leases) {
+      const ofWorker = keys.get(worker);
+      if (ofWorker) ofWorker.push(key);
+      else keys.set(worker, [key]);
+    }
+  }
+  return keys;
+}
 
 /** The state with some fields of a task replaced. */
 export const withTask = (state: BoardState, key: string, change: Partial<TaskState>): BoardState => {

@@ -2,7 +2,7 @@ import { unlessAborted, type FailureCode, type Logger, type TimingConfig } from 
 import type { Token__Output } from '@fourfold/rpc';
 import { createEffects, type Offer, type Seat, type Task } from './board-effects.js';
 import type { BoardEvent, Effect } from './board-events.js';
-import { emptyBoard, findLease, unansweredBy } from './board-state.js';
+import { emptyBoard, findLease, unanswered } from './board-state.js';
 import { describeWaiting } from './describe-waiting.js';
 import type { LeaseCounts } from './lease-counts.js';
 import { reduce } from './reduce.js';
@@ -129,7 +129,9 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
     workerCount: () => state.seats.size,
     counts: (): Readonly<LeaseCounts> => state.counts,
     /** The seated workers, when each was last heard of (Unix time), and the keys of its unanswered tasks. */
-    seated: () =>
-      [...seats].map(([worker, { lastSeenAtMs }]) => ({ worker, lastSeenAtMs, tasks: unansweredBy(state, worker) })),
+    seated: () => {
+      const keys = unanswered(state);
+      return [...seats].map(([worker, { lastSeenAtMs }]) => ({ worker, lastSeenAtMs, tasks: keys.get(worker) ?? [] }));
+    },
   };
 }

@@ -4,13 +4,12 @@ import {
   findLease,
   leasesAWorker,
   minimumWorkers,
-  taskViews,
   wholeLeaseMs,
   withTask,
   type BoardState,
 } from './board-state.js';
 import { plan, type Decision } from './plan.js';
-import { withTime } from './usual-time.js';
+import { usualMs, withTime } from './usual-time.js';
 import { left } from './worker-transitions.js';
 
 /*
@@ -24,35 +23,29 @@ type Grant = Extract<Decision, { type: 'grant' }>;
 export function planned(before: BoardState, nowMs: number): Step<never> {
   const { rules, seats } = before;
   let state = { ...before, hasStarted: before.hasStarted || seats.size >= rules.minimumToStart };
-  const workers = [...seats].map(([id, seat]) => ({ id, ...seat }));
-  const decisions = plan(nowMs, workers, taskViews(state), {
+  const decisions = plan(nowMs, [...seats.values()], [...state.tasks.values()], {
     silenceMs: rules.silenceMs,
     stragglerFactor: rules.stragglerFactor,
     leasesAWorker,
     minimumWorkers: minimumWorkers(state),
+    usualMs: (kind) => usualMs(state.usual, kind),
   });
   const drop = decisions.find((decision) => decision.type === 'drop');
   if (drop) return left(state, { type: 'left', worker: drop.worker, reason: drop.reason, isSilent: true });
+  const grants = decisions.filter((decision) => decision.type === 'grant');
+  if (grants.length === 0) return { state, effects: [] };
+  const tasks = new Map(state.tasks);
   const effects: Effect<never>[] = [];
-  for (const decision of decisions) {
-    if (decision.type !== 'grant') continue;
-    const step = granted(state, decision, nowMs);
-    state = step.state;
-    effects.push(...step.effects);
+  for (const { task: key, worker, because } of grants) {
+    const task = tasks.get(key);
+    if (!task) continue;
+    state = counted(state, 'granted', ...reasonsCounted(because, task.grants));
+    const token = { term: rules.term, number: state.counts.granted };
+    const lease = { token, worker, grantedMs: nowMs, deadlineMs: nowMs + wholeLeaseMs(rules) };
+    tasks.set(key, { ...task, grants: task.grants + 1, leases: [...task.leases, lease] });
+    effects.push({ type: 'grant', task: key, worker, token, because });
   }
-  return { state, effects };
-}
-
-function granted(state: BoardState, { task: key, worker, because }: Grant, nowMs: number): Step<never> {
-  const task = state.tasks.get(key);
-  if (!task) return { state, effects: [] };
-  const next = counted(state, 'granted', ...reasonsCounted(because, task.grants));
-  const token = { term: state.rules.term, number: next.counts.granted };
-  const lease = { token, worker, grantedMs: nowMs, deadlineMs: nowMs + wholeLeaseMs(state.rules) };
-  return {
-    state: withTask(next, key, { grants: task.grants + 1, leases: [...task.leases, lease] }),
-    effects: [{ type: 'grant', task: key, worker, token, because }],
-  };
+  return { state: { ...state, tasks }, effects };
 }
 
 function reasonsCounted(because: Grant['because'], earlierGrants: number): ('straggling' | 'moved')[] {

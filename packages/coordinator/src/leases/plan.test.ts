@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { plan, type LeaseView, type PlanOptions, type TaskView, type WorkerView } from './plan.js';
 
-const options: PlanOptions = { silenceMs: 1000, leasesAWorker: 2, minimumWorkers: 1, stragglerFactor: 3 };
+const usualMs = (kind: string): number | undefined => ({ usual: 100, long: 1000 })[kind];
+const options: PlanOptions = { silenceMs: 1000, leasesAWorker: 2, minimumWorkers: 1, stragglerFactor: 3, usualMs };
 const alive = (...ids: number[]): WorkerView[] => ids.map((id) => ({ id, lastSeenMs: 0 }));
 const task = (key: string, more: Partial<TaskView> = {}): TaskView => ({
   key,
@@ -38,7 +39,7 @@ test('a worker gets what it has in its cache, but not more than its share', () =
 });
 
 test('a task that rests is not granted, neither as an open task nor as a straggler’s', () => {
-  const late = { leases: [leaseOf(1)], usualMs: 100 };
+  const late = { leases: [leaseOf(1)], kind: 'usual' };
   const tasks = [task('a', { restsUntilMs: 5_000 }), task('b', { ...late, restsUntilMs: 5_000 }), task('c')];
   const workers = alive(1, 2).map((worker) => ({ ...worker, lastSeenMs: 5_000 }));
   expect(grants(tasks, workers, 4_999)).toEqual([['c', 2]]);
@@ -135,7 +136,7 @@ test('a dropped worker does not count towards the minimum', () => {
 });
 
 const slow = (worker: number, more: Partial<TaskView> = {}) =>
-  task(`of ${worker}`, { leases: [leaseOf(worker)], usualMs: 100, ...more });
+  task(`of ${worker}`, { leases: [leaseOf(worker)], kind: 'usual', ...more });
 
 test('an idle worker also computes a straggler’s task', () => {
   expect(plan(301, alive(1, 2), [slow(1)], options)).toEqual([
@@ -145,11 +146,11 @@ test('an idle worker also computes a straggler’s task', () => {
 
 test.each<[string, TaskView[], number, Partial<PlanOptions>]>([
   ['it is not that late yet', [slow(1)], 299, {}],
-  ['the usual time is not known', [slow(1, { usualMs: undefined })], 900, {}],
+  ['the usual time is not known', [slow(1, { kind: undefined })], 900, {}],
   ['it has been answered', [slow(1, { isReady: true })], 900, {}],
   ['two workers compute it already', [slow(1, { leases: [leaseOf(1), leaseOf(3)] })], 900, {}],
   ['the idle worker has failed at it', [slow(1, { failedWorkers: new Map([2, 3].map((id) => [id, 0])) })], 900, {}],
-  ['nobody is idle', [slow(1), slow(2, { usualMs: 1000 }), slow(3, { usualMs: 1000 })], 900, {}],
+  ['nobody is idle', [slow(1), slow(2, { kind: 'long' }), slow(3, { kind: 'long' })], 900, {}],
   ['the config does not want it', [slow(1)], 900, { stragglerFactor: 0 }],
 ])('no second lease: %s', (_, tasks, nowMs, more) => {
   expect(grants(tasks, alive(1, 2, 3), nowMs, more)).toEqual([]);
@@ -165,6 +166,6 @@ test('open tasks go first; the slowest straggler is next', () => {
 
 test('one of two workers with a task is lost: the other keeps the task, and nobody else gets it', () => {
   const workers = [{ id: 1, lastSeenMs: -2000 }, ...alive(2)];
-  const tasks = [slow(1, { leases: [leaseOf(1), leaseOf(2)], usualMs: undefined })];
+  const tasks = [slow(1, { leases: [leaseOf(1), leaseOf(2)], kind: undefined })];
   expect(plan(0, workers, tasks, options)).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 2000 ms' }]);
 });

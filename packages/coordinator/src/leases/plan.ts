@@ -33,8 +33,8 @@ export interface TaskView {
   restsUntilMs?: number;
   /** Workers that have failed at it, and when each may try again. */
   failedWorkers: ReadonlyMap<number, number>;
-  /** How long such a task usually takes from its grant; undefined if unknown or irrelevant. */
-  usualMs?: number;
+  /** Tasks of a kind take about as long. */
+  kind?: string;
 }
 
 export interface PlanOptions {
@@ -46,6 +46,8 @@ export interface PlanOptions {
   minimumWorkers: number;
   /** How many times the usual time a lease may take before an idle worker also gets the task; 0 for no limit. */
   stragglerFactor: number;
+  /** How long tasks of a kind usually take from their grant; undefined while that is unknown. */
+  usualMs: (kind: string) => number | undefined;
 }
 
 export type GrantReason =
@@ -63,66 +65,134 @@ export type Decision =
  * preferred worker, up to that worker's fair share, else to the worker with the fewest leases. A worker that failed at
  * a task gets it again only when every worker has failed, and after a pause. A resting worker gets nothing while
  * another is free; a resting task goes to nobody. Workers that are still idle also compute stragglers' tasks.
+ *
+ * It runs at every answer, so its usual case is one look at each task and worker.
  */
 export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], options: PlanOptions): Decision[] {
-  const drops = workers.flatMap((worker): Decision[] => {
-    const reason = reasonToDrop(nowMs, worker, tasks, options);
-    return reason ? [{ type: 'drop', worker: worker.id, reason }] : [];
-  });
-  const alive = workers.filter(({ id }) => !drops.some((drop) => drop.worker === id));
+  const drops = dropsOf(nowMs, workers, tasks, options);
+  const dropped = new Set(drops.map(({ worker }) => worker));
+  const alive = workers.filter(({ id }) => !dropped.has(id));
   if (alive.length === 0 || alive.length < options.minimumWorkers) return drops;
 
-  const living = (task: TaskView) => task.leases.filter(({ worker }) => alive.some(({ id }) => id === worker));
+  const isComputed = ({ leases }: TaskView): boolean => leases.some(({ worker }) => !dropped.has(worker));
   const awake = alive.filter(({ restsUntilMs = -Infinity }) => restsUntilMs <= nowMs);
   const load = new Map((awake.length > 0 ? awake : alive).map(({ id }) => [id, 0]));
   for (const task of tasks) {
     if (task.isReady) continue;
-    for (const { worker } of living(task)) if (load.has(worker)) load.set(worker, (load.get(worker) ?? 0) + 1);
+    for (const { worker } of task.leases) addTo(load, worker);
   }
-  const grants: Decision[] = [];
-  const grant = (task: TaskView, worker: number, because: GrantReason) => {
-    grants.push({ type: 'grant', task: task.key, worker, because });
-    load.set(worker, (load.get(worker) ?? 0) + 1);
-  };
-
-  const awaited = tasks.filter(({ restsUntilMs = -Infinity }) => restsUntilMs <= nowMs);
-  const open = awaited.filter((task) => living(task).length === 0).sort((a, b) => a.priority - b.priority);
+  const open = tasks.filter((task) => !isComputed(task) && !isResting(nowMs, task));
   const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / alive.length));
-  const others = open.filter((task) => {
-    const preferred = task.preferredWorker;
-    const isGood = preferred !== undefined && !task.failedWorkers.has(preferred);
-    const takes = isGood && (load.get(preferred) ?? Infinity) < fairShare;
-    if (takes) grant(task, preferred, 'open');
-    return !takes;
-  });
-  for (const task of others) {
-    const untried = [...load].filter(([worker]) => !task.failedWorkers.has(worker));
-    const able = untried.length > 0 ? untried : [...load].filter(([id]) => mayTryAgain(task, id, nowMs));
-    if (able.length === 0) continue;
-    const [worker, leases] = able.reduce((least, entry) => (entry[1] < least[1] ? entry : least));
-    if (leases < options.leasesAWorker) grant(task, worker, 'open');
-  }
-  const stragglers = awaited
-    .filter((task) => !task.isReady && living(task).length === 1 && isLate(nowMs, task, options))
-    .sort((a, b) => a.leases[0].grantedMs - b.leases[0].grantedMs);
-  for (const task of stragglers) {
-    const idle = [...load].find(([worker, leases]) => leases === 0 && !task.failedWorkers.has(worker));
-    if (idle) grant(task, idle[0], 'straggler');
-  }
-  return [...drops, ...grants];
+  return [
+    ...drops,
+    ...grantsOfOpen(nowMs, open, load, { fairShare, most: options.leasesAWorker }),
+    ...grantsOfStragglers(nowMs, tasks, dropped, load, options),
+  ];
 }
 
-const mayTryAgain = ({ failedWorkers }: TaskView, worker: number, nowMs: number): boolean =>
-  (failedWorkers.get(worker) ?? 0) <= nowMs;
+type Drop = Extract<Decision, { type: 'drop' }>;
+type Grant = Extract<Decision, { type: 'grant' }>;
+/** By worker that may get something: its leases. Grants add to it. */
+type Load = Map<number, number>;
 
-const isLate = (nowMs: number, { usualMs, leases }: TaskView, { stragglerFactor }: PlanOptions): boolean =>
-  usualMs !== undefined && stragglerFactor > 0 && nowMs - leases[0].grantedMs > stragglerFactor * usualMs;
+const isResting = (nowMs: number, { restsUntilMs = -Infinity }: TaskView): boolean => restsUntilMs > nowMs;
 
-function reasonToDrop(nowMs: number, worker: WorkerView, tasks: TaskView[], options: PlanOptions): string | undefined {
-  const silentMs = nowMs - worker.lastSeenMs;
-  if (silentMs > options.silenceMs) return `silent for ${Math.round(silentMs)} ms`;
-  const late = tasks.find(
-    (task) => !task.isReady && task.leases.some((lease) => lease.worker === worker.id && nowMs > lease.deadlineMs),
-  );
-  return late && `its lease of ${late.key} ran out`;
+function dropsOf(nowMs: number, workers: WorkerView[], tasks: TaskView[], { silenceMs }: PlanOptions): Drop[] {
+  const lateTask = new Map<number, string>();
+  for (const { key, isReady, leases } of tasks) {
+    if (isReady) continue;
+    for (const { worker, deadlineMs } of leases) {
+      if (nowMs > deadlineMs && !lateTask.has(worker)) lateTask.set(worker, key);
+    }
+  }
+  return workers.flatMap(({ id, lastSeenMs }): Drop[] => {
+    const silentMs = nowMs - lastSeenMs;
+    if (silentMs > silenceMs) return [{ type: 'drop', worker: id, reason: `silent for ${Math.round(silentMs)} ms` }];
+    const late = lateTask.get(id);
+    return late === undefined ? [] : [{ type: 'drop', worker: id, reason: `its lease of ${late} ran out` }];
+  });
+}
+
+function grantsOfOpen(
+  nowMs: number,
+  open: TaskView[],
+  load: Load,
+  { fairShare, most }: { fairShare: number; most: number },
+): Grant[] {
+  const grants: Grant[] = [];
+  const grant = (task: TaskView, worker: number) => {
+    grants.push({ type: 'grant', task: task.key, worker, because: 'open' });
+    addTo(load, worker);
+  };
+  const others = open
+    .sort((a, b) => a.priority - b.priority)
+    .filter((task) => {
+      const preferred = task.preferredWorker;
+      const isGood = preferred !== undefined && !task.failedWorkers.has(preferred);
+      const takes = isGood && (load.get(preferred) ?? Infinity) < fairShare;
+      if (takes) grant(task, preferred);
+      return !takes;
+    });
+  for (const task of others) {
+    const worker = leastLoaded(nowMs, task, load);
+    if (worker === undefined) continue;
+    if ((load.get(worker) ?? most) < most) grant(task, worker);
+    // All workers have as much as they may.
+    else if (task.failedWorkers.size === 0) break;
+  }
+  return grants;
+}
+
+/** The worker with the fewest leases, of those that have not failed at the task, else of those that may try it again. */
+function leastLoaded(nowMs: number, { failedWorkers }: TaskView, load: Load): number | undefined {
+  const least: Record<'untried' | 'again', { worker?: number; leases: number }> = {
+    untried: { leases: Infinity },
+    again: { leases: Infinity },
+  };
+  for (const [worker, leases] of load) {
+    const againMs = failedWorkers.get(worker);
+    if (againMs !== undefined && againMs > nowMs) continue;
+    const of = againMs === undefined ? least.untried : least.again;
+    if (leases < of.leases) Object.assign(of, { worker, leases });
+  }
+  return least.untried.worker ?? least.again.worker;
+}
+
+function grantsOfStragglers(
+  nowMs: number,
+  tasks: TaskView[],
+  dropped: ReadonlySet<number>,
+  load: Load,
+  options: PlanOptions,
+): Grant[] {
+  const idle = new Set<number>();
+  for (const [worker, leases] of load) if (leases === 0) idle.add(worker);
+  if (idle.size === 0) return [];
+  const isLate = lateness(nowMs, options);
+  const isAlone = ({ leases }: TaskView) => leases.filter(({ worker }) => !dropped.has(worker)).length === 1;
+  const stragglers = tasks
+    .filter((task) => !task.isReady && isLate(task) && isAlone(task) && !isResting(nowMs, task))
+    .sort((a, b) => a.leases[0].grantedMs - b.leases[0].grantedMs);
+  return stragglers.flatMap(({ key, failedWorkers }): Grant[] => {
+    const worker = [...idle].find((id) => !failedWorkers.has(id));
+    if (worker === undefined) return [];
+    idle.delete(worker);
+    return [{ type: 'grant', task: key, worker, because: 'straggler' }];
+  });
+}
+
+/** Tells whether a task takes too long. Usual times are looked up once for each kind. */
+function lateness(nowMs: number, { usualMs, stragglerFactor }: PlanOptions): (task: TaskView) => boolean {
+  const usual = new Map<string, number | undefined>();
+  return ({ kind, leases }) => {
+    if (kind === undefined || stragglerFactor === 0 || leases.length === 0) return false;
+    if (!usual.has(kind)) usual.set(kind, usualMs(kind));
+    const ms = usual.get(kind);
+    return ms !== undefined && nowMs - leases[0].grantedMs > stragglerFactor * ms;
+  };
+}
+
+function addTo(load: Load, worker: number): void {
+  const leases = load.get(worker);
+  if (leases !== undefined) load.set(worker, leases + 1);
 }

@@ -1,5 +1,5 @@
 import type { EventOf, Step } from './board-events.js';
-import { counted, tasksOf, unansweredBy, withTask, type BoardState } from './board-state.js';
+import { counted, tasksOf, unanswered, withTask, type BoardState } from './board-state.js';
 
 /*
  * What events of workers do to the board.
@@ -7,7 +7,8 @@ import { counted, tasksOf, unansweredBy, withTask, type BoardState } from './boa
 
 export function joined(state: BoardState, { restsUntilMs }: EventOf<'joined'>, nowMs: number): Step<never> {
   const next = counted(state, 'joined');
-  const seats = new Map(state.seats).set(next.counts.joined, { lastSeenMs: nowMs, restsUntilMs });
+  const id = next.counts.joined;
+  const seats = new Map(state.seats).set(id, { id, lastSeenMs: nowMs, restsUntilMs });
   return { state: { ...next, seats }, effects: [{ type: 'plan' }] };
 }
 
@@ -17,7 +18,7 @@ export function left(state: BoardState, { worker, reason, isSilent }: EventOf<'l
   const seats = new Map(state.seats);
   seats.delete(worker);
   const had = tasksOf(state, worker);
-  const lost = isSilent ? unansweredBy(state, worker) : [];
+  const lost = isSilent ? (unanswered(state).get(worker) ?? []) : [];
   let next = counted({ ...state, seats }, 'left');
   for (const { key, leases } of had) {
     // An answered task has one lease, its worker's.
