@@ -105,8 +105,8 @@ function watchOver({ config, service, board, guard, earlyEnd }: Office, own: Own
 async function trainToItsEnd(office: Office, signal: AbortSignal, log: Logger): Promise<void> {
   const { config, run, term, guard, master, saver, saved, state, service, earlyEnd, begun } = office;
   try {
-    // From now on this run does not depend on the run that it started from.
-    if (config.startFrom !== undefined && !saved) await office.checkpoint(false);
+    // From now on this run does not depend on the runs that it started from.
+    if ((config.startFrom ?? config.discriminatorFrom) !== undefined && !saved) await office.checkpoint(false);
     await train(office, AbortSignal.any([signal, earlyEnd.signal]));
     await state.during('writing a checkpoint', () => saver.settled());
     await markRunEnd(run, term, config, () => guard.check());

@@ -85,7 +85,7 @@ test('a checkpoint holds it; without one it begins with the generator', async ()
 test('a run that starts from another generator also starts its average there', () => {
   const master = masterOf(configWith(decay));
   const { vector, average } = master.state('generator');
-  master.startFrom(new Float32Array(vector.length).fill(0.5));
+  master.startFrom('generator', new Float32Array(vector.length).fill(0.5));
   expect(average).toEqual(vector);
   expect(vector.every((value) => value === 0.5)).toBe(true);
 });

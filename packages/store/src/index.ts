@@ -47,7 +47,7 @@ export {
   saveCheckpoint,
   startingPoint,
 } from './checkpoints/run-checkpoints.js';
-export { readStartingGenerator } from './checkpoints/start-from.js';
+export { readStartingDiscriminator, readStartingGenerator } from './checkpoints/start-from.js';
 export { checkConditionalPuts } from './objects/conditional-puts.js';
 export { storageError } from './objects/folder-store.js';
 export { damagedError, getJson, getVerified, openStore, unlessLost } from './objects/object-store.js';

@@ -87,6 +87,26 @@ test('the name of a preparation is refused for a run', () => {
   );
 });
 
+test('a network to start from is one that pods see, or a run of the store', () => {
+  const check = (from: object) => {
+    const gan = { kind: 'gan', iterations: 1, learningRate: 1e-4 };
+    const config = {
+      name: 'one',
+      ...places,
+      phases: [gan],
+      loss: { content: 'mse' },
+      workers: { threads: 1 },
+      ...from,
+    };
+    checkForCluster(parseRunConfig(config, 'a test'), 0);
+  };
+  for (const key of ['startFrom', 'discriminatorFrom']) {
+    expect(() => check({ [key]: '/data/runs/other' })).toThrow(`${key} is file:///data/runs/other: pods do not see`);
+    check({ [key]: 'other' });
+    check({ [key]: 's3://bucket/runs/other' });
+  }
+});
+
 test('LPIPS needs weights that pods see', () => {
   const validation = { images: 's3://bucket/pictures', lpips: 'alex' };
   const check = (lpipsWeights: object) => {

@@ -27,6 +27,8 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
     dataset: config.dataset,
     store: config.store,
     vgg: config.vgg,
+    startFrom: unlessRun(config.startFrom),
+    discriminatorFrom: unlessRun(config.discriminatorFrom),
     'validation.images': config.validation?.images,
     'validation.lpipsWeights': config.validation?.lpipsWeights,
   };
@@ -170,3 +172,6 @@ function throwIfStuck({ placeFlags }: ClusterApi, status: RunStatus, problems: r
         : `it starts as soon as that is fixed; ${command('cancel')} removes it`,
   });
 }
+
+/** A place to start from; a name without a slash is that of a run in the store. */
+const unlessRun = (from: string | undefined) => (from?.includes('/') ? from : undefined);

@@ -64,6 +64,10 @@ test.each([
     'data: { crop: 16 }\nloss: { featureShift: 3 }',
     'loss.featureShift is 3: the network must see at least 16 pixels of data.crop, 16',
   ],
+  [
+    'discriminatorFrom: other',
+    'discriminatorFrom is other: no phase trains a discriminator; omit it, or add a gan phase',
+  ],
   ['loss: { content: features }', 'loss.content is features: it needs loss.features, with the layers to compare'],
   ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features, lpips'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],

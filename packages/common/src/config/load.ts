@@ -35,12 +35,13 @@ export function parseRunConfig(raw: unknown, source: string, settings: readonly 
   const config = { ...parsed.data, ...schedule(parsed.data) };
   const problems = inconsistencies(config);
   if (problems.length > 0) throw refusal(problems, source, settings);
-  const { data, exchange, startFrom } = config;
+  const { data, exchange, startFrom, discriminatorFrom } = config;
   return {
     ...config,
     ...(data.cacheFolder && { data: { ...data, cacheFolder: expandHome(data.cacheFolder) } }),
     exchange: { ...exchange, folder: expandHome(exchange.folder) },
     ...(startFrom?.includes('/') && { startFrom: absoluteStoreUrl(startFrom) }),
+    ...(discriminatorFrom?.includes('/') && { discriminatorFrom: absoluteStoreUrl(discriminatorFrom) }),
     store: absoluteStoreUrl(config.store),
     dataset: absoluteStoreUrl(config.dataset),
     ...(config.vgg && { vgg: absoluteStoreUrl(config.vgg) }),
@@ -74,6 +75,7 @@ const leastFeatureSide = 16;
 function inconsistencies({
   checkpoints,
   data,
+  discriminatorFrom,
   loss,
   phases,
   timing,
@@ -101,6 +103,9 @@ function inconsistencies({
   if (network && !vgg && phases.some(({ kind }) => kind !== 'mse')) {
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
     refuse('loss.content', loss.content, reason);
+  }
+  if (discriminatorFrom !== undefined && !phases.some(({ kind }) => kind === 'gan')) {
+    refuse('discriminatorFrom', discriminatorFrom, 'no phase trains a discriminator; omit it, or add a gan phase');
   }
   if (checkpoints.bestBy === 'lpips' && validation && !validation.lpips) {
     refuse('checkpoints.bestBy', checkpoints.bestBy, 'it needs validation.lpips, alex or vgg', 'validation.lpips');

@@ -28,7 +28,7 @@ export async function resumedConfig(
   const tree = JSON.parse(JSON.stringify(stored)) as Tree;
   for (const setting of settings) {
     const key = keyOf(setting);
-    if (key === 'startFrom') checkStart(given, stored);
+    if (key === 'startFrom' || key === 'discriminatorFrom') checkStart(key, given, stored);
     else if (givesSchedule(key)) tree['phases'] = given.phases;
     // Its keys are in the stored config, and those that differ are listed.
     else if (key !== 'recipe') applySetting(tree, setting, parse);
@@ -44,14 +44,10 @@ export async function resumedConfig(
 /** The stored phases are scaled, so that these keys replace all of them. `phases.N` is one of the run's own phases. */
 const givesSchedule = (key: string): boolean => key === 'scheduleScale' || key === 'phases';
 
-function checkStart(given: RunConfig, stored: RunConfig): void {
-  if (given.startFrom === stored.startFrom) return;
-  const from = stored.startFrom === undefined ? 'new weights' : stored.startFrom;
-  throw new FourfoldError(
-    'invalid',
-    `startFrom is ${given.startFrom ?? 'none'}, but run ${given.name} began with ${from}`,
-    {
-      hint: 'omit it to resume the run, or choose another name',
-    },
-  );
+function checkStart(key: 'startFrom' | 'discriminatorFrom', given: RunConfig, stored: RunConfig): void {
+  if (given[key] === stored[key]) return;
+  const from = stored[key] ?? 'new weights';
+  throw new FourfoldError('invalid', `${key} is ${given[key] ?? 'none'}, but run ${given.name} began with ${from}`, {
+    hint: 'omit it to resume the run, or choose another name',
+  });
 }

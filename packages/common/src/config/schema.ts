@@ -233,6 +233,8 @@ export const runSchema = z.strictObject({
    * the schedule are then skipped, unless it has no others.
    */
   startFrom: z.string().min(1).optional(),
+  /** The discriminator to start from: a finished run in the same store, the URL of a run or a checkpoint, or a checkpoint's `discriminator.safetensors`. */
+  discriminatorFrom: z.string().min(1).optional(),
   adam: adamSchema.prefault({}),
   /**
    * The largest Euclidean norm of an update's gradient, over all parameters of the network; a longer one is scaled down to it, as by

@@ -7,9 +7,10 @@ import {
   type CheckpointManifest,
   recordTermStart,
   startingPoint,
+  readStartingDiscriminator,
   readStartingGenerator,
 } from '@fourfold/store';
-import type { Logger, RunConfig } from '@fourfold/common';
+import type { Logger, Network, RunConfig } from '@fourfold/common';
 import { createMaster, type Master } from '../updates/master.js';
 import type { CheckpointStatus } from '../status/status.js';
 
@@ -37,7 +38,7 @@ export interface StartOptions {
   log: Logger;
 }
 
-/** Read what the run starts from. Throws as `startingPoint` and `readStartingGenerator` do, and if shapes differ. */
+/** Read what the run starts from. Throws as `startingPoint` and what reads starting networks do, and if shapes differ. */
 export async function readStart({ run, config, datasetSha256, resume, log }: StartOptions): Promise<Start> {
   const newest = (await listCheckpoints(run)).at(-1);
   const found = await startingPoint(run, config, datasetSha256, resume, log);
@@ -47,9 +48,13 @@ export async function readStart({ run, config, datasetSha256, resume, log }: Sta
     master.restore(found);
     return { master, manifest, newest, saved: { name, savedAtMs: Date.parse(manifest.createdAt) } };
   }
-  const { startFrom, store } = config;
+  const { startFrom, discriminatorFrom, store } = config;
+  const place = (network: Network) => ({ store, layout: master.layout(network), log });
   if (startFrom !== undefined) {
-    master.startFrom(await readStartingGenerator({ startFrom, store }, master.layout('generator'), log));
+    master.startFrom('generator', await readStartingGenerator(startFrom, place('generator')));
+  }
+  if (discriminatorFrom !== undefined) {
+    master.startFrom('discriminator', await readStartingDiscriminator(discriminatorFrom, place('discriminator')));
   }
   return { master, newest };
 }

@@ -31,7 +31,7 @@ export interface Master {
   /** Keep a copy of the current generator (or its moving average), or `older`, until the next call. */
   retainGenerator(older?: { iteration: number; vector: Float32Array }): void;
   /** Start from another run's generator. */
-  startFrom(generator: Float32Array): void;
+  startFrom(network: Network, vector: Float32Array): void;
   /** Start from a checkpoint's state. Throws `invalid` if its shapes differ, `corrupt` if a file is not of its kind. */
   restore(checkpoint: WholeCheckpoint): void;
   /**
@@ -118,7 +118,7 @@ export function createMaster(config: RunConfig): Master {
         ? { version: older.iteration, vector: older.vector }
         : { version: versions.generator, vector: (average ?? vector).slice() };
     },
-    startFrom: (generator) => begin('generator', generator),
+    startFrom: begin,
     restore(checkpoint) {
       for (const network of networks) restoreNetwork(checkpoint, network, layout(network), state(network));
       Object.assign(versions, checkpoint.manifest.versions);

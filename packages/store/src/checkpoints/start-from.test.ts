@@ -2,9 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@fourfold/common';
-import { encodeTorchGenerator, generatorLayout, initialVector } from '@fourfold/weights';
+import {
+  discriminatorLayout,
+  encodeTorchGenerator,
+  generatorLayout,
+  initialVector,
+  safetensorsFromVector,
+} from '@fourfold/weights';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readStartingGenerator } from './start-from.js';
+import { readStartingDiscriminator, readStartingGenerator } from './start-from.js';
 
 const config = { channels: 4, blocks: 2 };
 const layout = generatorLayout(config);
@@ -19,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const read = (file: string, of = layout) =>
-  readStartingGenerator({ startFrom: `file://${folder}/${file}`, store: `file://${folder}` }, of, log);
+  readStartingGenerator(`file://${folder}/${file}`, { store: `file://${folder}`, layout: of, log });
 
 test('a run starts from a file with PyTorch’s names', async () => {
   expect(await read('torch.safetensors')).toEqual(vector);
@@ -33,4 +39,19 @@ test('a file of other sizes says its own', async () => {
 
 test('a file that is not there is named', async () => {
   await expect(read('other.safetensors')).rejects.toThrow(/other\.safetensors/);
+});
+
+test('a run starts from a discriminator’s file; another size is named', async () => {
+  const layoutWith = (channels: number) => discriminatorLayout({ channels, dense: 16, head: 'patch' }, 96);
+  const layout = layoutWith(4);
+  const vector = initialVector(layout, 5);
+  await writeFile(join(folder, 'discriminator.safetensors'), safetensorsFromVector(layout, vector, {}));
+  const readAs = (channels: number) =>
+    readStartingDiscriminator(`file://${folder}/discriminator.safetensors`, {
+      store: `file://${folder}`,
+      layout: layoutWith(channels),
+      log,
+    });
+  expect(await readAs(4)).toEqual(vector);
+  await expect(readAs(8)).rejects.toThrow(/^discriminatorFrom: .*discriminator\.safetensors/);
 });
