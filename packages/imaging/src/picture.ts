@@ -52,9 +52,14 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   return { data: toRgb(samples, channels, deep ? 65535 : 255), width, height };
 }
 
-/** Decode a stored picture that `keepsBytes` or that `encodePng` wrote: 8-bit RGB, nothing to convert. */
-export async function decodePlain(bytes: Uint8Array): Promise<Picture> {
-  const { data, info } = await decoded(bytes, decoding, (file) => file.raw().toBuffer({ resolveWithObject: true }));
+/**
+ * Decode a region of a stored picture that `keepsBytes` or that `encodePng` wrote: 8-bit RGB, nothing to convert. What lies below the region
+ * is not decoded.
+ */
+export async function decodePlain(bytes: Uint8Array, region: Rectangle): Promise<Picture> {
+  const { data, info } = await decoded(bytes, decoding, (file) =>
+    file.extract(region).raw().toBuffer({ resolveWithObject: true }),
+  );
   if (info.channels !== 3) throw new FourfoldError('invalid', `it has ${info.channels} channels, not 3`);
   return { data, width: info.width, height: info.height };
 }

@@ -148,11 +148,17 @@ describe('batches', () => {
     expect(source.stats()).toMatchObject({ shards: { loads: 1 }, pictures: { loads: 1, hits: 7 } });
   });
 
-  it.each([0, 1])('are the same where tiles are decoded only in part, blur %s', async (blurSigma) => {
+  it.each([
+    ['tiles', 0],
+    ['tiles', 1],
+    ['whole photographs', 0],
+    ['whole photographs', 1],
+  ])('are the same where %s are decoded only in part, blur %s', async (what, blurSigma) => {
+    const dataset = what === 'tiles' ? tiled : whole;
     const asked = { blurSigma, flips: true, quarterTurns: true };
-    const inPart = createBatchSource({ ...tiled, data: dataConfig(asked), seed: 1, pictureCacheBytes: 1 });
+    const inPart = createBatchSource({ ...dataset, data: dataConfig(asked), seed: 1, pictureCacheBytes: 1 });
     sources.push(inPart);
-    const cached = sourceOf(tiled, asked);
+    const cached = sourceOf(dataset, asked);
     for (let iteration = 0; iteration < 5; iteration++) {
       expect(bytesOf(await inPart.batch(iteration, 0))).toBe(bytesOf(await cached.batch(iteration, 0)));
     }

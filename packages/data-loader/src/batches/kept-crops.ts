@@ -1,5 +1,5 @@
 import { FourfoldError } from '@fourfold/common';
-import { decodePlain, inflateRegion, readPlainPng, type Picture } from '@fourfold/imaging';
+import { decodePlain, inflateRegion, readPlainPng, type Picture, type Rectangle } from '@fourfold/imaging';
 import type { DatasetManifest, SampleInfo } from '../prepare/manifest.js';
 import { createAsyncCache } from '../shards/async-cache.js';
 import { openKeptShard } from '../shards/kept-shard.js';
@@ -11,20 +11,22 @@ import type { CropKey } from './sample-order.js';
 import { createStages, type Stages } from './stages.js';
 
 /**
- * Pairs of a dataset of encoded pictures: each picture is decoded, and held decoded while there is room. Tiles that would be gone before
+ * Pairs of a dataset of encoded pictures: each picture is decoded, and held decoded while there is room. Pictures that would be gone before
  * they are needed again are decoded only as far as a crop needs.
  */
 export function createKeptCrops(options: CropsOptions): Crops {
   const { manifest, data, seed, pictureCacheBytes } = options;
   const { timed, spend, seconds } = createStages();
   const { shards, read } = createSampleReader(options, timed);
-  // Tiles are PNGs of ours; other files' rows are filtered, and would be inflated in vain.
-  const decode = manifest.tile ? decodeTile : decodeAny;
+  // Other files' rows are filtered, and would be inflated in vain.
+  const decode = manifest.tile ? decodeTile : decodePlain;
   const pictures = createAsyncCache({
     load: async (key) => {
       const [shard, sample] = key.split('/').map(Number);
       const { bytes, info, title } = await read(shard, sample);
-      return { info, picture: await timed('decoding', decode(bytes, title)) };
+      const whole = { ...info.place, left: 0, top: 0 };
+      const picture = await timed('decoding', decode(bytes, whole)).catch(undecodable(title));
+      return { info, picture };
     },
     sizeOf: ({ picture }: { info: SampleInfo; picture: Picture }) => picture.data.length,
     limit: pictureCacheBytes,
@@ -36,30 +38,21 @@ export function createKeptCrops(options: CropsOptions): Crops {
     spend('cutting', begunMs);
   };
   let partsDecoded = 0;
-  /** False if the picture cannot be decoded in part. */
-  const fillFromPart = async (key: CropKey, target: PairTarget): Promise<boolean> => {
+  const fillFromPart = async (key: CropKey, target: PairTarget) => {
     const { bytes, info, title } = await read(key.shard, key.sample);
-    const png = readPlainPng(bytes);
-    if (!png) return false;
     const place = cropPlace(seed, key, info.core, data);
-    const region = surroundingsOf(place, data, png);
-    const part = await timed('decoding', inflateRegion(png, region)).catch(undecodable(title));
-    if (!part) return false;
+    const region = surroundingsOf(place, data, info.place);
+    const part = await timed('decoding', decode(bytes, region)).catch(undecodable(title));
     partsDecoded++;
     const begunMs = performance.now();
     cutPairWithin(part, region, place, data, target);
     spend('cutting', begunMs);
-    return true;
   };
-  const prefersParts = data.cropsPerPicture === 1 && tileBytes(manifest) > pictureCacheBytes;
+  const isUsedOnce = data.cropsPerPicture === 1 && decodedBytes(manifest) > pictureCacheBytes;
+  const fill = isUsedOnce ? fillFromPart : fillFromWhole;
   return {
     async fill(keys, targets) {
-      await Promise.all(
-        keys.map(async (key, i) => {
-          if (prefersParts && (await fillFromPart(key, targets[i]))) return;
-          await fillFromWhole(key, targets[i]);
-        }),
-      );
+      await Promise.all(keys.map((key, i) => fill(key, targets[i])));
     },
     stats() {
       const whole = pictures.stats();
@@ -90,16 +83,18 @@ function createSampleReader({ store, manifest, data, openShards }: CropsOptions,
   };
 }
 
-/** About the bytes of a dataset's decoded tiles, without their margins; 0 if it is not cut into tiles. */
-const tileBytes = ({ tile, samples }: DatasetManifest): number => (tile ? 3 * samples * tile.size * tile.size : 0);
-
-async function decodeTile(bytes: Uint8Array, title: string): Promise<Picture> {
-  const png = readPlainPng(bytes);
-  const whole = png && inflateRegion(png, { left: 0, top: 0, width: png.width, height: png.height });
-  return (await whole?.catch(undecodable(title))) ?? decodeAny(bytes, title);
+/** About the bytes of a dataset's decoded pictures: of tiles without their margins, of others at least. */
+function decodedBytes({ tile, samples, shards }: DatasetManifest): number {
+  if (tile) return 3 * samples * tile.size * tile.size;
+  // Even a lossless photograph has about this many bytes for each that is stored.
+  return 1.5 * shards.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-const decodeAny = (bytes: Uint8Array, title: string): Promise<Picture> => decodePlain(bytes).catch(undecodable(title));
+/** Decode a region of a tile, which is a PNG of ours, or of a photograph that is smaller than tiles. */
+async function decodeTile(bytes: Uint8Array, region: Rectangle): Promise<Picture> {
+  const png = readPlainPng(bytes);
+  return (png && (await inflateRegion(png, region))) ?? decodePlain(bytes, region);
+}
 
 const undecodable = (title: string) => (cause: unknown) => {
   throw new FourfoldError('corrupt', `${title}: it cannot be decoded`, { cause });
