@@ -18,7 +18,7 @@ import { alert } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
 
 /*
- * Parameters and gradients cross in shared memory or over gRPC: the same bits, and nothing is left in shared memory.
+ * Parameters and gradients cross in shared memory, by the bulk stream or over gRPC: the same bits, and nothing is left in shared memory.
  */
 
 /** Part of the machine's shared memory, where no other test puts anything. */
@@ -148,13 +148,23 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
   });
 });
 
-test('a worker without shared memory joins by gRPC, beside one that has it', async () => {
+test('by the bulk stream the weights are those of gRPC, also when a worker is killed that sends', async () => {
+  const run = await runs.create('by-stream', 'exchange: { transport: stream }\n');
+  const coordinator = startCoordinator(run);
+  const workers = startWorkers(run, 2);
+  await coordinator.waitFor(update('discriminator', 4), 'a first half');
+  workers[0].child.kill('SIGKILL');
+  await expectSameEnd(run, coordinator, reference);
+  expect(transportsOf(coordinator)).toEqual(['stream', 'stream']);
+}, 120_000);
+
+test('a worker without shared memory joins by the bulk stream, beside one that has it', async () => {
   const run = await runs.create('without');
   const coordinator = startCoordinator(run, ...onceJoined(2));
   const [worker] = startWorkers(run, 1, '--set', 'exchange.folder=/nowhere');
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
-  expect(transportsOf(coordinator)).toContain('grpc');
+  expect(transportsOf(coordinator)).toContain('stream');
   expect(withoutSharedMemory(worker)).toEqual([
     expect.objectContaining({ reason: expect.stringMatching(/there is no shared memory in \/nowhere/) as string }),
   ]);

@@ -33,7 +33,7 @@ const labelValues: Record<string, readonly (string | RegExp)[]> = {
   set: ['held-out'],
   kind: ['mse', 'content', 'gan', 'parameters', 'gradients'],
   direction: ['sent', 'received'],
-  transport: ['shared-memory', 'grpc'],
+  transport: ['shared-memory', 'stream', 'grpc'],
   outcome: ['taken', 'left_out', 'batch', 'busy', 'failed'],
   state: [
     ...['computing', 'idle'],

@@ -52,59 +52,65 @@ test.each([
   },
 );
 
-describe.each(isLinux ? (['grpc', 'shared-memory'] as const) : (['grpc'] as const))('parameters by %s', (transport) => {
-  test.each(['f32', 'bf16'] as const)('in %s reach a worker, and an evaluation in float32', async (parameters) => {
-    const config = parseRunConfig(
-      {
-        name: 'formats',
-        dataset: 'd',
-        generator: { channels: 5, blocks: 1 },
-        loss: { content: 'mse' },
-        phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
-        exchange: { transport, parameters },
-      },
-      'test',
-    );
-    const log = createLogger('test');
-    const master = createMaster(config);
-    const { vector } = master.state('generator');
-    master.retainGenerator();
-    const files = await openParameterFiles(config.exchange, master.networks, log);
-    const exchange = createExchange(config.exchange, files, 1, master, log);
-    const worker = await createWorkerExchange(config.exchange, log);
-    const server = await startServer('127.0.0.1:0');
-    server.addService(wire.Coordinator.service, { ...exchange.handlers });
-    const client = createCoordinatorClient(server.address, 'bulk');
-    const register = { ...worker.register, exchangeAddress: '127.0.0.1:1' } as unknown as Register__Output;
-    const connected = exchange.connect(register);
-    if ('problem' in connected) throw new Error(connected.problem);
-    const welcome = { term: 1, ...connected.welcome } as Welcome__Output;
-    const options = { silenceMs: 5_000, signal: new AbortController().signal };
-    const source = worker.welcomed(welcome, client, options);
-    try {
-      await exchange.publish();
-      const { parameters: layout } = networkWires(config).generator;
-      const [expected, fetched] = [createWireVector(layout), createWireVector(layout)];
-      expected.vector.set(vector);
-      expected.encode();
-      expected.decode();
-      await source.fetch('generator', 0, fetched);
-      expect([...fetched.vector]).toEqual([...expected.vector]);
-      const exact = new Float32Array(vector.length);
-      await source.fetchEvaluated(0, exact);
-      expect([...exact]).toEqual([...vector]);
-      expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
-      // The two sides' counts agree with the bytes sent.
-      const pulled = (transport === 'grpc' ? layout.byteLength : 0) + vector.byteLength;
-      expect([exchange.traffic.parameters.grpc, worker.traffic.parameters.grpc]).toEqual([pulled, pulled]);
-    } finally {
-      await source.close();
-      connected.close();
-      client.close();
-      await server.close();
-      await worker.close();
-      await files.close();
-      await master.close();
-    }
-  });
-});
+describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc', 'stream'] as const))(
+  'parameters by %s',
+  (transport) => {
+    test.each(['f32', 'bf16'] as const)('in %s reach a worker, and an evaluation in float32', async (parameters) => {
+      const config = parseRunConfig(
+        {
+          name: 'formats',
+          dataset: 'd',
+          generator: { channels: 5, blocks: 1 },
+          loss: { content: 'mse' },
+          phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
+          exchange: { transport, parameters },
+        },
+        'test',
+      );
+      const log = createLogger('test');
+      const master = createMaster(config);
+      const { vector } = master.state('generator');
+      master.retainGenerator();
+      const files = await openParameterFiles(config.exchange, master.networks, log);
+      const exchange = createExchange(config.exchange, files, 1, master, log);
+      const worker = await createWorkerExchange(config.exchange, log);
+      const server = await startServer('127.0.0.1:0');
+      server.addService(wire.Coordinator.service, { ...exchange.handlers });
+      server.addStream('worker', exchange.stream);
+      const client = createCoordinatorClient(server.address, 'bulk');
+      const register = { ...worker.register, exchangeAddress: '127.0.0.1:1' } as unknown as Register__Output;
+      const connected = exchange.connect(register);
+      if ('problem' in connected) throw new Error(connected.problem);
+      const welcome = { term: 1, ...connected.welcome } as Welcome__Output;
+      const options = { address: server.address, silenceMs: 5_000, signal: new AbortController().signal };
+      const source = worker.welcomed(welcome, client, options);
+      try {
+        await exchange.publish();
+        const { parameters: layout } = networkWires(config).generator;
+        const [expected, fetched] = [createWireVector(layout), createWireVector(layout)];
+        expected.vector.set(vector);
+        expected.encode();
+        expected.decode();
+        await source.fetch('generator', 0, fetched);
+        expect([...fetched.vector]).toEqual([...expected.vector]);
+        const exact = new Float32Array(vector.length);
+        await source.fetchEvaluated(0, exact);
+        expect([...exact]).toEqual([...vector]);
+        expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
+        // The two sides' counts agree with the bytes sent.
+        const pulled = (transport === 'shared-memory' ? 0 : layout.byteLength) + vector.byteLength;
+        const by = transport === 'grpc' ? 'grpc' : 'stream';
+        expect([exchange.traffic.parameters[by], worker.traffic.parameters[by]]).toEqual([pulled, pulled]);
+      } finally {
+        await source.close();
+        connected.close();
+        client.close();
+        await server.close();
+        await worker.close();
+        await exchange.close();
+        await files.close();
+        await master.close();
+      }
+    });
+  },
+);

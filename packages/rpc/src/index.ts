@@ -2,6 +2,7 @@
  * The wire between coordinator and workers: messages of proto/fourfold/v1/fourfold.proto, and vectors beside them.
  *
  * - ends/      servers and clients, and who may call which method (permissions.ts)
+ * - stream/    the bulk stream: vectors in frames over connections of their own
  * - security/  certificates, TLS identities, roles, join tokens
  * - vectors/   wire formats (bfloat16's rounding is in ../assembly/bf16.ts), files in shared memory, counts of bytes
  * - wire/      the protocol: checked messages, vectors as streams of chunks
@@ -34,6 +35,11 @@ export { type WorkerMessage, type WorkerMessage__Output } from './generated/four
 export { joinTokenVariable, randomJoinToken, readJoinToken } from './security/join-token.js';
 export { type TlsIdentity, readTlsIdentity } from './security/tls.js';
 export { probeTls } from './security/tls-probe.js';
+export { createStreamChoice, type StreamChoice } from './stream/choice.js';
+export { type StreamKind, type StreamRequest } from './stream/frame.js';
+export { type StreamPeer, type StreamReceiver, createStreamReceiver } from './stream/receiver.js';
+export { isSecret, randomStreamSecret } from './stream/secret.js';
+export { type StreamSource, type StreamedVector } from './stream/stream-server.js';
 export { formatsProblem, wireFormats } from './vectors/formats.js';
 export {
   type OwnFile,

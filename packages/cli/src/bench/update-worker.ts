@@ -18,6 +18,7 @@ const log = createLogger('worker');
 const exchange = await createWorkerExchange(config.exchange, log);
 const server = await startServer(listen);
 server.addService(wire.Worker.service, exchange.handlers);
+server.addStream('coordinator', exchange.stream);
 const serve = createServing({
   config,
   compute: idleCompute(),

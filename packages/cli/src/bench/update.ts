@@ -84,6 +84,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   );
   const server = await startServer('127.0.0.1:0');
   server.addService(wire.Coordinator.service, service.handlers);
+  server.addStream('worker', exchange.stream);
   const timer = setInterval(() => service.heartbeat(), config.timing.heartbeatMs);
   const listens = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
   const network = await startNetwork([server.address, ...listens], roundTripMs);
@@ -111,6 +112,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     network.process?.kill();
     for (const { process } of children) process.kill();
     await server.close();
+    await real.close();
     await files.close();
     await inner.close();
   }
@@ -148,10 +150,11 @@ function transferred(
   const mean = (direction: keyof Traffic) => {
     const by = (transport: Transport) =>
       (after[direction][transport] - before[direction][transport]) / (traffic.length - warmup);
-    return { 'shared-memory': by('shared-memory'), grpc: by('grpc') };
+    return { 'shared-memory': by('shared-memory'), stream: by('stream'), grpc: by('grpc') };
   };
   const [gradientBytes, parameterBytes] = [mean('gradients'), mean('parameters')];
-  const rate = (bytes: Record<Transport, number>, ms: number) => (bytes['shared-memory'] + bytes.grpc) / 1e3 / ms;
+  const rate = (bytes: Record<Transport, number>, ms: number) =>
+    Object.values(bytes).reduce((sum, count) => sum + count, 0) / 1e3 / ms;
   return {
     gradientBytes,
     parameterBytes,

@@ -50,7 +50,7 @@ test('bench step times both phases and names the backend', async () => {
   expect(report.timings[1].parts['discriminator']).toBeGreaterThan(0);
 });
 
-test.each(['grpc', 'shared-memory'] as const)(
+test.each(['grpc', 'stream', 'shared-memory'] as const)(
   'bench update moves gradients up and parameters down by %s',
   async (way) => {
     const more = ['--size', 'demo', '--steps', '2', '--warmup', '2', '--exchange', way];
@@ -60,13 +60,13 @@ test.each(['grpc', 'shared-memory'] as const)(
     // Two workers, 4 bytes an element; the generator's statistics are sent, too.
     const gradientBytes = report.gradientBytes[way];
     expect(gradientBytes).toBeGreaterThan(2 * 4 * report.parameters);
-    expect(report.gradientBytes).toMatchObject({ grpc: 0, 'shared-memory': 0, [way]: gradientBytes });
+    expect(report.gradientBytes).toMatchObject({ grpc: 0, stream: 0, 'shared-memory': 0, [way]: gradientBytes });
     // Shared memory is written once for both workers.
-    expect(report.parameterBytes[way]).toBe(way === 'grpc' ? gradientBytes : gradientBytes / 2);
+    expect(report.parameterBytes[way]).toBe(way === 'shared-memory' ? gradientBytes / 2 : gradientBytes);
   },
 );
 
-test.each(['grpc', 'shared-memory'] as const)(
+test.each(['grpc', 'stream', 'shared-memory'] as const)(
   'bench update by %s with rounding and factors moves fewer bytes, and the right ones',
   async (way) => {
     const formats = ['--gradients', 'bf16', '--parameters', 'bf16', '--dense-gradient', 'factors'];
@@ -74,7 +74,7 @@ test.each(['grpc', 'shared-memory'] as const)(
     const { gradientBytes, parameterBytes, parameters } = await bench<UpdateReport>('update', ...more, ...formats);
     expect(gradientBytes[way]).toBeGreaterThan(0);
     expect(gradientBytes[way]).toBeLessThan(3 * 2 * parameters);
-    const copies = way === 'grpc' ? 3 : 1;
+    const copies = way === 'shared-memory' ? 1 : 3;
     expect(parameterBytes[way] / copies / parameters).toBeCloseTo(2, 1);
   },
 );

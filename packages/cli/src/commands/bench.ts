@@ -123,7 +123,7 @@ function registerUpdate(bench: Command): void {
         `data.replicas=${workers}`,
         `phases=${JSON.stringify(phases)}`,
         // Shared memory does not reach over a network.
-        `exchange.transport=${exchange === 'auto' && roundTrip !== undefined ? 'grpc' : exchange}`,
+        `exchange.transport=${exchange === 'auto' && roundTrip !== undefined ? 'stream' : exchange}`,
         ...Object.entries(formats).map(([key, format]) => `exchange.${key}=${format}`),
         // A busy machine is slow; its processes are not lost.
         `timing.silenceMs=${updateSilenceMs}`,
@@ -213,7 +213,7 @@ const countOption = (flag: string, description: string, minimum: number, value: 
 
 const exchangeOption = (): Option =>
   new Option('--exchange <transport>', 'transport of parameters and gradients')
-    .choices(['auto', 'grpc', 'shared-memory'])
+    .choices(['auto', 'grpc', 'stream', 'shared-memory'])
     .default('auto');
 
 const formatOption = (flag: string, description: string, choices: string[]): Option =>

@@ -170,8 +170,11 @@ const workersSchema = z.strictObject({
 });
 
 export const exchangeSchema = z.strictObject({
-  /** How parameters and gradients are transferred. `auto`: shared memory with workers on the coordinator's host, else gRPC. */
-  transport: z.enum(['auto', 'grpc', 'shared-memory']).default('auto'),
+  /**
+   * How parameters and gradients are transferred. `auto`: shared memory with workers on the coordinator's host; else the bulk stream; else,
+   * where only that passes, gRPC.
+   */
+  transport: z.enum(['auto', 'grpc', 'stream', 'shared-memory']).default('auto'),
   /** The folder for shared memory, on tmpfs. */
   folder: z.string().min(1).default('/dev/shm'),
   /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; sums and batch statistics stay float32. */

@@ -46,6 +46,7 @@ const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType
   hostCheck,
   hostSecret,
   formats: wireFormats(formats),
+  streamSecret: Buffer.alloc(0),
 });
 
 let check: OwnFile;
@@ -139,6 +140,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
         hostCheck: check.place,
         hostSecret: secret,
         formats: wireFormats(formats),
+        streamSecret: new Uint8Array(),
       };
       const offered = [];
       for (; version < 3; version++) {
@@ -158,7 +160,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
         ['shared-memory', 0],
       ],
       said: [expect.stringMatching(/has no room for 400000 bytes/)],
-      traffic: { 'shared-memory': 0, grpc: 0 },
+      traffic: { 'shared-memory': 0, stream: 0, grpc: 0 },
     });
   });
 });

@@ -1,12 +1,14 @@
 import { status } from '@grpc/grpc-js';
 import {
+  createStreamReceiver,
   createTraffic,
-  createWorkerClient,
   endWithStatus,
   formatsProblem,
+  isSecret,
   messageProblem,
   networkOf,
   parametersRequestSchema,
+  randomStreamSecret,
   readRpcSecurity,
   sendVector,
   whyNotShared,
@@ -14,6 +16,7 @@ import {
   type CoordinatorHandlers,
   type Register__Output,
   type SharedFile__Output,
+  type StreamSource,
   type Token__Output,
   type Traffic,
   type Transport,
@@ -21,9 +24,10 @@ import {
 } from '@fourfold/rpc';
 import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import { isUnrounded } from '@fourfold/weights';
-import { pulledPieces, sharedPieces, type GradientSource } from './gradient-pieces.js';
+import { sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from '../updates/master.js';
 import type { ParameterFiles } from './parameter-files.js';
+import { createWorkerPulls } from './worker-pulls.js';
 
 /*
  * How parameters and gradients cross between the coordinator and its workers. The rest of the coordinator does not
@@ -34,7 +38,7 @@ import type { ParameterFiles } from './parameter-files.js';
 export interface Connection {
   readonly transport: Transport;
   /** What Welcome tells the worker about it. */
-  readonly welcome: Pick<Welcome, 'sharedMemory' | 'parameters'>;
+  readonly welcome: Pick<Welcome, 'sharedMemory' | 'parameters' | 'streamSecret'>;
   /** The gradient that a GradientReady announced: in `file`, or pulled from the worker. */
   gradient(token: Token__Output, file: SharedFile__Output | null): GradientSource;
   close(): void;
@@ -50,8 +54,11 @@ export interface Exchange {
   publish(): Promise<void>;
   /** Serves parameters to workers that pull them. */
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
+  /** Serves them by the bulk stream. */
+  readonly stream: StreamSource;
   /** Bytes so far. What is published in shared memory counts once, however many workers read it. */
   readonly traffic: Readonly<Traffic>;
+  close(): Promise<void>;
 }
 
 type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveEvaluated'> & {
@@ -73,19 +80,25 @@ export function createExchange(
   /** Versions whose wire vector exists: parameters are rounded once, for all workers and transports. */
   const encoded = new Map<Network, number>();
   let sharing = 0;
+  const receiver = createStreamReceiver(security);
+  /** Of the workers that use the bulk stream. */
+  const secrets = new Set<Uint8Array>();
 
-  /** Why this worker gets streams; undefined if it shares memory. */
-  const whyStreams = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {
-    if (transport === 'grpc') return 'the coordinator’s config says so';
+  /** Why this worker shares no memory; undefined if it does. */
+  const whyNotSharing = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {
+    if (transport === 'grpc' || transport === 'stream') return 'the coordinator’s config says so';
     if (!hostCheck || !hostSecret) return 'the worker has no shared memory';
     return whyNotShared(hostCheck, hostSecret);
   };
 
-  const count = (by: Transport, source: GradientSource): GradientSource =>
+  const parametersAt = (asked: number, wanted: Wanted) =>
+    asked === term ? parametersOf(master, encoded, wanted) : undefined;
+
+  const countShared = (source: GradientSource): GradientSource =>
     async function* (options) {
       for await (const piece of source(options)) {
         yield piece;
-        traffic.gradients[by] += piece.byteLength;
+        traffic.gradients['shared-memory'] += piece.byteLength;
       }
     };
 
@@ -94,29 +107,37 @@ export function createExchange(
     connect(register) {
       const problem = formatsProblem(config, register.formats);
       if (problem) return { problem };
-      const reason = whyStreams(register);
+      const reason = whyNotSharing(register);
       if (reason && isRequired) return { problem: `exchange.transport is shared-memory, but ${reason}` };
+      const pulls = createWorkerPulls(register, { transport, receiver, security, traffic: traffic.gradients, log });
+      if (transport === 'stream' && pulls.by === 'grpc') {
+        pulls.close();
+        return {
+          problem: 'exchange.transport is stream, but the worker’s config says grpc: give both the same config',
+        };
+      }
       if (reason && transport === 'auto') {
         const { exchangeAddress } = register;
-        log.info({ event: 'no-shared-memory', exchangeAddress, reason }, 'gradients cross by gRPC');
+        log.info({ event: 'no-shared-memory', exchangeAddress, reason, by: pulls.by }, 'gradients are pulled');
       }
-      const client = createWorkerClient(register.exchangeAddress, security);
+      const streamSecret = pulls.by === 'stream' ? randomStreamSecret() : undefined;
+      if (streamSecret) secrets.add(streamSecret);
       if (!reason) sharing++;
       return {
-        transport: reason ? 'grpc' : 'shared-memory',
+        transport: reason ? pulls.by : 'shared-memory',
         welcome: {
           sharedMemory: !reason,
           parameters: reason
             ? []
             : files.places().map(({ network, place }) => ({ network: wireNetworks[network], file: place })),
+          ...(streamSecret && { streamSecret }),
         },
         gradient: (token, place) =>
-          place && !reason
-            ? count('shared-memory', (options) => sharedPieces(place, token, options))
-            : count('grpc', (options) => pulledPieces(client, token, options)),
+          place && !reason ? countShared((options) => sharedPieces(place, token, options)) : pulls.source(token),
         close() {
           if (!reason) sharing--;
-          client.close();
+          if (streamSecret) secrets.delete(streamSecret);
+          pulls.close();
         },
       };
     },
@@ -138,10 +159,7 @@ export function createExchange(
         const problem = messageProblem(parametersRequestSchema, call.request);
         if (problem) return endWithStatus(call, status.INVALID_ARGUMENT, problem);
         const { term: asked, network: wanted, version, forEvaluation } = call.request;
-        const found =
-          asked === term
-            ? parametersOf(master, encoded, { network: networkOf(wanted), version, forEvaluation })
-            : undefined;
+        const found = parametersAt(asked, { network: networkOf(wanted), version, forEvaluation });
         if (!found) {
           const what = `${wanted} version ${version} of term ${asked}`;
           endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not available`);
@@ -153,14 +171,32 @@ export function createExchange(
         );
       },
     },
+
+    stream({ kind, secret, term: asked, number: version, begin }) {
+      if (![...secrets].some((known) => isSecret(secret, known))) return 'stranger';
+      if (kind === 'gradient' || begin > 0) return 'absent';
+      const forEvaluation = kind === 'evaluated';
+      const found = parametersAt(asked, { network: forEvaluation ? 'generator' : kind, version, forEvaluation });
+      if (found) traffic.parameters.stream += found.bytes.byteLength;
+      return found ?? 'gone';
+    },
+
+    close: () => receiver.close(),
   };
+}
+
+/** Parameters that a worker asks for. */
+interface Wanted {
+  network: Network;
+  version: number;
+  forEvaluation: boolean;
 }
 
 /** The wire vector of a network's parameters at a version, for a worker that pulls it; undefined if it is not there. */
 function parametersOf(
   master: ServedMaster,
   encoded: ReadonlyMap<Network, number>,
-  { network, version, forEvaluation }: { network: Network; version: number; forEvaluation: boolean },
+  { network, version, forEvaluation }: Wanted,
 ) {
   if (!master.networks.includes(network)) return undefined;
   const { wire, wires } = master.state(network);

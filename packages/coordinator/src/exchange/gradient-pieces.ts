@@ -5,6 +5,8 @@ import {
   receiveVector,
   type ReceiveOptions,
   type SharedFile__Output,
+  type StreamPeer,
+  type StreamReceiver,
   type Token__Output,
   type WorkerClient,
 } from '@fourfold/rpc';
@@ -24,15 +26,33 @@ export interface PieceOptions extends Omit<ReceiveOptions, 'byteLength'> {
  */
 export type GradientSource = (options: PieceOptions) => AsyncIterable<GradientPiece>;
 
-/** Pull a gradient from its worker. */
-export async function* pulledPieces(
+/** Pull a gradient from its worker by gRPC. */
+export function pulledPieces(
   client: WorkerClient,
   token: Token__Output,
   { layout, ...options }: PieceOptions,
 ): AsyncGenerator<GradientPiece> {
   const call = client.PullGradient({ token, begin: options.begin });
+  return cutBytes(layout, receiveVector(call, { ...options, byteLength: layout.byteLength }));
+}
+
+/** Pull a gradient from its worker by the bulk stream. */
+export function streamedPieces(
+  receiver: StreamReceiver,
+  peer: StreamPeer,
+  { term, number }: Token__Output,
+  { layout, begin, ...options }: PieceOptions,
+): AsyncGenerator<GradientPiece> {
+  const request = { kind: 'gradient', term, number, begin } as const;
+  return cutBytes(layout, receiver.receive(peer, request, { ...options, byteLength: layout.byteLength }));
+}
+
+async function* cutBytes(
+  layout: WireLayout,
+  chunks: AsyncIterable<{ begin: number; bytes: Uint8Array }>,
+): AsyncGenerator<GradientPiece> {
   let factors: Uint8Array | undefined;
-  for await (const { begin, bytes } of receiveVector(call, { ...options, byteLength: layout.byteLength })) {
+  for await (const { begin, bytes } of chunks) {
     for (const { section, byteBegin, byteEnd } of cutBySection(layout, begin, begin + bytes.byteLength)) {
       const part = bytes.subarray(byteBegin - begin, byteEnd - begin);
       if (section.encoding !== 'factors') {

@@ -32,10 +32,10 @@ export async function openParameterFiles(
   async function withoutSharedMemory(error: unknown): Promise<void> {
     await close();
     if (transport === 'shared-memory') throw error;
-    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters cross by gRPC');
+    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters are pulled');
   }
 
-  if (transport !== 'grpc') {
+  if (transport === 'auto' || transport === 'shared-memory') {
     try {
       for (const network of networks) files.set(network, { file: await createSharedFile(folder) });
     } catch (error) {

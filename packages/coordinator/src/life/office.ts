@@ -61,7 +61,9 @@ export async function createOffice(parts: OfficeParts) {
   own(pictures, (pictures) => pictures.idle());
   // The workers belong to the successor at once: ending here may take as long as a store is away.
   const earlyEnd = createEarlyEnd((reason) => service.release(reason), log);
-  const exchange = createExchange(config.exchange, ports.files, term, master, log, ports.security);
+  const exchange = own(createExchange(config.exchange, ports.files, term, master, log, ports.security), (exchange) =>
+    exchange.close(),
+  );
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
   const failures = createFailures({ board, stop: earlyEnd.stop, latelyMs: timing.patienceMs, log });
   const status = () => progress.status(state.now(), term, board.workerCount(), master.versions());
@@ -127,6 +129,7 @@ export async function createOffice(parts: OfficeParts) {
       reports = own(await openReports(reportParts), (reports) => reports.close());
       pictures.refresh();
       ports.server.addService(wire.Coordinator.service, service.handlers);
+      ports.server.addStream('worker', exchange.stream);
       const whyNotReady = () =>
         guard.isFresh() ? undefined : 'it has slept, and has not yet checked for a newer term';
       ports.http.show({ metrics, whyNotReady, routes: page.routes });

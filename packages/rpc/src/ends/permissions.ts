@@ -54,17 +54,18 @@ export function guardHandlers(
   return Object.fromEntries(guarded) as UntypedServiceImplementation;
 }
 
+/** Why the holder of a verified certificate may not do what is for `role`; undefined if it may. */
+export function roleProblem(role: Role, certificate: Parameters<typeof rolesOf>[0]): string | undefined {
+  const found = rolesOf(certificate);
+  if (found.includes(role)) return undefined;
+  return `this is for the role ${role}, the certificate is for ${found.length === 0 ? 'no role' : found.join(', ')}`;
+}
+
 function refusalOf(call: Caller, path: string, { identity, joinToken }: RpcSecurity): Refusal | undefined {
   const rule = rules[path];
   if (!rule) return { code: status.PERMISSION_DENIED, reason: 'no rule allows this call' };
-  const found = rolesOf(call.getAuthContext().sslPeerCertificate);
-  if (identity && !found.includes(rule.role)) {
-    const holder = found.length === 0 ? 'no role' : found.join(', ');
-    return {
-      code: status.PERMISSION_DENIED,
-      reason: `this is for the role ${rule.role}, the certificate is for ${holder}`,
-    };
-  }
+  const reason = identity && roleProblem(rule.role, call.getAuthContext().sslPeerCertificate);
+  if (reason) return { code: status.PERMISSION_DENIED, reason };
   if (joinToken === undefined || !rule.needsToken) return undefined;
   const [shown] = call.metadata.get(joinTokenKey);
   if (shown === undefined) return { code: status.UNAUTHENTICATED, reason: 'the worker sent no join token' };

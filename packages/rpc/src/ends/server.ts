@@ -1,9 +1,12 @@
 import { createServer as createTcpServer, type Server as Listener, type Socket } from 'node:net';
-import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer, TLSSocket } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { describeError, FourfoldError, withDeadline, type Logger } from '@fourfold/common';
+import { describeError, FourfoldError, withDeadline, type Logger, type Role } from '@fourfold/common';
 import type { TlsIdentity } from '../security/tls.js';
-import { guardHandlers } from './permissions.js';
+import { streamProtocol } from '../stream/frame.js';
+import { serveStream, type StreamSource } from '../stream/stream-server.js';
+import { guardHandlers, roleProblem } from './permissions.js';
+import { sortByFirstByte, type Takers } from './first-byte.js';
 import { followRenewal } from './renewal.js';
 import { listenAddress, readRpcSecurity, type RpcSecurity } from './security.js';
 import { chunkMessageBytes, controlMessageBytes } from '../wire/wire.js';
@@ -13,6 +16,8 @@ export interface RunningServer {
   address: string;
   /** Begin to answer calls of a service. Calls before that end with UNIMPLEMENTED. */
   addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void;
+  /** Send vectors by the bulk stream, which has the same port. With TLS only to callers of a role. */
+  addStream(callers: Role, source: StreamSource): void;
   /** Refuse new calls, wait up to `graceMs` for those under way, then cut them off. */
   close(graceMs?: number): Promise<void>;
 }
@@ -47,14 +52,24 @@ export async function startServer(
   const server = new Server(limits);
   // TLS is handled here: grpc-js's own server does not report failed handshakes.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const take = (socket: Socket) => {
-    // A broken connection ends its calls, which report it.
-    socket.on('error', () => undefined);
-    injector.injectConnection(socket);
+  let stream: { callers: Role; source: StreamSource } | undefined;
+  const takers: Takers = {
+    grpc(socket) {
+      // A broken connection ends its calls, which report it.
+      socket.on('error', () => undefined);
+      injector.injectConnection(socket);
+    },
+    stream(socket, first) {
+      const refusal = stream ? streamRefusal(socket, stream.callers) : 'there is no bulk stream here';
+      if (stream && refusal === undefined) return serveStream(socket, first, stream.source, onRefused);
+      socket.on('error', () => undefined);
+      onRefused(peerOf(socket), refusal ?? '');
+      socket.destroy();
+    },
   };
   const listener = security.identity
-    ? tlsListener(security.identity, take, onRefused)
-    : createTcpServer({ noDelay: true }, take);
+    ? tlsListener(security.identity, takers, onRefused)
+    : createTcpServer({ noDelay: true }, (socket) => sortByFirstByte(socket, takers, handshakeMs));
   if (listener instanceof TlsServer) followRenewal(listener, security, log);
   const sockets = new Set<Socket>();
   listener.on('connection', (socket: Socket) => {
@@ -75,6 +90,9 @@ export async function startServer(
     address: `${listen.slice(0, listen.lastIndexOf(':'))}:${bound && typeof bound === 'object' ? bound.port : port}`,
     addService: (definition, handlers) =>
       server.addService(definition, guardHandlers(definition, handlers, security, onRefused)),
+    addStream(callers, source) {
+      stream = { callers, source };
+    },
     async close(graceMs = 1_000) {
       listener.close();
       const ended = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
@@ -87,7 +105,7 @@ export async function startServer(
 
 function tlsListener(
   { authority, certificate, key }: TlsIdentity,
-  take: (socket: Socket) => void,
+  takers: Takers,
   onRefused: (peer: string, reason: string) => void,
 ): Listener {
   const options = {
@@ -98,14 +116,18 @@ function tlsListener(
     requestCert: true,
     // Refused below, where the reason is known.
     rejectUnauthorized: false,
-    ALPNProtocols: ['h2'],
+    ALPNProtocols: ['h2', streamProtocol],
     handshakeTimeout: handshakeMs,
   };
   const refuse = (socket: TLSSocket, reason: string) => {
     // It may fail again while it ends.
     socket.on('error', () => undefined);
-    onRefused(socket.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : 'unknown', reason);
+    onRefused(peerOf(socket), reason);
     socket.destroy();
+  };
+  const take = (socket: TLSSocket) => {
+    if (socket.alpnProtocol === streamProtocol) takers.stream(socket);
+    else takers.grpc(socket);
   };
   const listener = createTlsServer(options, (socket) => {
     if (socket.authorized) take(socket);
@@ -116,6 +138,13 @@ function tlsListener(
   });
   return listener;
 }
+
+/** Why a trusted caller of the bulk stream may not use it: its certificate is for another role. */
+const streamRefusal = (socket: Socket, callers: Role): string | undefined =>
+  socket instanceof TLSSocket ? roleProblem(callers, socket.getPeerCertificate()) : undefined;
+
+const peerOf = ({ remoteAddress, remotePort }: Socket) =>
+  remoteAddress ? `${remoteAddress}:${remotePort}` : 'unknown';
 
 /** Logs refusals, with a limit per reason: a refused caller may retry as often as it likes. */
 function createRefusalLog(log: Logger | undefined): (peer: string, reason: string) => void {

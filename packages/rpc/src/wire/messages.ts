@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { describeError, failureCodes, parseAddress } from '@fourfold/common';
+import { secretBytes } from '../stream/frame.js';
 import { wireNetworks } from './networks.js';
 
 /*
@@ -26,6 +27,10 @@ const encoding = z.enum(['F32', 'BF16']);
 const sharedFile = z.object({ pid: naturalNumber, descriptor: naturalNumber });
 const address = z.string().refine((value) => (parseAddress(value)?.port ?? 0) > 0, 'must be host:port');
 const sha256 = z.string().regex(/^([0-9a-f]{64})?$/, 'must be a SHA-256');
+
+const streamSecret = z
+  .custom<Uint8Array>((value) => value instanceof Uint8Array)
+  .refine(({ byteLength }) => byteLength === 0 || byteLength === secretBytes, `must be ${secretBytes} bytes`);
 
 /** Identifies a host. */
 const machine = z.string().regex(/^[0-9a-f]{32}$/, 'must be a hash of 32 hexadecimal digits');
@@ -55,6 +60,7 @@ const register = z.object({
   formats: z
     .object({ gradients: encoding, parameters: encoding, denseGradient: z.enum(['MATRIX', 'FACTORS']) })
     .nullish(),
+  streamSecret: streamSecret.nullish(),
 });
 
 const gradientReady = z.object({
@@ -93,6 +99,7 @@ const welcome = z.object({
   term: naturalNumber,
   worker: naturalNumber,
   parameters: z.array(z.object({ network, file: sharedFile.nullable() })).max(2),
+  streamSecret: streamSecret.nullish(),
 });
 
 const replicaWork = z.object({

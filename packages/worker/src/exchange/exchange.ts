@@ -1,16 +1,19 @@
 import {
   createSharedFile,
+  createStreamReceiver,
   createTraffic,
+  isSecret,
   networkOf,
   openSharedFile,
+  randomStreamSecret,
+  readRpcSecurity,
   readVector,
-  receiveVector,
   secretStamp,
   wireFormats,
-  wireNetworks,
   type CoordinatorClient,
   type PeerFile,
   type Register,
+  type StreamSource,
   type Traffic,
   type Welcome__Output,
   type WireVector,
@@ -18,6 +21,7 @@ import {
 } from '@fourfold/rpc';
 import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
+import { createParameterPulls } from './parameter-pulls.js';
 import { createSharedGradients } from './shared-gradients.js';
 
 /*
@@ -39,17 +43,19 @@ export interface ParameterSource {
 export interface WorkerExchange {
   /** What the coordinator asks of a worker. */
   readonly handlers: WorkerHandlers;
+  /** The same by the bulk stream. */
+  readonly stream: StreamSource;
   /** What Register says to the coordinator about the exchange. */
-  readonly register: Pick<Register, 'hostCheck' | 'hostSecret' | 'formats'>;
+  readonly register: Pick<Register, 'hostCheck' | 'hostSecret' | 'formats' | 'streamSecret'>;
   /** Gradients on their way to the coordinator. */
   readonly gradients: GradientStore;
   /** Bytes so far: parameters received, gradients sent. */
   readonly traffic: Readonly<Traffic>;
-  /** The coordinator of `client` has answered: exchange with it as `welcome` says. */
+  /** The coordinator at `address`, that of `client`, has answered: exchange with it as `welcome` says. */
   welcomed(
     welcome: Welcome__Output,
     client: CoordinatorClient,
-    options: { silenceMs: number; signal: AbortSignal },
+    options: { address: string; silenceMs: number; signal: AbortSignal },
   ): ParameterSource;
   close(): Promise<void>;
 }
@@ -58,20 +64,25 @@ export interface WorkerExchange {
  * A worker's side of the exchange, for its whole life. Without shared memory it uses only streams; throws `unavailable` if the
  * config insists on shared memory.
  */
+// eslint-disable-next-line max-lines-per-function -- short methods that share files and secrets
 export async function createWorkerExchange(config: ExchangeConfig, log: Logger): Promise<WorkerExchange> {
   const traffic = createTraffic();
   const shared = createSharedGradients(config, log);
   const gradients = createGradientStore(shared, traffic.gradients);
   const check = await createHostCheck(config, log);
+  const receiver = createStreamReceiver(readRpcSecurity(process.env));
+  const streamSecret = config.transport === 'grpc' ? undefined : randomStreamSecret();
   return {
     gradients,
     handlers: gradients.handlers,
     traffic,
+    stream: createGradientStream(gradients, streamSecret),
     register: {
       formats: wireFormats(config),
+      streamSecret,
       ...(check && { hostCheck: check.file.place, hostSecret: check.secret }),
     },
-    welcomed({ term, sharedMemory, parameters }, client, { silenceMs, signal }) {
+    welcomed({ term, sharedMemory, parameters, streamSecret }, client, { address, silenceMs, signal }) {
       shared.use(sharedMemory);
       const files = openParameters(parameters, log);
 
@@ -90,43 +101,51 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
         }
         return true;
       };
-      const pull = async (network: Network, version: number, target: Uint8Array, forEvaluation = false) => {
-        const call = client.PullParameters({ term, network: wireNetworks[network], version, forEvaluation });
-        const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
-        for await (const { begin, bytes } of receiveVector(call, options)) {
-          target.set(bytes, begin);
-          traffic.parameters.grpc += bytes.byteLength;
-        }
-      };
+      const pulls = createParameterPulls({
+        ...{ client, receiver, term, silenceMs, signal, log },
+        transport: config.transport,
+        peer: { address, role: 'coordinator', secret: streamSecret },
+        traffic: traffic.parameters,
+      });
       return {
         async fetch(network, version, target) {
-          if (!(await read(network, version, target.bytes))) await pull(network, version, target.bytes);
+          if (!(await read(network, version, target.bytes))) await pulls.pull(network, version, target.bytes);
           target.decode();
         },
         fetchEvaluated: (version, { buffer, byteOffset, byteLength }) =>
-          pull('generator', version, new Uint8Array(buffer, byteOffset, byteLength), true),
+          pulls.pull('evaluated', version, new Uint8Array(buffer, byteOffset, byteLength)),
         async close() {
+          pulls.close();
           for (const file of (await files).values()) await file.close();
         },
       };
     },
     async close() {
       await shared.close();
+      await receiver.close();
       await check?.file.close();
     },
   };
 }
 
+/** Serves gradients by the bulk stream to who shows the secret. */
+const createGradientStream =
+  (gradients: GradientStore, streamSecret: Uint8Array | undefined): StreamSource =>
+  ({ kind, secret, term, number, begin }) => {
+    if (!streamSecret || !isSecret(secret, streamSecret)) return 'stranger';
+    return kind === 'gradient' ? gradients.streamed({ term, number }, begin) : 'absent';
+  };
+
 /** A file by which a coordinator recognises that it is on this host. */
 async function createHostCheck({ transport, folder }: ExchangeConfig, log: Logger) {
-  if (transport === 'grpc') return undefined;
+  if (transport === 'grpc' || transport === 'stream') return undefined;
   try {
     const [file, secret] = [await createSharedFile(folder), secretStamp()];
     await file.write(secret, new Uint8Array());
     return { file, secret };
   } catch (error) {
     if (transport === 'shared-memory') throw error;
-    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters and gradients cross by gRPC');
+    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters and gradients are pulled');
     return undefined;
   }
 }
@@ -139,7 +158,7 @@ async function openParameters(parameters: Welcome__Output['parameters'], log: Lo
       if (file) files.set(networkOf(network), await openSharedFile(file));
     }
   } catch (error) {
-    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters cross by gRPC');
+    log.info({ event: 'no-shared-memory', reason: describeError(error) }, 'parameters are pulled');
   }
   return files;
 }

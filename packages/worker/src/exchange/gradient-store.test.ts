@@ -141,7 +141,7 @@ test('a gradient is rounded when it is offered, and sent bytes are counted', asy
   for await (const { bytes } of receiveVector(client.PullGradient({ token: token(1), begin: 0 }), options)) {
     expect([...new Uint16Array(bytes.buffer, bytes.byteOffset, 4)]).toEqual([0x3f80, 0x3f80, 0xc020, 0x3a83]);
   }
-  expect(traffic).toEqual({ grpc: 8, 'shared-memory': 0 });
+  expect(traffic).toEqual({ grpc: 8, stream: 0, 'shared-memory': 0 });
 });
 
 test.each(['auto', 'shared-memory'] as const)(

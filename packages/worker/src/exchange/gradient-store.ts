@@ -7,6 +7,7 @@ import {
   sendVector,
   tokenName,
   type SharedFile__Output,
+  type StreamedVector,
   type Token__Output,
   type Traffic,
   type WireVector,
@@ -53,6 +54,14 @@ export function createGradientStore(shared: SharedGradients, traffic: Traffic['g
 
   return {
     handlers,
+    /** A gradient for the bulk stream, from byte `begin` on. */
+    streamed(token: Pick<Token__Output, 'term' | 'number'>, begin: number): StreamedVector | 'absent' {
+      const name = tokenName(token);
+      const gradient = held.get(name);
+      if (!gradient || begin >= gradient.bytes.byteLength) return 'absent';
+      traffic.stream += gradient.bytes.byteLength - begin;
+      return { bytes: gradient.bytes, stillValid: () => held.get(name) === gradient };
+    },
     /** A buffer on shared memory: the compute thread may write a gradient to its vector, which crosses as `layout` says. */
     take(layout: WireLayout): WireVector {
       const index = free.findIndex((buffer) => buffer.layout === layout);

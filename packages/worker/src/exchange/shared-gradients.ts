@@ -46,7 +46,7 @@ export function createSharedGradients(
         throw new FourfoldError('invalid', error.message, { ...error.options, cause: error });
       // Two gradients may find it full at a time.
       const about = { event: 'no-shared-memory', reason: describeError(error) };
-      if (!isFull) log.warn(about, 'further gradients cross by gRPC');
+      if (!isFull) log.warn(about, 'further gradients are pulled');
       isFull = true;
       return undefined;
     }

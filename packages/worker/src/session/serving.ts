@@ -82,7 +82,7 @@ export function createServing(parts: ServingParts) {
           log.info({ event: 'joined', coordinator }, 'joined');
           onTerm?.(term);
           newestTermSeen = term;
-          const options = { silenceMs: config.timing.silenceMs, signal: over.signal };
+          const options = { address: coordinator, silenceMs: config.timing.silenceMs, signal: over.signal };
           joined = { term, parameters: exchange.welcomed(welcome, bulk, options) };
         },
         lease(lease, token) {

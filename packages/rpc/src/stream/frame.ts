@@ -1,0 +1,106 @@
+import { crc32 } from 'node:zlib';
+
+/*
+ * The bytes of the bulk stream, little-endian. A receiver sends a request; the sender answers with frames until the vector ends, or with
+ * one frame that says why there is nothing (more). Each is protected by a CRC-32; the magic's last character is the protocol's version.
+ */
+
+/** The protocol's name in TLS's negotiation (ALPN). */
+export const streamProtocol = 'fourfold-bulk/1';
+
+/** What a receiver asks for. */
+export const streamKinds = { gradient: 1, generator: 2, discriminator: 3, evaluated: 4 } as const;
+export type StreamKind = keyof typeof streamKinds;
+
+export interface StreamRequest {
+  kind: StreamKind;
+  /** Given to the receiver over the control stream. */
+  secret: Uint8Array;
+  term: number;
+  /** A gradient's token, or a version of parameters. */
+  number: number;
+  /** First byte wanted. */
+  begin: number;
+}
+
+/** What a frame is: a stretch of the vector, or the reason why no more follows. */
+export const frameStatuses = { data: 0, absent: 1, gone: 2 } as const;
+type FrameStatus = keyof typeof frameStatuses;
+
+export interface FrameHeader {
+  status: FrameStatus;
+  term: number;
+  number: number;
+  begin: number;
+  /** Bytes that follow. */
+  length: number;
+}
+
+export const secretBytes = 16;
+export const requestBytes = 52;
+export const headerBytes = 40;
+/** Bytes of every frame's payload but the last's: few enough to stay in a processor's cache. */
+export const frameBytes = 256 << 10;
+
+const magicOf = (name: string) => Buffer.from(name, 'latin1').readUInt32LE(0);
+const requestMagic = magicOf('FBQ1');
+const frameMagic = magicOf('FBA1');
+
+/** Whether a connection whose first byte this is speaks this protocol: HTTP/2 begins with a P, TLS with 22. */
+export const isStreamByte = (first: number): boolean => first === (requestMagic & 0xff);
+
+export function encodeRequest({ kind, secret, term, number, begin }: StreamRequest): Uint8Array {
+  const bytes = new Uint8Array(requestBytes);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, requestMagic, true);
+  view.setUint32(4, streamKinds[kind], true);
+  bytes.set(secret.subarray(0, secretBytes), 8);
+  view.setFloat64(24, term, true);
+  view.setFloat64(32, number, true);
+  view.setFloat64(40, begin, true);
+  view.setUint32(48, crc32(bytes.subarray(0, 48)), true);
+  return bytes;
+}
+
+/** Read a request; undefined if the bytes are not one. */
+export function decodeRequest(bytes: Uint8Array): StreamRequest | undefined {
+  const view = viewOf(bytes);
+  const kind = nameOf(streamKinds, view.getUint32(4, true));
+  const [term, number, begin] = [24, 32, 40].map((at) => view.getFloat64(at, true));
+  const isIntact =
+    view.getUint32(0, true) === requestMagic && view.getUint32(48, true) === crc32(bytes.subarray(0, 48));
+  if (!isIntact || !kind || ![term, number, begin].every(isNatural)) return undefined;
+  return { kind, secret: bytes.slice(8, 8 + secretBytes), term, number, begin };
+}
+
+export function encodeHeader({ status, term, number, begin, length }: FrameHeader, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(headerBytes);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, frameMagic, true);
+  view.setUint32(4, frameStatuses[status], true);
+  view.setFloat64(8, term, true);
+  view.setFloat64(16, number, true);
+  view.setFloat64(24, begin, true);
+  view.setUint32(32, length, true);
+  view.setUint32(36, frameCrc(bytes, payload), true);
+  return bytes;
+}
+
+/** Read a frame's header; undefined if the bytes are not one. Whether they are intact shows with the payload (`isIntact`). */
+export function decodeHeader(bytes: Uint8Array): FrameHeader | undefined {
+  const view = viewOf(bytes);
+  const status = nameOf(frameStatuses, view.getUint32(4, true));
+  const [term, number, begin] = [8, 16, 24].map((at) => view.getFloat64(at, true));
+  if (view.getUint32(0, true) !== frameMagic || !status) return undefined;
+  return { status, term, number, begin, length: view.getUint32(32, true) };
+}
+
+/** Whether a frame arrived as it was sent. */
+export const isIntact = (header: Uint8Array, payload: Uint8Array): boolean =>
+  viewOf(header).getUint32(36, true) === frameCrc(header, payload);
+
+const frameCrc = (header: Uint8Array, payload: Uint8Array) => crc32(payload, crc32(header.subarray(0, 36)));
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new DataView(buffer, byteOffset, byteLength);
+const isNatural = (value: number) => Number.isSafeInteger(value) && value >= 0;
+const nameOf = <Names extends Record<string, number>>(names: Names, value: number) =>
+  Object.keys(names).find((name) => names[name] === value) as keyof Names | undefined;

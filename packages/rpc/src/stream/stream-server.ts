@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import {
+  decodeRequest,
+  encodeHeader,
+  frameBytes,
+  requestBytes,
+  type FrameHeader,
+  type StreamRequest,
+} from './frame.js';
+
+/** A wire vector in this process. Once it is no longer valid its bytes may change. */
+export interface StreamedVector {
+  bytes: Uint8Array;
+  stillValid: () => boolean;
+}
+
+/** What a request gets: a vector, the reason why there is none, or nothing at all because its secret is not known. */
+export type StreamSource = (request: StreamRequest) => StreamedVector | 'absent' | 'gone' | 'stranger';
+
+const keepAliveMs = 15_000;
+
+/**
+ * Answer the requests of a connection, one after another, for as long as it lasts; `first` are bytes that were read from it already. A
+ * caller that says anything else, or shows no valid secret, is cut off without an answer.
+ */
+export function serveStream(
+  socket: Socket,
+  first: Uint8Array | undefined,
+  source: StreamSource,
+  onRefused: (peer: string, reason: string) => void,
+): void {
+  const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+  let received = Buffer.alloc(0);
+  let isBusy = false;
+  socket.setNoDelay(true);
+  // A receiver may pause for as long as a lease lasts; one whose machine is gone does not answer the kernel.
+  socket.setKeepAlive(true, keepAliveMs);
+  socket.on('error', () => undefined);
+  const refuse = (reason: string) => {
+    onRefused(peer, reason);
+    socket.destroy();
+  };
+  const receive = (bytes: Uint8Array) => {
+    received = Buffer.concat([received, bytes]);
+    if (received.byteLength > requestBytes) return refuse('the bulk stream carried more than a request');
+    // A receiver may have all of an answer before the system says here that it has left.
+    if (!isBusy && received.byteLength === requestBytes) serve();
+  };
+  const serve = () => {
+    const request = decodeRequest(received);
+    received = Buffer.alloc(0);
+    if (!request) return refuse('the bulk stream carried no request');
+    const found = source(request);
+    if (found === 'stranger') return refuse('a request on the bulk stream showed no valid secret');
+    isBusy = true;
+    void answer(socket, request, found).finally(() => {
+      isBusy = false;
+      if (received.byteLength === requestBytes) serve();
+    });
+  };
+  socket.on('data', receive);
+  if (first) receive(first);
+}
+
+async function answer(
+  socket: Socket,
+  { term, number, begin }: StreamRequest,
+  found: Exclude<ReturnType<StreamSource>, 'stranger'>,
+): Promise<void> {
+  const refuse = (status: 'absent' | 'gone', at: number) => send(socket, { status, term, number, begin: at }, nothing);
+  if (typeof found === 'string') return refuse(found, begin);
+  const { bytes, stillValid } = found;
+  if (begin >= bytes.byteLength) return refuse('absent', begin);
+  for (let at = begin; at < bytes.byteLength && !socket.destroyed; at += frameBytes) {
+    if (!stillValid()) return refuse('gone', at);
+    // One at a time: bytes that wait in a queue may change; the CRC would then show it.
+    await send(socket, { status: 'data', term, number, begin: at }, bytes.subarray(at, at + frameBytes));
+  }
+}
+
+const nothing = new Uint8Array();
+
+/** Send a frame, without copying its payload; resolves when the system has taken it, or the connection is over. */
+function send(socket: Socket, header: Omit<FrameHeader, 'length'>, payload: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.off('close', done);
+      resolve();
+    };
+    if (socket.destroyed) return resolve();
+    socket.on('close', done);
+    // TLS would copy what is corked into one buffer.
+    const isCorked = !(socket instanceof TLSSocket);
+    if (isCorked) socket.cork();
+    socket.write(
+      encodeHeader({ ...header, length: payload.byteLength }, payload),
+      payload.byteLength ? undefined : done,
+    );
+    if (payload.byteLength) socket.write(payload, done);
+    if (isCorked) socket.uncork();
+  });
+}
