@@ -19,6 +19,8 @@ export { openParameterFiles } from './exchange/parameter-files.js';
 export { createLeaseBoard } from './leases/lease-board.js';
 export { createCoordinatorService } from './serve/service.js';
 export type { Answer, Work } from './serve/work.js';
+export { type StatusSource, workerStatus } from './status/status.js';
+export { createStatusRoutes } from './status/status-routes.js';
 export { createFailures } from './training/failures.js';
 export { createProgress } from './training/progress.js';
 export { train } from './training/train.js';

@@ -1,13 +1,14 @@
 import type { LoaderReport } from './loader.js';
 import { formatBytes, formatCount, formatTable } from '../terminal/table.js';
 import type { Timing } from './laps.js';
+import type { ScaleReport } from './scale.js';
 import type { StepReport } from './step.js';
 import type { TrainReport } from './train.js';
 import type { UpdateReport } from './update.js';
 
 const partsHeader = 'where the time goes, ms';
 
-const describeParts = ({ parts }: Timing): string =>
+const describeParts = ({ parts }: Pick<Timing, 'parts'>): string =>
   Object.entries(parts)
     .map(([part, ms]) => `${part} ${ms.toFixed(1)}`)
     .join(', ');
@@ -58,6 +59,30 @@ export function describeStep({ kind, timings }: StepReport): string {
       ['left', 'right', 'right', 'right', 'right', 'left'],
     ),
   ].join('\n');
+}
+
+/** `bench scale` as a table. */
+export function describeScale(reports: readonly ScaleReport[]): string {
+  const rows = reports.map((report) => [
+    report.workers,
+    report.replicas,
+    report.cpuMs.toFixed(1),
+    `${report.replicaMs.all.toFixed(2)}, own ${report.replicaMs.own.toFixed(2)}`,
+    report.halvesCpuMs.map((ms) => ms.toFixed(1)).join(', '),
+    report.iterationMs.toFixed(1),
+    `${report.statusMs.median.toFixed(1)}, at most ${report.statusMs.max.toFixed(1)}`,
+    formatBytes(report.peakMemoryBytes),
+  ]);
+  const header = [
+    ...['workers', 'replicas', 'CPU ms', 'of a replica', 'first half, second', 'iteration ms'],
+    ...['status page ms', 'peak memory'],
+  ];
+  const table = formatTable(
+    [header, ...rows.map((row) => row.map(String))],
+    header.map(() => 'right'),
+  );
+  const where = reports.map((report) => `${formatCount(report.workers, 'worker')}: ${describeParts(report)}`);
+  return [table, `${partsHeader}:`, ...where].join('\n');
 }
 
 /** `bench train` as a table. */

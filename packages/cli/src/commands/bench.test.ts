@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import type { LoaderReport } from '../bench/loader.js';
+import type { ScaleReport } from '../bench/scale.js';
 import type { StepReport } from '../bench/step.js';
 import type { TrainReport } from '../bench/train.js';
 import type { UpdateReport } from '../bench/update.js';
@@ -86,6 +87,23 @@ test('bench update over a network of 5 ms: the right bytes, far faster than HTTP
   const more = ['--workers', '1', '--steps', '2', '--warmup', '1', '--round-trip', '5'];
   const { megabytesPerSecond: rates } = await bench<UpdateReport>('update', ...more);
   expect(Math.min(rates.gradients, rates.parameters)).toBeGreaterThan(1.5 * rateOfSmallWindow(5));
+});
+
+test('bench scale says what an iteration costs the coordinator with 2 and with 3 workers, and where', async () => {
+  const { reports } = await bench<{ reports: ScaleReport[] }>(
+    ...['scale', '--workers', '2', '3', '--steps', '3', '--warmup', '1'],
+  );
+  expect(reports.map(({ workers, replicas }) => [workers, replicas])).toEqual([
+    [2, 2],
+    [3, 3],
+  ]);
+  for (const { replicas, cpuMs, replicaMs, halvesCpuMs, parts, statusMs, peakMemoryBytes } of reports) {
+    expect(replicaMs.all).toBeCloseTo(cpuMs / replicas);
+    expect(replicaMs.own).toBeLessThan(replicaMs.all);
+    expect(Math.min(...halvesCpuMs, statusMs.median)).toBeGreaterThan(0);
+    expect(Object.values(parts).reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(cpuMs);
+    expect(peakMemoryBytes).toBeGreaterThan(50e6);
+  }
 });
 
 test('bench loader measures batches made in the process, and got over NATS with TLS', async () => {
