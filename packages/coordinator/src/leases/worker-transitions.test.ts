@@ -18,8 +18,8 @@ test('workers are numbered in the order in which they join; a plan follows', () 
   board.nowMs = 70;
   board.join(900);
   expect([...board.state.seats]).toEqual([
-    [1, { lastSeenMs: 0, restsUntilMs: undefined }],
-    [2, { lastSeenMs: 70, restsUntilMs: 900 }],
+    [1, { id: 1, lastSeenMs: 0, restsUntilMs: undefined }],
+    [2, { id: 2, lastSeenMs: 70, restsUntilMs: 900 }],
   ]);
   expect(board.state.counts.joined).toBe(2);
 });
@@ -76,7 +76,7 @@ test('a worker that is heard is not silent, and a rest is kept until its end', (
   board.nowMs = 400;
   expect(board.after({ type: 'seen', worker: 1 })).toEqual([]);
   expect(board.after({ type: 'rested', worker: 1, untilMs: 800 })).toEqual([]);
-  expect(board.state.seats.get(1)).toEqual({ lastSeenMs: 400, restsUntilMs: 800 });
+  expect(board.state.seats.get(1)).toEqual({ id: 1, lastSeenMs: 400, restsUntilMs: 800 });
   board.nowMs = 900;
   expect(board.after({ type: 'planned' })).toEqual([]);
   board.nowMs = 901;
