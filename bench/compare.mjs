@@ -43,7 +43,16 @@ const timing = ({ medianMs, minMs, peakMemoryBytes, parts }) => ({
   peakMiB: peakMemoryBytes && mebibytes(peakMemoryBytes),
 });
 const peerTiming = ({ median_ms, min_ms, peak_mib }) => ({ value: median_ms, best: min_ms, peakMiB: peak_mib });
-const rate = (value) => ({ value, best: value });
+const rate = ({ cropsPerSecond, cpuSecondsPerThousand }) => ({
+  value: cropsPerSecond,
+  best: cropsPerSecond,
+  cpu: cpuSecondsPerThousand,
+});
+const peerRate = ({ samples_per_s, cpu_s_per_thousand }) => ({
+  value: samples_per_s,
+  best: samples_per_s,
+  cpu: cpu_s_per_thousand,
+});
 
 /** Paper size except for blocks and batch, with which wasm would take minutes. */
 const stepSize = ['--blocks', '2', '--batch', '4'];
@@ -159,15 +168,10 @@ async function loaderComparisons(folder) {
       JSON.stringify({ recipe: 'srresnet-mse', name, dataset, data: { flips: true, quarterTurns: true } }),
     );
     return async () =>
-      rate(
-        (await fourfold('bench', 'loader', '--config', config, '--iterations', iterations, '--json')).cropsPerSecond,
-      );
+      rate(await fourfold('bench', 'loader', '--config', config, '--iterations', iterations, '--json'));
   };
   const decoding = (images) => async () =>
-    rate(
-      (await peer('torch_loader.py', images, '--workers', String(availableParallelism()), '--seconds', '5'))
-        .samples_per_s,
-    );
+    peerRate(await peer('torch_loader.py', images, '--workers', String(availableParallelism()), '--seconds', '5'));
   /** The members of a dataset's shards as files. */
   const unpacked = async (name) => {
     const target = join(folder, `${name}-files`);
@@ -184,7 +188,7 @@ async function loaderComparisons(folder) {
     await ours(photographs, 'pixels', '3000', ...tiles, '--encoding', 'pixels'),
   ];
   const [pngFiles, pixelFiles] = [await unpacked('png'), await unpacked('pixels')];
-  const mapped = async () => rate((await peer('torch_memmap_loader.py', pixelFiles, '--seconds', '5')).samples_per_s);
+  const mapped = async () => peerRate(await peer('torch_memmap_loader.py', pixelFiles, '--seconds', '5'));
   return [
     { name: 'loader, pictures decoded each time', ours: large, peer: decoding(photographs) },
     { name: 'loader, pictures in the cache', ours: small, peer: decoding(photographs) },
@@ -211,13 +215,17 @@ async function measure({ name, unit, ours, peer: theirs }, rounds) {
     median: median(list.map(({ value }) => value)),
     best: best(...list.map((result) => result.best)),
     peakMiB: list[0].peakMiB && Math.max(...list.map((result) => result.peakMiB)),
+    cpu: list[0].cpu && median(list.map(({ cpu }) => cpu)),
   });
   const [ourSummary, peerSummary] = [summary(results.ours), summary(results.peer)];
   // Pairs of adjacent runs: the machine's other load differs less between them.
   const pairs = results.ours.map((our, i) =>
     unit === 'ms' ? results.peer[i].value / our.value : our.value / results.peer[i].value,
   );
-  return { name, unit, ours: ourSummary, peer: peerSummary, pairedSpeed: median(pairs), rounds: results };
+  // A busy machine changes CPU time less than it changes what passes in a second.
+  const isTimed = ourSummary.cpu && peerSummary.cpu;
+  const pairedCpu = isTimed && median(results.ours.map((our, i) => results.peer[i].cpu / our.cpu));
+  return { name, unit, ours: ourSummary, peer: peerSummary, pairedSpeed: median(pairs), pairedCpu, rounds: results };
 }
 
 async function main() {
@@ -289,14 +297,16 @@ function report(results) {
     'our speed, PyTorch 1',
     'peak MiB, ours and PyTorch',
     'our slowest part',
+    'CPU seconds for 1,000 crops, ours and PyTorch (PyTorch for one of ours)',
   ];
   console.log(`| ${columns.join(' | ')} |`);
   console.log(`| ${columns.map(() => '---').join(' | ')} |`);
-  for (const { name, unit, ours, peer: theirs, pairedSpeed, rounds } of results) {
+  for (const { name, unit, ours, peer: theirs, pairedSpeed, pairedCpu, rounds } of results) {
     const cell = ({ median: middle, best }) => `${number(middle)} (${number(best)}) ${unit}`;
     const memory = ours.peakMiB && theirs.peakMiB ? `${number(ours.peakMiB)}, ${number(theirs.peakMiB)}` : '-';
+    const cpuTime = pairedCpu ? `${ours.cpu.toFixed(2)}, ${theirs.cpu.toFixed(2)} (${pairedCpu.toFixed(2)})` : '-';
     console.log(
-      `| ${name} | ${cell(ours)} | ${cell(theirs)} | ${pairedSpeed.toFixed(2)} | ${memory} | ${slowestPart(rounds.ours)} |`,
+      `| ${name} | ${cell(ours)} | ${cell(theirs)} | ${pairedSpeed.toFixed(2)} | ${memory} | ${slowestPart(rounds.ours)} | ${cpuTime} |`,
     );
   }
 }
