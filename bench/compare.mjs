@@ -141,7 +141,7 @@ function updateComparison(workers, exchange, format) {
 
 const updateComparisons = [2, 4].flatMap((workers) =>
   ['float32', 'bfloat16', 'bfloat16 and factors'].flatMap((format) =>
-    ['shared-memory', 'grpc'].map((exchange) => updateComparison(workers, exchange, format)),
+    ['shared-memory', 'stream', 'grpc'].map((exchange) => updateComparison(workers, exchange, format)),
   ),
 );
 

@@ -22,7 +22,7 @@ const describeTraffic = (bytes: UpdateReport['gradientBytes']): string =>
 
 /** `bench update` as a table. */
 export function describeUpdate(workers: number, report: UpdateReport): string {
-  const { medianMs, minMs, parameters, gradientBytes, parameterBytes, megabytesPerSecond: rates } = report;
+  const { medianMs, minMs, parameters, gradientBytes, parameterBytes, megabytesPerSecond: rates, linkBytes } = report;
   return [
     `${parameters} parameters, ${formatCount(workers, 'worker')}`,
     formatTable(
@@ -39,6 +39,8 @@ export function describeUpdate(workers: number, report: UpdateReport): string {
       ['right', 'right', 'right', 'right', 'left'],
     ),
     `gradients ${rates.gradients.toFixed(0)} MB/s, parameters ${rates.parameters.toFixed(0)} MB/s`,
+    `coordinator: ${report.cpuSeconds.toFixed(2)} s of CPU time an iteration, at most ${formatBytes(report.peakMemoryBytes)}` +
+      (linkBytes ? `; its link: ${formatBytes(linkBytes.sent)} sent, ${formatBytes(linkBytes.received)} received` : ''),
   ].join('\n');
 }
 

@@ -1,6 +1,7 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { createLogger, FourfoldError, type RunConfig } from '@fourfold/common';
 import { startServer, wire, type Traffic, type Transport } from '@fourfold/rpc';
 import {
@@ -20,6 +21,7 @@ import { freePorts } from '../servers/index.js';
 import { networkWires } from '@fourfold/weights';
 import { createLaps, summarize, type Timing } from './laps.js';
 import { checkSum, digestAfterWire } from './update-check.js';
+import type { BenchHosts } from './update-hosts.js';
 import { measureExchange, measureMaster } from './update-measurement.js';
 
 export interface UpdateBench {
@@ -29,6 +31,8 @@ export interface UpdateBench {
   warmup: number;
   /** Round trip of a network between coordinator and workers; without it they are on this host. */
   roundTripMs?: number;
+  /** Each worker on a host of its own. */
+  hosts?: BenchHosts;
   signal: AbortSignal;
 }
 
@@ -40,6 +44,11 @@ export interface UpdateReport extends Timing {
   parameterBytes: Record<Transport, number>;
   /** From the parts' medians: gradients while they are pulled and reduced, parameters until a gradient begins to arrive. */
   megabytesPerSecond: { gradients: number; parameters: number };
+  /** Of this process, the coordinator's: for each iteration, and at most. */
+  cpuSeconds: number;
+  peakMemoryBytes: number;
+  /** Bytes on the coordinator's link for each iteration, warm-up included, with hosts. */
+  linkBytes?: { sent: number; received: number };
 }
 
 const term = 1;
@@ -54,7 +63,7 @@ const pathOf = (module: string) => new URL(`${module}.js`, import.meta.url);
  */
 // eslint-disable-next-line max-lines-per-function -- a bench’s life, from top to bottom
 export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
-  const { config, workers, warmup, roundTripMs, signal } = bench;
+  const { config, workers, warmup, roundTripMs, hosts, signal } = bench;
   // The workers inherit it.
   process.env['FOURFOLD_LOG'] ??= 'warn';
   const log = createLogger('coordinator');
@@ -82,15 +91,15 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     },
     log,
   );
-  const server = await startServer('127.0.0.1:0');
+  const server = await startServer(`${hosts?.addresses[0] ?? '127.0.0.1'}:0`);
   server.addService(wire.Coordinator.service, service.handlers);
   server.addStream('worker', exchange.stream);
   const timer = setInterval(() => service.heartbeat(), config.timing.heartbeatMs);
-  const listens = (await freePorts(workers)).map((port) => `127.0.0.1:${port}`);
+  const listens = (await freePorts(workers)).map((port, i) => `${hosts?.addresses[i + 1] ?? '127.0.0.1'}:${port}`);
   const network = await startNetwork([server.address, ...listens], roundTripMs);
   const [coordinator, ...advertised] = network.addresses;
   const children = listens.map((listen, i) =>
-    startWorker([coordinator, listen, advertised[i], JSON.stringify(config)], stop),
+    startWorker([coordinator, listen, advertised[i], JSON.stringify(config)], stop, hosts?.command(i)),
   );
   const training = {
     ...{ config, master, board, failures, exchange, progress, log, inState },
@@ -98,11 +107,21 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     olderGenerator: async () => undefined,
   };
   const over = AbortSignal.any([signal, stop.signal]);
+  const used: Pick<UpdateReport, 'cpuSeconds' | 'linkBytes'> = { cpuSeconds: 0 };
   try {
     while (board.workerCount() < workers)
       await delay(joinCheckMs, undefined, { signal: over }).catch(() => over.throwIfAborted());
     laps.start();
+    const [cpuBefore, linkBefore] = [process.cpuUsage(), await hosts?.linkBytes()];
     await train(training, over);
+    const { user, system } = process.cpuUsage(cpuBefore);
+    used.cpuSeconds = (user + system) / 1e6 / iterations;
+    const linkAfter = await hosts?.linkBytes();
+    used.linkBytes = linkBefore &&
+      linkAfter && {
+        sent: (linkAfter.sent - linkBefore.sent) / iterations,
+        received: (linkAfter.received - linkBefore.received) / iterations,
+      };
     service.close('the bench is over');
     const digests = await Promise.all(children.map(({ digests }) => digests));
     await Promise.all(children.map(({ ended }) => ended));
@@ -121,6 +140,8 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     ...measured,
     parameters: inner.networks.reduce((sum, name) => sum + inner.layout(name).parameterCount, 0),
     ...transferred(traffic, warmup, measured),
+    ...used,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   };
 }
 
@@ -186,8 +207,14 @@ interface BenchWorker {
 }
 
 /** A worker process; one that ends with a failure stops the bench. */
-function startWorker(args: string[], stop: AbortController): BenchWorker {
-  const child = fork(pathOf('update-worker'), args);
+function startWorker(
+  args: string[],
+  stop: AbortController,
+  [program, ...before]: readonly string[] = [process.execPath],
+): BenchWorker {
+  const child = spawn(program, [...before, fileURLToPath(pathOf('update-worker')), ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const ended = once(child, 'exit').then(([code]) => {
     if (code !== 0) stop.abort(new FourfoldError('unavailable', `a worker of the bench ended with code ${code}`));
   });

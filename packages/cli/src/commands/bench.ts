@@ -91,6 +91,8 @@ interface UpdateArguments
   workers: number;
   exchange: ExchangeConfig['transport'];
   roundTrip?: number;
+  hosts?: number;
+  rate: string;
 }
 
 function registerUpdate(bench: Command): void {
@@ -112,31 +114,49 @@ function registerUpdate(bench: Command): void {
       ]),
     )
     .option('--round-trip <ms>', 'round trip of a network to put between coordinator and workers', wholeNumber(0))
+    .option(
+      '--hosts <n>',
+      'as many workers, each in a network namespace of its own; needs root and iproute2',
+      wholeNumber(1),
+    )
+    .option('--rate <rate>', 'rate of each host’s link, as tc writes it', '200mbit')
     .addOption(sizeOption('paper'))
     .addOption(countOption('--steps', 'number of measured updates of both networks', 1, 10))
     .addOption(countOption('--warmup', 'number of warm-up updates', 1, 2))
     .addOption(jsonOption())
-    .action(async ({ workers, exchange, roundTrip, size, steps, warmup, json, ...formats }: UpdateArguments) => {
-      const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
-      const config = await loadRunConfig(configPath({ size, set: [] }), [
-        // The paper's batch for each: the factors have as many rows.
-        `data.globalBatch=${workers * cropsAReplica}`,
-        `data.replicas=${workers}`,
-        `phases=${JSON.stringify(phases)}`,
-        // Shared memory does not reach over a network.
-        `exchange.transport=${exchange === 'auto' && roundTrip !== undefined ? 'stream' : exchange}`,
-        ...Object.entries(formats).map(([key, format]) => `exchange.${key}=${format}`),
-        // A busy machine is slow; its processes are not lost.
-        `timing.silenceMs=${updateSilenceMs}`,
-      ]);
-      const { benchUpdate } = await import('../bench/update.js');
-      const signal = abortOnInterruption();
-      const report = await benchUpdate({ config, workers, warmup, roundTripMs: roundTrip, signal });
-      if (json) {
-        return printJson({ bench: 'update', workers, steps, warmup, exchange: config.exchange, roundTrip, ...report });
-      }
-      console.log(describeUpdate(workers, report));
-    });
+    .action(runUpdate);
+}
+
+async function runUpdate(given: UpdateArguments): Promise<void> {
+  const { workers: asked, exchange, roundTrip, hosts, rate, size, steps, warmup, json, ...formats } = given;
+  const workers = hosts ?? asked;
+  const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
+  const config = await loadRunConfig(configPath({ size, set: [] }), [
+    // The paper's batch for each: the factors have as many rows.
+    `data.globalBatch=${workers * cropsAReplica}`,
+    `data.replicas=${workers}`,
+    `phases=${JSON.stringify(phases)}`,
+    // Shared memory does not reach over a network; namespaces of one machine must not use it.
+    `exchange.transport=${exchange === 'auto' && (hosts ?? roundTrip) !== undefined ? 'stream' : exchange}`,
+    ...Object.entries(formats).map(([key, format]) => `exchange.${key}=${format}`),
+    // A busy machine is slow; its processes are not lost.
+    `timing.silenceMs=${updateSilenceMs}`,
+  ]);
+  const [{ benchUpdate }, { createBenchHosts }] = [
+    await import('../bench/update.js'),
+    await import('../bench/update-hosts.js'),
+  ];
+  const signal = abortOnInterruption();
+  const network = hosts === undefined ? undefined : await createBenchHosts(hosts, rate);
+  // Nobody else is on these links.
+  if (network) process.env['FOURFOLD_INSECURE'] = '1';
+  const bench = { config, workers, warmup, roundTripMs: roundTrip, hosts: network, signal };
+  const report = await benchUpdate(bench).finally(() => network?.close());
+  if (json) {
+    const about = { workers, steps, warmup, exchange: config.exchange, roundTrip, hosts, rate: hosts && rate };
+    return printJson({ bench: 'update', ...about, ...report });
+  }
+  console.log(describeUpdate(workers, report));
 }
 
 /** Networks of a few hundred parameters: leases and messages are all that an iteration takes. */
