@@ -304,7 +304,9 @@ function report(results) {
   for (const { name, unit, ours, peer: theirs, pairedSpeed, pairedCpu, rounds } of results) {
     const cell = ({ median: middle, best }) => `${number(middle)} (${number(best)}) ${unit}`;
     const memory = ours.peakMiB && theirs.peakMiB ? `${number(ours.peakMiB)}, ${number(theirs.peakMiB)}` : '-';
-    const cpuTime = pairedCpu ? `${ours.cpu.toFixed(2)}, ${theirs.cpu.toFixed(2)} (${pairedCpu.toFixed(2)})` : '-';
+    const cpuTime = pairedCpu
+      ? `${ours.cpu.toPrecision(2)}, ${theirs.cpu.toPrecision(2)} (${pairedCpu.toFixed(2)})`
+      : '-';
     console.log(
       `| ${name} | ${cell(ours)} | ${cell(theirs)} | ${pairedSpeed.toFixed(2)} | ${memory} | ${slowestPart(rounds.ours)} | ${cpuTime} |`,
     );
