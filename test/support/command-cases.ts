@@ -113,6 +113,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npx fourfold bench step$/, run: with_('--steps 1 --warmup 1 --batch 2 --backend wasm'), says: /ms/ },
   { command: /^npx fourfold bench update$/, run: with_('--size demo --steps 1 --warmup 1'), says: /ms/ },
   { command: /^npx fourfold bench train$/, by: ['packages/cli/src/bench/train.test.ts', /train/] },
+  { command: /^npx fourfold bench scale /, by: ['packages/cli/src/commands/bench.test.ts', /bench scale/] },
   {
     command: /^npx fourfold bench loader /,
     run: (text) => `${text.replace('CONFIG.yaml', 'examples/photos.yaml')} --iterations 2`,
