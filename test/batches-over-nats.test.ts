@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, startNats, type LocalNats } from '@fourfold/local-servers';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
+  onceJoined,
   prepareSmallRuns,
   startCoordinator,
+  startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
@@ -99,14 +102,16 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
     test('nats-server killed and started again pauses the run, and each worker says what it waits for', async () => {
       const run = await runs.create('nats-dies', overNats);
       await Promise.all([startLoader(run), startLoader(run)].map(started));
-      const coordinator = startCoordinator(run);
+      const third = { event: 'update', network: 'generator', iteration: 2 };
+      const coordinator = startPart('coordinator', run, freezeAt(runs.folder, third), ...onceJoined(2));
       const workers = startWorkers(run, 2);
-      await coordinator.waitFor(updated(2), 'the third iteration');
+      await frozenAt(coordinator, third);
       await nats.kill();
       for (const worker of workers) {
         const { reason } = await worker.waitFor(({ event }) => event === 'nats-waiting', 'what it waits for');
         expect(reason).toBe('the connection is lost');
       }
+      thaw(coordinator);
       // Only who holds a lease waits for a batch; the other may have given all of its own.
       await Promise.any(
         workers.map((worker) => worker.waitFor(({ event }) => event === 'batches-waiting', 'which batch it waits for')),

@@ -3,10 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { listCheckpoints } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
-import { expectFinished, killAll, startFourfold, type LogEvent } from './support/process.js';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
+import { expectFinished, killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   prepareSmallRuns,
-  startCoordinator,
+  startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
@@ -18,10 +19,16 @@ import { lacks } from './support/needs.mjs';
  * A run whose dataset, terms and checkpoints are in a real MinIO has the weights of the same run in a folder.
  */
 
-async function runToEnd(run: SmallRun, during: (coordinator: ReturnType<typeof startCoordinator>) => Promise<void>) {
-  const coordinator = startCoordinator(run);
+const second = { event: 'update', iteration: 1 };
+
+/** Run to the end; what `during` does begins at the second update, where the coordinator is frozen. */
+async function runToEnd(run: SmallRun, folder: string, during?: (coordinator: Process) => Promise<void>) {
+  const coordinator = startPart('coordinator', run, during ? freezeAt(folder, second) : {});
   const workers = startWorkers(run, 2);
-  await during(coordinator);
+  if (during) {
+    await frozenAt(coordinator, second);
+    await during(coordinator);
+  }
   await expectFinished(coordinator);
   for (const worker of workers) await expectFinished(worker);
   return coordinator.events;
@@ -41,7 +48,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
     inFolder = await prepareSmallRuns();
     inMinio = await prepareSmallRuns('wasm', 's3://fourfold/small');
     const run = await inFolder.create('reference');
-    await runToEnd(run, () => Promise.resolve());
+    await runToEnd(run, inFolder.folder);
     reference = await weightsOf(run);
   });
   afterEach(killAll);
@@ -53,7 +60,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
   test('the same weights as in a folder', async () => {
     const run = await inMinio.create('undisturbed');
     expect(run.store.url).toBe('s3://fourfold/small/store/undisturbed/runs/undisturbed');
-    await runToEnd(run, () => Promise.resolve());
+    await runToEnd(run, inMinio.folder);
     expect(await weightsOf(run)).toEqual(reference);
     expect((await run.store.list('terms/')).map(({ key }) => key)).toEqual([
       'terms/00000001.from-nothing.json',
@@ -73,10 +80,12 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
 
   test('MinIO killed in the middle only pauses the run, which says what it waits for', async () => {
     const run = await inMinio.create('killed');
-    const events = await runToEnd(run, async (coordinator) => {
-      await coordinator.waitFor(({ event, iteration }) => event === 'update' && iteration === 1, 'the second update');
+    const events = await runToEnd(run, inMinio.folder, async (coordinator) => {
       await minio.kill();
-      await delay(6_000);
+      thaw(coordinator);
+      // Updates go on until the checkpoint at the phase's end is due.
+      for (const name of ['store-waiting', 'checkpoint-late'])
+        await coordinator.waitFor(({ event }) => event === name, name);
       const paused = updates(coordinator.events);
       await delay(1_000);
       expect(updates(coordinator.events)).toBe(paused);
@@ -95,9 +104,9 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
 
   test('MinIO frozen for a while, and killed while a checkpoint is written: a partial checkpoint is never listed', async () => {
     const run = await inMinio.create('frozen');
-    await runToEnd(run, async (coordinator) => {
-      await coordinator.waitFor(({ event, iteration }) => event === 'update' && iteration === 1, 'the second update');
+    await runToEnd(run, inMinio.folder, async (coordinator) => {
       minio.freeze();
+      thaw(coordinator);
       await delay(2_000);
       minio.thaw();
       await coordinator.waitFor(({ event }) => event === 'checkpoint', 'a checkpoint');
