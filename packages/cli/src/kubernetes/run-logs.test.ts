@@ -124,11 +124,14 @@ test('a user who may not read logs gets the reason', async () => {
 test('open streams are closed when the reading ends', async () => {
   const world = { jobs: [jobWith()], pods: [podWith('a', 'running'), podWith('b', 'running')] };
   const closed = vi.fn();
+  let begin = () => undefined as void;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
   const { done } = await follow(world, (pod, _, response) => {
-    if (pod === 'b') return void setTimeout(() => response.writeHead(403).end(), 200);
+    if (pod === 'b') return void begun.then(() => response.writeHead(403).end());
     response.write(at('01.0', 'first'));
     response.once('close', closed);
+    begin();
   });
   await expect(done).rejects.toThrow('answered with 403');
-  await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+  await expect.poll(() => closed.mock.calls).toHaveLength(1);
 });

@@ -94,7 +94,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))('nats-server (af
     const { pid, folder } = JSON.parse(line.toString()) as { pid: number; folder: string };
     expect([isAlive(pid), existsSync(folder)]).toEqual([true, true]);
     owner.kill('SIGKILL');
-    await expect.poll(() => [isAlive(pid), existsSync(folder)], { timeout: 10_000 }).toEqual([false, false]);
+    await expect.poll(() => [isAlive(pid), existsSync(folder)]).toEqual([false, false]);
   });
 });
 
@@ -124,6 +124,6 @@ scrape_configs:
       const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
       return data.result.map(({ value }) => value[1]);
     };
-    await expect.poll(up, { timeout: 20_000 }).toEqual(['1']);
+    await expect.poll(up).toEqual(['1']);
   });
 });

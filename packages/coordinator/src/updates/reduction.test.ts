@@ -67,15 +67,15 @@ const bytesOf = (vector: Float32Array) => new Uint8Array(vector.buffer, vector.b
 const whole = (gradient: Float32Array) => (call: Call) =>
   sendVector(call, bytesOf(gradient), call.request.begin, () => true);
 
-/** Sends two chunks, then goes in the way of `end`. */
-const halfOf = (gradient: Float32Array, end: (call: Call) => unknown) => async (call: Call) => {
-  for (const begin of [0, chunkBytes]) {
-    call.write({ begin, data: bytesOf(gradient).slice(begin, begin + chunkBytes) });
-  }
-  // Both chunks leave before the connection does.
-  await delay(200);
-  end(call);
-};
+/** Sends two chunks, then goes in the way of `end` when they have arrived. */
+const halfOf =
+  (gradient: Float32Array, haveArrived: () => boolean, end: (call: Call) => unknown) => async (call: Call) => {
+    for (const begin of [0, chunkBytes]) {
+      call.write({ begin, data: bytesOf(gradient).slice(begin, begin + chunkBytes) });
+    }
+    while (!haveArrived()) await delay(5);
+    end(call);
+  };
 
 const streamFrom =
   (client: WorkerClient): GradientSource =>
@@ -170,14 +170,15 @@ test('gradients that arrive together, the later replicas first, are added in rep
 
 test.each<[string, (call: Call) => unknown, number]>([
   ['is lost', (call) => endWithStatus(call, status.UNAVAILABLE, 'killed'), 10_000],
-  ['falls silent', () => undefined, 600],
+  ['falls silent', () => undefined, 2_000],
 ])(
   'a worker that %s half-way: the same gradient from another continues where it stopped',
   async (_, end, silenceMs) => {
     const expected = await uninterruptedSum(2);
     const { pull, order, sum } = reduce();
     for (const [replica, gradient] of gradients.slice(0, 2).entries()) {
-      const broken = streamFrom(await worker(halfOf(gradient, end)));
+      const haveArrived = () => order.of(replica) === 2 * chunkBytes;
+      const broken = streamFrom(await worker(halfOf(gradient, haveArrived, end)));
       await expect(pull(broken, replica, silenceMs)).rejects.toThrow();
       expect(order.of(replica)).toBe(2 * chunkBytes);
       await pull(streamFrom(await worker(whole(gradient))), replica);

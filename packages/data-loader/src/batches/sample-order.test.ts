@@ -74,9 +74,10 @@ describe('sample order', () => {
       windowPictures: 1024,
       cropsPerPicture: 4,
     });
-    const start = performance.now();
+    const before = process.cpuUsage();
     const key = order.at(123_456_789);
-    expect(performance.now() - start).toBeLessThan(1000);
+    // Not of the clock: other processes may have the processor meanwhile.
+    expect(process.cpuUsage(before).user).toBeLessThan(1_000_000);
     expect(key.epoch).toBe(Math.floor(123_456_789 / 1_400_000));
   });
 });

@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FourfoldError } from '@fourfold/common';
@@ -23,7 +27,7 @@ const methods = `
     odd() { throw 'a string'; },
     uncloneable: () => () => 1,
     exhaust() { throw Object.assign(new Error('4 GiB were asked for, 1 GiB is free'), { code: 'OUT_OF_MEMORY' }); },
-    hang() { spawnSync('sleep', ['2']); },
+    hang(file) { spawnSync('sh', ['-c', 'touch "$0"; while [ -e "$0" ]; do sleep 0.1; done', file]); },
     spin() { for (;;); },
     exit() { process.exit(3); },
     crash() { setImmediate(() => { throw new Error('out of memory'); }); return new Promise(() => {}); },
@@ -33,7 +37,8 @@ const methods = `
 type TestMethods = Record<'slow', (ms: number) => number> &
   Record<'done', () => number[]> &
   Record<'fill', (vector: Float32Array, value: number) => void> &
-  Record<'refuse' | 'exhaust' | 'hang' | 'spin' | 'fault' | 'odd' | 'uncloneable' | 'exit' | 'crash', () => void>;
+  Record<'hang', (file: string) => void> &
+  Record<'refuse' | 'exhaust' | 'spin' | 'fault' | 'odd' | 'uncloneable' | 'exit' | 'crash', () => void>;
 
 let thread: Worker;
 let remote: Remote<TestMethods>;
@@ -95,9 +100,11 @@ test('a thread is ended in the middle of JavaScript, but not of a native call', 
   thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(methods)}`));
   remote = callThread<TestMethods>(thread);
   await remote.done();
-  remote.hang().catch(() => undefined);
-  await delay(200);
+  const file = join(tmpdir(), `fourfold-hang-${randomUUID()}`);
+  remote.hang(file).catch(() => undefined);
+  await expect.poll(() => existsSync(file)).toBe(true);
   expect(await endThread(thread, 500)).toBe(false);
+  rmSync(file);
 });
 
 test('when the thread ends, open calls and later ones reject', async () => {
