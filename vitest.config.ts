@@ -12,12 +12,9 @@ const common = {
   expect: { poll: { timeout: 120_000 } },
 };
 
-/** A test that acts within a fraction of a second of what it waits for: nothing runs beside it. */
-const alone = ['test/zombies.test.ts'];
-
 /** Test files that take longer than half a minute, the longest first. */
 const longest =
-  'chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
+  'installed chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
   'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
   'nats-access nats-outages checkpoints-beside';
 const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
@@ -33,9 +30,8 @@ class LongestFirst extends BaseSequencer {
       const place = ranks.indexOf(basename(moduleId));
       return place < 0 ? ranks.length : place;
     };
-    const groupOf = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
     // Stable: vitest's own order otherwise.
-    return (await super.sort(files)).sort((a, b) => groupOf(a) - groupOf(b) || rank(a) - rank(b));
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
   }
 }
 
@@ -52,7 +48,6 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'deploy/*/src/**/*.test.ts'],
           maxWorkers,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -60,18 +55,7 @@ export default defineConfig({
           ...common,
           name: 'processes',
           include: ['test/**/*.test.ts'],
-          exclude: alone,
           maxWorkers,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'alone',
-          include: alone,
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -49,7 +49,9 @@ describe.each(testedBackends.filter((name) => name !== 'cpu'))('on %s', (backend
       for (const part of network === 'alexnet' ? [1024, 64] : [1024, 96]) {
         const lpips = createLpips(network, madeUpFile(network), 'made-up', part);
         expect(Math.abs(resultOf(lpips.measure(a, b)) - expected)).toBeLessThan(limit);
-        if (part === 1024) expect(resultOf(lpips.measure(a, a))).toBe(0);
+        // Not with VGG16 on wasm, where each measurement takes ten seconds.
+        const isQuick = network === 'alexnet' || backend !== 'wasm';
+        if (part === 1024 && isQuick) expect(resultOf(lpips.measure(a, a))).toBe(0);
         lpips.dispose();
       }
     },
