@@ -4,6 +4,7 @@ import { clusterConfig } from './support/cluster-config.js';
 import { startCluster, type Cluster } from './support/cluster.js';
 import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
 import { expectFinished, killAll } from './support/process.js';
+import { patientTiming } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -13,11 +14,13 @@ import { lacks } from './support/needs.mjs';
 const servers = ['nats-server', 'minio'] as const;
 
 describe.skipIf(lacks('servers', servers.every(findProgram)))('a cluster (after npm run setup:servers)', () => {
-  const config = clusterConfig([
+  const phases = [
     { kind: 'mse', iterations: 4, learningRate: 1e-3 },
     { kind: 'gan', iterations: 4, learningRate: 1e-4 },
     { kind: 'gan', iterations: 4, learningRate: 1e-5 },
-  ]);
+  ];
+  // A worker that is lost for being slow would join again under another number.
+  const config = clusterConfig(phases, patientTiming);
   let cluster: Cluster;
 
   beforeAll(async () => {

@@ -91,16 +91,16 @@ describe.each(backends)('on %s', (backend) => {
 
   test('the coordinator killed and resumed', async () => {
     const run = await runs.create('coordinator-killed');
-    // No other checkpoint is written before this one is.
-    const written = { event: 'checkpoint', iteration: 4 };
+    // That of iteration 4 may be postponed.
+    const written = { event: 'checkpoint', iteration: [4, 5, 6, 7] };
     const coordinator = startPart('coordinator', run, freezeAt(runs.folder, written));
     const workers = startWorkers(run, 2);
-    await frozenAt(coordinator, written);
+    const { iteration } = await frozenAt(coordinator, written);
     coordinator.child.kill('SIGKILL');
     await coordinator.exit;
     const successor = startCoordinator(run, '--resume');
     const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
-    expect(resumed['iteration']).toBe(4);
+    expect(resumed['iteration']).toBe(iteration);
     await expectFinished(successor);
     for (const worker of workers) expect(await worker.exit).toEqual(finished);
     expect(await weightsOf(run)).toEqual(reference);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { KubernetesObject, V1ConfigMap, V1HTTPGetAction } from '@kubernetes/client-node';
 import { makeCertificates } from '@fourfold/rpc/certificates';
 import { createGuard, findProgram, requireProgram, type ServerProgram } from '@fourfold/local-servers';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { get } from './support/metrics.js';
 import { clusterConfig } from './support/cluster-config.js';
 import { kustomize } from './support/kubernetes.js';
@@ -101,9 +101,8 @@ describe.skipIf(lacks('kubernetes', canRun))(
     test('base, prepare and run: a run finishes, and late workers learn of it', async () => {
       const { startPod, coordinator, loader, workers } = await startRun('base', 'prepare', 'run');
       const parts = [coordinator, loader, ...workers];
-      for (const url of parts.flatMap(({ probes }) => probes)) {
-        await vi.waitFor(async () => expect((await fetch(url)).status, url).toBe(200), 20_000);
-      }
+      const isReady = (url: string) => expect.poll(async () => (await fetch(url)).status).toBe(200);
+      await Promise.all(parts.flatMap(({ probes }) => probes).map(isReady));
       expect(await exitCodes(parts)).toEqual([0, 0, 0, 0]);
       const late = await Promise.all(['worker', 'data-loader', 'coordinator'].map((role) => startPod(role)));
       expect(await exitCodes(late)).toEqual([0, 0, 0]);
@@ -126,10 +125,9 @@ describe.skipIf(lacks('kubernetes', canRun))(
       }
       const next = await startPod('coordinator');
       const resumed = await next.waitFor(({ event }) => event === 'resumed', 'the checkpoint');
-      // No other checkpoint was due before the end of a phase.
+      // Other checkpoints are due at the end of a phase.
       const written = coordinator.events.filter(({ event }) => event === 'checkpoint');
-      expect(written.map(({ iteration }) => iteration)).toEqual([resumed['iteration']]);
-      expect(resumed['iteration']).toBeLessThan(phases[0].iterations);
+      expect(written.at(-1)?.['iteration']).toBe(resumed['iteration']);
       expect(await exitCodes([next, loader, worker])).toEqual([0, 0, 0]);
     });
   },

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram } from '@fourfold/local-servers';
 import { clusterConfig } from './support/cluster-config.js';
 import { processesOf } from './support/left-behind.js';
+import { freezeAt } from './support/freeze/freeze.js';
 import { query } from './support/metrics.js';
 import { cliPath, expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
@@ -85,7 +86,9 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
     };
 
     test('each killed process is replaced; the run finishes, and its checkpoint is served until Ctrl-C', async () => {
-      const cluster = start('--set', 'phases.0.iterations=150', '--set', 'workers.minimumToStart=3');
+      const middle = { event: 'update', network: 'generator', iteration: 6 };
+      const whole = ['cluster', ...args, '--set', 'workers.minimumToStart=3'];
+      const cluster = startFourfold(whole, [], { TMPDIR: temporary, ...freezeAt(folder, middle) });
       const standing = await said(cluster, ({ event }) => event === 'standing');
       const names = standing.processes.map(({ name }) => name);
       const parts = ['coordinator', 'worker 1', 'worker 2', 'data-loader 1', 'data-loader 2'];
@@ -98,27 +101,31 @@ describe.skipIf(lacks('servers', servers.every(findProgram)))(
       const jobs = ['coordinator', 'data-loader', 'data-loader', 'worker', 'worker'];
       await expect.poll(ups).toEqual(jobs);
 
+      const commandLines: string[] = [];
+      const kill = async (name: string) => {
+        const { pid } = standing.processes.find((process) => process.name === name) as { pid: number };
+        commandLines.push(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+        process.kill(pid, 'SIGKILL');
+        const replaced = await said(cluster, (line) => line.event === 'replaced' && line.name === name);
+        expect(replaced.pid).not.toBe(pid);
+      };
+      for (const name of ['worker 1', 'data-loader 2', 'nats-server', 'minio']) await kill(name);
+
       // The run starts with one more worker, added as the cluster's output says.
       const environment = String(standing['environment']);
       const inShell = (command: string) =>
         promisify(execFile)('sh', ['-c', `. ${environment}; ${process.execPath} ${cliPath} ${command}`]);
       const joined = inShell(`worker --config ${String(standing['config'])}`);
       const log = () => readFileSync(String(standing['log']), 'utf8');
-      await expect.poll(log).toContain('"event":"update"');
+      await expect.poll(log).toMatch(/"event":"update","network":"generator","iteration":6/);
 
-      const commandLines: string[] = [];
-      for (const name of ['worker 1', 'data-loader 2', 'coordinator', 'minio', 'nats-server']) {
-        const { pid } = standing.processes.find((process) => process.name === name) as { pid: number };
-        commandLines.push(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-        process.kill(pid, 'SIGKILL');
-        const replaced = await said(cluster, (line) => line.event === 'replaced' && line.name === name);
-        expect(replaced.pid).not.toBe(pid);
-      }
+      // The coordinator is frozen there, so that it dies in the middle of the run.
+      await kill('coordinator');
       const { checkpoint } = await said(cluster, ({ event }) => event === 'finished');
       await joined;
       const copy = join(folder, 'pulled');
       const { stdout } = await inShell(`checkpoints pull ${String(checkpoint)} ${copy} --json`);
-      expect(JSON.parse(stdout)).toMatchObject({ iteration: 170 });
+      expect(JSON.parse(stdout)).toMatchObject({ iteration: 50 });
       expect(existsSync(join(copy, 'manifest.json'))).toBe(true);
 
       const home = dirname(environment);

@@ -198,7 +198,8 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       const [{ child }] = processes.worker;
       // While frozen it is sure to get a lease; another gets that lease once it is lost, or earlier if it counts as slow.
       child.kill('SIGSTOP');
-      await has('fourfold_workers_left_total', 1, is(1));
+      // On a busy machine another may have left and joined again.
+      await has('fourfold_workers_left_total', 1, above(0));
       await has('sum(fourfold_workers)', 1, is(2));
       await has('fourfold_leases_moved_total + fourfold_leases_straggling_total', 1, above(0));
       await fires('FourfoldWorkerShort');

@@ -7,6 +7,7 @@ import { throwNoise } from './support/noise.js';
 import { environmentOf, joinToken, makeTestCertificates } from './support/secured.js';
 import {
   expectSameEnd,
+  onceJoined,
   prepareSmallRuns,
   startPart,
   weightsOf,
@@ -43,14 +44,11 @@ const listening = async (process: Process, event: string) =>
   String((await process.waitFor((line) => line.event === event, event))['address']);
 const without = (variable: string, environment: Record<string, string>) =>
   Object.fromEntries(Object.entries(environment).filter(([name]) => name !== variable));
-const update = (network: string, iteration: number) => (event: { [field: string]: unknown }) =>
-  event['event'] === 'update' && event['network'] === network && event['iteration'] === iteration;
 
 test('the weights are those of a run without them; its secrets are in no log, object or argument', async () => {
   const run = await runs.create('secured');
   const coordinator = secured('coordinator', run);
   const workers = [secured('worker', run), secured('worker', run)];
-  await coordinator.waitFor(update('generator', 3), 'an iteration');
   const processes = [coordinator, ...workers];
   const seen = processes.map(({ child }) => readFileSync(`/proc/${child.pid}/cmdline`, 'utf8'));
   await expectSameEnd(run, coordinator, reference);
@@ -142,16 +140,16 @@ test('a part that others could reach needs TLS, or an explicit exception', async
 // With TLS, and at all the other ports of a cluster: test/strangers.test.ts.
 test('nonsense at every port without TLS while a run goes on: the same weights', async () => {
   const run = await runs.create('noise');
-  const coordinator = startPart('coordinator', run, {}, ...settings);
-  const workers = [1, 2].map(() => startPart('worker', run, {}, ...settings));
-  const addresses = await Promise.all([
-    listening(coordinator, 'listening'),
-    ...workers.map((worker) => listening(worker, 'started')),
-  ]);
+  const coordinator = startPart('coordinator', run, {}, ...settings, ...onceJoined(2));
+  const start = () => startPart('worker', run, {}, ...settings);
+  const workers = [start()];
+  const addresses = await Promise.all([listening(coordinator, 'listening'), listening(workers[0], 'started')]);
   const over = new AbortController();
   void coordinator.exit.then(() => over.abort());
-  const noise = await throwNoise(addresses, { seconds: 60, seed: 1, signal: over.signal });
-  for (const { taken } of Object.values(noise)) expect(taken).toBeGreaterThan(20);
+  await throwNoise(addresses, { seconds: 0, least: 20, seed: 1 });
+  // The run begins now, and the noise goes on until it ends.
+  workers.push(start());
+  await throwNoise(addresses, { seconds: 240, seed: 2, signal: over.signal });
   await expectSameEnd(run, coordinator, reference);
   for (const worker of workers) await expectFinished(worker);
   expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);

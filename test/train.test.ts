@@ -2,8 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { listCheckpoints } from '@fourfold/store';
-import { logged, logOf, prepareLocalRuns, startTrain, type LocalRun, type LocalRuns } from './support/local-run.js';
-import { expectFinished, killAll, type LogEvent } from './support/process.js';
+import { hasFields } from './support/freeze/freeze.js';
+import {
+  frozenIn,
+  logged,
+  logOf,
+  prepareLocalRuns,
+  startFreezing,
+  startTrain,
+  type LocalRun,
+  type LocalRuns,
+} from './support/local-run.js';
+import { expectFinished, killAll } from './support/process.js';
 
 /*
  * `fourfold train` as a supervisor: its parts are restarted when they die, and none outlives it.
@@ -29,8 +39,7 @@ async function weightsOf(run: LocalRun): Promise<Buffer> {
   return readFile(join(run.folder, 'checkpoints', newest, 'generator.safetensors'));
 }
 
-const update = (iteration: number) => (event: LogEvent) =>
-  event.event === 'update' && event['network'] === 'generator' && event['iteration'] === iteration;
+const update = (iteration: number) => ({ role: 'coordinator', event: 'update', network: 'generator', iteration });
 
 /** Process ids of a role's processes, in the order in which they were started. */
 async function pidsOf(run: LocalRun, role: string): Promise<number[]> {
@@ -55,9 +64,12 @@ async function expectNobodyLeft(run: LocalRun): Promise<void> {
 
 test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with the same weights', async () => {
   const run = await runs.create('stopped');
-  const training = startTrain(run);
-  await logged(run, update(7));
+  const training = startFreezing(run, update(7));
+  const coordinator = await frozenIn(run, update(7));
   training.child.kill('SIGTERM');
+  // It has told its parts.
+  await expect.poll(() => training.errors.join('\n')).toMatch(/^stopping: /m);
+  process.kill(coordinator, 'SIGCONT');
   expect(await training.exit, training.errors.join('\n')).toEqual({ code: 143, signal: null });
   expect(training.errors.at(-1)).toBe('fourfold: stopped by SIGTERM');
   await expectNobodyLeft(run);
@@ -81,11 +93,9 @@ test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with 
 
 test('a worker and the coordinator killed: both are restarted, and the run ends as if nothing had happened', async () => {
   const run = await runs.create('killed');
-  const training = startTrain(run);
-  await logged(run, update(4));
-  process.kill((await pidsOf(run, 'worker'))[0], 'SIGKILL');
-  await logged(run, update(12));
-  process.kill((await pidsOf(run, 'coordinator'))[0], 'SIGKILL');
+  const lease = { role: 'worker', event: 'lease', network: 'GENERATOR', iteration: 4 };
+  const training = startFreezing(run, lease, update(12));
+  for (const event of [lease, update(12)]) process.kill(await frozenIn(run, event), 'SIGKILL');
   await expectFinished(training);
   expect(training.errors).toContain('worker: it was killed by SIGKILL; it is restarted');
   expect(training.errors).toContain('coordinator: it was killed by SIGKILL; it is restarted');
@@ -98,7 +108,7 @@ test('a worker and the coordinator killed: both are restarted, and the run ends 
 test('train itself killed: its parts notice and leave, and the run can be resumed', async () => {
   const run = await runs.create('orphaned');
   const training = startTrain(run, '--workers', '2');
-  await logged(run, update(5));
+  await logged(run, hasFields(update(5)));
   training.child.kill('SIGKILL');
   await training.exit;
   await expectNobodyLeft(run);

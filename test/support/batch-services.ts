@@ -47,7 +47,9 @@ export interface Client {
 }
 
 /** Unless a test is about lateness, nobody is late, even on a busy machine. */
-const lateMs = 30_000;
+const lateMs = 60_000;
+/** Data-loaders announce themselves often, to be found soon; a worker counts them as silent after three times the longer of these. */
+const announceMs = { loaders: 200, workers: 20_000 };
 
 const raw = (dataset: string) => ({
   name: 'batches',
@@ -56,8 +58,8 @@ const raw = (dataset: string) => ({
   data: { globalBatch: 8, replicas: 4, crop: 96, windowPictures: 8, cropsPerPicture: 1, flips: true },
   phases: [{ kind: 'mse', iterations: 100, learningRate: 1e-4 }],
   loss: { content: 'mse' },
-  batches: { from: 'nats', lateMs, announceMs: 200 },
-  timing: { patienceMs: 60_000 },
+  batches: { from: 'nats', lateMs, announceMs: announceMs.loaders },
+  timing: { patienceMs: 120_000 },
 });
 
 export async function prepareBatchBed(): Promise<BatchBed> {
@@ -97,7 +99,9 @@ export async function prepareBatchBed(): Promise<BatchBed> {
     async connectClient(environment, changes = {}) {
       const events: LogEvent[] = [];
       const signal = new AbortController().signal;
-      const options = { config: { ...config, ...changes }, manifest, log: recorder(events), signal };
+      const own = { ...config, ...changes };
+      const patient = { ...own, batches: { ...own.batches, announceMs: announceMs.workers } };
+      const options = { config: patient, manifest, log: recorder(events), signal };
       return { source: await withEnvironment(environment, () => connectBatchSource(options)), events };
     },
     remove: () => rm(folder, { recursive: true, force: true }),
@@ -110,16 +114,24 @@ function recorder(events: LogEvent[]): Logger {
   return { debug: record, info: record, warn: record, error: record } as unknown as Logger;
 }
 
+interface ObservedRequest {
+  subject: string;
+  loader: string;
+  replica: number;
+  iteration: number;
+}
+
 /** All requests to any data-loader, as seen by another NATS client. */
 export async function observeRequests(nats: LocalNats): Promise<{
   connection: NatsConnection;
-  requests: { loader: string; replica: number; iteration: number }[];
+  requests: ObservedRequest[];
 }> {
   const connection = await connect({ servers: nats.address });
-  const requests: { loader: string; replica: number; iteration: number }[] = [];
+  const requests: ObservedRequest[] = [];
   connection.subscribe('fourfold.*.*.loader.*.batch', {
     callback: (_, message) =>
       void requests.push({
+        subject: message.subject,
         loader: message.subject.split('.')[4],
         ...message.json<{ replica: number; iteration: number }>(),
       }),

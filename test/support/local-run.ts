@@ -1,8 +1,9 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { expect } from 'vitest';
+import { expectFrozen, freezeAt, hasFields } from './freeze/freeze.js';
 import { fourfold, photographs, startFourfold, type LogEvent, type Process } from './process.js';
 import { patientTiming } from './timing.js';
 
@@ -71,6 +72,17 @@ timing: ${JSON.stringify(patientTiming)}
 
 export const startTrain = (run: LocalRun, ...args: string[]): Process =>
   startFourfold(['train', run.configPath, ...args]);
+
+/** Train with parts that freeze themselves at these events, each once. */
+export const startFreezing = (run: LocalRun, ...events: LogEvent[]): Process =>
+  startFourfold(['train', run.configPath], [], freezeAt(dirname(run.configPath), ...events));
+
+/** Wait until a part of a run has logged an event and is frozen; returns its process id. */
+export async function frozenIn(run: LocalRun, event: LogEvent): Promise<number> {
+  const pid = Number((await logged(run, hasFields(event)))['pid']);
+  await expectFrozen(pid);
+  return pid;
+}
 
 /** What the parts of a run have logged so far. */
 export async function logOf(run: LocalRun): Promise<LogEvent[]> {

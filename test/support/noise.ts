@@ -7,8 +7,10 @@ import { randomStream } from '@fourfold/common';
  */
 
 export interface NoiseOptions {
-  /** How long it lasts. */
+  /** How long it lasts at least. */
   seconds: number;
+  /** It goes on until each address has taken so many connections. */
+  least?: number;
   seed: number;
   /** Connections a second to each address, at most. */
   rate?: number;
@@ -30,11 +32,11 @@ const openMs = 300;
 
 /**
  * Open connections to `addresses` (host:port, 127.0.0.1 alone), several a second to each, and send what a fourfold
- * process never would. Resolves after `seconds`.
+ * process never would. Resolves after `seconds`, and when each address has taken `least`.
  */
 export async function throwNoise(
   addresses: readonly string[],
-  { seconds, seed, rate = 20, signal }: NoiseOptions,
+  { seconds, least = 0, seed, rate = 20, signal }: NoiseOptions,
 ): Promise<Record<string, Noise>> {
   const endMs = performance.now() + seconds * 1000;
   const entries = addresses.map(async (address, i): Promise<[string, Noise]> => {
@@ -42,7 +44,7 @@ export async function throwNoise(
     const random = randomStream('noise', seed, i);
     const noise: Noise = { taken: 0, refused: 0 };
     const open: Promise<void>[] = [];
-    while (performance.now() < endMs && !signal?.aborted) {
+    while ((performance.now() < endMs || noise.taken < least) && !signal?.aborted) {
       const make = makers[random.below(makers.length)];
       open.push(sendOnce(port, make(random)).then((taken) => void noise[taken ? 'taken' : 'refused']++));
       await delay(1000 / rate);

@@ -130,7 +130,10 @@ export function joinCoordinator(
   stream.write({ register });
   return {
     send: (message) => {
-      if (!failure && !isOver) stream.write(message);
+      if (failure || isOver) return;
+      stream.write(message);
+      const { token } = message.gradientReady ?? {};
+      if (token) log.debug({ event: 'answered', token: tokenName(token as Token__Output) }, 'answered');
     },
     end: ending,
     leave,
