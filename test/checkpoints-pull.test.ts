@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'minio';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openStore, type ObjectStore, writeCheckpoint } from '@fourfold/store';
 import { findProgram, startMinio, type LocalMinio } from '@fourfold/local-servers';
 import { expectFinished, fourfold, killAll, startFourfold } from './support/process.js';
+import { startStallingProxy } from './support/stalling-proxy.js';
 import { lacks } from './support/needs.mjs';
 
 /*
@@ -74,10 +75,20 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('from MinIO (after npm
     expect(sha256(await readFile(join(copy(), file)))).toBe(sha256(body));
   };
 
+  /** Start a pull that has received a part, and receives the rest once its proxy is released. */
+  async function startStalling(...args: string[]) {
+    const proxy = await startStallingProxy(Number(new URL(minio.endpoint).port), 8 << 20);
+    onTestFinished(() => proxy.close());
+    const environment = { FOURFOLD_S3_ENDPOINT: proxy.url };
+    const pull = startFourfold(['checkpoints', 'pull', `${runUrl}/best`, copy(), ...args], [], environment);
+    await expect.poll(partialSize).toBeGreaterThan(1 << 20);
+    return { pull, proxy };
+  }
+
   test('MinIO killed and restarted in the middle: the pull waits and resumes', async () => {
-    const pull = startFourfold(['checkpoints', 'pull', `${runUrl}/best`, copy(), '--json']);
-    await expect.poll(partialSize, { interval: 5 }).toBeGreaterThan(1 << 20);
+    const { pull, proxy } = await startStalling('--json');
     await minio.kill();
+    proxy.release();
     const stoppedAt = await partialSize();
     expect(stoppedAt).toBeLessThan(body.length);
     await delay(1_500);
@@ -88,8 +99,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('from MinIO (after npm
   });
 
   test('the pull itself killed in the middle: the same command resumes it', async () => {
-    const pull = startFourfold(['checkpoints', 'pull', `${runUrl}/best`, copy()]);
-    await expect.poll(partialSize, { interval: 5 }).toBeGreaterThan(1 << 20);
+    const { pull } = await startStalling();
     pull.child.kill('SIGKILL');
     await pull.exit;
     const left = await partialSize();

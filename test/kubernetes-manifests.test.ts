@@ -87,8 +87,10 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))(
       const left = { coordinator: { Succeeded: 1 } };
       await vi.waitFor(async () => expect(await podsBy(namespace)).toEqual(left), patience);
       const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
-      const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
-      expect(status.terminalState).toBe('Completed');
+      await vi.waitFor(async () => {
+        const { status } = (await kubernetes.apply(jobSet)) as { status: { terminalState: string } };
+        expect(status.terminalState).toBe('Completed');
+      }, patience);
       for (const object of objects.reverse()) await kubernetes.remove(object);
     });
 

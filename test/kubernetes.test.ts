@@ -81,7 +81,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     );
   });
 
-  test('a taken name and too few GPUs are reported on one line within seconds', async () => {
+  test('a taken name and too few GPUs are reported on one line, long before the wait is over', async () => {
     const other = await kubernetes.writeConfig('eight', 'seed: 99\n');
     const taken = await submit(other, '--gpus', '1');
     expect(taken.code).toBe(2);
@@ -89,13 +89,12 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
       /^fourfold: the name eight is taken in team since \S+, by a run with a different config; choose another name, or end that run with `fourfold cancel eight -n team`$/,
     );
     const more = await kubernetes.writeConfig('more');
-    const startMs = Date.now();
-    const short = await submit(more, '--workers', '3', '--gpus', '1');
+    // Longer than this test may take.
+    const short = await submit(more, '--workers', '3', '--gpus', '1', '--wait', '3600');
     expect(short.code).toBe(1);
     expect(short.stderr.split('\n').at(-1)).toMatch(
       /^fourfold: run more does not start: 3 workers wait: the cluster’s 8 nvidia\.com\/gpu are taken \(0\/3 nodes are available: .*Insufficient nvidia\.com\/gpu.*\); it starts as soon as/,
     );
-    expect(Date.now() - startMs).toBeLessThan(30_000);
     const list = await kubernetes.fourfold('list', ...inTeam);
     expect(
       list.stdout
@@ -143,8 +142,8 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     };
     await close(true);
     try {
-      // Not long: a permanent refusal by a budget would repeat.
-      for (const pod of pods) await vi.waitFor(() => kubernetes.evict(pod), { timeout: 5_000, interval: 250 });
+      // A permanent refusal by a budget would repeat.
+      for (const pod of pods) await vi.waitFor(() => kubernetes.evict(pod), patience);
       await vi.waitFor(async () => {
         const now = await kubernetes.podsOf(namespace, 'eight', 'worker');
         expect(now.filter(({ status }) => status?.phase === 'Pending')).toHaveLength(8);

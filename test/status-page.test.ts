@@ -137,7 +137,7 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
       ]);
 
       // A killed worker disappears from the list, and the run continues.
-      expect(await workerIds()).toHaveLength(2);
+      await expect.poll(workerIds, waiting).toHaveLength(2);
       workers[0].child.kill('SIGKILL');
       await expect.poll(workerIds, waiting).toHaveLength(1);
       await expectProgress();

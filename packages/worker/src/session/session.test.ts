@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { createLogger, FourfoldError } from '@fourfold/common';
 import type { CoordinatorClient, WorkerMessage } from '@fourfold/rpc';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { joinCoordinator, type SessionEvents } from './session.js';
+import { joinCoordinator, leaveMs, type SessionEvents } from './session.js';
 
 /*
  * A session on a control stream that the test plays, on a clock that it moves.
@@ -53,7 +53,7 @@ test('an unfit worker reports at which lease and why, before it ends', async () 
 test('a coordinator that does not answer does not keep a worker', async () => {
   const { session } = join();
   session.fail(new Error('a kernel hangs'));
-  vi.advanceTimersByTime(timing.heartbeatMs);
+  vi.advanceTimersByTime(leaveMs);
   await expect(session.end).rejects.toThrow('a kernel hangs');
 });
 

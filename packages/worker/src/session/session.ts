@@ -39,6 +39,9 @@ export type SessionEnd =
       isUnreachable?: boolean;
     };
 
+/** How long a worker that leaves waits at least for the coordinator to read its last messages: a cancelled stream may lose them. */
+export const leaveMs = 3_000;
+
 /** A coordinator's answers to a worker that is not one of the run's; asking again does not help. */
 const refusals = [
   status.FAILED_PRECONDITION,
@@ -104,7 +107,7 @@ export function joinCoordinator(
   const leave = () => {
     clearInterval(timer);
     stream.end();
-    timer = setTimeout(() => stream.cancel(), heartbeatMs);
+    timer = setTimeout(() => stream.cancel(), Math.max(heartbeatMs, leaveMs));
   };
   const end = (error: Error) => {
     if (failure) return;
