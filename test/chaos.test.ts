@@ -35,9 +35,9 @@ const training = clusterConfig([
 const counts = { workers: 3, loaders: 2, iterations: 3 * third };
 /**
  * A wait longer than this must have been reported: the first report comes after five seconds, each later one once the wait has
- * doubled.
+ * doubled. The rest is for a coordinator that gets little of a busy processor.
  */
-const silentMs = 8_000;
+const silentMs = 12_000;
 const minuteMs = 60_000;
 /** What a run's processes may log, at the default level. */
 const logBytes = 10e6;

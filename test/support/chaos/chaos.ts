@@ -18,7 +18,7 @@ export interface Chaos {
 /** Injects a fault and reverts it after its time; resolves when it is over. */
 export type Injection = (chaos: Chaos, fault: Fault) => Promise<void>;
 
-const takeoverMs = 90_000;
+const takeoverMs = 180_000;
 
 /** Let another coordinator resume from the newest checkpoint. */
 export async function succeed(chaos: Chaos): Promise<Office> {

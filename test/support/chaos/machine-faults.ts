@@ -12,7 +12,7 @@ import type { Fault } from './faults.js';
  */
 
 /** Time for a process to start on a busy machine, find the trouble and leave. */
-const leaveMs = 60_000;
+const leaveMs = 180_000;
 /** A part that got no requests has nothing to complain about. */
 const complainMs = 20_000;
 const pinoWarn = 40;

@@ -25,7 +25,7 @@ const sampleMs = 10_000;
 /** Of the soak's config. */
 const ganPhase = 1;
 const progressMs = 180_000;
-const endMs = 60_000;
+const endMs = 180_000;
 /** The soak begins when every part has started. */
 const firstIterations = 3;
 
