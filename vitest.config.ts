@@ -7,8 +7,8 @@ const common = {
   pool: 'forks' as const,
   // Long enough for a machine that is several times slower. A test that passes does not wait for them. No retry, also not after a timeout: in
   // this product a hang is a bug (test/planted-hang.test.ts).
-  testTimeout: 300_000,
-  hookTimeout: 300_000,
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
   expect: { poll: { timeout: 120_000 } },
 };
 
