@@ -36,6 +36,7 @@ export default tseslint.config(
         fetch: 'readonly',
         URL: 'readonly',
         AbortController: 'readonly',
+        performance: 'readonly',
       },
     },
   },
@@ -44,7 +45,7 @@ export default tseslint.config(
     languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', __dirname: 'readonly' } },
   },
   {
-    files: ['scripts/*', 'bench/*', 'packages/*/setup/*', 'packages/*/conformance/*', 'examples/**/*.mjs'],
+    files: ['scripts/*', 'bench/**', 'packages/*/setup/*', 'packages/*/conformance/*', 'examples/**/*.mjs'],
     ignores: ['packages/tfjs-torch/setup/child-processes.mjs'],
     rules: {
       'no-restricted-imports': [

@@ -16,7 +16,7 @@ const common = {
 const longest =
   'installed chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
   'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
-  'nats-access nats-outages checkpoints-beside';
+  'nats-access nats-outages checkpoints-beside gpu-bundle';
 const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
 
 /**

@@ -15,7 +15,6 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: 'step,torch,update,loader' },
     match: { type: 'string', default: '' },
-    device: { type: 'string', default: 'cpu' },
     blocks: { type: 'string', default: '16' },
     batch: { type: 'string', default: '16' },
     json: { type: 'boolean', default: false },
@@ -86,43 +85,26 @@ function stepComparison(phase, repeats) {
   };
 }
 
-/** Ours on libtorch; the peer according to its flags. Its fp32 is TF32 on CUDA. */
-function torchComparison(phase, dtype, repeats, mode = { name: '', ours: [], peer: ['--malloc'] }) {
-  const { device, blocks, batch } = options;
-  const same = ['--device', device, '--blocks', blocks, '--batch', batch, '--phase', phase, ...repeats];
-  const ours = ['--size', 'paper', '--backend', 'torch', '--dtype', dtype, ...same, ...mode.ours];
-  const theirs = ['--dtype', dtype === 'tf32' ? 'fp32' : dtype, ...same, '--channels-last', ...mode.peer];
-  // One reports the host's memory and the other the device's, so they cannot be compared.
-  const withoutMemory = (result) => (device === 'cpu' ? result : { ...result, peakMiB: undefined });
+/** Ours on libtorch. */
+function torchComparison(phase, dtype, repeats) {
+  const { blocks, batch } = options;
+  const same = ['--device', 'cpu', '--blocks', blocks, '--batch', batch, '--phase', phase, ...repeats];
+  const ours = ['--size', 'paper', '--backend', 'torch', '--dtype', dtype, ...same];
   return {
-    name: `torch on ${device}, ${blocks} blocks, batch ${batch}, ${phase}, ${dtype}${mode.name}`,
+    name: `torch, ${blocks} blocks, batch ${batch}, ${phase}, ${dtype}`,
     unit: 'ms',
-    ours: async () => withoutMemory(timing((await fourfold('bench', 'step', ...ours, '--json')).timings[0])),
-    peer: async () => withoutMemory(peerTiming(await peer('torch_srgan.py', ...theirs))),
+    ours: async () => timing((await fourfold('bench', 'step', ...ours, '--json')).timings[0]),
+    peer: async () =>
+      peerTiming(await peer('torch_srgan.py', '--dtype', dtype, ...same, '--channels-last', '--malloc')),
   };
 }
 
-/** On CUDA: ours with graphs against each mode of the peer, and ours without graphs against the eager peer. */
-const cudaModes = [
-  { name: ', graphs, peer with CUDA graphs', ours: [], peer: ['--cudagraph'] },
-  { name: ', graphs, peer compiled', ours: [], peer: ['--compile'] },
-  { name: ', graphs, peer eager', ours: [], peer: [] },
-  { name: ', eager, peer eager', ours: ['--set', 'workers.graphs=false'], peer: [] },
+const torchComparisons = [
+  torchComparison('mse', 'fp32', ['--steps', '3', '--warmup', '1']),
+  torchComparison('gan', 'fp32', ['--steps', '2', '--warmup', '1']),
+  torchComparison('mse', 'bf16', ['--steps', '2', '--warmup', '1']),
+  torchComparison('gan', 'bf16', ['--steps', '1', '--warmup', '1']),
 ];
-
-const torchComparisons = () =>
-  options.device === 'cpu'
-    ? [
-        torchComparison('mse', 'fp32', ['--steps', '3', '--warmup', '1']),
-        torchComparison('gan', 'fp32', ['--steps', '2', '--warmup', '1']),
-        torchComparison('mse', 'bf16', ['--steps', '2', '--warmup', '1']),
-        torchComparison('gan', 'bf16', ['--steps', '1', '--warmup', '1']),
-      ]
-    : ['mse', 'gan'].flatMap((phase) =>
-        ['tf32', 'bf16'].flatMap((dtype) =>
-          cudaModes.map((mode) => torchComparison(phase, dtype, ['--steps', '50', '--warmup', '10'], mode)),
-        ),
-      );
 
 /** The synchronous update at paper size; the peer rounds gradients if ours does. */
 function updateComparison(workers, exchange, format) {
@@ -229,11 +211,6 @@ async function measure({ name, unit, ours, peer: theirs }, rounds) {
 }
 
 async function main() {
-  if (!/^(cpu|cuda(:\d+)?)$/.test(options.device)) {
-    console.error(`--device ${options.device} is not a device: choose cpu, cuda or cuda:N`);
-    process.exitCode = 2;
-    return;
-  }
   const only = options.only.split(',');
   const modules = ['torch', 'numpy', ...(only.includes('loader') ? ['PIL'] : [])].join(', ');
   try {
@@ -254,7 +231,7 @@ async function main() {
             stepComparison('gan', ['--steps', '3', '--warmup', '1']),
           ]
         : []),
-      ...(only.includes('torch') ? torchComparisons() : []),
+      ...(only.includes('torch') ? torchComparisons : []),
       ...(only.includes('update') ? updateComparisons : []),
       ...(only.includes('loader') ? await loaderComparisons(folder) : []),
     ];

@@ -9,7 +9,7 @@ import {
   type Layout,
 } from '@fourfold/weights';
 import { createFeatures } from './networks/features.js';
-import { vgg54Loss } from './test-support.js';
+import { vgg54Loss } from './test-reference.js';
 import { createDiscriminator, createGenerator } from './networks/networks.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 import {

@@ -1,10 +1,10 @@
 // npm run conformance -- [--filter TEXT] [--device cpu|cuda] [--json]: TensorFlow.js's own test suite, which its package
 // ships, on `torch`.
-import { build } from 'esbuild';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runChild } from '../setup/child-processes.mjs';
+import { buildSuite, suiteFile } from './build.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -15,30 +15,13 @@ const { values: options } = parseArgs({
 });
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-// In dist, so that the sources find the addon.
-const bundle = path('../dist/conformance.mjs');
 const reportFile = path('../out/conformance.json');
 
-await build({
-  entryPoints: [path('suite.mjs')],
-  outfile: bundle,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  // The tests' ES modules, so that they and the backend share one TensorFlow.js.
-  mainFields: ['module', 'main'],
-  // Their package claims that imports have no side effects.
-  ignoreAnnotations: true,
-  banner: {
-    js: "import { createRequire as forRequire } from 'node:module'; const require = forRequire(import.meta.url);",
-  },
-  logLevel: 'error',
-});
-
+await buildSuite();
 mkdirSync(path('../out'), { recursive: true });
 rmSync(reportFile, { force: true });
 // The tests' output goes to standard error: standard output is for the report.
-const { code, signal } = await runChild(process.execPath, [bundle], {
+const { code, signal } = await runChild(process.execPath, [suiteFile], {
   stdio: ['ignore', 2, 2],
   env: {
     ...process.env,
@@ -55,7 +38,12 @@ try {
   console.error(`conformance: the tests ended without a report (${signal ?? `exit status ${code}`})`);
   process.exit(2);
 }
-const { passed, pending, failed } = JSON.parse(text);
+const { passed, pending, failed, finished } = JSON.parse(text);
+if (!finished) {
+  const name = readFileSync(`${reportFile}.current`, 'utf8');
+  console.error(`conformance: the tests ended in the middle of ${name} (${signal ?? `exit status ${code}`})`);
+  process.exit(2);
+}
 if (options.json) console.log(text);
 else {
   for (const { name, messages } of failed) console.log(`${name}\n    ${messages.join('\n').split('\n')[0]}`);
