@@ -55,6 +55,8 @@ export const commandCases: readonly CommandCase[] = [
   },
   { command: /^npx fourfold (cluster|coordinator|worker)$/, by: ['test/local-cluster.test.ts', /'cluster'/] },
   { command: /^npm run cluster$/, by: ['test/local-cluster.test.ts', /'cluster'/] },
+  { command: /^npm run gpu:bundle$/, by: ['test/gpu-bundle.test.ts', /is made, and is small enough/] },
+  { command: /^npm run gpu:check$/, by: ['test/gpu-bundle.test.ts', /its check passes on the CPU/] },
   { command: /^npm run study$/, by: ['test/scripts.test.ts', /'scripts\/study\.mjs'/] },
   { command: /^npm run chaos /, by: ['test/scripts.test.ts', /'--minutes', '30'/] },
   { command: /^npm run soak /, by: ['test/soak.test.ts', /npm run soak/] },
