@@ -81,7 +81,8 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
       const register = { ...worker.register, exchangeAddress: '127.0.0.1:1' } as unknown as Register__Output;
       const connected = exchange.connect(register);
       if ('problem' in connected) throw new Error(connected.problem);
-      const welcome = { term: 1, ...connected.welcome } as Welcome__Output;
+      // A message leaves no bytes undefined.
+      const welcome = { term: 1, streamSecret: new Uint8Array(), ...connected.welcome } as unknown as Welcome__Output;
       const options = { address: server.address, silenceMs: 5_000, signal: new AbortController().signal };
       const source = worker.welcomed(welcome, client, options);
       try {
@@ -93,7 +94,7 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
         expected.decode();
         await source.fetch('generator', 0, fetched);
         expect([...fetched.vector]).toEqual([...expected.vector]);
-        const exact = new Float32Array(vector.length);
+        const exact = new Float32Array(new SharedArrayBuffer(vector.byteLength));
         await source.fetchEvaluated(0, exact);
         expect([...exact]).toEqual([...vector]);
         expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
