@@ -21,7 +21,7 @@ async function refusalOf(args: readonly string[]): Promise<[line: string, exitCo
 test.each([
   ['prepar', 'unknown command prepar; did you mean prepare?'],
   ['mos serv', 'unknown command serv; did you mean serve?'],
-  ['bench everything', 'unknown command everything; the commands are step, update, loader, train'],
+  ['bench everything', 'unknown command everything; the commands are step, update, scale, loader, train'],
   // A required option that is misspelt is not missing.
   ['prepare --image a --out b', 'prepare: unknown option --image; did you mean --images?'],
   ['prepare --images a --output=b', 'prepare: unknown option --output; did you mean --out?'],
