@@ -78,7 +78,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     const coordinator = startPart('coordinator', run, freezeAt(runs.folder, second), ...settings);
     const [worker] = startWorkers(run, 1);
     await frozenAt(coordinator, second);
-    minio.freeze();
+    await minio.freeze();
     thaw(coordinator);
     const late = await coordinator.waitFor(isEvent('checkpoint-late'), 'a late checkpoint');
     expect(late).toMatchObject({ iteration: 5, reason: 'the checkpoint of iteration 3 is still being written' });

@@ -105,12 +105,12 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
   test('MinIO frozen for a while, and killed while a checkpoint is written: a partial checkpoint is never listed', async () => {
     const run = await inMinio.create('frozen');
     await runToEnd(run, inMinio.folder, async (coordinator) => {
-      minio.freeze();
+      await minio.freeze();
       thaw(coordinator);
       await delay(2_000);
       minio.thaw();
       await coordinator.waitFor(({ event }) => event === 'checkpoint', 'a checkpoint');
-      minio.freeze();
+      await minio.freeze();
       await delay(500);
       await minio.kill();
       await minio.start();

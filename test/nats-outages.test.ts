@@ -34,7 +34,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await bed().startLoader();
       const worker = await client();
       await expectBatches(worker, 0, 1);
-      nats().freeze();
+      await nats().freeze();
       const waiting = expectBatches(worker, 1, 3);
       await expect.poll(() => worker.events.find(({ event }) => event === 'nats-waiting')).toBeDefined();
       nats().thaw();

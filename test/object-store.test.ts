@@ -64,7 +64,7 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run 
   });
 
   test('MinIO frozen while terms are claimed: each claim is answered once, as it was decided', async () => {
-    minio.freeze();
+    await minio.freeze();
     const claims = Promise.allSettled(['a', 'b'].map((body) => store.put('frozen', body, { ifAbsent: true })));
     await delay(500);
     await minio.kill();

@@ -93,7 +93,7 @@ async function killServer(server: LocalServer, { forMs }: Fault): Promise<void> 
 }
 
 async function freezeServer(server: LocalServer, { forMs }: Fault): Promise<void> {
-  server.freeze();
+  await server.freeze();
   await delay(forMs);
   server.thaw();
 }

@@ -66,7 +66,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))('nats-server (af
     await nats.start();
     expect(nats.pid()).not.toBe(first);
     expect(await greeting(nats.address)).toMatch(/^INFO /);
-    nats.freeze();
+    await nats.freeze();
     expect(await greeting(nats.address)).toBe('silence');
     nats.thaw();
     expect(await greeting(nats.address)).toMatch(/^INFO /);
@@ -83,7 +83,7 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))('nats-server (af
     const script = `
       const { startNats } = await import(${JSON.stringify(new URL('../../dist/servers/index.js', import.meta.url).href)});
       const nats = await startNats();
-      nats.freeze();
+      await nats.freeze();
       console.log(JSON.stringify({ pid: nats.pid(), folder: nats.folder }));
       setInterval(() => undefined, 1000);
     `;

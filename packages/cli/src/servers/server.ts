@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FourfoldError } from '@fourfold/common';
 import { freePorts } from './free-ports.js';
 import { createGuard } from './guard.js';
+import { untilStopped } from './until-stopped.js';
 
 /**
  * A real server as a child process. It keeps its ports and its folder, so it can be killed and started again as the same server. It dies
@@ -21,8 +22,8 @@ export interface LocalServer {
   pid(): number | undefined;
   /** Send SIGKILL, which also ends a frozen server; resolves when it is gone. */
   kill(): Promise<void>;
-  /** Send SIGSTOP: it keeps its ports and answers nothing. */
-  freeze(): void;
+  /** Send SIGSTOP; resolves when it has stopped: it keeps its ports and answers nothing. */
+  freeze(): Promise<void>;
   /** Send SIGCONT. */
   thaw(): void;
   /** Start it again after `kill`, on the same ports with the same data; resolves when it is ready. Throws `unavailable`. */
@@ -120,7 +121,11 @@ async function createServer(description: ServerDescription): Promise<LocalServer
     kill,
     start,
     pid: () => child?.pid,
-    freeze: () => void child?.kill('SIGSTOP'),
+    async freeze() {
+      if (child?.pid === undefined) return;
+      child.kill('SIGSTOP');
+      await untilStopped(child.pid);
+    },
     thaw: () => void child?.kill('SIGCONT'),
     async stop() {
       await kill();
