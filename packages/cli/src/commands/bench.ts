@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { loadRunConfig, type ExchangeConfig, type Setting } from '@fourfold/common';
 import { benchConfigPath } from '../assets.js';
-import { describeLoader, describeScale, describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
+import { describeLoader, describeStep, describeTrain, describeUpdate } from '../bench/describe.js';
 import { abortOnInterruption } from '../interruption.js';
 import {
   backendOption,
@@ -12,6 +12,8 @@ import {
   wholeNumber,
   type BackendChoice,
 } from './arguments.js';
+import { registerScale } from './bench-scale.js';
+import { busySilenceMs, countOption } from './bench-options.js';
 
 /** `fourfold bench`. */
 export function registerBench(program: Command): void {
@@ -26,7 +28,6 @@ export function registerBench(program: Command): void {
   registerTrainBench(bench);
 }
 
-const updateSilenceMs = 120_000;
 const cropsAReplica = 16;
 /** Precisions by PyTorch's names. */
 const precisionOf = { fp32: 'f32', tf32: 'tf32', bf16: 'bf16' };
@@ -140,7 +141,7 @@ async function runUpdate(given: UpdateArguments): Promise<void> {
     `exchange.transport=${exchange === 'auto' && (hosts ?? roundTrip) !== undefined ? 'stream' : exchange}`,
     ...Object.entries(formats).map(([key, format]) => `exchange.${key}=${format}`),
     // A busy machine is slow; its processes are not lost.
-    `timing.silenceMs=${updateSilenceMs}`,
+    `timing.silenceMs=${busySilenceMs}`,
   ]);
   const [{ benchUpdate }, { createBenchHosts }] = [
     await import('../bench/update.js'),
@@ -157,62 +158,6 @@ async function runUpdate(given: UpdateArguments): Promise<void> {
     return printJson({ bench: 'update', ...about, ...report });
   }
   console.log(describeUpdate(workers, report));
-}
-
-/** Networks of a few hundred parameters: leases and messages are all that an iteration takes. */
-const smallNetworks = [
-  'generator.channels=1',
-  'generator.blocks=1',
-  'discriminator.channels=1',
-  'discriminator.dense=1',
-  'data.crop=16',
-];
-
-function registerScale(bench: Command): void {
-  bench
-    .command('scale')
-    .summary('what an iteration costs the coordinator with hundreds of workers')
-    .description(
-      'Run the coordinator’s training loop with many workers that answer at once with small vectors, over gRPC on this machine, in one ' +
-        'process for each 64 of them. Report the coordinator’s CPU time for an iteration of a gan phase and what it is spent on, whether it ' +
-        'grows during the run, and how long the status page takes to answer.',
-    )
-    .addOption(
-      new Option('--workers <n...>', 'numbers of workers, each with as many replicas (default: 16 64 256)').argParser(
-        (text: string, before: number[] = []) => [...before, wholeNumber(1)(text)],
-      ),
-    )
-    .addOption(countOption('--steps', 'number of measured iterations', 2, 20))
-    .addOption(countOption('--warmup', 'number of warm-up iterations', 1, 5))
-    .addOption(jsonOption())
-    .action(async ({ workers = [16, 64, 256], steps, warmup, json }: ScaleArguments) => {
-      const { benchScale } = await import('../bench/scale.js');
-      const signal = abortOnInterruption();
-      const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
-      const reports = [];
-      for (const count of workers) {
-        const config = await loadRunConfig(benchConfigPath('demo'), [
-          ...smallNetworks,
-          `data.globalBatch=${count}`,
-          `data.replicas=${count}`,
-          `phases=${JSON.stringify(phases)}`,
-          'exchange.transport=grpc',
-          // A busy machine is slow; its processes are neither lost nor stragglers.
-          `timing.silenceMs=${updateSilenceMs}`,
-          'timing.stragglerFactor=0',
-        ]);
-        reports.push(await benchScale({ config, workers: count, warmup, signal }));
-      }
-      if (json) printJson({ bench: 'scale', steps, warmup, reports });
-      else console.log(describeScale(reports));
-    });
-}
-
-interface ScaleArguments {
-  workers?: number[];
-  steps: number;
-  warmup: number;
-  json?: true;
 }
 
 function registerLoader(bench: Command): void {
@@ -285,8 +230,6 @@ const sizeOption = (size: SizeArguments['size']): Option =>
 const configOption = (): Option => new Option('--config <file>', 'config of a run, instead of --size');
 const setOption = (): Option =>
   new Option('--set <key=value>', 'key of the config to override; may be repeated').argParser(collect).default([]);
-const countOption = (flag: string, description: string, minimum: number, value: number): Option =>
-  new Option(`${flag} <n>`, description).argParser(wholeNumber(minimum)).default(value);
 
 const exchangeOption = (): Option =>
   new Option('--exchange <transport>', 'transport of parameters and gradients')
