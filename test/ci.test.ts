@@ -37,16 +37,20 @@ case "$*" in *${failing}*) exit 2 ;; test*) echo "$FOURFOLD_SET_UP" > ${told} ;;
 }
 const all = ['c++', 'python3', 'go'];
 
-test.each(['setup:torch', 'setup:tensorflow', 'setup:servers', 'setup:servers -- kubernetes', 'setup:runtimes'])(
-  'a failed %s fails it, before any test',
-  async (failing) => {
-    const { code, output, told } = await ci(failing, all);
-    expect(code, output).not.toBe(0);
-    expect(output).toMatch(/not set up, although this machine has/);
-    expect(output).toMatch(/^0 passed, 1 failed$/m);
-    expect(told).toBeUndefined();
-  },
-);
+test.each([
+  'setup:torch',
+  'setup:tensorflow',
+  'setup:servers',
+  'setup:servers -- kubernetes',
+  'setup:lpips',
+  'setup:runtimes',
+])('a failed %s fails it, before any test', async (failing) => {
+  const { code, output, told } = await ci(failing, all);
+  expect(code, output).not.toBe(0);
+  expect(output).toMatch(/not set up, although this machine has/);
+  expect(output).toMatch(/^0 passed, 1 failed$/m);
+  expect(told).toBeUndefined();
+});
 
 test.each(['format:check', 'lint'])('a failed %s fails it, before any test', async (failing) => {
   const { code, output, told } = await ci(failing, all);

@@ -49,6 +49,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npm run setup:torch$/, by: ['.ci/run', /setup:torch/] },
   { command: /^npm run setup:tensorflow$/, by: ['.ci/run', /setup:tensorflow/] },
   { command: /^npm run setup:runtimes$/, by: ['.ci/run', /setup:runtimes/] },
+  { command: /^npm run setup:lpips$/, by: ['.ci/run', /setup:lpips/] },
   {
     command: /^npm run setup:servers( -- kubernetes)?$/,
     by: ['.ci/run', /setup:servers$[^]*setup:servers -- kubernetes/m],
