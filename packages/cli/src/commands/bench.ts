@@ -152,7 +152,12 @@ async function runUpdate(given: UpdateArguments): Promise<void> {
   // Nobody else is on these links.
   if (network) process.env['FOURFOLD_INSECURE'] = '1';
   const bench = { config, workers, warmup, roundTripMs: roundTrip, hosts: network, signal };
-  const report = await benchUpdate(bench).finally(() => network?.close());
+  let report;
+  try {
+    report = await benchUpdate(bench);
+  } finally {
+    await network?.close();
+  }
   if (json) {
     const about = { workers, steps, warmup, exchange: config.exchange, roundTrip, hosts, rate: hosts && rate };
     return printJson({ bench: 'update', ...about, ...report });
