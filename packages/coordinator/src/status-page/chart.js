@@ -90,7 +90,10 @@ export function createChart(title) {
  * @returns {Scales}
  */
 function createScales({ lines, begin, end, logarithmic = false }, width) {
-  /** @type {Scales['drawable']} */
+  /**
+   * @param {number | null} y
+   * @returns {y is number}
+   */
   const drawable = (y) => y !== null && (!logarithmic || y > 0);
   const values = lines.flatMap(({ points }) => points.map(({ y }) => y)).filter(drawable);
   const [low, high] = range(values, logarithmic);
