@@ -10,6 +10,8 @@ const common = {
   testTimeout: 600_000,
   hookTimeout: 600_000,
   expect: { poll: { timeout: 120_000 } },
+  // Node.js imports built packages itself: transforming and running each of their files in every test file takes Vitest longer.
+  server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
 };
 
 /** Test files that take longer than half a minute, the longest first. */
