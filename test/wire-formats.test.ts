@@ -39,7 +39,7 @@ async function train(name: string, exchange: string, workers: number) {
 }
 
 test.each([
-  ['rounded', 'gradients: bf16, parameters: bf16'],
+  ['rounded', 'gradients: bf16, sums: bf16, parameters: bf16'],
   ['factors', 'denseGradient: factors'],
 ])(
   'in another format (%s) the weights are the same in every way and for any number of workers',

@@ -1,6 +1,6 @@
 import { widenBf16 } from '../../rpc/assembly/bf16';
 
-export { roundToBf16 } from '../../rpc/assembly/bf16';
+export { roundInPlace, roundToBf16 } from '../../rpc/assembly/bf16';
 
 /*
  * The coordinator's arithmetic, IEEE float32 in SIMD lanes. Each operation rounds separately (WebAssembly has no fused

@@ -14,11 +14,20 @@ export function roundToBf16(source: usize, target: usize, count: u32): void {
   for (; source < whole; source += 32, target += 16) {
     v128.store(target, i16x8.narrow_i32x4_u(roundedLanes(v128.load(source)), roundedLanes(v128.load(source, 16))));
   }
-  for (; source < end; source += 4, target += 2) {
-    const x = load<u32>(source);
-    const isNaN = (x & 0x7fffffff) > 0x7f800000;
-    store<u16>(target, <u16>(isNaN ? (x >> 16) | quietBit : (x + halfUlp + ((x >> 16) & 1)) >> 16));
-  }
+  for (; source < end; source += 4, target += 2) store<u16>(target, <u16>roundedBits(load<u32>(source)));
+}
+
+/** Round to bfloat16 as `roundToBf16` does, in place: the results are float32. */
+export function roundInPlace(vector: usize, count: u32): void {
+  const end = vector + ((<usize>count) << 2);
+  const whole = vector + ((<usize>(count & ~3)) << 2);
+  for (; vector < whole; vector += 16) v128.store(vector, i32x4.shl(roundedLanes(v128.load(vector)), 16));
+  for (; vector < end; vector += 4) store<u32>(vector, roundedBits(load<u32>(vector)) << 16);
+}
+
+function roundedBits(x: u32): u32 {
+  const isNaN = (x & 0x7fffffff) > 0x7f800000;
+  return isNaN ? (x >> 16) | quietBit : (x + halfUlp + ((x >> 16) & 1)) >> 16;
 }
 
 function roundedLanes(x: v128): v128 {

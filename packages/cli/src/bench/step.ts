@@ -47,7 +47,7 @@ export async function benchStep({ config, phases, steps, warmup }: StepBench): P
       ...config,
       phases: [{ kind: phase, iterations: warmup + steps, learningRate, decay: 'constant' }],
       // Nothing is exchanged.
-      exchange: { ...config.exchange, gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' },
+      exchange: { ...config.exchange, gradients: 'f32', sums: 'f32', parameters: 'f32', denseGradient: 'matrix' },
     };
     const { compute, close } = startComputeThread();
     const master = createMaster(run);

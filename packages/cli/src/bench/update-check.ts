@@ -39,15 +39,23 @@ export function checkSum(config: RunConfig, master: Pick<Master, 'state'>, netwo
   fillGradient(wire.vector);
   wire.encode();
   wire.decode();
-  const { sum } = master.state(network);
+  const { sum, parameterCount } = master.state(network);
   for (let element = 0; element < sum.length; element += stride) {
     const one = elementOf(gradients, wire.vector, element);
-    let expected = one;
-    for (let replica = 1; replica < config.data.replicas; replica++) expected = Math.fround(expected + one);
+    const round = config.exchange.sums === 'bf16' && element < parameterCount ? nearestBf16 : Math.fround;
+    let expected = round(one);
+    for (let replica = 1; replica < config.data.replicas; replica++) expected = round(Math.fround(expected + one));
     if (sum[element] === expected) continue;
     const what = `element ${element} of the ${network}’s sum is ${sum[element]}, not ${expected}`;
     throw new FourfoldError('corrupt', `the exchange has lost or changed something: ${what}`);
   }
+}
+
+/** The nearest bfloat16 of a float32, ties to even. */
+function nearestBf16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  bits[0] = (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) & 0xffff0000;
+  return new Float32Array(bits.buffer)[0];
 }
 
 /** An element of a network's vector, computed from the sender's. */

@@ -177,8 +177,13 @@ export const exchangeSchema = z.strictObject({
   transport: z.enum(['auto', 'grpc', 'stream', 'shared-memory']).default('auto'),
   /** The folder for shared memory, on tmpfs. */
   folder: z.string().min(1).default('/dev/shm'),
-  /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; sums and batch statistics stay float32. */
+  /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; batch statistics stay float32. */
   gradients: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * How sums of gradients are kept. `bf16`: rounded to bfloat16 after each replica's addition, wherever that happens; sums of batch statistics
+   * stay float32. It saves bytes only where sums cross; from a worker to the coordinator its gradients do.
+   */
+  sums: z.enum(['f32', 'bf16']).default('f32'),
   /** How parameters are transferred. `bf16`: workers compute with parameters rounded to bfloat16; the coordinator's stay float32. */
   parameters: z.enum(['f32', 'bf16']).default('f32'),
   /**

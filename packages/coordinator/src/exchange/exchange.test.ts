@@ -33,7 +33,7 @@ const master = {
 const transportOf = (connected: ReturnType<Exchange['connect']>) =>
   'problem' in connected ? connected.problem : connected.transport;
 
-const formats = { gradients: 'f32', parameters: 'f32', denseGradient: 'matrix' } as const;
+const formats = { gradients: 'f32', sums: 'f32', parameters: 'f32', denseGradient: 'matrix' } as const;
 
 /** The fields of a worker's Register that the exchange reads. */
 const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType<typeof secretStamp> | null) => ({
@@ -92,6 +92,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
 
   test.each<[Partial<ExchangeConfig>, string]>([
     [{ gradients: 'bf16' }, 'exchange.gradients bf16, this coordinator with exchange.gradients f32'],
+    [{ sums: 'bf16' }, 'exchange.sums bf16, this coordinator with exchange.sums f32'],
     [
       { parameters: 'bf16', denseGradient: 'factors' },
       'exchange.parameters bf16, exchange.denseGradient factors, this coordinator with exchange.parameters f32, exchange.denseGradient matrix',

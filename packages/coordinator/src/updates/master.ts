@@ -77,6 +77,7 @@ export function createMaster(config: RunConfig): Master {
       ...layout(network),
       wires: wires[network],
       frozenStatistics: config.frozenBatchNorm,
+      roundedSums: config.exchange.sums === 'bf16',
       averageDecay: network === 'generator' ? config.generatorAverage : undefined,
     })),
     Math.min(maxUpdateThreads, availableParallelism()),

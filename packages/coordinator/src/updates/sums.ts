@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
 import { cutBySection, elementBytesOf, type WireLayout } from '@fourfold/weights';
 import { usableBelow } from './bad-gradient.js';
-import type { Updater } from './types.js';
+import type { UpdatedNetwork, Updater } from './types.js';
 import { arithmeticOf, type UpdateModule } from './update-module.js';
 import type { UpdateThreads } from './update-threads.js';
 
@@ -38,7 +38,9 @@ export function createSums({
       }));
       if (!cuts.every(({ source, count, arithmetic }) => arithmetic.allUsable(source, count))) return false;
       for (const { begin: element, count, source, arithmetic } of cuts) {
-        arithmetic.accumulate(addressOf(state.sum, element), source, count, first ? 1 : 0);
+        const sum = addressOf(state.sum, element);
+        arithmetic.accumulate(sum, source, count, first ? 1 : 0);
+        module.roundInPlace(sum, roundedOf(state, element, count));
       }
       return true;
     },
@@ -51,6 +53,7 @@ export function createSums({
           encoding,
           count: cut.count,
           sum: addressOf(state.sum, cut.begin),
+          rounded: roundedOf(state, cut.begin, cut.count),
           first: replica === 0,
         });
         const addedBytes = added * elementBytesOf({ encoding });
@@ -79,12 +82,17 @@ export function createSums({
           type: 'product',
           range: { sum, x, dy, rows, inputs, outputs, begin: from, end: to },
           first,
+          isRounded: state.roundedSums === true,
         }),
       );
       return { added: section.byteLength };
     },
   };
 }
+
+/** How many of `count` elements of the sum, from `begin` on, are rounded after an addition: its parameters come first. */
+const roundedOf = ({ roundedSums, parameterCount }: UpdatedNetwork, begin: number, count: number): number =>
+  roundedSums ? Math.min(count, Math.max(0, parameterCount - begin)) : 0;
 
 export const addressOf = (vector: Float32Array, element: number): number => vector.byteOffset + element * elementBytes;
 

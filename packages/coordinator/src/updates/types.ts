@@ -11,6 +11,8 @@ export interface UpdatedNetwork {
   frozenStatistics?: boolean;
   /** Decay of an exponential moving average of the vector; undefined for none. */
   averageDecay?: number;
+  /** Whether its sum's parameters are rounded to bfloat16 after each replica's addition. */
+  roundedSums?: boolean;
   /** How its vector crosses to workers, and gradients from them. */
   wires: { parameters: WireLayout; gradients: WireLayout };
 }

@@ -50,6 +50,7 @@ export interface UpdateModule {
   accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
   addProduct: (range: ProductRange, scratch: { address: number; count: number }, first: number) => void;
   roundToBf16: (source: number, target: number, count: number) => void;
+  roundInPlace: (vector: number, count: number) => void;
   /** Returns whether all results are finite. */
   adam: (range: AdamRange) => boolean;
   moveAverages: (

@@ -15,7 +15,7 @@ const f32Bytes = Float32Array.BYTES_PER_ELEMENT;
 
 /** Add a range in blocks that stay in the processor's cache between reading and adding them. */
 function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
-  const { descriptor, stamp, begin, encoding, count, sum, first } = range;
+  const { descriptor, stamp, begin, encoding, count, sum, rounded, first } = range;
   const { allUsable, accumulate } = arithmeticOf(module, encoding);
   const elementBytes = elementBytesOf({ encoding });
   let added = 0;
@@ -30,6 +30,7 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
       readVectorSync(descriptor, stamp, begin + added * elementBytes, bytes);
       if (!allUsable(source, elements)) throw new FourfoldError('invalid', 'not usable');
       if (!isInPlace) accumulate(target, source, elements, first ? 1 : 0);
+      module.roundInPlace(target, Math.min(elements, Math.max(0, rounded - added)));
       added += elements;
     }
     return { added };
@@ -40,12 +41,18 @@ function reduce(range: UpdateTask & { type: 'reduce' }): ReducedRange {
   }
 }
 
+function product({ range, first, isRounded }: UpdateTask & { type: 'product' }): void {
+  module.addProduct(range, { address: block, count: blockBytes / f32Bytes }, first ? 1 : 0);
+  const { sum, outputs, begin, end } = range;
+  if (isRounded) module.roundInPlace(sum + begin * outputs * f32Bytes, (end - begin) * outputs);
+}
+
 function run(task: UpdateTask): ReducedRange | number | boolean | undefined {
   switch (task.type) {
     case 'adam':
       return module.adam(task.range);
     case 'product':
-      module.addProduct(task.range, { address: block, count: blockBytes / f32Bytes }, task.first ? 1 : 0);
+      product(task);
       return undefined;
     case 'round':
       module.roundToBf16(task.source, task.target, task.count);

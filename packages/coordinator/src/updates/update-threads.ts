@@ -17,7 +17,7 @@ export interface ThreadMemory {
  */
 export type UpdateTask =
   | { type: 'adam'; range: AdamRange }
-  | { type: 'product'; range: ProductRange; first: boolean }
+  | { type: 'product'; range: ProductRange; first: boolean; isRounded: boolean }
   | { type: 'round'; source: number; target: number; count: number }
   | { type: 'copy'; source: number; byteLength: number; target: SharedArrayBuffer; at: number }
   | { type: 'squares'; source: number; count: number }
@@ -30,6 +30,8 @@ export type UpdateTask =
       encoding: 'f32' | 'bf16';
       count: number;
       sum: number;
+      /** How many of them are rounded to bfloat16 in the sum. */
+      rounded: number;
       first: boolean;
     };
 

@@ -20,10 +20,15 @@ const layoutOf = (encoding: 'f32' | 'bf16', matrix: 'matrix' | 'factors') =>
   ]);
 
 /** Add replicas' gradients, whole sections at a time; returns the bits of the sum. */
-async function sumOf(layout: WireLayout, vectors: Float32Array[], threads = 2): Promise<Float32Array> {
+async function sumOf(
+  layout: WireLayout,
+  vectors: Float32Array[],
+  { threads = 2, roundedSums = false } = {},
+): Promise<Float32Array> {
   const network = {
     parameterCount: length - 3,
     length,
+    roundedSums,
     wires: { parameters: plainLayout(length), gradients: layout },
   };
   const updater = createUpdater([network], threads, layout.byteLength);
@@ -91,9 +96,44 @@ test('factors are multiplied row by row and added in the order of the replicas',
   }
 });
 
+test.each([
+  ['f32', 'matrix'],
+  ['bf16', 'matrix'],
+  ['f32', 'factors'],
+] as const)(
+  'a rounded sum is a bfloat16 after each addition, but for its statistics: gradients in %s, %s',
+  async (encoding, matrix) => {
+    const layout = layoutOf(encoding, matrix);
+    const given = replicas.map((replica) => randomVector(layout.sourceLength, 'rounded', replica));
+    // Of one replica the sum is what is added.
+    const added: Float32Array[] = [];
+    for (const vector of given) added.push(await sumOf(layout, [vector]));
+    const expected = new Float32Array(length);
+    for (const one of added) {
+      for (let i = 0; i < length; i++) {
+        const sum = Math.fround(expected[i] + one[i]);
+        expected[i] = i < length - 3 ? bf16Of(sum) : sum;
+      }
+    }
+    for (const threads of [1, 3]) {
+      const sum = await sumOf(layout, given, { threads, roundedSums: true });
+      expect(bytesOf(sum).equals(bytesOf(expected))).toBe(true);
+    }
+  },
+);
+
+/** The nearest bfloat16, by a wire vector. */
+function bf16Of(value: number): number {
+  one.vector[0] = value;
+  one.encode();
+  one.decode();
+  return one.vector[0];
+}
+const one = createWireVector(createWireLayout([{ encoding: 'bf16', count: 1 }]));
+
 test.each([1, 3, 4])('the bits of products do not depend on the number of threads: %i', async (threads) => {
   const expected = bytesOf(await sumOf(layout, vectors));
-  expect(bytesOf(await sumOf(layout, vectors, threads)).equals(expected)).toBe(true);
+  expect(bytesOf(await sumOf(layout, vectors, { threads })).equals(expected)).toBe(true);
 });
 
 test('factors with more rows than a thread can hold at once', async () => {

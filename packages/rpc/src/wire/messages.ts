@@ -58,7 +58,12 @@ const register = z.object({
   hostCheck: sharedFile.nullish(),
   hostSecret: token.nullish(),
   formats: z
-    .object({ gradients: encoding, parameters: encoding, denseGradient: z.enum(['MATRIX', 'FACTORS']) })
+    .object({
+      gradients: encoding,
+      sums: encoding,
+      parameters: encoding,
+      denseGradient: z.enum(['MATRIX', 'FACTORS']),
+    })
     .nullish(),
   streamSecret: streamSecret.nullish(),
 });
