@@ -24,7 +24,7 @@ if (isOlder(`${types}/fourfold.ts`, [proto])) {
   ]);
 }
 const modules = {
-  'packages/rpc': 'bf16',
+  'packages/rpc': 'vectors',
   'packages/imaging': 'resize',
   'packages/data-loader': 'crop',
   'packages/coordinator': 'update',

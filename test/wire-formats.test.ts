@@ -1,5 +1,6 @@
 import {
   createCoordinatorClient,
+  createViewVector,
   createWireVector,
   startServer,
   wire,
@@ -11,8 +12,16 @@ import { createExchange, createMaster, openParameterFiles } from '@fourfold/coor
 import { networkWires } from '@fourfold/weights';
 import { createWorkerExchange } from '@fourfold/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll } from './support/process.js';
-import { prepareSmallRuns, startCoordinator, startWorkers, weightsOf, type SmallRuns } from './support/small-run.js';
+import {
+  prepareSmallRuns,
+  startCoordinator,
+  startPart,
+  startWorkers,
+  weightsOf,
+  type SmallRuns,
+} from './support/small-run.js';
 
 /*
  * A run fixes how vectors are encoded; their transport and the number of workers do not matter.
@@ -41,77 +50,125 @@ async function train(name: string, exchange: string, workers: number) {
 test.each([
   ['rounded', 'gradients: bf16, sums: bf16, parameters: bf16'],
   ['factors', 'denseGradient: factors'],
+  ['deltas', 'parameters: int8'],
 ])(
   'in another format (%s) the weights are the same in every way and for any number of workers',
   async (name, formats) => {
     const weights = await train(`${name}-grpc`, `transport: grpc, ${formats}`, 3);
     // Factors are only multiplied elsewhere: the weights may equal those of matrices to the last bit.
-    if (name === 'rounded') expect(weights.discriminator).not.toBe(plain.discriminator);
+    if (name !== 'factors') expect(weights.discriminator).not.toBe(plain.discriminator);
     expect(await train(`${name}-alone`, `transport: grpc, ${formats}`, 1)).toEqual(weights);
     if (isLinux) expect(await train(`${name}-shared`, `transport: shared-memory, ${formats}`, 2)).toEqual(weights);
   },
 );
 
+test('with deltas by stream: stopped between the halves, killed, resumed, with workers that join meanwhile', async () => {
+  const exchange = 'transport: stream, parameters: int8';
+  const weights = await train('deltas-stream', exchange, 4);
+  const run = await runs.create('deltas-disturbed', `exchange: { ${exchange} }\n`);
+  const [early, firstHalf, later] = [
+    { event: 'update', network: 'generator', iteration: 1 },
+    { event: 'update', network: 'discriminator', iteration: 4 },
+    { event: 'update', network: 'discriminator', iteration: 6 },
+  ];
+  const coordinator = startPart('coordinator', run, freezeAt(runs.folder, early, firstHalf));
+  startWorkers(run, 1);
+  await frozenAt(coordinator, early);
+  const [joiner] = startWorkers(run, 1);
+  await joiner.waitFor(({ event }) => event === 'started', 'its start');
+  thaw(coordinator);
+  await frozenAt(coordinator, firstHalf);
+  coordinator.child.kill('SIGTERM');
+  thaw(coordinator);
+  expect(await coordinator.exit).toEqual({ code: 143, signal: null });
+  const successor = startPart('coordinator', run, freezeAt(runs.folder, later), '--resume');
+  await frozenAt(successor, later);
+  successor.child.kill('SIGKILL');
+  await successor.exit;
+  const last = startCoordinator(run, '--resume');
+  await expectFinished(last);
+  expect(await weightsOf(run)).toEqual(weights);
+});
+
 describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc', 'stream'] as const))(
   'parameters by %s',
   (transport) => {
-    test.each(['f32', 'bf16'] as const)('in %s reach a worker, and an evaluation in float32', async (parameters) => {
-      const config = parseRunConfig(
-        {
-          name: 'formats',
-          dataset: 'd',
-          generator: { channels: 5, blocks: 1 },
-          loss: { content: 'mse' },
-          phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
-          exchange: { transport, parameters },
-        },
-        'test',
-      );
-      const log = createLogger('test');
-      const master = createMaster(config);
-      const { vector } = master.state('generator');
-      master.retainGenerator();
-      const files = await openParameterFiles(config.exchange, master.networks, log);
-      const exchange = createExchange(config.exchange, files, 1, master, log);
-      const worker = await createWorkerExchange(config.exchange, log);
-      const server = await startServer('127.0.0.1:0');
-      server.addService(wire.Coordinator.service, { ...exchange.handlers });
-      server.addStream('worker', exchange.stream);
-      const client = createCoordinatorClient(server.address, 'bulk');
-      const register = { ...worker.register, exchangeAddress: '127.0.0.1:1' } as unknown as Register__Output;
-      const connected = exchange.connect(register);
-      if ('problem' in connected) throw new Error(connected.problem);
-      // A message leaves no bytes undefined.
-      const welcome = { term: 1, streamSecret: new Uint8Array(), ...connected.welcome } as unknown as Welcome__Output;
-      const options = { address: server.address, silenceMs: 5_000, signal: new AbortController().signal };
-      const source = worker.welcomed(welcome, client, options);
-      try {
-        await exchange.publish();
-        const { parameters: layout } = networkWires(config).generator;
-        const [expected, fetched] = [createWireVector(layout), createWireVector(layout)];
-        expected.vector.set(vector);
-        expected.encode();
-        expected.decode();
-        await source.fetch('generator', 0, fetched);
-        expect([...fetched.vector]).toEqual([...expected.vector]);
-        const exact = new Float32Array(new SharedArrayBuffer(vector.byteLength));
-        await source.fetchEvaluated(0, exact);
-        expect([...exact]).toEqual([...vector]);
-        expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
-        // The two sides' counts agree with the bytes sent.
-        const pulled = (transport === 'shared-memory' ? 0 : layout.byteLength) + vector.byteLength;
-        const by = transport === 'grpc' ? 'grpc' : 'stream';
-        expect([exchange.traffic.parameters[by], worker.traffic.parameters[by]]).toEqual([pulled, pulled]);
-      } finally {
-        await source.close();
-        connected.close();
-        client.close();
-        await server.close();
-        await worker.close();
-        await exchange.close();
-        await files.close();
-        await master.close();
-      }
-    });
+    test.each(['f32', 'bf16', 'int8'] as const)(
+      'in %s reach a worker, and an evaluation in float32',
+      async (parameters) => {
+        const config = parseRunConfig(
+          {
+            name: 'formats',
+            dataset: 'd',
+            generator: { channels: 5, blocks: 1 },
+            loss: { content: 'mse' },
+            phases: [{ kind: 'mse', iterations: 1, learningRate: 1e-4 }],
+            exchange: { transport, parameters },
+          },
+          'test',
+        );
+        const log = createLogger('test');
+        const master = createMaster(config);
+        const { vector } = master.state('generator');
+        master.retainGenerator();
+        const files = await openParameterFiles(config.exchange, master.networks, log);
+        const exchange = createExchange(config.exchange, files, 1, master, log);
+        const worker = await createWorkerExchange(config.exchange, log);
+        const server = await startServer('127.0.0.1:0');
+        server.addService(wire.Coordinator.service, { ...exchange.handlers });
+        server.addStream('worker', exchange.stream);
+        const client = createCoordinatorClient(server.address, 'bulk');
+        const register = { ...worker.register, exchangeAddress: '127.0.0.1:1' } as unknown as Register__Output;
+        const connected = exchange.connect(register);
+        if ('problem' in connected) throw new Error(connected.problem);
+        // A message leaves no bytes undefined.
+        const welcome = { term: 1, streamSecret: new Uint8Array(), ...connected.welcome } as unknown as Welcome__Output;
+        const options = { address: server.address, silenceMs: 5_000, signal: new AbortController().signal };
+        const source = worker.welcomed(welcome, client, options);
+        try {
+          await exchange.publish();
+          const { parameters: layout, deltas } = networkWires(config).generator;
+          const expected = createWireVector(layout);
+          const fetched = deltas ? createViewVector(deltas) : createWireVector(layout);
+          expected.vector.set(vector);
+          expected.encode();
+          expected.decode();
+          await source.fetch('generator', 0, fetched);
+          expect([...fetched.vector]).toEqual([...expected.vector]);
+          const exact = new Float32Array(new SharedArrayBuffer(vector.byteLength));
+          await source.fetchEvaluated(0, exact);
+          expect([...exact]).toEqual([...vector]);
+          expect(fetched.vector.some((value, i) => value !== exact[i])).toBe(parameters === 'bf16');
+          // The two sides' counts agree with the bytes sent.
+          const pulled = (transport === 'shared-memory' ? 0 : layout.byteLength) + vector.byteLength;
+          const by = transport === 'grpc' ? 'grpc' : 'stream';
+          expect([exchange.traffic.parameters[by], worker.traffic.parameters[by]]).toEqual([pulled, pulled]);
+          if (!deltas) return;
+          // Who holds the version before gets deltas, another the whole view.
+          const joiner = createViewVector(deltas);
+          master.state('generator').sum.forEach((_, i, sum) => (sum[i] = Math.sin(i)));
+          await master.update('generator', 1e-4);
+          await exchange.publish();
+          await source.fetch('generator', 1, fetched, 0);
+          await source.fetch('generator', 1, joiner);
+          const { view } = master.state('generator');
+          expect([...fetched.vector]).toEqual([...(view?.vector ?? [])]);
+          expect([...joiner.vector]).toEqual([...fetched.vector]);
+          expect(worker.traffic.parameters[by] - pulled).toBe(
+            transport === 'shared-memory' ? 0 : deltas.byteLength + layout.byteLength,
+          );
+          expect(exchange.traffic.parameters[by]).toBe(worker.traffic.parameters[by]);
+        } finally {
+          await source.close();
+          connected.close();
+          client.close();
+          await server.close();
+          await worker.close();
+          await exchange.close();
+          await files.close();
+          await master.close();
+        }
+      },
+    );
   },
 );

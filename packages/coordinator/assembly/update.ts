@@ -1,6 +1,7 @@
 import { widenBf16 } from '../../rpc/assembly/bf16';
 
 export { roundInPlace, roundToBf16 } from '../../rpc/assembly/bf16';
+export { takeDeltas } from './deltas';
 
 /*
  * The coordinator's arithmetic, IEEE float32 in SIMD lanes. Each operation rounds separately (WebAssembly has no fused

@@ -4,7 +4,7 @@
  * - ends/      servers and clients, and who may call which method (permissions.ts)
  * - stream/    the bulk stream: vectors in frames over connections of their own
  * - security/  certificates, TLS identities, roles, join tokens
- * - vectors/   wire formats (bfloat16's rounding is in ../assembly/bf16.ts), files in shared memory, counts of bytes
+ * - vectors/   wire formats (their arithmetic is in ../assembly), files in shared memory, counts of bytes
  * - wire/      the protocol: checked messages, vectors as streams of chunks
  */
 
@@ -41,6 +41,7 @@ export { type StreamPeer, type StreamReceiver, createStreamReceiver } from './st
 export { isSecret, randomStreamSecret } from './stream/secret.js';
 export { type StreamSource, type StreamedVector } from './stream/stream-server.js';
 export { formatsProblem, wireFormats } from './vectors/formats.js';
+export { deltaKinds, parameterKinds, type ParameterKind, type PulledParameters } from './vectors/parameter-kinds.js';
 export {
   type OwnFile,
   type PeerFile,
@@ -55,7 +56,7 @@ export {
 } from './vectors/shared-file.js';
 export { addTrafficMetrics } from './vectors/traffic-metrics.js';
 export { type Traffic, type Transport, createTraffic } from './vectors/traffic.js';
-export { type WireVector, createWireVector } from './vectors/wire-vector.js';
+export { type WireVector, createViewVector, createWireVector } from './vectors/wire-vector.js';
 export { type ReceiveOptions, endWithStatus, receiveVector, sendVector } from './wire/chunks.js';
 export {
   coordinatorMessageSchema,

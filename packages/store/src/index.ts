@@ -22,6 +22,7 @@ export {
   type CheckpointManifest,
   type WholeCheckpoint,
   averageFile,
+  viewFile,
   checkpointStore,
   listCheckpoints,
   newestWholeCheckpoint,

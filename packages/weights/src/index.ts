@@ -1,6 +1,6 @@
 /*
  * Weights as bytes, without TensorFlow.js: what the tensors of a network are called and where they are in its flat vector
- * (layout.ts), how they begin (initial-parameters.ts), how they cross a wire (wires.ts, wire-layout.ts), and their files
+ * (layout.ts), how they begin (initial-parameters.ts), how they cross a wire (wires.ts, wire-layout.ts, delta-layout.ts), and their files
  * (safetensors.ts, weights-file.ts; of a generator, also with PyTorch's names: generator-file.ts, torch-generator.ts).
  */
 
@@ -22,6 +22,7 @@ export {
   torchvisionName,
   vggConvolutions,
 } from './feature-networks.js';
+export { type DeltaLayout, blockBytes, blockElements, createDeltaLayout } from './delta-layout.js';
 export { floatsOf } from './floats.js';
 export { generatorOf } from './generator-file.js';
 export { initialVector } from './initial-parameters.js';
@@ -55,4 +56,4 @@ export {
   isUnrounded,
   plainLayout,
 } from './wire-layout.js';
-export { factoredWeights, networkWires } from './wires.js';
+export { type NetworkWires, factoredWeights, networkWires } from './wires.js';

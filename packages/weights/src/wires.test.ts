@@ -38,6 +38,12 @@ test('sizes of the formats in bytes at paper size', () => {
   ]);
 });
 
+test('an iteration brings a worker at most 26 MB of deltas at paper size', () => {
+  const { generator, discriminator } = networkWires(runOf({ parameters: 'int8' }));
+  const bytes = [generator, discriminator].map(({ deltas }) => megabytes(deltas?.byteLength ?? 0));
+  expect(bytes).toEqual([1.6, 23.9]);
+});
+
 test('factors have a row for each real and each generated crop of a replica; the rest is unchanged', () => {
   const { discriminator } = networkWires(runOf({ denseGradient: 'factors' }, 4));
   const { gradients, gradientLayout, parameters } = discriminator;

@@ -1,11 +1,14 @@
+import { createDeltaLayout, type DeltaLayout } from './delta-layout.js';
 import { createWireLayout, type WireLayout, type WirePart } from './wire-layout.js';
 import type { Network, RunConfig } from '@fourfold/common';
 import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
 /** How a network's vectors cross the wire. */
 export interface NetworkWires {
-  /** Its parameters and running averages. */
+  /** Its parameters and running averages, whole. */
   parameters: WireLayout;
+  /** What an update adds to them, where that crosses in their place. */
+  deltas?: DeltaLayout;
   /** A replica's gradient and batch statistics. */
   gradients: WireLayout;
   /** The tensors of a worker's gradient vector: the layout's own, or factors in the place of a weight. */
@@ -44,7 +47,8 @@ function wiresOf(
       return { encoding: kind === 'statistic' ? 'f32' : encoding, count: sizeElements };
     });
   return {
-    parameters: createWireLayout(parts(parameters, () => false)),
+    parameters: createWireLayout(parts(parameters === 'bf16' ? 'bf16' : 'f32', () => false)),
+    ...(parameters === 'int8' && { deltas: createDeltaLayout(layout) }),
     gradients: createWireLayout(parts(gradients, (name) => factored.has(name))),
     gradientLayout,
   };

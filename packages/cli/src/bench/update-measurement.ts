@@ -17,7 +17,7 @@ export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
 
 /**
  * A master that records when gradients arrive, when they are added and when updates end, and the traffic at the end of each
- * iteration. It keeps the generator's vector from before the last of `iterations`.
+ * iteration. It keeps the generator that workers hold from before the last of `iterations`.
  */
 export function measureMaster(
   inner: Master,
@@ -63,7 +63,7 @@ export function measureMaster(
     async update(network, learningRate) {
       laps.lap('pulling');
       const isLast = network === 'generator' && traffic.length === iterations - 1;
-      if (isLast) lastGenerator = inner.state(network).vector.slice();
+      if (isLast) lastGenerator = sentOf(inner.state(network)).slice();
       await inner.update(network, learningRate);
       laps.lap('adam');
       hasArrived = false;
@@ -74,3 +74,6 @@ export function measureMaster(
   };
   return { master, traffic, lastGenerator: () => lastGenerator };
 }
+
+/** What workers hold of a network, before its encoding for the wire. */
+export const sentOf = ({ view, vector }: ReturnType<Master['state']>): Float32Array => view?.vector ?? vector;

@@ -22,7 +22,7 @@ import { networkWires } from '@fourfold/weights';
 import { createLaps, summarize, type Timing } from './laps.js';
 import { checkSum, digestAfterWire } from './update-check.js';
 import type { BenchHosts } from './update-hosts.js';
-import { measureExchange, measureMaster } from './update-measurement.js';
+import { measureExchange, measureMaster, sentOf } from './update-measurement.js';
 
 export interface UpdateBench {
   /** One `gan` phase of warmup + steps iterations, and as many replicas as workers. */
@@ -154,7 +154,7 @@ function checkResults(
 ): void {
   for (const name of master.networks) {
     checkSum(config, master, name);
-    const vector = name === 'generator' ? lastGenerator : master.state(name).vector;
+    const vector = name === 'generator' ? lastGenerator : sentOf(master.state(name));
     const expected = digestAfterWire(networkWires(config)[name].parameters, vector);
     if (digests.some((found) => found[name] !== expected))
       throw new FourfoldError('corrupt', `a worker’s ${name} parameters differ from the coordinator’s`);

@@ -108,7 +108,7 @@ function registerUpdate(bench: Command): void {
     .addOption(exchangeOption())
     .addOption(formatOption('--gradients', 'form in which gradients are sent', ['f32', 'bf16']))
     .addOption(formatOption('--sums', 'form in which sums of gradients are kept', ['f32', 'bf16']))
-    .addOption(formatOption('--parameters', 'form in which parameters are sent', ['f32', 'bf16']))
+    .addOption(formatOption('--parameters', 'form in which parameters are sent', ['f32', 'bf16', 'int8']))
     .addOption(
       formatOption('--dense-gradient', 'form in which the large dense weight’s gradient is sent', [
         'matrix',

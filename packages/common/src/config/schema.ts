@@ -184,8 +184,11 @@ export const exchangeSchema = z.strictObject({
    * stay float32. It saves bytes only where sums cross; from a worker to the coordinator its gradients do.
    */
   sums: z.enum(['f32', 'bf16']).default('f32'),
-  /** How parameters are transferred. `bf16`: workers compute with parameters rounded to bfloat16; the coordinator's stay float32. */
-  parameters: z.enum(['f32', 'bf16']).default('f32'),
+  /**
+   * How parameters are transferred; the coordinator's stay float32. `bf16`: workers compute with parameters rounded to bfloat16. `int8`:
+   * an update's change of them crosses in 8 bits, with a scale for each 256; what it leaves out crosses with the next.
+   */
+  parameters: z.enum(['f32', 'bf16', 'int8']).default('f32'),
   /**
    * How the weight gradient of the discriminator's large dense layer is transferred. `factors`: as the factors of the product, without
    * loss and in thirty times fewer bytes at paper size; the coordinator multiplies. The sum rounds in another order than with `matrix`.

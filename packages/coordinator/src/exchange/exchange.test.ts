@@ -28,6 +28,7 @@ const master = {
     >,
   updater: { encodeParameters: async () => undefined },
   serve: () => undefined,
+  serveDeltas: () => undefined,
   serveEvaluated: () => undefined,
 };
 const transportOf = (connected: ReturnType<Exchange['connect']>) =>

@@ -7,6 +7,7 @@ import {
   isSecret,
   messageProblem,
   networkOf,
+  parameterKinds,
   parametersRequestSchema,
   randomStreamSecret,
   readRpcSecurity,
@@ -14,6 +15,7 @@ import {
   whyNotShared,
   wireNetworks,
   type CoordinatorHandlers,
+  type PulledParameters,
   type Register__Output,
   type SharedFile__Output,
   type StreamSource,
@@ -61,7 +63,7 @@ export interface Exchange {
   close(): Promise<void>;
 }
 
-type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveEvaluated'> & {
+type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveDeltas' | 'serveEvaluated'> & {
   updater: Pick<Master['updater'], 'encodeParameters'>;
 };
 
@@ -158,10 +160,10 @@ export function createExchange(
       PullParameters(call) {
         const problem = messageProblem(parametersRequestSchema, call.request);
         if (problem) return endWithStatus(call, status.INVALID_ARGUMENT, problem);
-        const { term: asked, network: wanted, version, forEvaluation } = call.request;
-        const found = parametersAt(asked, { network: networkOf(wanted), version, forEvaluation });
+        const { term: asked, network: wanted, version, forEvaluation, deltas } = call.request;
+        const found = parametersAt(asked, { network: networkOf(wanted), version, forEvaluation, deltas });
         if (!found) {
-          const what = `${wanted} version ${version} of term ${asked}`;
+          const what = `${wanted} version ${version} of term ${asked}${deltas ? ' in deltas' : ''}`;
           endWithStatus(call, status.FAILED_PRECONDITION, `${what} is not available`);
           return;
         }
@@ -175,8 +177,7 @@ export function createExchange(
     stream({ kind, secret, term: asked, number: version, begin }) {
       if (![...secrets].some((known) => isSecret(secret, known))) return 'stranger';
       if (kind === 'gradient' || begin > 0) return 'absent';
-      const forEvaluation = kind === 'evaluated';
-      const found = parametersAt(asked, { network: forEvaluation ? 'generator' : kind, version, forEvaluation });
+      const found = parametersAt(asked, { ...parameterKinds[kind], version });
       if (found) traffic.parameters.stream += found.bytes.byteLength;
       return found ?? 'gone';
     },
@@ -186,19 +187,16 @@ export function createExchange(
 }
 
 /** Parameters that a worker asks for. */
-interface Wanted {
-  network: Network;
-  version: number;
-  forEvaluation: boolean;
-}
+type Wanted = PulledParameters & { version: number };
 
 /** The wire vector of a network's parameters at a version, for a worker that pulls it; undefined if it is not there. */
 function parametersOf(
   master: ServedMaster,
   encoded: ReadonlyMap<Network, number>,
-  { network, version, forEvaluation }: Wanted,
+  { network, version, forEvaluation, deltas }: Wanted,
 ) {
   if (!master.networks.includes(network)) return undefined;
+  if (deltas) return master.serveDeltas(network, version);
   const { wire, wires } = master.state(network);
   if (!forEvaluation && !isUnrounded(wires.parameters)) {
     const stillValid = () => encoded.get(network) === version;

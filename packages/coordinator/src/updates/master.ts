@@ -24,8 +24,10 @@ export interface Master {
    * Throws `invalid`, naming the tensor, if a weight or a moment is not finite.
    */
   update(network: Network, learningRate: number): Promise<void>;
-  /** The vector at `version`, while that is the newest. */
+  /** What workers hold of the network at `version`, while that is the newest: its vector, or its view. */
   serve(network: Network, version: number): Served | undefined;
+  /** What `version` adds to the version before, while it is the newest and parameters cross as deltas. */
+  serveDeltas(network: Network, version: number): ServedDeltas | undefined;
   /** The generator that `retainGenerator` kept for the evaluation of `version`. */
   serveEvaluated(version: number): Served | undefined;
   /** Keep a copy of the current generator (or its moving average), or `older`, until the next call. */
@@ -44,6 +46,11 @@ export interface Master {
 
 export interface Served {
   vector: Float32Array;
+  stillValid: () => boolean;
+}
+
+export interface ServedDeltas {
+  bytes: Uint8Array;
   stillValid: () => boolean;
 }
 
@@ -87,6 +94,7 @@ export function createMaster(config: RunConfig): Master {
   const begin = (network: Network, vector: Float32Array) => {
     state(network).vector.set(vector);
     state(network).average?.set(vector);
+    state(network).view?.vector.set(vector);
   };
   for (const network of networks) begin(network, initialVector(layout(network), config.seed));
 
@@ -109,7 +117,15 @@ export function createMaster(config: RunConfig): Master {
     },
     serve(network, version) {
       const stillValid = () => versions[network] === version;
-      return networks.includes(network) && stillValid() ? { vector: state(network).vector, stillValid } : undefined;
+      if (!networks.includes(network) || !stillValid()) return undefined;
+      const { view, vector } = state(network);
+      return { vector: view?.vector ?? vector, stillValid };
+    },
+    serveDeltas(network, version) {
+      const stillValid = () => versions[network] === version;
+      if (!networks.includes(network) || !stillValid()) return undefined;
+      const { view, isUpdated } = state(network);
+      return view && isUpdated ? { bytes: view.deltas, stillValid } : undefined;
     },
     serveEvaluated: (version) =>
       retained?.version === version ? { vector: retained.vector, stillValid: () => true } : undefined,

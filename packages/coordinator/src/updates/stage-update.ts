@@ -1,3 +1,4 @@
+import { stageView } from './stage-view.js';
 import { addressOf, spread } from './sums.js';
 import type { MasterState, StateCopy, UpdateNumbers } from './types.js';
 import type { AdamPlaces, AdamRange, UpdateModule } from './update-module.js';
@@ -17,8 +18,8 @@ export interface StageParts {
 }
 
 /**
- * Write what an update makes of the committed copy into the staged one. Resolves with the first element whose weight or second moment is
- * NaN or infinite, if there is one.
+ * Write what an update makes of the committed copy into the staged one. Resolves with the first element whose weight, second moment or
+ * delta is NaN or infinite, if there is one.
  */
 export async function stageUpdate(
   { module, pool, threads }: StageParts,
@@ -56,7 +57,8 @@ export async function stageUpdate(
     );
   }
   const areStatisticsFinite = staged.vector.subarray(parameterCount).every(Number.isFinite);
-  return isFinite && areStatisticsFinite ? undefined : firstNotFinite(staged);
+  if (!isFinite || !areStatisticsFinite) return firstNotFinite(staged);
+  return stageView({ pool, threads }, state);
 }
 
 /** The first element whose weight, statistic or second moment is NaN or infinite. */

@@ -1,6 +1,6 @@
 import { FourfoldError, type Network } from '@fourfold/common';
 import { decodeSafetensors, encodeSafetensorsHead, vectorFromSafetensors, type Layout } from '@fourfold/weights';
-import { averageFile, type WholeCheckpoint } from '@fourfold/store';
+import { averageFile, viewFile, type WholeCheckpoint } from '@fourfold/store';
 import type { MasterState, StateCopy } from './types.js';
 
 /** A file of a checkpoint: what stands before its data, and the vectors that are its data. */
@@ -14,7 +14,7 @@ export interface StateFile {
 export function stateFiles(
   network: Network,
   layout: Layout,
-  { vector, average, firstMoments, secondMoments }: StateCopy,
+  { vector, average, firstMoments, secondMoments, view }: StateCopy,
 ): StateFile[] {
   const metadata = { format: 'fourfold', network };
   const head = encodeSafetensorsHead(layout.tensors, metadata);
@@ -23,6 +23,7 @@ export function stateFiles(
   return [
     { name: `${network}.safetensors`, head, vectors: [vector] },
     ...(average ? [{ name: averageFile, head, vectors: [average] }] : []),
+    ...(view ? [{ name: viewFile(network), head, vectors: [view.vector] }] : []),
     {
       name: `${network}-adam.safetensors`,
       head: encodeSafetensorsHead(moments, metadata),
@@ -36,7 +37,7 @@ export function restoreNetwork(
   { url, manifest, files }: WholeCheckpoint,
   network: Network,
   layout: Layout,
-  { vector, average, firstMoments, secondMoments }: MasterState,
+  { vector, average, firstMoments, secondMoments, view }: MasterState,
 ): void {
   // A run whose config gained a `gan` phase starts its discriminator from the seed.
   if (network === 'discriminator' && !manifest.files['discriminator.safetensors']) return;
@@ -47,6 +48,9 @@ export function restoreNetwork(
   vector.set(vectorFromSafetensors(layout, ...read(`${network}.safetensors`)));
   // An average that the config has gained begins with the current generator.
   average?.set(files[averageFile] ? vectorFromSafetensors(layout, ...read(averageFile)) : vector);
+  // Workers pull what they hold anew: without a view in the checkpoint that is the master's vector.
+  const held = viewFile(network);
+  view?.vector.set(files[held] ? vectorFromSafetensors(layout, ...read(held)) : vector);
   const [moments, what] = read(`${network}-adam.safetensors`);
   const { tensors } = decodeSafetensors(moments, what);
   for (const [name, target] of Object.entries({ first_moments: firstMoments, second_moments: secondMoments })) {

@@ -1,4 +1,4 @@
-import type { WireLayout } from '@fourfold/weights';
+import type { NetworkWires } from '@fourfold/weights';
 import type { AdamConfig, FourfoldError } from '@fourfold/common';
 import type { Stamp } from '@fourfold/rpc';
 
@@ -14,7 +14,15 @@ export interface UpdatedNetwork {
   /** Whether its sum's parameters are rounded to bfloat16 after each replica's addition. */
   roundedSums?: boolean;
   /** How its vector crosses to workers, and gradients from them. */
-  wires: { parameters: WireLayout; gradients: WireLayout };
+  wires: Pick<NetworkWires, 'parameters' | 'deltas' | 'gradients'>;
+}
+
+/** What workers hold of a network whose parameters cross as deltas. */
+export interface View {
+  /** Like the master's: its parameters are the sum of all deltas, its statistics the master's. */
+  readonly vector: Float32Array;
+  /** What the copy's own update added to the view, for the wire. */
+  readonly deltas: Uint8Array;
 }
 
 /** All that an update of a network changes. The vectors are views of the shared memory. */
@@ -24,6 +32,8 @@ export interface StateCopy {
   readonly average?: Float32Array;
   readonly firstMoments: Float32Array;
   readonly secondMoments: Float32Array;
+  /** What workers hold, if that is not the vector. */
+  readonly view?: View;
 }
 
 /**
@@ -36,8 +46,10 @@ export interface MasterState extends UpdatedNetwork, StateCopy {
   readonly staged: StateCopy;
   /** The sum of the replicas' gradient vectors. */
   readonly sum: Float32Array;
-  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes if nothing is rounded. */
+  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes, or the view's, if nothing is rounded. */
   readonly wire: Uint8Array;
+  /** Whether an update has made the committed copy: then its deltas are there. */
+  readonly isUpdated: boolean;
   /** Make the staged copy the committed one. */
   commit(): void;
 }
@@ -96,7 +108,7 @@ export interface Updater {
   encodeParameters(state: MasterState): Promise<void>;
   /**
    * One update from the sum, into the staged copy: Adam on the parameters, running averages on the rest, then the
-   * vector's moving average if it has one. Resolves with the first element whose weight or second moment is NaN or
+   * vector's moving average and its view if it has them. Resolves with the first element whose weight or second moment is NaN or
    * infinite, if there is one: the staged copy is then of no use. The committed copy stays as it is.
    */
   stage(state: MasterState, update: UpdateNumbers): Promise<number | undefined>;

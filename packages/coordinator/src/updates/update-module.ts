@@ -40,6 +40,15 @@ export interface ProductRange {
   end: number;
 }
 
+/** Where the parameters of a range of whole blocks begin, in both views, and their deltas; in bytes. */
+export interface DeltasRange {
+  master: number;
+  view: number;
+  newView: number;
+  deltas: number;
+  count: number;
+}
+
 /** The update module's arithmetic; addresses in bytes, counts in elements. */
 export interface UpdateModule {
   allUsable: (source: number, count: number) => number;
@@ -51,6 +60,8 @@ export interface UpdateModule {
   addProduct: (range: ProductRange, scratch: { address: number; count: number }, first: number) => void;
   roundToBf16: (source: number, target: number, count: number) => void;
   roundInPlace: (vector: number, count: number) => void;
+  /** Returns whether all differences are finite. */
+  takeDeltas: (range: DeltasRange) => boolean;
   /** Returns whether all results are finite. */
   adam: (range: AdamRange) => boolean;
   moveAverages: (
@@ -64,7 +75,8 @@ export interface UpdateModule {
 }
 
 /** What assembly/update.ts exports: WebAssembly's functions take numbers in order, not fields. */
-interface UpdateExports extends Omit<UpdateModule, 'addProduct' | 'adam'> {
+interface UpdateExports extends Omit<UpdateModule, 'addProduct' | 'takeDeltas' | 'adam'> {
+  takeDeltas: (...args: number[]) => number;
   addProduct: (...args: number[]) => void;
   adam: (...args: number[]) => number;
 }
@@ -84,6 +96,8 @@ export function instantiateUpdateModule(memory: WebAssembly.Memory): UpdateModul
     addProduct({ sum, x, dy, rows, inputs, outputs, begin, end }, scratch, first) {
       raw.addProduct(sum, x, dy, rows, inputs, outputs, begin, end, scratch.address, scratch.count, first);
     },
+    takeDeltas: ({ master, view, newView, deltas, count }) =>
+      raw.takeDeltas(master, view, newView, deltas, count) !== 0,
     adam(range) {
       const isFinite = raw.adam(
         range.from.parameters,

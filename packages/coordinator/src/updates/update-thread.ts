@@ -51,6 +51,8 @@ function run(task: UpdateTask): ReducedRange | number | boolean | undefined {
   switch (task.type) {
     case 'adam':
       return module.adam(task.range);
+    case 'deltas':
+      return module.takeDeltas(task.range);
     case 'product':
       product(task);
       return undefined;

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ErrorCode } from '@fourfold/common';
 import type { Stamp } from '@fourfold/rpc';
-import type { AdamRange, ProductRange } from './update-module.js';
+import type { AdamRange, DeltasRange, ProductRange } from './update-module.js';
 
 /** A thread's memory: the updater's, with a block of its own. Addresses in bytes. */
 export interface ThreadMemory {
@@ -11,12 +11,13 @@ export interface ThreadMemory {
 }
 
 /**
- * Apply Adam to a range; add a range of a gradient in shared memory to the sum at the address `sum`, block by block;
+ * Apply Adam to a range; make a range's deltas; add a range of a gradient in shared memory to the sum at the address `sum`, block by block;
  * add some rows of a product; round a range to bfloat16; sum a range’s squares; copy bytes to another
  * shared memory. With `first` the replica sets the sum; the others add to it.
  */
 export type UpdateTask =
   | { type: 'adam'; range: AdamRange }
+  | { type: 'deltas'; range: DeltasRange }
   | { type: 'product'; range: ProductRange; first: boolean; isRounded: boolean }
   | { type: 'round'; source: number; target: number; count: number }
   | { type: 'copy'; source: number; byteLength: number; target: SharedArrayBuffer; at: number }
@@ -42,9 +43,11 @@ export interface ReducedRange {
 }
 
 export interface UpdateThreads {
-  run(thread: number, task: Exclude<UpdateTask, { type: 'adam' | 'reduce' | 'squares' }>): Promise<void>;
+  run(thread: number, task: Exclude<UpdateTask, { type: 'adam' | 'deltas' | 'reduce' | 'squares' }>): Promise<void>;
   /** Resolves with whether all results are finite. */
   adam(thread: number, range: AdamRange): Promise<boolean>;
+  /** Resolves with whether all differences are finite. */
+  deltas(thread: number, range: DeltasRange): Promise<boolean>;
   sumOfSquares(thread: number, range: { source: number; count: number }): Promise<number>;
   reduce(thread: number, range: Omit<UpdateTask & { type: 'reduce' }, 'type'>): Promise<ReducedRange>;
   close(): Promise<void>;
@@ -76,6 +79,7 @@ export function startUpdateThreads(memories: readonly ThreadMemory[]): UpdateThr
       await threads[thread].run(task);
     },
     adam: (thread, range) => threads[thread].run({ type: 'adam', range }) as Promise<boolean>,
+    deltas: (thread, range) => threads[thread].run({ type: 'deltas', range }) as Promise<boolean>,
     sumOfSquares: (thread, range) => threads[thread].run({ type: 'squares', ...range }) as Promise<number>,
     reduce: (thread, range) => threads[thread].run({ type: 'reduce', ...range }) as Promise<ReducedRange>,
     async close() {

@@ -28,12 +28,13 @@ export function planMemory(networks: readonly UpdatedNetwork[], chunkBytes: numb
     factors: take(Math.max(0, ...factors.map(({ byteLength }) => byteLength))),
     blockBytes,
     blocks: Array.from({ length: threads }, () => take(blockBytes)),
-    addresses: networks.map(({ parameterCount, length, averageDecay, wires: { parameters } }) => {
+    addresses: networks.map(({ parameterCount, length, averageDecay, wires: { parameters, deltas } }) => {
       const takeCopy = () => ({
         vector: take(length * elementBytes),
         average: averageDecay === undefined ? undefined : take(length * elementBytes),
         firstMoments: take(parameterCount * elementBytes),
         secondMoments: take(parameterCount * elementBytes),
+        view: deltas && { vector: take(length * elementBytes), deltas: take(deltas.byteLength) },
       });
       return {
         copies: [takeCopy(), takeCopy()],

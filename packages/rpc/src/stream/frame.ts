@@ -9,7 +9,14 @@ import { crc32 } from 'node:zlib';
 export const streamProtocol = 'fourfold-bulk/1';
 
 /** What a receiver asks for. */
-export const streamKinds = { gradient: 1, generator: 2, discriminator: 3, evaluated: 4 } as const;
+export const streamKinds = {
+  gradient: 1,
+  generator: 2,
+  discriminator: 3,
+  evaluated: 4,
+  generatorDeltas: 5,
+  discriminatorDeltas: 6,
+} as const;
 export type StreamKind = keyof typeof streamKinds;
 
 export interface StreamRequest {

@@ -3,7 +3,7 @@ import type { WireFormats, WireFormats__Output } from '../generated/fourfold/v1/
 
 type Formats = Pick<ExchangeConfig, 'gradients' | 'sums' | 'parameters' | 'denseGradient'>;
 
-const encodings = { f32: 'F32', bf16: 'BF16' } as const;
+const encodings = { f32: 'F32', bf16: 'BF16', int8: 'INT8' } as const;
 const denseGradients = { matrix: 'MATRIX', factors: 'FACTORS' } as const;
 
 /** The formats that a process was started with, as sent in Register. */

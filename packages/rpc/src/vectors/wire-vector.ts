@@ -1,5 +1,5 @@
-import { instantiateBf16 } from './bf16-module.js';
-import { isUnrounded, type WireLayout } from '@fourfold/weights';
+import { isUnrounded, plainLayout, type DeltaLayout, type WireLayout } from '@fourfold/weights';
+import { instantiateVectorModule } from './vector-module.js';
 
 /** A network's vector in this process, and its bytes for transfer. Both are in memory shared by all threads. */
 export interface WireVector {
@@ -12,6 +12,8 @@ export interface WireVector {
   encode(): void;
   /** Compute the vector from the bytes. */
   decode(): void;
+  /** Where parameters cross as deltas: bytes for those of the next version, and how they are added to the vector. */
+  readonly deltas?: { bytes: Uint8Array; apply(): void };
 }
 
 const pageBytes = 65_536;
@@ -35,7 +37,7 @@ export function createWireVector(layout: WireLayout): WireVector {
   const [vectorAt, bytesAt] = [pageBytes, pageBytes + Math.ceil(vectorBytes / 64) * 64];
   const pages = Math.ceil((bytesAt + layout.byteLength) / pageBytes);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const module = instantiateBf16(memory);
+  const module = instantiateVectorModule(memory);
   const all = new Uint8Array(memory.buffer);
   /** Position of each section in the vector and on the wire. */
   const places = layout.sections.map(({ encoding, sourceBegin, sourceCount, byteBegin }) => ({
@@ -59,6 +61,33 @@ export function createWireVector(layout: WireLayout): WireVector {
         if (isRounded) module.widenBf16(wire, source, count);
         else all.copyWithin(source, wire, wire + count * elementBytes);
       }
+    },
+  };
+}
+
+/** Allocate what a worker holds of a network whose parameters cross as deltas: a zero vector. */
+export function createViewVector(layout: DeltaLayout): WireVector {
+  const { parameterCount, statisticCount, statisticsBegin, byteLength } = layout;
+  const length = parameterCount + statisticCount;
+  const [vectorAt, deltasAt] = [pageBytes, pageBytes + Math.ceil((length * elementBytes) / 64) * 64];
+  const pages = Math.ceil((deltasAt + byteLength) / pageBytes);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const module = instantiateVectorModule(memory);
+  const bytes = new Uint8Array(memory.buffer, vectorAt, length * elementBytes);
+  const deltas = new Uint8Array(memory.buffer, deltasAt, byteLength);
+  const nothing = () => undefined;
+  return {
+    layout: plainLayout(length),
+    vector: new Float32Array(memory.buffer, vectorAt, length),
+    bytes,
+    encode: nothing,
+    decode: nothing,
+    deltas: {
+      bytes: deltas,
+      apply() {
+        module.applyDeltas(vectorAt, vectorAt, deltasAt, parameterCount);
+        bytes.set(deltas.subarray(statisticsBegin), parameterCount * elementBytes);
+      },
     },
   };
 }

@@ -61,7 +61,7 @@ const register = z.object({
     .object({
       gradients: encoding,
       sums: encoding,
-      parameters: encoding,
+      parameters: z.enum([...encoding.options, 'INT8']),
       denseGradient: z.enum(['MATRIX', 'FACTORS']),
     })
     .nullish(),
@@ -164,6 +164,7 @@ export const parametersRequestSchema = z.object({
   network,
   version: naturalNumber,
   forEvaluation: z.boolean(),
+  deltas: z.boolean(),
 });
 export const gradientRequestSchema = z.object({ token, begin: naturalNumber });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { baseNameSchema, FourfoldError } from '@fourfold/common';
+import { baseNameSchema, FourfoldError, type Network } from '@fourfold/common';
 import { getJson, getVerified, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from '../runs/term-put.js';
@@ -59,6 +59,8 @@ export type CheckpointFacts = Omit<CheckpointManifest, 'format' | 'createdAt' | 
 const folder = 'checkpoints/';
 /** The generator's moving average, in checkpoints of runs that keep one. */
 export const averageFile = 'generator-average.safetensors';
+/** What workers held of a network, in checkpoints of runs whose parameters cross as deltas. */
+export const viewFile = (network: Network): string => `${network}-view.safetensors`;
 const manifestFile = 'manifest.json';
 
 /** A checkpoint's name: its iteration and the term that wrote it. Names sort by age. */
@@ -67,7 +69,7 @@ export const checkpointName = (iteration: number, term: number): string =>
 /** A folder with another name is somebody's copy. */
 const isCheckpointName = (name: string): boolean => /^\d{8,}-\d{4,}$/.test(name);
 /** Files that checkpoints may have, for those without a manifest. */
-const checkpointFile = /^(generator|discriminator)(-adam|-average)?\.safetensors$/;
+const checkpointFile = /^(generator|discriminator)(-adam|-average|-view)?\.safetensors$/;
 
 /**
  * Write a checkpoint and return its name. `files` must not change meanwhile. `mayPublish` is awaited before the

@@ -2,6 +2,7 @@ import {
   createSharedFile,
   createStreamReceiver,
   createTraffic,
+  deltaKinds,
   isSecret,
   networkOf,
   openSharedFile,
@@ -31,10 +32,11 @@ import { createSharedGradients } from './shared-gradients.js';
 /** Where parameters come from: a coordinator in its term. */
 export interface ParameterSource {
   /**
-   * Fetch a network's parameters at a stated version into `target`, and decode them. Rejects with FAILED_PRECONDITION if the
-   * coordinator no longer has them.
+   * Fetch a network's parameters at a stated version into `target`, and decode them. `held` is the version that this source has
+   * put there, if it did: where parameters cross as deltas, those to the next version are enough. Rejects with FAILED_PRECONDITION if
+   * the coordinator no longer has them.
    */
-  fetch(network: Network, version: number, target: WireVector): Promise<void>;
+  fetch(network: Network, version: number, target: WireVector, held?: number): Promise<void>;
   /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
   fetchEvaluated(version: number, target: Float32Array): Promise<void>;
   close(): Promise<void>;
@@ -108,8 +110,13 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
         traffic: traffic.parameters,
       });
       return {
-        async fetch(network, version, target) {
-          if (!(await read(network, version, target.bytes))) await pulls.pull(network, version, target.bytes);
+        async fetch(network, version, target, held) {
+          if (await read(network, version, target.bytes)) return target.decode();
+          if (target.deltas && held === version - 1) {
+            await pulls.pull(deltaKinds[network], version, target.deltas.bytes);
+            return target.deltas.apply();
+          }
+          await pulls.pull(network, version, target.bytes);
           target.decode();
         },
         fetchEvaluated: (version, { buffer, byteOffset, byteLength }) =>

@@ -1,13 +1,15 @@
 import {
   createStreamChoice,
+  parameterKinds,
   receiveVector,
   wireNetworks,
   type CoordinatorClient,
+  type ParameterKind,
   type StreamPeer,
   type StreamReceiver,
   type Traffic,
 } from '@fourfold/rpc';
-import type { ExchangeConfig, Logger, Network } from '@fourfold/common';
+import type { ExchangeConfig, Logger } from '@fourfold/common';
 
 interface PullParts {
   client: CoordinatorClient;
@@ -29,10 +31,9 @@ export function createParameterPulls(parts: PullParts) {
     log.info({ event: 'no-stream', reason }, 'the coordinator’s parameters cross by gRPC'),
   );
 
-  async function* byGrpc(what: Network | 'evaluated', version: number, target: Uint8Array): AsyncGenerator<void> {
-    const forEvaluation = what === 'evaluated';
-    const network = wireNetworks[forEvaluation ? 'generator' : what];
-    const call = client.PullParameters({ term, network, version, forEvaluation });
+  async function* byGrpc(kind: ParameterKind, version: number, target: Uint8Array): AsyncGenerator<void> {
+    const { network, ...wanted } = parameterKinds[kind];
+    const call = client.PullParameters({ term, network: wireNetworks[network], version, ...wanted });
     const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
     for await (const { begin, bytes } of receiveVector(call, options)) {
       target.set(bytes, begin);
@@ -41,16 +42,16 @@ export function createParameterPulls(parts: PullParts) {
     }
   }
 
-  async function* byStream(kind: Network | 'evaluated', version: number, target: Uint8Array): AsyncGenerator<void> {
+  async function* byStream(kind: ParameterKind, version: number, target: Uint8Array): AsyncGenerator<void> {
     await receiver.receiveInto(peer, { kind, term, number: version, begin: 0 }, target, { silenceMs, signal });
     traffic.stream += target.byteLength;
     yield;
   }
 
   return {
-    /** Fill `target`, which is in shared memory, with a network's parameters, or with the generator that an evaluation measures. */
-    async pull(what: Network | 'evaluated', version: number, target: Uint8Array): Promise<void> {
-      const [stream, grpc] = [() => byStream(what, version, target), () => byGrpc(what, version, target)];
+    /** Fill `target`, which is in shared memory, with parameters. */
+    async pull(kind: ParameterKind, version: number, target: Uint8Array): Promise<void> {
+      const [stream, grpc] = [() => byStream(kind, version, target), () => byGrpc(kind, version, target)];
       const canStream = peer.secret.byteLength > 0;
       const way = !canStream ? grpc() : transport === 'stream' ? stream() : choose(stream, grpc);
       while (!(await way.next()).done);

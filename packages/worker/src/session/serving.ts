@@ -52,10 +52,7 @@ export interface ServingParts {
 export function createServing(parts: ServingParts) {
   const { config, compute, exchange, batches, kind, datasetSha256, address, log, onComputed, onTerm } = parts;
   const wires = networkWires(config);
-  const layoutsOf = (what: 'parameters' | 'gradients') => ({
-    generator: wires.generator[what],
-    discriminator: wires.discriminator[what],
-  });
+  const layouts = { generator: wires.generator.gradients, discriminator: wires.discriminator.gradients };
   const { gradients } = exchange;
   const writer = createPictureWriter(runStore(config), log);
   const pictures: { sha256?: string } = {};
@@ -102,8 +99,8 @@ export function createServing(parts: ServingParts) {
         compute,
         gradients,
         batches,
-        layouts: layoutsOf('gradients'),
-        parameters: createParameterCache(compute, layoutsOf('parameters')),
+        layouts,
+        parameters: createParameterCache(compute, wires),
         onComputed,
       },
       session,

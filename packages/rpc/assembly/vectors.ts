@@ -1,0 +1,2 @@
+export { roundToBf16, widenBf16 } from './bf16';
+export { applyDeltas } from './deltas';

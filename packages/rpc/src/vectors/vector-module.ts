@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+
+/** The exports of assembly/vectors.ts; addresses in bytes, counts in elements. */
+export interface VectorModule {
+  roundToBf16(source: number, target: number, count: number): void;
+  widenBf16(source: number, target: number, count: number): void;
+  applyDeltas(from: number, to: number, deltas: number, count: number): void;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** Instantiate the arithmetic of wire vectors on a shared memory. */
+export function instantiateVectorModule(memory: WebAssembly.Memory): VectorModule {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL('../../dist/vectors.wasm', import.meta.url)));
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as VectorModule;
+}
