@@ -57,6 +57,7 @@ export default defineConfig({
           ...common,
           name: 'processes',
           include: ['test/**/*.test.ts'],
+          globalSetup: 'test/support/shared-folder.ts',
           maxWorkers,
         },
       },

@@ -7,11 +7,13 @@ import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   prepareSmallRuns,
+  referenceWeights,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { lacks } from './support/needs.mjs';
 
@@ -38,22 +40,18 @@ const updates = (events: LogEvent[]) => events.filter(({ event }) => event === '
 
 describe.skipIf(lacks('servers', !!findProgram('minio')))('MinIO (after npm run setup:servers)', () => {
   let minio: LocalMinio;
-  let inFolder: SmallRuns;
   let inMinio: SmallRuns;
-  let reference: Awaited<ReturnType<typeof weightsOf>>;
+  let reference: Weights;
 
   beforeAll(async () => {
     minio = await startMinio();
     Object.assign(process.env, minio.environment);
-    inFolder = await prepareSmallRuns();
     inMinio = await prepareSmallRuns('wasm', 's3://fourfold/small');
-    const run = await inFolder.create('reference');
-    await runToEnd(run, inFolder.folder);
-    reference = await weightsOf(run);
+    reference = await referenceWeights();
   });
   afterEach(killAll);
   afterAll(async () => {
-    await Promise.all([inFolder, inMinio].map((runs) => runs.remove()));
+    await inMinio.remove();
     await minio.stop();
   });
 

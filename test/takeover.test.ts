@@ -4,12 +4,14 @@ import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, fourfold, killAll } from './support/process.js';
 import {
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
 
@@ -18,15 +20,11 @@ import { alert } from './support/timing.js';
  */
 
 let runs: SmallRuns;
-let reference: Awaited<ReturnType<typeof weightsOf>>;
+let reference: Weights;
 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
-  const run = await runs.create('alone');
-  const coordinator = startCoordinator(run);
-  startWorkers(run, 1);
-  await expectFinished(coordinator);
-  reference = await weightsOf(run);
+  reference = await referenceWeights();
 });
 afterEach(killAll);
 afterAll(() => runs.remove());

@@ -16,11 +16,13 @@ import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll } from './support/process.js';
 import {
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 
 /*
@@ -30,10 +32,10 @@ import {
 const isLinux = process.platform === 'linux';
 
 let runs: SmallRuns;
-let plain: Awaited<ReturnType<typeof weightsOf>>;
+let plain: Weights;
 beforeAll(async () => {
   runs = await prepareSmallRuns();
-  plain = await train('plain', 'transport: grpc', 2);
+  plain = await referenceWeights();
 });
 afterEach(killAll);
 afterAll(() => runs.remove());

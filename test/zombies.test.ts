@@ -4,11 +4,12 @@ import { freezeAt, frozenAt, hasFields, thaw } from './support/freeze/freeze.js'
 import { expectFinished, killAll } from './support/process.js';
 import {
   prepareSmallRuns,
-  startCoordinator,
+  referenceWeights,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 
 /*
@@ -24,15 +25,11 @@ const settings = ['exchange.transport=shared-memory', 'timing.leaseMs=3000', 'ti
 );
 
 let runs: SmallRuns;
-let reference: Awaited<ReturnType<typeof weightsOf>>;
+let reference: Weights;
 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
-  const run = await runs.create('alone');
-  const coordinator = startCoordinator(run);
-  startWorkers(run, 1);
-  await expectFinished(coordinator);
-  reference = await weightsOf(run);
+  reference = await referenceWeights();
 });
 afterEach(killAll);
 afterAll(() => runs.remove());

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openStore, type ObjectStore, checkpointStore, listCheckpoints } from '@fourfold/store';
 import { type BackendName, sha256 } from '@fourfold/common';
+import { once } from './once.js';
 import { expectFinished, fourfold, photographs, startFourfold, type Process } from './process.js';
 import { patientTiming } from './timing.js';
 
@@ -21,27 +22,26 @@ export interface SmallRuns {
   remove(): Promise<void>;
 }
 
+/** Prepare the photographs for small runs at a URL; returns it. */
+async function prepareDataset(out: string): Promise<string> {
+  const images = join(photographs, 'train');
+  const prepared = await fourfold(['prepare', '--images', images, '--out', out, '--sample', '6', '--seed', '1']);
+  if (prepared.code !== 0) throw new Error(prepared.stderr);
+  return out;
+}
+
 /**
  * Runs that differ only in how they are run: tiny networks, five replicas (with two, a + b = b + a would hide the
  * order), both kinds of phases, real photographs. A worker is lost if it is gone, or does not answer an `alert` run,
- * never because it is slow. Dataset and stores are in `objectStore`, a URL, or in a temporary folder.
+ * never because it is slow. Dataset and stores are in `objectStore`, a URL; otherwise stores are in a temporary folder, and the
+ * dataset is in one that all test files share.
  */
 export async function prepareSmallRuns(backend: BackendName = 'wasm', objectStore?: string): Promise<SmallRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-runs-'));
   const objects = objectStore ?? folder;
-  const dataset = `${objects}/dataset`;
-  const prepared = await fourfold([
-    'prepare',
-    '--images',
-    join(photographs, 'train'),
-    '--out',
-    dataset,
-    '--sample',
-    '6',
-    '--seed',
-    '1',
-  ]);
-  if (prepared.code !== 0) throw new Error(prepared.stderr);
+  const dataset = objectStore
+    ? await prepareDataset(`${objectStore}/dataset`)
+    : await once('small-dataset', (shared) => prepareDataset(join(shared, 'dataset')));
   return {
     folder,
     async create(name, more = '') {
@@ -88,8 +88,14 @@ export const startPart = (
 /** Arguments of a coordinator that begins when this many workers have joined: each of them gets a lease. */
 export const onceJoined = (workers: number): string[] => ['--set', `workers.minimumToStart=${workers}`];
 
+/** SHA-256 of the networks' weights. */
+export interface Weights {
+  generator: string;
+  discriminator: string;
+}
+
 /** SHA-256 of the newest checkpoint's weights. */
-export async function weightsOf(run: SmallRun): Promise<{ generator: string; discriminator: string }> {
+export async function weightsOf(run: SmallRun): Promise<Weights> {
   const newest = (await listCheckpoints(run.store)).at(-1);
   if (!newest) throw new Error(`${run.store.url} has no checkpoint`);
   const checkpoint = checkpointStore(run.store, newest);
@@ -99,12 +105,26 @@ export async function weightsOf(run: SmallRun): Promise<{ generator: string; dis
   };
 }
 
+/** Run to the end on one worker, undisturbed; returns the weights. */
+export async function finishAlone(run: SmallRun): Promise<Weights> {
+  const coordinator = startCoordinator(run);
+  const [worker] = startWorkers(run, 1);
+  await expectFinished(coordinator);
+  await expectFinished(worker);
+  return weightsOf(run);
+}
+
+/** The weights of the small run, undisturbed, on one worker with wasm: all test files compare with the same ones. */
+export const referenceWeights = (): Promise<Weights> =>
+  once('small-run', async () => {
+    const runs = await prepareSmallRuns();
+    const weights = await finishAlone(await runs.create('reference'));
+    await runs.remove();
+    return weights;
+  });
+
 /** Wait for a run that must end with the weights of another, such as an undisturbed one. */
-export async function expectSameEnd(
-  run: SmallRun,
-  coordinator: Process,
-  reference: Awaited<ReturnType<typeof weightsOf>>,
-): Promise<void> {
+export async function expectSameEnd(run: SmallRun, coordinator: Process, reference: Weights): Promise<void> {
   await expectFinished(coordinator);
   expect(await weightsOf(run)).toEqual(reference);
 }
