@@ -1,16 +1,19 @@
 import { probeBackends } from '@fourfold/model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
-import { expectFinished, finished, killAll, type Process } from './support/process.js';
+import { expectFinished, killAll, type LogEvent, type Process } from './support/process.js';
 import { startReversingProxy } from './support/reversing-proxy.js';
 import {
+  finishAlone,
   onceJoined,
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
@@ -26,34 +29,21 @@ const backends = lacks('torch', torch.found, torch.detail) ? (['wasm'] as const)
 
 describe.each(backends)('on %s', (backend) => {
   let runs: SmallRuns;
-  let reference: { generator: string; discriminator: string };
+  let reference: Weights;
 
   beforeAll(async () => {
     runs = await prepareSmallRuns(backend);
-    reference = await finishWith('one-worker', 1);
+    reference = backend === 'wasm' ? await referenceWeights() : await finishAlone(await runs.create('one-worker'));
   });
   afterEach(killAll);
   afterAll(() => runs.remove());
 
-  async function finishWith(name: string, workers: number) {
-    const run = await runs.create(name);
-    const coordinator = startCoordinator(run);
-    const started = startWorkers(run, workers);
-    await expectFinished(coordinator);
-    for (const worker of started) expect(await worker.exit).toEqual(finished);
-    return weightsOf(run);
-  }
-
-  const update = (network: string, iteration: number) => ({ event: 'update', network, iteration });
+  const update = (network: string, iteration: number | number[]) => ({ event: 'update', network, iteration });
 
   const addressOf = async (coordinator: Process) =>
     String((await coordinator.waitFor(({ event }) => event === 'listening', 'listening'))['address']);
 
-  test.each([2, 3])('%i workers', async (workers) => {
-    expect(await finishWith(`workers-${workers}`, workers)).toEqual(reference);
-  });
-
-  test('arrivals in reverse order', async () => {
+  test('three workers whose answers arrive in reverse order', async () => {
     const run = await runs.create('reversed');
     const coordinator = startCoordinator(run);
     const proxy = await startReversingProxy(await addressOf(coordinator), 5);
@@ -89,56 +79,43 @@ describe.each(backends)('on %s', (backend) => {
     expect(await weightsOf(run)).toEqual(reference);
   });
 
-  test('the coordinator killed and resumed', async () => {
-    const run = await runs.create('coordinator-killed');
-    // That of iteration 4 may be postponed.
-    const written = { event: 'checkpoint', iteration: [4, 5, 6, 7] };
-    const coordinator = startPart('coordinator', run, freezeAt(runs.folder, written));
-    const workers = startWorkers(run, 2);
-    const { iteration } = await frozenAt(coordinator, written);
-    coordinator.child.kill('SIGKILL');
-    await coordinator.exit;
-    const successor = startCoordinator(run, '--resume');
-    const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
-    expect(resumed['iteration']).toBe(iteration);
-    await expectFinished(successor);
-    for (const worker of workers) expect(await worker.exit).toEqual(finished);
-    expect(await weightsOf(run)).toEqual(reference);
-  });
-
-  test('the coordinator stopped by SIGTERM between the halves and resumed', async () => {
-    const run = await runs.create('coordinator-stopped');
-    const firstHalf = update('discriminator', 5);
-    const coordinator = startPart('coordinator', run, freezeAt(runs.folder, firstHalf));
-    startWorkers(run, 2);
-    await frozenAt(coordinator, firstHalf);
-    coordinator.child.kill('SIGTERM');
-    thaw(coordinator);
-    expect(await coordinator.exit).toEqual({ code: 143, signal: null });
-    const successor = startCoordinator(run, '--resume');
-    const resumed = await successor.waitFor(({ event }) => event === 'resumed', 'the resumption');
-    expect(resumed['iteration']).toBeGreaterThanOrEqual(5);
-    await expectFinished(successor);
-    expect(await weightsOf(run)).toEqual(reference);
-  });
-
-  test('the coordinator frozen until its successor has taken over, then woken', async () => {
-    const run = await runs.create('coordinator-frozen');
-    const firstHalf = update('discriminator', 4);
-    const coordinator = startPart('coordinator', run, freezeAt(runs.folder, firstHalf), ...alert);
+  test('two workers, and four coordinators: one killed, one stopped between the halves, one frozen until the last takes over', async () => {
+    const run = await runs.create('coordinators');
+    const start = (freeze: LogEvent, ...args: string[]) =>
+      startPart('coordinator', run, freezeAt(runs.folder, freeze), ...args, ...alert);
+    const resumed = async (coordinator: Process) =>
+      (await coordinator.waitFor(({ event }) => event === 'resumed', 'the resumption'))['iteration'];
     startWorkers(run, 2, ...alert);
-    await frozenAt(coordinator, firstHalf);
-    const work = update('generator', 6);
-    const successor = startPart('coordinator', run, freezeAt(runs.folder, work), '--resume', ...alert);
-    await frozenAt(successor, work);
+
+    const written = { event: 'checkpoint', iteration: 2 };
+    const killed = start(written);
+    await frozenAt(killed, written);
+    killed.child.kill('SIGKILL');
+    await killed.exit;
+
+    const firstHalf = update('discriminator', 4);
+    const stopped = start(firstHalf, '--resume');
+    expect(await resumed(stopped)).toBe(2);
+    await frozenAt(stopped, firstHalf);
+    stopped.child.kill('SIGTERM');
+    thaw(stopped);
+    expect(await stopped.exit).toEqual({ code: 143, signal: null });
+
+    const later = update('discriminator', [5, 6, 7]);
+    const frozen = start(later, '--resume');
+    expect(await resumed(frozen)).toBeGreaterThanOrEqual(4);
+    await frozenAt(frozen, later);
+    const work = update('generator', [4, 5, 6, 7]);
+    const last = start(work, '--resume');
+    await frozenAt(last, work);
     const before = await run.store.list('checkpoints/');
-    thaw(coordinator);
-    expect(await coordinator.exit).toEqual({ code: 1, signal: null });
-    expect(coordinator.errors.join('\n')).toMatch(/a newer coordinator \(term 2\) has taken over/);
-    thaw(successor);
-    await expectFinished(successor);
-    const written = (await run.store.list('checkpoints/')).filter(({ key }) => !before.some((old) => old.key === key));
-    expect(written.filter(({ key }) => key.includes('-0001/'))).toEqual([]);
+    thaw(frozen);
+    expect(await frozen.exit).toEqual({ code: 1, signal: null });
+    expect(frozen.errors.join('\n')).toMatch(/a newer coordinator \(term 4\) has taken over/);
+    thaw(last);
+    await expectFinished(last);
+    const since = (await run.store.list('checkpoints/')).filter(({ key }) => !before.some((old) => old.key === key));
+    expect(since.filter(({ key }) => key.includes('-0003/'))).toEqual([]);
     expect(await weightsOf(run)).toEqual(reference);
   });
 });
