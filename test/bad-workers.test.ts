@@ -7,15 +7,16 @@ import { generatorLayout } from '@fourfold/weights';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
 import { otherMachine } from './support/other-machine.js';
-import { expectFinished, killAll, photographs, startFourfold, type LogEvent, type Process } from './support/process.js';
+import { killAll, photographs, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   expectSameEnd,
   onceJoined,
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startWorkers,
-  weightsOf,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 
 /*
@@ -26,19 +27,16 @@ const grpc = 'exchange: { transport: grpc }\n';
 const tensor = 'block1/conv1/filter';
 
 let runs: SmallRuns;
-let reference: Awaited<ReturnType<typeof weightsOf>>;
+let reference: Weights;
 /** The fourth of the tensor, in the generator's vector. */
 let element: number;
 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
-  const run = await runs.create('good', grpc);
+  const run = await runs.create('layout', grpc);
   const { tensors } = generatorLayout((await loadRunConfig(run.configPath, [])).generator);
   element = (tensors.find(({ name }) => name === tensor)?.offset ?? NaN) + 3;
-  const coordinator = startCoordinator(run);
-  startWorkers(run, 1);
-  await expectFinished(coordinator);
-  reference = await weightsOf(run);
+  reference = await referenceWeights();
 });
 afterEach(killAll);
 afterAll(() => runs.remove());
@@ -49,8 +47,8 @@ async function runWithBadWorker(name: string, corruption: Corruption, ...args: s
   const coordinator = startCoordinator(run, ...args);
   const listening = await coordinator.waitFor(({ event }) => event === 'listening', 'listening');
   const proxy = await startCorruptingProxy(String(listening['address']), corruption);
-  const [worker] = startWorkers(run, 1, '--coordinator', proxy.address);
-  return { run, coordinator, worker, close: () => proxy.close() };
+  startWorkers(run, 1, '--coordinator', proxy.address);
+  return { run, coordinator, close: () => proxy.close() };
 }
 
 /** Puts a value at `element`, in a given number of the chunks that hold it, after some good ones. */
@@ -69,34 +67,23 @@ function poison(value: number, times: number, good = 0): (chunk: Chunk) => Chunk
 const refused = ({ events }: Process) => events.filter(({ event }) => event === 'bad-gradient');
 const named = `NaN or infinity in ${tensor} (element 3 of 576)`;
 
-test.each([
-  ['NaN', NaN],
-  ['infinity', -Infinity],
-])('a gradient with %s is refused by its tensor’s name, and computed again', async (name, value) => {
-  const chunk = poison(value, 2);
-  const { run, coordinator, close } = await runWithBadWorker(`some-${name.toLowerCase()}`, { chunk });
-  await expectSameEnd(run, coordinator, reference);
-  expect(refused(coordinator)).toHaveLength(2);
-  for (const event of refused(coordinator)) {
-    expect(event).toMatchObject({ worker: 1, reason: named });
-    expect(event['task']).toMatch(/^generator 0\.\d$/);
-  }
-  await close();
-});
+/** Cuts the gradient that comes after some good ones short. */
+function shorten(good: number): (chunk: Chunk) => Chunk {
+  let left = good;
+  return (chunk) => (left-- === 0 ? { ...chunk, data: (chunk.data as Buffer).subarray(0, 40) } : chunk);
+}
 
-test('a gradient of another shape is refused with the name of the tensor at which it ends', async () => {
-  let left = 1;
-  const chunk = (whole: Chunk): Chunk =>
-    left-- > 0 ? { ...whole, data: (whole.data as Buffer).subarray(0, 40) } : whole;
-  const { run, coordinator, close } = await runWithBadWorker('short', { chunk });
+test('gradients with NaN, with infinity and of another shape are refused by the tensor’s name, and computed again', async () => {
+  // One after the other in the first phase, with good ones between.
+  const faults = [poison(NaN, 2), poison(-Infinity, 2, 5), shorten(12)];
+  const chunk = (whole: Chunk) => faults.reduce((changed, fault) => fault(changed), whole);
+  const { run, coordinator, close } = await runWithBadWorker('some', { chunk });
   await expectSameEnd(run, coordinator, reference);
+  const shape = /^the gradient has a different shape at head\/conv\/filter \(element 10 of 1944\)/;
+  const isNamed = { worker: 1, task: expect.stringMatching(/^generator [012]\.\d$/) as string, reason: named };
   expect(refused(coordinator)).toEqual([
-    expect.objectContaining({
-      inARow: 1,
-      reason: expect.stringMatching(
-        /^the gradient has a different shape at head\/conv\/filter \(element 10 of 1944\)/,
-      ) as string,
-    }),
+    ...Array<LogEvent>(4).fill(expect.objectContaining(isNamed) as LogEvent),
+    expect.objectContaining({ inARow: 1, reason: expect.stringMatching(shape) as string }),
   ]);
   await close();
 });
@@ -133,16 +120,10 @@ const loss = (message: WorkerMessage): WorkerMessage => {
   return gradientReady ? { gradientReady: { ...gradientReady, losses: { 'no name': 1 } } } : message;
 };
 
-test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
-  ['a malformed message', loss, /^fourfold: malformed message: gradientReady\.losses\.no name: /, 'worker-lost'],
+/** A worker's messages, changed; what the worker says, and what the coordinator logs. */
+const strange: [string, (message: WorkerMessage) => WorkerMessage, RegExp, string][] = [
   [
-    'another protocol version',
-    (message) => (message.register ? { register: { ...message.register, protocolVersion: 999 } } : message),
-    /^fourfold: the worker speaks protocol version 999, this coordinator \d+: use one release for both$/,
-    'worker-refused',
-  ],
-  [
-    // It joins first, but it does not set the kind that the run's workers must have.
+    // The first that joins, but it does not set the kind that the run's workers must have.
     'another format of gradients',
     ({ register, ...rest }) =>
       register
@@ -158,22 +139,42 @@ test.each<[string, (message: WorkerMessage) => WorkerMessage, RegExp, string]>([
     'worker-refused',
   ],
   [
+    'another protocol version',
+    (message) => (message.register ? { register: { ...message.register, protocolVersion: 999 } } : message),
+    /^fourfold: the worker speaks protocol version 999, this coordinator \d+: use one release for both$/,
+    'worker-refused',
+  ],
+  [
     'an invalid address',
     (message) =>
       message.register ? { register: { ...message.register, exchangeAddress: 'unix:/tmp/socket' } } : message,
     /^fourfold: malformed message: exchangeAddress: must be host:port$/,
     'worker-refused',
   ],
-])('%s: the worker gets the reason and ends, the run goes on without it', async (what, message, says, event) => {
-  const name = what.replaceAll(' ', '-');
-  const { run, coordinator, worker, close } = await runWithBadWorker(name, { message });
-  expect(await worker.exit).toEqual({ code: 1, signal: null });
-  expect(worker.errors).toEqual([expect.stringMatching(says)]);
-  await coordinator.waitFor((line) => line.event === event, 'what it says of the worker');
-  expect(coordinator.events.filter((line) => line.event === event)).toHaveLength(1);
+  ['a malformed message', loss, /^fourfold: malformed message: gradientReady\.losses\.no name: /, 'worker-lost'],
+];
+
+test('workers with strange messages, or with an address that nobody can reach, get the reason and end; the run goes on without them', async () => {
+  const run = await runs.create('strange', grpc);
+  const coordinator = startCoordinator(run);
+  const listening = await coordinator.waitFor(({ event }) => event === 'listening', 'listening');
+  const count = (name: string) => coordinator.events.filter(({ event }) => event === name).length;
+  for (const [what, message, says, event] of strange) {
+    const before = count(event);
+    const proxy = await startCorruptingProxy(String(listening['address']), { message });
+    const [worker] = startWorkers(run, 1, '--coordinator', proxy.address);
+    expect(await worker.exit, what).toEqual({ code: 1, signal: null });
+    expect(worker.errors, what).toEqual([expect.stringMatching(says)]);
+    await expect.poll(() => count(event), { message: what }).toBe(before + 1);
+    await proxy.close();
+  }
+
+  const [unreachable] = startWorkers(run, 1, '--advertise', '127.0.0.1:1');
+  expect(await unreachable.exit).toEqual({ code: 1, signal: null });
+  expect(unreachable.errors).toEqual([expect.stringMatching(/127\.0\.0\.1:1/)]);
+  expect(count('pull-failed')).toBeLessThanOrEqual(10);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
-  await close();
 });
 
 test('a machine without the validation folder: its worker leaves and says why, the run goes on with another', async () => {
@@ -189,19 +190,6 @@ test('a machine without the validation folder: its worker leaves and says why, t
   expect(unfit.errors).toEqual([expect.stringMatching(/^fourfold: .*validation/)]);
   const isTold = ({ event }: LogEvent) => ['worker-unfit', 'worker-failed-to-start'].includes(String(event));
   expect((await coordinator.waitFor(isTold, 'why the worker left'))['reason']).toMatch(/validation/);
-  startWorkers(run, 1);
-  await expectSameEnd(run, coordinator, reference);
-});
-
-test('a worker that nobody can reach at its address is the one that leaves; the run goes on with another', async () => {
-  const run = await runs.create('unreachable', grpc);
-  const coordinator = startCoordinator(run);
-  await coordinator.waitFor(({ event }) => event === 'listening', 'listening');
-  const [unreachable] = startWorkers(run, 1, '--advertise', '127.0.0.1:1');
-  expect(await unreachable.exit).toEqual({ code: 1, signal: null });
-  expect(unreachable.errors).toEqual([expect.stringMatching(/127\.0\.0\.1:1/)]);
-  const pulls = coordinator.events.filter(({ event }) => event === 'pull-failed');
-  expect(pulls.length).toBeLessThanOrEqual(10);
   startWorkers(run, 1);
   await expectSameEnd(run, coordinator, reference);
 });
