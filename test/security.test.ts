@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newestTermNumber } from '@fourfold/store';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { expectFinished, finished, killAll, startFourfold, type Process } from './support/process.js';
 import { throwNoise } from './support/noise.js';
 import { environmentOf, joinToken, makeTestCertificates } from './support/secured.js';
@@ -9,10 +9,12 @@ import {
   expectSameEnd,
   onceJoined,
   prepareSmallRuns,
+  referenceWeights,
   startPart,
   weightsOf,
   type SmallRun,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 
 /*
@@ -20,20 +22,17 @@ import {
  */
 
 /** Streams, so that gradients and parameters cross the ports that are under test. */
-const settings = ['--set', 'exchange.transport=grpc', '--set', 'phases.1.iterations=25'];
+const settings = ['--set', 'exchange.transport=grpc'];
 
 let runs: SmallRuns;
-let reference: Awaited<ReturnType<typeof weightsOf>>;
+let reference: Weights;
 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
   await makeTestCertificates(runs.folder);
   await makeTestCertificates(runs.folder, 'theirs');
-  const run = await runs.create('open');
-  const coordinator = startPart('coordinator', run, {}, ...settings);
-  startPart('worker', run, {}, ...settings);
-  await expectFinished(coordinator);
-  reference = await weightsOf(run);
+  // Without certificates.
+  reference = await referenceWeights();
 });
 afterEach(killAll);
 afterAll(() => runs.remove());
@@ -45,14 +44,65 @@ const listening = async (process: Process, event: string) =>
 const without = (variable: string, environment: Record<string, string>) =>
   Object.fromEntries(Object.entries(environment).filter(([name]) => name !== variable));
 
-test('the weights are those of a run without them; its secrets are in no log, object or argument', async () => {
+/** What the worker says, and what the coordinator logs if it hears of the worker at all. */
+const strangers: [string, () => Record<string, string>, RegExp, RegExp][] = [
+  [
+    'without a certificate',
+    () => ({ FOURFOLD_JOIN_TOKEN: joinToken }),
+    /requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA/,
+    /the TLS handshake failed/,
+  ],
+  [
+    'with a certificate of another authority',
+    () => as('worker', 'theirs'),
+    /shows a certificate that the authority in FOURFOLD_TLS_CA does not vouch for/,
+    /the TLS handshake failed/,
+  ],
+  [
+    'with another authority’s certificate that trusts ours',
+    () => ({ ...as('worker', 'theirs'), FOURFOLD_TLS_CA: as('worker').FOURFOLD_TLS_CA }),
+    /refuses this process’s certificate/,
+    /the caller’s certificate is not trusted: UNABLE_TO_VERIFY_LEAF_SIGNATURE/,
+  ],
+  [
+    'with the certificate of a coordinator',
+    () => as('coordinator'),
+    /this is for the role worker, the certificate is for coordinator/,
+    /this is for the role worker, the certificate is for coordinator/,
+  ],
+  [
+    'with another token',
+    () => ({ ...as('worker'), FOURFOLD_JOIN_TOKEN: `${joinToken}x` }),
+    /the worker sent a different join token/,
+    /the worker sent a different join token/,
+  ],
+  [
+    'without a token',
+    () => without('FOURFOLD_JOIN_TOKEN', as('worker')),
+    /the worker sent no join token/,
+    /the worker sent no join token/,
+  ],
+];
+
+test('strangers are refused on one line; the weights are those of a run without certificates; secrets are in no log, object or argument', async () => {
   const run = await runs.create('secured');
-  const coordinator = secured('coordinator', run);
+  const coordinator = startPart('coordinator', run, as('coordinator'), ...settings, ...onceJoined(2));
+  await listening(coordinator, 'listening');
+  for (const [what, environment, says, logs] of strangers) {
+    const worker = startPart('worker', run, environment(), ...settings);
+    expect(await worker.exit, what).toEqual({ code: 1, signal: null });
+    expect(worker.errors, what).toEqual([expect.stringMatching(says)]);
+    expect(worker.errors[0]).toMatch(/^fourfold: /);
+    await coordinator.waitFor(({ event, reason }) => event === 'caller-refused' && logs.test(String(reason)), what);
+  }
+  expect(coordinator.errors).toEqual([]);
+
   const workers = [secured('worker', run), secured('worker', run)];
   const processes = [coordinator, ...workers];
   const seen = processes.map(({ child }) => readFileSync(`/proc/${child.pid}/cmdline`, 'utf8'));
   await expectSameEnd(run, coordinator, reference);
   for (const worker of workers) expect(await worker.exit).toEqual(finished);
+  expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
   seen.push(...processes.map(({ events, errors, output }) => JSON.stringify(events) + errors.join('\n') + output()));
   const store = join(runs.folder, 'store', 'secured');
   const files = readdirSync(store, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
@@ -62,65 +112,6 @@ test('the weights are those of a run without them; its secrets are in no log, ob
     (name) => readFileSync(join(runs.folder, 'ours', `${name}.key`), 'utf8').split('\n')[1],
   );
   for (const secret of [joinToken, ...secrets]) expect(seen.filter((text) => text.includes(secret))).toEqual([]);
-});
-
-describe('a stranger is refused on one line, and the run goes on', () => {
-  /** What the worker says, and what the coordinator logs if it hears of the worker at all. */
-  const strangers: [string, () => Record<string, string>, RegExp, RegExp][] = [
-    [
-      'without a certificate',
-      () => ({ FOURFOLD_JOIN_TOKEN: joinToken }),
-      /requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA/,
-      /the TLS handshake failed/,
-    ],
-    [
-      'with a certificate of another authority',
-      () => as('worker', 'theirs'),
-      /shows a certificate that the authority in FOURFOLD_TLS_CA does not vouch for/,
-      /the TLS handshake failed/,
-    ],
-    [
-      'with another authority’s certificate that trusts ours',
-      () => ({ ...as('worker', 'theirs'), FOURFOLD_TLS_CA: as('worker').FOURFOLD_TLS_CA }),
-      /refuses this process’s certificate/,
-      /the caller’s certificate is not trusted: UNABLE_TO_VERIFY_LEAF_SIGNATURE/,
-    ],
-    [
-      'with the certificate of a coordinator',
-      () => as('coordinator'),
-      /this is for the role worker, the certificate is for coordinator/,
-      /this is for the role worker, the certificate is for coordinator/,
-    ],
-    [
-      'with another token',
-      () => ({ ...as('worker'), FOURFOLD_JOIN_TOKEN: `${joinToken}x` }),
-      /the worker sent a different join token/,
-      /the worker sent a different join token/,
-    ],
-    [
-      'without a token',
-      () => without('FOURFOLD_JOIN_TOKEN', as('worker')),
-      /the worker sent no join token/,
-      /the worker sent no join token/,
-    ],
-  ];
-
-  test('workers', async () => {
-    const run = await runs.create('strangers');
-    const coordinator = secured('coordinator', run);
-    await listening(coordinator, 'listening');
-    for (const [what, environment, says, logs] of strangers) {
-      const worker = startPart('worker', run, environment(), ...settings);
-      expect(await worker.exit, what).toEqual({ code: 1, signal: null });
-      expect(worker.errors, what).toEqual([expect.stringMatching(says)]);
-      expect(worker.errors[0]).toMatch(/^fourfold: /);
-      await coordinator.waitFor(({ event, reason }) => event === 'caller-refused' && logs.test(String(reason)), what);
-    }
-    expect(coordinator.errors).toEqual([]);
-    secured('worker', run);
-    await expectSameEnd(run, coordinator, reference);
-    expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
-  });
 });
 
 test('a part that others could reach needs TLS, or an explicit exception', async () => {
