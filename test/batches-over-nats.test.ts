@@ -5,12 +5,14 @@ import { expectFinished, killAll, startFourfold, type LogEvent, type Process } f
 import {
   onceJoined,
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
@@ -27,15 +29,13 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
   () => {
     let nats: LocalNats;
     let runs: SmallRuns;
-    let reference: Awaited<ReturnType<typeof weightsOf>>;
+    let reference: Weights;
 
     beforeAll(async () => {
       nats = await startNats();
       process.env['FOURFOLD_NATS_URL'] = `nats://${nats.address}`;
       runs = await prepareSmallRuns();
-      const run = await runs.create('reference');
-      await toEnd(startCoordinator(run), startWorkers(run, 1));
-      reference = await weightsOf(run);
+      reference = await referenceWeights();
     });
     afterEach(killAll);
     afterAll(async () => {
@@ -60,12 +60,19 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
     /** A worker's report of its batches when it ends. */
     const batchesOf = (worker: Process) => worker.waitFor(({ event }) => event === 'batches', 'its counts');
 
-    test('two workers and two data-loaders: the same weights; all waits of workers are counted', async () => {
+    test('a run without data-loaders waits and says so; with two the weights are the same, and all waits of workers are counted', async () => {
       const run = await runs.create('undisturbed', overNats);
+      const coordinator = startCoordinator(run, ...onceJoined(2));
+      const workers = startWorkers(run, 2);
+      const waiting = await workers[0].waitFor(({ event }) => event === 'batches-waiting', 'what it waits for');
+      expect(waiting).toMatchObject({
+        iteration: 0,
+        loaders: 0,
+        reason: 'no data-loader is running; start one with `fourfold data-loader`',
+      });
       const loaders = [startLoader(run), startLoader(run)];
       await Promise.all(loaders.map(started));
-      const workers = startWorkers(run, 2);
-      await toEnd(startCoordinator(run), workers);
+      await toEnd(coordinator, workers);
       expect(await weightsOf(run)).toEqual(reference);
       const counts = await Promise.all(workers.map(batchesOf));
       const total = (name: string) => counts.reduce((sum, count) => sum + Number(count[name]), 0);
@@ -121,21 +128,6 @@ describe.skipIf(lacks('servers', !!findProgram('nats-server')))(
       await toEnd(coordinator, workers);
       expect(await weightsOf(run)).toEqual(reference);
       for (const worker of workers) expect(await batchesOf(worker)).toMatchObject({ refusedReplies: 0 });
-    });
-
-    test('a run without data-loaders waits and says so; it begins when one comes', async () => {
-      const run = await runs.create('loader-comes', overNats);
-      const coordinator = startCoordinator(run);
-      const workers = startWorkers(run, 1);
-      const waiting = await workers[0].waitFor(({ event }) => event === 'batches-waiting', 'what it waits for');
-      expect(waiting).toMatchObject({
-        iteration: 0,
-        loaders: 0,
-        reason: 'no data-loader is running; start one with `fourfold data-loader`',
-      });
-      startLoader(run);
-      await toEnd(coordinator, workers);
-      expect(await weightsOf(run)).toEqual(reference);
     });
   },
 );
