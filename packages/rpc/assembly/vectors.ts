@@ -1,2 +1,3 @@
-export { roundToBf16, widenBf16 } from './bf16';
+export { roundInPlace, roundToBf16, widenBf16 } from './bf16';
 export { applyDeltas } from './deltas';
+export { accumulate, accumulateBf16, allUsable, allUsableBf16 } from './sum';

@@ -4,7 +4,7 @@
  * - ends/      servers and clients, and who may call which method (permissions.ts)
  * - stream/    the bulk stream: vectors in frames over connections of their own
  * - security/  certificates, TLS identities, roles, join tokens
- * - vectors/   wire formats (their arithmetic is in ../assembly), files in shared memory, counts of bytes
+ * - vectors/   wire formats and sums (their arithmetic is in ../assembly), files in shared memory, counts of bytes
  * - wire/      the protocol: checked messages, vectors as streams of chunks
  */
 
@@ -36,10 +36,11 @@ export { joinTokenVariable, randomJoinToken, readJoinToken } from './security/jo
 export { type TlsIdentity, readTlsIdentity } from './security/tls.js';
 export { probeTls } from './security/tls-probe.js';
 export { createStreamChoice, type StreamChoice } from './stream/choice.js';
-export { type StreamKind, type StreamRequest } from './stream/frame.js';
-export { type StreamPeer, type StreamReceiver, createStreamReceiver } from './stream/receiver.js';
+export { type StreamKind, type StreamRequest, frameBytes } from './stream/frame.js';
+export { type StreamPeer, type StreamReceiver, createStreamReceiver, lostWorker } from './stream/receiver.js';
+export { type SumHop, decodeRoute, sumFailure, sumRequest } from './stream/route.js';
 export { isSecret, randomStreamSecret } from './stream/secret.js';
-export { type StreamSource, type StreamedVector } from './stream/stream-server.js';
+export { type StreamSource, type StreamedPieces, type StreamedVector } from './stream/stream-server.js';
 export { formatsProblem, wireFormats } from './vectors/formats.js';
 export { deltaKinds, parameterKinds, type ParameterKind, type PulledParameters } from './vectors/parameter-kinds.js';
 export {
@@ -56,6 +57,7 @@ export {
 } from './vectors/shared-file.js';
 export { addTrafficMetrics } from './vectors/traffic-metrics.js';
 export { type Traffic, type Transport, createTraffic } from './vectors/traffic.js';
+export { type GradientSum, createGradientSum } from './vectors/gradient-sum.js';
 export { type WireVector, createViewVector, createWireVector } from './vectors/wire-vector.js';
 export { type ReceiveOptions, endWithStatus, receiveVector, sendVector } from './wire/chunks.js';
 export {

@@ -51,6 +51,7 @@ export { decodeTorchGenerator, encodeTorchGenerator } from './torch-generator.js
 export {
   type WireLayout,
   createWireLayout,
+  cutByElement,
   cutBySection,
   elementBytesOf,
   isUnrounded,

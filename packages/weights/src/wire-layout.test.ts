@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createWireLayout, cutBySection, isUnrounded, plainLayout } from './wire-layout.js';
+import { createWireLayout, cutByElement, cutBySection, isUnrounded, plainLayout } from './wire-layout.js';
 
 const factors = { rows: 3, inputs: 10, outputs: 7 };
 const mixed = createWireLayout([
@@ -64,4 +64,20 @@ test('wherever it is cut, every element comes once and in order', () => {
     const expected = Array.from({ length: mixed.length }, (_, i) => i).filter((i) => i < 11 || i >= 81);
     expect(elements).toEqual(expected);
   }
+});
+
+test('elements are found on the wire, but not among factors', () => {
+  const cuts = (from: number, to: number) =>
+    cutByElement(mixed, from, to).map(({ section, byteBegin, byteEnd, begin, count }) => [
+      section.encoding,
+      [byteBegin, byteEnd],
+      [begin, count],
+    ]);
+  expect(cuts(2, 11)).toEqual([['bf16', [4, 22], [2, 9]]]);
+  expect(cuts(82, 86)).toEqual([
+    ['f32', [232, 240], [82, 2]],
+    ['bf16', [240, 244], [84, 2]],
+  ]);
+  expect(cuts(81, 81)).toEqual([]);
+  expect(() => cuts(10, 12)).toThrow('factors');
 });

@@ -98,6 +98,23 @@ export function cutBySection({ sections }: WireLayout, byteBegin: number, byteEn
   });
 }
 
+/**
+ * Where the elements `from` .. `to - 1` of the network's vector lie on the wire. Not for sections with factors, whose bytes belong to no
+ * single element.
+ */
+export function cutByElement({ sections }: WireLayout, from: number, to: number): WireCut[] {
+  return sections.flatMap((section) => {
+    const begin = Math.max(from, section.begin);
+    const end = Math.min(to, section.begin + section.count);
+    if (begin >= end) return [];
+    if (section.encoding === 'factors') throw new Error('factors cannot be cut by elements');
+    const [byteBegin, byteEnd] = [begin, end].map(
+      (element) => section.byteBegin + (element - section.begin) * elementBytesOf(section),
+    );
+    return [{ section, byteBegin, byteEnd, begin, count: end - begin }];
+  });
+}
+
 /** Bytes of one element in a section's encoding, or of one element of a factor. */
 export const elementBytesOf = ({ encoding }: Pick<WireSection, 'encoding'>): number =>
   encoding === 'bf16' ? bf16Bytes : f32Bytes;

@@ -99,7 +99,7 @@ async function work(parts: WorkParts): Promise<void> {
   addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
   const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);
-  server.addStream('coordinator', exchange.stream);
+  server.addStream(['coordinator', 'worker'], exchange.stream);
   const started = compute.start(
     config,
     { ...config.workers, threads: threadsOf(config) },

@@ -30,7 +30,7 @@ export async function serveIdly({
   const exchange = await createWorkerExchange(config.exchange, log);
   const server = await startServer(listen);
   server.addService(wire.Worker.service, exchange.handlers);
-  server.addStream('coordinator', exchange.stream);
+  server.addStream(['coordinator', 'worker'], exchange.stream);
   const noBatches = { batch: async () => ({ count: 0, crop: 0, hr: new Uint8Array(), lr: new Uint8Array() }) };
   const serve = createServing({
     config,

@@ -6,12 +6,19 @@ import type { Laps } from './laps.js';
  * Stopwatches around the parts of an update: the time between two of their calls belongs to one part.
  */
 
-/** An exchange that records when it has published. */
+/** An exchange that records when it has published, and when a sum is asked for and has come. */
 export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
   ...inner,
   async publish() {
     await inner.publish();
     laps.lap('publish');
+  },
+  async sum(...args) {
+    laps.lap('parameters');
+    await inner.sum(...args);
+    laps.lap('pulling');
+    // Workers add while it comes.
+    laps.lap('reducing');
   },
 });
 

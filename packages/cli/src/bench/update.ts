@@ -58,7 +58,7 @@ const pathOf = (module: string) => new URL(`${module}.js`, import.meta.url);
 /**
  * Time the synchronous update of both networks alone: the coordinator's own training loop in this process, and worker processes
  * whose gradients are ready at once. Parts: `publish` until workers may ask for parameters, `parameters` until a new gradient
- * begins to arrive, `pulling` while waiting for one, `reducing` while adding one, `adam`. Throws `corrupt` if sums or
+ * begins to arrive, `pulling` while waiting for one, or for the chain's sum, `reducing` while adding one, `adam`. Throws `corrupt` if sums or
  * parameters differ from what was sent.
  */
 // eslint-disable-next-line max-lines-per-function -- a bench’s life, from top to bottom

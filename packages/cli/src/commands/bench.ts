@@ -88,7 +88,7 @@ function registerStep(bench: Command): void {
 interface UpdateArguments
   extends
     Pick<StepArguments, 'size' | 'steps' | 'warmup' | 'json'>,
-    Pick<ExchangeConfig, 'gradients' | 'sums' | 'parameters' | 'denseGradient'> {
+    Pick<ExchangeConfig, 'route' | 'gradients' | 'sums' | 'parameters' | 'denseGradient'> {
   workers: number;
   exchange: ExchangeConfig['transport'];
   roundTrip?: number;
@@ -106,6 +106,9 @@ function registerUpdate(bench: Command): void {
     )
     .option('--workers <n>', 'number of worker processes, each with one replica', wholeNumber(1), 2)
     .addOption(exchangeOption())
+    .addOption(
+      new Option('--route <way>', 'way that the sum of the gradients takes').choices(['star', 'chain']).default('star'),
+    )
     .addOption(formatOption('--gradients', 'form in which gradients are sent', ['f32', 'bf16']))
     .addOption(formatOption('--sums', 'form in which sums of gradients are kept', ['f32', 'bf16']))
     .addOption(formatOption('--parameters', 'form in which parameters are sent', ['f32', 'bf16', 'int8']))

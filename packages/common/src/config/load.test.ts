@@ -53,6 +53,14 @@ test.each([
     'timing.heartbeatMs is 900: it must be at most half of timing.silenceMs, 1000, or live peers count as lost',
   ],
   [
+    'exchange: { route: chain, denseGradient: factors }',
+    'exchange.route is chain: workers add no factors; omit it, or set exchange.denseGradient to matrix',
+  ],
+  [
+    'exchange: { route: chain, transport: grpc }',
+    'exchange.route is chain: sums pass on the bulk stream alone; set exchange.transport to auto or stream',
+  ],
+  [
     'loss: { content: features, features: { network: vgg16, layers: [{ layer: conv3_4 }] } }',
     'loss.features.layers is conv3_4: vgg16 does not have it',
   ],

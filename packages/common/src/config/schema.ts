@@ -177,6 +177,12 @@ export const exchangeSchema = z.strictObject({
   transport: z.enum(['auto', 'grpc', 'stream', 'shared-memory']).default('auto'),
   /** The folder for shared memory, on tmpfs. */
   folder: z.string().min(1).default('/dev/shm'),
+  /**
+   * How the sum of the gradients is made. `star`: the coordinator pulls each replica's gradient and adds it. `chain`: each worker adds
+   * its own to what the one before it has and passes the sum on, so that the coordinator's link carries one vector however many workers
+   * there are; the same bits. It needs the bulk stream and `denseGradient: matrix`; what cannot pass along it is pulled.
+   */
+  route: z.enum(['star', 'chain']).default('star'),
   /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; batch statistics stay float32. */
   gradients: z.enum(['f32', 'bf16']).default('f32'),
   /**

@@ -54,7 +54,7 @@ let check: OwnFile;
 const secret = secretStamp();
 let files: ParameterFiles | undefined;
 const open = async (transport: 'auto' | 'grpc' | 'shared-memory') => {
-  const config = { transport, folder, ...formats };
+  const config = { transport, folder, route: 'star', ...formats } as const;
   files = await openParameterFiles(config, master.networks, log);
   return createExchange(config, files, 3, master, log);
 };

@@ -12,13 +12,17 @@ import {
   randomStreamSecret,
   readRpcSecurity,
   sendVector,
+  sumFailure,
+  sumRequest,
   whyNotShared,
   wireNetworks,
   type CoordinatorHandlers,
   type PulledParameters,
   type Register__Output,
   type SharedFile__Output,
+  type StreamPeer,
   type StreamSource,
+  type SumHop,
   type Token__Output,
   type Traffic,
   type Transport,
@@ -43,6 +47,8 @@ export interface Connection {
   readonly welcome: Pick<Welcome, 'sharedMemory' | 'parameters' | 'streamSecret'>;
   /** The gradient that a GradientReady announced: in `file`, or pulled from the worker. */
   gradient(token: Token__Output, file: SharedFile__Output | null): GradientSource;
+  /** The worker on the bulk stream, where it may be a hop of a chain; undefined if its gradients cross in another way. */
+  readonly hop?: StreamPeer;
   close(): void;
 }
 
@@ -54,6 +60,11 @@ export interface Exchange {
    * config insists on shared memory and it is full.
    */
   publish(): Promise<void>;
+  /**
+   * Fill `target`, float32 in shared memory, with a sum along a chain of workers. Rejects with an error that names the worker at fault
+   * (`lost`), or with the signal's reason; by then nothing writes to it.
+   */
+  sum(hops: readonly SumHop[], target: Uint8Array, options: { silenceMs: number; signal: AbortSignal }): Promise<void>;
   /** Serves parameters to workers that pull them. */
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
   /** Serves them by the bulk stream. */
@@ -134,6 +145,7 @@ export function createExchange(
             : files.places().map(({ network, place }) => ({ network: wireNetworks[network], file: place })),
           ...(streamSecret && { streamSecret }),
         },
+        ...(reason && pulls.by === 'stream' && { hop: pulls.peer }),
         gradient: (token, place) =>
           place && !reason ? countShared((options) => sharedPieces(place, token, options)) : pulls.source(token),
         close() {
@@ -142,6 +154,16 @@ export function createExchange(
           pulls.close();
         },
       };
+    },
+
+    async sum(hops, target, options) {
+      const { peer, request } = sumRequest(hops, term, 0);
+      try {
+        await receiver.receiveInto(peer, request, target, options);
+      } catch (error) {
+        throw options.signal.aborted ? error : sumFailure(hops, error);
+      }
+      traffic.gradients.stream += target.byteLength;
     },
 
     async publish() {
@@ -176,7 +198,7 @@ export function createExchange(
 
     stream({ kind, secret, term: asked, number: version, begin }) {
       if (![...secrets].some((known) => isSecret(secret, known))) return 'stranger';
-      if (kind === 'gradient' || begin > 0) return 'absent';
+      if (kind === 'gradient' || kind === 'sum' || begin > 0) return 'absent';
       const found = parametersAt(asked, { ...parameterKinds[kind], version });
       if (found) traffic.parameters.stream += found.bytes.byteLength;
       return found ?? 'gone';

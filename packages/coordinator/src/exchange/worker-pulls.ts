@@ -4,6 +4,7 @@ import {
   createWorkerClient,
   type Register__Output,
   type RpcSecurity,
+  type StreamPeer,
   type StreamReceiver,
   type Token__Output,
   type Traffic,
@@ -14,6 +15,8 @@ import { pulledPieces, streamedPieces, type GradientSource } from './gradient-pi
 export interface WorkerPulls {
   /** How they cross. */
   readonly by: 'stream' | 'grpc';
+  /** The worker on the bulk stream. */
+  readonly peer: StreamPeer;
   source(token: Token__Output): GradientSource;
   close(): void;
 }
@@ -50,6 +53,7 @@ export function createWorkerPulls(
     };
   return {
     by,
+    peer,
     source(token) {
       const byGrpc = count('grpc', (options) => pulledPieces(client, token, options));
       if (by === 'grpc') return byGrpc;

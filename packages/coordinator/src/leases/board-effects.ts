@@ -19,6 +19,8 @@ export interface Seat<Work> {
   end(token: Token__Output): void;
   /** Until then it gets nothing while another worker is free. */
   restsUntilMs?: number;
+  /** Where it runs: workers of one host get neighbouring tasks. */
+  host?: string;
   /** Tell the worker to end for good, and why; it is cut off afterwards. */
   dismiss?(code: FailureCode, reason: string): void;
   /** Cut the worker off; `lost` are its unanswered tasks if it left without a message. */

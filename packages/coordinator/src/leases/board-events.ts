@@ -5,7 +5,7 @@ import type { GrantReason } from './plan.js';
 /** What happens to the lease board. Results pass through it unread. */
 export type BoardEvent<Result> =
   /** A worker takes a seat; its number is `counts.joined`. */
-  | { type: 'joined'; restsUntilMs?: number }
+  | { type: 'joined'; restsUntilMs?: number; host?: string }
   /** A worker has left, without a message if `isSilent`. */
   | { type: 'left'; worker: number; reason: string; isSilent: boolean }
   /** Something was heard of a worker. */

@@ -36,6 +36,8 @@ export interface TaskFacts {
   kind?: string;
   /** Tasks with the same subject fail for the same reasons. Defaults to `key`. */
   subject?: string;
+  /** Of tasks that are spread in blocks: see `TaskView`. */
+  place?: number;
   /** Logged with the task's events. */
   about?: Readonly<Record<string, unknown>>;
 }

@@ -54,7 +54,7 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
   return {
     /** A worker takes its seat; returns its number. */
     join(seat: Seat<Work>): number {
-      const effects = advance({ type: 'joined', restsUntilMs: seat.restsUntilMs });
+      const effects = advance({ type: 'joined', restsUntilMs: seat.restsUntilMs, host: seat.host });
       const worker = state.counts.joined;
       seats.set(worker, { ...seat, lastSeenAtMs: Date.now() });
       seat.taken?.(worker);
@@ -93,9 +93,9 @@ export function createLeaseBoard<Work, Result>(term: number, options: LeaseBoard
      * `cache`.
      */
     add(task: Task<Work, Result>, cache?: number): void {
-      const { key, priority, kind, subject, about, onProgress } = task;
+      const { key, priority, kind, subject, about, place, onProgress } = task;
       entries.set(key, { ...task, lost: new AbortController(), waiting: [] });
-      const facts = { key, priority, kind, subject, about };
+      const facts = { key, priority, kind, subject, about, place };
       dispatch({ type: 'added', task: facts, hasProgress: onProgress !== undefined, cache });
     },
     replan,

@@ -169,3 +169,21 @@ test('one of two workers with a task is lost: the other keeps the task, and nobo
   const tasks = [slow(1, { leases: [leaseOf(1), leaseOf(2)], kind: undefined })];
   expect(plan(0, workers, tasks, options)).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 2000 ms' }]);
 });
+
+test('tasks with a place are spread in blocks: neighbours go to one worker, and workers of one host are neighbours', () => {
+  const places = (count: number) =>
+    Array.from({ length: count }, (_, i) => task(String(i), { place: i / count, preferredWorker: 1 }));
+  const workers = alive(1, 2, 3).map((worker) => ({ ...worker, host: worker.id === 2 ? 'b' : 'a' }));
+  expect(Object.fromEntries(grants(places(6), workers))).toEqual({ 0: 1, 1: 1, 2: 3, 3: 3, 4: 2, 5: 2 });
+  // Of a long block a worker gets its next task when it has done one; the others take none of it.
+  const begun = places(8).map((each, i) => (i < 2 ? { ...each, leases: [leaseOf(1)] } : each));
+  expect(grants(begun, alive(1, 2))).toEqual([
+    ['4', 2],
+    ['5', 2],
+  ]);
+  // With nothing of its own, a worker helps.
+  const late = places(8)
+    .slice(2, 4)
+    .map((each) => ({ ...each, leases: [leaseOf(1)] }));
+  expect(grants([...late, task('6', { place: 0 })], alive(1, 2))).toEqual([['6', 2]]);
+});

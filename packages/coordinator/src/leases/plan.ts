@@ -7,6 +7,8 @@ export interface WorkerView {
   id: number;
   /** When it was last heard of. */
   lastSeenMs: number;
+  /** Workers of one host get neighbouring tasks. */
+  host?: string;
   /** Until then it gets nothing unless no other worker is free. */
   restsUntilMs?: number;
 }
@@ -29,6 +31,8 @@ export interface TaskView {
   leases: readonly LeaseView[];
   /** The worker most likely to have some of it cached. */
   preferredWorker?: number;
+  /** Of tasks that are spread in blocks, 0 <= place < 1: neighbours go to one worker. It decides before `preferredWorker`. */
+  place?: number;
   /** It is not granted before this time. */
   restsUntilMs?: number;
   /** Workers that have failed at it, and when each may try again. */
@@ -62,7 +66,7 @@ export type Decision =
 
 /**
  * Drop workers that are silent or whose lease ran out; their tasks are open again. Grant each open task to its
- * preferred worker, up to that worker's fair share, else to the worker with the fewest leases. A worker that failed at
+ * preferred worker (that of its block, if tasks are spread in blocks), up to that worker's fair share, else to the worker with the fewest leases. A worker that failed at
  * a task gets it again only when every worker has failed, and after a pause. A resting worker gets nothing while
  * another is free; a resting task goes to nobody. Workers that are still idle also compute stragglers' tasks.
  *
@@ -85,7 +89,7 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
   const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / alive.length));
   return [
     ...drops,
-    ...grantsOfOpen(nowMs, open, load, { fairShare, most: options.leasesAWorker }),
+    ...grantsOfOpen(nowMs, withBlocks(open, alive, load), load, { fairShare, most: options.leasesAWorker }),
     ...grantsOfStragglers(nowMs, tasks, dropped, load, options),
   ];
 }
@@ -112,6 +116,20 @@ function dropsOf(nowMs: number, workers: WorkerView[], tasks: TaskView[], { sile
     return late === undefined ? [] : [{ type: 'drop', worker: id, reason: `its lease of ${late} ran out` }];
   });
 }
+
+/** The tasks, each of those with a place preferring the worker whose block it is in. */
+function withBlocks(tasks: TaskView[], workers: WorkerView[], load: Load): TaskView[] {
+  if (tasks.every(({ place }) => place === undefined)) return tasks;
+  const inOrder = workers
+    .filter(({ id }) => load.has(id))
+    .sort((a, b) => compareText(a.host ?? '', b.host ?? '') || a.id - b.id);
+  return tasks.map((task) => {
+    if (task.place === undefined) return task;
+    return { ...task, preferredWorker: inOrder[Math.floor(task.place * inOrder.length)].id };
+  });
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 function grantsOfOpen(
   nowMs: number,

@@ -5,10 +5,10 @@ import { counted, tasksOf, unanswered, withTask, type BoardState } from './board
  * What events of workers do to the board.
  */
 
-export function joined(state: BoardState, { restsUntilMs }: EventOf<'joined'>, nowMs: number): Step<never> {
+export function joined(state: BoardState, { restsUntilMs, host }: EventOf<'joined'>, nowMs: number): Step<never> {
   const next = counted(state, 'joined');
   const id = next.counts.joined;
-  const seats = new Map(state.seats).set(id, { id, lastSeenMs: nowMs, restsUntilMs });
+  const seats = new Map(state.seats).set(id, { id, lastSeenMs: nowMs, restsUntilMs, host });
   return { state: { ...next, seats }, effects: [{ type: 'plan' }] };
 }
 

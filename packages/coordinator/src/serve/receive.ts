@@ -21,7 +21,8 @@ export function receiveMessage(
   const { gradientReady, leaseProgress, evaluationDone, leaseFailed, leaving } = message;
   if (gradientReady?.token) {
     const { token, losses, file } = gradientReady;
-    host.board.offer(worker, token, { gradient: connection.gradient(token, file), losses, scores: [] });
+    const gradient = connection.gradient(token, file);
+    host.board.offer(worker, token, { gradient, hop: connection.hop, losses, scores: [] });
   } else if (leaseProgress?.token) {
     const { token, scores, picturesSha256 } = leaseProgress;
     const pictures = picturesSha256 ? { sha256: picturesSha256, machine: facts?.machine ?? '' } : undefined;

@@ -17,6 +17,7 @@ export function createSeats(host: Pick<ServiceHost, 'board' | 'failures' | 'term
   ): number {
     const worker: number = host.board.join({
       restsUntilMs: host.failures.restsUntilMs(machine),
+      host: machine,
       taken(worker) {
         host.failures.joined(worker, machine);
         call.write({ welcome: { term: host.term, worker, ...connection.welcome } });

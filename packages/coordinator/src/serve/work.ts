@@ -1,4 +1,4 @@
-import type { EvaluationWork__Output, PictureScore__Output, ReplicaWork__Output } from '@fourfold/rpc';
+import type { EvaluationWork__Output, PictureScore__Output, ReplicaWork__Output, StreamPeer } from '@fourfold/rpc';
 import type { GradientSource } from '../exchange/gradient-pieces.js';
 
 /** The work of a lease, as on the wire. */
@@ -7,6 +7,8 @@ export type Work = { replica: ReplicaWork__Output } | { evaluation: EvaluationWo
 /** A worker's answer: a gradient, or an evaluation's scores. */
 export interface Answer {
   gradient?: GradientSource;
+  /** The worker as a hop of a chain, if it can be one. */
+  hop?: StreamPeer;
   losses: Record<string, number>;
   scores: PictureScore__Output[];
   /** The digest of the set of pictures, and the machine where it lies. */

@@ -1,4 +1,4 @@
-import { FourfoldError, reportWaiting, type Half, type Logger, type RunConfig } from '@fourfold/common';
+import { FourfoldError, reportWaiting, type Half, type Logger, type Network, type RunConfig } from '@fourfold/common';
 import { wireNetworks } from '@fourfold/rpc';
 import { meanLosses } from '@fourfold/store';
 import type { Exchange } from '../exchange/exchange.js';
@@ -10,6 +10,7 @@ import { createReplicaOrder, type ReplicaOrder } from '../updates/replica-order.
 import type { Updater } from '../updates/types.js';
 import type { UpdateClock } from '../updates/update-clock.js';
 import type { Failures } from './failures.js';
+import type { SumChain } from './sum-chain.js';
 import { nextState, type GradientOffer, type ReductionEvent, type ReductionState } from './reduction-state.js';
 
 /** Gradients in reduction at once: the next is in transit while one is added. */
@@ -22,11 +23,12 @@ export interface ReductionParts {
   master: Master;
   board: LeaseBoard<Work, Answer>;
   failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
-  exchange: Pick<Exchange, 'publish'>;
+  exchange: Pick<Exchange, 'publish' | 'sum'>;
   log: Logger;
   /** Times the arithmetic and the transfers. */
   clock: UpdateClock;
   updater: Updater;
+  chain: SumChain;
 }
 
 /**
@@ -58,7 +60,10 @@ export async function reduceReplicas(
     };
     const kind = `${network} of phase ${position.phase}`;
     const about = { iteration: position.iteration, replica, network };
-    board.add({ key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work }, replica);
+    // Along a chain each worker gets neighbouring replicas.
+    const place = config.exchange.route === 'chain' ? replica / replicas.length : undefined;
+    const task = { key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, place, work };
+    board.add(task, replica);
   }
   board.replan();
   // A replica that fails for good, or an early stop, also ends the others' waits.
@@ -71,8 +76,11 @@ export async function reduceReplicas(
   const stopEarly = () => stop(signal.reason as Error);
   signal.addEventListener('abort', stopEarly);
   if (signal.aborted) stopEarly();
+  const summed = training.chain(training, half, replicas.map(keyOf), halt.signal);
   const reductions = replicas.map(async (replica) => {
     try {
+      const offer = (await summed).at(replica);
+      if (offer) return countSummed(training, network, { key: keyOf(replica), replica }, order, offer);
       return await reduceReplica(training, half, { key: keyOf(replica), replica }, order, halt.signal);
     } catch (error) {
       stop(error as Error);
@@ -89,6 +97,20 @@ export async function reduceReplicas(
     throw halt.signal.reason;
   }
   return meanLosses(await Promise.all(reductions));
+}
+
+/** A replica's gradient is in the sum that came along the chain. */
+function countSummed(
+  { board, failures, master }: ReductionParts,
+  network: Network,
+  { key, replica }: { key: string; replica: number },
+  order: ReplicaOrder,
+  { worker, result }: GradientOffer,
+): Record<string, number> {
+  order.advance(replica, master.state(network).wires.gradients.byteLength);
+  board.finish(key, replica);
+  failures.done(key, worker);
+  return result.losses;
 }
 
 /**

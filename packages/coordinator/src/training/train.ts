@@ -2,6 +2,7 @@ import { reportWaiting, isCheckpointDue, isCheckpointExact, isEvaluated, nextHal
 import type { Progress } from './progress.js';
 import { reduceReplicas, type ReductionParts } from './reduce-replicas.js';
 import { evaluate, lostEvaluation, type OlderGenerator } from './run-evaluation.js';
+import { createSumChain, noChain } from './sum-chain.js';
 import { createUpdateClock, type UpdateSeconds } from '../updates/update-clock.js';
 
 /** A finished update. */
@@ -12,7 +13,7 @@ export interface FinishedUpdate {
 }
 
 /** Everything that the training loop uses. */
-export interface Training extends Omit<ReductionParts, 'clock' | 'updater'> {
+export interface Training extends Omit<ReductionParts, 'clock' | 'updater' | 'chain'> {
   progress: Progress;
   /**
    * Begin a checkpoint of the state as it is; resolves when training may continue. With `mayPostpone`, resolves with
@@ -33,7 +34,8 @@ export interface Training extends Omit<ReductionParts, 'clock' | 'updater'> {
 export async function train(training: Training, signal: AbortSignal): Promise<void> {
   const { board, config, master, progress, log, onUpdate } = training;
   const clock = createUpdateClock();
-  const timed = { ...training, clock, updater: clock.reductions(master.updater) };
+  const chain = config.exchange.route === 'chain' ? createSumChain() : noChain;
+  const timed = { ...training, clock, updater: clock.reductions(master.updater), chain };
   let evaluation: Promise<void> = Promise.resolve();
   const beginEvaluation = (older?: OlderGenerator) => {
     evaluation = evaluate(training, signal, older);

@@ -54,17 +54,17 @@ export function guardHandlers(
   return Object.fromEntries(guarded) as UntypedServiceImplementation;
 }
 
-/** Why the holder of a verified certificate may not do what is for `role`; undefined if it may. */
-export function roleProblem(role: Role, certificate: Parameters<typeof rolesOf>[0]): string | undefined {
+/** Why the holder of a verified certificate may not do what is for one of these roles; undefined if it may. */
+export function roleProblem(roles: readonly Role[], certificate: Parameters<typeof rolesOf>[0]): string | undefined {
   const found = rolesOf(certificate);
-  if (found.includes(role)) return undefined;
-  return `this is for the role ${role}, the certificate is for ${found.length === 0 ? 'no role' : found.join(', ')}`;
+  if (roles.some((role) => found.includes(role))) return undefined;
+  return `this is for the role ${roles.join(' or ')}, the certificate is for ${found.length === 0 ? 'no role' : found.join(', ')}`;
 }
 
 function refusalOf(call: Caller, path: string, { identity, joinToken }: RpcSecurity): Refusal | undefined {
   const rule = rules[path];
   if (!rule) return { code: status.PERMISSION_DENIED, reason: 'no rule allows this call' };
-  const reason = identity && roleProblem(rule.role, call.getAuthContext().sslPeerCertificate);
+  const reason = identity && roleProblem([rule.role], call.getAuthContext().sslPeerCertificate);
   if (reason) return { code: status.PERMISSION_DENIED, reason };
   if (joinToken === undefined || !rule.needsToken) return undefined;
   const [shown] = call.metadata.get(joinTokenKey);

@@ -16,8 +16,8 @@ export interface RunningServer {
   address: string;
   /** Begin to answer calls of a service. Calls before that end with UNIMPLEMENTED. */
   addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void;
-  /** Send vectors by the bulk stream, which has the same port. With TLS only to callers of a role. */
-  addStream(callers: Role, source: StreamSource): void;
+  /** Send vectors by the bulk stream, which has the same port. With TLS only to callers of one of these roles. */
+  addStream(callers: Role | readonly Role[], source: StreamSource): void;
   /** Refuse new calls, wait up to `graceMs` for those under way, then cut them off. */
   close(graceMs?: number): Promise<void>;
 }
@@ -52,7 +52,7 @@ export async function startServer(
   const server = new Server(limits);
   // TLS is handled here: grpc-js's own server does not report failed handshakes.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  let stream: { callers: Role; source: StreamSource } | undefined;
+  let stream: { callers: readonly Role[]; source: StreamSource } | undefined;
   const takers: Takers = {
     grpc(socket) {
       // A broken connection ends its calls, which report it.
@@ -91,7 +91,7 @@ export async function startServer(
     addService: (definition, handlers) =>
       server.addService(definition, guardHandlers(definition, handlers, security, onRefused)),
     addStream(callers, source) {
-      stream = { callers, source };
+      stream = { callers: [callers].flat(), source };
     },
     async close(graceMs = 1_000) {
       listener.close();
@@ -139,8 +139,8 @@ function tlsListener(
   return listener;
 }
 
-/** Why a trusted caller of the bulk stream may not use it: its certificate is for another role. */
-const streamRefusal = (socket: Socket, callers: Role): string | undefined =>
+/** Why a trusted caller of the bulk stream may not use it: its certificate is for other roles. */
+const streamRefusal = (socket: Socket, callers: readonly Role[]): string | undefined =>
   socket instanceof TLSSocket ? roleProblem(callers, socket.getPeerCertificate()) : undefined;
 
 const peerOf = ({ remoteAddress, remotePort }: Socket) =>

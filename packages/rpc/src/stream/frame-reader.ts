@@ -62,7 +62,7 @@ function checkHeader(bytes: Uint8Array, { term, number, byteLength }: Expected, 
   if (!found) throw new FourfoldError('mismatch', `bytes that are not a frame came where byte ${end} was due`);
   if (found.status !== 'data') {
     if (!isIntact(bytes, new Uint8Array())) throw new FourfoldError('unavailable', 'a refusal arrived damaged');
-    throw refusalOf(found);
+    throw refusalOf(found.status, found);
   }
   const length = Math.min(frameBytes, byteLength - end);
   const isDue = found.term === term && found.number === number && found.begin === end && found.length === length;
@@ -73,13 +73,14 @@ function checkHeader(bytes: Uint8Array, { term, number, byteLength }: Expected, 
   );
 }
 
-/** The sender has no such vector, or no longer. */
-export type Refusal = Error & { refusal: 'absent' | 'gone' };
+/** The sender has no such vector, or no longer; or `lost`, a worker's number, has not sent its part of a sum. */
+export type Refusal = Error & { refusal: Exclude<FrameHeader['status'], 'data'>; lost?: number };
 
-function refusalOf({ status, term, number, begin }: FrameHeader): Refusal {
-  const [refusal, details] =
-    status === 'gone'
-      ? (['gone', `${term}.${number} is gone`] as const)
-      : (['absent', `there is no ${term}.${number} from byte ${begin} on`] as const);
-  return Object.assign(new Error(details), { refusal });
+function refusalOf(refusal: Refusal['refusal'], { term, number, begin }: FrameHeader): Refusal {
+  const details = {
+    absent: `there is no ${term}.${number} from byte ${begin} on`,
+    gone: `${term}.${number} is gone`,
+    lost: `worker ${begin} does not send its sum`,
+  };
+  return Object.assign(new Error(details[refusal]), { refusal, ...(refusal === 'lost' && { lost: begin }) });
 }

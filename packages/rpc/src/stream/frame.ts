@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
  */
 
 /** The protocol's name in TLS's negotiation (ALPN). */
-export const streamProtocol = 'fourfold-bulk/1';
+export const streamProtocol = 'fourfold-bulk/2';
 
 /** What a receiver asks for. */
 export const streamKinds = {
@@ -16,6 +16,7 @@ export const streamKinds = {
   evaluated: 4,
   generatorDeltas: 5,
   discriminatorDeltas: 6,
+  sum: 7,
 } as const;
 export type StreamKind = keyof typeof streamKinds;
 
@@ -24,14 +25,19 @@ export interface StreamRequest {
   /** Given to the receiver over the control stream. */
   secret: Uint8Array;
   term: number;
-  /** A gradient's token, or a version of parameters. */
+  /** A gradient's token, a sum's last token, or a version of parameters. */
   number: number;
   /** First byte wanted. */
   begin: number;
+  /** Of a sum: the workers that it passes (`route.ts`). Empty for everything else. */
+  route?: Uint8Array;
 }
 
-/** What a frame is: a stretch of the vector, or the reason why no more follows. */
-export const frameStatuses = { data: 0, absent: 1, gone: 2 } as const;
+/**
+ * What a frame is: a stretch of the vector, or the reason why no more follows. `lost`: the worker whose number is in `begin` did not
+ * send its part of a sum.
+ */
+export const frameStatuses = { data: 0, absent: 1, gone: 2, lost: 3 } as const;
 type FrameStatus = keyof typeof frameStatuses;
 
 export interface FrameHeader {
@@ -44,20 +50,22 @@ export interface FrameHeader {
 }
 
 export const secretBytes = 16;
-export const requestBytes = 52;
+/** Of a request without its route. */
+export const requestBytes = 56;
+const routeBytesMax = 256 << 10;
 export const headerBytes = 40;
 /** Bytes of every frame's payload but the last's: few enough to stay in a processor's cache. */
 export const frameBytes = 256 << 10;
 
 const magicOf = (name: string) => Buffer.from(name, 'latin1').readUInt32LE(0);
-const requestMagic = magicOf('FBQ1');
-const frameMagic = magicOf('FBA1');
+const requestMagic = magicOf('FBQ2');
+const frameMagic = magicOf('FBA2');
 
 /** Whether a connection whose first byte this is speaks this protocol: HTTP/2 begins with a P, TLS with 22. */
 export const isStreamByte = (first: number): boolean => first === (requestMagic & 0xff);
 
-export function encodeRequest({ kind, secret, term, number, begin }: StreamRequest): Uint8Array {
-  const bytes = new Uint8Array(requestBytes);
+export function encodeRequest({ kind, secret, term, number, begin, route = noRoute }: StreamRequest): Uint8Array {
+  const bytes = new Uint8Array(requestBytes + route.byteLength);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, requestMagic, true);
   view.setUint32(4, streamKinds[kind], true);
@@ -65,19 +73,27 @@ export function encodeRequest({ kind, secret, term, number, begin }: StreamReque
   view.setFloat64(24, term, true);
   view.setFloat64(32, number, true);
   view.setFloat64(40, begin, true);
-  view.setUint32(48, crc32(bytes.subarray(0, 48)), true);
+  view.setUint32(48, route.byteLength, true);
+  bytes.set(route, requestBytes);
+  view.setUint32(52, requestCrc(bytes), true);
   return bytes;
 }
 
-/** Read a request; undefined if the bytes are not one. */
+/** How many bytes a request has that begins with these; undefined while that cannot be said. Infinite for what is no request. */
+export function requestLength(bytes: Uint8Array): number | undefined {
+  if (bytes.byteLength < requestBytes) return undefined;
+  const routeBytes = viewOf(bytes).getUint32(48, true);
+  return routeBytes <= routeBytesMax ? requestBytes + routeBytes : Infinity;
+}
+
+/** Read a request, all of it; undefined if the bytes are not one. */
 export function decodeRequest(bytes: Uint8Array): StreamRequest | undefined {
   const view = viewOf(bytes);
   const kind = nameOf(streamKinds, view.getUint32(4, true));
   const [term, number, begin] = [24, 32, 40].map((at) => view.getFloat64(at, true));
-  const isIntact =
-    view.getUint32(0, true) === requestMagic && view.getUint32(48, true) === crc32(bytes.subarray(0, 48));
+  const isIntact = view.getUint32(0, true) === requestMagic && view.getUint32(52, true) === requestCrc(bytes);
   if (!isIntact || !kind || ![term, number, begin].every(isNatural)) return undefined;
-  return { kind, secret: bytes.slice(8, 8 + secretBytes), term, number, begin };
+  return { kind, secret: bytes.slice(8, 8 + secretBytes), term, number, begin, route: bytes.slice(requestBytes) };
 }
 
 export function encodeHeader({ status, term, number, begin, length }: FrameHeader, payload: Uint8Array): Uint8Array {
@@ -107,6 +123,8 @@ export const isIntact = (header: Uint8Array, payload: Uint8Array): boolean =>
   viewOf(header).getUint32(36, true) === frameCrc(header, payload);
 
 const frameCrc = (header: Uint8Array, payload: Uint8Array) => crc32(payload, crc32(header.subarray(0, 36)));
+const requestCrc = (bytes: Uint8Array) => crc32(bytes.subarray(requestBytes), crc32(bytes.subarray(0, 52)));
+const noRoute = new Uint8Array();
 const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new DataView(buffer, byteOffset, byteLength);
 const isNatural = (value: number) => Number.isSafeInteger(value) && value >= 0;
 const nameOf = <Names extends Record<string, number>>(names: Names, value: number) =>

@@ -47,6 +47,7 @@ export interface ReceiveFailure {
   message: string;
   code?: ErrorCode;
   refusal?: Refusal['refusal'];
+  lost?: number;
   /** No byte came from there: it may not speak this protocol. */
   isUnanswered: boolean;
 }
@@ -219,13 +220,13 @@ function end(transfer: Transfer, error?: Error): void {
   // TLS may have handed on the rest after the pause.
   if (transfer.isPaused) connection.socket.resume();
   const key = keyOf(task.place);
-  const refusal = error && 'refusal' in error ? (error as Refusal).refusal : undefined;
+  const { refusal, lost } = (error ?? {}) as Partial<Refusal>;
   if (!error || refusal) idle.set(key, [...(idle.get(key) ?? []), connection]);
   else connection.socket.destroy();
   const failure = error && {
     message: `${key}: ${describeError(error)}`,
     code: error instanceof FourfoldError ? error.code : undefined,
-    refusal,
+    ...{ refusal, lost },
     isUnanswered: !hasBytes,
   };
   answer({ type: 'over', id: task.id, failure });

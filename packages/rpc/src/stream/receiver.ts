@@ -53,6 +53,10 @@ export interface StreamReceiver {
 export const isUnanswered = (error: unknown): boolean =>
   error instanceof FourfoldError && 'isUnanswered' in error && error.isUnanswered === true;
 
+/** The number of the worker that did not send its part of a sum, if that is why a sum broke off. */
+export const lostWorker = (error: unknown): number | undefined =>
+  error instanceof FourfoldError && 'lost' in error && typeof error.lost === 'number' ? error.lost : undefined;
+
 /** To be connected, TLS included. */
 const connectMs = 10_000;
 /** How far reception may be ahead of what is done with the pieces. */
@@ -112,7 +116,8 @@ async function* transfer(
     place,
     request: encodeRequest({ ...request, secret: peer.secret }),
     expected: { term, number, begin, byteLength },
-    ...{ memory, isReported, connectMs, silenceMs },
+    ...{ memory, isReported, silenceMs },
+    connectMs: Math.min(connectMs, silenceMs),
   });
   const cancel = () => send({ type: 'cancel' });
   signal.addEventListener('abort', cancel);
@@ -139,8 +144,9 @@ async function* transfer(
   }
 }
 
-function errorOf({ message, code, refusal, isUnanswered }: ReceiveFailure, { role }: StreamPeer): Error {
+function errorOf({ message, code, refusal, lost, isUnanswered }: ReceiveFailure, { role }: StreamPeer): Error {
   const what = `bulk stream from the ${role} at ${message}`;
+  if (refusal === 'lost') return Object.assign(new FourfoldError('unavailable', what), { lost });
   // Without a code it is a fault of this process.
   if (!refusal) return code ? Object.assign(new FourfoldError(code, what), { isUnanswered }) : new Error(what);
   const grpcs = refusal === 'gone' ? status.FAILED_PRECONDITION : status.NOT_FOUND;

@@ -4,10 +4,11 @@ import {
   decodeRequest,
   encodeHeader,
   frameBytes,
-  requestBytes,
+  requestLength,
   type FrameHeader,
   type StreamRequest,
 } from './frame.js';
+import { lostWorker } from './receiver.js';
 
 /** A wire vector in this process. Once it is no longer valid its bytes may change. */
 export interface StreamedVector {
@@ -15,8 +16,17 @@ export interface StreamedVector {
   stillValid: () => boolean;
 }
 
+/** A vector that is made while it is sent. */
+export interface StreamedPieces {
+  /**
+   * Its pieces from the requested byte on: `frameBytes` each, the last one fewer. Each is valid until the next is requested. `signal` is
+   * aborted when nobody waits for them any more.
+   */
+  pieces(signal: AbortSignal): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
+}
+
 /** What a request gets: a vector, the reason why there is none, or nothing at all because its secret is not known. */
-export type StreamSource = (request: StreamRequest) => StreamedVector | 'absent' | 'gone' | 'stranger';
+export type StreamSource = (request: StreamRequest) => StreamedVector | StreamedPieces | 'absent' | 'gone' | 'stranger';
 
 const keepAliveMs = 15_000;
 
@@ -43,9 +53,12 @@ export function serveStream(
   };
   const receive = (bytes: Uint8Array) => {
     received = Buffer.concat([received, bytes]);
-    if (received.byteLength > requestBytes) return refuse('the bulk stream carried more than a request');
+    const length = requestLength(received);
+    if (received.byteLength > (length ?? received.byteLength))
+      return refuse('the bulk stream carried more than a request');
+    if (length === Infinity) return refuse('the bulk stream carried no request');
     // A receiver may have all of an answer before the system says here that it has left.
-    if (!isBusy && received.byteLength === requestBytes) serve();
+    if (!isBusy && received.byteLength === length) serve();
   };
   const serve = () => {
     const request = decodeRequest(received);
@@ -56,7 +69,7 @@ export function serveStream(
     isBusy = true;
     void answer(socket, request, found).finally(() => {
       isBusy = false;
-      if (received.byteLength === requestBytes) serve();
+      if (received.byteLength === requestLength(received)) serve();
     });
   };
   socket.on('data', receive);
@@ -65,17 +78,44 @@ export function serveStream(
 
 async function answer(
   socket: Socket,
-  { term, number, begin }: StreamRequest,
+  request: StreamRequest,
   found: Exclude<ReturnType<StreamSource>, 'stranger'>,
 ): Promise<void> {
+  const { term, number, begin } = request;
   const refuse = (status: 'absent' | 'gone', at: number) => send(socket, { status, term, number, begin: at }, nothing);
   if (typeof found === 'string') return refuse(found, begin);
+  if ('pieces' in found) return answerPieces(socket, request, found);
   const { bytes, stillValid } = found;
   if (begin >= bytes.byteLength) return refuse('absent', begin);
   for (let at = begin; at < bytes.byteLength && !socket.destroyed; at += frameBytes) {
     if (!stillValid()) return refuse('gone', at);
     // One at a time: bytes that wait in a queue may change; the CRC would then show it.
     await send(socket, { status: 'data', term, number, begin: at }, bytes.subarray(at, at + frameBytes));
+  }
+}
+
+async function answerPieces(
+  socket: Socket,
+  { term, number, begin }: StreamRequest,
+  found: StreamedPieces,
+): Promise<void> {
+  const left = new AbortController();
+  const leave = () => left.abort(new Error('the receiver has left'));
+  socket.once('close', leave);
+  let end = begin;
+  try {
+    if (socket.destroyed) return;
+    for await (const { begin: at, bytes } of found.pieces(left.signal)) {
+      await send(socket, { status: 'data', term, number, begin: at }, bytes);
+      if (socket.destroyed) return;
+      end = at + bytes.byteLength;
+    }
+  } catch (error) {
+    const lost = lostWorker(error);
+    const [status, at] = lost === undefined ? (['gone', end] as const) : (['lost', lost] as const);
+    await send(socket, { status, term, number, begin: at }, nothing);
+  } finally {
+    socket.off('close', leave);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Network } from '@fourfold/common';
 import type { StreamKind } from '../stream/frame.js';
 
 /** What a worker asks for when it pulls parameters, by their names on the bulk stream. */
-export type ParameterKind = Exclude<StreamKind, 'gradient'>;
+export type ParameterKind = Exclude<StreamKind, 'gradient' | 'sum'>;
 
 /** Parameters that can be pulled. */
 export interface PulledParameters {

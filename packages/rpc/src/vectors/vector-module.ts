@@ -5,6 +5,12 @@ export interface VectorModule {
   roundToBf16(source: number, target: number, count: number): void;
   widenBf16(source: number, target: number, count: number): void;
   applyDeltas(from: number, to: number, deltas: number, count: number): void;
+  roundInPlace(vector: number, count: number): void;
+  /** Return 0 for no, 1 for yes. */
+  allUsable: (source: number, count: number) => number;
+  allUsableBf16: (source: number, count: number) => number;
+  accumulate: (sum: number, source: number, count: number, first: number) => void;
+  accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
 }
 
 let compiled: WebAssembly.Module | undefined;

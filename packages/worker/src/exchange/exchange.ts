@@ -24,6 +24,7 @@ import { describeError, type ExchangeConfig, type Logger, type Network } from '@
 import { createGradientStore, type GradientStore } from './gradient-store.js';
 import { createParameterPulls } from './parameter-pulls.js';
 import { createSharedGradients } from './shared-gradients.js';
+import { createSumHop, type SumHopSource } from './sum-hop.js';
 
 /*
  * How parameters and gradients cross between this worker and its coordinator. No other part of the worker knows.
@@ -78,7 +79,11 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
     gradients,
     handlers: gradients.handlers,
     traffic,
-    stream: createGradientStream(gradients, streamSecret),
+    stream: createGradientStream(
+      gradients,
+      createSumHop({ gradients, receiver, traffic: traffic.gradients, log }),
+      streamSecret,
+    ),
     register: {
       formats: wireFormats(config),
       streamSecret,
@@ -135,11 +140,13 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
   };
 }
 
-/** Serves gradients by the bulk stream to who shows the secret. */
+/** Serves gradients and sums by the bulk stream to who shows the secret. */
 const createGradientStream =
-  (gradients: GradientStore, streamSecret: Uint8Array | undefined): StreamSource =>
-  ({ kind, secret, term, number, begin }) => {
+  (gradients: GradientStore, sumHop: SumHopSource, streamSecret: Uint8Array | undefined): StreamSource =>
+  (request) => {
+    const { kind, secret, term, number, begin } = request;
     if (!streamSecret || !isSecret(secret, streamSecret)) return 'stranger';
+    if (kind === 'sum') return sumHop(request);
     return kind === 'gradient' ? gradients.streamed({ term, number }, begin) : 'absent';
   };
 

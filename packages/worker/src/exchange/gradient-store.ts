@@ -54,6 +54,8 @@ export function createGradientStore(shared: SharedGradients, traffic: Traffic['g
 
   return {
     handlers,
+    /** A gradient that waits to be pulled; undefined if there is none of this token. */
+    held: (token: Pick<Token__Output, 'term' | 'number'>): WireVector | undefined => held.get(tokenName(token)),
     /** A gradient for the bulk stream, from byte `begin` on. */
     streamed(token: Pick<Token__Output, 'term' | 'number'>, begin: number): StreamedVector | 'absent' {
       const name = tokenName(token);

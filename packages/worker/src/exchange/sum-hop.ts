@@ -1,0 +1,119 @@
+import {
+  createGradientSum,
+  decodeRoute,
+  frameBytes,
+  sumFailure,
+  sumRequest,
+  type GradientSum,
+  type StreamedPieces,
+  type StreamReceiver,
+  type StreamRequest,
+  type SumHop,
+  type Traffic,
+  type WireVector,
+} from '@fourfold/rpc';
+import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import type { GradientStore } from './gradient-store.js';
+
+/*
+ * This worker's part of a sum along a chain: it asks the hop before it for the sum so far, piece by piece, adds its own gradients in the
+ * order of the route, and passes each piece on. It keeps nothing of a sum: a request holds the whole route.
+ */
+
+interface HopParts {
+  gradients: Pick<GradientStore, 'held'>;
+  receiver: StreamReceiver;
+  /** Counts the bytes sent. */
+  traffic: Traffic['gradients'];
+  log: Logger;
+}
+
+const elementBytes = Float32Array.BYTES_PER_ELEMENT;
+
+/** Answers requests for sums whose last hop is this worker: `absent` if it does not hold all its gradients, or the request has no route. */
+export type SumHopSource = (request: StreamRequest) => StreamedPieces | 'absent';
+
+export function createSumHop({ gradients, receiver, traffic, log }: HopParts): SumHopSource {
+  /** Each is in use by one sum at a time. */
+  const free: GradientSum[] = [];
+
+  return ({ term, number, begin, route }) => {
+    const hops = decodeRoute(route ?? new Uint8Array());
+    const own = hops?.at(-1);
+    if (!hops || !own) return 'absent';
+    const held = () => own.tokens.map((number) => gradients.held({ term, number }));
+    const found = held().filter((gradient) => gradient !== undefined);
+    const layout = found[0]?.layout;
+    if (!layout || found.length < own.tokens.length || found.some((other) => other.layout !== layout)) return 'absent';
+    const byteLength = layout.length * elementBytes;
+    if (begin >= byteLength || begin % elementBytes !== 0) return 'absent';
+    const before = hops.slice(0, -1);
+    const { rounded, silenceMs } = own;
+    async function* pieces(signal: AbortSignal) {
+      const sum = free.pop() ?? createGradientSum();
+      const sums =
+        before.length > 0
+          ? sumsBefore(receiver, before, { term, begin }, { byteLength, silenceMs, signal })
+          : emptyPieces(begin, byteLength);
+      try {
+        for await (const { begin: at, end, bytes } of sums) {
+          if (held().some((gradient, i) => gradient !== found[i])) throw new Error('a gradient is no longer wanted');
+          if (bytes) sum.bytes.set(bytes);
+          addOwn(sum, found, [at, end], { first: !bytes, rounded });
+          log.debug({ event: 'sum', number, begin: at, hop: before.length }, 'a piece of a sum');
+          yield { begin: at, bytes: sum.bytes.subarray(0, end - at) };
+          traffic.stream += end - at;
+        }
+      } catch (error) {
+        if (!signal.aborted) log.info({ event: 'sum-broken', number, reason: describeError(error) }, 'a sum broke off');
+        throw error;
+      } finally {
+        free.push(sum);
+      }
+    }
+    return { pieces };
+  };
+}
+
+/** Add this worker's gradients to a piece. Throws `invalid` for one that cannot be added: the coordinator then asks for it alone and names it. */
+function addOwn(
+  sum: GradientSum,
+  gradients: readonly WireVector[],
+  [at, end]: [number, number],
+  { first, rounded }: Parameters<GradientSum['add']>[3],
+): void {
+  gradients.forEach((gradient, i) => {
+    const how = { first: first && i === 0, rounded };
+    if (sum.add(gradient, at / elementBytes, end / elementBytes, how)) return;
+    throw new FourfoldError('invalid', `a gradient has NaN, infinity or too large a value after byte ${at}`);
+  });
+}
+
+/** A piece of the sum so far; without bytes it is empty: this hop is the first. */
+interface PieceBefore {
+  begin: number;
+  end: number;
+  bytes?: Uint8Array;
+}
+
+async function* emptyPieces(begin: number, byteLength: number): AsyncGenerator<PieceBefore> {
+  for (let at = begin; at < byteLength; at += frameBytes)
+    yield { begin: at, end: Math.min(byteLength, at + frameBytes) };
+}
+
+/** Ask the hop before. A failure names the worker at fault. */
+async function* sumsBefore(
+  receiver: StreamReceiver,
+  hops: readonly SumHop[],
+  { term, begin: from }: { term: number; begin: number },
+  options: Parameters<StreamReceiver['receive']>[2],
+): AsyncGenerator<PieceBefore> {
+  const { peer, request } = sumRequest(hops, term, from);
+  try {
+    for await (const { begin, bytes } of receiver.receive(peer, request, options)) {
+      yield { begin, end: begin + bytes.byteLength, bytes };
+    }
+  } catch (error) {
+    throw options.signal.aborted ? error : sumFailure(hops, error);
+  }
+}
