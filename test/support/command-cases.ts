@@ -140,6 +140,7 @@ export const commandCases: readonly CommandCase[] = [
   },
   { command: /^kubectl apply -k /, by: ['test/kubernetes-manifests.test.ts', /kustomize/] },
   { command: /^kubectl |^for role in coordinator |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/, cannot: cluster },
+  { command: /^npm run image/, by: ['test/image.test.ts', /scripts\/image\.mjs/] },
   { command: /^docker /, cannot: engine },
   { command: /^(export (FOURFOLD_|PATH=|NODE_EXTRA_CA_CERTS=)|\. deploy\/docker\/\.env$)/, cannot: setsVariables },
   { command: /^for name in NATS_PASSWORD /, run: (text) => text.replace('> .env', '> env'), says: /^\s*$/ },

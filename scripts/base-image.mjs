@@ -1,0 +1,85 @@
+// The base of the images where no registry answers: a few Debian packages and this machine's own Node.js with npm. No shell but busybox's.
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { runChild } from './child-processes.mjs';
+
+/** What Node.js's binary links to, the authorities that HTTPS trusts, and the commands that the Dockerfile's steps run. */
+export const packages = [
+  'base-files',
+  'busybox-static',
+  'ca-certificates',
+  'libc6',
+  'libgcc-s1',
+  'libstdc++6',
+  'netbase',
+];
+/** Nothing reads these in a container: manuals, and conversions of character sets that Node.js brings itself. */
+const superfluous = [
+  'usr/share/doc',
+  'usr/share/man',
+  'usr/share/lintian',
+  'usr/share/locale',
+  'usr/lib/x86_64-linux-gnu/gconv',
+];
+
+/** How an engine makes the base of the folder. */
+export const baseDockerfile = `FROM scratch
+COPY . /
+ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+`;
+
+/** Fill an empty folder with the base's files. `downloads` is another empty folder. Throws with a program's output if one fails. */
+export async function layOutBase(folder, downloads) {
+  await run('apt-get', ['--quiet', 'download', ...packages], { cwd: downloads });
+  for (const file of readdirSync(downloads).sort()) {
+    await run('dpkg-deb', ['--extract', join(downloads, file), folder]);
+  }
+  for (const path of superfluous) rmSync(join(folder, path), { recursive: true, force: true });
+  const { stdout } = await run(join(folder, 'bin/busybox'), ['--list-full']);
+  for (const path of stdout.split('\n').filter(Boolean)) link('/bin/busybox', join(folder, path));
+  copyNode(join(folder, 'usr/local'));
+  // What the packages' own scripts would write.
+  const authorities = join(folder, 'usr/share/ca-certificates/mozilla');
+  const texts = readdirSync(authorities)
+    .sort()
+    .map((name) => readFileSync(join(authorities, name), 'utf8'));
+  write(join(folder, 'etc/ssl/certs/ca-certificates.crt'), texts.join(''));
+  write(join(folder, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532:nonroot:/tmp:/bin/false\n');
+  write(join(folder, 'etc/group'), 'root:x:0:\nnonroot:x:65532:\n');
+}
+
+function copyNode(folder) {
+  const npm = join(dirname(process.execPath), '../lib/node_modules/npm');
+  if (!existsSync(npm)) throw new Error(`${npm} does not exist: this Node.js has no npm beside it`);
+  mkdirSync(join(folder, 'bin'), { recursive: true });
+  cpSync(process.execPath, join(folder, 'bin/node'));
+  chmodSync(join(folder, 'bin/node'), 0o755);
+  cpSync(npm, join(folder, 'lib/node_modules/npm'), { recursive: true, verbatimSymlinks: true });
+  for (const name of ['npm', 'npx']) link(`../lib/node_modules/npm/bin/${name}-cli.js`, join(folder, 'bin', name));
+}
+
+function link(target, path) {
+  mkdirSync(dirname(path), { recursive: true });
+  if (!existsSync(path)) symlinkSync(target, path);
+}
+
+function write(path, text) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+async function run(program, args, options) {
+  const ended = await runChild(program, args, options);
+  if (ended.code === 0) return ended;
+  throw new Error(`${program} ${args[0]} failed: ${ended.output.trim().split('\n').slice(-3).join(' | ')}`);
+}
