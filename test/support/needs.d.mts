@@ -10,8 +10,8 @@ type SetUp =
   | 'python-webdataset'
   | 'linux';
 
-/** What depends on the machine. The test of the Dockerfile installs npm packages for minutes, so it waits to be asked for. */
-type Other = 'python-safetensors' | 'lpips' | 'no-cuda' | 'no-tensorflow' | 'dockerfile';
+/** What depends on the machine. Tests of the Dockerfile and of the image take minutes, so they wait to be asked for. */
+type Other = 'python-safetensors' | 'lpips' | 'no-cuda' | 'no-tensorflow' | 'dockerfile' | 'image';
 
 /** Whether a test lacks `need`, so that it is skipped; throws if that was set up. `detail` says why it is not found. */
 export function lacks(need: SetUp | Other, found: boolean, detail?: string): boolean;
