@@ -1,6 +1,7 @@
 import type { Token__Output } from '@fourfold/rpc';
 import { noLeases, type LeaseCounts } from './lease-counts.js';
 import type { LeaseView, TaskView, WorkerView } from './plan.js';
+import { Table } from './table.js';
 import type { UsualTimes } from './usual-time.js';
 
 /*
@@ -46,15 +47,17 @@ export interface TaskState extends TaskFacts, TaskView {
   leases: readonly Lease[];
   /** Its workers report progress, which renews their leases. */
   hasProgress: boolean;
-  /** How often it has been granted. */
-  grants: number;
+  /** The numbers of the tokens under which it has been granted, whether they are valid or not. */
+  granted: readonly number[];
 }
 
 export interface BoardState {
   rules: BoardRules;
   /** The workers with a seat. */
-  seats: ReadonlyMap<number, WorkerView>;
-  tasks: ReadonlyMap<string, TaskState>;
+  seats: Table<number, WorkerView>;
+  tasks: Table<string, TaskState>;
+  /** By the number of a token under which it has been granted: the key of each task. */
+  granted: Table<number, string>;
   /** By cache: the worker that keeps it. */
   caches: ReadonlyMap<number, number>;
   usual: UsualTimes;
@@ -65,8 +68,9 @@ export interface BoardState {
 
 export const emptyBoard = (rules: BoardRules): BoardState => ({
   rules,
-  seats: new Map(),
-  tasks: new Map(),
+  seats: Table.empty(),
+  tasks: Table.empty(),
+  granted: Table.empty(),
   caches: new Map(),
   usual: new Map(),
   counts: noLeases(),
@@ -81,17 +85,18 @@ export const minimumWorkers = ({ hasStarted, rules }: BoardState): number =>
   hasStarted ? rules.minimumToContinue : rules.minimumToStart;
 
 /** The task and the lease of a valid token. */
-export function findLease({ tasks }: BoardState, token: Token__Output): { task: TaskState; lease: Lease } | undefined {
-  for (const task of tasks.values()) {
-    const lease = task.leases.find((held) => held.token.term === token.term && held.token.number === token.number);
-    if (lease) return { task, lease };
-  }
-  return undefined;
+export function findLease(
+  { tasks, granted }: BoardState,
+  token: Token__Output,
+): { task: TaskState; lease: Lease } | undefined {
+  const task = tasks.get(granted.get(token.number) ?? '');
+  const lease = task?.leases.find((held) => held.token.term === token.term && held.token.number === token.number);
+  return task && lease && { task, lease };
 }
 
 /** The tasks of which a worker has a lease. */
 export const tasksOf = ({ tasks }: BoardState, worker: number): TaskState[] =>
-  [...tasks.values()].filter(({ leases }) => leases.some((lease) => lease.worker === worker));
+  tasks.values().filter(({ leases }) => leases.some((lease) => lease.worker === worker));
 
 /** By worker: the keys of the tasks that it has still to answer. */
 export function unanswered({ tasks }: BoardState): Map<number, string[]> {
@@ -110,7 +115,7 @@ export function unanswered({ tasks }: BoardState): Map<number, string[]> {
 /** The state with some fields of a task replaced. */
 export const withTask = (state: BoardState, key: string, change: Partial<TaskState>): BoardState => {
   const task = state.tasks.get(key);
-  return task ? { ...state, tasks: new Map(state.tasks).set(key, { ...task, ...change }) } : state;
+  return task ? { ...state, tasks: state.tasks.with(key, { ...task, ...change }) } : state;
 };
 
 /** The state with some counts raised by one. */

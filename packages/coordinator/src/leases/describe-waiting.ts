@@ -5,7 +5,7 @@ export function describeWaiting(state: BoardState, nowMs: number): string {
   const { seats, tasks } = state;
   const least = minimumWorkers(state);
   if (seats.size < least) return `workers: ${seats.size} joined, ${least} needed`;
-  const unanswered = [...tasks.values()].filter(({ isReady }) => !isReady);
+  const unanswered = tasks.values().filter(({ isReady }) => !isReady);
   return unanswered.map((task) => describeTask(task, nowMs)).join(', ') || 'gradients in transit';
 }
 

@@ -23,7 +23,7 @@ type Grant = Extract<Decision, { type: 'grant' }>;
 export function planned(before: BoardState, nowMs: number): Step<never> {
   const { rules, seats } = before;
   let state = { ...before, hasStarted: before.hasStarted || seats.size >= rules.minimumToStart };
-  const decisions = plan(nowMs, [...seats.values()], [...state.tasks.values()], {
+  const decisions = plan(nowMs, seats.values(), state.tasks.values(), {
     silenceMs: rules.silenceMs,
     stragglerFactor: rules.stragglerFactor,
     leasesAWorker,
@@ -34,18 +34,19 @@ export function planned(before: BoardState, nowMs: number): Step<never> {
   if (drop) return left(state, { type: 'left', worker: drop.worker, reason: drop.reason, isSilent: true });
   const grants = decisions.filter((decision) => decision.type === 'grant');
   if (grants.length === 0) return { state, effects: [] };
-  const tasks = new Map(state.tasks);
+  let { tasks, granted } = state;
   const effects: Effect<never>[] = [];
   for (const { task: key, worker, because } of grants) {
     const task = tasks.get(key);
     if (!task) continue;
-    state = counted(state, 'granted', ...reasonsCounted(because, task.grants));
+    state = counted(state, 'granted', ...reasonsCounted(because, task.granted.length));
     const token = { term: rules.term, number: state.counts.granted };
     const lease = { token, worker, grantedMs: nowMs, deadlineMs: nowMs + wholeLeaseMs(rules) };
-    tasks.set(key, { ...task, grants: task.grants + 1, leases: [...task.leases, lease] });
+    tasks = tasks.with(key, { ...task, granted: [...task.granted, token.number], leases: [...task.leases, lease] });
+    granted = granted.with(token.number, key);
     effects.push({ type: 'grant', task: key, worker, token, because });
   }
-  return { state: { ...state, tasks }, effects };
+  return { state: { ...state, tasks, granted }, effects };
 }
 
 function reasonsCounted(because: Grant['because'], earlierGrants: number): ('straggling' | 'moved')[] {

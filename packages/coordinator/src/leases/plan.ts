@@ -70,27 +70,32 @@ export type Decision =
  * a task gets it again only when every worker has failed, and after a pause. A resting worker gets nothing while
  * another is free; a resting task goes to nobody. Workers that are still idle also compute stragglers' tasks.
  *
- * It runs at every answer, so its usual case is one look at each task and worker.
+ * It runs at every answer, and usually finds nothing to grant: then it has looked once at each task and worker.
  */
 export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], options: PlanOptions): Decision[] {
   const drops = dropsOf(nowMs, workers, tasks, options);
   const dropped = new Set(drops.map(({ worker }) => worker));
-  const alive = workers.filter(({ id }) => !dropped.has(id));
-  if (alive.length === 0 || alive.length < options.minimumWorkers) return drops;
+  const aliveCount = workers.length - dropped.size;
+  if (aliveCount === 0 || aliveCount < options.minimumWorkers) return drops;
 
-  const isComputed = ({ leases }: TaskView): boolean => leases.some(({ worker }) => !dropped.has(worker));
+  const isComputed = ({ leases }: TaskView): boolean =>
+    leases.length > 0 && (dropped.size === 0 || leases.some(({ worker }) => !dropped.has(worker)));
+  const open = tasks.filter((task) => !isComputed(task) && !isResting(nowMs, task));
+  const stragglers = stragglersOf(nowMs, tasks, dropped, options);
+  if (open.length === 0 && stragglers.length === 0) return drops;
+
+  const alive = workers.filter(({ id }) => !dropped.has(id));
   const awake = alive.filter(({ restsUntilMs = -Infinity }) => restsUntilMs <= nowMs);
   const load = new Map((awake.length > 0 ? awake : alive).map(({ id }) => [id, 0]));
   for (const task of tasks) {
     if (task.isReady) continue;
     for (const { worker } of task.leases) addTo(load, worker);
   }
-  const open = tasks.filter((task) => !isComputed(task) && !isResting(nowMs, task));
-  const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / alive.length));
+  const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / aliveCount));
   return [
     ...drops,
     ...grantsOfOpen(nowMs, withBlocks(open, alive, load), load, { fairShare, most: options.leasesAWorker }),
-    ...grantsOfStragglers(nowMs, tasks, dropped, load, options),
+    ...grantsOfStragglers(stragglers, load),
   ];
 }
 
@@ -109,12 +114,14 @@ function dropsOf(nowMs: number, workers: WorkerView[], tasks: TaskView[], { sile
       if (nowMs > deadlineMs && !lateTask.has(worker)) lateTask.set(worker, key);
     }
   }
-  return workers.flatMap(({ id, lastSeenMs }): Drop[] => {
+  const drops: Drop[] = [];
+  for (const { id, lastSeenMs } of workers) {
     const silentMs = nowMs - lastSeenMs;
-    if (silentMs > silenceMs) return [{ type: 'drop', worker: id, reason: `silent for ${Math.round(silentMs)} ms` }];
     const late = lateTask.get(id);
-    return late === undefined ? [] : [{ type: 'drop', worker: id, reason: `its lease of ${late} ran out` }];
-  });
+    if (silentMs > silenceMs) drops.push({ type: 'drop', worker: id, reason: `silent for ${Math.round(silentMs)} ms` });
+    else if (late !== undefined) drops.push({ type: 'drop', worker: id, reason: `its lease of ${late} ran out` });
+  }
+  return drops;
 }
 
 /** The tasks, each of those with a place preferring the worker whose block it is in. */
@@ -176,21 +183,24 @@ function leastLoaded(nowMs: number, { failedWorkers }: TaskView, load: Load): nu
   return least.untried.worker ?? least.again.worker;
 }
 
-function grantsOfStragglers(
+/** Tasks that one worker computes and takes too long for, the slowest first. */
+function stragglersOf(
   nowMs: number,
   tasks: TaskView[],
   dropped: ReadonlySet<number>,
-  load: Load,
   options: PlanOptions,
-): Grant[] {
-  const idle = new Set<number>();
-  for (const [worker, leases] of load) if (leases === 0) idle.add(worker);
-  if (idle.size === 0) return [];
+): TaskView[] {
   const isLate = lateness(nowMs, options);
   const isAlone = ({ leases }: TaskView) => leases.filter(({ worker }) => !dropped.has(worker)).length === 1;
-  const stragglers = tasks
+  if (options.stragglerFactor === 0) return [];
+  return tasks
     .filter((task) => !task.isReady && isLate(task) && isAlone(task) && !isResting(nowMs, task))
     .sort((a, b) => a.leases[0].grantedMs - b.leases[0].grantedMs);
+}
+
+function grantsOfStragglers(stragglers: TaskView[], load: Load): Grant[] {
+  const idle = new Set<number>();
+  for (const [worker, leases] of load) if (leases === 0) idle.add(worker);
   return stragglers.flatMap(({ key, failedWorkers }): Grant[] => {
     const worker = [...idle].find((id) => !failedWorkers.has(id));
     if (worker === undefined) return [];
@@ -203,7 +213,7 @@ function grantsOfStragglers(
 function lateness(nowMs: number, { usualMs, stragglerFactor }: PlanOptions): (task: TaskView) => boolean {
   const usual = new Map<string, number | undefined>();
   return ({ kind, leases }) => {
-    if (kind === undefined || stragglerFactor === 0 || leases.length === 0) return false;
+    if (kind === undefined || leases.length === 0) return false;
     if (!usual.has(kind)) usual.set(kind, usualMs(kind));
     const ms = usual.get(kind);
     return ms !== undefined && nowMs - leases[0].grantedMs > stragglerFactor * ms;

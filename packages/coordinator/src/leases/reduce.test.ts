@@ -1,11 +1,17 @@
 import { randomStream } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import type { BoardEvent, Effect } from './board-events.js';
+import { Table } from './table.js';
 import { testBoard } from './test-board.js';
 
 /** Freeze a state deeply enough that a transition that writes to it throws. */
 function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  // Tables made of one share where keys are; their rows are theirs.
+  if (value instanceof Table) {
+    Object.freeze(value);
+    return value.values().forEach(freeze);
+  }
   if (value instanceof Map) {
     for (const name of ['set', 'delete', 'clear'] as const) {
       value[name] = () => {

@@ -63,9 +63,8 @@ test('of two workers with a task one leaves: the other keeps its lease', () => {
   board.after({ type: 'planned' });
   const [lease] = board.leases('a');
   const helper = { ...lease, worker: 2, token: board.token(2) };
-  const tasks = new Map(board.state.tasks);
-  tasks.set('a', { ...tasks.get('a')!, leases: [lease, helper] });
-  board.state = { ...board.state, tasks };
+  const { tasks } = board.state;
+  board.state = { ...board.state, tasks: tasks.with('a', { ...tasks.get('a')!, leases: [lease, helper] }) };
   board.after({ type: 'left', worker: 1, reason: 'killed', isSilent: true });
   expect(board.leases('a')).toEqual([helper]);
 });

@@ -8,15 +8,14 @@ import { counted, tasksOf, unanswered, withTask, type BoardState } from './board
 export function joined(state: BoardState, { restsUntilMs, host }: EventOf<'joined'>, nowMs: number): Step<never> {
   const next = counted(state, 'joined');
   const id = next.counts.joined;
-  const seats = new Map(state.seats).set(id, { id, lastSeenMs: nowMs, restsUntilMs, host });
+  const seats = state.seats.with(id, { id, lastSeenMs: nowMs, restsUntilMs, host });
   return { state: { ...next, seats }, effects: [{ type: 'plan' }] };
 }
 
 /** The worker's leases end, and its answers no longer count. */
 export function left(state: BoardState, { worker, reason, isSilent }: EventOf<'left'>): Step<never> {
   if (!state.seats.has(worker)) return { state, effects: [] };
-  const seats = new Map(state.seats);
-  seats.delete(worker);
+  const seats = state.seats.without(worker);
   const had = tasksOf(state, worker);
   const lost = isSilent ? (unanswered(state).get(worker) ?? []) : [];
   let next = counted({ ...state, seats }, 'left');
@@ -51,5 +50,5 @@ function withSeat(
   change: { lastSeenMs?: number; restsUntilMs?: number },
 ): BoardState {
   const seat = state.seats.get(worker);
-  return seat ? { ...state, seats: new Map(state.seats).set(worker, { ...seat, ...change }) } : state;
+  return seat ? { ...state, seats: state.seats.with(worker, { ...seat, ...change }) } : state;
 }
