@@ -5,6 +5,7 @@ import type { ScaleReport } from './scale.js';
 import type { StepReport } from './step.js';
 import type { TrainReport } from './train.js';
 import type { UpdateReport } from './update.js';
+import type { LinkBytes } from './update-hosts.js';
 
 const partsHeader = 'where the time goes, ms';
 
@@ -22,7 +23,9 @@ const describeTraffic = (bytes: UpdateReport['gradientBytes']): string =>
 
 /** `bench update` as a table. */
 export function describeUpdate(workers: number, report: UpdateReport): string {
-  const { medianMs, minMs, parameters, gradientBytes, parameterBytes, megabytesPerSecond: rates, linkBytes } = report;
+  const { medianMs, minMs, parameters, gradientBytes, parameterBytes, megabytesPerSecond: rates } = report;
+  const [link, ...others] = report.linkBytes ?? [];
+  const most = (of: keyof LinkBytes) => formatBytes(Math.max(...others.map((one) => one[of])));
   return [
     `${parameters} parameters, ${formatCount(workers, 'worker')}`,
     formatTable(
@@ -40,7 +43,8 @@ export function describeUpdate(workers: number, report: UpdateReport): string {
     ),
     `gradients ${rates.gradients.toFixed(0)} MB/s, parameters ${rates.parameters.toFixed(0)} MB/s`,
     `coordinator: ${report.cpuSeconds.toFixed(2)} s of CPU time an iteration, at most ${formatBytes(report.peakMemoryBytes)}` +
-      (linkBytes ? `; its link: ${formatBytes(linkBytes.sent)} sent, ${formatBytes(linkBytes.received)} received` : ''),
+      (link ? `; its link: ${formatBytes(link.sent)} sent, ${formatBytes(link.received)} received` : ''),
+    ...(link ? [`the workers’ links: at most ${most('sent')} sent, ${most('received')} received`] : []),
   ].join('\n');
 }
 

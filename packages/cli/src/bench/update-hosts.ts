@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { FourfoldError } from '@fourfold/common';
 
@@ -16,11 +15,25 @@ const ip = (...args: string[]) => run('ip', args);
 export interface BenchHosts {
   /** The coordinator's, then the workers' addresses, without ports. */
   readonly addresses: readonly string[];
-  /** The program and arguments that start a command on a worker's host. */
-  command(worker: number): readonly string[];
-  /** Bytes that the coordinator's link has carried so far. */
-  linkBytes(): Promise<{ sent: number; received: number }>;
+  /** The network interface of a worker's host. */
+  interface(worker: number): string;
+  /** The program and arguments that start a program on a worker's host; this Node.js unless given. */
+  command(worker: number, program?: string): readonly string[];
+  /** Bytes that each host's link has carried so far: the coordinator's, then the workers'. */
+  linkBytes(): Promise<LinkBytes[]>;
   close(): Promise<void>;
+}
+
+/** What a host has sent and received over its link, with the headers of Ethernet, IP and TCP. */
+export interface LinkBytes {
+  sent: number;
+  received: number;
+}
+
+/** What ip says of a link. */
+interface LinkStatistics {
+  ifname: string;
+  stats64: Record<'rx' | 'tx', { bytes: number }>;
 }
 
 /** Make the hosts. Throws `invalid` for anybody but root, `unavailable` if the system does not make them. */
@@ -51,12 +64,22 @@ export async function createBenchHosts(workers: number, rate: string): Promise<B
     await close();
     throw new FourfoldError('unavailable', 'the bench’s network namespaces could not be made', { cause });
   }
-  const count = async (direction: 'tx' | 'rx') =>
-    Number(await readFile(`/sys/class/net/${hosts[0].link}/statistics/${direction}_bytes`, 'utf8'));
   return {
     addresses: hosts.map(({ address }) => address),
-    command: (worker) => ['ip', 'netns', 'exec', hosts[worker + 1].namespace ?? '', process.execPath],
-    linkBytes: async () => ({ sent: await count('tx'), received: await count('rx') }),
+    interface: (worker) => hosts[worker + 1].link,
+    command: (worker, program = process.execPath) => [
+      ...['ip', 'netns', 'exec', hosts[worker + 1].namespace ?? ''],
+      program,
+    ],
+    async linkBytes() {
+      const { stdout } = await ip('-n', switchName, '-j', '-s', 'link', 'show', 'type', 'veth');
+      const links = new Map((JSON.parse(stdout) as LinkStatistics[]).map(({ ifname, stats64 }) => [ifname, stats64]));
+      // What a host sends, the switch receives.
+      return hosts.map(({ port }) => ({
+        sent: links.get(port)?.rx.bytes ?? NaN,
+        received: links.get(port)?.tx.bytes ?? NaN,
+      }));
+    },
     close,
   };
 }

@@ -25,7 +25,7 @@ import type { BenchHosts } from './update-hosts.js';
 import { measureExchange, measureMaster, sentOf } from './update-measurement.js';
 
 export interface UpdateBench {
-  /** One `gan` phase of warmup + steps iterations, and as many replicas as workers. */
+  /** One `gan` phase of warmup + steps iterations. */
   config: RunConfig;
   workers: number;
   warmup: number;
@@ -47,8 +47,8 @@ export interface UpdateReport extends Timing {
   /** Of this process, the coordinator's: for each iteration, and at most. */
   cpuSeconds: number;
   peakMemoryBytes: number;
-  /** Bytes on the coordinator's link for each iteration, warm-up included, with hosts. */
-  linkBytes?: { sent: number; received: number };
+  /** With hosts: bytes on each link for each iteration, warm-up included; the coordinator's, then the workers'. */
+  linkBytes?: Awaited<ReturnType<BenchHosts['linkBytes']>>;
 }
 
 const term = 1;
@@ -117,11 +117,10 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     const { user, system } = process.cpuUsage(cpuBefore);
     used.cpuSeconds = (user + system) / 1e6 / iterations;
     const linkAfter = await hosts?.linkBytes();
-    used.linkBytes = linkBefore &&
-      linkAfter && {
-        sent: (linkAfter.sent - linkBefore.sent) / iterations,
-        received: (linkAfter.received - linkBefore.received) / iterations,
-      };
+    used.linkBytes = linkAfter?.map(({ sent, received }, i) => ({
+      sent: (sent - (linkBefore?.[i].sent ?? 0)) / iterations,
+      received: (received - (linkBefore?.[i].received ?? 0)) / iterations,
+    }));
     service.close('the bench is over');
     const digests = await Promise.all(children.map(({ digests }) => digests));
     await Promise.all(children.map(({ ended }) => ended));

@@ -90,10 +90,12 @@ interface UpdateArguments
     Pick<StepArguments, 'size' | 'steps' | 'warmup' | 'json'>,
     Pick<ExchangeConfig, 'route' | 'gradients' | 'sums' | 'parameters' | 'denseGradient'> {
   workers: number;
+  replicas?: number;
   exchange: ExchangeConfig['transport'];
   roundTrip?: number;
   hosts?: number;
   rate: string;
+  tls: boolean;
 }
 
 function registerUpdate(bench: Command): void {
@@ -104,7 +106,8 @@ function registerUpdate(bench: Command): void {
       'Time the synchronous update of both networks alone: a coordinator and worker processes that exchange parameters ' +
         'and gradients, reduction and Adam, nothing else. The bytes received are compared with those sent.',
     )
-    .option('--workers <n>', 'number of worker processes, each with one replica', wholeNumber(1), 2)
+    .option('--workers <n>', 'number of worker processes', wholeNumber(1), 2)
+    .option('--replicas <n>', 'number of replicas (default: one a worker)', wholeNumber(1))
     .addOption(exchangeOption())
     .addOption(
       new Option('--route <way>', 'way that the sum of the gradients takes').choices(['star', 'chain']).default('star'),
@@ -125,6 +128,7 @@ function registerUpdate(bench: Command): void {
       wholeNumber(1),
     )
     .option('--rate <rate>', 'rate of each host’s link, as tc writes it', '200mbit')
+    .option('--tls', 'mutual TLS, with certificates made for it', false)
     .addOption(sizeOption('paper'))
     .addOption(countOption('--steps', 'number of measured updates of both networks', 1, 10))
     .addOption(countOption('--warmup', 'number of warm-up updates', 1, 2))
@@ -133,13 +137,14 @@ function registerUpdate(bench: Command): void {
 }
 
 async function runUpdate(given: UpdateArguments): Promise<void> {
-  const { workers: asked, exchange, roundTrip, hosts, rate, size, steps, warmup, json, ...formats } = given;
+  const { workers: asked, exchange, roundTrip, hosts, rate, tls, size, steps, warmup, json, ...rest } = given;
   const workers = hosts ?? asked;
+  const { replicas = workers, ...formats } = rest;
   const phases = [{ kind: 'gan', iterations: warmup + steps, learningRate: 1e-4 }];
   const config = await loadRunConfig(configPath({ size, set: [] }), [
     // The paper's batch for each: the factors have as many rows.
-    `data.globalBatch=${workers * cropsAReplica}`,
-    `data.replicas=${workers}`,
+    `data.globalBatch=${replicas * cropsAReplica}`,
+    `data.replicas=${replicas}`,
     `phases=${JSON.stringify(phases)}`,
     // Shared memory does not reach over a network; namespaces of one machine must not use it.
     `exchange.transport=${exchange === 'auto' && (hosts ?? roundTrip) !== undefined ? 'stream' : exchange}`,
@@ -147,9 +152,10 @@ async function runUpdate(given: UpdateArguments): Promise<void> {
     // A busy machine is slow; its processes are not lost.
     `timing.silenceMs=${busySilenceMs}`,
   ]);
-  const [{ benchUpdate }, { createBenchHosts }] = [
+  const [{ benchUpdate }, { createBenchHosts }, { useCertificates }] = [
     await import('../bench/update.js'),
     await import('../bench/update-hosts.js'),
+    await import('../bench/use-certificates.js'),
   ];
   const signal = abortOnInterruption();
   const network = hosts === undefined ? undefined : await createBenchHosts(hosts, rate);
@@ -157,13 +163,26 @@ async function runUpdate(given: UpdateArguments): Promise<void> {
   if (network) process.env['FOURFOLD_INSECURE'] = '1';
   const bench = { config, workers, warmup, roundTripMs: roundTrip, hosts: network, signal };
   let report;
+  let certificates;
   try {
+    if (tls) certificates = await useCertificates();
     report = await benchUpdate(bench);
   } finally {
     await network?.close();
+    await certificates?.remove();
   }
   if (json) {
-    const about = { workers, steps, warmup, exchange: config.exchange, roundTrip, hosts, rate: hosts && rate };
+    const about = {
+      workers,
+      replicas,
+      steps,
+      warmup,
+      exchange: config.exchange,
+      roundTrip,
+      hosts,
+      rate: hosts && rate,
+      tls,
+    };
     return printJson({ bench: 'update', ...about, ...report });
   }
   console.log(describeUpdate(workers, report));
