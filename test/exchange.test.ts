@@ -141,17 +141,24 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
   });
 });
 
-test('by the bulk stream the weights are those of gRPC, also when a worker is killed whose gradient is wanted', async () => {
+test('by the bulk stream the weights are those of gRPC, also when a worker is killed whose gradient is wanted, and the coordinator in the middle of a sum', async () => {
   const run = await runs.create('by-stream', 'exchange: { transport: stream }\n');
   const firstHalf = update('discriminator', 4);
-  const coordinator = startPart('coordinator', run, freezeAt(runs.folder, firstHalf), ...onceJoined(2));
+  // Ranges of two replicas are in the sum, and nothing is committed.
+  const thirdReplica = { event: 'gradient', network: 'generator', iteration: 6, replica: 3 };
+  const freezes = freezeAt(runs.folder, firstHalf, thirdReplica);
+  const coordinator = startPart('coordinator', run, freezes, ...onceJoined(2));
   const workers = startWorkers(run, 2);
   await frozenAt(coordinator, firstHalf);
   workers[0].child.kill('SIGKILL');
   await workers[0].exit;
   thaw(coordinator);
-  await expectSameEnd(run, coordinator, reference);
-  expect(transportsOf(coordinator)).toEqual(['stream', 'stream']);
+  await frozenAt(coordinator, thirdReplica);
+  coordinator.child.kill('SIGKILL');
+  await coordinator.exit;
+  const successor = startCoordinator(run, '--resume');
+  await expectSameEnd(run, successor, reference);
+  expect([...transportsOf(coordinator), ...transportsOf(successor)]).toEqual(['stream', 'stream', 'stream']);
 });
 
 test('a worker without shared memory joins by the bulk stream, beside one that has it', async () => {

@@ -48,10 +48,11 @@ describe.skipIf(lacks('kubernetes', canRun))(
       };
       const world: PodWorld = { objects, secrets, services, folder };
       let pods = 10;
-      /** Start a pod's container; `args` instead of its own. */
+      /** Start a pod's container; `args` instead of its own, or `more` beside them. */
       const startPod = async (
         role: string,
         args?: string[],
+        more: string[] = [],
       ): Promise<Process & { address: string; probes: string[] }> => {
         const address = `${net}.${pods++}`;
         const template = templateOf(objects, 'Job', role === 'prepare' ? 'prepare-photos' : `${run}-${role}`);
@@ -62,7 +63,7 @@ describe.skipIf(lacks('kubernetes', canRun))(
         const [program, ...own] = command;
         expect(program).toBe('fourfold');
         const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-        const process = startFourfold(args ?? own, ['env', '-i', ...variables]);
+        const process = startFourfold(args ?? [...own, ...more], ['env', '-i', ...variables]);
         const probes = [container.livenessProbe, container.readinessProbe].flatMap((probe) =>
           probe?.httpGet ? [urlOf(address, probe.httpGet, container.ports)] : [],
         );
@@ -83,13 +84,19 @@ describe.skipIf(lacks('kubernetes', canRun))(
       return { startPod };
     }
 
-    /** A run with a coordinator, a data-loader and two workers that have joined. */
-    async function startRun(...paths: string[]) {
+    /** A cluster with these parts of deploy/k8s, and a dataset. */
+    async function prepareWorld(...paths: string[]) {
       const { startPod } = await createWorld(paths);
       const images = join(photographs, 'train');
       const prepare = ['prepare', '--images', images, '--out', 's3://fourfold/dataset', '--sample', '6', '--seed', '1'];
       const prepared = await startPod(paths.includes('prepare') ? 'prepare' : 'data-loader', prepare);
       expect((await prepared.exit).code, prepared.errors.join('\n')).toBe(0);
+      return { startPod };
+    }
+
+    /** A run with a coordinator, a data-loader and two workers that have joined. */
+    async function startRun(...paths: string[]) {
+      const { startPod } = await prepareWorld(...paths);
       const roles = ['coordinator', 'data-loader', 'worker', 'worker'];
       const [coordinator, loader, ...workers] = await Promise.all(roles.map((role) => startPod(role)));
       await Promise.all(workers.map((worker) => worker.waitFor(({ event }) => event === 'joined', 'joining')));
@@ -98,12 +105,23 @@ describe.skipIf(lacks('kubernetes', canRun))(
 
     const exitCodes = async (parts: Process[]) => Promise.all(parts.map(async ({ exit }) => (await exit).code));
 
-    test('base, prepare and run: a run finishes, and late workers learn of it', async () => {
-      const { startPod, coordinator, loader, workers } = await startRun('base', 'prepare', 'run');
-      const parts = [coordinator, loader, ...workers];
+    test('base, prepare and run: workers that share a pod are restarted, the run finishes, and late workers learn of it', async () => {
+      const { startPod } = await prepareWorld('base', 'prepare', 'run');
+      const pod = await startPod('worker', undefined, ['--gpus=2']);
+      const pids = new Set<unknown>();
+      const nextStarted = async () => {
+        const { pid } = await pod.waitFor(({ event, pid }) => event === 'started' && !pids.has(pid), 'a worker');
+        pids.add(pid);
+        return Number(pid);
+      };
+      const [first] = [await nextStarted(), await nextStarted()];
+      process.kill(first, 'SIGKILL');
+      await nextStarted();
+      const [coordinator, loader] = await Promise.all(['coordinator', 'data-loader'].map((role) => startPod(role)));
+      const parts = [coordinator, loader, pod];
       const isReady = (url: string) => expect.poll(async () => (await fetch(url)).status).toBe(200);
       await Promise.all(parts.flatMap(({ probes }) => probes).map(isReady));
-      expect(await exitCodes(parts)).toEqual([0, 0, 0, 0]);
+      expect(await exitCodes(parts)).toEqual([0, 0, 0]);
       const late = await Promise.all(['worker', 'data-loader', 'coordinator'].map((role) => startPod(role)));
       expect(await exitCodes(late)).toEqual([0, 0, 0]);
     });
@@ -150,7 +168,9 @@ const phases = [
 function withSmallConfig(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'ConfigMap' || object.metadata?.name !== `${run}-run`) return object;
   const places =
-    'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats, announceMs: 200 }\n';
+    'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats, announceMs: 200 }\n' +
+    // As between pods, which share no memory.
+    'exchange: { transport: stream }\n';
   const config = clusterConfig(phases).replace('checkpoints: { every: 2 }', 'checkpoints: { every: 1000 }');
   return { ...object, data: { 'run.yaml': `name: ${run}\n${config}${places}` } } as V1ConfigMap;
 }

@@ -220,6 +220,29 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
     );
   });
 
+  test('workers share a pod on each node, which has a GPU for each; whole pods are added and removed', async () => {
+    const config = await kubernetes.writeConfig('shared');
+    const submitted = await submit(config, '--workers', '8', '--gpus-per-pod', '4');
+    expect(submitted.code, submitted.stderr).toBe(0);
+    const pods = (await kubernetes.podsOf(namespace, 'shared', 'worker')).filter(isRunning);
+    expect(pods.map(({ spec }) => spec?.nodeName).sort()).toEqual(['gpus-1', 'gpus-2']);
+    const limits = pods.map(({ spec }) => spec?.containers[0].resources?.limits?.['nvidia.com/gpu']);
+    expect(limits).toEqual(['4', '4']);
+    const status = await kubernetes.fourfold('status', 'shared', ...inTeam);
+    expect(status.stdout).toMatch(/\npods of 4 workers +2 +2 +0 +0\n/);
+    expect((await kubernetes.fourfold('list', ...inTeam)).stdout).toMatch(/\nshared +running +8\/8 /);
+    const scale = (count: number) => kubernetes.fourfold('scale', 'shared', ...inTeam, '--workers', `${count}`);
+    expect(await scale(6)).toMatchObject({
+      code: 2,
+      stderr:
+        'fourfold: each pod of run shared has 4 workers, and --workers is 6: the last pod would not be full; set --workers to a multiple of 4',
+    });
+    expect((await scale(4)).stdout).toBe('run shared is set to 4 workers\n');
+    const left = async () => (await kubernetes.podsOf(namespace, 'shared', 'worker')).filter(isRunning);
+    await vi.waitFor(async () => expect(uids(await left())).toHaveLength(1), patience);
+    expect((await kubernetes.fourfold('cancel', 'shared', ...inTeam)).code).toBe(0);
+  });
+
   test('a pod with the account fourfold-submit has all rights to submit and watch a run', async () => {
     const namespace = 'submitters';
     const objects = inNamespace(await kustomize('namespace'), namespace);

@@ -1,7 +1,15 @@
 import { asOfMachine, loadRunConfig } from '@fourfold/common';
 import { Option, type Command } from 'commander';
 import { abortWithParent } from '../interruption.js';
-import { asSentence, collect, hostPort, mlflowOption, tensorboardOption, type ReportArguments } from './arguments.js';
+import {
+  asSentence,
+  collect,
+  hostPort,
+  mlflowOption,
+  tensorboardOption,
+  wholeNumber,
+  type ReportArguments,
+} from './arguments.js';
 
 const anyPort = '127.0.0.1:0';
 const probes = '/healthz, /readyz and /metrics; port 0 takes a free one';
@@ -35,13 +43,20 @@ export function registerParts(program: Command): void {
       hostPort,
     )
     .option('--http <host:port>', `address of ${probes}`, hostPort)
-    .action(async ({ config: path, set, ...options }: ListeningOptions & { coordinator?: string }) => {
+    .option(
+      '--gpus <n>',
+      'start this many workers, one for each GPU, on consecutive ports; they are restarted as by `train`',
+      wholeNumber(1),
+    )
+    .action(async ({ config: path, set, gpus, ...options }: ListeningOptions & WorkerOptions) => {
       const config = await loadRunConfig(path, set);
-      const [{ listenAddress, readRpcSecurity }, { runWorker }] = await Promise.all([
-        import('@fourfold/rpc'),
-        import('@fourfold/worker'),
-      ]);
+      const { listenAddress, readRpcSecurity } = await import('@fourfold/rpc');
       listenAddress(options.listen, readRpcSecurity(process.env));
+      if (gpus !== undefined) {
+        const { runWorkerPerGpu } = await import('../train/worker-per-gpu.js');
+        return onThisMachine(runWorkerPerGpu(gpus, { config, ...options, signal: abortWithParent() }));
+      }
+      const { runWorker } = await import('@fourfold/worker');
       await onThisMachine(runWorker({ config, ...options, signal: abortWithParent() }));
     });
 
@@ -76,6 +91,11 @@ interface PartOptions {
 interface ListeningOptions extends PartOptions {
   listen: string;
   advertise?: string;
+}
+
+interface WorkerOptions {
+  coordinator?: string;
+  gpus?: number;
 }
 
 const advertiseOption = (): Option =>

@@ -17,9 +17,10 @@ import { registerSubmitPrepare } from './submit-prepare.js';
 
 interface SubmitArguments extends PodArguments {
   set: string[];
-  workers: number;
+  workers?: number;
   dataLoaders: number;
-  gpus: number;
+  gpus?: number;
+  gpusPerPod?: number;
   queue?: string;
   placeAllPods: boolean;
 }
@@ -33,9 +34,14 @@ export function registerSubmit(program: Command): void {
     )
     .argument('<config>', 'config of the run')
     .option('--set <key=value>', 'key of the config to override; may be repeated', collect, [])
-    .option('--workers <n>', 'number of workers', wholeNumber(1), 2)
+    .option('--workers <n>', 'number of workers (default: 2, or those of one pod)', wholeNumber(1))
     .option('--data-loaders <n>', 'number of data-loaders, where batches.from is nats', wholeNumber(1), 2)
-    .option('--gpus <n>', 'GPUs per worker: 1, or 0 for CPUs', wholeNumber(0), 0)
+    .option('--gpus <n>', 'GPUs per worker: 1, or 0 for CPUs (default: 0, or 1 with --gpus-per-pod)', wholeNumber(0))
+    .option(
+      '--gpus-per-pod <n>',
+      'workers that share a pod and its memory, each with a GPU: those of a node (default: a pod for each worker)',
+      wholeNumber(1),
+    )
     .option('--queue <name>', 'Kueue LocalQueue that admits the run', queueName);
   withPodOptions(submitting, 'a worker')
     .option('--place-all-pods', 'apply --node-selector and --toleration to all pods, not only to workers', false)
@@ -48,15 +54,16 @@ export function registerSubmit(program: Command): void {
 async function submit(path: string, options: SubmitArguments): Promise<void> {
   const { defaultImage, renderRun } = await import('../kubernetes/manifests.js');
   const { applyRun, checkForCluster } = await import('../kubernetes/submit.js');
-  const { set, gpus, workers, dataLoaders, queue, placeAllPods } = options;
+  const { set, gpusPerPod, dataLoaders, queue, placeAllPods } = options;
+  const { gpus = gpusPerPod === undefined ? 0 : 1, workers = gpusPerPod ?? 2 } = options;
   const dryRun = dryRunOf(options);
   const config = await loadRunConfig(path, set);
-  checkForCluster(config, gpus);
+  checkForCluster(config, { gpus, gpusPerPod });
   const api = dryRun === 'client' ? undefined : await connect(options);
   if (api && gpus > 0 && queue === undefined) await warnOfMixedGpus(api, options);
   const manifests = await renderRun({
     ...podOptionsOf(options),
-    ...{ config, gpus, workers, queue, placeAllPods },
+    ...{ config, gpus, gpusPerPod, workers, queue, placeAllPods },
     tls: await trafficOfPods(options, api),
     namespace: api?.namespace ?? options.namespace,
     image: options.image ?? (await defaultImage(gpus > 0)),

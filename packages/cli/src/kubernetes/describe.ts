@@ -8,11 +8,12 @@ const since = (iso: string | undefined): string => (iso ? formatDuration(Date.no
 export function describeStatus(status: RunStatus): string {
   const { run, state, queue, submittedAt, roles, problems } = status;
   const about = [`${run}: ${state}`, queue && `queue ${queue}`, submittedAt && `submitted ${since(submittedAt)} ago`];
-  const rows = roles.map(({ role, wanted, running, waiting, failed, done }) =>
-    done
-      ? [role, 'done', '', '', String(failed)]
-      : [role, ...[running, wanted, waiting, failed].map((count) => String(count))],
-  );
+  const rows = roles.map(({ role, wanted, running, waiting, failed, done, workersPerPod }) => {
+    const name = workersPerPod === undefined ? role : `pods of ${workersPerPod} workers`;
+    return done
+      ? [name, 'done', '', '', String(failed)]
+      : [name, ...[running, wanted, waiting, failed].map((count) => String(count))];
+  });
   const table = formatTable(
     [['', 'running', 'of', 'waiting', 'replaced'], ...rows],
     ['left', 'right', 'right', 'right', 'right'],
@@ -36,7 +37,8 @@ export function describeNext(status: RunStatus, before: RunStatus | undefined): 
 export function describeRuns(runs: readonly RunStatus[]): string {
   const rows = runs.map(({ run, state, queue, submittedAt, roles }) => {
     const workers = roles.find(({ role }) => role === 'worker');
-    const count = !workers ? '' : workers.done ? 'done' : `${workers.running}/${workers.wanted}`;
+    const { running = 0, wanted = 0, workersPerPod = 1 } = workers ?? {};
+    const count = !workers ? '' : workers.done ? 'done' : `${running * workersPerPod}/${wanted * workersPerPod}`;
     return [run, state, count, queue ?? '', since(submittedAt)];
   });
   return formatTable(

@@ -36,6 +36,33 @@ test('--cpu and --memory are what a worker requests; memory is its limit too', a
   expect(limits).toEqual({ memory: '24Gi', 'nvidia.com/gpu': 1 });
 });
 
+test('workers that share a pod have a GPU, ports and resources each, and one shared memory', async () => {
+  const { worker } = await jobsOf({ config: configWith(2), workers: 16, gpus: 1, gpusPerPod: 8, cpu: '1.1' });
+  expect(worker.spec).toMatchObject({ completions: 2, parallelism: 2 });
+  const [container] = worker.spec?.template.spec?.containers ?? [];
+  expect(container.resources).toEqual({
+    requests: { cpu: '8.8', memory: '64Gi' },
+    limits: { memory: '128Gi', 'nvidia.com/gpu': 8 },
+  });
+  expect(container.args?.at(-1)).toBe('--gpus=8');
+  const ports = container.ports?.map(({ name, containerPort }) => `${name} ${containerPort}`) ?? [];
+  expect(ports).toHaveLength(16);
+  expect(ports).toEqual(expect.arrayContaining(['grpc 7001', 'http 7101', 'grpc-7 7008', 'http-7 7108']));
+  expect(container).not.toHaveProperty('livenessProbe');
+  expect(container.volumeMounts?.at(-1)).toEqual({ name: 'shared-memory', mountPath: '/dev/shm' });
+  const memory = { name: 'shared-memory', emptyDir: { medium: 'Memory', sizeLimit: '4096Mi' } };
+  expect(worker.spec?.template.spec?.volumes?.at(-1)).toEqual(memory);
+});
+
+test('a pod that would not be full, has no ports for its workers, or no GPUs is refused', async () => {
+  const render = (workers: number, gpusPerPod: number) =>
+    jobsOf({ config: configWith(1), workers, gpus: 1, gpusPerPod });
+  await expect(render(12, 8)).rejects.toThrow('--gpus-per-pod is 8, and --workers is 12: the last pod would not be');
+  await expect(render(32, 32)).rejects.toThrow('--gpus-per-pod is 32: a pod has ports for at most 16 workers');
+  const check = () => checkForCluster(configWith(1), { gpus: 0, gpusPerPod: 2 });
+  expect(check).toThrow('--gpus is 0, and --gpus-per-pod is 2');
+});
+
 const pods = {
   nodeSelector: { 'nvidia.com/gpu.product': 'NVIDIA-H100-80GB-HBM3' },
   tolerations: [{ key: 'team', operator: 'Equal', value: 'vision', effect: 'NoSchedule' }],
@@ -78,7 +105,7 @@ test('without a namespace whoever applies the objects chooses it', async () => {
 });
 
 test('the name of a preparation is refused for a run', () => {
-  expect(() => checkForCluster({ ...configWith(1), name: 'prepare-photos' }, 1)).toThrow(
+  expect(() => checkForCluster({ ...configWith(1), name: 'prepare-photos' }, { gpus: 1 })).toThrow(
     expect.objectContaining({
       code: 'invalid',
       message:
@@ -98,7 +125,7 @@ test('a network to start from is one that pods see, or a run of the store', () =
       workers: { threads: 1 },
       ...from,
     };
-    checkForCluster(parseRunConfig(config, 'a test'), 0);
+    checkForCluster(parseRunConfig(config, 'a test'), { gpus: 0 });
   };
   for (const key of ['startFrom', 'discriminatorFrom']) {
     expect(() => check({ [key]: '/data/runs/other' })).toThrow(`${key} is file:///data/runs/other: pods do not see`);
@@ -111,7 +138,7 @@ test('LPIPS needs weights that pods see', () => {
   const validation = { images: 's3://bucket/pictures', lpips: 'alex' };
   const check = (lpipsWeights: object) => {
     const config = { name: 'one', ...places, phases, validation: { ...validation, ...lpipsWeights } };
-    checkForCluster(parseRunConfig({ ...config, workers: { threads: 1 } }, 'a test'), 0);
+    checkForCluster(parseRunConfig({ ...config, workers: { threads: 1 } }, 'a test'), { gpus: 0 });
   };
   expect(() => check({})).toThrow('validation.lpips is alex: pods do not see this machine’s cache folder');
   expect(() => check({ lpipsWeights: '/weights' })).toThrow(
@@ -121,8 +148,8 @@ test('LPIPS needs weights that pods see', () => {
 });
 
 test('GPUs that no worker would use are refused', () => {
-  expect(() => checkForCluster(configWith(1), 1)).not.toThrow();
-  expect(() => checkForCluster(configWith(1), 2)).toThrow(
+  expect(() => checkForCluster(configWith(1), { gpus: 1 })).not.toThrow();
+  expect(() => checkForCluster(configWith(1), { gpus: 2 })).toThrow(
     expect.objectContaining({ code: 'invalid', message: '--gpus is 2: a worker computes on one GPU' }),
   );
 });

@@ -7,6 +7,7 @@ import { finishPod } from './finish-pod.js';
 import { labels } from './labels.js';
 import { mergePatch } from './merge-patch.js';
 import type { PodOptions } from './pod-options.js';
+import { podsOf, sharePod } from './share-pod.js';
 
 /*
  * The objects of a run. Their only source is deploy/k8s, which Kustomize also renders: `run` holds the objects, and patches of
@@ -32,6 +33,8 @@ export interface ManifestOptions extends PodOptions {
   dataLoaders: number;
   /** Per worker: 0 or 1. */
   gpus: number;
+  /** Workers that share a pod, each with a GPU; `workers` is a multiple of it. Without it each worker has a pod. */
+  gpusPerPod?: number;
   image: string;
   /** The name of a Kueue LocalQueue. */
   queue?: string;
@@ -107,12 +110,15 @@ function finish(source: Manifest, options: ManifestOptions): Manifest {
 }
 
 function finishJob(spec: Tree, role: Role, options: ManifestOptions): void {
-  const { config, workers, dataLoaders, gpus } = options;
-  if (role === 'worker') Object.assign(spec, { completions: workers, parallelism: workers });
+  const { config, workers, dataLoaders, gpus, gpusPerPod } = options;
+  const pods = gpusPerPod === undefined ? workers : podsOf(workers, gpusPerPod);
+  if (role === 'worker') Object.assign(spec, { completions: pods, parallelism: pods });
   if (role === 'data-loader') spec['parallelism'] = dataLoaders;
   // Each thread has a core. With a GPU the CPU only feeds it: the patch's request is enough.
   const cpu = options.cpu ?? (gpus === 0 ? `${config.workers.threads}` : undefined);
-  finishPod(spec['template'] as Tree, role === 'worker', { ...options, cpu });
+  const template = spec['template'] as Tree;
+  finishPod(template, role === 'worker', { ...options, cpu });
+  if (role === 'worker' && gpusPerPod !== undefined) sharePod(template, gpusPerPod);
 }
 
 /** An object with a run’s name in its instance labels and in the names of its ConfigMaps. */

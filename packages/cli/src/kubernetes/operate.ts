@@ -6,6 +6,7 @@ import { roleOf, runOf } from './labels.js';
 import { namesOf } from './manifests.js';
 import type { RunObjects } from './problems.js';
 import { lastLine } from './last-line.js';
+import { podsOf } from './share-pod.js';
 import { isPreparation, runStatusOf, type RunStatus } from './run-status.js';
 import { readTraining } from './training-status.js';
 import { formatCount } from '../terminal/table.js';
@@ -72,7 +73,7 @@ export async function watchRun(
 
 /**
  * Set the number of workers of a run that runs or waits. Resolves with its state and queue before that. Throws `not-found`, and
- * `invalid` for a run that has ended.
+ * `invalid` for a run that has ended or a number that its pods cannot have.
  */
 export async function scaleRun(
   api: ClusterApi,
@@ -84,6 +85,8 @@ export async function scaleRun(
   if (state === 'finished' || state === 'failed') {
     throw new FourfoldError('invalid', `run ${run} has ${state}`, { hint: 'submit it again under another name' });
   }
+  const { workersPerPod = 1 } = roles.find(({ role }) => role === 'worker') ?? {};
+  const pods = podsOf(workers, workersPerPod, `each pod of run ${run} has ${workersPerPod} workers`);
   // An Indexed Job's two numbers change together: the highest indexes are removed first and added last.
   await api.change({
     ...{
@@ -91,7 +94,7 @@ export async function scaleRun(
       kind: 'Job',
       metadata: { name: namesOf(run).job('worker'), namespace: api.namespace },
     },
-    spec: { completions: workers, parallelism: workers },
+    spec: { completions: pods, parallelism: pods },
   });
   return { state, queue };
 }

@@ -2,6 +2,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { TrainingStatus } from '../train/status-line.js';
 import { roles, type Role } from '@fourfold/common';
 import { labels } from './labels.js';
+import { workersPerPod } from './share-pod.js';
 import { describeProblem, problemsOf, type RunObjects } from './problems.js';
 
 /** The parts of a run, or the only part of a dataset's preparation. */
@@ -9,6 +10,7 @@ export type PartName = Role | 'prepare';
 
 export interface RoleStatus {
   role: PartName;
+  /** Pods, as all counts here. */
   wanted: number;
   running: number;
   /** Created, but not running yet. */
@@ -16,6 +18,8 @@ export interface RoleStatus {
   /** Pods that were lost and are replaced. */
   failed: number;
   done: boolean;
+  /** Where several workers share a pod. */
+  workersPerPod?: number;
 }
 
 export type RunState = 'queued' | 'starting' | 'running' | 'finished' | 'failed';
@@ -83,6 +87,7 @@ function roleStatus(role: PartName, job: V1Job, pods: V1Pod[]): RoleStatus {
     waiting: inPhase('Pending'),
     failed: job.status?.failed ?? 0,
     done: has(job, 'Complete'),
+    ...(workersPerPod(job) > 1 && { workersPerPod: workersPerPod(job) }),
   };
 }
 

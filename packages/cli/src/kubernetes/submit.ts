@@ -16,7 +16,7 @@ const settleMs = 3_000;
  * Check a run for a cluster. Throws `invalid` for a name that Kubernetes does not allow, for data on this machine's disk, for
  * more GPUs than a worker uses, and for a number of threads that each node would choose for itself.
  */
-export function checkForCluster(config: RunConfig, gpus: number): void {
+export function checkForCluster(config: RunConfig, { gpus, gpusPerPod }: { gpus: number; gpusPerPod?: number }): void {
   const reason = config.name.startsWith(preparePrefix)
     ? `names that begin with ${preparePrefix} are those of preparations (fourfold submit prepare)`
     : whyNoRunName(config.name);
@@ -46,7 +46,12 @@ export function checkForCluster(config: RunConfig, gpus: number): void {
   }
   if (gpus > 1) {
     throw new FourfoldError('invalid', `--gpus is ${gpus}: a worker computes on one GPU`, {
-      hint: 'set --gpus 1, and for more GPUs raise --workers',
+      hint: 'set --gpus 1, and for more GPUs raise --workers; --gpus-per-pod has several of them share a pod',
+    });
+  }
+  if (gpus === 0 && gpusPerPod !== undefined) {
+    throw new FourfoldError('invalid', `--gpus is 0, and --gpus-per-pod is ${gpusPerPod}`, {
+      hint: 'omit one of them',
     });
   }
   if (gpus === 0 && config.workers.threads === 0) {

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { WriteStream } from 'node:fs';
 import { readLeaving, type Leaving } from './leaving.js';
 
 /** The command itself. */
@@ -11,6 +10,9 @@ export const cliPath = fileURLToPath(new URL('../../bin/fourfold.js', import.met
 const noMemory = /heap out of memory|std::bad_alloc|not enough memory|out of memory|cannot allocate memory/i;
 /** A shell's exit code for SIGKILL. */
 const killedExitCode = 137;
+
+/** Where the lines of all parts' logs go. */
+export type LogFile = Pick<NodeJS.WritableStream, 'write'>;
 
 /** A line of a part's log. */
 export interface LogLine {
@@ -45,7 +47,7 @@ export function startPart(
   role: string,
   args: string[],
   { environment, input }: { environment: Record<string, string>; input?: string },
-  logFile: WriteStream,
+  logFile: LogFile,
   onLog: (line: LogLine) => void,
 ): Part {
   const child = spawn(process.execPath, [cliPath, role, ...args], {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WriteStream } from 'node:fs';
 import type { Role } from '@fourfold/common';
-import { startPart, type LogLine, type Part, type PartExit } from './child.js';
+import { startPart, type LogFile, type LogLine, type Part, type PartExit } from './child.js';
+import { watchHealth } from './health-watch.js';
 import { describeEnd } from './part-end.js';
 import { createRestarts } from './restarts.js';
 import { createTerminalNotes } from './terminal-notes.js';
@@ -20,11 +20,13 @@ export interface PartPlan {
   environment: Record<string, string>;
   /** On its standard input. */
   input?: string;
+  /** The URL of its `/healthz`: a part that no longer answers is killed, and so restarted. */
+  healthz?: string;
   onLog?: (line: LogLine) => void;
 }
 
 export interface KeeperOptions {
-  logFile: WriteStream;
+  logFile: LogFile;
   /** Show a message to the user. */
   note: (text: string) => void;
   /** A part has been started or restarted. */
@@ -61,7 +63,7 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
   const ending = new AbortController();
 
   const start = (plan: PartPlan): Part => {
-    const { role, name, args, environment, input, onLog } = plan;
+    const { role, name, args, environment, input, healthz, onLog } = plan;
     restarts.started(plan);
     const part = startPart(role, args(), { environment, input }, logFile, (line) => {
       const text = notes.noteOf(name, line);
@@ -69,7 +71,16 @@ export function createKeeper({ logFile, note, onStarted, signal }: KeeperOptions
       onLog?.(line);
     });
     parts.set(part, role);
-    part.exit.finally(() => parts.delete(part)).catch(() => undefined);
+    const hung = () => {
+      note(`${name}: it does not answer at ${healthz}, and is killed`);
+      part.process.kill('SIGKILL');
+    };
+    const unwatch = healthz === undefined ? () => undefined : watchHealth(healthz, hung);
+    const ended = () => {
+      unwatch();
+      parts.delete(part);
+    };
+    part.exit.finally(ended).catch(() => undefined);
     if (part.process.pid !== undefined) onStarted?.(plan, part.process.pid);
     return part;
   };

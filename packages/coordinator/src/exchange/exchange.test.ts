@@ -5,9 +5,11 @@ import {
   createSharedFile,
   openSharedFile,
   protocolVersion,
+  randomStreamSecret,
   secretStamp,
   wireFormats,
   type OwnFile,
+  type StreamRequest,
 } from '@fourfold/rpc';
 import { plainLayout } from '@fourfold/weights';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -165,4 +167,25 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
       traffic: { 'shared-memory': 0, stream: 0, grpc: 0 },
     });
   });
+});
+
+test('a secret is good for parameters, for as long as its worker has a seat', async () => {
+  const serving = { ...master, serve: () => ({ vector: new Float32Array(3), stillValid: () => true }) };
+  files = await openParameterFiles({ transport: 'stream', folder, ...formats }, master.networks, log);
+  const exchange = createExchange({ transport: 'stream', folder, ...formats }, files, 3, serving, log);
+  const register = { ...registerWith(null, null), streamSecret: Buffer.from(randomStreamSecret()) };
+  const [leaving, staying] = [exchange.connect(register), exchange.connect(register)];
+  if ('problem' in leaving || 'problem' in staying) throw new Error('refused');
+  const ask = ({ welcome }: typeof leaving, kind: StreamRequest['kind'], term = 3) =>
+    exchange.stream({ kind, secret: welcome.streamSecret as Uint8Array, term, number: 7, begin: 0 });
+  expect(ask(leaving, 'generator')).toMatchObject({ bytes: { byteLength: 12 } });
+  expect([ask(leaving, 'gradient'), ask(leaving, 'generator', 2)]).toEqual(['absent', 'gone']);
+  leaving.close();
+  // Somebody who has heard it shows it again.
+  expect(ask(leaving, 'generator')).toBe('stranger');
+  expect(ask(staying, 'generator')).toMatchObject({ bytes: { byteLength: 12 } });
+  expect(exchange.stream({ kind: 'generator', secret: randomStreamSecret(), term: 3, number: 7, begin: 0 })).toBe(
+    'stranger',
+  );
+  await exchange.close();
 });
