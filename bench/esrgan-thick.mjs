@@ -88,11 +88,11 @@ function timed(name, sizeBytes, upscale) {
   return {
     name,
     facts: { sizeBytes, secondsPerMegapixel: () => (spent.ms * 1000) / spent.pixels },
-    upscale: (lr) => {
-      if (!isWarm) upscale(lr);
+    upscale: async (lr) => {
+      if (!isWarm) await upscale(lr);
       isWarm = true;
       const startMs = performance.now();
-      const sr = upscale(lr);
+      const sr = await upscale(lr);
       spent.ms += performance.now() - startMs;
       spent.pixels += sr.width * sr.height;
       return sr;

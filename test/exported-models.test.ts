@@ -63,7 +63,8 @@ describe.skipIf(lacks('runtimes', hasRuntimes))('exported models (after npm run 
     for (const [name, body] of Object.entries(files)) await writeFile(join(folder, name), body);
     await selectBackend({ backend: 'wasm', device: 'auto', precision: 'f32', threads: 1 });
     const { upscale } = createUpscaler(weights, 'zeros');
-    expected = pictures.map((picture) => upscale(picture, 64));
+    expected = [];
+    for (const picture of pictures) expected.push(await upscale(picture, 64));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 

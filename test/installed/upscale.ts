@@ -9,7 +9,7 @@ const checkpoint = await openCheckpoint(url, (name) => console.error(`${name} is
 await selectBackend({ backend: 'auto', device: 'auto', precision: 'f32', threads: 2 });
 const upscaler = createUpscaler(await readGenerator(checkpoint), 'reflection');
 const lr = await decodePicture(await readFile(input));
-const sr = upscaler.upscale(lr, 256);
+const sr = await upscaler.upscale(lr, 256);
 await writeFile(output, await encodePng(sr));
 console.log(`${sr.width}x${sr.height}`);
 // The backend's threads would keep the process alive.

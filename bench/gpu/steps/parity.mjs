@@ -27,11 +27,11 @@ function compare(what, precision, errors) {
 }
 
 await selectBackend({ ...cpu, backend: 'wasm' });
-const expected = smallIteration();
+const expected = await smallIteration();
 for (const precision of precisions) {
   await selectBackend({ backend: 'torch', device, threads: 0, precision });
-  compare('PyTorch in float64', precision, { reference: Math.max(...Object.values(iterationErrors())) });
-  const { losses, gradients } = smallIteration();
+  compare('PyTorch in float64', precision, { reference: Math.max(...Object.values(await iterationErrors())) });
+  const { losses, gradients } = await smallIteration();
   compare('the first iteration', precision, {
     losses: errorsOf(Object.values(losses), Object.values(expected.losses)),
     generator: relativeError(gradients.generator, expected.gradients.generator),

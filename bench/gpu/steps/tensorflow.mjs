@@ -6,7 +6,7 @@ const { found, detail } = probeBackends().find(({ backend }) => backend === 'ten
 if (!found) skip(detail);
 const { smallIteration } = await import(`file://${inProject('packages/model/dist/test-iteration.js')}`);
 const info = await selectBackend({ backend: 'tensorflow', device: 'auto', precision: 'f32', threads: 0 });
-smallIteration();
+await smallIteration();
 const startMs = performance.now();
-const { losses } = smallIteration();
+const { losses } = await smallIteration();
 report({ ...info, ms: performance.now() - startMs, losses });

@@ -1,9 +1,12 @@
+/** Work in steps; what computes on a backend is asynchronous. */
+export type Steps<Step, Result> = Generator<Step, Result> | AsyncGenerator<Step, Result>;
+
 /**
  * The result of steps that block the thread: signals and progress bars get a turn before each. `onStep` is called with what a step
  * yields. Steps that are not finished, because one failed or the signal stopped them, are ended.
  */
 export async function resultWithPauses<Step, Result>(
-  steps: Generator<Step, Result>,
+  steps: Steps<Step, Result>,
   signal: AbortSignal,
   onStep?: (step: Step) => void,
 ): Promise<Result> {
@@ -11,11 +14,11 @@ export async function resultWithPauses<Step, Result>(
     for (;;) {
       await new Promise(setImmediate);
       signal.throwIfAborted();
-      const step = steps.next();
+      const step = await steps.next();
       if (step.done) return step.value;
       onStep?.(step.value);
     }
   } finally {
-    steps.return(undefined as never);
+    await steps.return(undefined as never);
   }
 }

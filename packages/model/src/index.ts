@@ -19,6 +19,7 @@ export { type Border, tileOverlap } from './inference/surroundings.js';
 export { type Lpips, createLpips } from './inference/lpips.js';
 export { upscaleTiles } from './inference/upscale.js';
 export { type Upscaler, createUpscaler, resultOf } from './inference/upscaler.js';
+export { oneByOne } from './kernels/download.js';
 export { type NamedTensors } from './layers/layer.js';
 export { createContentFeatures } from './networks/content-network.js';
 export { type FeatureExtractor, createFeatures } from './networks/features.js';

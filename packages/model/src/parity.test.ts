@@ -25,7 +25,7 @@ const bf16 = { losses: 1e-2, generator: 2e-2, discriminator: 0.25 };
 let expected: IterationResult;
 beforeAll(async () => {
   await selectBackend(onOneThread('wasm'));
-  expected = smallIteration();
+  expected = await smallIteration();
 });
 
 test.for([
@@ -36,7 +36,7 @@ test.for([
   const { probe, precision, limits } = kind;
   skip(lacks(probe.backend as 'torch' | 'tensorflow', probe.found, probe.detail));
   await selectBackend({ ...onOneThread(probe.backend), precision });
-  const { losses, gradients } = smallIteration();
+  const { losses, gradients } = await smallIteration();
   expect(Object.keys(losses)).toEqual(Object.keys(expected.losses));
   for (const [name, value] of Object.entries(expected.losses)) {
     expect(Math.abs(losses[name] / value - 1), name).toBeLessThan(limits.losses);
@@ -59,7 +59,7 @@ async function hashes(choice: BackendChoice): Promise<string[]> {
         .update(gradients.generator)
         .update(gradients.discriminator)
         .digest('hex');
-    console.log(JSON.stringify([hash(smallIteration()), hash(smallIteration())]));
+    console.log(JSON.stringify([hash(await smallIteration()), hash(await smallIteration())]));
   `;
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 60_000 });
   return JSON.parse(stdout) as string[];

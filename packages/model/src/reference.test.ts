@@ -31,34 +31,34 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
   beforeAll(() => (tensorsBefore = tf.memory().numTensors));
   afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
 
-  test('an iteration: outputs, losses, every parameter gradient, batch statistics', () => {
-    const errors = iterationErrors();
+  test('an iteration: outputs, losses, every parameter gradient, batch statistics', async () => {
+    const errors = await iterationErrors();
     expect(Object.keys(errors).filter((name) => name.startsWith('loss/'))).toHaveLength(6);
     expect(Object.entries(errors).filter(([, error]) => !(error < limit))).toEqual([]);
   });
 
-  test('input gradients of generator and discriminator', () => {
+  test('input gradients of generator and discriminator', async () => {
     const [generator, discriminator] = [upload('generator'), upload('discriminator')];
     const [lr, hr] = [iteration.tensor('lr'), iteration.tensor('hr')];
     const [sr, back] = createGenerator(generatorConfig, 'training')(generator, lr, { saves: true });
     const [logits, discriminatorBack] = createDiscriminator(discriminatorConfig)(discriminator, sr, { saves: true });
-    expect(relativeError(logits.dataSync(), iteration.get('logits/adversarial').data)).toBeLessThan(limit);
+    expect(relativeError(await logits.data(), iteration.get('logits/adversarial').data)).toBeLessThan(limit);
 
     const adversarial = realLoss(logits);
     const bySr = discriminatorBack.run(adversarial.gradient, { input: true })!;
-    expect(relativeError(bySr.dataSync(), iteration.get('input-gradient/sr').data)).toBeLessThan(limit);
+    expect(relativeError(await bySr.data(), iteration.get('input-gradient/sr').data)).toBeLessThan(limit);
 
     const content = contentStep('gan', loss, undefined, hr, sr);
     const total: tf.Tensor4D = tf.tidy(() => tf.add(content.dSr, tf.mul(bySr, weights.adversarial)));
     const byLr = back.run(total, { input: true })!;
-    expect(relativeError(byLr.dataSync(), iteration.get('input-gradient/lr').data)).toBeLessThan(limit);
+    expect(relativeError(await byLr.data(), iteration.get('input-gradient/lr').data)).toBeLessThan(limit);
     tf.dispose([lr, hr, sr, logits, adversarial.value, adversarial.gradient, bySr, total, byLr]);
     disposeContent(content);
     disposeTensors(generator);
     disposeTensors(discriminator);
   });
 
-  test('inference with running averages after one update', () => {
+  test('inference with running averages after one update', async () => {
     const { generator } = layouts;
     const vector = iteration.vector('generator', generator);
     const batch = iteration.vector('generator-gradient', generator);
@@ -71,12 +71,12 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     const parameters = uploadParameters(generator, vector);
     const lr = iteration.tensor('lr');
     const [sr] = createGenerator(generatorConfig, 'inference')(parameters, lr, { saves: false });
-    expect(relativeError(sr.dataSync(), iteration.get('inference/sr').data)).toBeLessThan(limit);
+    expect(relativeError(await sr.data(), iteration.get('inference/sr').data)).toBeLessThan(limit);
     tf.dispose([lr, sr]);
     disposeTensors(parameters);
   });
 
-  test.each(['vgg22', 'vgg54'] as const)('content loss and input gradient of %s', (depth) => {
+  test.each(['vgg22', 'vgg54'] as const)('content loss and input gradient of %s', async (depth) => {
     const reference = loadReference('vgg');
     const groups = reference.settings.groups as { convolutions: number; width: number }[];
     const config = contentFeatures({ content: depth })!;
@@ -87,13 +87,15 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
     const [[features]] = network(parameters, sr, { saves: false });
     expect(features.shape).toEqual(reference.get(`${depth}/features`).shape);
-    expect(relativeError(features.dataSync(), reference.get(`${depth}/features`).data)).toBeLessThan(limit);
+    expect(relativeError(await features.data(), reference.get(`${depth}/features`).data)).toBeLessThan(limit);
     features.dispose();
     for (const reduction of ['sum', 'mean'] as const) {
       const { value, gradient } = featureLoss({ features: network, parameters }, config, reduction, hr, sr);
       const expected = `${depth}/${reduction}`;
-      expect(relativeError(value.dataSync(), reference.get(`${expected}/loss`).data)).toBeLessThan(limit);
-      expect(relativeError(gradient.dataSync(), reference.get(`${expected}/input-gradient`).data)).toBeLessThan(limit);
+      expect(relativeError(await value.data(), reference.get(`${expected}/loss`).data)).toBeLessThan(limit);
+      expect(relativeError(await gradient.data(), reference.get(`${expected}/input-gradient`).data)).toBeLessThan(
+        limit,
+      );
       tf.dispose([value, gradient]);
     }
     tf.dispose([hr, sr]);

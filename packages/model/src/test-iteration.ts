@@ -45,7 +45,7 @@ export interface IterationResult {
 }
 
 /** Losses and gradients of the iteration; nothing is left on the backend. */
-export function smallIteration(): IterationResult {
+export async function smallIteration(): Promise<IterationResult> {
   const [ofGenerator, ofDiscriminator, ofVgg] = [
     uploadParameters(layouts.generator, initialVector(layouts.generator, 1)),
     uploadParameters(layouts.discriminator, initialVector(layouts.discriminator, 1)),
@@ -58,18 +58,18 @@ export function smallIteration(): IterationResult {
   const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
   const content = contentStep('gan', loss, vgg, hr, pass.sr);
   const second = generatorStep(pass, content, { discriminator, hr, loss });
-  const download = (layout: Layout, gradients: typeof first.gradients) => {
+  const download = async (layout: Layout, gradients: typeof first.gradients) => {
     const vector = new Float32Array(layout.length);
-    downloadGradients(layout, gradients, vector);
+    await downloadGradients(layout, gradients, vector);
     disposeTensors(gradients);
     return vector;
   };
   const result = {
     gradients: {
-      generator: download(layouts.generator, second.gradients),
-      discriminator: download(layouts.discriminator, first.gradients),
+      generator: await download(layouts.generator, second.gradients),
+      discriminator: await download(layouts.discriminator, first.gradients),
     },
-    losses: readLosses({ ...first.losses, ...second.losses }),
+    losses: await readLosses({ ...first.losses, ...second.losses }),
   };
   for (const parameters of [ofGenerator, ofDiscriminator, ofVgg]) disposeTensors(parameters);
   tf.dispose([hr, lr]);

@@ -100,7 +100,7 @@ export function referenceIteration() {
 }
 
 /** The relative error of an iteration's SR, losses, gradients and batch statistics on the current backend, by name. */
-export function iterationErrors(): Record<string, number> {
+export async function iterationErrors(): Promise<Record<string, number>> {
   const { reference, generatorConfig, discriminatorConfig, layouts, loss, upload } = referenceIteration();
   const generator = { layer: createGenerator(generatorConfig, 'training'), parameters: upload('generator') };
   const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: upload('discriminator') };
@@ -108,12 +108,12 @@ export function iterationErrors(): Record<string, number> {
   const errors: Record<string, number> = {};
 
   const pass = runGenerator(generator, lr);
-  errors['sr'] = relativeError(pass.sr.dataSync(), reference.get('sr').data);
+  errors['sr'] = relativeError(await pass.sr.data(), reference.get('sr').data);
   const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
   const content = contentStep('gan', loss, undefined, hr, pass.sr);
   const second = generatorStep(pass, content, { discriminator, hr, loss });
 
-  for (const [name, value] of Object.entries(readLosses({ ...first.losses, ...second.losses }))) {
+  for (const [name, value] of Object.entries(await readLosses({ ...first.losses, ...second.losses }))) {
     errors[`loss/${name}`] = relativeError([value], reference.get(`loss/${name}`).data);
   }
   for (const [network, { gradients }] of [
@@ -126,7 +126,7 @@ export function iterationErrors(): Record<string, number> {
       const gradient = gradients.get(name);
       assert(gradient, name);
       const values = expected.subarray(offset, offset + sizeElements);
-      errors[`${network}/${name}`] = relativeError(gradient.dataSync(), values);
+      errors[`${network}/${name}`] = relativeError(await gradient.data(), values);
     }
   }
   tf.dispose([lr, hr]);

@@ -19,8 +19,9 @@ export const onOneThread = (backend: BackendName | 'auto'): BackendChoice => ({
 });
 
 /** The available backends that layers and steps are tested on. */
+const probes = probeBackends();
 export const testedBackends = (['wasm', 'cpu', 'torch', 'tensorflow'] as const).filter(
-  (name) => probeBackends().find(({ backend }) => backend === name)?.found,
+  (name) => probes.find(({ backend }) => backend === name)?.found,
 );
 
 /** The tests of this group run on the backend, and each leaves no tensor. */
@@ -34,16 +35,18 @@ export function onBackend(backend: BackendName): void {
 }
 
 /** The relative error of every tensor of `expected` that exceeds `limit`, by name. */
-export function tensorErrors(
+export async function tensorErrors(
   tensors: NamedTensors,
   layout: Layout,
   expected: Float32Array,
   limit: number,
-): Record<string, number> {
-  const errors = layout.tensors.map(({ name, offset, sizeElements }): [string, number] => {
+): Promise<Record<string, number>> {
+  const errors: Record<string, number> = {};
+  for (const { name, offset, sizeElements } of layout.tensors) {
     const tensor = tensors.get(name);
     assert(tensor, name);
-    return [name, relativeError(tensor.dataSync(), expected.subarray(offset, offset + sizeElements))];
-  });
-  return Object.fromEntries(errors.filter(([, error]) => !(error < limit)));
+    const error = relativeError(await tensor.data(), expected.subarray(offset, offset + sizeElements));
+    if (!(error < limit)) errors[name] = error;
+  }
+  return errors;
 }

@@ -16,9 +16,9 @@ test.for(['f32', 'bf16'] as const)('60 iterations on torch in %s leave no tensor
     dataIds: tf.engine().backend.numDataIds(),
     ofLibtorch: tensorCount(),
   });
-  smallIteration();
+  await smallIteration();
   // By now the backend has allocated what it keeps.
   const before = counts();
-  for (let i = 0; i < 60; i++) smallIteration();
+  for (let i = 0; i < 60; i++) await smallIteration();
   expect(counts()).toEqual(before);
 });

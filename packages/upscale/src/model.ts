@@ -46,7 +46,7 @@ export function createModel(weights: GeneratorWeights, backend: string, open: Op
     try {
       return await withPauses(steps, picture.width * picture.height, { onProgress, signal });
     } finally {
-      steps.return(picture);
+      await steps.return(picture);
     }
   }
   return {
@@ -74,14 +74,14 @@ export function createModel(weights: GeneratorWeights, backend: string, open: Op
 
 /** Run steps that yield the work they did, out of `total`, and let other code run now and then. */
 async function withPauses<T>(
-  steps: Generator<number, T>,
+  steps: AsyncGenerator<number, T>,
   total: number,
   { onProgress, signal }: Pick<UpscaleOptions, 'onProgress' | 'signal'>,
 ): Promise<T> {
   let done = 0;
   let begunMs = performance.now();
   for (;;) {
-    const step = steps.next();
+    const step = await steps.next();
     if (step.done) {
       onProgress?.(1);
       return step.value;

@@ -43,8 +43,9 @@ const photographs = fileURLToPath(new URL('../../../examples/photographs/train/'
 const referenceFile = fileURLToPath(new URL('../../../test/reference/variants.safetensors', import.meta.url));
 
 /** The plain JavaScript backend would take minutes over a whole VGG19. */
+const probes = probeBackends();
 const backends = (['wasm', 'torch', 'tensorflow'] as const).filter((name) => {
-  const probe = probeBackends().find(({ backend }) => backend === name);
+  const probe = probes.find(({ backend }) => backend === name);
   return name === 'wasm' || !lacks(name, !!probe?.found, probe?.detail);
 });
 
@@ -177,11 +178,11 @@ describe.each(backends)('against PyTorch in float64, on %s', (backend) => {
     const losses: Record<string, number> = {};
     if (config.phases[place.phase].kind === 'gan') {
       const gradient = new Float32Array(gradientLayouts.discriminator.length);
-      Object.assign(losses, halves.discriminator(place, batch, gradient));
+      Object.assign(losses, await halves.discriminator(place, batch, gradient));
       expect(tensorErrors(gradient, gradientLayouts.discriminator, 'discriminator-gradient')).toEqual({});
     }
     const gradient = new Float32Array(gradientLayouts.generator.length);
-    Object.assign(losses, halves.generator(place, batch, gradient));
+    Object.assign(losses, await halves.generator(place, batch, gradient));
     expect(tensorErrors(gradient, gradientLayouts.generator, `generator-gradient/${variant}`)).toEqual({});
 
     const names = [...reference.keys()].filter((name) => name.startsWith(`loss/${variant}/`));

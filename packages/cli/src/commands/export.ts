@@ -62,7 +62,7 @@ export function registerExport(program: Command): void {
       ]);
       await startBackend(backend);
       const picture = trialPicture();
-      const expected = createUpscaler(weights, 'zeros').upscale(picture, Math.max(picture.width, picture.height));
+      const expected = await createUpscaler(weights, 'zeros').upscale(picture, Math.max(picture.width, picture.height));
       const report = await exportGenerator({
         ...{ checkpoint, weights, out, stated },
         format: await loadFormat(format, weights, { pixels, python }),

@@ -8,7 +8,7 @@ import { formatTable } from '../terminal/table.js';
 /** A way of upscaling, with the name that reports give it. */
 export interface Method {
   name: string;
-  upscale: (lr: Picture) => Picture;
+  upscale: (lr: Picture) => Picture | Promise<Picture>;
 }
 
 /** What the methods made of one picture, in their order. */
@@ -34,7 +34,7 @@ export async function measureMethods(
       await new Promise(setImmediate);
       signal.throwIfAborted();
       let sr = original;
-      const scores = await evaluatePicture(original, (lr) => (sr = upscale(lr)));
+      const scores = await evaluatePicture(original, async (lr) => (sr = await upscale(lr)));
       results.push({ method: name, sr, scores });
     }
     measurements.push({ picture: photograph.name, original, results });

@@ -12,7 +12,7 @@ export interface Subject {
   /** Which of the paper's variants a checkpoint is; a baseline's name says it. */
   variant?: string;
   facts: object;
-  upscale: (lr: Picture) => Picture;
+  upscale: (lr: Picture) => Picture | Promise<Picture>;
 }
 
 /** A subject's scores on a set. */
@@ -112,7 +112,7 @@ async function evaluateSet(
         let sr = original;
         const measured: Scores = await withName(
           name,
-          evaluatePicture(original, (lr) => (sr = upscale(lr))),
+          evaluatePicture(original, async (lr) => (sr = await upscale(lr))),
         );
         if (lpips) measured.lpips = await withName(name, lpips.measure(cropToMultiple(original, 4), sr, signal));
         results.push({ name: subject, sr: figure?.wants(name) ? sr : original, scores: measured });

@@ -24,7 +24,8 @@ test('LPIPS is a column of tables and CSV, and in JSON with its network', async 
     await writeFile(join(folder, 'alex.safetensors'), weights);
     await selectBackend({ backend: 'wasm', device: 'auto', precision: 'f32', threads: 1 });
     const { lr, hr } = lrAndHr(await decodePicture(picture));
-    const expected = resultOf(createLpips('alexnet', weights, 'made-up').measure(hr, upscaleBaseline('bicubic', lr)));
+    const made = createLpips('alexnet', weights, 'made-up');
+    const expected = await resultOf(made.measure(hr, upscaleBaseline('bicubic', lr)));
 
     const options = [
       '--method',

@@ -25,7 +25,7 @@ export const safetensorsFormat = ({ config, layout }: GeneratorWeights, python: 
     const upscaler = createUpscaler({ config, layout, vector }, 'zeros');
     const readBack: Runtime = {
       name: 'fourfold, read back',
-      upscale: (lr) => Promise.resolve(upscaler.upscale(lr, Math.max(lr.width, lr.height))),
+      upscale: (lr) => upscaler.upscale(lr, Math.max(lr.width, lr.height)),
     };
     if (python === undefined) return { runtimes: [readBack], notChecked: [notRun] };
     const reason = await missingModules(python);

@@ -1,6 +1,6 @@
 import { resizeBy, type Picture, type Rectangle } from '@fourfold/imaging';
-import { resultOf } from '@fourfold/model';
 import { expect, test } from 'vitest';
+import { resultWithPauses } from '../pauses.js';
 import { scaledOpacity, scaledRegion } from './region.js';
 import { scales } from './scales.js';
 import { planBands } from './tiles.js';
@@ -27,16 +27,17 @@ function* repeated({ data, width }: Picture, region: Rectangle): Generator<numbe
   return sr;
 }
 
+const neverAborted = new AbortController().signal;
 const whole = { left: 0, top: 0, width, height };
 
-test.each(scales)('by %d, tiles together are the whole picture made smaller by MATLAB’s bicubic', (scale) => {
-  const sr = resultOf(repeated(lr, whole));
+test.each(scales)('by %d, tiles together are the whole picture made smaller by MATLAB’s bicubic', async (scale) => {
+  const sr = await resultWithPauses(repeated(lr, whole), neverAborted);
   const expected = scale === 4 ? sr : resizeBy(sr, scale / 4, 'cubic');
   const alpha = lr.data.filter((_, i) => i % 3 === 0);
   const opacity = scaledOpacity({ alpha, width, height }, whole, scale);
   expect(opacity.length).toBe(scale * scale * width * height);
   for (const region of planBands(width, height, 8).flat()) {
-    const tile = resultOf(scaledRegion(lr, region, scale, repeated));
+    const tile = await resultWithPauses(scaledRegion(lr, region, scale, repeated), neverAborted);
     const tileOpacity = scaledOpacity({ alpha, width, height }, region, scale);
     expect([tile.width, tile.height]).toEqual([scale * region.width, scale * region.height]);
     for (let y = 0, at = 0; y < tile.height; y++) {

@@ -1,8 +1,9 @@
 import { cropPicture, resizeBy, type Picture, type Rectangle } from '@fourfold/imaging';
+import type { Steps } from '../pauses.js';
 import type { Scale } from './scales.js';
 
 /** Work on a region of an 8-bit RGB picture that makes it 4 times as wide and high; yields the work done, in LR pixels. */
-export type UpscaleRegion = (lr: Picture, region: Rectangle) => Generator<number, Picture>;
+export type UpscaleRegion = (lr: Picture, region: Rectangle) => Steps<number, Picture>;
 
 /** LR pixels around a region whose 4 SR pixels MATLAB's bicubic reads when it shrinks by 1/2 or 3/4. */
 const shrinkingMargin = 1;
@@ -11,12 +12,12 @@ const shrinkingMargin = 1;
 const enlargingMargin = 4;
 
 /** Upscale a region by `scale`: by the generator to 4 times its size, then by MATLAB's bicubic to a smaller one. */
-export function* scaledRegion(
+export async function* scaledRegion(
   lr: Picture,
   region: Rectangle,
   scale: Scale,
   upscale: UpscaleRegion,
-): Generator<number, Picture> {
+): AsyncGenerator<number, Picture> {
   if (scale === 4) return yield* upscale(lr, region);
   const seen = widened(region, shrinkingMargin, lr);
   const sr = yield* upscale(lr, seen);

@@ -55,7 +55,7 @@ const upscale = async (
   });
 
 /** Bicubic in place of a generator. */
-function* cubic(lr: Picture, { left, top, width, height }: Rectangle): ReturnType<UpscaleFileOptions['upscale']> {
+function* cubic(lr: Picture, { left, top, width, height }: Rectangle): Generator<number, Picture> {
   yield width * height;
   return cropPicture(resizeBy(lr, 4, 'cubic'), { left: 4 * left, top: 4 * top, width: 4 * width, height: 4 * height });
 }
@@ -277,16 +277,17 @@ describe('the trained generator of the examples', () => {
       .extract({ left: 220, top: 190, ...size })
       .raw()
       .toBuffer();
-    const [whole, tiled] = [192, 64].map((tile) => generator.upscale({ data, ...size }, tile).data);
+    const { data: whole } = await generator.upscale({ data, ...size }, 192);
+    const { data: tiled } = await generator.upscale({ data, ...size }, 64);
     expect(new Set(whole).size).toBeGreaterThan(100);
     const largest = whole.reduce((most, level, i) => Math.max(most, Math.abs(level - tiled[i])), 0);
     expect(largest).toBeLessThanOrEqual(1);
   });
 
-  test.each([1, 2, 48])('a flat picture of %d pixels a side keeps its colour, to the edges', (side) => {
+  test.each([1, 2, 48])('a flat picture of %d pixels a side keeps its colour, to the edges', async (side) => {
     const colour = [51, 102, 153];
     const data = Uint8Array.from({ length: 3 * side * side }, (_, i) => colour[i % 3]);
-    const sr = generator.upscale({ data, width: side, height: side }, defaultTile);
+    const sr = await generator.upscale({ data, width: side, height: side }, defaultTile);
     expect([sr.width, sr.height]).toEqual([4 * side, 4 * side]);
     const largest = sr.data.reduce((most, level, i) => Math.max(most, Math.abs(level - colour[i % 3])), 0);
     expect(largest).toBeLessThanOrEqual(2);

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { describeError, FourfoldError } from '@fourfold/common';
 import { storageError } from '@fourfold/store';
 import type { Picture } from '@fourfold/imaging';
-import { resultWithPauses } from '../pauses.js';
+import { resultWithPauses, type Steps } from '../pauses.js';
 import { encodePicture, encodingOf } from './encoding.js';
 import type { PictureOutput } from './picture-places.js';
 import { scaledOpacity, scaledRegion, type UpscaleRegion } from './region.js';
@@ -85,7 +85,7 @@ async function* upscaledBands(options: UpscaleFileOptions): AsyncGenerator<Uint8
 
 /** Run the steps of a tile. Backends fail with their own messages, mostly for lack of memory. */
 async function runSteps(
-  steps: Generator<number, Picture>,
+  steps: Steps<number, Picture>,
   { width, height }: { width: number; height: number },
   { name, signal }: UpscaleFileOptions,
   onProgress: (share: number) => void,

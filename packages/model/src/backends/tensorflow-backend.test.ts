@@ -39,7 +39,7 @@ function pixels(size: number, key: string): Uint8Array {
 }
 
 /** Losses and both networks' gradients of a gan iteration on the current backend, which keeps no tensor of it. */
-function iterate() {
+async function iterate() {
   const [ofGenerator, ofDiscriminator, ofVgg] = layouts.map((layout) =>
     uploadParameters(layout, initialVector(layout, 1)),
   );
@@ -52,13 +52,14 @@ function iterate() {
   const pass = runGenerator({ layer: createGenerator(configs.generator, 'training'), parameters: ofGenerator }, lr);
   const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
   const second = generatorStep(pass, contentStep('gan', loss, vgg, hr, pass.sr), { discriminator, hr, loss });
-  const gradients = [second, first].map((result, i) => {
+  const gradients: Float32Array[] = [];
+  for (const [i, result] of [second, first].entries()) {
     const vector = new Float32Array(layouts[i].length);
-    downloadGradients(layouts[i], result.gradients, vector);
+    await downloadGradients(layouts[i], result.gradients, vector);
     disposeTensors(result.gradients);
-    return vector;
-  });
-  const losses = readLosses({ ...first.losses, ...second.losses });
+    gradients.push(vector);
+  }
+  const losses = await readLosses({ ...first.losses, ...second.losses });
   for (const parameters of [ofGenerator, ofDiscriminator, ofVgg]) disposeTensors(parameters);
   tf.dispose([hr, lr]);
   return { losses, gradients };
@@ -69,13 +70,13 @@ test('an iteration on tensorflow equals plain JavaScript, repeats bit for bit an
 }) => {
   skip(lacks('tensorflow', here.found, here.detail));
   await tf.setBackend('cpu');
-  const expected = iterate();
+  const expected = await iterate();
   const info = await startTensorflow(2);
   expect(info.version).toMatch(/^4\.22\.0\+tensorflow-2\.\d+\.\d+/);
   expect(tf.getBackend()).toBe('tensorflow');
-  const first = iterate();
+  const first = await iterate();
   const before = { tensors: tf.memory().numTensors, dataIds: tf.engine().backend.numDataIds() };
-  expect(iterate()).toEqual(first);
+  expect(await iterate()).toEqual(first);
   expect({ tensors: tf.memory().numTensors, dataIds: tf.engine().backend.numDataIds() }).toEqual(before);
   for (const [name, value] of Object.entries(expected.losses)) {
     expect(Math.abs(first.losses[name] / value - 1), name).toBeLessThan(1e-5);

@@ -14,7 +14,6 @@ import { named } from '../layers/layer.js';
 import { createFeatures, type FeatureExtractor } from '../networks/features.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
 import { unitLength } from '../networks/unit-length.js';
-import { withoutTensors } from './pixels.js';
 import { cutReflected, squares, surroundings } from './surroundings.js';
 
 /*
@@ -25,7 +24,7 @@ import { cutReflected, squares, surroundings } from './surroundings.js';
 /** LPIPS on this thread's backend. */
 export interface Lpips {
   /** The distance of two 8-bit RGB pictures of one size, with a pause after each part. Throws `invalid` for pictures too small. */
-  measure(a: Picture, b: Picture): Generator<void, number>;
+  measure(a: Picture, b: Picture): AsyncGenerator<void, number>;
   /** Free the network's tensors. */
   dispose(): void;
 }
@@ -63,14 +62,14 @@ export function createLpips(
   const heads = taps.map((_, i) => named<tf.Tensor4D>(parameters, lpipsHead(i)));
   const { strides } = shapes[network];
 
-  function* measure(a: Picture, b: Picture): Generator<void, number> {
+  async function* measure(a: Picture, b: Picture): AsyncGenerator<void, number> {
     const { width, height } = a;
     checkLpipsSize(network, a);
     const sums = strides.map(() => ({ sum: 0, cells: 0 }));
     for (const core of squares({ left: 0, top: 0, width, height }, part)) {
       // It begins at a multiple of 16, as whole pictures do.
       const seen = surroundings(a, core, margin, 'zeros');
-      const maps = withoutTensors(() => distances(extractor, heads, [a, b], seen));
+      const maps = await cellsOfMaps(tf.tidy(() => distances(extractor, heads, [a, b], seen)));
       maps.forEach((map, i) => addCells(sums[i], map, cellsOf(core, seen, map, strides[i], a)));
       yield;
     }
@@ -87,12 +86,13 @@ interface Cells {
   height: number;
 }
 
+/** Each layer's map of distances. */
 function distances(
   { features, parameters }: FeatureExtractor,
   heads: tf.Tensor4D[],
   pictures: [Picture, Picture],
   seen: Rectangle,
-): Cells[] {
+): tf.Tensor4D[] {
   const [ofA, ofB] = pictures.map((picture) => {
     const shape: tf.Tensor4D['shape'] = [1, seen.height, seen.width, 3];
     const x = kernels().uploadPictures(cutReflected(picture, seen), shape, 1 / 127.5, -1);
@@ -105,12 +105,25 @@ function distances(
       const squared = tf.square(tf.sub<tf.Tensor4D>(unitLength(ofA[i]).unit, unitLength(ofB[i]).unit));
       return kernels().conv2d(squared, head, undefined, 1);
     });
-    const [, height, width] = map.shape;
-    const values = new Float32Array(width * height);
-    kernels().download(map, values);
-    tf.dispose([map, ofA[i], ofB[i]]);
-    return { values, width, height };
+    tf.dispose([ofA[i], ofB[i]]);
+    return map;
   });
+}
+
+/** The values of maps, which are freed. */
+async function cellsOfMaps(maps: tf.Tensor4D[]): Promise<Cells[]> {
+  try {
+    const cells: Cells[] = [];
+    for (const map of maps) {
+      const [, height, width] = map.shape;
+      const values = new Float32Array(width * height);
+      await kernels().download([map], values);
+      cells.push({ values, width, height });
+    }
+    return cells;
+  } finally {
+    tf.dispose(maps);
+  }
 }
 
 /** Which cells of a map belong to the core; those at the picture's end include what its size leaves over. */

@@ -5,7 +5,7 @@ import type { NamedTensors } from '../layers/layer.js';
 import type { GeneratorParts } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
 import { cutReflected, squares, surroundings, type Border } from './surroundings.js';
-import { inResult, paste, pixelsOf, roomFor, withoutTensors } from './pixels.js';
+import { inResult, paste, pixelsOf, roomFor } from './pixels.js';
 
 /*
  * Half of a generator's work is at the size of the LR picture and sees far. The other half, the upsampling, is at up to 16 times as many
@@ -31,13 +31,13 @@ const forward = { saves: false };
  * Upscale a region of a picture that is seen with `overlap` pixels around it. It pauses after each layer and each square, and yields the
  * work done since the last pause, in LR pixels: in all as many as the region has.
  */
-export function* upscaleInParts(
+export async function* upscaleInParts(
   network: SplitNetwork,
   picture: Picture,
   region: Rectangle,
   overlap: number,
   border: Border,
-): Generator<number, Picture> {
+): AsyncGenerator<number, Picture> {
   const { left, top, width, height } = region;
   const seen = surroundings(picture, region, overlap, border);
   const upsampled = squares(region, upsampledSide);
@@ -46,7 +46,7 @@ export function* upscaleInParts(
   const features = yield* featuresOf(network, cutReflected(picture, seen), seen, work);
   try {
     for (const square of upsampled) {
-      const part = upsample(network, features, {
+      const part = await upsample(network, features, {
         ...square,
         left: square.left - seen.left,
         top: square.top - seen.top,
@@ -83,13 +83,18 @@ function* featuresOf(
 }
 
 /** Upsample a square of features. */
-function upsample({ parts, parameters }: SplitNetwork, features: tf.Tensor4D, square: Rectangle): Picture {
+async function upsample(
+  { parts, parameters }: SplitNetwork,
+  features: tf.Tensor4D,
+  square: Rectangle,
+): Promise<Picture> {
   const size = { width: features.shape[2], height: features.shape[1] };
   const seen = surroundings(size, square, upsamplingMargin, 'zeros');
-  return withoutTensors(() => {
+  const sr = tf.tidy(() => {
     const cut = kernels().crop(features, seen);
-    const [sr] = parts.upsampling(parameters, cut, forward);
+    const [result] = parts.upsampling(parameters, cut, forward);
     cut.dispose();
-    return pixelsOf(sr, inResult(square, seen));
+    return result;
   });
+  return pixelsOf(sr, inResult(square, seen));
 }

@@ -1,4 +1,4 @@
-import tf = require('@tensorflow/tfjs-core');
+import type tf = require('@tensorflow/tfjs-core');
 import type { Picture, Rectangle } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';
 
@@ -17,10 +17,14 @@ export const roomFor = ({ width, height }: Pick<Picture, 'width' | 'height'>): P
   height: 4 * height,
 });
 
-/** The 8-bit pixels of a region of SR. */
-export function pixelsOf(sr: tf.Tensor4D, { left, top, width, height }: Rectangle): Picture {
+/** The 8-bit pixels of a region of SR, which is freed. */
+export async function pixelsOf(sr: tf.Tensor4D, { left, top, width, height }: Rectangle): Promise<Picture> {
   const values = new Float32Array(sr.size);
-  kernels().download(sr, values);
+  try {
+    await kernels().download([sr], values);
+  } finally {
+    sr.dispose();
+  }
   const data = new Uint8Array(3 * width * height);
   for (let row = 0, to = 0; row < height; row++) {
     const from = 3 * ((top + row) * sr.shape[2] + left);
@@ -31,19 +35,6 @@ export function pixelsOf(sr: tf.Tensor4D, { left, top, width, height }: Rectangl
 
 /** Nearest 8-bit grey level of a value in [-1, 1]; values outside are clipped. */
 const levelOf = (value: number): number => Math.min(Math.max(Math.round((value + 1) * 127.5), 0), 255);
-
-/**
- * What `work` returns, which holds no tensors; those that it has made are freed, also if a kernel throws, as for lack of memory.
- * `tf.tidy` would search a result's pixels for tensors.
- */
-export function withoutTensors<T>(work: () => T): T {
-  tf.engine().startScope();
-  try {
-    return work();
-  } finally {
-    tf.engine().endScope();
-  }
-}
 
 /** Copy a picture into a larger one. */
 export function paste(part: Picture, into: Picture, left: number, top: number): void {

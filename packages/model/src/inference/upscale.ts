@@ -1,8 +1,9 @@
+import tf = require('@tensorflow/tfjs-core');
 import type { Picture, Rectangle } from '@fourfold/common/basics';
 import { cutReflected, squares, surroundings } from './surroundings.js';
 import type { Network } from '../networks/networks.js';
 import { uploadLr } from '../networks/transfer.js';
-import { inResult, paste, pixelsOf, roomFor, withoutTensors } from './pixels.js';
+import { inResult, paste, pixelsOf, roomFor } from './pixels.js';
 
 /** How a picture is cut for upscaling, in pixels of the input picture. */
 export interface Tiling {
@@ -17,29 +18,34 @@ export interface Tiling {
  * inference mode: batch norms use the running averages. Validation in training measures with it; `createUpscaler` is faster, but may
  * round other values another way.
  */
-export function* upscaleTiles(generator: Network, picture: Picture, tiling: Tiling): Generator<void, Picture> {
+export async function* upscaleTiles(
+  generator: Network,
+  picture: Picture,
+  tiling: Tiling,
+): AsyncGenerator<void, Picture> {
   const { width, height } = picture;
   const result = roomFor(picture);
   for (const region of squares({ left: 0, top: 0, width, height }, tiling.tile)) {
-    paste(upscaleRegion(generator, picture, region, tiling), result, 4 * region.left, 4 * region.top);
+    paste(await upscaleRegion(generator, picture, region, tiling), result, 4 * region.left, 4 * region.top);
     yield;
   }
   return result;
 }
 
 /** Upscale a region of a picture, all at once. */
-function upscaleRegion(
+async function upscaleRegion(
   { layer, parameters }: Network,
   picture: Picture,
   region: Rectangle,
   { overlap }: Tiling,
-): Picture {
+): Promise<Picture> {
   const seen = surroundings(picture, region, overlap, 'zeros');
-  return withoutTensors(() => {
+  const sr = tf.tidy(() => {
     const lr = uploadLr(cutReflected(picture, seen), [1, seen.height, seen.width, 3]);
-    const [sr] = layer(parameters, lr, { saves: false });
+    const [result] = layer(parameters, lr, { saves: false });
     // The result needs room of its own.
     lr.dispose();
-    return pixelsOf(sr, inResult(region, seen));
+    return result;
   });
+  return pixelsOf(sr, inResult(region, seen));
 }

@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import { createBatchNorm, createFrozenBatchNorm } from './batch-norm.js';
+import { oneByOne } from './download.js';
 import { createPreluGradient } from './prelu-gradient.js';
 import type { Kernels } from './types.js';
 
@@ -57,5 +58,5 @@ export const genericKernels: Kernels = {
   crop: (x, { left, top, width, height }) => tf.slice(x, [0, top, left, 0], [1, height, width, x.shape[3]]),
   uploadPictures: (levels, shape, scale, shift) => tf.tensor(scaled(levels, scale, shift), shape),
   upload: (values, shape) => tf.tensor(values.slice(), shape),
-  download: (tensor, target) => target.set(tensor.dataSync<'float32'>()),
+  download: oneByOne((tensor, target) => target.set(tensor.dataSync<'float32'>())),
 };

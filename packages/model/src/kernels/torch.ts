@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import { picturesTensor, readInto, torchBackend } from '@fourfold/tfjs-torch';
+import { oneByOne } from './download.js';
 import { genericKernels } from './generic.js';
 import type { Kernels } from './types.js';
 
@@ -48,5 +49,5 @@ export const torchKernels: Kernels = {
   upload: (values, shape) => tf.tensor(values, shape),
   overwritePictures: (tensor, levels, scale, shift) => torchBackend().overwriteLevels(tensor, levels, scale, shift),
   overwrite: (tensors, vector) => torchBackend().overwrite(tensors, vector),
-  download: (tensor, target) => readInto(tensor, target),
+  download: oneByOne(readInto),
 };

@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import { createBatchNorm } from './batch-norm.js';
+import { oneByOne } from './download.js';
 import { genericKernels } from './generic.js';
 import { createPreluGradient } from './prelu-gradient.js';
 import type { Kernels } from './types.js';
@@ -55,5 +56,5 @@ export const wasmKernels: Kernels = {
   scaleShift,
   crop,
   upload: (values, shape) => tf.tensor(values, shape),
-  download: (tensor, target) => target.set(elements(tensor)),
+  download: oneByOne((tensor, target) => target.set(elements(tensor))),
 };

@@ -33,7 +33,9 @@ export const packGradients = (layout: Layout, tensors: NamedTensors): tf.Tensor1
   tf.tidy(() => tf.concat1d(layout.tensors.map(({ name }) => tf.reshape<tf.Rank.R1>(named(tensors, name), [-1]))));
 
 /** Copy a vector on the backend to `target`. */
-export const downloadVector = (vector: tf.Tensor1D, target: Float32Array): void => kernels().download(vector, target);
+export async function downloadVector(vector: tf.Tensor1D, target: Float32Array): Promise<void> {
+  await kernels().download([vector], target);
+}
 
 /** Free parameters or gradients. */
 export function disposeTensors(tensors: NamedTensors): void {
@@ -48,11 +50,10 @@ export const tensorCount = (): number => tf.memory().numTensors;
  * Write gradients, and the batch's statistics in the statistics' places, to a flat vector of the layout's length, which may
  * be in shared memory. The tensors stay the caller's.
  */
-export function downloadGradients(layout: Layout, tensors: NamedTensors, target: Float32Array): void {
+export async function downloadGradients(layout: Layout, tensors: NamedTensors, target: Float32Array): Promise<void> {
   assert.equal(target.length, layout.length, `a vector of the ${layout.network}’s layout`);
-  for (const { name, offset, sizeElements } of layout.tensors) {
-    kernels().download(named(tensors, name), target.subarray(offset, offset + sizeElements));
-  }
+  const inOrder = layout.tensors.map(({ name }) => named(tensors, name));
+  await kernels().download(inOrder, target);
 }
 
 /** Pictures of one replica's batch: uint8 RGB, [count, crop, crop, 3] and [count, crop / 4, crop / 4, 3]. */

@@ -24,7 +24,7 @@ const generator = generatorLayout(generatorConfig);
 describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
   onBackend(backend);
 
-  test.each(Object.entries(heads))('%s: losses and every gradient of an iteration', (name, head) => {
+  test.each(Object.entries(heads))('%s: losses and every gradient of an iteration', async (name, head) => {
     const config = { ...(reference.settings.discriminator as DiscriminatorConfig), head };
     const discriminator = discriminatorLayout(config, crop);
     const adversarial = name === 'relativistic' ? 'relativistic' : 'standard';
@@ -49,12 +49,12 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     const [lr, hr] = [reference.tensor('lr'), reference.tensor('hr')];
 
     const pass = runGenerator(networks.generator, lr);
-    expect(relativeError(pass.sr.dataSync(), reference.get(`${name}/sr`).data)).toBeLessThan(limit);
+    expect(relativeError(await pass.sr.data(), reference.get(`${name}/sr`).data)).toBeLessThan(limit);
     const first = discriminatorStep(networks.discriminator, hr, pass.sr, adversarial);
     const content = contentStep('gan', loss, undefined, hr, pass.sr);
     const second = generatorStep(pass, content, { discriminator: networks.discriminator, hr, loss });
 
-    const losses = readLosses({ ...first.losses, ...second.losses });
+    const losses = await readLosses({ ...first.losses, ...second.losses });
     for (const [loss, value] of Object.entries(losses)) {
       expect(relativeError([value], reference.get(`${name}/loss/${loss}`).data), loss).toBeLessThan(limit);
     }
@@ -68,11 +68,12 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     ] as const) {
       const trained = { ...layout, tensors: parametersOf(layout) };
       const expected = reference.vector(`${name}/${network}-gradient`, trained);
-      expect(tensorErrors(gradients, trained, expected, limit)).toEqual({});
+      expect(await tensorErrors(gradients, trained, expected, limit)).toEqual({});
     }
     if (name === 'frozen') {
       const running = { ...generator, tensors: generator.tensors.filter(({ kind }) => kind === 'statistic') };
-      expect(tensorErrors(second.gradients, running, reference.vector('generator', generator), 1e-12)).toEqual({});
+      const unchanged = reference.vector('generator', generator);
+      expect(await tensorErrors(second.gradients, running, unchanged, 1e-12)).toEqual({});
     }
     tf.dispose([lr, hr]);
     for (const { parameters } of Object.values(networks)) disposeTensors(parameters);

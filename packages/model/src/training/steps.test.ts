@@ -65,23 +65,23 @@ beforeAll(async () => {
 });
 
 /** One gan iteration without an update; the gradients of both networks, on shared memory. */
-function iterate() {
+async function iterate() {
   const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
   const [ofGenerator, ofDiscriminator] = [shared(layouts.generator.length), shared(layouts.discriminator.length)];
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
   const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
-  downloadGradients(layouts.discriminator, first.gradients, ofDiscriminator);
+  await downloadGradients(layouts.discriminator, first.gradients, ofDiscriminator);
   const content = contentStep('gan', loss, vgg, hr, pass.sr);
   const second = generatorStep(pass, content, { discriminator, hr, loss });
-  downloadGradients(layouts.generator, second.gradients, ofGenerator);
+  await downloadGradients(layouts.generator, second.gradients, ofGenerator);
   disposeTensors(first.gradients);
   disposeTensors(second.gradients);
   tf.dispose([hr, lr]);
-  return { gradients: [ofGenerator, ofDiscriminator], losses: readLosses({ ...first.losses, ...second.losses }) };
+  return { gradients: [ofGenerator, ofDiscriminator], losses: await readLosses({ ...first.losses, ...second.losses }) };
 }
 
-test('a dense weight’s gradient is the product of its factors, real rows first', () => {
+test('a dense weight’s gradient is the product of its factors, real rows first', async () => {
   const weight = 'dense1/weight';
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
@@ -103,7 +103,7 @@ test('a dense weight’s gradient is the product of its factors, real rows first
   }
   for (const { gradients, losses } of [whole, parts]) {
     disposeTensors(gradients);
-    readLosses(losses);
+    await readLosses(losses);
   }
   product.dispose();
   expect(tf.memory().numTensors).toBe(before);
@@ -117,11 +117,11 @@ const memory = () => ({
   bytes: tf.memory().numBytes,
 });
 
-test('steps repeat bit for bit and leave nothing behind', () => {
-  const hash = () => iterate().gradients.map((gradients) => sha256(new Uint8Array(gradients.buffer)));
-  const first = hash();
+test('steps repeat bit for bit and leave nothing behind', async () => {
+  const hash = async () => (await iterate()).gradients.map((gradients) => sha256(new Uint8Array(gradients.buffer)));
+  const first = await hash();
   const before = memory();
-  for (let i = 0; i < 5; i++) expect(hash()).toEqual(first);
+  for (let i = 0; i < 5; i++) expect(await hash()).toEqual(first);
   expect(memory()).toEqual(before);
 });
 
@@ -136,10 +136,10 @@ test('a pass that is disposed between the halves leaves nothing behind', () => {
   expect(memory()).toEqual(before);
 });
 
-test('the losses are those of the phase’s kind and the config', () => {
+test('the losses are those of the phase’s kind and the config', async () => {
   const half = { ...loss, adversarialWeight: 0.5 };
   const { hr, lr } = uploadBatch(batch);
-  const run = (kind: 'mse' | 'content' | 'gan', config: LossConfig) => {
+  const run = async (kind: 'mse' | 'content' | 'gan', config: LossConfig) => {
     const pass = runGenerator(generator, lr);
     const content = contentStep(kind, config, config.content === 'mse' ? undefined : vgg, hr, pass.sr);
     const { losses, gradients } = generatorStep(
@@ -150,19 +150,19 @@ test('the losses are those of the phase’s kind and the config', () => {
     disposeTensors(gradients);
     return readLosses(losses);
   };
-  const mse = run('mse', { ...loss, totalVariationWeight: 1 });
+  const mse = await run('mse', { ...loss, totalVariationWeight: 1 });
   expect(mse).toEqual({ total: mse.content, content: mse.content });
-  const plain = run('content', { ...loss, content: 'mse', totalVariationWeight: 0 });
+  const plain = await run('content', { ...loss, content: 'mse', totalVariationWeight: 0 });
   expect(plain).toEqual(mse);
-  const content = run('content', loss);
+  const content = await run('content', loss);
   expect(Object.keys(content)).toEqual(['total', 'content', 'totalVariation']);
   expect(content.total).toBeCloseTo(content.content + 2e-8 * content.totalVariation, 7);
-  const gan = run('gan', { ...loss, totalVariationWeight: 0 });
+  const gan = await run('gan', { ...loss, totalVariationWeight: 0 });
   expect(gan.total).toBeCloseTo(gan.content + 0.5 * gan.adversarial, 7);
   tf.dispose([hr, lr]);
 });
 
-test('gradient descent on them lowers the loss', () => {
+test('gradient descent on them lowers the loss', async () => {
   const { hr, lr } = uploadBatch(batch);
   const vector = initialVector(layouts.generator, 1);
   const gradient = new Float32Array(layouts.generator.length);
@@ -171,11 +171,11 @@ test('gradient descent on them lowers the loss', () => {
     const parameters = uploadParameters(layouts.generator, vector);
     const pass = runGenerator({ ...generator, parameters }, lr);
     const result = generatorStep(pass, contentStep('mse', loss, undefined, hr, pass.sr), undefined);
-    downloadGradients(layouts.generator, result.gradients, gradient);
+    await downloadGradients(layouts.generator, result.gradients, gradient);
     disposeTensors(result.gradients);
     disposeTensors(parameters);
     for (let at = 0; at < layouts.generator.parameterCount; at++) vector[at] -= 0.05 * gradient[at];
-    values.push(readLosses(result.losses).total);
+    values.push((await readLosses(result.losses)).total);
   }
   for (let i = 1; i < values.length; i++) expect(values[i]).toBeLessThan(values[i - 1]);
   tf.dispose([hr, lr]);

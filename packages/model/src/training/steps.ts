@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { LossConfig, PhaseConfig } from '@fourfold/common';
 import { contentFeatures } from '@fourfold/common/basics';
 import { kernels } from '../kernels/kernels.js';
+import type { Kernels } from '../kernels/types.js';
 import { multiplyFactors } from '../layers/dense.js';
 import type { NamedTensors, Wanted } from '../layers/layer.js';
 import { wideWeights } from '@fourfold/weights';
@@ -222,24 +223,23 @@ export function generatorStep(
   return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
 }
 
-/** The values of losses, which are not freed; `read` copies one to a vector of length 1. */
-export function peekLosses(
+/** The values of losses, which are not freed; `read` copies them to a vector, one after the other. */
+export async function peekLosses(
   losses: LossTensors,
-  read = (loss: tf.Tensor, value: Float32Array) => kernels().download(loss, value),
-): Record<string, number> {
-  const numberOf = (loss: tf.Tensor) => {
-    const value = new Float32Array(1);
-    read(loss, value);
-    return value[0];
-  };
-  return Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, numberOf(loss)]));
+  read: Kernels['download'] = kernels().download,
+): Promise<Record<string, number>> {
+  const values = new Float32Array(Object.keys(losses).length);
+  await read(Object.values(losses), values);
+  return Object.fromEntries(Object.keys(losses).map((name, i) => [name, values[i]]));
 }
 
 /** The values of losses, which are freed. */
-export function readLosses(losses: LossTensors): Record<string, number> {
-  const numbers = peekLosses(losses);
-  tf.dispose(Object.values(losses));
-  return numbers;
+export async function readLosses(losses: LossTensors): Promise<Record<string, number>> {
+  try {
+    return await peekLosses(losses);
+  } finally {
+    tf.dispose(Object.values(losses));
+  }
 }
 
 /**

@@ -58,7 +58,7 @@ const networks: { generator?: Network; discriminator?: Network } = {};
 let halves: Halves | undefined;
 let evaluated: Network | undefined;
 /** The picture that the generator under evaluation is measured on now. */
-let measuring: Generator<void, MeasuredPicture> | undefined;
+let measuring: AsyncGenerator<void, MeasuredPicture> | undefined;
 /** Perceptual distance, if the config asks for it. */
 let lpips: Lpips | undefined;
 /** By validation picture: they never change. */
@@ -145,9 +145,9 @@ const methods = {
   },
 
   /** Process one tile, so that halves are computed in between; returns the picture's scores after the last one. */
-  continuePicture(): MeasuredPicture | undefined {
+  async continuePicture(): Promise<MeasuredPicture | undefined> {
     assert(measuring, 'startPicture comes first');
-    const { done, value } = measuring.next();
+    const { done, value } = await measuring.next();
     if (!done) return undefined;
     measuring = undefined;
     return value;
@@ -163,12 +163,12 @@ const methods = {
 export type ComputeMethods = typeof methods;
 
 /** Measure on a picture, with a pause after each tile. */
-function* measure(
+async function* measure(
   generator: Network,
   name: string,
   original: Picture,
   show: { references: boolean } | false,
-): Generator<void, MeasuredPicture> {
+): AsyncGenerator<void, MeasuredPicture> {
   const { lr, hr } = lrAndHr(original);
   const tiling = { tile: evaluationTilePixels, overlap: tileOverlap(config.generator) };
   const sr = yield* upscaleTiles(generator, lr, tiling);
@@ -179,7 +179,7 @@ function* measure(
 }
 
 /** How near a picture is to the original, with LPIPS if the config asks for it. */
-function* scored(hr: Picture, sr: Picture): Generator<void, Scores> {
+async function* scored(hr: Picture, sr: Picture): AsyncGenerator<void, Scores> {
   const scores = scoresAgainst(hr, sr);
   if (lpips) scores.lpips = yield* lpips.measure(hr, sr);
   return scores;

@@ -13,7 +13,7 @@ import {
 import { discriminatorLayout, factoredWeights, generatorLayout, initialVector } from '@fourfold/weights';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGraphHalves } from './graph-halves.js';
-import { createHalves, type HalvesParts } from './halves.js';
+import { createHalves, type Halves, type HalvesParts } from './halves.js';
 import { lacks } from '../../../../test/support/needs.mjs';
 
 const isSetUp = probeBackends().some(({ backend, found }) => backend === 'torch' && found);
@@ -58,7 +58,7 @@ describe.skipIf(lacks('torch', isSetUp))(
       };
     }
 
-    test.each(['mse', 'gan'] as const)('%s: warns once, and computes what the eager halves do', (kind) => {
+    test.each(['mse', 'gan'] as const)('%s: warns once, and computes what the eager halves do', async (kind) => {
       const warn = vi.fn();
       const parts = createParts();
       const [graphs, eager] = [createGraphHalves(parts, { warn } as unknown as Logger), createHalves(parts)];
@@ -72,13 +72,13 @@ describe.skipIf(lacks('torch', isSetUp))(
             const step = 7 + 2 * iteration + replica;
             const batch = { count: 1, crop, hr: levels(crop, step), lr: levels(crop / 4, step) };
             const place = { iteration, replica, phase: kind === 'mse' ? 0 : 1 };
-            const [one, other] = [graphs, eager].map((halves) => {
+            const resultOf = async (halves: Halves) => {
               const gradient = new Float32Array(parts.gradientLayouts[half].length);
-              const losses = halves[half](place, batch, gradient);
+              const losses = await halves[half](place, batch, gradient);
               halves.content(place);
               return { losses, gradient };
-            });
-            expect(one).toEqual(other);
+            };
+            expect(await resultOf(graphs)).toEqual(await resultOf(eager));
           }
         }
       }

@@ -8,6 +8,7 @@ import {
   disposeTensors,
   downloadVector,
   generatorStep,
+  oneByOne,
   overwriteBatch,
   packGradients,
   peekLosses,
@@ -90,29 +91,29 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
   }
 
   return {
-    discriminator(place, batch, target) {
+    async discriminator(place, batch, target) {
       const recording = begin(place, batch);
       if (!recording) return eager.discriminator(place, batch, target);
       const { result } = recording.first;
       assert(result, 'a gan phase has a discriminator half');
       readBeside(result.gradient, target);
-      return peekLosses(result.losses, readBeside);
+      return peekLosses(result.losses, oneByOne(readBeside));
     },
     content(place) {
       // The graph of the content loss has been replayed right after the first half's.
       if (!recordings.has(kindOf(place))) eager.content(place);
     },
-    generator(place, batch, target) {
+    async generator(place, batch, target) {
       const recording = held && isHeld(place) ? held.recording : begin(place, batch);
       if (!recording) {
-        const losses = eager.generator(place, batch, target);
+        const losses = await eager.generator(place, batch, target);
         if (!warm.has(kindOf(place))) eager.reset();
         warm.add(kindOf(place));
         return losses;
       }
       held = undefined;
       recording.generator.graph.replay();
-      downloadVector(recording.generator.gradient, target);
+      await downloadVector(recording.generator.gradient, target);
       return peekLosses(recording.generator.losses);
     },
     reset() {

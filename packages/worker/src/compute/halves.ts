@@ -44,11 +44,11 @@ export interface HalvesParts {
 /** A replica's share of an iteration, half by half. */
 export interface Halves {
   /** The first half of a `gan` iteration: the discriminator's gradient into `target`; its losses. */
-  discriminator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
+  discriminator(place: Place, batch: CropBatch, target: Float32Array): Promise<Record<string, number>>;
   /** Work ahead: the content loss of a kept pass, which needs no discriminator. */
   content(place: Place): void;
   /** The generator's gradient into `target`; its losses. Ends the replica's pass. */
-  generator(place: Place, batch: CropBatch, target: Float32Array): Record<string, number>;
+  generator(place: Place, batch: CropBatch, target: Float32Array): Promise<Record<string, number>>;
   /** Forget the kept passes: the generator's parameters are about to change. */
   reset(): void;
 }
@@ -101,18 +101,18 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
   }
 
   /** A half that throws may have used up part of a kept pass: all are forgotten, and recomputed. */
-  function orReset<T>(half: () => T): T {
+  async function orReset<T>(half: () => Promise<T>): Promise<T> {
     try {
-      return half();
+      return await half();
     } catch (error) {
       reset();
       throw error;
     }
   }
 
-  function download(layout: Layout, gradients: NamedTensors, target: Float32Array): void {
+  async function download(layout: Layout, gradients: NamedTensors, target: Float32Array): Promise<void> {
     try {
-      downloadGradients(layout, gradients, target);
+      await downloadGradients(layout, gradients, target);
     } finally {
       disposeTensors(gradients);
     }
@@ -120,27 +120,33 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
 
   return {
     discriminator: (place, batch, target) =>
-      orReset(() => {
+      orReset(async () => {
         const { batch: tensors, pass } = passOf(place, batch);
         const { adversarial } = config.loss;
         const discriminator = network('discriminator');
         const { losses, gradients } = discriminatorStep(discriminator, tensors.hr, pass.sr, adversarial, factored);
-        download(gradientLayouts.discriminator, gradients, target);
+        await download(gradientLayouts.discriminator, gradients, target);
         return readLosses(losses);
       }),
     content(place) {
       const pass = kept.get(place.replica);
-      if (pass && keptIteration === place.iteration) pass.content = orReset(() => contentOf(pass, place));
+      if (!pass || keptIteration !== place.iteration) return;
+      try {
+        pass.content = contentOf(pass, place);
+      } catch (error) {
+        reset();
+        throw error;
+      }
     },
     generator: (place, batch, target) =>
-      orReset(() => {
+      orReset(async () => {
         const replica = passOf(place, batch);
         const content = contentOf(replica, place);
         const against = adversaryOf(config, config.phases[place.phase].kind, network, replica.batch.hr);
         const { losses, gradients } = generatorStep(replica.pass, content, against);
         // generatorStep has used it up.
         replica.content = undefined;
-        download(gradientLayouts.generator, gradients, target);
+        await download(gradientLayouts.generator, gradients, target);
         drop(place.replica);
         return readLosses(losses);
       }),
