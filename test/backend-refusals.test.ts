@@ -26,7 +26,11 @@ async function expectRefusal(args: string[], reason: RegExp, wrapper: string[] =
 test.each([
   ['bf16 on wasm', ['--backend', 'wasm', '--dtype', 'bf16'], /^fourfold: backend wasm: precision bf16 needs the torch/],
   ['cuda on wasm', ['--backend', 'wasm', '--device', 'cuda'], /^fourfold: backend wasm: device cuda needs the torch/],
-  ['an unknown device', ['--device', 'tpu'], /^fourfold: --device is tpu: it must be auto, cpu, cuda or cuda:N/],
+  [
+    'an unknown device',
+    ['--device', 'tpu'],
+    /^fourfold: --device is tpu: it must be auto, cpu, cuda, cuda:N, gpu or gpu:NAME/,
+  ],
   ['an unknown precision', ['--set', 'workers.precision=f16'], /^fourfold: --set workers\.precision=f16: it must be/],
 ])('%s', (_, args, reason) => expectRefusal([...oneStep, ...args], reason));
 

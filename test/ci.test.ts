@@ -41,6 +41,7 @@ test.each([
   'setup:torch',
   'setup:tensorflow',
   'setup:servers',
+  'setup:webgpu -- --software',
   'setup:servers -- kubernetes',
   'setup:lpips',
   'setup:runtimes',

@@ -48,6 +48,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npx (fourfold|tfjs-torch) setup/, by: ['test/installed.test.ts', /'tfjs-torch', 'setup'/] },
   { command: /^npm run setup:torch$/, by: ['.ci/run', /setup:torch/] },
   { command: /^npm run setup:tensorflow$/, by: ['.ci/run', /setup:tensorflow/] },
+  { command: /^npm run setup:webgpu( -- --software)?$/, by: ['.ci/run', /setup:webgpu -- --software/] },
   { command: /^npm run setup:runtimes$/, by: ['.ci/run', /setup:runtimes/] },
   { command: /^npm run setup:lpips$/, by: ['.ci/run', /setup:lpips/] },
   {

@@ -2,6 +2,7 @@
 type SetUp =
   | 'torch'
   | 'tensorflow'
+  | 'webgpu'
   | 'servers'
   | 'browser'
   | 'kubernetes'

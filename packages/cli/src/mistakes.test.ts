@@ -78,7 +78,7 @@ test.each([
     'worker --config /bad.yaml',
     '/bad.yaml: data.crop is 40: it must be a multiple of 16; data.replica is not a key: did you mean data.replicas?',
   ],
-  ['train /run.yaml --backend gpu', '--backend is gpu: it must be one of auto, torch, tensorflow, wasm, cpu'],
+  ['train /run.yaml --backend gpu', '--backend is gpu: it must be one of auto, torch, tensorflow, webgpu, wasm, cpu'],
   ['train /run.yaml --scale-schedule 2', '--scale-schedule is 2: it must be at most 1'],
   ['bench step --dtype fp8', '--dtype is fp8: it must be one of fp32, tf32, bf16'],
   // A dataset.

@@ -4,7 +4,7 @@
  * - networks/   generator, discriminator and feature networks from layers; parameters in and out
  * - layers/     forward passes and gradients of layers
  * - kernels/    the operations in which backends differ
- * - backends/   wasm, torch and TensorFlow: found, chosen, started
+ * - backends/   wasm, torch, TensorFlow and WebGPU: found, chosen, started
  * - training/   losses, and the gradients of a half
  * - inference/  a trained generator at work
  * - import/     feature networks from published files

@@ -69,7 +69,7 @@ function registerStep(bench: Command): void {
     .option('--channels <n>', 'width of the generator', wholeNumber(1))
     .option('--blocks <n>', 'number of residual blocks of the generator', wholeNumber(1))
     .option('--threads <n>', 'number of threads to compute with (default: the machine’s cores)', wholeNumber(1))
-    .option('--device <name>', 'device of torch: auto, cpu, cuda or cuda:N')
+    .option('--device <name>', 'auto, cpu, cuda or cuda:N of torch, gpu or gpu:NAME of webgpu')
     .addOption(new Option('--dtype <name>', 'precision of torch’s convolutions').choices(Object.keys(precisionOf)))
     .addOption(countOption('--steps', 'number of measured iterations', 1, 10))
     .addOption(countOption('--warmup', 'number of warm-up iterations', 0, 2))

@@ -14,6 +14,10 @@ const setUps = {
     summary: 'TensorFlow’s library by @tensorflow/tfjs-node, instead',
     script: () => new URL('../../setup/setup-tensorflow.mjs', import.meta.url),
   },
+  webgpu: {
+    summary: 'Dawn, WebGPU for any vendor’s GPU, without a compiler',
+    script: () => new URL('../../setup/setup-webgpu.mjs', import.meta.url),
+  },
   servers: {
     summary: 'nats-server, MinIO and Prometheus, for fourfold cluster; Go compiles MinIO in 3 to 10 minutes',
     script: () => new URL('../../setup/setup-servers.mjs', import.meta.url),
@@ -27,7 +31,9 @@ export function registerSetup(program: Command): void {
   const setup = program
     .command('setup')
     .summary('install a faster backend, or the servers of a cluster')
-    .description('Install what npm cannot bring: torch, tensorflow or servers. Each has options; --help lists them.');
+    .description(
+      'Install what npm cannot bring: torch, tensorflow, webgpu or servers. Each has options; --help lists them.',
+    );
   for (const [name, { summary, script }] of Object.entries(setUps)) {
     setup
       .command(name)

@@ -52,7 +52,9 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   const configPath = place('config.yaml');
   await writeFile(configPath, demoConfig(quick));
   const config = await loadRunConfig(configPath);
-  const { backend: chosen, detail } = probeBackends().find(({ found }) => found) as BackendProbe;
+  const { backend: chosen, detail } = probeBackends().find(
+    ({ found, onlyByName }) => found && !onlyByName,
+  ) as BackendProbe;
   const faster = chosen === 'torch' ? '' : '; npx fourfold setup torch makes it several times faster';
   console.log(`computing on ${chosen} (${detail})${faster}`);
   console.log(`training as ${configPath} says; fourfold train ${configPath} does the same`);

@@ -1,5 +1,5 @@
 /** The values of `workers.backend` and of `--backend`: each backend, and the best one found. */
-export const backendChoices = ['auto', 'torch', 'tensorflow', 'wasm', 'cpu'] as const;
+export const backendChoices = ['auto', 'torch', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
 
 /** The values of `checkpoints.bestBy`: the highest PSNR or SSIM, or the lowest LPIPS. */
 export const bestByChoices = ['psnr', 'ssim', 'lpips'] as const;

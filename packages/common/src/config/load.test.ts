@@ -123,7 +123,7 @@ test('a problem of an option that stands for a key is blamed on the option', asy
   await writeFile(path, minimal);
   const backend: Setting = { option: '--backend tensorlow', sets: 'workers.backend=tensorlow' };
   await expect(loadRunConfig(path, ['workers.backend=wasm', backend])).rejects.toThrow(
-    '--backend tensorlow: it must be one of auto, torch, tensorflow, wasm, cpu (did you mean tensorflow?)',
+    '--backend tensorlow: it must be one of auto, torch, tensorflow, webgpu, wasm, cpu (did you mean tensorflow?)',
   );
 });
 

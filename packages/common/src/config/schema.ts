@@ -145,10 +145,13 @@ const workersSchema = z.strictObject({
   /** Local worker processes that `fourfold train` starts. */
   count: count.default(1),
   backend: z.enum(backendChoices).default('auto'),
-  /** The device for the torch backend; `auto` uses a GPU if there is one. */
+  /**
+   * `auto` uses a GPU if there is one. `cuda` and `cuda:N` are torch's; `gpu`, `gpu:NAME` (the adapter whose name contains NAME) and `cpu` (a software
+   * driver) are webgpu's.
+   */
   device: z
     .string()
-    .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'auto, cpu, cuda or cuda:N')
+    .regex(/^(auto|cpu|cuda(:\d+)?|gpu(:.+)?)$/, 'auto, cpu, cuda, cuda:N, gpu or gpu:NAME')
     .default('auto'),
   /**
    * `bf16`: convolutions and matrix products round to bfloat16, and activations are stored in it. `tf32`: on CUDA they may round to

@@ -40,12 +40,13 @@ test('wasm uses the requested number of threads, on any thread, and its process 
 
 test('every backend is found or says why it is not', async () => {
   const probes = probeBackends();
-  expect(probes.map(({ backend }) => backend)).toEqual(['torch', 'tensorflow', 'wasm', 'cpu']);
+  expect(probes.map(({ backend }) => backend)).toEqual(['torch', 'tensorflow', 'webgpu', 'wasm', 'cpu']);
   expect(probes.filter(({ found }) => found).map(({ backend }) => backend)).toEqual(
     expect.arrayContaining(['wasm', 'cpu']),
   );
   for (const { backend, found, detail } of probes) {
-    if (!found) await expect(selectBackend(onOneThread(backend))).rejects.toThrow(`backend ${backend}: ${detail}`);
+    if (!found)
+      await expect(selectBackend(onOneThread(backend))).rejects.toThrow(`backend ${backend}: ${detail.split(';')[0]}`);
   }
 });
 
@@ -67,6 +68,6 @@ test('a precision or a device that a backend does not support is refused', async
 });
 
 test('auto takes the best available backend', async () => {
-  const best = probeBackends().find(({ found }) => found)?.backend;
+  const best = probeBackends().find(({ found, onlyByName }) => found && !onlyByName)?.backend;
   expect(await selectBackend(onOneThread('auto'))).toMatchObject({ backend: best, threads: 1, precision: 'f32' });
 });

@@ -5,12 +5,14 @@ import { FourfoldError } from '@fourfold/common/basics';
 import { cpus } from 'node:os';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { probeTorch, startTorch } from './torch-backend.js';
+import { startWebgpu } from './webgpu-backend.js';
+import { probeWebgpu } from './webgpu-probe.js';
 import { startWasm, wasmInstructionSet, wasmVersion } from './wasm-backend.js';
 import type { BackendInfo, BackendProbe, BackendChoice } from './types.js';
 
 interface Backend {
   name: BackendName;
-  probe: () => { found: boolean; detail: string };
+  probe: () => Omit<BackendProbe, 'backend'>;
   start: (choice: BackendChoice) => Promise<BackendInfo>;
 }
 
@@ -29,6 +31,7 @@ const backends: Backend[] = [
       return { backend: 'tensorflow', version, device, instructionSet: process.arch, threads, precision: 'f32' };
     },
   },
+  { name: 'webgpu', probe: probeWebgpu, start: startWebgpu },
   {
     name: 'wasm',
     probe: () => ({ found: true, detail: `WebAssembly with ${wasmInstructionSet}, version ${wasmVersion}` }),
@@ -69,13 +72,27 @@ export function probeBackends(): BackendProbe[] {
  */
 export async function selectBackend(choice: BackendChoice): Promise<BackendInfo> {
   const { backend: name, precision, device } = choice;
-  const backend = backends.find((candidate) => (name === 'auto' ? candidate.probe().found : candidate.name === name));
+  const backend = name === 'auto' ? bestBackend() : backends.find((candidate) => candidate.name === name);
   if (!backend) throw new FourfoldError('invalid', `backend ${name} does not exist`);
-  if (backend.name !== 'torch' && (precision !== 'f32' || device.startsWith('cuda'))) {
+  const only = backendOf(choice);
+  if (only && backend.name !== only) {
     const asked = precision === 'f32' ? `device ${device}` : `precision ${precision}`;
-    throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} needs the torch backend`, {
-      hint: 'run npx fourfold setup torch, or leave it out',
+    throw new FourfoldError('invalid', `backend ${backend.name}: ${asked} needs the ${only} backend`, {
+      hint: `run npx fourfold setup ${only}, or leave it out`,
     });
   }
   return backend.start(choice);
+}
+
+/** The only backend that has a precision or a device. */
+function backendOf({ precision, device }: BackendChoice): BackendName | undefined {
+  if (precision !== 'f32' || device.startsWith('cuda')) return 'torch';
+  return device.startsWith('gpu') ? 'webgpu' : undefined;
+}
+
+function bestBackend(): Backend | undefined {
+  return backends.find(({ probe }) => {
+    const { found, onlyByName } = probe();
+    return found && !onlyByName;
+  });
 }

@@ -17,6 +17,8 @@ export interface BackendProbe {
   found: boolean;
   /** What was found, or why the backend cannot be used and what to do about it. */
   detail: string;
+  /** Found, but too slow for `auto` to take it. */
+  onlyByName?: boolean;
 }
 
 /** Which backend to use, and how. */

@@ -30,11 +30,11 @@ export function calibrate(network: Network, config: GeneratorConfig, { data, wid
 }
 
 /** A network's parameters as a checkpoint has them. */
-export function weightsOf(network: Network, config: GeneratorConfig) {
+export async function weightsOf(network: Network, config: GeneratorConfig) {
   const layout = generatorLayout(config);
   const packed = packGradients(layout, network.parameters);
   const vector = new Float32Array(layout.length);
-  downloadVector(packed, vector);
+  await downloadVector(packed, vector);
   packed.dispose();
   return { config, layout, vector };
 }

@@ -14,7 +14,7 @@ const borders: Border[] = ['zeros', 'reflection'];
 test('a picture is what the whole generator makes of it at once, in features of any tile and in small squares', async () => {
   const config = { channels: 4, blocks: 2 };
   const network = createNetwork(config);
-  const upscaler = createUpscaler(weightsOf(network, config), 'zeros');
+  const upscaler = createUpscaler(await weightsOf(network, config), 'zeros');
   // More than one square, in both directions.
   const input = noise(110, 100);
   const whole = await resultOf(upscaleTiles(network, input, { tile: 110, overlap: 0 }));
@@ -28,13 +28,13 @@ test.each(borders)('no seam shows with a deep generator, with %s around the pict
   const network = createNetwork(config);
   const input = noise(100, 60);
   calibrate(network, config, input);
-  const { upscale } = createUpscaler(weightsOf(network, config), border);
+  const { upscale } = createUpscaler(await weightsOf(network, config), border);
   expect(largestDifference(await upscale(input, 50), await upscale(input, 100))).toBeLessThanOrEqual(1);
 });
 
 test('a reflected border is what a picture that was reflected before would be', async () => {
   const config = { channels: 4, blocks: 1 };
-  const weights = weightsOf(createNetwork(config), config);
+  const weights = await weightsOf(createNetwork(config), config);
   const input = noise(20, 3);
   const around = { left: -8, top: -8, width: 36, height: 19 };
   const large = { data: cutReflected(input, around), width: around.width, height: around.height };
@@ -45,7 +45,7 @@ test('a reflected border is what a picture that was reflected before would be', 
 
 test('pauses tell the work that was done; ending at one frees everything', async () => {
   const config = { channels: 4, blocks: 3 };
-  const upscaler = createUpscaler(weightsOf(createNetwork(config), config), 'reflection');
+  const upscaler = createUpscaler(await weightsOf(createNetwork(config), config), 'reflection');
   const input = noise(50, 20);
   const before = tf.memory().numTensors;
   const work: number[] = [];

@@ -1,9 +1,10 @@
 import tf = require('@tensorflow/tfjs-core');
 import { genericKernels } from './generic.js';
 import { wasmKernels } from './wasm.js';
+import { webgpuKernels } from './webgpu.js';
 import type { Kernels } from './types.js';
 
-const byBackend: Record<string, Kernels> = { wasm: wasmKernels };
+const byBackend: Record<string, Kernels> = { wasm: wasmKernels, webgpu: webgpuKernels };
 
 /** The kernels of the current backend. */
 export const kernels = (): Kernels => byBackend[tf.getBackend()] ?? genericKernels;
