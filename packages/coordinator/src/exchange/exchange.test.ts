@@ -172,7 +172,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
 test('a secret is good for parameters, for as long as its worker has a seat', async () => {
   const serving = { ...master, serve: () => ({ vector: new Float32Array(3), stillValid: () => true }) };
   files = await openParameterFiles({ transport: 'stream', folder, ...formats }, master.networks, log);
-  const exchange = createExchange({ transport: 'stream', folder, ...formats }, files, 3, serving, log);
+  const exchange = createExchange({ transport: 'stream', route: 'star', folder, ...formats }, files, 3, serving, log);
   const register = { ...registerWith(null, null), streamSecret: Buffer.from(randomStreamSecret()) };
   const [leaving, staying] = [exchange.connect(register), exchange.connect(register)];
   if ('problem' in leaving || 'problem' in staying) throw new Error('refused');
