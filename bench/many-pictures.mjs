@@ -40,7 +40,7 @@ async function compareSizes() {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-many-'));
   try {
     const store = openStore(join(folder, 'photographs'));
-    const images = await repeatPhotographs(folder, 20);
+    const images = await repeatPhotographs(folder, Math.min(20, Math.ceil(Number(options.samples) / 1000)));
     const size = { tile: 200, minimumSide: 96, encoding: 'pixels' };
     const { manifest } = await prepare({ ...prepareDefaults, ...size, images, store, name: 'many' });
     const sizes = [Number(options.samples) / 100, Number(options.samples)];

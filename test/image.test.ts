@@ -47,7 +47,7 @@ test('without an engine npm run image says which one to install', async () => {
   const ended = run(process.execPath, [script], { cwd: repository, env: { PATH: '/nowhere' } });
   await expect(ended).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/neither podman nor buildah.*apt-get install/),
+    stderr: expect.stringMatching(/neither podman nor buildah.*apt-get install/) as unknown,
   });
 });
 

@@ -129,6 +129,16 @@ export const commandCases: readonly CommandCase[] = [
   },
   { command: /^node bench\/compare\.mjs/, cannot: pytorch },
   { command: /^node bench\/startup\.mjs/, run: () => 'node bench/startup.mjs --rounds 1', says: /worker/ },
+  {
+    command: /^node bench\/many-pictures\.mjs/,
+    run: (text) => `${text} --samples 100 --batches 2 --rounds 1`,
+    says: /samples/,
+  },
+  {
+    command: /^node bench\/formats\.mjs/,
+    run: () => 'node bench/formats.mjs --replicas 2 --formats f32 --mse 2 --gan 2 --backend wasm',
+    says: /psnr/,
+  },
   { command: /^node bench\/esrgan-thick\.mjs/, by: ['test/exported-models.test.ts', /upscaler/i] },
   // Elsewhere.
   { command: /^fourfold submit .*--dry-run=server$/, by: ['test/kubernetes-manifests.test.ts', /'--dry-run=server'/] },

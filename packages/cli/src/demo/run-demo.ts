@@ -35,6 +35,9 @@ const quickSchedule = {
   logEvery: 4,
 };
 
+/** Whether `--backend auto` may choose it. */
+const isAutomatic = ({ found, onlyByName }: BackendProbe): boolean => found && !onlyByName;
+
 /** From photographs to a measured generator, its report and its pictures. Rejects with the signal's reason. */
 export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void> {
   const startMs = performance.now();
@@ -52,9 +55,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   const configPath = place('config.yaml');
   await writeFile(configPath, demoConfig(quick));
   const config = await loadRunConfig(configPath);
-  const { backend: chosen, detail } = probeBackends().find(
-    ({ found, onlyByName }) => found && !onlyByName,
-  ) as BackendProbe;
+  const { backend: chosen, detail } = probeBackends().find(isAutomatic) as BackendProbe;
   const faster = chosen === 'torch' ? '' : '; npx fourfold setup torch makes it several times faster';
   console.log(`computing on ${chosen} (${detail})${faster}`);
   console.log(`training as ${configPath} says; fourfold train ${configPath} does the same`);

@@ -60,10 +60,8 @@ export async function reduceReplicas(
     };
     const kind = `${network} of phase ${position.phase}`;
     const about = { iteration: position.iteration, replica, network };
-    // Along a chain each worker gets neighbouring replicas.
-    const place = config.exchange.route === 'chain' ? replica / replicas.length : undefined;
-    const task = { key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, place, work };
-    board.add(task, replica);
+    const task = { key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work };
+    board.add({ ...task, place: placeOf(config, replica) }, replica);
   }
   board.replan();
   // A replica that fails for good, or an early stop, also ends the others' waits.
@@ -98,6 +96,10 @@ export async function reduceReplicas(
   }
   return meanLosses(await Promise.all(reductions));
 }
+
+/** Along a chain each worker gets neighbouring replicas. */
+const placeOf = ({ exchange, data }: RunConfig, replica: number): number | undefined =>
+  exchange.route === 'chain' ? replica / data.replicas : undefined;
 
 /** A replica's gradient is in the sum that came along the chain. */
 function countSummed(

@@ -63,10 +63,10 @@ const instances: Gpu[] = [];
  * `auto` is a GPU, else a software driver. Throws `invalid` without a set-up, `unavailable` without an adapter.
  */
 export async function findAdapter(device: string): Promise<Adapter> {
-  const { create } = loadDawn();
+  const dawn = loadDawn();
   const name = /^gpu:(.+)$/.exec(device)?.[1];
   try {
-    const gpu = create(name === undefined ? [] : [`adapter=${name}`]);
+    const gpu = dawn.create(name === undefined ? [] : [`adapter=${name}`]);
     instances.push(gpu);
     const options = { powerPreference: 'high-performance', forceFallbackAdapter: device === 'cpu' };
     const adapter = await gpu.requestAdapter(options);
