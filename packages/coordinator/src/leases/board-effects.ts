@@ -1,4 +1,4 @@
-import type { FailureCode, Logger } from '@fourfold/common';
+import { FourfoldError, type FailureCode, type Logger } from '@fourfold/common';
 import type { Token__Output } from '@fourfold/rpc';
 import type { Effect } from './board-events.js';
 import { wholeLeaseMs, type BoardRules, type TaskFacts } from './board-state.js';
@@ -98,7 +98,8 @@ export function createEffects<Work, Result>(rules: BoardRules, log: Logger, repl
   function discard(task: string): void {
     const entry = entries.get(task);
     if (!entry) return;
-    entry.lost.abort();
+    // A pull that it ends fails as any other does whose worker is gone.
+    entry.lost.abort(new FourfoldError('unavailable', 'its worker was lost'));
     entry.lost = new AbortController();
     entry.offer = undefined;
   }
