@@ -1,0 +1,75 @@
+import { frameBytes } from '@fourfold/rpc';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { anyFrozenAt, freezeAt, thaw } from './support/freeze/freeze.js';
+import { expectFinished, killAll, type LogEvent, type Process } from './support/process.js';
+import {
+  expectSameEnd,
+  onceJoined,
+  prepareSmallRuns,
+  startCoordinator,
+  startPart,
+  startWorkers,
+  weightsOf,
+  type SmallRuns,
+} from './support/small-run.js';
+import { alert } from './support/timing.js';
+
+/*
+ * The sum along a chain of workers gives the same weights as the star, to the last bit, whatever happens to a hop.
+ */
+
+/** The discriminator's sum has several frames. */
+const wide = ['--set', 'discriminator.dense=1024'];
+const byStream = (route: string) => `exchange: { transport: stream, route: ${route} }\n`;
+
+let runs: SmallRuns;
+beforeAll(async () => {
+  runs = await prepareSmallRuns();
+});
+afterAll(async () => {
+  await killAll();
+  await runs.remove();
+});
+
+/** Whether a sum broke off that this worker had a part in. */
+const isBroken = ({ event, hops }: LogEvent, worker: unknown): boolean =>
+  event === 'chain-broken' && (hops as unknown[]).includes(worker);
+
+/** The hops of each sum. */
+const routesOf = ({ events }: Process): number[][] =>
+  events.flatMap((event) => (event.event === 'chain' ? [event['hops'] as number[]] : []));
+
+test('five replicas on three workers, which are killed or frozen as first, middle and last hop while pieces flow', async () => {
+  const star = await runs.create('star', byStream('star'));
+  const alone = startCoordinator(star, ...wide);
+  startWorkers(star, 1, ...wide);
+  await expectFinished(alone);
+
+  const chain = await runs.create('chain', byStream('chain'));
+  const coordinator = startCoordinator(
+    chain,
+    ...[...wide, ...alert],
+    ...[...onceJoined(3), '--set', 'workers.minimumToContinue=3'],
+  );
+  const inTheMiddle = (hop: number) => ({ event: 'sum', hop, begin: frameBytes });
+  const freezes = freezeAt(runs.folder, inTheMiddle(0), inTheMiddle(1), inTheMiddle(2));
+  const start = () => startPart('worker', chain, freezes, ...wide, ...alert);
+  const workers = [start(), start(), start()];
+  const frozen: Process[] = [];
+  for (const hop of [0, 1, 2]) {
+    const worker = await anyFrozenAt(workers, inTheMiddle(hop));
+    const { worker: number } = worker.events.findLast(({ event }) => event === 'joined') ?? {};
+    const broken = () => coordinator.events.filter((event) => isBroken(event, number)).length;
+    const before = broken();
+    if (hop === 1) frozen.push(worker);
+    else worker.child.kill('SIGKILL');
+    await expect
+      .poll(broken, { message: `the sum that broke off at worker ${String(number)}` })
+      .toBeGreaterThan(before);
+    workers.push(start());
+  }
+  frozen.forEach(thaw);
+  await expectSameEnd(chain, coordinator, await weightsOf(star));
+  // Sums that did not break off passed all workers, and nothing was left to the star.
+  expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
+});
