@@ -44,6 +44,9 @@ interface Entry<Work, Result> extends Task<Work, Result> {
   waiting: ((offer: Offer<Result>) => void)[];
 }
 
+/** A pull that a loss ends fails as any other does whose worker is gone. */
+const workerLost = () => new FourfoldError('unavailable', 'its worker was lost');
+
 /**
  * Carries out the lease board's effects. `seats` and `entries` are the workers and the owners of tasks outside the board;
  * `replan` lets it plan.
@@ -98,8 +101,7 @@ export function createEffects<Work, Result>(rules: BoardRules, log: Logger, repl
   function discard(task: string): void {
     const entry = entries.get(task);
     if (!entry) return;
-    // A pull that it ends fails as any other does whose worker is gone.
-    entry.lost.abort(new FourfoldError('unavailable', 'its worker was lost'));
+    entry.lost.abort(workerLost());
     entry.lost = new AbortController();
     entry.offer = undefined;
   }

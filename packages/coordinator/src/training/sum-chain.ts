@@ -58,7 +58,7 @@ export function createSumChain(): SumChain {
     const { sum, parameterCount, roundedSums } = master.state(network);
     const hops = routeOf(offers.map(heldBy), { silenceMs, rounded: roundedSums ? parameterCount : 0 });
     const target = new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength);
-    const oneIsLost = AbortSignal.any(offers.map((offer) => offer.signal));
+    const oneIsLost = AbortSignal.any([signal, ...offers.map((offer) => offer.signal)]);
     const about = { iteration, network, hops: hops.map(({ worker }) => worker) };
     log.debug({ event: 'chain', ...about }, 'sum along the chain');
     try {
@@ -67,6 +67,7 @@ export function createSumChain(): SumChain {
       oneIsLost.throwIfAborted();
       return offers;
     } catch (error) {
+      signal.throwIfAborted();
       const lost = lostWorker(error);
       if (lost !== undefined) barred = withBarred(barred, lost, performance.now());
       const reason = oneIsLost.aborted ? 'a worker was lost' : describeError(error);
