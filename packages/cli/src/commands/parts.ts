@@ -45,7 +45,7 @@ export function registerParts(program: Command): void {
     .option('--http <host:port>', `address of ${probes}`, hostPort)
     .option(
       '--gpus <n>',
-      'start this many workers, one for each GPU, on consecutive ports; they are restarted as by `train`',
+      'number of GPUs, with a worker for each, on consecutive ports, restarted as by `train`',
       wholeNumber(1),
     )
     .action(async ({ config: path, set, gpus, ...options }: ListeningOptions & WorkerOptions) => {
