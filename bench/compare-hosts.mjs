@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createBenchHosts } from '../packages/cli/dist/bench/update-hosts.js';
 import { endingSignal, runChild } from '../scripts/child-processes.mjs';
+import { median } from './median.mjs';
 
 const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const python = process.env.FOURFOLD_PYTHON ?? 'python3';
@@ -62,11 +63,6 @@ async function measurePeer(ranks) {
     await hosts.close();
   }
 }
-
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-};
 
 async function measure(hosts) {
   const rounds = [];

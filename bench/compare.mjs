@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { endingSignal, runChild } from '../scripts/child-processes.mjs';
+import { median } from './median.mjs';
 
 const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const photographs = inRepository('examples/photographs/train');
@@ -179,11 +180,6 @@ async function loaderComparisons(folder) {
     { name: 'loader, tiles of pixels beside numpy.memmap', ours: pixels, peer: mapped },
   ].map((comparison) => ({ ...comparison, unit: 'crops/s' }));
 }
-
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-};
 
 async function measure({ name, unit, ours, peer: theirs }, rounds) {
   const results = { ours: [], peer: [] };

@@ -15,6 +15,7 @@ import {
 } from '../packages/data-loader/dist/index.js';
 import { openStore } from '../packages/store/dist/index.js';
 import { runChild } from '../scripts/child-processes.mjs';
+import { median } from './median.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -129,6 +130,6 @@ async function cpuMs(work) {
 
 /** The median of each figure, to two decimals. */
 function medians(rounds) {
-  const median = (key) => rounds.map((round) => round[key]).sort((a, b) => a - b)[Math.floor(rounds.length / 2)];
-  return Object.fromEntries(Object.keys(rounds[0]).map((key) => [key, Math.round(median(key) * 100) / 100]));
+  const middle = (key) => Math.round(median(rounds.map((round) => round[key])) * 100) / 100;
+  return Object.fromEntries(Object.keys(rounds[0]).map((key) => [key, middle(key)]));
 }

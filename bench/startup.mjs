@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runChild, startChild } from '../scripts/child-processes.mjs';
+import { median } from './median.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -96,8 +97,6 @@ async function measure(checkout, { name, args, until }) {
     });
   });
 }
-
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 try {
   const photographs = join(root, 'examples/photographs/held-out');

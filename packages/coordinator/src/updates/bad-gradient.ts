@@ -22,7 +22,7 @@ export function describeElement(layout: Pick<Layout, 'tensors'>, element: number
 const tensorOf = ({ tensors }: Pick<Layout, 'tensors'>, element: number) =>
   tensors.find(({ offset, sizeElements }) => element >= offset && element < offset + sizeElements);
 
-/** Elements must be smaller than this: Adam squares them. `usableBelow` in ../rpc/assembly/sum.ts. */
+/** Elements must be smaller than this: Adam squares them. `usableBelow` in packages/rpc/assembly/sum.ts. */
 export const usableBelow = 2 ** 63;
 
 /** Describes an unusable element. */
