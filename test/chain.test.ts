@@ -20,7 +20,7 @@ import { alert } from './support/timing.js';
 
 /** The discriminator's sum has several frames. */
 const wide = ['--set', 'discriminator.dense=1024'];
-const byStream = (route: string) => `exchange: { transport: stream, route: ${route} }\n`;
+const byStream = (route: string, more = '') => `exchange: { transport: stream, route: ${route}${more} }\n`;
 
 let runs: SmallRuns;
 beforeAll(async () => {
@@ -71,5 +71,19 @@ test('five replicas on three workers, which are killed or frozen as first, middl
   frozen.forEach(thaw);
   await expectSameEnd(chain, coordinator, await weightsOf(star));
   // Sums that did not break off passed all workers, and nothing was left to the star.
+  expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
+});
+
+test('sums in bfloat16 and factors, with parameters in 8 bits: the star’s weights', async () => {
+  const formats = ', gradients: bf16, sums: bf16, parameters: int8, denseGradient: factors';
+  const star = await runs.create('formats-star', byStream('star', formats));
+  const alone = startCoordinator(star, ...wide);
+  startWorkers(star, 1, ...wide);
+  await expectFinished(alone);
+  const chain = await runs.create('formats-chain', byStream('chain', formats));
+  const coordinator = startCoordinator(chain, ...wide, ...onceJoined(3));
+  startWorkers(chain, 3, ...wide);
+  await expectSameEnd(chain, coordinator, await weightsOf(star));
+  expect(coordinator.events.filter(({ event }) => event === 'chain-broken')).toEqual([]);
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
 });

@@ -115,7 +115,7 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
         master.retainGenerator();
         const files = await openParameterFiles(config.exchange, master.networks, log);
         const exchange = createExchange(config.exchange, files, 1, master, log);
-        const worker = await createWorkerExchange(config.exchange, log);
+        const worker = await createWorkerExchange(config, log);
         const server = await startServer('127.0.0.1:0');
         server.addService(wire.Coordinator.service, { ...exchange.handlers });
         server.addStream('worker', exchange.stream);

@@ -37,7 +37,13 @@ export { type TlsIdentity, readTlsIdentity } from './security/tls.js';
 export { probeTls } from './security/tls-probe.js';
 export { createStreamChoice, type StreamChoice } from './stream/choice.js';
 export { type StreamKind, type StreamRequest, frameBytes } from './stream/frame.js';
-export { type StreamPeer, type StreamReceiver, createStreamReceiver, lostWorker } from './stream/receiver.js';
+export {
+  type StreamOptions,
+  type StreamPeer,
+  type StreamReceiver,
+  createStreamReceiver,
+  lostWorker,
+} from './stream/receiver.js';
 export { type SumHop, decodeRoute, sumFailure, sumRequest } from './stream/route.js';
 export { isSecret, randomStreamSecret } from './stream/secret.js';
 export { type StreamSource, type StreamedPieces, type StreamedVector } from './stream/stream-server.js';

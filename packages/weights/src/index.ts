@@ -56,5 +56,6 @@ export {
   elementBytesOf,
   isUnrounded,
   plainLayout,
+  withoutFactors,
 } from './wire-layout.js';
 export { type NetworkWires, factoredWeights, networkWires } from './wires.js';

@@ -67,6 +67,18 @@ export function createWireLayout(parts: readonly WirePart[]): WireLayout {
   return { sections, ...end };
 }
 
+/** The layout without its factors: a vector whose other elements alone cross. */
+export function withoutFactors({ sections, ...layout }: WireLayout): WireLayout {
+  let byteLength = 0;
+  const plain = sections.flatMap((section) => {
+    if (section.encoding === 'factors') return [];
+    const byteBegin = byteLength;
+    byteLength += section.byteLength;
+    return [{ ...section, byteBegin }];
+  });
+  return { ...layout, sections: plain, byteLength };
+}
+
 /** A vector that is transferred unchanged. */
 export const plainLayout = (length: number): WireLayout => createWireLayout([{ encoding: 'f32', count: length }]);
 

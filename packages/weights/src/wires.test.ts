@@ -38,6 +38,36 @@ test('sizes of the formats in bytes at paper size', () => {
   ]);
 });
 
+test('a sum along a chain has no factors, and its statistics are never rounded', () => {
+  const sumsOf = (exchange: object) => {
+    const { generator, discriminator } = networkWires(runOf(exchange, 2));
+    return [generator, discriminator].map(({ sums }) => [
+      megabytes(sums.byteLength),
+      sums.sections.map(({ encoding, begin, byteBegin }) => [encoding, begin, byteBegin]),
+    ]);
+  };
+  expect(sumsOf({ denseGradient: 'factors' })).toEqual([
+    [6.2, [['f32', 0, 0]]],
+    [
+      18.8,
+      [
+        ['f32', 0, 0],
+        ['f32', 23_561_600, 18_748_928],
+      ],
+    ],
+  ]);
+  expect(sumsOf({ sums: 'bf16' })).toEqual([
+    [
+      3.1,
+      [
+        ['bf16', 0, 0],
+        ['f32', 1_548_547, 3_097_096],
+      ],
+    ],
+    [47.1, [['bf16', 0, 0]]],
+  ]);
+});
+
 test('an iteration brings a worker at most 26 MB of deltas at paper size', () => {
   const { generator, discriminator } = networkWires(runOf({ parameters: 'int8' }));
   const bytes = [generator, discriminator].map(({ deltas }) => megabytes(deltas?.byteLength ?? 0));

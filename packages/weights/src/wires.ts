@@ -1,5 +1,5 @@
 import { createDeltaLayout, type DeltaLayout } from './delta-layout.js';
-import { createWireLayout, type WireLayout, type WirePart } from './wire-layout.js';
+import { createWireLayout, withoutFactors, type WireLayout, type WirePart } from './wire-layout.js';
 import type { Network, RunConfig } from '@fourfold/common';
 import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
@@ -11,6 +11,8 @@ export interface NetworkWires {
   deltas?: DeltaLayout;
   /** A replica's gradient and batch statistics. */
   gradients: WireLayout;
+  /** A sum of gradients on its way along a chain, without the weights whose gradients are factors: these do not pass along it. */
+  sums: WireLayout;
   /** The tensors of a worker's gradient vector: the layout's own, or factors in the place of a weight. */
   gradientLayout: Layout;
 }
@@ -36,7 +38,7 @@ export function networkWires(config: RunConfig): Record<Network, NetworkWires> {
 function wiresOf(
   layout: Layout,
   gradientLayout: Layout,
-  { parameters, gradients }: RunConfig['exchange'],
+  { parameters, gradients, sums }: RunConfig['exchange'],
   rows: number,
   factored: ReadonlySet<string>,
 ): NetworkWires {
@@ -50,6 +52,7 @@ function wiresOf(
     parameters: createWireLayout(parts(parameters === 'bf16' ? 'bf16' : 'f32', () => false)),
     ...(parameters === 'int8' && { deltas: createDeltaLayout(layout) }),
     gradients: createWireLayout(parts(gradients, (name) => factored.has(name))),
+    sums: withoutFactors(createWireLayout(parts(sums, (name) => factored.has(name)))),
     gradientLayout,
   };
 }

@@ -95,7 +95,7 @@ async function work(parts: WorkParts): Promise<void> {
   const batches = createBatchQueue(source, { ahead: config.batches.ahead, iterations: totalIterations(config) });
   own(batches, () => log.info({ event: 'batches', ...batches.stats(), ...source.stats() }, 'batches'));
   addBatchWaitMetrics(metrics, () => batches.stats());
-  const exchange = own(await createWorkerExchange(config.exchange, log), (exchange) => exchange.close());
+  const exchange = own(await createWorkerExchange(config, log), (exchange) => exchange.close());
   addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
   const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);

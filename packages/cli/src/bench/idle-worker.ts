@@ -27,7 +27,7 @@ export async function serveIdly({
   signal,
 }: IdleWorkerParts): Promise<{ ended: boolean; reason: string }> {
   const log = createLogger('worker');
-  const exchange = await createWorkerExchange(config.exchange, log);
+  const exchange = await createWorkerExchange(config, log);
   const server = await startServer(listen);
   server.addService(wire.Worker.service, exchange.handlers);
   server.addStream(['coordinator', 'worker'], exchange.stream);

@@ -13,9 +13,9 @@ export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
     await inner.publish();
     laps.lap('publish');
   },
-  async sum(...args) {
+  async *sum(...args) {
     laps.lap('parameters');
-    await inner.sum(...args);
+    yield* inner.sum(...args);
     laps.lap('pulling');
     // Workers add while it comes.
     laps.lap('reducing');

@@ -53,10 +53,6 @@ test.each([
     'timing.heartbeatMs is 900: it must be at most half of timing.silenceMs, 1000, or live peers count as lost',
   ],
   [
-    'exchange: { route: chain, denseGradient: factors }',
-    'exchange.route is chain: workers add no factors; omit it, or set exchange.denseGradient to matrix',
-  ],
-  [
     'exchange: { route: chain, transport: grpc }',
     'exchange.route is chain: sums pass on the bulk stream alone; set exchange.transport to auto or stream',
   ],

@@ -108,10 +108,6 @@ function inconsistencies({
   if (discriminatorFrom !== undefined && !phases.some(({ kind }) => kind === 'gan')) {
     refuse('discriminatorFrom', discriminatorFrom, 'no phase trains a discriminator; omit it, or add a gan phase');
   }
-  if (exchange.route === 'chain' && exchange.denseGradient === 'factors') {
-    const reason = 'workers add no factors; omit it, or set exchange.denseGradient to matrix';
-    refuse('exchange.route', exchange.route, reason, 'exchange.denseGradient');
-  }
   if (exchange.route === 'chain' && !['auto', 'stream'].includes(exchange.transport)) {
     const reason = 'sums pass on the bulk stream alone; set exchange.transport to auto or stream';
     refuse('exchange.route', exchange.route, reason, 'exchange.transport');

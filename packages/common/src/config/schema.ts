@@ -183,14 +183,14 @@ export const exchangeSchema = z.strictObject({
   /**
    * How the sum of the gradients is made. `star`: the coordinator pulls each replica's gradient and adds it. `chain`: each worker adds
    * its own to what the one before it has and passes the sum on, so that the coordinator's link carries one vector however many workers
-   * there are; the same bits. It needs the bulk stream and `denseGradient: matrix`; what cannot pass along it is pulled.
+   * there are; the same bits. It needs the bulk stream; what cannot pass along it is pulled.
    */
   route: z.enum(['star', 'chain']).default('star'),
   /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; batch statistics stay float32. */
   gradients: z.enum(['f32', 'bf16']).default('f32'),
   /**
    * How sums of gradients are kept. `bf16`: rounded to bfloat16 after each replica's addition, wherever that happens; sums of batch statistics
-   * stay float32. It saves bytes only where sums cross; from a worker to the coordinator its gradients do.
+   * stay float32. It saves bytes along a chain; in a star gradients cross, and not sums.
    */
   sums: z.enum(['f32', 'bf16']).default('f32'),
   /**

@@ -20,6 +20,7 @@ import {
   type PulledParameters,
   type Register__Output,
   type SharedFile__Output,
+  type StreamOptions,
   type StreamPeer,
   type StreamSource,
   type SumHop,
@@ -61,10 +62,10 @@ export interface Exchange {
    */
   publish(): Promise<void>;
   /**
-   * Fill `target`, float32 in shared memory, with a sum along a chain of workers. Rejects with an error that names the worker at fault
-   * (`lost`), or with the signal's reason; by then nothing writes to it.
+   * The pieces of a sum along a chain of workers, in order; each is valid until the next is requested. Throws an error that names the
+   * worker at fault (`lost`), or the signal's reason.
    */
-  sum(hops: readonly SumHop[], target: Uint8Array, options: { silenceMs: number; signal: AbortSignal }): Promise<void>;
+  sum(hops: readonly SumHop[], options: StreamOptions): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
   /** Serves parameters to workers that pull them. */
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
   /** Serves them by the bulk stream. */
@@ -156,14 +157,16 @@ export function createExchange(
       };
     },
 
-    async sum(hops, target, options) {
+    async *sum(hops, options) {
       const { peer, request } = sumRequest(hops, term, 0);
       try {
-        await receiver.receiveInto(peer, request, target, options);
+        for await (const piece of receiver.receive(peer, request, options)) {
+          yield piece;
+          traffic.gradients.stream += piece.bytes.byteLength;
+        }
       } catch (error) {
         throw options.signal.aborted ? error : sumFailure(hops, error);
       }
-      traffic.gradients.stream += target.byteLength;
     },
 
     async publish() {

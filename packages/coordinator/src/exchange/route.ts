@@ -30,19 +30,16 @@ export const mayHop = ({ worker, peer }: HeldGradient, barred: BarredHops, nowMs
 
 /**
  * The hops of the sum of these gradients, which are the first replicas', in their order: consecutive gradients of one worker are one hop.
- * `rounded` is how many elements, from the first, are rounded after each addition. Each hop waits a little longer than the one before it, and the coordinator, for `silenceMs`, longest: the one that waits for the hop at
+ * Each hop waits a little longer than the one before it, and the coordinator, for `silenceMs`, longest: the one that waits for the hop at
  * fault gives up first, and says whom it waited for.
  */
-export function routeOf(
-  gradients: readonly HeldGradient[],
-  { silenceMs, rounded }: { silenceMs: number; rounded: number },
-): SumHop[] {
-  const hops: Omit<SumHop, 'silenceMs' | 'rounded'>[] = [];
+export function routeOf(gradients: readonly HeldGradient[], silenceMs: number): SumHop[] {
+  const hops: Omit<SumHop, 'silenceMs'>[] = [];
   for (const { worker, token, peer } of gradients) {
     if (!peer) throw new Error(`worker ${worker} cannot be a hop`);
     const last = hops.at(-1);
     if (last?.worker === worker) hops[hops.length - 1] = { ...last, tokens: [...last.tokens, token] };
     else hops.push({ worker, address: peer.address, secret: peer.secret, tokens: [token] });
   }
-  return hops.map((hop, before) => ({ ...hop, rounded, silenceMs: (silenceMs * before) / hops.length }));
+  return hops.map((hop, before) => ({ ...hop, silenceMs: (silenceMs * before) / hops.length }));
 }

@@ -1,17 +1,21 @@
-import { describeError, type Half, type Logger, type RunConfig } from '@fourfold/common';
-import { lostWorker } from '@fourfold/rpc';
+import { describeError, type Half, type Logger, type Network, type RunConfig } from '@fourfold/common';
+import { lostWorker, type StreamOptions, type SumHop } from '@fourfold/rpc';
 import type { Exchange } from '../exchange/exchange.js';
 import { mayHop, noBarredHops, routeOf, withBarred, type HeldGradient } from '../exchange/route.js';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { Answer, Work } from '../serve/work.js';
 import type { Master } from '../updates/master.js';
+import type { AddingUpdater } from '../updates/reduction.js';
+import type { Updater } from '../updates/types.js';
 import type { UpdateClock } from '../updates/update-clock.js';
+import { pullFactors } from './pull-factors.js';
 import type { GradientOffer } from './reduction-state.js';
 
 /** What a sum uses. */
 interface ChainParts {
   config: RunConfig;
-  master: Pick<Master, 'state'>;
+  master: Pick<Master, 'state' | 'layout'>;
+  updater: AddingUpdater & Pick<Updater, 'setSum'>;
   board: LeaseBoard<Work, Answer>;
   exchange: Pick<Exchange, 'sum'>;
   clock: UpdateClock;
@@ -48,22 +52,24 @@ export function createSumChain(): SumChain {
   }
 
   return async (parts, { network, position: { iteration } }, keys, signal) => {
-    const { clock, config, exchange, log, master } = parts;
+    const { clock, config, log } = parts;
     let offers: GradientOffer[];
     do offers = await firstAnswers(parts, keys, signal);
     while (offers.some(isLost));
     // One gradient is as well pulled.
     if (offers.length < 2) return [];
     const { silenceMs } = config.timing;
-    const { sum, parameterCount, roundedSums } = master.state(network);
-    const hops = routeOf(offers.map(heldBy), { silenceMs, rounded: roundedSums ? parameterCount : 0 });
-    const target = new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength);
+    const hops = routeOf(offers.map(heldBy), silenceMs);
     const oneIsLost = AbortSignal.any([signal, ...offers.map((offer) => offer.signal)]);
     const about = { iteration, network, hops: hops.map(({ worker }) => worker) };
     log.debug({ event: 'chain', ...about }, 'sum along the chain');
     try {
-      const options = { silenceMs, signal: oneIsLost };
-      await clock.during('transferring', () => exchange.sum(hops, target, options));
+      await clock.during('transferring', () =>
+        allOrNone(oneIsLost, (signal) => [
+          receiveSum(parts, network, hops, { silenceMs, signal }),
+          pullFactors(parts, network, offers, { silenceMs, signal }),
+        ]),
+      );
       oneIsLost.throwIfAborted();
       return offers;
     } catch (error) {
@@ -75,6 +81,30 @@ export function createSumChain(): SumChain {
       return [];
     }
   };
+}
+
+/** Set the network's sum to the one that comes along the chain. */
+async function receiveSum(
+  { exchange, master, updater }: Pick<ChainParts, 'exchange' | 'master' | 'updater'>,
+  network: Network,
+  hops: readonly SumHop[],
+  options: Omit<StreamOptions, 'byteLength'>,
+): Promise<void> {
+  const state = master.state(network);
+  const layout = state.wires.sums;
+  for await (const { begin, bytes } of exchange.sum(hops, { ...options, byteLength: layout.byteLength })) {
+    updater.setSum(state, begin, bytes);
+  }
+}
+
+/** Resolves when all are done. When one fails, the others are ended; rejects with its error when they are. */
+async function allOrNone(signal: AbortSignal, begin: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
+  const failed = new AbortController();
+  const all = begin(AbortSignal.any([signal, failed.signal]));
+  const first = Promise.all(all);
+  first.catch((error: unknown) => failed.abort(error));
+  await Promise.allSettled(all);
+  await first;
 }
 
 const isLost = ({ signal }: GradientOffer): boolean => signal.aborted;

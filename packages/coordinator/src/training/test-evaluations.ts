@@ -101,7 +101,7 @@ export function join(pictures?: Answer['pictures']) {
 /** The parts that a run trains with, without a process. */
 export const trainingParts = () => ({
   ...{ config, master, board, failures, progress, log },
-  exchange: { publish: async () => undefined, sum: async () => undefined },
+  exchange: { publish: async () => undefined, sum: async function* () {} },
   checkpoint: vi.fn(async () => true),
   olderGenerator: vi.fn(async (): Promise<Float32Array | undefined> => undefined),
   inState: <T>(_: string, act: () => Promise<T>) => act(),

@@ -34,7 +34,7 @@ const layout = {
     { name: 'second/filter', offset: chunkElements, sizeElements: length - chunkElements },
   ] as Layout['tensors'],
 };
-const wires = { parameters: plainLayout(length), gradients: plainLayout(length) };
+const wires = { parameters: plainLayout(length), gradients: plainLayout(length), sums: plainLayout(length) };
 const token = { term: 1, number: 1 };
 const gradients = [0, 1, 2].map((replica) => {
   const random = randomStream('gradient', replica);

@@ -17,6 +17,9 @@ export interface GradientPull {
   signal: AbortSignal;
 }
 
+/** What adds gradients to sums. */
+export type AddingUpdater = Pick<Updater, 'accumulate' | 'accumulateShared' | 'accumulateFactors'>;
+
 /**
  * Add a replica's gradient to the sum piece by piece as it arrives, from byte `begin` on, each piece after the previous
  * replica's. `order` records how far the sum is: if the worker is lost half-way, the same gradient, computed again
@@ -25,7 +28,7 @@ export interface GradientPull {
  */
 export async function pullGradient(
   { source, layout, replica, begin, silenceMs, signal }: GradientPull,
-  updater: Updater,
+  updater: AddingUpdater,
   state: MasterState,
   order: ReplicaOrder,
 ): Promise<void> {
@@ -58,7 +61,7 @@ async function* nameFailure(pieces: AsyncIterable<GradientPiece>, place: () => s
 }
 
 function accumulate(
-  updater: Updater,
+  updater: AddingUpdater,
   state: MasterState,
   { sections }: WireLayout,
   piece: GradientPiece,

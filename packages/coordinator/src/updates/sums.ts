@@ -26,7 +26,7 @@ export function createSums({
   places,
   chunkBytes,
   threads,
-}: SumParts): Pick<Updater, 'accumulate' | 'accumulateShared' | 'accumulateFactors'> {
+}: SumParts): Pick<Updater, 'accumulate' | 'accumulateShared' | 'accumulateFactors' | 'setSum'> {
   const staging = new Uint8Array(memory, places.staging, chunkBytes);
   return {
     accumulate(state, begin, bytes, first) {
@@ -65,6 +65,18 @@ export function createSums({
         }
       }
       return { added: byteLength };
+    },
+    setSum(state, begin, bytes) {
+      const cuts = cutBySection(state.wires.sums, begin, begin + bytes.byteLength);
+      for (const { section, begin: element, count, byteBegin, byteEnd } of cuts) {
+        const part = bytes.subarray(byteBegin - begin, byteEnd - begin);
+        const sum = addressOf(state.sum, element);
+        if (section.encoding === 'f32') new Uint8Array(memory, sum, part.byteLength).set(part);
+        else {
+          staging.set(part);
+          module.accumulateBf16(sum, places.staging, count, 1);
+        }
+      }
     },
     async accumulateFactors(state, begin, read, first) {
       const section = state.wires.gradients.sections.find(({ byteBegin }) => byteBegin === begin);

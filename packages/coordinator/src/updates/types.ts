@@ -14,7 +14,7 @@ export interface UpdatedNetwork {
   /** Whether its sum's parameters are rounded to bfloat16 after each replica's addition. */
   roundedSums?: boolean;
   /** How its vector crosses to workers, and gradients from them. */
-  wires: Pick<NetworkWires, 'parameters' | 'deltas' | 'gradients'>;
+  wires: Pick<NetworkWires, 'parameters' | 'deltas' | 'gradients' | 'sums'>;
 }
 
 /** What workers hold of a network whose parameters cross as deltas. */
@@ -104,6 +104,8 @@ export interface Updater {
     read: (target: Uint8Array) => void,
     first: boolean,
   ): Promise<Added>;
+  /** Set a stretch of the sum to bytes of one that workers have made, from byte `begin` of its wire vector (`wires.sums`). */
+  setSum(state: MasterState, begin: number, bytes: Uint8Array): void;
   /** Make the state's wire vector from its vector. */
   encodeParameters(state: MasterState): Promise<void>;
   /**

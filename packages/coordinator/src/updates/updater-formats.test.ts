@@ -29,7 +29,7 @@ async function sumOf(
     parameterCount: length - 3,
     length,
     roundedSums,
-    wires: { parameters: plainLayout(length), gradients: layout },
+    wires: { parameters: plainLayout(length), gradients: layout, sums: plainLayout(length) },
   };
   const updater = createUpdater([network], threads, layout.byteLength);
   const [state] = updater.states;
@@ -144,7 +144,7 @@ test('factors with more rows than a thread can hold at once', async () => {
   const network = {
     parameterCount: count,
     length: count,
-    wires: { parameters: plainLayout(count), gradients: only },
+    wires: { parameters: plainLayout(count), gradients: only, sums: plainLayout(count) },
   };
   const updater = createUpdater([network], 2, 64);
   await updater.accumulateFactors(updater.states[0], 0, (target) => target.set(bytesOf(vector)), true);
@@ -166,7 +166,7 @@ test.each([
   const network = {
     parameterCount: length - 3,
     length,
-    wires: { parameters: plainLayout(length), gradients: layout },
+    wires: { parameters: plainLayout(length), gradients: layout, sums: plainLayout(length) },
   };
   const updater = createUpdater([network], 1, layout.byteLength);
   const [state] = updater.states;
@@ -185,7 +185,7 @@ test.each([0x7f80, 0xff80, 0x7fc0, 0xffff, 0x5f00, 0xdf00])('an unusable bfloat1
   const network = {
     parameterCount: length - 3,
     length,
-    wires: { parameters: plainLayout(length), gradients: rounded },
+    wires: { parameters: plainLayout(length), gradients: rounded, sums: plainLayout(length) },
   };
   const updater = createUpdater([network], 1, rounded.byteLength);
   const bytes = new Uint8Array(rounded.sections[0].byteLength);
@@ -207,7 +207,11 @@ test.each([1, 3])(
       { encoding: 'bf16', count: length - 3 },
       { encoding: 'f32', count: 3 },
     ]);
-    const network = { parameterCount: length - 3, length, wires: { parameters, gradients: plainLayout(length) } };
+    const network = {
+      parameterCount: length - 3,
+      length,
+      wires: { parameters, gradients: plainLayout(length), sums: plainLayout(length) },
+    };
     const updater = createUpdater([network], threads, 64);
     const wire = createWireVector(parameters);
     wire.vector.set(randomVector(length, 'parameters'));

@@ -13,7 +13,7 @@ const update = { replicas: 1, learningRate: 1e-3, step: 1, adam };
 /** A network that crosses unrounded. */
 const plain = (network: { parameterCount: number; length: number; averageDecay?: number }) => {
   const layout = plainLayout(network.length);
-  return { ...network, wires: { parameters: layout, gradients: layout } };
+  return { ...network, wires: { parameters: layout, gradients: layout, sums: layout } };
 };
 
 /** Use an updater of one network, then close it. */

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
  */
 
 /** The protocol's name in TLS's negotiation (ALPN). */
-export const streamProtocol = 'fourfold-bulk/2';
+export const streamProtocol = 'fourfold-bulk/3';
 
 /** What a receiver asks for. */
 export const streamKinds = {
@@ -58,8 +58,8 @@ export const headerBytes = 40;
 export const frameBytes = 256 << 10;
 
 const magicOf = (name: string) => Buffer.from(name, 'latin1').readUInt32LE(0);
-const requestMagic = magicOf('FBQ2');
-const frameMagic = magicOf('FBA2');
+const requestMagic = magicOf('FBQ3');
+const frameMagic = magicOf('FBA3');
 
 /** Whether a connection whose first byte this is speaks this protocol: HTTP/2 begins with a P, TLS with 22. */
 export const isStreamByte = (first: number): boolean => first === (requestMagic & 0xff);

@@ -20,7 +20,8 @@ import {
   type WireVector,
   type WorkerHandlers,
 } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
+import { describeError, type ExchangeConfig, type Logger, type Network, type RunConfig } from '@fourfold/common';
+import { networkWires, type NetworkWires } from '@fourfold/weights';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
 import { createParameterPulls } from './parameter-pulls.js';
 import { createSharedGradients } from './shared-gradients.js';
@@ -50,6 +51,8 @@ export interface WorkerExchange {
   readonly stream: StreamSource;
   /** What Register says to the coordinator about the exchange. */
   readonly register: Pick<Register, 'hostCheck' | 'hostSecret' | 'formats' | 'streamSecret'>;
+  /** How the networks' vectors cross. */
+  readonly wires: Record<Network, NetworkWires>;
   /** Gradients on their way to the coordinator. */
   readonly gradients: GradientStore;
   /** Bytes so far: parameters received, gradients sent. */
@@ -68,7 +71,9 @@ export interface WorkerExchange {
  * config insists on shared memory.
  */
 // eslint-disable-next-line max-lines-per-function -- short methods that share files and secrets
-export async function createWorkerExchange(config: ExchangeConfig, log: Logger): Promise<WorkerExchange> {
+export async function createWorkerExchange(run: RunConfig, log: Logger): Promise<WorkerExchange> {
+  const { exchange: config } = run;
+  const wires = networkWires(run);
   const traffic = createTraffic();
   const shared = createSharedGradients(config, log);
   const gradients = createGradientStore(shared, traffic.gradients);
@@ -76,12 +81,13 @@ export async function createWorkerExchange(config: ExchangeConfig, log: Logger):
   const receiver = createStreamReceiver(readRpcSecurity(process.env));
   const streamSecret = config.transport === 'grpc' ? undefined : randomStreamSecret();
   return {
+    wires,
     gradients,
     handlers: gradients.handlers,
     traffic,
     stream: createGradientStream(
       gradients,
-      createSumHop({ gradients, receiver, traffic: traffic.gradients, log }),
+      createSumHop({ gradients, wires: Object.values(wires), receiver, traffic: traffic.gradients, log }),
       streamSecret,
     ),
     register: {

@@ -16,7 +16,7 @@ import {
   type SumHop,
   type WireVector,
 } from '@fourfold/rpc';
-import { createWireLayout, plainLayout } from '@fourfold/weights';
+import { createWireLayout, plainLayout, withoutFactors } from '@fourfold/weights';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createSumHop, type SumHopSource } from './sum-hop.js';
 
@@ -30,7 +30,7 @@ const security = readRpcSecurity({});
 const term = 2;
 /** Nobody is silent for being slow. */
 const patienceMs = 120_000;
-/** Seven frames of the sum, an odd end, and a section that is never rounded. */
+/** Seven frames of the sum in float32, an odd end, and a section that is never rounded. */
 const count = (6.5 * frameBytes) / 4 + 3;
 const layouts = {
   f32: plainLayout(count),
@@ -38,11 +38,19 @@ const layouts = {
     { encoding: 'bf16', count: count - 1000 },
     { encoding: 'f32', count: 1000 },
   ]),
+  factors: createWireLayout([
+    { encoding: 'f32', count: count - 1006 },
+    { encoding: 'factors', factors: { rows: 1, inputs: 2, outputs: 3 } },
+    { encoding: 'f32', count: 1000 },
+  ]),
 };
+type Format = keyof typeof layouts;
 
 let workers: { server: RunningServer; receiver: StreamReceiver; secret: Uint8Array; traffic: { stream: number } }[];
 let coordinator: StreamReceiver;
 let gradients: Map<number, WireVector>;
+/** How sums cross. */
+let sums: Format;
 /** What a worker does instead of answering. */
 let answers: Map<number, (request: StreamRequest, hop: SumHopSource) => ReturnType<SumHopSource>>;
 
@@ -50,6 +58,7 @@ beforeEach(async () => {
   coordinator = createStreamReceiver(security);
   gradients = new Map();
   answers = new Map();
+  sums = 'f32';
   workers = [];
   for (let worker = 0; worker < 3; worker++) {
     const [receiver, secret, traffic] = [
@@ -58,7 +67,13 @@ beforeEach(async () => {
       createTraffic().gradients,
     ];
     const held = { held: ({ number }: { number: number }) => gradients.get(number) };
-    const hop = createSumHop({ gradients: held, receiver, traffic, log });
+    const wires = (['f32', 'bf16', 'factors'] as const).map((gradients) => ({
+      gradients: layouts[gradients],
+      get sums() {
+        return withoutFactors(layouts[sums]);
+      },
+    }));
+    const hop = createSumHop({ gradients: held, wires, receiver, traffic, log });
     const server = await startServer('127.0.0.1:0', { security });
     server.addStream(['coordinator', 'worker'], (request) =>
       isSecret(request.secret, secret) ? (answers.get(worker) ?? ((asked) => hop(asked)))(request, hop) : 'stranger',
@@ -74,7 +89,7 @@ afterEach(async () => {
   }
 });
 
-function fill(encoding: 'f32' | 'bf16') {
+function fill(encoding: Format) {
   for (let token = 1; token <= 4; token++) {
     const gradient = createWireVector(layouts[encoding]);
     const stream = randomStream('gradient', token);
@@ -86,22 +101,24 @@ function fill(encoding: 'f32' | 'bf16') {
 }
 
 /** Tokens 1 and 2 on the first worker, 3 and 4 on the others. */
-const route = (rounded = 0): SumHop[] =>
+const route = (): SumHop[] =>
   [[1, 2], [3], [4]].map((tokens, worker) => ({
     worker: worker + 10,
     address: workers[worker].server.address,
     secret: workers[worker].secret,
     tokens,
-    rounded,
     silenceMs: patienceMs,
   }));
 
-async function sumAlong(hops: SumHop[]): Promise<Float32Array> {
-  const target = new Uint8Array(new SharedArrayBuffer(count * 4));
+/** The sum's bytes as they cross. */
+async function bytesAlong(hops: SumHop[]): Promise<Uint8Array> {
+  const target = new Uint8Array(new SharedArrayBuffer(withoutFactors(layouts[sums]).byteLength));
   const { peer, request } = sumRequest(hops, term, 0);
   await coordinator.receiveInto(peer, request, target, { silenceMs: patienceMs, signal: new AbortController().signal });
-  return new Float32Array(target.buffer);
+  return target;
 }
+
+const sumAlong = async (hops: SumHop[]): Promise<Float32Array> => new Float32Array((await bytesAlong(hops)).buffer);
 
 const failureOf = (sum: Promise<unknown>) =>
   sum.then(
@@ -128,20 +145,33 @@ test.each(['f32', 'bf16'] as const)(
   },
 );
 
-test('the first elements of a sum are rounded after each addition', async () => {
-  fill('f32');
-  const rounded = count - 1000;
-  const sum = await sumAlong(route(rounded));
-  const round = createWireVector(createWireLayout([{ encoding: 'bf16', count: rounded }]));
-  const expected = new Float32Array(count);
-  for (const { vector } of gradients.values()) {
-    vector.forEach((value, i) => (expected[i] = Math.fround(expected[i] + value)));
-    round.vector.set(expected.subarray(0, rounded));
-    round.encode();
-    round.decode();
-    expected.set(round.vector);
-  }
-  expect(Buffer.compare(Buffer.from(sum.buffer), Buffer.from(expected.buffer))).toBe(0);
+test.each(['f32', 'bf16'] as const)(
+  'sums of gradients in %s are rounded after each addition, and cross in bfloat16',
+  async (encoding) => {
+    fill(encoding);
+    sums = 'bf16';
+    const crossed = await bytesAlong(route());
+    const round = createWireVector(layouts.bf16);
+    for (const { vector } of gradients.values()) {
+      vector.forEach((value, i) => (round.vector[i] += value));
+      round.encode();
+      round.decode();
+    }
+    expect(Buffer.compare(crossed.subarray(0, 2 * (count - 1000)), round.bytes.subarray(0, 2 * (count - 1000)))).toBe(
+      0,
+    );
+    expect(Buffer.compare(crossed.subarray(-4000), round.bytes.subarray(-4000))).toBe(0);
+    expect(workers.map(({ traffic }) => traffic.stream)).toEqual([1, 1, 1].map(() => layouts.bf16.byteLength));
+  },
+);
+
+test('the weights whose gradients are factors are not in the sum', async () => {
+  fill('factors');
+  sums = 'factors';
+  const crossed = await sumAlong(route());
+  const [first, ...others] = [...gradients.values()].map(({ vector }) => vector);
+  const total = first.map((value, i) => others.reduce((sum, vector) => Math.fround(sum + vector[i]), value));
+  expect([...crossed]).toEqual([...total.slice(0, count - 1006), ...total.slice(-1000)]);
 });
 
 test('a hop that goes silent in the middle is named, whichever it is, and the next sum is whole', async () => {

@@ -10,9 +10,9 @@ import {
   type StreamRequest,
   type SumHop,
   type Traffic,
-  type WireVector,
 } from '@fourfold/rpc';
 import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import type { NetworkWires } from '@fourfold/weights';
 import type { GradientStore } from './gradient-store.js';
 
 /*
@@ -22,18 +22,18 @@ import type { GradientStore } from './gradient-store.js';
 
 interface HopParts {
   gradients: Pick<GradientStore, 'held'>;
+  /** How gradients and their sums cross, of each network. */
+  wires: readonly Pick<NetworkWires, 'gradients' | 'sums'>[];
   receiver: StreamReceiver;
   /** Counts the bytes sent. */
   traffic: Traffic['gradients'];
   log: Logger;
 }
 
-const elementBytes = Float32Array.BYTES_PER_ELEMENT;
-
 /** Answers requests for sums whose last hop is this worker: `absent` if it does not hold all its gradients, or the request has no route. */
 export type SumHopSource = (request: StreamRequest) => StreamedPieces | 'absent';
 
-export function createSumHop({ gradients, receiver, traffic, log }: HopParts): SumHopSource {
+export function createSumHop({ gradients, wires, receiver, traffic, log }: HopParts): SumHopSource {
   /** Each is in use by one sum at a time. */
   const free: GradientSum[] = [];
 
@@ -43,13 +43,14 @@ export function createSumHop({ gradients, receiver, traffic, log }: HopParts): S
     if (!hops || !own) return 'absent';
     const held = () => own.tokens.map((number) => gradients.held({ term, number }));
     const found = held().filter((gradient) => gradient !== undefined);
-    const layout = found[0]?.layout;
-    if (!layout || found.length < own.tokens.length || found.some((other) => other.layout !== layout)) return 'absent';
-    const byteLength = layout.length * elementBytes;
-    if (begin >= byteLength || begin % elementBytes !== 0) return 'absent';
+    const layout = wires.find((network) => network.gradients === found[0]?.layout)?.sums;
+    if (!layout || found.length < own.tokens.length || found.some((other) => other.layout !== found[0].layout))
+      return 'absent';
+    const { byteLength } = layout;
+    if (begin >= byteLength || begin % frameBytes !== 0) return 'absent';
     const before = hops.slice(0, -1);
-    const { rounded, silenceMs } = own;
-    async function* pieces(signal: AbortSignal) {
+    const { silenceMs } = own;
+    const pieces = async function* (signal: AbortSignal) {
       const sum = free.pop() ?? createGradientSum();
       const sums =
         before.length > 0
@@ -59,7 +60,9 @@ export function createSumHop({ gradients, receiver, traffic, log }: HopParts): S
         for await (const { begin: at, end, bytes } of sums) {
           if (held().some((gradient, i) => gradient !== found[i])) throw new Error('a gradient is no longer wanted');
           if (bytes) sum.bytes.set(bytes);
-          addOwn(sum, found, [at, end], { first: !bytes, rounded });
+          // The coordinator then asks for the gradients alone, and names the one at fault.
+          if (!sum.add(found, { layout, begin: at, end, isEmpty: !bytes }))
+            throw new FourfoldError('invalid', `a gradient has NaN, infinity or too large a value after byte ${at}`);
           log.debug({ event: 'sum', number, begin: at, hop: before.length }, 'a piece of a sum');
           yield { begin: at, bytes: sum.bytes.subarray(0, end - at) };
           traffic.stream += end - at;
@@ -70,23 +73,9 @@ export function createSumHop({ gradients, receiver, traffic, log }: HopParts): S
       } finally {
         free.push(sum);
       }
-    }
+    };
     return { pieces };
   };
-}
-
-/** Add this worker's gradients to a piece. Throws `invalid` for one that cannot be added: the coordinator then asks for it alone and names it. */
-function addOwn(
-  sum: GradientSum,
-  gradients: readonly WireVector[],
-  [at, end]: [number, number],
-  { first, rounded }: Parameters<GradientSum['add']>[3],
-): void {
-  gradients.forEach((gradient, i) => {
-    const how = { first: first && i === 0, rounded };
-    if (sum.add(gradient, at / elementBytes, end / elementBytes, how)) return;
-    throw new FourfoldError('invalid', `a gradient has NaN, infinity or too large a value after byte ${at}`);
-  });
 }
 
 /** A piece of the sum so far; without bytes it is empty: this hop is the first. */

@@ -16,7 +16,6 @@ import {
   type RunConfig,
 } from '@fourfold/common';
 import { runStore } from '@fourfold/store';
-import { networkWires } from '@fourfold/weights';
 import type { BatchQueue } from '../leases/batches.js';
 import type { ComputeMethods } from '../compute/compute-thread.js';
 import { runEvaluation } from '../evaluation/evaluation-job.js';
@@ -51,9 +50,8 @@ export interface ServingParts {
 // eslint-disable-next-line max-lines-per-function -- a session’s life, from top to bottom
 export function createServing(parts: ServingParts) {
   const { config, compute, exchange, batches, kind, datasetSha256, address, log, onComputed, onTerm } = parts;
-  const wires = networkWires(config);
+  const { gradients, wires } = exchange;
   const layouts = { generator: wires.generator.gradients, discriminator: wires.discriminator.gradients };
-  const { gradients } = exchange;
   const writer = createPictureWriter(runStore(config), log);
   const pictures: { sha256?: string } = {};
   let newestTermSeen = 0;
