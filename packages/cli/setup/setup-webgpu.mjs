@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '@fourfold/common';
+import { dawnFolder } from '@fourfold/model';
 import { findBuild, forgetBuild, needs, recordBuild, run, SetupError } from '@fourfold/tfjs-torch/setup-steps';
 
 /** TensorFlow.js's is the same release as fourfold's tfjs-core. */
@@ -43,7 +44,7 @@ SwiftShader, a driver that computes on the processor, from Debian's Chromium: fo
   forgetBuild(cache);
   say(`installing Dawn ${versions.webgpu} into ${cache} ...`);
   const folder = await installPackages(cache);
-  const software = options.software && (await installDriver(cache, addonFolder(folder)));
+  const software = options.software && (await installDriver(cache, dawnFolder(folder)));
   recordBuild(cache, { folder, version: versions.webgpu, ...(software && { software }) }, madeOf);
   say(`ready after ${((Date.now() - startMs) / 1000).toFixed(0)} s; npx fourfold doctor names the adapter`);
 }
@@ -59,7 +60,7 @@ async function installPackages(cache) {
   const flags = ['--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
   await run('npm', ['install', ...flags], { cwd: cache });
   const folder = join(cache, 'node_modules');
-  const ours = addonFolder(folder);
+  const ours = dawnFolder(folder);
   if (!existsSync(ours))
     throw new SetupError(`Dawn ${versions.webgpu} has no addon for ${process.platform} ${process.arch}`);
   const all = join(folder, 'webgpu', 'dist');
@@ -67,11 +68,6 @@ async function installPackages(cache) {
     if (join(all, name) !== ours) rmSync(join(all, name), { recursive: true });
   }
   return folder;
-}
-
-function addonFolder(folder) {
-  const arch = process.platform === 'darwin' ? 'universal' : process.arch;
-  return join(folder, 'webgpu', 'dist', `${process.platform}-${arch}`);
 }
 
 /** Put SwiftShader into the cache folder, and the loader beside the addon, which looks there first; returns the driver's description. */

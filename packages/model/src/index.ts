@@ -14,12 +14,14 @@
 export { probeBackends, selectBackend } from './backends/backend.js';
 export { type BackendChoice, type BackendInfo, type BackendProbe } from './backends/types.js';
 export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';
+export { dawnFolder } from './backends/webgpu-adapter.js';
 export { canCaptureGraphs, pinVector, unpinVectors } from './backends/torch-backend.js';
 export { type Border, tileOverlap } from './inference/surroundings.js';
 export { type Lpips, createLpips } from './inference/lpips.js';
 export { upscaleTiles } from './inference/upscale.js';
 export { type Upscaler, createUpscaler, resultOf } from './inference/upscaler.js';
 export { oneByOne } from './kernels/download.js';
+export { submitWork } from './kernels/kernels.js';
 export { type NamedTensors } from './layers/layer.js';
 export { createContentFeatures } from './networks/content-network.js';
 export { type FeatureExtractor, createFeatures } from './networks/features.js';

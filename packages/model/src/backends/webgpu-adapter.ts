@@ -87,6 +87,12 @@ export async function findAdapter(device: string): Promise<Adapter> {
 export const adapterName = ({ info }: Adapter): string =>
   [info.device || info.vendor, info.description].filter((part) => part !== '').join(', ');
 
+/** The folder of this platform's addon inside a folder of npm packages. */
+export function dawnFolder(packages: string): string {
+  const arch = process.platform === 'darwin' ? 'universal' : process.arch;
+  return join(packages, 'webgpu', 'dist', `${process.platform}-${arch}`);
+}
+
 let loaded: Dawn | undefined;
 
 /** Load the addon; its classes become globals, as TensorFlow.js expects them. */
@@ -95,8 +101,7 @@ function loadDawn(): Dawn {
   const { folder, software } = installedWebgpu();
   // The Vulkan loader reads it when the first instance is made.
   if (software) process.env['VK_ADD_DRIVER_FILES'] ??= software;
-  const arch = process.platform === 'darwin' ? 'universal' : process.arch;
-  const addon = join(folder, 'webgpu', 'dist', `${process.platform}-${arch}`, 'dawn.node');
+  const addon = join(dawnFolder(folder), 'dawn.node');
   try {
     const dawn = createRequire(import.meta.url)(addon) as Dawn;
     Object.assign(globalThis, dawn.globals);

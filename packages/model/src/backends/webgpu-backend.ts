@@ -2,7 +2,9 @@ import tf = require('@tensorflow/tfjs-core');
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createLogger, describeError, FourfoldError } from '@fourfold/common/basics';
+import type { WebgpuBackend } from '../kernels/webgpu/backend.js';
 import { hasFailed, watchDevice } from '../kernels/webgpu/failure.js';
+import { recordLongSubmissions } from '../kernels/webgpu/recording.js';
 import { adapterName, findAdapter, installedWebgpu, type Adapter, type Device } from './webgpu-adapter.js';
 import type { BackendChoice, BackendInfo } from './types.js';
 
@@ -47,7 +49,9 @@ export async function startWebgpu({ device: choice }: BackendChoice): Promise<Ba
   // A product of many terms would be summed by atomic additions, in any order; small tensors would be computed by JavaScript.
   tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', packedProducts);
   tf.env().set('WEBGPU_CPU_FORWARD', false);
+  tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', dispatchesASubmission);
   await tf.setBackend('webgpu');
+  recordLongSubmissions(tf.backend() as unknown as WebgpuBackend);
   const info: BackendInfo = {
     backend: 'webgpu',
     version: `${tf.version_core}+dawn-${version}`,
@@ -62,6 +66,12 @@ export async function startWebgpu({ device: choice }: BackendChoice): Promise<Ba
 
 /** TensorFlow.js's number for its tiled matrix product. */
 const packedProducts = 3;
+
+/**
+ * More than a half of an iteration has, which is then one submission. A limit all the same: what a system's watchdog sees of a GPU is how
+ * long a submission takes.
+ */
+const dispatchesASubmission = 1024;
 
 async function openDevice(adapter: Adapter): Promise<Device> {
   try {

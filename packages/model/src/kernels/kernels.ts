@@ -11,3 +11,6 @@ export const kernels = (): Kernels => byBackend[tf.getBackend()] ?? genericKerne
 
 /** Add the kernels of a backend that is not part of every program: browsers have no torch. */
 export const addKernels = (backend: string, of: Kernels): void => void (byBackend[backend] = of);
+
+/** Have the device start with the work so far, where the backend records work to submit it together. */
+export const submitWork = (): void => kernels().submit?.();

@@ -49,6 +49,8 @@ export interface Kernels {
   overwritePictures?: (tensor: tf.Tensor4D, levels: Uint8Array, scale: number, shift: number) => void;
   /** Overwrite tensors with a vector's values, one after the other; undefined if the backend's tensors are immutable. */
   overwrite?: (tensors: tf.Tensor[], vector: Float32Array) => void;
+  /** Have the device start with what is recorded; undefined if it starts with each operation. */
+  submit?: () => void;
   /** Copy tensors' elements to `target`, one tensor after the other; a promise where the backend cannot block this thread. */
   download: (tensors: tf.Tensor[], target: Float32Array) => void | Promise<void>;
 }

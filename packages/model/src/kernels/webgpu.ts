@@ -1,9 +1,35 @@
+import tf = require('@tensorflow/tfjs-core');
 import { genericKernels } from './generic.js';
-import { download } from './webgpu/download.js';
 import type { Kernels } from './types.js';
+import { leakyRelu, leakyReluGradient, preluGradient } from './webgpu/activation.js';
+import { submit } from './webgpu/backend.js';
+import { batchNorm, batchNormGradient, frozenBatchNorm, frozenBatchNormGradient } from './webgpu/batch-norm.js';
+import { channelSumsOf } from './webgpu/channel-sums.js';
+import { download } from './webgpu/download.js';
+import { elementwise } from './webgpu/elementwise.js';
+import { conv2dFilterGradient } from './webgpu/filter-gradient.js';
+import { conv2dInputGradient } from './webgpu/input-gradient.js';
+import { maxPoolGradient } from './webgpu/max-pool-gradient.js';
+import { overwrite } from './webgpu/overwrite.js';
 
-/** Kernels for TF.js's WebGPU backend, which cannot block the thread until a result is there. */
+/** Kernels for WebGPU: TF.js's forward passes, and gradients of our own in WGSL. A device repeats their bits. */
 export const webgpuKernels: Kernels = {
   ...genericKernels,
+  conv2dInputGradient,
+  conv2dFilterGradient,
+  batchNorm,
+  batchNormGradient,
+  frozenBatchNorm,
+  frozenBatchNormGradient,
+  leakyRelu,
+  leakyReluGradient,
+  preluGradient,
+  channelSums: (x) => channelSumsOf('x', ['x'], { tensors: { x } })[0],
+  scaleShift: (x, scale, shift) =>
+    elementwise('scale_shift', 'x * scale + shift', { tensors: { x }, channels: { scale, shift } }),
+  maxPool: (x) => ({ y: tf.maxPool(x, 2, 2, 'valid'), saved: [x] }),
+  maxPoolGradient: (dy, [x]) => maxPoolGradient(dy, x),
+  overwrite,
+  submit: () => submit(),
   download,
 };

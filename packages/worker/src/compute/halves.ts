@@ -10,6 +10,7 @@ import {
   generatorStep,
   readLosses,
   runGenerator,
+  submitWork,
   uploadBatch,
   type Adversary,
   type BatchTensors,
@@ -17,6 +18,7 @@ import {
   type CropBatch,
   type FeatureExtractor,
   type GeneratorPass,
+  type LossTensors,
   type NamedTensors,
   type Network,
 } from '@fourfold/model';
@@ -110,9 +112,15 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     }
   }
 
-  async function download(layout: Layout, gradients: NamedTensors, target: Float32Array): Promise<void> {
+  /** The gradients into `target`, and the losses, in one read where the backend can; frees both. */
+  async function download(
+    layout: Layout,
+    { gradients, losses }: { gradients: NamedTensors; losses: LossTensors },
+    target: Float32Array,
+  ): Promise<Record<string, number>> {
     try {
-      await downloadGradients(layout, gradients, target);
+      const [, values] = await Promise.all([downloadGradients(layout, gradients, target), readLosses(losses)]);
+      return values;
     } finally {
       disposeTensors(gradients);
     }
@@ -124,15 +132,15 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
         const { batch: tensors, pass } = passOf(place, batch);
         const { adversarial } = config.loss;
         const discriminator = network('discriminator');
-        const { losses, gradients } = discriminatorStep(discriminator, tensors.hr, pass.sr, adversarial, factored);
-        await download(gradientLayouts.discriminator, gradients, target);
-        return readLosses(losses);
+        const result = discriminatorStep(discriminator, tensors.hr, pass.sr, adversarial, factored);
+        return download(gradientLayouts.discriminator, result, target);
       }),
     content(place) {
       const pass = kept.get(place.replica);
       if (!pass || keptIteration !== place.iteration) return;
       try {
         pass.content = contentOf(pass, place);
+        submitWork();
       } catch (error) {
         reset();
         throw error;
@@ -143,12 +151,12 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
         const replica = passOf(place, batch);
         const content = contentOf(replica, place);
         const against = adversaryOf(config, config.phases[place.phase].kind, network, replica.batch.hr);
-        const { losses, gradients } = generatorStep(replica.pass, content, against);
+        const result = generatorStep(replica.pass, content, against);
         // generatorStep has used it up.
         replica.content = undefined;
-        await download(gradientLayouts.generator, gradients, target);
+        const losses = await download(gradientLayouts.generator, result, target);
         drop(place.replica);
-        return readLosses(losses);
+        return losses;
       }),
     reset,
   };

@@ -1,36 +1,16 @@
-import tf = require('@tensorflow/tfjs-core');
+import type tf = require('@tensorflow/tfjs-core');
+import { submit, webgpuBackend, type GpuBuffer, type WebgpuBackend } from './backend.js';
 import { checkDevice } from './failure.js';
-
-/** The part of TensorFlow.js's WebGPU backend that a download uses. */
-interface Backend {
-  tensorMap: { get(dataId: object): { resource?: GpuBuffer; values?: ArrayLike<number> | null } };
-  bufferManager: {
-    acquireBuffer(size: number, usage: number): GpuBuffer;
-    releaseBuffer(buffer: GpuBuffer): void;
-  };
-  commandEncoder: {
-    copyBufferToBuffer(from: GpuBuffer, at: number, to: GpuBuffer, offset: number, size: number): void;
-  };
-  ensureCommandEncoderReady(): void;
-  endComputePassEncoder(): void;
-  submitQueue(): void;
-}
-
-interface GpuBuffer {
-  mapAsync(mode: number): Promise<void>;
-  getMappedRange(): ArrayBuffer;
-  unmap(): void;
-}
 
 /** WebGPU's GPUBufferUsage.MAP_READ | COPY_DST, and GPUMapMode.READ. */
 const [readable, read] = [0x1 | 0x8, 0x1];
 
 /**
- * Copy tensors' elements to `target`, one after the other, all by one copy from the device. Throws the device's failure, for lack of memory and so
- * on, if it has had one.
+ * Copy tensors' elements to `target`, one after the other, all by one copy from the device; downloads of one tick share a submission with what was
+ * recorded before. Throws the device's failure, for lack of memory and so on, if it has had one.
  */
 export async function download(tensors: tf.Tensor[], target: Float32Array): Promise<void> {
-  const backend = tf.backend() as unknown as Backend;
+  const backend = webgpuBackend();
   const parts = tensors.map((tensor) => ({ size: tensor.size, ...backend.tensorMap.get(tensor.dataId) }));
   const onDevice = parts.filter(({ resource }) => resource);
   const values = await copy(
@@ -46,7 +26,7 @@ export async function download(tensors: tf.Tensor[], target: Float32Array): Prom
 }
 
 /** The values of buffers, one after the other. */
-async function copy(backend: Backend, parts: { resource: GpuBuffer; size: number }[]): Promise<Float32Array> {
+async function copy(backend: WebgpuBackend, parts: { resource: GpuBuffer; size: number }[]): Promise<Float32Array> {
   const elements = parts.reduce((sum, { size }) => sum + size, 0);
   if (elements === 0) return new Float32Array(0);
   const staging = backend.bufferManager.acquireBuffer(4 * elements, readable);
@@ -54,10 +34,12 @@ async function copy(backend: Backend, parts: { resource: GpuBuffer; size: number
   backend.endComputePassEncoder();
   let offset = 0;
   for (const { resource, size } of parts) {
-    backend.commandEncoder.copyBufferToBuffer(resource, 0, staging, offset, 4 * size);
+    backend.commandEncoder?.copyBufferToBuffer(resource, 0, staging, offset, 4 * size);
     offset += 4 * size;
   }
-  backend.submitQueue();
+  // Other downloads of this tick join in.
+  await Promise.resolve();
+  submit(backend);
   try {
     await staging.mapAsync(read);
   } catch (error) {

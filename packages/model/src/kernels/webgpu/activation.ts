@@ -1,0 +1,24 @@
+import tf = require('@tensorflow/tfjs-core');
+import type { Kernels } from '../types.js';
+import { channelSumsOf } from './channel-sums.js';
+import { elementwise } from './elementwise.js';
+
+/** max(x, 0) + slope * min(x, 0). */
+export const leakyRelu: Kernels['leakyRelu'] = (x, slope) =>
+  slope === 0
+    ? tf.relu(x)
+    : elementwise('leaky_relu', 'select(slope * x, x, x > 0.0)', { tensors: { x }, numbers: { slope } });
+
+/** dy where y > 0, slope * dy elsewhere. */
+export const leakyReluGradient: Kernels['leakyReluGradient'] = (dy, y, slope) =>
+  elementwise('leaky_relu_gradient', 'select(slope * dy, dy, y > 0.0)', { tensors: { dy, y }, numbers: { slope } });
+
+/** The gradients of PReLU with a slope a channel. */
+export const preluGradient: Kernels['preluGradient'] = (dy, x, slope) => {
+  const dx = elementwise('prelu_gradient', 'select(slope * dy, dy, x > 0.0)', {
+    tensors: { dy, x },
+    channels: { slope },
+  });
+  const [dSlope] = channelSumsOf('prelu_slope', ['dy * min(x, 0.0)'], { tensors: { dy, x } });
+  return { dx, dSlope };
+};
