@@ -41,6 +41,7 @@ const counts = {};
 /** Dispatches by kernel, since the last look. */
 const kernels = {};
 const add = (table, name, amount = 1) => (table[name] = (table[name] ?? 0) + amount);
+const { GPUQueue, GPUDevice, GPUCommandEncoder, GPUBuffer, GPUComputePassEncoder } = globalThis;
 watch(GPUQueue, 'submit', () => add(counts, 'submissions'));
 watch(GPUQueue, 'writeBuffer', () => add(counts, 'writes'));
 watch(GPUDevice, 'createBuffer', () => add(counts, 'buffersMade'));
