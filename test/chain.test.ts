@@ -39,6 +39,9 @@ const isBroken = ({ event, hops }: LogEvent, worker: unknown): boolean =>
 const routesOf = ({ events }: Process): number[][] =>
   events.flatMap((event) => (event.event === 'chain' ? [event['hops'] as number[]] : []));
 
+/** Of a worker's number, whatever it is. */
+const anyWorker = Array.from({ length: 20 }, (_, number) => number);
+
 test('five replicas on three workers, which are killed or frozen as first, middle and last hop while pieces flow', async () => {
   const star = await runs.create('star', byStream('star'));
   const alone = startCoordinator(star, ...wide);
@@ -74,16 +77,33 @@ test('five replicas on three workers, which are killed or frozen as first, middl
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
 });
 
-test('sums in bfloat16 and factors, with parameters in 8 bits: the star’s weights', async () => {
+test('sums in bfloat16, factors, and parameters in 8 bits along the chain, whose hops are killed as they arrive: the star’s weights', async () => {
   const formats = ', gradients: bf16, sums: bf16, parameters: int8, denseGradient: factors';
   const star = await runs.create('formats-star', byStream('star', formats));
   const alone = startCoordinator(star, ...wide);
   startWorkers(star, 1, ...wide);
   await expectFinished(alone);
   const chain = await runs.create('formats-chain', byStream('chain', formats));
-  const coordinator = startCoordinator(chain, ...wide, ...onceJoined(3));
-  startWorkers(chain, 3, ...wide);
+  const three = [...onceJoined(3), '--set', 'workers.minimumToContinue=3'];
+  const coordinator = startCoordinator(chain, ...wide, ...three);
+  const arriving = (version: number, from: unknown) => ({
+    ...{ event: 'parameters', network: 'discriminator', version },
+    ...{ from, end: frameBytes },
+  });
+  const [first, later] = [arriving(2, 'coordinator'), arriving(3, anyWorker)];
+  const freezes = freezeAt(runs.folder, first, later);
+  const start = () => startPart('worker', chain, freezes, ...wide);
+  const workers = [start(), start(), start()];
+  for (const event of [first, later]) {
+    (await anyFrozenAt(workers, event)).child.kill('SIGKILL');
+    workers.push(start());
+  }
   await expectSameEnd(chain, coordinator, await weightsOf(star));
-  expect(coordinator.events.filter(({ event }) => event === 'chain-broken')).toEqual([]);
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
+  const events = workers.flatMap((worker) => worker.events);
+  // The worker behind the first hop asked the coordinator; all else came from the worker before.
+  expect(events.filter(({ event }) => event === 'parameters-asked').length).toBeGreaterThan(0);
+  expect(
+    events.filter(({ event, from }) => event === 'parameters' && anyWorker.includes(from as number)).length,
+  ).toBeGreaterThan(9);
 });

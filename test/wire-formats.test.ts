@@ -114,7 +114,7 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
         const { vector } = master.state('generator');
         master.retainGenerator();
         const files = await openParameterFiles(config.exchange, master.networks, log);
-        const exchange = createExchange(config.exchange, files, 1, master, log);
+        const exchange = createExchange(config, files, 1, master, log);
         const worker = await createWorkerExchange(config, log);
         const server = await startServer('127.0.0.1:0');
         server.addService(wire.Coordinator.service, { ...exchange.handlers });
@@ -125,7 +125,12 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
         if ('problem' in connected) throw new Error(connected.problem);
         // A message leaves no bytes undefined.
         const welcome = { term: 1, streamSecret: new Uint8Array(), ...connected.welcome } as unknown as Welcome__Output;
-        const options = { address: server.address, silenceMs: 5_000, signal: new AbortController().signal };
+        const options = {
+          address: server.address,
+          silenceMs: 5_000,
+          signal: new AbortController().signal,
+          onSilent: () => undefined,
+        };
         const source = worker.welcomed(welcome, client, options);
         try {
           await exchange.publish();

@@ -21,6 +21,7 @@ export {
 } from './generated/fourfold/v1/CoordinatorMessage.js';
 export { type EvaluationWork__Output } from './generated/fourfold/v1/EvaluationWork.js';
 export { type Lease__Output } from './generated/fourfold/v1/Lease.js';
+export { type NewParameters, type NewParameters__Output } from './generated/fourfold/v1/NewParameters.js';
 export { type Leaving__Output } from './generated/fourfold/v1/Leaving.js';
 export { type PictureScore__Output } from './generated/fourfold/v1/PictureScore.js';
 export { type Register, type Register__Output } from './generated/fourfold/v1/Register.js';

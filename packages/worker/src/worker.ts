@@ -97,6 +97,8 @@ async function work(parts: WorkParts): Promise<void> {
   addBatchWaitMetrics(metrics, () => batches.stats());
   const exchange = own(await createWorkerExchange(config, log), (exchange) => exchange.close());
   addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
+  const passed = 'Bytes of parameters that this worker has passed on to other workers, along a chain.';
+  metrics.counter('fourfold_parameters_passed_bytes_total', passed, [], exchange.passedBytes);
   const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);
   server.addStream(['coordinator', 'worker'], exchange.stream);

@@ -66,7 +66,7 @@ export async function benchScale({ config, workers, warmup, signal }: ScaleBench
   const { timing } = config;
   const master = createMaster(config);
   const files = await openParameterFiles(config.exchange, master.networks, log);
-  const exchange = createExchange(config.exchange, files, term, master, log);
+  const exchange = createExchange(config, files, term, master, log);
   const rules = { timing, workers: { ...config.workers, minimumToStart: workers }, mayGrant: () => true };
   const board = createLeaseBoard<Work, Answer>(term, rules, log);
   const stop = new AbortController();

@@ -70,7 +70,7 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const laps = createLaps(() => performance.now());
   const inner = createMaster(config);
   const files = await openParameterFiles(config.exchange, inner.networks, log);
-  const real = createExchange(config.exchange, files, term, inner, log);
+  const real = createExchange(config, files, term, inner, log);
   const exchange = measureExchange(real, laps);
   const { iterations } = config.phases[0];
   const { master, traffic, lastGenerator } = measureMaster(inner, laps, real.traffic, iterations);

@@ -52,13 +52,15 @@ const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType
   streamSecret: Buffer.alloc(0),
 });
 
+const timing = { silenceMs: 60_000 };
+
 let check: OwnFile;
 const secret = secretStamp();
 let files: ParameterFiles | undefined;
 const open = async (transport: 'auto' | 'grpc' | 'shared-memory') => {
   const config = { transport, folder, route: 'star', ...formats } as const;
   files = await openParameterFiles(config, master.networks, log);
-  return createExchange(config, files, 3, master, log);
+  return createExchange({ exchange: config, timing }, files, 3, master, log);
 };
 
 describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => {
@@ -138,7 +140,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
       const log = { info: ({ reason }) => said.push(reason) };
       const config = { transport: 'auto', folder: '${folder}', ...formats };
       const files = await openParameterFiles(config, master.networks, log);
-      const exchange = createExchange(config, files, 1, master, log);
+      const exchange = createExchange({ exchange: config, timing: { silenceMs: 1000 } }, files, 1, master, log);
       const register = {
         exchangeAddress: '127.0.0.1:1',
         hostCheck: check.place,
@@ -172,7 +174,13 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
 test('a secret is good for parameters, for as long as its worker has a seat', async () => {
   const serving = { ...master, serve: () => ({ vector: new Float32Array(3), stillValid: () => true }) };
   files = await openParameterFiles({ transport: 'stream', folder, ...formats }, master.networks, log);
-  const exchange = createExchange({ transport: 'stream', route: 'star', folder, ...formats }, files, 3, serving, log);
+  const exchange = createExchange(
+    { exchange: { transport: 'stream', route: 'star', folder, ...formats }, timing },
+    files,
+    3,
+    serving,
+    log,
+  );
   const register = { ...registerWith(null, null), streamSecret: Buffer.from(randomStreamSecret()) };
   const [leaving, staying] = [exchange.connect(register), exchange.connect(register)];
   if ('problem' in leaving || 'problem' in staying) throw new Error('refused');

@@ -17,6 +17,7 @@ import {
   whyNotShared,
   wireNetworks,
   type CoordinatorHandlers,
+  type NewParameters,
   type PulledParameters,
   type Register__Output,
   type SharedFile__Output,
@@ -29,11 +30,13 @@ import {
   type Transport,
   type Welcome,
 } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
+import { describeError, type ExchangeConfig, type Logger, type Network, type TimingConfig } from '@fourfold/common';
 import { isUnrounded } from '@fourfold/weights';
 import { sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from '../updates/master.js';
 import type { ParameterFiles } from './parameter-files.js';
+import { createHopBar, type HopBar } from './barred-hops.js';
+import { createParameterChain } from './parameter-chain.js';
 import { createWorkerPulls } from './worker-pulls.js';
 
 /*
@@ -50,6 +53,8 @@ export interface Connection {
   gradient(token: Token__Output, file: SharedFile__Output | null): GradientSource;
   /** The worker on the bulk stream, where it may be a hop of a chain; undefined if its gradients cross in another way. */
   readonly hop?: StreamPeer;
+  /** The worker has a seat: along a chain, `tell` it from whom it gets parameters. */
+  seated(worker: number, tell: (parameters: NewParameters) => void): void;
   close(): void;
 }
 
@@ -66,6 +71,8 @@ export interface Exchange {
    * worker at fault (`lost`), or the signal's reason.
    */
   sum(hops: readonly SumHop[], options: StreamOptions): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
+  /** Workers that are no hops for a while. */
+  readonly bar: HopBar;
   /** Serves parameters to workers that pull them. */
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
   /** Serves them by the bulk stream. */
@@ -82,7 +89,10 @@ type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | '
 /** The exchange of a coordinator in its term. Without `files` every worker gets streams. */
 // eslint-disable-next-line max-lines-per-function -- short methods that share what is encoded and who shares memory
 export function createExchange(
-  { transport, ...config }: ExchangeConfig,
+  {
+    exchange: { transport, route, ...config },
+    timing: { silenceMs },
+  }: { exchange: ExchangeConfig; timing: Pick<TimingConfig, 'silenceMs'> },
   files: ParameterFiles,
   term: number,
   master: ServedMaster,
@@ -97,6 +107,10 @@ export function createExchange(
   const receiver = createStreamReceiver(security);
   /** Of the workers that use the bulk stream. */
   const secrets = new Set<Uint8Array>();
+  const bar = createHopBar((silent) =>
+    log.info({ event: 'hop-silent', silent }, 'a worker did not pass on its part: for a minute it is no hop'),
+  );
+  const chain = createParameterChain(bar, silenceMs);
 
   /** Why this worker shares no memory; undefined if it does. */
   const whyNotSharing = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {
@@ -118,6 +132,7 @@ export function createExchange(
 
   return {
     traffic,
+    bar,
     connect(register) {
       const problem = formatsProblem(config, register.formats);
       if (problem) return { problem };
@@ -137,6 +152,7 @@ export function createExchange(
       const streamSecret = pulls.by === 'stream' ? randomStreamSecret() : undefined;
       if (streamSecret) secrets.add(streamSecret);
       if (!reason) sharing++;
+      let leaveChain: (() => void) | undefined;
       return {
         transport: reason ? pulls.by : 'shared-memory',
         welcome: {
@@ -147,10 +163,15 @@ export function createExchange(
           ...(streamSecret && { streamSecret }),
         },
         ...(reason && pulls.by === 'stream' && { hop: pulls.peer }),
+        seated(worker, tell) {
+          if (!reason || pulls.by !== 'stream') return;
+          leaveChain = chain.join({ worker, machine: register.machine, peer: pulls.peer, tell });
+        },
         gradient: (token, place) =>
           place && !reason ? countShared((options) => sharedPieces(place, token, options)) : pulls.source(token),
         close() {
           if (!reason) sharing--;
+          leaveChain?.();
           if (streamSecret) secrets.delete(streamSecret);
           pulls.close();
         },
@@ -176,6 +197,7 @@ export function createExchange(
         encoded.delete(network);
         await master.updater.encodeParameters(master.state(network));
         encoded.set(network, version);
+        if (route === 'chain') chain.announce(network, version);
       }
       if (sharing === 0) return;
       traffic.parameters['shared-memory'] += await files.publish(term, master);
@@ -201,9 +223,9 @@ export function createExchange(
 
     stream({ kind, secret, term: asked, number: version, begin }) {
       if (![...secrets].some((known) => isSecret(secret, known))) return 'stranger';
-      if (kind === 'gradient' || kind === 'sum' || begin > 0) return 'absent';
+      if (kind === 'gradient' || kind === 'sum') return 'absent';
       const found = parametersAt(asked, { ...parameterKinds[kind], version });
-      if (found) traffic.parameters.stream += found.bytes.byteLength;
+      if (found) traffic.parameters.stream += Math.max(0, found.bytes.byteLength - begin);
       return found ?? 'gone';
     },
 

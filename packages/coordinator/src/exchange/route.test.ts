@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { mayHop, noBarredHops, routeOf, withBarred, type HeldGradient } from './route.js';
+import { createHopBar } from './barred-hops.js';
+import { mayHop, routeOf, type HeldGradient } from './route.js';
 
 const gradient = (worker: number, token: number): HeldGradient => ({
   worker,
@@ -36,10 +37,16 @@ test('each hop waits longer than the one before it, and the coordinator longest'
 });
 
 test('a worker at which a sum broke off is no hop for a while; one that shares memory never is', () => {
-  const barred = withBarred(withBarred(noBarredHops, 1, 0), 2, 30_000);
-  const may = (worker: number, nowMs: number) => mayHop(gradient(worker, 1), barred, nowMs);
-  expect([may(1, 59_999), may(1, 60_000), may(2, 60_000), may(3, 0)]).toEqual([false, true, false, true]);
-  expect(mayHop({ worker: 3, token: 1 }, noBarredHops, 0)).toBe(false);
-  // What is over is forgotten.
-  expect([...withBarred(barred, 3, 80_000).keys()]).toEqual([2, 3]);
+  let nowMs = 0;
+  const bar = createHopBar(undefined, () => nowMs);
+  const may = (worker: number) => mayHop(gradient(worker, 1), bar);
+  bar.bar(1);
+  nowMs = 30_000;
+  bar.bar(2);
+  nowMs = 59_999;
+  expect([may(1), may(2), may(3)]).toEqual([false, false, true]);
+  nowMs = 60_000;
+  expect([may(1), may(2)]).toEqual([true, false]);
+  expect(mayHop({ worker: 3, token: 1 }, bar)).toBe(false);
+  expect(bar.count()).toBe(2);
 });

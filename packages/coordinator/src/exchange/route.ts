@@ -1,4 +1,5 @@
 import type { StreamPeer, SumHop } from '@fourfold/rpc';
+import type { HopBar } from './barred-hops.js';
 
 /*
  * Which way the sum of an update takes: a pure function of the gradients that are ready and of the workers that broke a sum before.
@@ -12,21 +13,9 @@ export interface HeldGradient {
   peer?: StreamPeer;
 }
 
-/** By worker: until when it is no hop, because a sum has broken off at it. */
-export type BarredHops = ReadonlyMap<number, number>;
-
-/** How long a worker is no hop after a sum has broken off at it: many updates, so that a bad link between two workers costs little. */
-const barredMs = 60_000;
-
-export const noBarredHops: BarredHops = new Map();
-
-/** A sum has broken off at this worker. */
-export const withBarred = (barred: BarredHops, worker: number, nowMs: number): BarredHops =>
-  new Map([...barred].filter(([, untilMs]) => untilMs > nowMs)).set(worker, nowMs + barredMs);
-
 /** Whether a gradient may be summed by its worker. */
-export const mayHop = ({ worker, peer }: HeldGradient, barred: BarredHops, nowMs: number): boolean =>
-  peer !== undefined && (barred.get(worker) ?? -Infinity) <= nowMs;
+export const mayHop = ({ worker, peer }: HeldGradient, bar: Pick<HopBar, 'isBarred'>): boolean =>
+  peer !== undefined && !bar.isBarred(worker);
 
 /**
  * The hops of the sum of these gradients, which are the first replicas', in their order: consecutive gradients of one worker are one hop.

@@ -61,7 +61,7 @@ export async function createOffice(parts: OfficeParts) {
   own(pictures, (pictures) => pictures.idle());
   // The workers belong to the successor at once: ending here may take as long as a store is away.
   const earlyEnd = createEarlyEnd((reason) => service.release(reason), log);
-  const exchange = own(createExchange(config.exchange, ports.files, term, master, log, ports.security), (exchange) =>
+  const exchange = own(createExchange(config, ports.files, term, master, log, ports.security), (exchange) =>
     exchange.close(),
   );
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers, mayGrant: () => guard.isFresh() }, log);
@@ -87,6 +87,7 @@ export async function createOffice(parts: OfficeParts) {
     leases: () => board.counts(),
     workersRefused: () => service.refused(),
     traffic: exchange.traffic,
+    brokenHops: () => exchange.bar.count(),
     housekeepingFailures: () => housekeeping.failures(),
   });
   const page = own(await createStatusRoutes(source, pictures), (page) => page.close());

@@ -37,6 +37,7 @@ async function ageSeconds(upMs: number, checkpoint?: CheckpointStatus): Promise<
     leases: () => ({ joined: 0, left: 0, granted: 0, moved: 0, straggling: 0, refused: 0, rejected: 0 }),
     workersRefused: () => 0,
     traffic: createTraffic(),
+    brokenHops: () => 0,
     housekeepingFailures: () => ({}),
   });
   vi.setSystemTime(startedAtMs + upMs);

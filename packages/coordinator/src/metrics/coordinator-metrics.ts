@@ -17,6 +17,8 @@ export interface CoordinatorFigures {
   /** Workers that were refused. */
   workersRefused: () => number;
   traffic: Traffic;
+  /** How often a worker did not pass on its part along a chain. */
+  brokenHops: () => number;
   /** How often each part of the housekeeping has failed. */
   housekeepingFailures: () => Readonly<Record<string, number>>;
 }
@@ -79,7 +81,7 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
 /** Workers, leases, and the bytes between them and the coordinator. */
 function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
   const { counter, gauge } = metrics;
-  const { now, leases, workersRefused, traffic } = figures;
+  const { now, leases, workersRefused, traffic, brokenHops } = figures;
   gauge('fourfold_workers', 'Seated workers, by what they do.', ['state'], () => {
     const { workers } = now();
     const computing = workers.filter(({ tasks }) => tasks.length > 0).length;
@@ -105,6 +107,7 @@ function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
     ],
     ['results_refused', 'Late results, whose tokens were no longer valid.', () => leases().refused],
     ['results_rejected', 'Rejected results: damaged, or lost in transit.', () => leases().rejected],
+    ['hops_broken', 'Times that a worker did not pass on its part of a chain.', brokenHops],
   ];
   for (const [name, help, read] of counts) counter(`fourfold_${name}_total`, help, [], read);
   addTrafficMetrics(metrics, traffic, { parameters: 'sent', gradients: 'received' });

@@ -11,14 +11,14 @@ import type { ServiceHost, WorkerFacts } from './service-host.js';
 
 /** Act on a well-formed message of a worker that was seated. `facts` are undefined once it has lost its seat. */
 export function receiveMessage(
-  host: Pick<ServiceHost, 'board' | 'failures'>,
+  host: Pick<ServiceHost, 'board' | 'failures' | 'exchange'>,
   worker: number,
   connection: Connection,
   facts: WorkerFacts | undefined,
   message: WorkerMessage__Output,
 ): void {
   host.board.seen(worker);
-  const { gradientReady, leaseProgress, evaluationDone, leaseFailed, leaving } = message;
+  const { gradientReady, leaseProgress, evaluationDone, leaseFailed, leaving, hopSilent } = message;
   if (gradientReady?.token) {
     const { token, losses, file } = gradientReady;
     const gradient = connection.gradient(token, file);
@@ -31,6 +31,8 @@ export function receiveMessage(
     host.board.offer(worker, evaluationDone.token, { losses: {}, scores: evaluationDone.scores });
   } else if (leaseFailed?.token) {
     host.failures.failed(worker, leaseFailed.token, toldBy(leaseFailed));
+  } else if (hopSilent) {
+    host.exchange.bar.bar(hopSilent.worker);
   } else if (leaving) {
     host.failures.leaving(worker, leaving.token, toldBy(leaving));
   }

@@ -32,6 +32,7 @@ export function createSeats(host: Pick<ServiceHost, 'board' | 'failures' | 'term
         facts.delete(worker);
       },
     });
+    connection.seated(worker, (newParameters) => call.write({ newParameters }));
     const { transport } = connection;
     facts.set(worker, { exchangeAddress, kind, transport, machine, joinedAtMs: Date.now() });
     log.info({ event: 'worker-joined', worker, exchangeAddress, transport, machine, kind }, 'worker joined');

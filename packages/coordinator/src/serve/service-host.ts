@@ -12,7 +12,7 @@ export interface ServiceHost {
   board: LeaseBoard<Work, Answer>;
   /** A worker's kind, dataset and formats must be the run's. Returns its connection, or the problem. */
   admit(register: Register__Output): Connection | { problem: string };
-  exchange: Pick<Exchange, 'handlers'>;
+  exchange: Pick<Exchange, 'handlers' | 'bar'>;
   status(): RunStatus;
   /** Records workers' failures. */
   failures: Omit<Failures, 'done'>;

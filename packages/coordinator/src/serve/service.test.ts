@@ -1,3 +1,4 @@
+import { createHopBar } from '../exchange/barred-hops.js';
 import { EventEmitter } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import { createLogger, parseRunConfig } from '@fourfold/common';
@@ -44,8 +45,13 @@ beforeEach(() => {
     term: 3,
     board,
     failures,
-    exchange: { handlers: {} },
-    admit: () => ({ welcome: { sharedMemory: false, parameters: [] }, transport: 'grpc', close: nothing }),
+    exchange: { handlers: {}, bar: createHopBar() },
+    admit: () => ({
+      welcome: { sharedMemory: false, parameters: [] },
+      transport: 'grpc',
+      seated: nothing,
+      close: nothing,
+    }),
   };
   service = createCoordinatorService(host as unknown as ServiceHost, log);
 });

@@ -1,7 +1,7 @@
 import { describeError, type Half, type Logger, type Network, type RunConfig } from '@fourfold/common';
 import { lostWorker, type StreamOptions, type SumHop } from '@fourfold/rpc';
 import type { Exchange } from '../exchange/exchange.js';
-import { mayHop, noBarredHops, routeOf, withBarred, type HeldGradient } from '../exchange/route.js';
+import { mayHop, routeOf, type HeldGradient } from '../exchange/route.js';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { Answer, Work } from '../serve/work.js';
 import type { Master } from '../updates/master.js';
@@ -17,7 +17,7 @@ interface ChainParts {
   master: Pick<Master, 'state' | 'layout'>;
   updater: AddingUpdater & Pick<Updater, 'setSum'>;
   board: LeaseBoard<Work, Answer>;
-  exchange: Pick<Exchange, 'sum'>;
+  exchange: Pick<Exchange, 'sum' | 'bar'>;
   clock: UpdateClock;
   log: Logger;
 }
@@ -38,14 +38,16 @@ export const noChain: SumChain = async () => [];
  * fault. If a sum breaks off, the gradients are pulled instead: their workers keep them until the update has them all.
  */
 export function createSumChain(): SumChain {
-  let barred = noBarredHops;
-
   /** The answers of the first replicas, up to the first whose worker cannot be a hop. */
-  async function firstAnswers({ board }: Pick<ChainParts, 'board'>, keys: readonly string[], signal: AbortSignal) {
+  async function firstAnswers(
+    { board, exchange }: Pick<ChainParts, 'board' | 'exchange'>,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ) {
     const offers: GradientOffer[] = [];
     for (const key of keys) {
       const offer = await board.nextOffer(key, signal);
-      if (!mayHop(heldBy(offer), barred, performance.now())) break;
+      if (!mayHop(heldBy(offer), exchange.bar)) break;
       offers.push(offer);
     }
     return offers;
@@ -75,7 +77,7 @@ export function createSumChain(): SumChain {
     } catch (error) {
       signal.throwIfAborted();
       const lost = lostWorker(error);
-      if (lost !== undefined) barred = withBarred(barred, lost, performance.now());
+      if (lost !== undefined) parts.exchange.bar.bar(lost);
       const reason = oneIsLost.aborted ? 'a worker was lost' : describeError(error);
       log.info({ event: 'chain-broken', ...about, lost, reason }, 'the gradients are pulled instead');
       return [];

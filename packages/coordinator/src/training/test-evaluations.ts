@@ -1,3 +1,4 @@
+import { createHopBar } from '../exchange/barred-hops.js';
 import { createLogger, parseRunConfig } from '@fourfold/common';
 import type { PictureScore__Output, Token__Output } from '@fourfold/rpc';
 import { afterEach, beforeEach, vi } from 'vitest';
@@ -101,7 +102,7 @@ export function join(pictures?: Answer['pictures']) {
 /** The parts that a run trains with, without a process. */
 export const trainingParts = () => ({
   ...{ config, master, board, failures, progress, log },
-  exchange: { publish: async () => undefined, sum: async function* () {} },
+  exchange: { publish: async () => undefined, sum: async function* () {}, bar: createHopBar() },
   checkpoint: vi.fn(async () => true),
   olderGenerator: vi.fn(async (): Promise<Float32Array | undefined> => undefined),
   inState: <T>(_: string, act: () => Promise<T>) => act(),

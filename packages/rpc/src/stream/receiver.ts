@@ -27,12 +27,16 @@ type Request = Omit<StreamRequest, 'secret'>;
 
 /** Receives vectors by the bulk stream, in a thread of its own that starts at the first transfer. */
 export interface StreamReceiver {
-  /** Fill `target`, which is in shared memory. Rejects as `receive` throws; by then nothing writes to it. */
+  /**
+   * Fill `target`, which is in shared memory, from its byte `request.begin` on; `onReached` says how far it has come. Rejects as `receive`
+   * throws; by then nothing writes to it.
+   */
   receiveInto(
     peer: StreamPeer,
     request: Request,
     target: Uint8Array,
     options: Omit<StreamOptions, 'byteLength'>,
+    onReached?: (end: number) => void,
   ): Promise<void>;
   /**
    * The pieces of a vector as they arrive, in order; each is valid until the next is requested. Throws `mismatch` on an unexpected
@@ -77,10 +81,11 @@ export function createStreamReceiver(security: RpcSecurity): StreamReceiver {
   };
 
   return {
-    async receiveInto(peer, request, target, options) {
+    async receiveInto(peer, request, target, options, onReached) {
       const whole = { ...options, byteLength: target.byteLength };
-      const parts = { memory: target, isReported: false, place: placeOf(peer), peer, request };
-      await transfer(started(), parts, whole).next();
+      const memory = target.subarray(request.begin);
+      const parts = { memory, isReported: onReached !== undefined, place: placeOf(peer), peer, request };
+      for await (const end of transfer(started(), parts, whole)) onReached?.(end);
     },
     async *receive(peer, request, options) {
       const ring = rings.pop() ?? new Uint8Array(new SharedArrayBuffer(ringBytes));

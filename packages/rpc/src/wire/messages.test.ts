@@ -47,6 +47,11 @@ test('messages of fourfold’s own parts are well-formed', () => {
   expect(
     messageProblem(coordinatorMessageSchema, { dismissed: { code: 'bad-result', reason: 'NaN' } }),
   ).toBeUndefined();
+  const from = { worker: 3, address: '10.0.0.1:7001', secret: new Uint8Array(16) };
+  const newParameters = { network: 'GENERATOR', version: 7, silenceMs: 1000 };
+  expect(messageProblem(coordinatorMessageSchema, { newParameters: { ...newParameters, from } })).toBeUndefined();
+  expect(messageProblem(coordinatorMessageSchema, { newParameters: { ...newParameters, from: null } })).toBeUndefined();
+  expect(worker({ hopSilent: { worker: 3 } })).toBeUndefined();
   const lease = { token, leaseMs: 1000, evaluation: { iteration: 1, generatorVersion: 1, measured: ['a'] } };
   expect(messageProblem(coordinatorMessageSchema, { lease })).toBeUndefined();
   expect(messageProblem(gradientRequestSchema, { token, begin: 0 })).toBeUndefined();

@@ -107,6 +107,17 @@ const welcome = z.object({
   streamSecret: streamSecret.nullish(),
 });
 
+const hop = z.object({
+  worker: naturalNumber,
+  address,
+  secret: z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.byteLength === secretBytes,
+    `must be ${secretBytes} bytes`,
+  ),
+});
+
+const newParameters = z.object({ network, version: naturalNumber, from: hop.nullish(), silenceMs: naturalNumber });
+
 const replicaWork = z.object({
   iteration: naturalNumber,
   replica: naturalNumber,
@@ -150,6 +161,7 @@ export const workerMessageSchema = oneOf({
   evaluationDone,
   leaseFailed,
   leaving,
+  hopSilent: z.object({ worker: naturalNumber }),
 });
 export const coordinatorMessageSchema = oneOf({
   welcome,
@@ -158,6 +170,7 @@ export const coordinatorMessageSchema = oneOf({
   leaseEnded: z.object({ token }),
   runEnded: z.object({ reason }),
   dismissed: z.object({ reason, code: failureCode }),
+  newParameters,
 });
 export const parametersRequestSchema = z.object({
   term: naturalNumber,

@@ -12,7 +12,7 @@ import { openValidation } from './validation.js';
 export interface EvaluationParts {
   config: RunConfig;
   compute: Remote<ComputeMethods>;
-  parameters: ParameterSource;
+  parameters: Pick<ParameterSource, 'fetchEvaluated'>;
   writer: PictureWriter;
   /** Elements of the generator's vector. */
   vectorLength: number;

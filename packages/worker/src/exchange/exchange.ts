@@ -12,6 +12,7 @@ import {
   secretStamp,
   wireFormats,
   type CoordinatorClient,
+  type NewParameters__Output,
   type PeerFile,
   type Register,
   type StreamSource,
@@ -23,7 +24,9 @@ import {
 import { describeError, type ExchangeConfig, type Logger, type Network, type RunConfig } from '@fourfold/common';
 import { networkWires, type NetworkWires } from '@fourfold/weights';
 import { createGradientStore, type GradientStore } from './gradient-store.js';
+import { createParameterArrivals } from './parameter-arrivals.js';
 import { createParameterPulls } from './parameter-pulls.js';
+import { createParameterRelay, type ParameterRelay } from './parameter-relay.js';
 import { createSharedGradients } from './shared-gradients.js';
 import { createSumHop, type SumHopSource } from './sum-hop.js';
 
@@ -41,6 +44,8 @@ export interface ParameterSource {
   fetch(network: Network, version: number, target: WireVector, held?: number): Promise<void>;
   /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
   fetchEvaluated(version: number, target: Float32Array): Promise<void>;
+  /** The coordinator says from which worker `fetch` gets a version. */
+  announced(parameters: NewParameters__Output): void;
   close(): Promise<void>;
 }
 
@@ -55,13 +60,21 @@ export interface WorkerExchange {
   readonly wires: Record<Network, NetworkWires>;
   /** Gradients on their way to the coordinator. */
   readonly gradients: GradientStore;
+  /** Bytes of parameters passed on to other workers so far. */
+  readonly passedBytes: () => number;
   /** Bytes so far: parameters received, gradients sent. */
   readonly traffic: Readonly<Traffic>;
   /** The coordinator at `address`, that of `client`, has answered: exchange with it as `welcome` says. */
   welcomed(
     welcome: Welcome__Output,
     client: CoordinatorClient,
-    options: { address: string; silenceMs: number; signal: AbortSignal },
+    options: {
+      address: string;
+      silenceMs: number;
+      signal: AbortSignal;
+      /** A worker did not pass on parameters. */
+      onSilent: (worker: number) => void;
+    },
   ): ParameterSource;
   close(): Promise<void>;
 }
@@ -79,15 +92,18 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
   const gradients = createGradientStore(shared, traffic.gradients);
   const check = await createHostCheck(config, log);
   const receiver = createStreamReceiver(readRpcSecurity(process.env));
+  const relay = createParameterRelay(run.timing.silenceMs);
   const streamSecret = config.transport === 'grpc' ? undefined : randomStreamSecret();
   return {
     wires,
     gradients,
     handlers: gradients.handlers,
     traffic,
-    stream: createGradientStream(
+    passedBytes: relay.passedBytes,
+    stream: createWorkerStream(
       gradients,
       createSumHop({ gradients, wires: Object.values(wires), receiver, traffic: traffic.gradients, log }),
+      relay,
       streamSecret,
     ),
     register: {
@@ -95,7 +111,7 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
       streamSecret,
       ...(check && { hostCheck: check.file.place, hostSecret: check.secret }),
     },
-    welcomed({ term, sharedMemory, parameters, streamSecret }, client, { address, silenceMs, signal }) {
+    welcomed({ term, sharedMemory, parameters, streamSecret }, client, { address, silenceMs, signal, onSilent }) {
       shared.use(sharedMemory);
       const files = openParameters(parameters, log);
 
@@ -120,18 +136,23 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
         peer: { address, role: 'coordinator', secret: streamSecret },
         traffic: traffic.parameters,
       });
+      const arrivals = createParameterArrivals({
+        ...{ receiver, relay, pulls, term, signal, onSilent, log },
+        traffic: traffic.parameters,
+      });
       return {
         async fetch(network, version, target, held) {
           if (await read(network, version, target.bytes)) return target.decode();
           if (target.deltas && held === version - 1) {
-            await pulls.pull(deltaKinds[network], version, target.deltas.bytes);
+            await arrivals.fetch(network, deltaKinds[network], version, target.deltas.bytes);
             return target.deltas.apply();
           }
-          await pulls.pull(network, version, target.bytes);
+          await arrivals.fetch(network, network, version, target.bytes);
           target.decode();
         },
         fetchEvaluated: (version, { buffer, byteOffset, byteLength }) =>
-          pulls.pull('evaluated', version, new Uint8Array(buffer, byteOffset, byteLength)),
+          pulls.pull('evaluated', version, { target: new Uint8Array(buffer, byteOffset, byteLength) }),
+        announced: (parameters) => arrivals.announced(parameters),
         async close() {
           pulls.close();
           for (const file of (await files).values()) await file.close();
@@ -146,14 +167,20 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
   };
 }
 
-/** Serves gradients and sums by the bulk stream to who shows the secret. */
-const createGradientStream =
-  (gradients: GradientStore, sumHop: SumHopSource, streamSecret: Uint8Array | undefined): StreamSource =>
+/** Serves gradients and sums, and parameters on their way, by the bulk stream to who shows the secret. */
+const createWorkerStream =
+  (
+    gradients: GradientStore,
+    sumHop: SumHopSource,
+    relay: ParameterRelay,
+    streamSecret: Uint8Array | undefined,
+  ): StreamSource =>
   (request) => {
     const { kind, secret, term, number, begin } = request;
     if (!streamSecret || !isSecret(secret, streamSecret)) return 'stranger';
     if (kind === 'sum') return sumHop(request);
-    return kind === 'gradient' ? gradients.streamed({ term, number }, begin) : 'absent';
+    if (kind === 'gradient') return gradients.streamed({ term, number }, begin);
+    return kind === 'evaluated' ? 'absent' : relay.source({ ...request, kind });
   };
 
 /** A file by which a coordinator recognises that it is on this host. */

@@ -24,6 +24,15 @@ interface PullParts {
   log: Logger;
 }
 
+/** Where parameters go. */
+interface Place {
+  /** In shared memory. */
+  target: Uint8Array;
+  /** The bytes before are there. By gRPC all come. */
+  begin?: number;
+  onReached?: (end: number) => void;
+}
+
 /** Parameters pulled from a coordinator in its term: by the bulk stream if it offers one, and by gRPC where it does not answer there. */
 export function createParameterPulls(parts: PullParts) {
   const { client, receiver, peer, term, transport, traffic, silenceMs, signal, log } = parts;
@@ -31,27 +40,33 @@ export function createParameterPulls(parts: PullParts) {
     log.info({ event: 'no-stream', reason }, 'the coordinator’s parameters cross by gRPC'),
   );
 
-  async function* byGrpc(kind: ParameterKind, version: number, target: Uint8Array): AsyncGenerator<void> {
+  async function* byGrpc(kind: ParameterKind, version: number, { target, onReached }: Place): AsyncGenerator<void> {
     const { network, ...wanted } = parameterKinds[kind];
     const call = client.PullParameters({ term, network: wireNetworks[network], version, ...wanted });
     const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
     for await (const { begin, bytes } of receiveVector(call, options)) {
       target.set(bytes, begin);
       traffic.grpc += bytes.byteLength;
+      onReached?.(begin + bytes.byteLength);
       yield;
     }
   }
 
-  async function* byStream(kind: ParameterKind, version: number, target: Uint8Array): AsyncGenerator<void> {
-    await receiver.receiveInto(peer, { kind, term, number: version, begin: 0 }, target, { silenceMs, signal });
-    traffic.stream += target.byteLength;
+  async function* byStream(
+    kind: ParameterKind,
+    version: number,
+    { target, begin = 0, onReached }: Place,
+  ): AsyncGenerator<void> {
+    const request = { kind, term, number: version, begin };
+    await receiver.receiveInto(peer, request, target, { silenceMs, signal }, onReached);
+    traffic.stream += target.byteLength - begin;
     yield;
   }
 
   return {
-    /** Fill `target`, which is in shared memory, with parameters. */
-    async pull(kind: ParameterKind, version: number, target: Uint8Array): Promise<void> {
-      const [stream, grpc] = [() => byStream(kind, version, target), () => byGrpc(kind, version, target)];
+    /** Fill a place with parameters. */
+    async pull(kind: ParameterKind, version: number, place: Place): Promise<void> {
+      const [stream, grpc] = [() => byStream(kind, version, place), () => byGrpc(kind, version, place)];
       const canStream = peer.secret.byteLength > 0;
       const way = !canStream ? grpc() : transport === 'stream' ? stream() : choose(stream, grpc);
       while (!(await way.next()).done);

@@ -9,44 +9,63 @@ import type { Remote } from '../compute/thread-rpc.js';
 export const sharedVector = (length: number): Float32Array =>
   new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
 
-/** The versions of one coordinator's parameters in the compute thread, which are a cache. */
+/** A network's parameters in this worker: a cache. */
+interface Held {
+  buffer: WireVector;
+  /** The version in the buffer, and the one in the compute thread. */
+  fetched?: number;
+  loaded?: number;
+  /** The newest call's work. */
+  turn: Promise<void>;
+}
+
+/** The versions of one coordinator's parameters. A network's calls take turns. */
 export function createParameterCache(
   compute: Pick<Remote<ComputeMethods>, 'setParameters'>,
   wires: Record<Network, Pick<NetworkWires, 'parameters' | 'deltas'>>,
 ) {
-  const buffers = new Map<Network, WireVector>();
-  const versions = new Map<Network, number>();
-  /** The newest call for each network. */
-  const turns = new Map<Network, Promise<void>>();
+  const all = new Map<Network, Held>();
 
-  const bufferOf = (network: Network): WireVector => {
+  const heldOf = (network: Network): Held => {
     const { parameters, deltas } = wires[network];
-    const buffer = buffers.get(network) ?? (deltas ? createViewVector(deltas) : createWireVector(parameters));
-    buffers.set(network, buffer);
-    return buffer;
+    const made = () => ({
+      buffer: deltas ? createViewVector(deltas) : createWireVector(parameters),
+      turn: Promise.resolve(),
+    });
+    const held = all.get(network) ?? made();
+    all.set(network, held);
+    return held;
   };
-  const replace = async (source: ParameterSource, network: Network, version: number): Promise<void> => {
-    const held = versions.get(network);
-    if (held === version) return;
+  const fetch = async (source: ParameterSource, network: Network, version: number): Promise<void> => {
+    const held = heldOf(network);
+    const before = held.fetched;
+    if (before === version) return;
     // A failure may leave anything.
-    versions.delete(network);
-    const buffer = bufferOf(network);
-    await source.fetch(network, version, buffer, held);
-    await compute.setParameters(network, buffer.vector);
-    versions.set(network, version);
+    held.fetched = undefined;
+    await source.fetch(network, version, held.buffer, before);
+    held.fetched = version;
+  };
+  const load = async (source: ParameterSource, network: Network, version: number): Promise<void> => {
+    const held = heldOf(network);
+    if (held.loaded === version) return;
+    await fetch(source, network, version);
+    held.loaded = undefined;
+    await compute.setParameters(network, held.buffer.vector);
+    held.loaded = version;
+  };
+  const inTurn = (network: Network, act: () => Promise<void>): Promise<void> => {
+    const held = heldOf(network);
+    held.turn = held.turn.catch(() => undefined).then(act);
+    return held.turn;
   };
 
   return {
-    /**
-     * Ensure that the compute thread has this version. A network's calls take turns: one that failed for the other network may
-     * leave this one's transfer under way. Rejects as `ParameterSource.fetch` does.
-     */
-    ensure(source: ParameterSource, network: Network, version: number): Promise<void> {
-      const before = turns.get(network) ?? Promise.resolve();
-      const turn = before.catch(() => undefined).then(() => replace(source, network, version));
-      turns.set(network, turn);
-      return turn;
-    },
+    /** Ensure that the compute thread has this version. Rejects as `ParameterSource.fetch` does. */
+    ensure: (source: ParameterSource, network: Network, version: number): Promise<void> =>
+      inTurn(network, () => load(source, network, version)),
+    /** Fetch a version before it is needed. A failure shows when it is. */
+    prefetch: (source: ParameterSource, network: Network, version: number): Promise<void> =>
+      inTurn(network, () => fetch(source, network, version)).catch(() => undefined),
   };
 }
 

@@ -1,5 +1,6 @@
 import {
   createCoordinatorClient,
+  networkOf,
   protocolVersion,
   whyNoTrust,
   type EvaluationWork__Output,
@@ -77,20 +78,27 @@ export function createServing(parts: ServingParts) {
           log.info({ event: 'joined', coordinator }, 'joined');
           onTerm?.(term);
           newestTermSeen = term;
-          const options = { address: coordinator, silenceMs: config.timing.silenceMs, signal: over.signal };
+          const options = { address: coordinator, silenceMs: config.timing.silenceMs, signal: over.signal, onSilent };
           joined = { term, parameters: exchange.welcomed(welcome, bulk, options) };
         },
         lease(lease, token) {
           if (token.term !== joined?.term) return;
           const { replica: work, evaluation, leaseMs } = lease;
-          const { parameters } = joined;
-          if (work) leases.add({ token, leaseMs, work, source: parameters });
-          else if (evaluation) void evaluate(token, evaluation, parameters);
+          const source = joined.parameters;
+          if (work) leases.add({ token, leaseMs, work, source });
+          else if (evaluation) void evaluate(token, evaluation, source);
         },
         leaseEnded: (token) => leases.end(token),
+        newParameters(news) {
+          if (!joined) return;
+          joined.parameters.announced(news);
+          void parameters.prefetch(joined.parameters, networkOf(news.network), news.version);
+        },
       },
       log,
     );
+    const parameters = createParameterCache(compute, wires);
+    const onSilent = (worker: number) => session.send({ hopSilent: { worker } });
     const leases = createLeaseLoop(
       {
         config,
@@ -98,7 +106,7 @@ export function createServing(parts: ServingParts) {
         gradients,
         batches,
         layouts,
-        parameters: createParameterCache(compute, wires),
+        parameters,
         onComputed,
       },
       session,

@@ -16,7 +16,7 @@ const token = { term: 1, number: 7 };
 const log = createLogger('test');
 log.level = 'silent';
 const nothing = () => undefined;
-const events: SessionEvents = { welcome: nothing, lease: nothing, leaseEnded: nothing };
+const events: SessionEvents = { welcome: nothing, lease: nothing, leaseEnded: nothing, newParameters: nothing };
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -7,6 +7,7 @@ import {
   type CoordinatorClient,
   type CoordinatorMessage__Output,
   type Lease__Output,
+  type NewParameters__Output,
   type Register,
   type Token__Output,
   type Welcome__Output,
@@ -27,6 +28,7 @@ export interface SessionEvents {
   welcome(welcome: Welcome__Output): void;
   lease(lease: Lease__Output, token: Token__Output): void;
   leaseEnded(token: Token__Output): void;
+  newParameters(parameters: NewParameters__Output): void;
 }
 
 /** How a session ended: the run ended, or the coordinator was lost. */
@@ -82,8 +84,9 @@ export function joinCoordinator(
       ended ??= { ended: false, reason: `the coordinator sent a ${problem}` };
       return stream.cancel();
     }
-    const { welcome, lease, leaseEnded, runEnded, dismissed } = message;
+    const { welcome, lease, leaseEnded, runEnded, dismissed, newParameters } = message;
     if (welcome) events.welcome(welcome);
+    if (newParameters) events.newParameters(newParameters);
     if (lease?.token) {
       const work = lease.replica ?? lease.evaluation;
       log.debug({ event: 'lease', token: tokenName(lease.token), ...work }, 'lease');
