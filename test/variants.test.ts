@@ -15,23 +15,26 @@ import { lacks } from './support/needs.mjs';
 
 /*
  * The paper's five variants, from their recipes, on a cluster: NATS and MinIO with certificates, a coordinator, a data-loader, a
- * worker, photographs, a whole VGG19 with random weights. Each has its recipe's phases, shortened to 30 iterations.
+ * worker, photographs, a whole VGG19 with random weights. Each has its recipe's phases, shortened.
  */
 
 const servers = ['nats-server', 'minio'] as const;
-const iterations = 30;
 const bucket = 's3://variants';
 
 /** The settings of test/reference/variants.safetensors, which holds what PyTorch computes in the first iteration. */
 const reference = new URL('reference/variants.safetensors', import.meta.url);
 const images = ['astronaut.png', 'chelsea.png'];
 
+/** Mean squared errors have to fall visibly. */
+const many = 30;
+/** VGG19 takes most of an iteration's time, and its loss has to be there and finite. */
+const few = 10;
 const variants = [
-  { variant: 'srresnet-mse', losses: ['content'] },
-  { variant: 'srresnet-vgg22', losses: ['content', 'totalVariation'] },
-  { variant: 'srgan-mse', losses: ['content', 'adversarial'] },
-  { variant: 'srgan-vgg22', losses: ['content', 'adversarial'] },
-  { variant: 'srgan-vgg54', losses: ['content', 'adversarial'] },
+  { variant: 'srresnet-mse', iterations: many, losses: ['content'] },
+  { variant: 'srresnet-vgg22', iterations: few, losses: ['content', 'totalVariation'] },
+  { variant: 'srgan-mse', iterations: many, losses: ['content', 'adversarial'] },
+  { variant: 'srgan-vgg22', iterations: few, losses: ['content', 'adversarial'] },
+  { variant: 'srgan-vgg54', iterations: few, losses: ['content', 'adversarial'] },
 ];
 
 /** Runs of one name, so that one data-loader serves all, in stores of their own. */
@@ -39,11 +42,11 @@ const name = 'variants';
 const storeOf = (variant: string) => `${bucket}/store/${variant}`;
 
 /** The recipe's schedule, shortened: 10^6 iterations, or from that run's generator on twice 10^5. */
-const schedules = {
-  // Faster than the paper's 1e-4, so that 30 iterations show an effect.
-  first: [`scheduleScale=${iterations / 1e6}`, 'phases.0.learningRate=2.0e-3'],
-  others: [`scheduleScale=${iterations / 2e5}`, `startFrom=${storeOf('srresnet-mse')}/runs/${name}`],
-};
+const scheduleOf = (variant: string, iterations: number): string[] =>
+  variant === 'srresnet-mse'
+    ? // Faster than the paper's 1e-4, so that 30 iterations show an effect.
+      [`scheduleScale=${iterations / 1e6}`, 'phases.0.learningRate=2.0e-3']
+    : [`scheduleScale=${iterations / 2e5}`, `startFrom=${storeOf('srresnet-mse')}/runs/${name}`];
 
 describe.skipIf(lacks('servers', servers.every(findProgram)))('the five variants (after npm run setup:servers)', () => {
   let folder: string;
@@ -111,8 +114,8 @@ workers: { threads: 1 }
     return updates.map(({ losses }) => losses as Record<string, number>);
   }
 
-  test.each(variants)('$variant', async ({ variant, losses: named }) => {
-    const schedule = variant === 'srresnet-mse' ? schedules.first : schedules.others;
+  test.each(variants)('$variant', async ({ variant, iterations, losses: named }) => {
+    const schedule = scheduleOf(variant, iterations);
     const args = ['--config', await configOf(variant), ...schedule.flatMap((setting) => ['--set', setting])];
     const [port] = await freePorts(1);
     const coordinator = start('coordinator', 'coordinator', ...args, '--listen', `127.0.0.1:${port}`);
@@ -138,7 +141,7 @@ workers: { threads: 1 }
       expect(losses[0]['content'] / firstLoss).toBeCloseTo(1, 4);
     } else {
       const from = coordinator.events.find(({ event }) => event === 'started-from');
-      expect(from).toMatchObject({ iteration: iterations });
+      expect(from).toMatchObject({ iteration: many });
     }
   });
 

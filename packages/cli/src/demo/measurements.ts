@@ -18,15 +18,16 @@ export interface Measurement {
   results: { method: string; sr: Picture; scores: Scores }[];
 }
 
-/** Measure every method on every picture of a set. Rejects with the signal's reason between two of them. */
+/** Measure every method on a set's pictures, at most `most` of them. Rejects with the signal's reason between two of them. */
 export async function measureMethods(
   images: string,
   methods: readonly Method[],
+  most: number,
   signal: AbortSignal,
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   const set = await openMeasuredSet(images);
-  for (const photograph of set.photographs) {
+  for (const photograph of set.photographs.slice(0, most)) {
     const original = cropToMultiple(await set.decode(photograph), 4);
     const results: Measurement['results'] = [];
     for (const { name, upscale } of methods) {
