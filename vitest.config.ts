@@ -1,6 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { basename, join } from 'node:path';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const common = {
@@ -13,6 +14,20 @@ const common = {
   // Node.js imports built packages itself: transforming and running each of their files in every test file takes Vitest longer.
   server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
 };
+
+/** What a test may leave to the next one in its process: modules, variables, timers and listeners that it has replaced or added. */
+const leaves = /\bvi\.(mock|stub|spyOn|useFakeTimers)|\bprocess\.(env|on|chdir)\b/;
+
+/**
+ * Unit tests that run after each other in one process, which imports packages once: that takes longer than most files' tests. Those with
+ * backends have processes of their own, and so has each that leaves something.
+ */
+const together = ['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader', 'coordinator'].flatMap((name) =>
+  readdirSync(join(import.meta.dirname, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => `packages/${name}/src/${path}`)
+    .filter((path) => !leaves.test(readFileSync(join(import.meta.dirname, path), 'utf8'))),
+);
 
 /** Test files that take longer than half a minute, the longest first. */
 const longest =
@@ -28,7 +43,7 @@ const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ project, moduleId }: TestSpecification) => {
-      if (project.name === 'unit') return ranks.length + 1;
+      if (project.name !== 'processes') return ranks.length + 1;
       const place = ranks.indexOf(basename(moduleId));
       return place < 0 ? ranks.length : place;
     };
@@ -48,7 +63,17 @@ export default defineConfig({
         test: {
           ...common,
           name: 'unit',
+          include: together,
+          isolate: false,
+          maxWorkers,
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'unit-alone',
           include: ['packages/*/src/**/*.test.ts', 'deploy/*/src/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...together],
           maxWorkers,
         },
       },
