@@ -22,7 +22,7 @@ const leaves = /\bvi\.(mock|stub|spyOn|useFakeTimers)|\bprocess\.(env|on|chdir)\
  * Unit tests that run after each other in one process, which imports packages once: that takes longer than most files' tests. Those with
  * backends have processes of their own, and so has each that leaves something.
  */
-const together = ['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader', 'coordinator'].flatMap((name) =>
+const together = ['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader'].flatMap((name) =>
   readdirSync(join(import.meta.dirname, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => `packages/${name}/src/${path}`)
