@@ -22,8 +22,7 @@ export interface Measurement {
 export async function measureMethods(
   images: string,
   methods: readonly Method[],
-  most: number,
-  signal: AbortSignal,
+  { most, signal }: { most: number; signal: AbortSignal },
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   const set = await openMeasuredSet(images);

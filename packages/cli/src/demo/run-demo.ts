@@ -77,8 +77,7 @@ export async function runDemo(quick: boolean, signal: AbortSignal): Promise<void
   const measurements = await measureMethods(
     heldOutPhotographs,
     [...baselines, ...(await Promise.all(generators)), ...shipped],
-    quick ? quickPhotographs : Infinity,
-    signal,
+    { most: quick ? quickPhotographs : Infinity, signal },
   );
   const methods = tablesByMethod(measurements);
 
