@@ -14,12 +14,17 @@ export interface BrowserPage {
   close(): Promise<void>;
 }
 
+interface Settings {
+  pixelRatio?: number;
+  webgpu?: boolean;
+}
+
 /**
  * Start the machine's browser with a new, empty profile; it connects only to the pages that a test opens. With
  * `pixelRatio`, as on a display with that many pixels to a CSS pixel: Playwright's own emulation resamples pictures,
- * and displays do not.
+ * and displays do not. With `webgpu`, its pages find the browser's software driver.
  */
-export async function openBrowser({ pixelRatio }: { pixelRatio?: number } = {}): Promise<BrowserPage> {
+export async function openBrowser({ pixelRatio, webgpu }: Settings = {}): Promise<BrowserPage> {
   const profile = await mkdtemp(join(tmpdir(), 'fourfold-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: findBrowser(),
@@ -29,6 +34,7 @@ export async function openBrowser({ pixelRatio }: { pixelRatio?: number } = {}):
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
       ...(pixelRatio ? [`--force-device-scale-factor=${pixelRatio}`, '--window-size=1600,1200'] : []),
       '--disable-gpu',
+      ...(webgpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : []),
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',

@@ -92,7 +92,6 @@ test.each([
   ['bytes of no picture', () => model.upscale(new Uint8Array(10)), 'invalid', /./],
   ['a tile that is too small', () => model.upscale(pixels, { tile: 3 }), 'invalid', /^tile is 3/],
   ['another backend', () => readModel(checkpointBytes, { backend: 'torch' }), 'invalid', /computes on wasm/],
-  ['a browser’s backend', () => readModel(checkpointBytes, { backend: 'webgpu' }), 'invalid', /for browsers/],
   ['a format that is unknown', () => writePicture(join(folder, 'a.bmp'), pixels), 'invalid', /a\.bmp: its extension/],
 ])('%s is refused by name', async (_, attempt: () => Promise<unknown>, code, message) => {
   await expect(attempt()).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });

@@ -17,23 +17,13 @@ export async function readModel(source: ModelSource, options: ReadModelOptions =
   return createModel(weights, await backendFor(options), open);
 }
 
-const startBackend = backendStarter(async ({ backend, threads }: NodeChoice) => {
-  const { selectBackend } = await import('@fourfold/model');
-  return (await selectBackend({ backend, device: 'auto', precision: 'f32', threads })).backend;
-});
-
-interface NodeChoice {
-  backend: Exclude<ReadModelOptions['backend'], 'webgpu' | undefined>;
-  threads: number;
-}
-
-/** The backend of this thread. Throws `invalid` for one that only browsers have. */
-async function backendFor({ backend = 'auto', threads = availableParallelism() }: ReadModelOptions): Promise<string> {
-  if (backend === 'webgpu') {
-    throw new FourfoldError('invalid', 'backend webgpu is for browsers', { hint: 'take torch, tensorflow or wasm' });
-  }
-  return startBackend({ backend, threads });
-}
+/** The backend of this thread. */
+const backendFor = backendStarter(
+  async ({ backend = 'auto', threads = availableParallelism() }: ReadModelOptions): Promise<string> => {
+    const { selectBackend } = await import('@fourfold/model');
+    return (await selectBackend({ backend, device: 'auto', precision: 'f32', threads })).backend;
+  },
+);
 
 const open: Open = async (source, signal) => {
   if (source instanceof Blob) return async () => decodePicture(new Uint8Array(await source.arrayBuffer()));

@@ -30,8 +30,8 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer;
 
 export interface ReadModelOptions {
   /**
-   * What computes. In Node.js: `torch`, `tensorflow` or `wasm`. In browsers: `wasm`, or `webgpu` if the page has loaded
-   * @tensorflow/tfjs-backend-webgpu. `auto`, the default, takes the best one found. The first model decides for all.
+   * What computes. In Node.js: `wasm`, and `torch`, `tensorflow` or `webgpu` where they are set up. In browsers: `wasm`, or `webgpu` if the
+   * page has loaded @tensorflow/tfjs-backend-webgpu. `auto`, the default, takes the best one found. The first model decides for all.
    */
   backend?: 'auto' | 'torch' | 'tensorflow' | 'webgpu' | 'wasm';
   /** Threads to compute with in Node.js; by default as many as the machine has cores. */
