@@ -1,14 +1,13 @@
 import tf = require('@tensorflow/tfjs-core');
-import { describe, beforeAll, afterEach, expect, test } from 'vitest';
-import { contentFeatures } from '@fourfold/common';
-import { selectBackend } from './backends/backend.js';
+import { expect, test } from 'vitest';
+import { type BackendName, contentFeatures } from '@fourfold/common';
 import { convolutionsUpTo, featureLayout, vggConvolutions } from '@fourfold/weights';
 import { featureLoss, realLoss } from './training/losses.js';
 import { createFeatures } from './networks/features.js';
 import { createDiscriminator, createGenerator } from './networks/networks.js';
 import { contentStep, disposeContent } from './training/steps.js';
 import { iterationErrors, loadReference, referenceIteration, relativeError } from './test-reference.js';
-import { onOneThread, testedBackends } from './test-support.js';
+import { onBackend } from './test-support.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
 
 /** Largest relative L2 error of a tensor against float64. */
@@ -24,12 +23,9 @@ const {
   upload,
 } = referenceIteration();
 
-describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
-  beforeAll(() => selectBackend(onOneThread(backend)));
-
-  let tensorsBefore = 0;
-  beforeAll(() => (tensorsBefore = tf.memory().numTensors));
-  afterEach(() => expect(tf.memory().numTensors).toBe(tensorsBefore));
+/** Tests that compare a backend with PyTorch in float64: iterations, inference, VGG19's content losses. */
+export function testAgainstPytorch(backend: BackendName): void {
+  onBackend(backend);
 
   test('an iteration: outputs, losses, every parameter gradient, batch statistics', async () => {
     const errors = await iterationErrors();
@@ -101,4 +97,4 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     tf.dispose([hr, sr]);
     disposeTensors(parameters);
   });
-});
+}

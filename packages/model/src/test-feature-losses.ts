@@ -1,10 +1,10 @@
 import tf = require('@tensorflow/tfjs-core');
-import { describe, expect, test } from 'vitest';
-import type { ContentFeatures, LossConfig } from '@fourfold/common';
+import { expect, test } from 'vitest';
+import type { BackendName, ContentFeatures, LossConfig } from '@fourfold/common';
 import { convolutionsUpTo, featureLayout, lpipsLayout, vggConvolutions } from '@fourfold/weights';
 import { createFeatures } from './networks/features.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
-import { loadReference, onBackend, relativeError, testedBackends } from './test-support.js';
+import { loadReference, onBackend, relativeError } from './test-support.js';
 import { featureLoss, meanAbsoluteError } from './training/losses.js';
 
 /*
@@ -18,10 +18,11 @@ type Case = Pick<ContentFeatures, 'layers' | 'distance'> & { reduction: LossConf
 const cases = reference.settings.cases as Record<string, Case>;
 const vgg16 = vggConvolutions(reference.settings.groups as { convolutions: number; width: number }[]);
 
-describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
+/** Tests that compare a backend's content losses with PyTorch's in float64. */
+export function testFeatureLosses(backend: BackendName): void {
   onBackend(backend);
 
-  test.each(Object.keys(cases))('%s the ReLU: loss and gradient', (name) => {
+  test.each(Object.keys(cases))('%s the ReLU: loss and gradient', async (name) => {
     const { layers, distance, reduction } = cases[name];
     const convolutions = convolutionsUpTo(
       vgg16,
@@ -32,21 +33,21 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
     const extractor = { features: createFeatures(convolutions, layers), parameters };
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
     const { value, gradient } = featureLoss(extractor, { layers, distance }, reduction, hr, sr);
-    expect(relativeError(value.dataSync(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
+    expect(relativeError(await value.data(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
     // Unit length magnifies rounding where a cell has little activity.
     const limitOfGradient = distance === 'lpips' ? 3 * limit : limit;
-    expect(relativeError(gradient.dataSync(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(
+    expect(relativeError(await gradient.data(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(
       limitOfGradient,
     );
     tf.dispose([hr, sr, value, gradient]);
     disposeTensors(parameters);
   });
 
-  test('the mean absolute error of pixels', () => {
+  test('the mean absolute error of pixels', async () => {
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
     const { value, gradient } = meanAbsoluteError(hr, sr);
-    expect(relativeError(value.dataSync(), reference.get('pixels/loss').data)).toBeLessThan(limit);
-    expect(relativeError(gradient.dataSync(), reference.get('pixels/input-gradient').data)).toBeLessThan(limit);
+    expect(relativeError(await value.data(), reference.get('pixels/loss').data)).toBeLessThan(limit);
+    expect(relativeError(await gradient.data(), reference.get('pixels/input-gradient').data)).toBeLessThan(limit);
     tf.dispose([hr, sr, value, gradient]);
   });
-});
+}

@@ -1,8 +1,8 @@
 import tf = require('@tensorflow/tfjs-core');
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { randomStream } from '@fourfold/common';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type BackendName, randomStream } from '@fourfold/common';
 import { selectBackend } from '../backends/backend.js';
-import { relativeError, onOneThread, testedBackends } from '../test-support.js';
+import { relativeError, onOneThread } from '../test-support.js';
 import { batchNorm, batchNormEpsilon, batchNormInference } from './batch-norm.js';
 import { conv2d } from './convolution.js';
 import { dense, flatten } from './dense.js';
@@ -116,7 +116,8 @@ async function taped(name: string, { x, parameters, oracle }: Case): Promise<Rec
   return Object.fromEntries(Object.entries(results).map(([key, tensor]) => [key, tensor.dataSync<'float32'>()]));
 }
 
-describe.each(testedBackends)('on %s', (backend) => {
+/** The tests of layers on a backend. */
+export function testLayers(backend: BackendName): void {
   let tensorsBefore: number;
   beforeAll(() => selectBackend(onOneThread(backend)));
   beforeEach(() => void (tensorsBefore = tf.memory().numTensors));
@@ -140,7 +141,7 @@ describe.each(testedBackends)('on %s', (backend) => {
     const actual = new Map([['y', y], ['x', dx], ...gradients]);
     expect([...actual.keys()].sort()).toEqual(Object.keys(expected).sort());
     for (const [key, tensor] of actual) {
-      expect(relativeError(tensor.dataSync(), expected[key]), key).toBeLessThan(1e-5);
+      expect(relativeError(await tensor.data(), expected[key]), key).toBeLessThan(1e-5);
     }
     tf.dispose([x, dy, ...actual.values(), ...parameters.values()]);
   });
@@ -191,14 +192,14 @@ describe.each(testedBackends)('on %s', (backend) => {
     const channel = (c: number) => values.flat(2).map((pixel) => pixel[c]);
     const means = [0, 1, 2, 3, 4].map((c) => channel(c).reduce((sum, value) => sum + value) / 24);
     const squares = means.map((mean, c) => channel(c).reduce((sum, value) => sum + (value - mean) ** 2, 0));
-    expect(relativeError(statistics.get('n/mean')!.dataSync(), means)).toBeLessThan(1e-6);
+    expect(relativeError(await statistics.get('n/mean')!.data(), means)).toBeLessThan(1e-6);
     const unbiased = squares.map((sum) => sum / 23);
-    expect(relativeError(statistics.get('n/variance')!.dataSync(), unbiased)).toBeLessThan(1e-6);
+    expect(relativeError(await statistics.get('n/variance')!.data(), unbiased)).toBeLessThan(1e-6);
 
     parameters.set('n/mean', tf.tensor1d(means));
     parameters.set('n/variance', tf.tensor1d(squares.map((sum) => sum / 24)));
     const [inferred] = batchNormInference('n')(parameters, x, { saves: false });
-    expect(relativeError(inferred.dataSync(), y.dataSync())).toBeLessThan(1e-6);
+    expect(relativeError(await inferred.data(), await y.data())).toBeLessThan(1e-6);
     tf.dispose([x, y, inferred, ...parameters.values(), ...statistics.values()]);
   });
-});
+}
