@@ -2,6 +2,7 @@ import { frameBytes } from '@fourfold/rpc';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { anyFrozenAt, freezeAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll, type LogEvent, type Process } from './support/process.js';
+import { environmentOf, makeTestCertificates } from './support/secured.js';
 import {
   expectSameEnd,
   onceJoined,
@@ -77,7 +78,7 @@ test('five replicas on three workers, which are killed or frozen as first, middl
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
 });
 
-test('sums in bfloat16, factors, and parameters in 8 bits along the chain, whose hops are killed as they arrive: the star’s weights', async () => {
+test('with mutual TLS, sums in bfloat16, factors, and parameters in 8 bits along the chain, whose hops are killed as they arrive: the star’s weights', async () => {
   const formats = ', gradients: bf16, sums: bf16, parameters: int8, denseGradient: factors';
   const star = await runs.create('formats-star', byStream('star', formats));
   const alone = startCoordinator(star, ...wide);
@@ -85,14 +86,15 @@ test('sums in bfloat16, factors, and parameters in 8 bits along the chain, whose
   await expectFinished(alone);
   const chain = await runs.create('formats-chain', byStream('chain', formats));
   const three = [...onceJoined(3), '--set', 'workers.minimumToContinue=3'];
-  const coordinator = startCoordinator(chain, ...wide, ...three);
+  await makeTestCertificates(runs.folder);
+  const coordinator = startPart('coordinator', chain, environmentOf(runs.folder, 'coordinator'), ...wide, ...three);
   const arriving = (version: number, from: unknown) => ({
     ...{ event: 'parameters', network: 'discriminator', version },
     ...{ from, end: frameBytes },
   });
   const [first, later] = [arriving(2, 'coordinator'), arriving(3, anyWorker)];
-  const freezes = freezeAt(runs.folder, first, later);
-  const start = () => startPart('worker', chain, freezes, ...wide);
+  const asWorker = { ...environmentOf(runs.folder, 'worker'), ...freezeAt(runs.folder, first, later) };
+  const start = () => startPart('worker', chain, asWorker, ...wide);
   const workers = [start(), start(), start()];
   for (const event of [first, later]) {
     (await anyFrozenAt(workers, event)).child.kill('SIGKILL');
