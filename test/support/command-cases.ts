@@ -139,6 +139,10 @@ export const commandCases: readonly CommandCase[] = [
     run: () => 'node bench/formats.mjs --replicas 2 --formats f32 --mse 2 --gan 2 --backend wasm',
     says: /psnr/,
   },
+  {
+    command: /^node bench\/webgpu-counts\.mjs/,
+    by: ['packages/model/src/kernels/webgpu/kernels.test.ts', /submission/],
+  },
   { command: /^node bench\/esrgan-thick\.mjs/, by: ['test/exported-models.test.ts', /upscaler/i] },
   // Elsewhere.
   { command: /^fourfold submit .*--dry-run=server$/, by: ['test/kubernetes-manifests.test.ts', /'--dry-run=server'/] },

@@ -101,7 +101,7 @@ export async function logged(run: LocalRun, condition: (event: LogEvent) => bool
 
 /** What a resumed run says of its config before it starts. */
 const isOfConfig = (line: string) => /^(changed as asked|the run keeps|to change a key| {2}\S)/.test(line);
-const isProgress = (line: string) => / it\/s/.test(line) || /^(coordinator|worker): /.test(line);
+const isProgress = (line: string) => / (it\/s|s\/it)/.test(line) || /^(coordinator|worker): /.test(line);
 
 /** Expect the process to end with this code and to say why on one line, apart from its progress and notes on its config. */
 export async function expectFailure(process: Process, code: number, reason: RegExp): Promise<void> {
