@@ -33,7 +33,7 @@ const together = ['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader']
 const longest =
   'installed chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
   'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
-  'nats-access nats-outages checkpoints-beside gpu-bundle';
+  'nats-access nats-outages checkpoints-beside gpu-bundle webgpu chain upscale-browser';
 const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
 
 /**
