@@ -52,15 +52,13 @@ const registerWith = (hostCheck: OwnFile['place'] | null, hostSecret: ReturnType
   streamSecret: Buffer.alloc(0),
 });
 
-const timing = { silenceMs: 60_000 };
-
 let check: OwnFile;
 const secret = secretStamp();
 let files: ParameterFiles | undefined;
 const open = async (transport: 'auto' | 'grpc' | 'shared-memory') => {
   const config = { transport, folder, route: 'star', ...formats } as const;
   files = await openParameterFiles(config, master.networks, log);
-  return createExchange({ exchange: config, timing }, files, 3, master, log);
+  return createExchange({ exchange: config }, files, 3, master, log);
 };
 
 describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => {
@@ -140,7 +138,7 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('on Linux', () => 
       const log = { info: ({ reason }) => said.push(reason) };
       const config = { transport: 'auto', folder: '${folder}', ...formats };
       const files = await openParameterFiles(config, master.networks, log);
-      const exchange = createExchange({ exchange: config, timing: { silenceMs: 1000 } }, files, 1, master, log);
+      const exchange = createExchange({ exchange: config }, files, 1, master, log);
       const register = {
         exchangeAddress: '127.0.0.1:1',
         hostCheck: check.place,
@@ -175,7 +173,7 @@ test('a secret is good for parameters, for as long as its worker has a seat', as
   const serving = { ...master, serve: () => ({ vector: new Float32Array(3), stillValid: () => true }) };
   files = await openParameterFiles({ transport: 'stream', folder, ...formats }, master.networks, log);
   const exchange = createExchange(
-    { exchange: { transport: 'stream', route: 'star', folder, ...formats }, timing },
+    { exchange: { transport: 'stream', route: 'star', folder, ...formats } },
     files,
     3,
     serving,
@@ -185,15 +183,14 @@ test('a secret is good for parameters, for as long as its worker has a seat', as
   const [leaving, staying] = [exchange.connect(register), exchange.connect(register)];
   if ('problem' in leaving || 'problem' in staying) throw new Error('refused');
   const ask = ({ welcome }: typeof leaving, kind: StreamRequest['kind'], term = 3) =>
-    exchange.stream({ kind, secret: welcome.streamSecret as Uint8Array, term, number: 7, begin: 0 });
+    exchange.stream({ kind, secret: welcome.streamSecret as Uint8Array, term, number: 7, begin: 0, silenceMs: 1000 });
   expect(ask(leaving, 'generator')).toMatchObject({ bytes: { byteLength: 12 } });
   expect([ask(leaving, 'gradient'), ask(leaving, 'generator', 2)]).toEqual(['absent', 'gone']);
   leaving.close();
   // Somebody who has heard it shows it again.
   expect(ask(leaving, 'generator')).toBe('stranger');
   expect(ask(staying, 'generator')).toMatchObject({ bytes: { byteLength: 12 } });
-  expect(exchange.stream({ kind: 'generator', secret: randomStreamSecret(), term: 3, number: 7, begin: 0 })).toBe(
-    'stranger',
-  );
+  const unknown = { kind: 'generator', secret: randomStreamSecret(), term: 3, number: 7, begin: 0 } as const;
+  expect(exchange.stream({ ...unknown, silenceMs: 1000 })).toBe('stranger');
   await exchange.close();
 });

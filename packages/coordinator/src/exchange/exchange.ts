@@ -30,7 +30,7 @@ import {
   type Transport,
   type Welcome,
 } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger, type Network, type TimingConfig } from '@fourfold/common';
+import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import { isUnrounded } from '@fourfold/weights';
 import { sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from '../updates/master.js';
@@ -89,10 +89,7 @@ type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | '
 /** The exchange of a coordinator in its term. Without `files` every worker gets streams. */
 // eslint-disable-next-line max-lines-per-function -- short methods that share what is encoded and who shares memory
 export function createExchange(
-  {
-    exchange: { transport, route, ...config },
-    timing: { silenceMs },
-  }: { exchange: ExchangeConfig; timing: Pick<TimingConfig, 'silenceMs'> },
+  { exchange: { transport, route, ...config } }: { exchange: ExchangeConfig },
   files: ParameterFiles,
   term: number,
   master: ServedMaster,
@@ -110,7 +107,7 @@ export function createExchange(
   const bar = createHopBar((silent) =>
     log.info({ event: 'hop-silent', silent }, 'a worker did not pass on its part: for a minute it is no hop'),
   );
-  const chain = createParameterChain(bar, silenceMs);
+  const chain = createParameterChain(bar);
 
   /** Why this worker shares no memory; undefined if it does. */
   const whyNotSharing = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {

@@ -9,7 +9,7 @@ interface ChainedWorker extends Omit<SeatedHop, 'isBarred'> {
 }
 
 /** The chain along which parameters pass: all seated workers on the bulk stream, idle ones too. */
-export function createParameterChain(bar: Pick<HopBar, 'isBarred'>, silenceMs: number) {
+export function createParameterChain(bar: Pick<HopBar, 'isBarred'>) {
   const seated = new Set<ChainedWorker>();
   return {
     /** A worker is on the chain from the next version on, until it calls the result. */
@@ -20,9 +20,9 @@ export function createParameterChain(bar: Pick<HopBar, 'isBarred'>, silenceMs: n
     /** Tell all workers from whom they get a network's new version. What has joined since pulls it from the coordinator. */
     announce(network: Network, version: number): void {
       const hops = [...seated].map((hop) => ({ ...hop, isBarred: bar.isBarred(hop.worker) }));
-      for (const { hop, from, silenceMs: ownMs } of parameterRoute(hops, silenceMs)) {
+      for (const { hop, from } of parameterRoute(hops)) {
         const before = from && { worker: from.worker, address: from.peer.address, secret: from.peer.secret };
-        hop.tell({ network: wireNetworks[network], version, from: before, silenceMs: ownMs });
+        hop.tell({ network: wireNetworks[network], version, from: before });
       }
     },
   };

@@ -14,19 +14,17 @@ export interface SeatedHop {
   isBarred: boolean;
 }
 
-/** From whom a worker gets parameters, the coordinator if from nobody else, and how long it waits for them. */
+/** From whom a worker gets parameters: the coordinator if from nobody else. */
 export interface ParameterHop<Hop> {
   hop: Hop;
   from?: Hop;
-  silenceMs: number;
 }
 
 /**
  * Each worker gets parameters from the one before it, workers of one host in sequence, and the first from the coordinator. One that is
- * barred gets them from the coordinator and passes them to nobody. Each waits a little longer than the one before it, from half of
- * `silenceMs` to all of it: the one behind a silent worker gives up first, and those after it wait on.
+ * barred gets them from the coordinator and passes them to nobody.
  */
-export function parameterRoute<Hop extends SeatedHop>(seated: readonly Hop[], silenceMs: number): ParameterHop<Hop>[] {
+export function parameterRoute<Hop extends SeatedHop>(seated: readonly Hop[]): ParameterHop<Hop>[] {
   const barred = seated.filter(({ isBarred }) => isBarred);
   const passed = seated
     .filter(({ isBarred }) => !isBarred)
@@ -35,8 +33,7 @@ export function parameterRoute<Hop extends SeatedHop>(seated: readonly Hop[], si
     ...passed.map((hop, before) => ({
       hop,
       ...(before > 0 && { from: passed[before - 1] }),
-      silenceMs: Math.round((silenceMs / 2) * (1 + before / passed.length)),
     })),
-    ...barred.map((hop) => ({ hop, silenceMs })),
+    ...barred.map((hop) => ({ hop })),
   ];
 }

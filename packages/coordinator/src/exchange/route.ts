@@ -19,16 +19,14 @@ export const mayHop = ({ worker, peer }: HeldGradient, bar: Pick<HopBar, 'isBarr
 
 /**
  * The hops of the sum of these gradients, which are the first replicas', in their order: consecutive gradients of one worker are one hop.
- * Each hop waits a little longer than the one before it, and the coordinator, for `silenceMs`, longest: the one that waits for the hop at
- * fault gives up first, and says whom it waited for.
  */
-export function routeOf(gradients: readonly HeldGradient[], silenceMs: number): SumHop[] {
-  const hops: Omit<SumHop, 'silenceMs'>[] = [];
+export function routeOf(gradients: readonly HeldGradient[]): SumHop[] {
+  const hops: SumHop[] = [];
   for (const { worker, token, peer } of gradients) {
     if (!peer) throw new Error(`worker ${worker} cannot be a hop`);
     const last = hops.at(-1);
     if (last?.worker === worker) hops[hops.length - 1] = { ...last, tokens: [...last.tokens, token] };
     else hops.push({ worker, address: peer.address, secret: peer.secret, tokens: [token] });
   }
-  return hops.map((hop, before) => ({ ...hop, silenceMs: (silenceMs * before) / hops.length }));
+  return hops;
 }

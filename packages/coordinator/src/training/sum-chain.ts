@@ -61,7 +61,7 @@ export function createSumChain(): SumChain {
     // One gradient is as well pulled.
     if (offers.length < 2) return [];
     const { silenceMs } = config.timing;
-    const hops = routeOf(offers.map(heldBy), silenceMs);
+    const hops = routeOf(offers.map(heldBy));
     const oneIsLost = AbortSignal.any([signal, ...offers.map((offer) => offer.signal)]);
     const about = { iteration, network, hops: hops.map(({ worker }) => worker) };
     log.debug({ event: 'chain', ...about }, 'sum along the chain');

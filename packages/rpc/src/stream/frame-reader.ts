@@ -21,7 +21,7 @@ export interface FrameReader {
   /** Where the connection puts its next bytes. */
   place(): Uint8Array;
   /**
-   * That many bytes are there. Returns the end of the vector so far if they complete a frame. Throws `mismatch` for a frame that is not
+   * That many bytes are there. Returns the end of the vector so far if they complete a frame of it. Throws `mismatch` for a frame that is not
    * the one due, `unavailable` for a damaged one, and a `Refusal` of a sender
    * that has nothing (more).
    */
@@ -40,10 +40,11 @@ export function createFrameReader(expected: Expected, header: Uint8Array): Frame
       filled += count;
       if (!payload) {
         if (filled < headerBytes) return undefined;
+        filled = 0;
         const length = checkHeader(header, expected, end);
+        if (length === 0) return undefined;
         const at = (end - begin) % memory.byteLength;
         payload = memory.subarray(at, at + length);
-        filled = 0;
         return undefined;
       }
       if (filled < payload.byteLength) return undefined;
@@ -56,12 +57,13 @@ export function createFrameReader(expected: Expected, header: Uint8Array): Frame
   };
 }
 
-/** Returns the length of the payload. */
+/** Returns the length of the payload, 0 while the sender waits for it. */
 function checkHeader(bytes: Uint8Array, { term, number, byteLength }: Expected, end: number): number {
   const found = decodeHeader(bytes);
   if (!found) throw new FourfoldError('mismatch', `bytes that are not a frame came where byte ${end} was due`);
   if (found.status !== 'data') {
-    if (!isIntact(bytes, new Uint8Array())) throw new FourfoldError('unavailable', 'a refusal arrived damaged');
+    if (!isIntact(bytes, new Uint8Array())) throw new FourfoldError('unavailable', 'a header arrived damaged');
+    if (found.status === 'waiting') return 0;
     throw refusalOf(found.status, found);
   }
   const length = Math.min(frameBytes, byteLength - end);
@@ -74,7 +76,7 @@ function checkHeader(bytes: Uint8Array, { term, number, byteLength }: Expected, 
 }
 
 /** The sender has no such vector, or no longer; or `lost`, a worker's number, has not sent its part of a sum. */
-export type Refusal = Error & { refusal: Exclude<FrameHeader['status'], 'data'>; lost?: number };
+export type Refusal = Error & { refusal: Exclude<FrameHeader['status'], 'data' | 'waiting'>; lost?: number };
 
 function refusalOf(refusal: Refusal['refusal'], { term, number, begin }: FrameHeader): Refusal {
   const details = {

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
  */
 
 /** The protocol's name in TLS's negotiation (ALPN). */
-export const streamProtocol = 'fourfold-bulk/3';
+export const streamProtocol = 'fourfold-bulk/4';
 
 /** What a receiver asks for. */
 export const streamKinds = {
@@ -29,15 +29,17 @@ export interface StreamRequest {
   number: number;
   /** First byte wanted. */
   begin: number;
+  /** How long the receiver waits for bytes. */
+  silenceMs: number;
   /** Of a sum: the workers that it passes (`route.ts`). Empty for everything else. */
   route?: Uint8Array;
 }
 
 /**
  * What a frame is: a stretch of the vector, or the reason why no more follows. `lost`: the worker whose number is in `begin` did not
- * send its part of a sum.
+ * send its part of a sum. `waiting`: the sender is alive, and itself waits for the stretch that begins there.
  */
-export const frameStatuses = { data: 0, absent: 1, gone: 2, lost: 3 } as const;
+export const frameStatuses = { data: 0, absent: 1, gone: 2, lost: 3, waiting: 4 } as const;
 type FrameStatus = keyof typeof frameStatuses;
 
 export interface FrameHeader {
@@ -51,20 +53,28 @@ export interface FrameHeader {
 
 export const secretBytes = 16;
 /** Of a request without its route. */
-export const requestBytes = 56;
+export const requestBytes = 60;
 const routeBytesMax = 256 << 10;
 export const headerBytes = 40;
 /** Bytes of every frame's payload but the last's: few enough to stay in a processor's cache. */
 export const frameBytes = 256 << 10;
 
 const magicOf = (name: string) => Buffer.from(name, 'latin1').readUInt32LE(0);
-const requestMagic = magicOf('FBQ3');
-const frameMagic = magicOf('FBA3');
+const requestMagic = magicOf('FBQ4');
+const frameMagic = magicOf('FBA4');
 
 /** Whether a connection whose first byte this is speaks this protocol: HTTP/2 begins with a P, TLS with 22. */
 export const isStreamByte = (first: number): boolean => first === (requestMagic & 0xff);
 
-export function encodeRequest({ kind, secret, term, number, begin, route = noRoute }: StreamRequest): Uint8Array {
+export function encodeRequest({
+  kind,
+  secret,
+  term,
+  number,
+  begin,
+  silenceMs,
+  route = noRoute,
+}: StreamRequest): Uint8Array {
   const bytes = new Uint8Array(requestBytes + route.byteLength);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, requestMagic, true);
@@ -74,8 +84,9 @@ export function encodeRequest({ kind, secret, term, number, begin, route = noRou
   view.setFloat64(32, number, true);
   view.setFloat64(40, begin, true);
   view.setUint32(48, route.byteLength, true);
+  view.setUint32(52, silenceMs, true);
   bytes.set(route, requestBytes);
-  view.setUint32(52, requestCrc(bytes), true);
+  view.setUint32(56, requestCrc(bytes), true);
   return bytes;
 }
 
@@ -91,9 +102,10 @@ export function decodeRequest(bytes: Uint8Array): StreamRequest | undefined {
   const view = viewOf(bytes);
   const kind = nameOf(streamKinds, view.getUint32(4, true));
   const [term, number, begin] = [24, 32, 40].map((at) => view.getFloat64(at, true));
-  const isIntact = view.getUint32(0, true) === requestMagic && view.getUint32(52, true) === requestCrc(bytes);
+  const isIntact = view.getUint32(0, true) === requestMagic && view.getUint32(56, true) === requestCrc(bytes);
   if (!isIntact || !kind || ![term, number, begin].every(isNatural)) return undefined;
-  return { kind, secret: bytes.slice(8, 8 + secretBytes), term, number, begin, route: bytes.slice(requestBytes) };
+  const secret = bytes.slice(8, 8 + secretBytes);
+  return { kind, secret, term, number, begin, silenceMs: view.getUint32(52, true), route: bytes.slice(requestBytes) };
 }
 
 export function encodeHeader({ status, term, number, begin, length }: FrameHeader, payload: Uint8Array): Uint8Array {
@@ -123,7 +135,7 @@ export const isIntact = (header: Uint8Array, payload: Uint8Array): boolean =>
   viewOf(header).getUint32(36, true) === frameCrc(header, payload);
 
 const frameCrc = (header: Uint8Array, payload: Uint8Array) => crc32(payload, crc32(header.subarray(0, 36)));
-const requestCrc = (bytes: Uint8Array) => crc32(bytes.subarray(requestBytes), crc32(bytes.subarray(0, 52)));
+const requestCrc = (bytes: Uint8Array) => crc32(bytes.subarray(requestBytes), crc32(bytes.subarray(0, 56)));
 const noRoute = new Uint8Array();
 const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new DataView(buffer, byteOffset, byteLength);
 const isNatural = (value: number) => Number.isSafeInteger(value) && value >= 0;

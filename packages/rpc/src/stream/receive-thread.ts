@@ -68,7 +68,8 @@ interface Transfer {
   /** End of what has arrived, and of what the main thread is done with. */
   end: number;
   consumed: number;
-  hasBytes: boolean;
+  /** How often bytes have come. */
+  arrivals: number;
   isPaused: boolean;
   timer?: NodeJS.Timeout;
 }
@@ -95,7 +96,7 @@ function start(task: ReceiveTask & { type: 'receive' }, mayReuse = true): void {
     isKept,
     end: begin,
     consumed: begin,
-    hasBytes: false,
+    arrivals: 0,
     isPaused: false,
   };
   connection.transfer = transfer;
@@ -111,9 +112,15 @@ function start(task: ReceiveTask & { type: 'receive' }, mayReuse = true): void {
 
 function expectWithin(transfer: Transfer, ms: number): void {
   clearTimeout(transfer.timer);
-  transfer.timer = setTimeout(() => {
-    end(transfer, new FourfoldError('unavailable', `no data arrived for ${ms} ms`));
+  const timer = setTimeout(() => {
+    const { arrivals } = transfer;
+    // This process may itself have stood still: what came meanwhile is read before the next immediate.
+    setImmediate(() => {
+      if (transfer.arrivals > arrivals || transfer.timer !== timer) return;
+      end(transfer, new FourfoldError('unavailable', `no data arrived for ${ms} ms`));
+    });
   }, ms);
+  transfer.timer = timer;
 }
 
 function open(place: Place): Connection {
@@ -152,7 +159,7 @@ function closed(place: Place, connection: Connection, cause: Error | undefined):
   const { transfer } = connection;
   if (!transfer) return;
   // The sender may have closed it since.
-  if (transfer.isKept && !transfer.hasBytes) {
+  if (transfer.isKept && transfer.arrivals === 0) {
     clearTimeout(transfer.timer);
     return start(transfer.task, false);
   }
@@ -166,7 +173,7 @@ function receive(connection: Connection, count: number): boolean {
     connection.socket.destroy();
     return false;
   }
-  transfer.hasBytes = true;
+  transfer.arrivals++;
   if (!transfer.isPaused) transfer.timer?.refresh();
   try {
     const reached = transfer.reader.took(count);
@@ -212,7 +219,7 @@ function consumed(transfer: Transfer, to: number): void {
 
 /** The vector is complete, or has failed. */
 function end(transfer: Transfer, error?: Error): void {
-  const { task, connection, hasBytes } = transfer;
+  const { task, connection, arrivals } = transfer;
   if (transfers.get(task.id) !== transfer) return;
   transfers.delete(task.id);
   clearTimeout(transfer.timer);
@@ -227,7 +234,7 @@ function end(transfer: Transfer, error?: Error): void {
     message: `${key}: ${describeError(error)}`,
     code: error instanceof FourfoldError ? error.code : undefined,
     ...{ refusal, lost },
-    isUnanswered: !hasBytes,
+    isUnanswered: arrivals === 0,
   };
   answer({ type: 'over', id: task.id, failure });
 }

@@ -17,13 +17,13 @@ export interface StreamPeer {
 export interface StreamOptions {
   /** Bytes of the whole vector. */
   byteLength: number;
-  /** How long to wait for bytes. */
+  /** How long to wait for bytes, or for the sender's word that it waits, too. */
   silenceMs: number;
   /** Cancels the transfer. */
   signal: AbortSignal;
 }
 
-type Request = Omit<StreamRequest, 'secret'>;
+type Request = Omit<StreamRequest, 'secret' | 'silenceMs'>;
 
 /** Receives vectors by the bulk stream, in a thread of its own that starts at the first transfer. */
 export interface StreamReceiver {
@@ -119,7 +119,7 @@ async function* transfer(
   const { term, number, begin } = request;
   const { events, send } = thread.begin({
     place,
-    request: encodeRequest({ ...request, secret: peer.secret }),
+    request: encodeRequest({ ...request, silenceMs, secret: peer.secret }),
     expected: { term, number, begin, byteLength },
     ...{ memory, isReported, silenceMs },
     connectMs: Math.min(connectMs, silenceMs),

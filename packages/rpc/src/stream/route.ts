@@ -17,8 +17,6 @@ export interface SumHop {
   secret: Uint8Array;
   /** Numbers of the tokens of its gradients, in the order in which it adds them. */
   tokens: readonly number[];
-  /** How long it waits for the hop before it. */
-  silenceMs: number;
 }
 
 const naturalNumber = z.int().min(0);
@@ -30,7 +28,6 @@ const hop = z.object({
     .transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
     .refine(({ byteLength }) => byteLength === secretBytes),
   tokens: z.array(naturalNumber).min(1),
-  silenceMs: z.number().min(0),
 });
 const route = z.array(hop).min(1);
 

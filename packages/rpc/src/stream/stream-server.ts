@@ -23,12 +23,16 @@ export interface StreamedPieces {
    * aborted when nobody waits for them any more.
    */
   pieces(signal: AbortSignal): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
+  /** Whether the next one waits for another process: the receiver hears so, and does not take this one for silent. */
+  isWaiting?(): boolean;
 }
 
 /** What a request gets: a vector, the reason why there is none, or nothing at all because its secret is not known. */
 export type StreamSource = (request: StreamRequest) => StreamedVector | StreamedPieces | 'absent' | 'gone' | 'stranger';
 
 const keepAliveMs = 15_000;
+/** How often, while a receiver waits as long as it will, it hears that the sender waits, too. */
+const wordsInSilence = 4;
 
 /**
  * Answer the requests of a connection, one after another, for as long as it lasts; `first` are bytes that were read from it already. A
@@ -96,25 +100,36 @@ async function answer(
 
 async function answerPieces(
   socket: Socket,
-  { term, number, begin }: StreamRequest,
+  { term, number, begin, silenceMs }: StreamRequest,
   found: StreamedPieces,
 ): Promise<void> {
   const left = new AbortController();
   const leave = () => left.abort(new Error('the receiver has left'));
   socket.once('close', leave);
   let end = begin;
+  let isSending = false;
+  const sendPiece = async (status: FrameHeader['status'], at: number, bytes: Uint8Array) => {
+    isSending = true;
+    await send(socket, { status, term, number, begin: at }, bytes);
+    isSending = false;
+  };
+  const sayWaiting = () => {
+    if (!isSending && found.isWaiting?.()) void send(socket, { status: 'waiting', term, number, begin: end }, nothing);
+  };
+  const words = setInterval(sayWaiting, silenceMs / wordsInSilence);
   try {
     if (socket.destroyed) return;
     for await (const { begin: at, bytes } of found.pieces(left.signal)) {
-      await send(socket, { status: 'data', term, number, begin: at }, bytes);
+      await sendPiece('data', at, bytes);
       if (socket.destroyed) return;
       end = at + bytes.byteLength;
     }
   } catch (error) {
     const lost = lostWorker(error);
     const [status, at] = lost === undefined ? (['gone', end] as const) : (['lost', lost] as const);
-    await send(socket, { status, term, number, begin: at }, nothing);
+    await sendPiece(status, at, nothing);
   } finally {
+    clearInterval(words);
     socket.off('close', leave);
   }
 }

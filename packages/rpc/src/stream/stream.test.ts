@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { readRpcSecurity, type RpcSecurity } from '../ends/security.js';
 import { startServer, type RunningServer } from '../ends/server.js';
 import { identityEnvironment, makeCertificates } from '../security/certificates.js';
-import { encodeHeader, encodeRequest, frameBytes, headerBytes } from './frame.js';
+import { decodeHeader, encodeHeader, encodeRequest, frameBytes, headerBytes } from './frame.js';
 import { createStreamReceiver, isUnanswered, type StreamReceiver } from './receiver.js';
 import { isSecret, randomStreamSecret } from './secret.js';
-import type { StreamedVector, StreamSource } from './stream-server.js';
+import type { StreamedPieces, StreamedVector, StreamSource } from './stream-server.js';
 
 const log = createLogger('test');
 log.level = 'silent';
@@ -49,7 +49,9 @@ const as = (role: Role, authority = 'ours') => readRpcSecurity(identityEnvironme
 
 /** Serve the vector to who shows the secret. */
 const source =
-  (answer: StreamedVector | 'absent' | 'gone' = { bytes: vector, stillValid: () => true }): StreamSource =>
+  (
+    answer: StreamedVector | StreamedPieces | 'absent' | 'gone' = { bytes: vector, stillValid: () => true },
+  ): StreamSource =>
   (asked) =>
     isSecret(asked.secret, secret) ? answer : 'stranger';
 
@@ -166,6 +168,34 @@ test('a damaged frame, a cut connection and silence are errors that name the sen
   expect(isUnanswered(error)).toBe(true);
 });
 
+test.each([true, false])(
+  'a sender that has nothing yet is not silent while it says that it waits itself: %s',
+  async (isWaiting) => {
+    let release = (): void => undefined;
+    const enough = new Promise<void>((resolve) => (release = resolve));
+    const peer = await serve(
+      source({
+        async *pieces(left) {
+          left.addEventListener('abort', release);
+          await enough;
+          yield { begin: 0, bytes: vector.subarray(0, 100) };
+        },
+        isWaiting: () => isWaiting,
+      }),
+    );
+    let words = 0;
+    const relayed = await relay(peer, (bytes) => {
+      // A receiver hears four in its patience.
+      if (decodeHeader(bytes)?.status === 'waiting' && ++words === 6) release();
+    });
+    const target = new Uint8Array(new SharedArrayBuffer(100));
+    const received = receiverWith().receiveInto(relayed, request, target, { ...options, silenceMs: 2_000 });
+    if (isWaiting) await received;
+    else await expect(received).rejects.toThrow('no data arrived for 2000 ms');
+    expect(words).toBe(isWaiting ? 6 : 0);
+  },
+);
+
 test('another frame than the one due is a mismatch', async () => {
   between = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -220,10 +250,11 @@ async function say(address: string, bytes: Uint8Array): Promise<number> {
 
 test('strangers get nothing and disturb nothing', async () => {
   const peer = await serve();
-  const valid = encodeRequest({ ...request, secret });
+  const asked = { ...request, silenceMs: 10_000 };
+  const valid = encodeRequest({ ...asked, secret });
   const damaged = valid.slice();
   damaged[41] ^= 1;
-  const wrong = encodeRequest({ ...request, secret: randomStreamSecret() });
+  const wrong = encodeRequest({ ...asked, secret: randomStreamSecret() });
   const noise = Uint8Array.from({ length: 500 }, (_, i) => (i === 0 ? valid[0] : Math.imul(i, 0x9e3779b1) >>> 24));
   const transfer = receiveAll(receiverWith(), peer);
   const heard = [];

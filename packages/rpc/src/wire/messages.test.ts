@@ -48,7 +48,7 @@ test('messages of fourfold’s own parts are well-formed', () => {
     messageProblem(coordinatorMessageSchema, { dismissed: { code: 'bad-result', reason: 'NaN' } }),
   ).toBeUndefined();
   const from = { worker: 3, address: '10.0.0.1:7001', secret: new Uint8Array(16) };
-  const newParameters = { network: 'GENERATOR', version: 7, silenceMs: 1000 };
+  const newParameters = { network: 'GENERATOR', version: 7 };
   expect(messageProblem(coordinatorMessageSchema, { newParameters: { ...newParameters, from } })).toBeUndefined();
   expect(messageProblem(coordinatorMessageSchema, { newParameters: { ...newParameters, from: null } })).toBeUndefined();
   expect(worker({ hopSilent: { worker: 3 } })).toBeUndefined();

@@ -116,7 +116,7 @@ const hop = z.object({
   ),
 });
 
-const newParameters = z.object({ network, version: naturalNumber, from: hop.nullish(), silenceMs: naturalNumber });
+const newParameters = z.object({ network, version: naturalNumber, from: hop.nullish() });
 
 const replicaWork = z.object({
   iteration: naturalNumber,

@@ -6,7 +6,7 @@ import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 import { deserializeChunk, serializeChunk } from './chunk-frame.js';
 
 /** Raised when an older peer would misunderstand a newer one; each side refuses any version but its own. */
-export const protocolVersion = 5;
+export const protocolVersion = 6;
 
 /** The build's copy, which the published package holds. */
 const protoPath = fileURLToPath(new URL('../../dist/proto/fourfold/v1/fourfold.proto', import.meta.url));

@@ -137,7 +137,7 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
         traffic: traffic.parameters,
       });
       const arrivals = createParameterArrivals({
-        ...{ receiver, relay, pulls, term, signal, onSilent, log },
+        ...{ receiver, relay, pulls, term, silenceMs, signal, onSilent, log },
         traffic: traffic.parameters,
       });
       return {

@@ -18,6 +18,8 @@ interface ArrivalParts {
   term: number;
   /** Counts the bytes that arrive from other workers. */
   traffic: Traffic['parameters'];
+  /** How long a worker may send nothing, not even that it waits. */
+  silenceMs: number;
   signal: AbortSignal;
   onSilent: (worker: number) => void;
   log: Logger;
@@ -28,7 +30,7 @@ interface ArrivalParts {
  * named, and from the coordinator where it has named none, or that one does not send.
  */
 export function createParameterArrivals(parts: ArrivalParts) {
-  const { receiver, relay, pulls, term, traffic, signal, onSilent, log } = parts;
+  const { receiver, relay, pulls, term, traffic, silenceMs, signal, onSilent, log } = parts;
   const announced = new Map<Network, NewParameters__Output>();
 
   /** Resolves with whether all bytes have come from the worker before. */
@@ -40,7 +42,7 @@ export function createParameterArrivals(parts: ArrivalParts) {
   ): Promise<boolean> {
     if (!news.from) return false;
     const { worker, address, secret } = news.from;
-    const { version, silenceMs } = news;
+    const { version } = news;
     const request = { kind, term, number: version, begin: 0 };
     try {
       await receiver.receiveInto({ address, secret, role: 'worker' }, request, bytes, { silenceMs, signal }, onReached);
@@ -70,8 +72,13 @@ export function createParameterArrivals(parts: ArrivalParts) {
         passing.reached(end);
         log.debug({ event: 'parameters', network, version, from, end }, 'parameters arrive');
       };
-      if (news?.version === version && (await fromWorker(news, kind, bytes, onReached))) return;
-      await pulls.pull(kind, version, { target: bytes, begin: passing.end(), onReached });
+      try {
+        if (news?.version === version && (await fromWorker(news, kind, bytes, onReached))) return;
+        await pulls.pull(kind, version, { target: bytes, begin: passing.end(), onReached });
+      } catch (error) {
+        passing.failed();
+        throw error;
+      }
     },
   };
 }

@@ -1,5 +1,6 @@
+import { EventEmitter, once } from 'node:events';
 import { frameBytes, parameterKinds, type ParameterKind, type StreamedPieces, type StreamRequest } from '@fourfold/rpc';
-import { withDeadline, type Network } from '@fourfold/common';
+import type { Network } from '@fourfold/common';
 
 /*
  * Parameters on their way through this worker: what has arrived is passed on to the worker that asks for it, while the rest arrives.
@@ -22,32 +23,23 @@ interface Passing extends Arrival {
 export interface ParameterRelay {
   /**
    * These arrive from now on, in place of the network's version before, which is no longer passed on: its memory may be the same.
-   * `reached` says how far they have come, again and again; it never goes back.
+   * `reached` says how far they have come, again and again; it never goes back. `failed`: no more will come.
    */
-  begin(arrival: Arrival): { reached(end: number): void; end(): number };
-  /** Answers a worker that asks for parameters, from a whole frame on. What has not begun to arrive may be about to. */
+  begin(arrival: Arrival): { reached(end: number): void; end(): number; failed(): void };
+  /**
+   * Answers a worker that asks for parameters, from a whole frame on. What has not begun to arrive may be about to, within `silenceMs`;
+   * what has begun comes, or fails.
+   */
   source(request: StreamRequest & { kind: ParameterKind }): StreamedPieces | 'absent' | 'gone';
   /** Bytes passed on so far. */
   readonly passedBytes: () => number;
 }
 
-/** A worker that asks for what does not arrive within `silenceMs` is sent away, to the coordinator. */
 export function createParameterRelay(silenceMs: number): ParameterRelay {
   const passing = new Map<Network, Passing>();
-  const waiting = new Set<() => void>();
+  const changes = new EventEmitter().setMaxListeners(0);
   let passedBytes = 0;
-  const wake = () => {
-    const woken = [...waiting];
-    waiting.clear();
-    for (const resolve of woken) resolve();
-  };
-  /** Resolves at the next change. Throws when nothing happens, or nobody waits any more. */
-  const changed = (signal: AbortSignal) => {
-    signal.throwIfAborted();
-    return withDeadline(new Promise<void>((resolve) => waiting.add(resolve)), silenceMs, () => {
-      throw new Error(`no parameters have arrived for ${silenceMs} ms`);
-    });
-  };
+  const wake = () => changes.emit('change');
 
   return {
     passedBytes: () => passedBytes,
@@ -62,6 +54,10 @@ export function createParameterRelay(silenceMs: number): ParameterRelay {
           wake();
         },
         end: () => own.end,
+        failed() {
+          if (passing.get(network) === own) passing.delete(network);
+          wake();
+        },
       };
     },
     source(request) {
@@ -74,13 +70,17 @@ export function createParameterRelay(silenceMs: number): ParameterRelay {
       if (begin % frameBytes !== 0 || (newest && isPassing(newest) && begin >= newest.bytes.byteLength))
         return 'absent';
       const pieces = async function* (signal: AbortSignal) {
-        for (let at = begin, total = Infinity; at < total;) {
-          const found = passing.get(network);
-          if (found && !isPassing(found) && !isNewer(request, found)) throw new Error('newer parameters have arrived');
-          if (found && isPassing(found)) total = found.bytes.byteLength;
+        const beginning = AbortSignal.any([signal, AbortSignal.timeout(silenceMs)]);
+        while (!passing.has(network) || isNewer(request, passing.get(network) as Passing))
+          await changed(changes, beginning);
+        const found = passing.get(network) as Passing;
+        if (!isPassing(found)) throw new Error('newer parameters have arrived');
+        const total = found.bytes.byteLength;
+        for (let at = begin; at < total;) {
           const end = Math.min(at + frameBytes, total);
-          if (!found || !isPassing(found) || found.end < end) {
-            await changed(signal);
+          if (passing.get(network) !== found) throw new Error('they no longer arrive');
+          if (found.end < end) {
+            await changed(changes, signal);
             continue;
           }
           yield { begin: at, bytes: found.bytes.subarray(at, end) };
@@ -88,9 +88,15 @@ export function createParameterRelay(silenceMs: number): ParameterRelay {
           at = end;
         }
       };
-      return { pieces };
+      return { pieces, isWaiting: () => true };
     },
   };
+}
+
+/** Resolves at the next change. Rejects with the signal's reason. */
+async function changed(changes: EventEmitter, signal: AbortSignal): Promise<void> {
+  await once(changes, 'change', { signal }).catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 /** Whether a worker asks for what comes after this. */

@@ -37,7 +37,7 @@ export function createSumHop({ gradients, wires, receiver, traffic, log }: HopPa
   /** Each is in use by one sum at a time. */
   const free: GradientSum[] = [];
 
-  return ({ term, number, begin, route }) => {
+  return ({ term, number, begin, silenceMs, route }) => {
     const hops = decodeRoute(route ?? new Uint8Array());
     const own = hops?.at(-1);
     if (!hops || !own) return 'absent';
@@ -49,7 +49,7 @@ export function createSumHop({ gradients, wires, receiver, traffic, log }: HopPa
     const { byteLength } = layout;
     if (begin >= byteLength || begin % frameBytes !== 0) return 'absent';
     const before = hops.slice(0, -1);
-    const { silenceMs } = own;
+    let isWaiting = false;
     const pieces = async function* (signal: AbortSignal) {
       const sum = free.pop() ?? createGradientSum();
       const sums =
@@ -57,7 +57,9 @@ export function createSumHop({ gradients, wires, receiver, traffic, log }: HopPa
           ? sumsBefore(receiver, before, { term, begin }, { byteLength, silenceMs, signal })
           : emptyPieces(begin, byteLength);
       try {
+        isWaiting = before.length > 0;
         for await (const { begin: at, end, bytes } of sums) {
+          isWaiting = false;
           if (held().some((gradient, i) => gradient !== found[i])) throw new Error('a gradient is no longer wanted');
           if (bytes) sum.bytes.set(bytes);
           // The coordinator then asks for the gradients alone, and names the one at fault.
@@ -66,6 +68,7 @@ export function createSumHop({ gradients, wires, receiver, traffic, log }: HopPa
           log.debug({ event: 'sum', number, begin: at, hop: before.length }, 'a piece of a sum');
           yield { begin: at, bytes: sum.bytes.subarray(0, end - at) };
           traffic.stream += end - at;
+          isWaiting = before.length > 0;
         }
       } catch (error) {
         if (!signal.aborted) log.info({ event: 'sum-broken', number, reason: describeError(error) }, 'a sum broke off');
@@ -74,7 +77,7 @@ export function createSumHop({ gradients, wires, receiver, traffic, log }: HopPa
         free.push(sum);
       }
     };
-    return { pieces };
+    return { pieces, isWaiting: () => isWaiting };
   };
 }
 
