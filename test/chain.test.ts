@@ -1,8 +1,10 @@
 import { frameBytes } from '@fourfold/rpc';
+import { freePorts } from '@fourfold/local-servers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { anyFrozenAt, freezeAt, thaw } from './support/freeze/freeze.js';
 import { expectFinished, killAll, type LogEvent, type Process } from './support/process.js';
 import { environmentOf, makeTestCertificates } from './support/secured.js';
+import { startStallingProxy } from './support/stalling-proxy.js';
 import {
   expectSameEnd,
   onceJoined,
@@ -78,7 +80,7 @@ test('five replicas on three workers, which are killed or frozen as first, middl
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
 });
 
-test('with mutual TLS, sums in bfloat16, factors, and parameters in 8 bits along the chain, whose hops are killed as they arrive: the star’s weights', async () => {
+test('with mutual TLS, sums in bfloat16, factors, and parameters in 8 bits, of which first, middle and last hop are killed, frozen and cut off as they arrive: the star’s weights, and nobody else is blamed', async () => {
   const formats = ', gradients: bf16, sums: bf16, parameters: int8, denseGradient: factors';
   const star = await runs.create('formats-star', byStream('star', formats));
   const alone = startCoordinator(star, ...wide);
@@ -87,23 +89,39 @@ test('with mutual TLS, sums in bfloat16, factors, and parameters in 8 bits along
   const chain = await runs.create('formats-chain', byStream('chain', formats));
   const three = [...onceJoined(3), '--set', 'workers.minimumToContinue=3'];
   await makeTestCertificates(runs.folder);
-  const coordinator = startPart('coordinator', chain, environmentOf(runs.folder, 'coordinator'), ...wide, ...three);
+  const settings = [...wide, '--set', 'timing.silenceMs=10000'];
+  const coordinator = startPart('coordinator', chain, environmentOf(runs.folder, 'coordinator'), ...settings, ...three);
   const arriving = (version: number, from: unknown) => ({
     ...{ event: 'parameters', network: 'discriminator', version },
     ...{ from, end: frameBytes },
   });
-  const [first, later] = [arriving(2, 'coordinator'), arriving(3, anyWorker)];
-  const asWorker = { ...environmentOf(runs.folder, 'worker'), ...freezeAt(runs.folder, first, later) };
-  const start = () => startPart('worker', chain, asWorker, ...wide);
-  const workers = [start(), start(), start()];
-  for (const event of [first, later]) {
-    (await anyFrozenAt(workers, event)).child.kill('SIGKILL');
-    workers.push(start());
-  }
+  // By their numbers, in which they follow each other: first 1, 2, 3; then 2, 3, 4; then 2, 4, 5.
+  const [first, middle, last] = [arriving(2, 'coordinator'), arriving(3, 2), arriving(4, 4)];
+  const asWorker = { ...environmentOf(runs.folder, 'worker'), ...freezeAt(runs.folder, first, middle, last) };
+  const workers: Process[] = [];
+  const start = (...args: string[]) => void workers.push(startPart('worker', chain, asWorker, ...settings, ...args));
+  for (let worker = 0; worker < 3; worker++) start();
+  (await anyFrozenAt(workers, first)).child.kill('SIGKILL');
+  const [port] = await freePorts(1);
+  const link = await startStallingProxy(port);
+  start('--listen', `127.0.0.1:${port}`, '--advertise', link.address);
+  const frozen = await anyFrozenAt(workers, middle);
+  start();
+  (await anyFrozenAt(workers, last)).child.kill('SIGKILL');
+  link.cut();
+  thaw(frozen);
+  const isCutOff = ({ event, silent, worker }: LogEvent) =>
+    (event === 'hop-silent' && silent === 4) || (event === 'pull-failed' && worker === 4);
+  await coordinator.waitFor(isCutOff, 'the fourth worker, whose link is cut');
+  link.release();
   await expectSameEnd(chain, coordinator, await weightsOf(star));
+  link.close();
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
+  const silent = coordinator.events.flatMap(({ event, silent }) => (event === 'hop-silent' ? [silent] : []));
+  expect(silent).toContain(3);
+  expect(silent.filter((worker) => ![1, 3, 4, 5].includes(worker as number))).toEqual([]);
   const events = workers.flatMap((worker) => worker.events);
-  // The worker behind the first hop asked the coordinator; all else came from the worker before.
+  // Workers behind those hops asked the coordinator; all else came from the worker before.
   expect(events.filter(({ event }) => event === 'parameters-asked').length).toBeGreaterThan(0);
   expect(
     events.filter(({ event, from }) => event === 'parameters' && anyWorker.includes(from as number)).length,

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 
 /**
- * A TCP proxy on the loopback interface, in front of a server. Of all that the server sends it passes `allowedBytes`, and the rest once it
- * is released.
+ * A TCP proxy on the loopback interface, in front of a server. Of all that the server sends it passes `allowedBytes`, unless it is cut
+ * before, and the rest once it is released.
  */
-export async function startStallingProxy(port: number, allowedBytes: number) {
+export async function startStallingProxy(port: number, allowedBytes = Infinity) {
   let leftBytes = allowedBytes;
   let release = () => undefined as void;
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -32,9 +32,15 @@ export async function startStallingProxy(port: number, allowedBytes: number) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
+    address,
     /** An S3 endpoint. */
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${address}`,
+    /** Nothing more passes, though all connections stay. */
+    cut() {
+      leftBytes = 0;
+    },
     /** Also what comes later passes. */
     release() {
       leftBytes = Infinity;
