@@ -116,6 +116,18 @@ export const cluster: DashboardOptions = {
           ],
         },
         {
+          title: 'Waiting along the chain',
+          description:
+            'Share of time that a process waits for sums or parameters from the worker before it: the eight longest. All behind a slow worker wait; the first of them names it.',
+          unit: 'percentunit',
+          queries: [
+            {
+              expr: `topk(8, rate(fourfold_hop_wait_seconds_total{${chosen}}[$__rate_interval]))`,
+              legend: '{{instance}}: {{kind}} from {{peer}}',
+            },
+          ],
+        },
+        {
           title: 'Batches over NATS',
           description: 'Sent by data-loaders, received by workers.',
           unit: 'Bps',

@@ -49,6 +49,7 @@ export { type SumHop, decodeRoute, sumFailure, sumRequest } from './stream/route
 export { isSecret, randomStreamSecret } from './stream/secret.js';
 export { type StreamSource, type StreamedPieces, type StreamedVector } from './stream/stream-server.js';
 export { formatsProblem, wireFormats } from './vectors/formats.js';
+export { type HopCounts, addHopMetrics, createHopCounts } from './vectors/hop-counts.js';
 export { deltaKinds, parameterKinds, type ParameterKind, type PulledParameters } from './vectors/parameter-kinds.js';
 export {
   type OwnFile,

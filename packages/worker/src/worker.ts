@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { addTrafficMetrics, startServer, wire } from '@fourfold/rpc';
+import { addHopMetrics, addTrafficMetrics, startServer, wire } from '@fourfold/rpc';
 import {
   createLogger,
   logAbout,
@@ -99,6 +99,7 @@ async function work(parts: WorkParts): Promise<void> {
   addTrafficMetrics(metrics, exchange.traffic, { parameters: 'received', gradients: 'sent' });
   const passed = 'Bytes of parameters that this worker has passed on to other workers, along a chain.';
   metrics.counter('fourfold_parameters_passed_bytes_total', passed, [], exchange.passedBytes);
+  addHopMetrics(metrics, exchange.counts);
   const server = own(await startServer(listen, { log }), (server) => server.close());
   server.addService(wire.Worker.service, exchange.handlers);
   server.addStream(['coordinator', 'worker'], exchange.stream);

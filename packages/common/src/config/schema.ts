@@ -184,8 +184,9 @@ export const exchangeSchema = z.strictObject({
    * How the sum of the gradients is made. `star`: the coordinator pulls each replica's gradient and adds it. `chain`: each worker adds
    * its own to what the one before it has and passes the sum on, so that the coordinator's link carries one vector however many workers
    * there are; the same bits. Parameters pass from worker to worker, too. It needs the bulk stream; what cannot pass along it is pulled.
+   * `auto`: a chain while at least two workers are on the bulk stream, one or more of them on another host than the coordinator; else a star.
    */
-  route: z.enum(['star', 'chain']).default('star'),
+  route: z.enum(['auto', 'star', 'chain']).default('auto'),
   /** How gradients are transferred. `bf16`: rounded to bfloat16 by the worker; batch statistics stay float32. */
   gradients: z.enum(['f32', 'bf16']).default('f32'),
   /**

@@ -194,3 +194,25 @@ test('a secret is good for parameters, for as long as its worker has a seat', as
   expect(exchange.stream({ ...unknown, silenceMs: 1000 })).toBe('stranger');
   await exchange.close();
 });
+
+test('route auto: a chain for as long as two workers of other hosts have a seat on the bulk stream', async () => {
+  files = await openParameterFiles({ transport: 'stream', folder, ...formats }, master.networks, log);
+  const config = { transport: 'stream', route: 'auto', folder, ...formats } as const;
+  const exchange = createExchange({ exchange: config }, files, 3, master, log);
+  const register = { ...registerWith(null, null), streamSecret: Buffer.from(randomStreamSecret()) };
+  const routes = [exchange.route()];
+  const told: string[] = [];
+  const connections = [1, 2].map((worker) => {
+    const connected = exchange.connect(register);
+    if ('problem' in connected) throw new Error(connected.problem);
+    connected.seated(worker, ({ from }) => told.push(`${worker} from ${from?.worker ?? 'the coordinator'}`));
+    routes.push(exchange.route());
+    return connected;
+  });
+  await exchange.publish();
+  expect(told).toEqual(['1 from the coordinator', '2 from 1']);
+  connections[1].close();
+  expect([...routes, exchange.route()]).toEqual(['star', 'star', 'chain', 'star']);
+  connections[0].close();
+  await exchange.close();
+});

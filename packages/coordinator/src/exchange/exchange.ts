@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import {
+  createHopCounts,
   createStreamReceiver,
   createTraffic,
   endWithStatus,
@@ -17,6 +18,7 @@ import {
   whyNotShared,
   wireNetworks,
   type CoordinatorHandlers,
+  type HopCounts,
   type NewParameters,
   type PulledParameters,
   type Register__Output,
@@ -30,12 +32,13 @@ import {
   type Transport,
   type Welcome,
 } from '@fourfold/rpc';
-import { describeError, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
+import { describeError, machineId, type ExchangeConfig, type Logger, type Network } from '@fourfold/common';
 import { isUnrounded } from '@fourfold/weights';
 import { sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from '../updates/master.js';
 import type { ParameterFiles } from './parameter-files.js';
 import { createHopBar, type HopBar } from './barred-hops.js';
+import { chooseRoute, type Route } from './choose-route.js';
 import { createParameterChain } from './parameter-chain.js';
 import { createWorkerPulls } from './worker-pulls.js';
 
@@ -71,8 +74,12 @@ export interface Exchange {
    * worker at fault (`lost`), or the signal's reason.
    */
   sum(hops: readonly SumHop[], options: StreamOptions): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
+  /** The way that the next update takes. */
+  route(): Route;
   /** Workers that are no hops for a while. */
   readonly bar: HopBar;
+  /** What came along chains. */
+  readonly counts: HopCounts;
   /** Serves parameters to workers that pull them. */
   readonly handlers: Pick<CoordinatorHandlers, 'PullParameters'>;
   /** Serves them by the bulk stream. */
@@ -89,7 +96,7 @@ type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | '
 /** The exchange of a coordinator in its term. Without `files` every worker gets streams. */
 // eslint-disable-next-line max-lines-per-function -- short methods that share what is encoded and who shares memory
 export function createExchange(
-  { exchange: { transport, route, ...config } }: { exchange: ExchangeConfig },
+  { exchange: { transport, route: routeSetting, ...config } }: { exchange: ExchangeConfig },
   files: ParameterFiles,
   term: number,
   master: ServedMaster,
@@ -108,6 +115,9 @@ export function createExchange(
     log.info({ event: 'hop-silent', silent }, 'a worker did not pass on its part: for a minute it is no hop'),
   );
   const chain = createParameterChain(bar);
+  const counts = createHopCounts();
+  const ownMachine = machineId();
+  const route = () => chooseRoute(routeSetting, chain.machines(), ownMachine);
 
   /** Why this worker shares no memory; undefined if it does. */
   const whyNotSharing = ({ hostCheck, hostSecret }: Register__Output): string | undefined => {
@@ -130,6 +140,8 @@ export function createExchange(
   return {
     traffic,
     bar,
+    counts,
+    route,
     connect(register) {
       const problem = formatsProblem(config, register.formats);
       if (problem) return { problem };
@@ -178,7 +190,7 @@ export function createExchange(
     async *sum(hops, options) {
       const { peer, request } = sumRequest(hops, term, 0);
       try {
-        for await (const piece of receiver.receive(peer, request, options)) {
+        for await (const piece of counts.counted(peer.address, receiver.receive(peer, request, options))) {
           yield piece;
           traffic.gradients.stream += piece.bytes.byteLength;
         }
@@ -194,7 +206,7 @@ export function createExchange(
         encoded.delete(network);
         await master.updater.encodeParameters(master.state(network));
         encoded.set(network, version);
-        if (route === 'chain') chain.announce(network, version);
+        if (route() === 'chain') chain.announce(network, version);
       }
       if (sharing === 0) return;
       traffic.parameters['shared-memory'] += await files.publish(term, master);

@@ -17,6 +17,8 @@ export function createParameterChain(bar: Pick<HopBar, 'isBarred'>) {
       seated.add(worker);
       return () => void seated.delete(worker);
     },
+    /** The hosts of the workers on it, one for each worker. */
+    machines: (): string[] => [...seated].map(({ machine }) => machine),
     /** Tell all workers from whom they get a network's new version. What has joined since pulls it from the coordinator. */
     announce(network: Network, version: number): void {
       const hops = [...seated].map((hop) => ({ ...hop, isBarred: bar.isBarred(hop.worker) }));

@@ -88,6 +88,7 @@ export async function createOffice(parts: OfficeParts) {
     workersRefused: () => service.refused(),
     traffic: exchange.traffic,
     brokenHops: () => exchange.bar.count(),
+    hops: exchange.counts,
     housekeepingFailures: () => housekeeping.failures(),
   });
   const page = own(await createStatusRoutes(source, pictures), (page) => page.close());

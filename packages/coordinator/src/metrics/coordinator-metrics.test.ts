@@ -38,6 +38,7 @@ async function ageSeconds(upMs: number, checkpoint?: CheckpointStatus): Promise<
     workersRefused: () => 0,
     traffic: createTraffic(),
     brokenHops: () => 0,
+    hops: { read: () => [] },
     housekeepingFailures: () => ({}),
   });
   vi.setSystemTime(startedAtMs + upMs);

@@ -1,4 +1,4 @@
-import { addCertificateMetrics, addTrafficMetrics, type Traffic } from '@fourfold/rpc';
+import { addCertificateMetrics, addHopMetrics, addTrafficMetrics, type HopCounts, type Traffic } from '@fourfold/rpc';
 import { createMetrics, networks, type Metrics, type RunConfig } from '@fourfold/common';
 import type { SavedCheckpoint } from '../updates/checkpoint-saver.js';
 import type { History } from '@fourfold/store';
@@ -19,6 +19,7 @@ export interface CoordinatorFigures {
   traffic: Traffic;
   /** How often a worker did not pass on its part along a chain. */
   brokenHops: () => number;
+  hops: Pick<HopCounts, 'read'>;
   /** How often each part of the housekeeping has failed. */
   housekeepingFailures: () => Readonly<Record<string, number>>;
 }
@@ -81,7 +82,7 @@ export function createCoordinatorMetrics(figures: CoordinatorFigures): Coordinat
 /** Workers, leases, and the bytes between them and the coordinator. */
 function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
   const { counter, gauge } = metrics;
-  const { now, leases, workersRefused, traffic, brokenHops } = figures;
+  const { now, leases, workersRefused, traffic, brokenHops, hops } = figures;
   gauge('fourfold_workers', 'Seated workers, by what they do.', ['state'], () => {
     const { workers } = now();
     const computing = workers.filter(({ tasks }) => tasks.length > 0).length;
@@ -111,6 +112,7 @@ function addWorkerMetrics(metrics: Metrics, figures: CoordinatorFigures): void {
   ];
   for (const [name, help, read] of counts) counter(`fourfold_${name}_total`, help, [], read);
   addTrafficMetrics(metrics, traffic, { parameters: 'sent', gradients: 'received' });
+  addHopMetrics(metrics, hops);
 }
 
 function addCheckpointMetrics({ counter, gauge, seconds }: Metrics, { now }: CoordinatorFigures) {

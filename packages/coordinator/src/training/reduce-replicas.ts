@@ -23,12 +23,12 @@ export interface ReductionParts {
   master: Master;
   board: LeaseBoard<Work, Answer>;
   failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
-  exchange: Pick<Exchange, 'publish' | 'sum' | 'bar'>;
+  exchange: Pick<Exchange, 'publish' | 'sum' | 'bar' | 'route'>;
   log: Logger;
   /** Times the arithmetic and the transfers. */
   clock: UpdateClock;
   updater: Updater;
-  chain: SumChain;
+  sumAlongChain: SumChain;
 }
 
 /**
@@ -41,29 +41,13 @@ export async function reduceReplicas(
   half: Half,
   signal: AbortSignal,
 ): Promise<Record<string, number>> {
-  const { board, clock, exchange, master, config, log } = training;
+  const { board, clock, exchange, config, log } = training;
   const { position, network } = half;
   await clock.during('transferring', () => exchange.publish());
-  const versions = master.versions();
+  const isChain = exchange.route() === 'chain';
   const replicas = Array.from({ length: config.data.replicas }, (_, replica) => replica);
   const keyOf = (replica: number) => `${network} ${position.iteration}.${replica}`;
-  for (const replica of replicas) {
-    const work: Work = {
-      replica: {
-        iteration: position.iteration,
-        replica,
-        network: wireNetworks[network],
-        phase: position.phase,
-        generatorVersion: versions.generator,
-        discriminatorVersion: versions.discriminator,
-      },
-    };
-    const kind = `${network} of phase ${position.phase}`;
-    const about = { iteration: position.iteration, replica, network };
-    const task = { key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work };
-    board.add({ ...task, place: placeOf(config, replica) }, replica);
-  }
-  board.replan();
+  addTasks(training, half, keyOf, isChain);
   // A replica that fails for good, or an early stop, also ends the others' waits.
   const halt = new AbortController();
   const order = createReplicaOrder();
@@ -74,7 +58,7 @@ export async function reduceReplicas(
   const stopEarly = () => stop(signal.reason as Error);
   signal.addEventListener('abort', stopEarly);
   if (signal.aborted) stopEarly();
-  const summed = training.chain(training, half, replicas.map(keyOf), halt.signal);
+  const summed = isChain ? training.sumAlongChain(training, half, replicas.map(keyOf), halt.signal) : [];
   const reductions = replicas.map(async (replica) => {
     try {
       const offer = (await summed).at(replica);
@@ -97,9 +81,33 @@ export async function reduceReplicas(
   return meanLosses(await Promise.all(reductions));
 }
 
-/** Along a chain each worker gets neighbouring replicas. */
-const placeOf = ({ exchange, data }: RunConfig, replica: number): number | undefined =>
-  exchange.route === 'chain' ? replica / data.replicas : undefined;
+/** Ask the workers for the gradient of each replica. */
+function addTasks(
+  { board, config, master }: Pick<ReductionParts, 'board' | 'config' | 'master'>,
+  { position: { iteration, phase }, network }: Half,
+  keyOf: (replica: number) => string,
+  isChain: boolean,
+): void {
+  const versions = master.versions();
+  const { replicas } = config.data;
+  for (let replica = 0; replica < replicas; replica++) {
+    const about = { iteration, replica, network };
+    const work: Work = {
+      replica: {
+        ...about,
+        phase,
+        network: wireNetworks[network],
+        generatorVersion: versions.generator,
+        discriminatorVersion: versions.discriminator,
+      },
+    };
+    const kind = `${network} of phase ${phase}`;
+    const task = { key: keyOf(replica), priority: replicaPriority, kind, subject: 'gradients', about, work };
+    // Along a chain each worker gets neighbouring replicas.
+    board.add({ ...task, place: isChain ? replica / replicas : undefined }, replica);
+  }
+  board.replan();
+}
 
 /** A replica's gradient is in the sum that came along the chain. */
 function countSummed(

@@ -22,67 +22,62 @@ interface ChainParts {
   log: Logger;
 }
 
-/** Sums the first replicas of a half along a chain of workers. Resolves with their answers; with none if all have to be pulled. */
-export type SumChain = (
-  parts: ChainParts,
-  half: Half,
-  keys: readonly string[],
-  signal: AbortSignal,
-) => Promise<GradientOffer[]>;
-
-/** The star: nothing is summed by workers. */
-export const noChain: SumChain = async () => [];
+export type SumChain = typeof sumAlongChain;
 
 /**
- * The chain of a run. It asks for a sum once the gradients are there, so that no hop waits for a computation: a hop that is silent is at
- * fault. If a sum breaks off, the gradients are pulled instead: their workers keep them until the update has them all.
+ * Sum the first replicas of a half along a chain of workers. Resolves with their answers; with none if all have to be pulled. It asks for
+ * the sum once the gradients are there, so that no hop waits for a computation. If a sum breaks off, the gradients are pulled
+ * instead: their workers keep them until the update has them all.
  */
-export function createSumChain(): SumChain {
-  /** The answers of the first replicas, up to the first whose worker cannot be a hop. */
-  async function firstAnswers(
-    { board, exchange }: Pick<ChainParts, 'board' | 'exchange'>,
-    keys: readonly string[],
-    signal: AbortSignal,
-  ) {
-    const offers: GradientOffer[] = [];
-    for (const key of keys) {
-      const offer = await board.nextOffer(key, signal);
-      if (!mayHop(heldBy(offer), exchange.bar)) break;
-      offers.push(offer);
-    }
+export async function sumAlongChain(
+  parts: ChainParts,
+  { network, position: { iteration } }: Half,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<GradientOffer[]> {
+  const { clock, config, log } = parts;
+  let offers: GradientOffer[];
+  do offers = await firstAnswers(parts, keys, signal);
+  while (offers.some(isLost));
+  // One gradient is as well pulled.
+  if (offers.length < 2) return [];
+  const { silenceMs } = config.timing;
+  const hops = routeOf(offers.map(heldBy));
+  const oneIsLost = AbortSignal.any([signal, ...offers.map((offer) => offer.signal)]);
+  const about = { iteration, network, hops: hops.map(({ worker }) => worker) };
+  log.debug({ event: 'chain', ...about }, 'sum along the chain');
+  try {
+    await clock.during('transferring', () =>
+      allOrNone(oneIsLost, (signal) => [
+        receiveSum(parts, network, hops, { silenceMs, signal }),
+        pullFactors(parts, network, offers, { silenceMs, signal }),
+      ]),
+    );
+    oneIsLost.throwIfAborted();
     return offers;
+  } catch (error) {
+    signal.throwIfAborted();
+    const lost = lostWorker(error);
+    if (lost !== undefined) parts.exchange.bar.bar(lost);
+    const reason = oneIsLost.aborted ? 'a worker was lost' : describeError(error);
+    log.info({ event: 'chain-broken', ...about, lost, reason }, 'the gradients are pulled instead');
+    return [];
   }
+}
 
-  return async (parts, { network, position: { iteration } }, keys, signal) => {
-    const { clock, config, log } = parts;
-    let offers: GradientOffer[];
-    do offers = await firstAnswers(parts, keys, signal);
-    while (offers.some(isLost));
-    // One gradient is as well pulled.
-    if (offers.length < 2) return [];
-    const { silenceMs } = config.timing;
-    const hops = routeOf(offers.map(heldBy));
-    const oneIsLost = AbortSignal.any([signal, ...offers.map((offer) => offer.signal)]);
-    const about = { iteration, network, hops: hops.map(({ worker }) => worker) };
-    log.debug({ event: 'chain', ...about }, 'sum along the chain');
-    try {
-      await clock.during('transferring', () =>
-        allOrNone(oneIsLost, (signal) => [
-          receiveSum(parts, network, hops, { silenceMs, signal }),
-          pullFactors(parts, network, offers, { silenceMs, signal }),
-        ]),
-      );
-      oneIsLost.throwIfAborted();
-      return offers;
-    } catch (error) {
-      signal.throwIfAborted();
-      const lost = lostWorker(error);
-      if (lost !== undefined) parts.exchange.bar.bar(lost);
-      const reason = oneIsLost.aborted ? 'a worker was lost' : describeError(error);
-      log.info({ event: 'chain-broken', ...about, lost, reason }, 'the gradients are pulled instead');
-      return [];
-    }
-  };
+/** The answers of the first replicas, up to the first whose worker cannot be a hop. */
+async function firstAnswers(
+  { board, exchange }: Pick<ChainParts, 'board' | 'exchange'>,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<GradientOffer[]> {
+  const offers: GradientOffer[] = [];
+  for (const key of keys) {
+    const offer = await board.nextOffer(key, signal);
+    if (!mayHop(heldBy(offer), exchange.bar)) break;
+    offers.push(offer);
+  }
+  return offers;
 }
 
 /** Set the network's sum to the one that comes along the chain. */

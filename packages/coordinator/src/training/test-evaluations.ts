@@ -102,7 +102,12 @@ export function join(pictures?: Answer['pictures']) {
 /** The parts that a run trains with, without a process. */
 export const trainingParts = () => ({
   ...{ config, master, board, failures, progress, log },
-  exchange: { publish: async () => undefined, sum: async function* () {}, bar: createHopBar() },
+  exchange: {
+    publish: async () => undefined,
+    sum: async function* () {},
+    bar: createHopBar(),
+    route: () => 'star' as const,
+  },
   checkpoint: vi.fn(async () => true),
   olderGenerator: vi.fn(async (): Promise<Float32Array | undefined> => undefined),
   inState: <T>(_: string, act: () => Promise<T>) => act(),

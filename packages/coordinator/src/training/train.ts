@@ -2,7 +2,7 @@ import { reportWaiting, isCheckpointDue, isCheckpointExact, isEvaluated, nextHal
 import type { Progress } from './progress.js';
 import { reduceReplicas, type ReductionParts } from './reduce-replicas.js';
 import { evaluate, lostEvaluation, type OlderGenerator } from './run-evaluation.js';
-import { createSumChain, noChain } from './sum-chain.js';
+import { sumAlongChain } from './sum-chain.js';
 import { createUpdateClock, type UpdateSeconds } from '../updates/update-clock.js';
 
 /** A finished update. */
@@ -13,7 +13,7 @@ export interface FinishedUpdate {
 }
 
 /** Everything that the training loop uses. */
-export interface Training extends Omit<ReductionParts, 'clock' | 'updater' | 'chain'> {
+export interface Training extends Omit<ReductionParts, 'clock' | 'updater' | 'sumAlongChain'> {
   progress: Progress;
   /**
    * Begin a checkpoint of the state as it is; resolves when training may continue. With `mayPostpone`, resolves with
@@ -34,8 +34,7 @@ export interface Training extends Omit<ReductionParts, 'clock' | 'updater' | 'ch
 export async function train(training: Training, signal: AbortSignal): Promise<void> {
   const { board, config, master, progress, log, onUpdate } = training;
   const clock = createUpdateClock();
-  const chain = config.exchange.route === 'chain' ? createSumChain() : noChain;
-  const timed = { ...training, clock, updater: clock.reductions(master.updater), chain };
+  const timed = { ...training, clock, updater: clock.reductions(master.updater), sumAlongChain };
   let evaluation: Promise<void> = Promise.resolve();
   const beginEvaluation = (older?: OlderGenerator) => {
     evaluation = evaluate(training, signal, older);

@@ -1,4 +1,5 @@
 import {
+  createHopCounts,
   createSharedFile,
   createStreamReceiver,
   createTraffic,
@@ -12,6 +13,7 @@ import {
   secretStamp,
   wireFormats,
   type CoordinatorClient,
+  type HopCounts,
   type NewParameters__Output,
   type PeerFile,
   type Register,
@@ -62,6 +64,8 @@ export interface WorkerExchange {
   readonly gradients: GradientStore;
   /** Bytes of parameters passed on to other workers so far. */
   readonly passedBytes: () => number;
+  /** What came from other workers along a chain. */
+  readonly counts: HopCounts;
   /** Bytes so far: parameters received, gradients sent. */
   readonly traffic: Readonly<Traffic>;
   /** The coordinator at `address`, that of `client`, has answered: exchange with it as `welcome` says. */
@@ -93,6 +97,7 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
   const check = await createHostCheck(config, log);
   const receiver = createStreamReceiver(readRpcSecurity(process.env));
   const relay = createParameterRelay(run.timing.silenceMs);
+  const counts = createHopCounts();
   const streamSecret = config.transport === 'grpc' ? undefined : randomStreamSecret();
   return {
     wires,
@@ -100,9 +105,10 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
     handlers: gradients.handlers,
     traffic,
     passedBytes: relay.passedBytes,
+    counts,
     stream: createWorkerStream(
       gradients,
-      createSumHop({ gradients, wires: Object.values(wires), receiver, traffic: traffic.gradients, log }),
+      createSumHop({ gradients, wires: Object.values(wires), receiver, traffic: traffic.gradients, counts, log }),
       relay,
       streamSecret,
     ),
@@ -137,7 +143,7 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
         traffic: traffic.parameters,
       });
       const arrivals = createParameterArrivals({
-        ...{ receiver, relay, pulls, term, silenceMs, signal, onSilent, log },
+        ...{ receiver, relay, pulls, term, counts, silenceMs, signal, onSilent, log },
         traffic: traffic.parameters,
       });
       return {

@@ -1,5 +1,6 @@
 import { createLogger } from '@fourfold/common';
 import {
+  createHopCounts,
   createStreamReceiver,
   createTraffic,
   frameBytes,
@@ -63,7 +64,7 @@ async function startWorker(silenceMs: number): Promise<Worker> {
     onReached?.(target.byteLength);
   };
   const arrivals = createParameterArrivals({
-    ...{ receiver, relay, pulls: { pull }, term, traffic, silenceMs, log },
+    ...{ receiver, relay, pulls: { pull }, term, traffic, counts: createHopCounts(), silenceMs, log },
     signal: new AbortController().signal,
     onSilent: (worker) => silent.push(worker),
   });

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import {
   networkOf,
+  type HopCounts,
   type NewParameters__Output,
   type ParameterKind,
   type StreamReceiver,
@@ -18,6 +19,7 @@ interface ArrivalParts {
   term: number;
   /** Counts the bytes that arrive from other workers. */
   traffic: Traffic['parameters'];
+  counts: Pick<HopCounts, 'add'>;
   /** How long a worker may send nothing, not even that it waits. */
   silenceMs: number;
   signal: AbortSignal;
@@ -30,7 +32,7 @@ interface ArrivalParts {
  * named, and from the coordinator where it has named none, or that one does not send.
  */
 export function createParameterArrivals(parts: ArrivalParts) {
-  const { receiver, relay, pulls, term, traffic, silenceMs, signal, onSilent, log } = parts;
+  const { receiver, relay, pulls, term, traffic, counts, silenceMs, signal, onSilent, log } = parts;
   const announced = new Map<Network, NewParameters__Output>();
 
   /** Resolves with whether all bytes have come from the worker before. */
@@ -44,8 +46,14 @@ export function createParameterArrivals(parts: ArrivalParts) {
     const { worker, address, secret } = news.from;
     const { version } = news;
     const request = { kind, term, number: version, begin: 0 };
+    let [reached, sinceMs] = [0, performance.now()];
+    const count = (end: number) => {
+      counts.add('parameters', address, end - reached, performance.now() - sinceMs);
+      [reached, sinceMs] = [end, performance.now()];
+      onReached(end);
+    };
     try {
-      await receiver.receiveInto({ address, secret, role: 'worker' }, request, bytes, { silenceMs, signal }, onReached);
+      await receiver.receiveInto({ address, secret, role: 'worker' }, request, bytes, { silenceMs, signal }, count);
       traffic.stream += bytes.byteLength;
       return true;
     } catch (error) {

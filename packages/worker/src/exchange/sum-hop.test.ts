@@ -1,5 +1,6 @@
 import { createLogger, randomStream } from '@fourfold/common';
 import {
+  createHopCounts,
   createStreamReceiver,
   createTraffic,
   createWireVector,
@@ -75,7 +76,7 @@ beforeEach(async () => {
         return withoutFactors(layouts[sums]);
       },
     }));
-    const hop = createSumHop({ gradients: held, wires, receiver, traffic, log });
+    const hop = createSumHop({ gradients: held, wires, receiver, traffic, counts: createHopCounts(), log });
     const server = await startServer('127.0.0.1:0', { security });
     server.addStream(['coordinator', 'worker'], (request) =>
       isSecret(request.secret, secret) ? (answers.get(worker) ?? ((asked) => hop(asked)))(request, hop) : 'stranger',

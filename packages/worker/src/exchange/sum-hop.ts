@@ -5,6 +5,7 @@ import {
   sumFailure,
   sumRequest,
   type GradientSum,
+  type HopCounts,
   type StreamedPieces,
   type StreamReceiver,
   type StreamRequest,
@@ -27,13 +28,15 @@ interface HopParts {
   receiver: StreamReceiver;
   /** Counts the bytes sent. */
   traffic: Traffic['gradients'];
+  /** Counts what comes from the hop before. */
+  counts: Pick<HopCounts, 'counted'>;
   log: Logger;
 }
 
 /** Answers requests for sums whose last hop is this worker: `absent` if it does not hold all its gradients, or the request has no route. */
 export type SumHopSource = (request: StreamRequest) => StreamedPieces | 'absent';
 
-export function createSumHop({ gradients, wires, receiver, traffic, log }: HopParts): SumHopSource {
+export function createSumHop({ gradients, wires, receiver, traffic, counts, log }: HopParts): SumHopSource {
   /** Each is in use by one sum at a time. */
   const free: GradientSum[] = [];
 
@@ -54,7 +57,7 @@ export function createSumHop({ gradients, wires, receiver, traffic, log }: HopPa
       const sum = free.pop() ?? createGradientSum();
       const sums =
         before.length > 0
-          ? sumsBefore(receiver, before, { term, begin }, { byteLength, silenceMs, signal })
+          ? sumsBefore({ receiver, counts }, before, { term, begin }, { byteLength, silenceMs, signal })
           : emptyPieces(begin, byteLength);
       try {
         isWaiting = before.length > 0;
@@ -95,14 +98,14 @@ async function* emptyPieces(begin: number, byteLength: number): AsyncGenerator<P
 
 /** Ask the hop before. A failure names the worker at fault. */
 async function* sumsBefore(
-  receiver: StreamReceiver,
+  { receiver, counts }: Pick<HopParts, 'receiver' | 'counts'>,
   hops: readonly SumHop[],
   { term, begin: from }: { term: number; begin: number },
   options: Parameters<StreamReceiver['receive']>[2],
 ): AsyncGenerator<PieceBefore> {
   const { peer, request } = sumRequest(hops, term, from);
   try {
-    for await (const { begin, bytes } of receiver.receive(peer, request, options)) {
+    for await (const { begin, bytes } of counts.counted(peer.address, receiver.receive(peer, request, options))) {
       yield { begin, end: begin + bytes.byteLength, bytes };
     }
   } catch (error) {
