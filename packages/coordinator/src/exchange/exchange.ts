@@ -23,6 +23,7 @@ import {
   type PulledParameters,
   type Register__Output,
   type SharedFile__Output,
+  type StreamKind,
   type StreamOptions,
   type StreamPeer,
   type StreamSource,
@@ -109,6 +110,8 @@ export function createExchange(
   const encoded = new Map<Network, number>();
   let sharing = 0;
   const receiver = createStreamReceiver(security);
+  /** The frames' headers of the version of each kind that was sent last. */
+  const sent = new Map<StreamKind, { version: number; headers: Map<number, Uint8Array> }>();
   /** Of the workers that use the bulk stream. */
   const secrets = new Set<Uint8Array>();
   const bar = createHopBar((silent) =>
@@ -234,8 +237,10 @@ export function createExchange(
       if (![...secrets].some((known) => isSecret(secret, known))) return 'stranger';
       if (kind === 'gradient' || kind === 'sum') return 'absent';
       const found = parametersAt(asked, { ...parameterKinds[kind], version });
-      if (found) traffic.parameters.stream += Math.max(0, found.bytes.byteLength - begin);
-      return found ?? 'gone';
+      if (!found) return 'gone';
+      traffic.parameters.stream += Math.max(0, found.bytes.byteLength - begin);
+      if (sent.get(kind)?.version !== version) sent.set(kind, { version, headers: new Map() });
+      return { ...found, headers: sent.get(kind)?.headers };
     },
 
     close: () => receiver.close(),

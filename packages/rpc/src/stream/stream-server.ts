@@ -14,6 +14,8 @@ import { lostWorker } from './receiver.js';
 export interface StreamedVector {
   bytes: Uint8Array;
   stillValid: () => boolean;
+  /** For a vector that several receive: the headers of the frames that were sent before, by first byte. Their CRC takes longest. */
+  headers?: Map<number, Uint8Array>;
 }
 
 /** A vector that is made while it is sent. */
@@ -86,15 +88,20 @@ async function answer(
   found: Exclude<ReturnType<StreamSource>, 'stranger'>,
 ): Promise<void> {
   const { term, number, begin } = request;
-  const refuse = (status: 'absent' | 'gone', at: number) => send(socket, { status, term, number, begin: at }, nothing);
+  const headerOf = (status: FrameHeader['status'], at: number, payload: Uint8Array) =>
+    encodeHeader({ status, term, number, begin: at, length: payload.byteLength }, payload);
+  const refuse = (status: 'absent' | 'gone', at: number) => send(socket, headerOf(status, at, nothing), nothing);
   if (typeof found === 'string') return refuse(found, begin);
   if ('pieces' in found) return answerPieces(socket, request, found);
-  const { bytes, stillValid } = found;
+  const { bytes, stillValid, headers } = found;
   if (begin >= bytes.byteLength) return refuse('absent', begin);
   for (let at = begin; at < bytes.byteLength && !socket.destroyed; at += frameBytes) {
     if (!stillValid()) return refuse('gone', at);
+    const payload = bytes.subarray(at, at + frameBytes);
+    const header = headers?.get(at) ?? headerOf('data', at, payload);
+    headers?.set(at, header);
     // One at a time: bytes that wait in a queue may change; the CRC would then show it.
-    await send(socket, { status: 'data', term, number, begin: at }, bytes.subarray(at, at + frameBytes));
+    await send(socket, header, payload);
   }
 }
 
@@ -110,11 +117,11 @@ async function answerPieces(
   let isSending = false;
   const sendPiece = async (status: FrameHeader['status'], at: number, bytes: Uint8Array) => {
     isSending = true;
-    await send(socket, { status, term, number, begin: at }, bytes);
+    await send(socket, encodeHeader({ status, term, number, begin: at, length: bytes.byteLength }, bytes), bytes);
     isSending = false;
   };
   const sayWaiting = () => {
-    if (!isSending && found.isWaiting?.()) void send(socket, { status: 'waiting', term, number, begin: end }, nothing);
+    if (!isSending && found.isWaiting?.()) void sendPiece('waiting', end, nothing);
   };
   const words = setInterval(sayWaiting, silenceMs / wordsInSilence);
   try {
@@ -137,7 +144,7 @@ async function answerPieces(
 const nothing = new Uint8Array();
 
 /** Send a frame, without copying its payload; resolves when the system has taken it, or the connection is over. */
-function send(socket: Socket, header: Omit<FrameHeader, 'length'>, payload: Uint8Array): Promise<void> {
+function send(socket: Socket, header: Uint8Array, payload: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       socket.off('close', done);
@@ -148,10 +155,7 @@ function send(socket: Socket, header: Omit<FrameHeader, 'length'>, payload: Uint
     // TLS would copy what is corked into one buffer.
     const isCorked = !(socket instanceof TLSSocket);
     if (isCorked) socket.cork();
-    socket.write(
-      encodeHeader({ ...header, length: payload.byteLength }, payload),
-      payload.byteLength ? undefined : done,
-    );
+    socket.write(header, payload.byteLength ? undefined : done);
     if (payload.byteLength) socket.write(payload, done);
     if (isCorked) socket.uncork();
   });

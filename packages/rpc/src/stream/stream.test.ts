@@ -122,6 +122,16 @@ describe.each([
   });
 });
 
+test('a vector that several receive has its frames’ headers made once', async () => {
+  const headers = new Map<number, Uint8Array>();
+  const peer = await serve(source({ bytes: vector, stillValid: () => true, headers }));
+  expect(await receiveAll(receiverWith(), peer)).toBe(true);
+  const made = [...headers];
+  expect(made.map(([begin]) => begin)).toEqual(Array.from({ length: 21 }, (_, frame) => frame * frameBytes));
+  expect(await receiveAll(receiverWith(), peer)).toBe(true);
+  expect([...headers].every(([, header], frame) => header === made[frame][1])).toBe(true);
+});
+
 test('a sender without the vector, and one whose bytes are about to change, are told apart as by gRPC', async () => {
   let isValid = true;
   const gone = source({ bytes: vector, stillValid: () => (isValid = !isValid) });

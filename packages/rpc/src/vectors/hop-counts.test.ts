@@ -24,6 +24,13 @@ test('only the time in which a piece is waited for counts, not what is done with
       yield { bytes: new Uint8Array(10) };
     }
   };
+  const ends: number[] = [];
+  const reached = counts.reaching('b', (end) => ends.push(end));
+  for (const end of [4, 6]) {
+    nowMs += 3;
+    reached(end);
+  }
+  expect([ends, counts.read()]).toEqual([[4, 6], [{ kind: 'parameters', peer: 'b', bytes: 6, waitedMs: 6 }]]);
   for await (const { bytes } of counts.counted('a', pieces())) nowMs += 1000 * bytes.byteLength;
-  expect(counts.read()).toEqual([{ kind: 'sum', peer: 'a', bytes: 20, waitedMs: 9 }]);
+  expect(counts.read()[1]).toEqual({ kind: 'sum', peer: 'a', bytes: 20, waitedMs: 9 });
 });

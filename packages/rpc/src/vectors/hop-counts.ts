@@ -13,6 +13,8 @@ const peersCounted = 16;
 export interface HopCounts {
   /** From a peer, which is an address, have come so many bytes, for which it was waited so long. */
   add(kind: HopKind, peer: string, bytes: number, waitedMs: number): void;
+  /** Says, as parameters from a peer come from now on, how far they are, and counts that. */
+  reaching(peer: string, onReached: (end: number) => void): (end: number) => void;
   /** The pieces of a sum from a peer, counted as they come. */
   counted<Piece extends { bytes: Uint8Array }>(peer: string, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece>;
   read(): { kind: HopKind; peer: string; bytes: number; waitedMs: number }[];
@@ -31,6 +33,14 @@ export function createHopCounts(now = () => performance.now()): HopCounts {
   };
   return {
     add,
+    reaching(peer, onReached) {
+      let [reached, sinceMs] = [0, now()];
+      return (end) => {
+        add('parameters', peer, end - reached, now() - sinceMs);
+        [reached, sinceMs] = [end, now()];
+        onReached(end);
+      };
+    },
     async *counted(peer, pieces) {
       let askedMs = now();
       for await (const piece of pieces) {

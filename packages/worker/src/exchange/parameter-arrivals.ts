@@ -19,7 +19,7 @@ interface ArrivalParts {
   term: number;
   /** Counts the bytes that arrive from other workers. */
   traffic: Traffic['parameters'];
-  counts: Pick<HopCounts, 'add'>;
+  counts: Pick<HopCounts, 'reaching'>;
   /** How long a worker may send nothing, not even that it waits. */
   silenceMs: number;
   signal: AbortSignal;
@@ -46,12 +46,7 @@ export function createParameterArrivals(parts: ArrivalParts) {
     const { worker, address, secret } = news.from;
     const { version } = news;
     const request = { kind, term, number: version, begin: 0 };
-    let [reached, sinceMs] = [0, performance.now()];
-    const count = (end: number) => {
-      counts.add('parameters', address, end - reached, performance.now() - sinceMs);
-      [reached, sinceMs] = [end, performance.now()];
-      onReached(end);
-    };
+    const count = counts.reaching(address, onReached);
     try {
       await receiver.receiveInto({ address, secret, role: 'worker' }, request, bytes, { silenceMs, signal }, count);
       traffic.stream += bytes.byteLength;
@@ -75,14 +70,17 @@ export function createParameterArrivals(parts: ArrivalParts) {
       // Once: what fails then is fetched from the coordinator.
       announced.delete(network);
       const passing = relay.begin({ term, kind, version, bytes });
-      const from = (news?.version === version && news.from?.worker) || 'coordinator';
+      const chained = news?.version === version ? news : undefined;
+      const from = chained?.from?.worker ?? 'coordinator';
       const onReached = (end: number) => {
         passing.reached(end);
         log.debug({ event: 'parameters', network, version, from, end }, 'parameters arrive');
       };
       try {
-        if (news?.version === version && (await fromWorker(news, kind, bytes, onReached))) return;
-        await pulls.pull(kind, version, { target: bytes, begin: passing.end(), onReached });
+        if (chained && (await fromWorker(chained, kind, bytes, onReached))) return;
+        // Nobody waits for what is not announced: then a message for each frame would be wasted.
+        await pulls.pull(kind, version, { target: bytes, begin: passing.end(), ...(chained && { onReached }) });
+        passing.reached(bytes.byteLength);
       } catch (error) {
         passing.failed();
         throw error;
