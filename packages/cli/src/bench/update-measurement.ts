@@ -24,13 +24,14 @@ export const measureExchange = (inner: Exchange, laps: Laps): Exchange => ({
 
 /**
  * A master that records when gradients arrive, when they are added and when updates end, and the traffic at the end of each
- * iteration. It keeps the generator that workers hold from before the last of `iterations`.
+ * iteration. It keeps the generator that workers hold from before the last of `iterations`. After each, training waits for `onIteration`.
  */
 export function measureMaster(
   inner: Master,
   laps: Laps,
   current: Readonly<Traffic>,
   iterations: number,
+  onIteration: (done: number) => Promise<void>,
 ): { master: Master; traffic: readonly Traffic[]; lastGenerator: () => Float32Array } {
   const traffic: Traffic[] = [];
   let lastGenerator = new Float32Array();
@@ -77,6 +78,7 @@ export function measureMaster(
       if (network === 'discriminator') return;
       laps.endIteration();
       traffic.push(structuredClone(current));
+      await onIteration(traffic.length);
     },
   };
   return { master, traffic, lastGenerator: () => lastGenerator };

@@ -22,6 +22,7 @@ import { networkWires } from '@fourfold/weights';
 import { createLaps, summarize, type Timing } from './laps.js';
 import { checkSum, digestAfterWire } from './update-check.js';
 import type { BenchHosts } from './update-hosts.js';
+import { measureUse, type Use } from './update-use.js';
 import { measureExchange, measureMaster, sentOf } from './update-measurement.js';
 
 export interface UpdateBench {
@@ -36,7 +37,7 @@ export interface UpdateBench {
   signal: AbortSignal;
 }
 
-export interface UpdateReport extends Timing {
+export interface UpdateReport extends Timing, Use {
   /** Trained elements of both networks. */
   parameters: number;
   /** Bytes to and from the coordinator per iteration, by transport; shared memory counts once for all workers. */
@@ -44,11 +45,8 @@ export interface UpdateReport extends Timing {
   parameterBytes: Record<Transport, number>;
   /** From the parts' medians: gradients while they are pulled and reduced, parameters until a gradient begins to arrive. */
   megabytesPerSecond: { gradients: number; parameters: number };
-  /** Of this process, the coordinator's: for each iteration, and at most. */
-  cpuSeconds: number;
+  /** Of this process, the coordinator's. */
   peakMemoryBytes: number;
-  /** With hosts: bytes on each link for each iteration, warm-up included; the coordinator's, then the workers'. */
-  linkBytes?: Awaited<ReturnType<BenchHosts['linkBytes']>>;
 }
 
 const term = 1;
@@ -73,7 +71,12 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
   const real = createExchange(config, files, term, inner, log);
   const exchange = measureExchange(real, laps);
   const { iterations } = config.phases[0];
-  const { master, traffic, lastGenerator } = measureMaster(inner, laps, real.traffic, iterations);
+  let use = await measureUse(hosts);
+  const { master, traffic, lastGenerator } = measureMaster(inner, laps, real.traffic, iterations, async (done) => {
+    if (done !== warmup) return;
+    use = await measureUse(hosts);
+    laps.start();
+  });
   const { timing, workers: minimum } = config;
   const board = createLeaseBoard<Work, Answer>(term, { timing, workers: minimum, mayGrant: () => true }, log);
   const progress = createProgress(config);
@@ -107,20 +110,13 @@ export async function benchUpdate(bench: UpdateBench): Promise<UpdateReport> {
     olderGenerator: async () => undefined,
   };
   const over = AbortSignal.any([signal, stop.signal]);
-  const used: Pick<UpdateReport, 'cpuSeconds' | 'linkBytes'> = { cpuSeconds: 0 };
+  let used: Use;
   try {
     while (board.workerCount() < workers)
       await delay(joinCheckMs, undefined, { signal: over }).catch(() => over.throwIfAborted());
     laps.start();
-    const [cpuBefore, linkBefore] = [process.cpuUsage(), await hosts?.linkBytes()];
     await train(training, over);
-    const { user, system } = process.cpuUsage(cpuBefore);
-    used.cpuSeconds = (user + system) / 1e6 / iterations;
-    const linkAfter = await hosts?.linkBytes();
-    used.linkBytes = linkAfter?.map(({ sent, received }, i) => ({
-      sent: (sent - (linkBefore?.[i].sent ?? 0)) / iterations,
-      received: (received - (linkBefore?.[i].received ?? 0)) / iterations,
-    }));
+    used = await use(iterations - warmup);
     service.close('the bench is over');
     const digests = await Promise.all(children.map(({ digests }) => digests));
     await Promise.all(children.map(({ ended }) => ended));
