@@ -114,8 +114,8 @@ export function createExchange(
   const sent = new Map<StreamKind, { version: number; headers: Map<number, Uint8Array> }>();
   /** Of the workers that use the bulk stream. */
   const secrets = new Set<Uint8Array>();
-  const bar = createHopBar((silent) =>
-    log.info({ event: 'hop-silent', silent }, 'a worker did not pass on its part: for a minute it is no hop'),
+  const bar = createHopBar((silent, forMs) =>
+    log.info({ event: 'hop-silent', silent, forMs }, 'a worker did not pass on its part, and is no hop for a while'),
   );
   const chain = createParameterChain(bar);
   const counts = createHopCounts();

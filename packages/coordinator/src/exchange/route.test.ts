@@ -43,6 +43,23 @@ test('a worker at which a sum broke off is no hop for a while; one that shares m
   expect([may(1), may(2), may(3)]).toEqual([false, false, true]);
   nowMs = 60_000;
   expect([may(1), may(2)]).toEqual([true, false]);
+  // The second time in a row twice as long.
+  bar.bar(1);
+  nowMs = 179_999;
+  expect(may(1)).toBe(false);
+  nowMs = 180_000;
+  expect(may(1)).toBe(true);
+  const longestMs = 32 * 60_000;
+  for (let times = 0; times < 8; times++) {
+    bar.bar(1);
+    bar.bar(1);
+    nowMs += longestMs;
+    expect(may(1)).toBe(true);
+  }
+  nowMs += longestMs;
+  bar.bar(1);
+  nowMs += 60_000;
+  expect(may(1)).toBe(true);
   expect(mayHop({ worker: 3, token: 1 }, bar)).toBe(false);
-  expect(bar.count()).toBe(2);
+  expect(bar.count()).toBe(20);
 });
