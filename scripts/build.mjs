@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, existsSync, readdirSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleFile, bundleForBrowsers } from './bundle-browser.mjs';
+import { bundleKubernetesClient, kubernetesBundle } from './bundle-kubernetes.mjs';
 import { runChild } from './child-processes.mjs';
 
 /** npm writes this file whenever it changes an installed version. */
@@ -60,6 +61,7 @@ const browserSources = ['common', 'weights', 'model', 'upscale'].flatMap((name) 
     .map((path) => `packages/${name}/dist/${path}`),
 );
 if (isOlder(bundleFile, ['scripts/bundle-browser.mjs', ...browserSources])) await bundleForBrowsers();
+if (isOlder(kubernetesBundle, ['scripts/bundle-kubernetes.mjs'])) await bundleKubernetesClient();
 
 /** Files that a package reads at run time, and its own copy of them: a published package has nothing beside it. */
 const copies = {

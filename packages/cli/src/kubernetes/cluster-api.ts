@@ -1,18 +1,17 @@
-import {
-  ApiException,
-  BatchV1Api,
-  CoreV1Api,
-  KubeConfig,
-  KubernetesObjectApi,
-  PatchStrategy,
-  type CoreV1Event,
-  type KubernetesObject,
-  type V1ConfigMap,
-  type V1Job,
-  type V1Node,
-  type V1Pod,
+import type {
+  ApiException as ApiFailure,
+  CoreV1Api as Core,
+  CoreV1Event,
+  KubeConfig as Config,
+  KubernetesObject,
+  PatchStrategy as Strategy,
+  V1ConfigMap,
+  V1Job,
+  V1Node,
+  V1Pod,
 } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
+import { ApiException, BatchV1Api, CoreV1Api, KubeConfig, KubernetesObjectApi, PatchStrategy } from './client.js';
 import { noCluster } from './known-cluster.js';
 import { gpusOf, selectorOf } from './labels.js';
 import { namesOf, type Manifest } from './manifests.js';
@@ -68,7 +67,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
     request().catch((error: unknown) => {
       throw apiError(error, what, server);
     });
-  const patch = (manifest: Manifest, strategy: PatchStrategy, dryRun?: boolean) =>
+  const patch = (manifest: Manifest, strategy: Strategy, dryRun?: boolean) =>
     ask(nameOf(manifest), () =>
       objectApi.patch(
         manifest,
@@ -133,7 +132,7 @@ export function connectToCluster({ namespace, context }: { namespace?: string; c
   };
 }
 
-function loadKubeConfig(context: string | undefined): KubeConfig {
+function loadKubeConfig(context: string | undefined): Config {
   const kubeConfig = new KubeConfig();
   try {
     kubeConfig.loadFromDefault();
@@ -159,7 +158,7 @@ function loadKubeConfig(context: string | undefined): KubeConfig {
   return kubeConfig;
 }
 
-async function listNodes(core: CoreV1Api): Promise<V1Node[] | undefined> {
+async function listNodes(core: Core): Promise<V1Node[] | undefined> {
   try {
     return (await core.listNode()).items;
   } catch (error) {
@@ -213,7 +212,7 @@ function apiError(error: unknown, what: string, server: string): unknown {
 const fixedField = (message = ''): string | undefined =>
   /^(?:.*? is invalid: )?(?<field>[\w.[\]]+): Invalid value: .*field is immutable/s.exec(message)?.groups?.['field'];
 
-function bodyOf({ body }: ApiException<unknown>): { message?: string } {
+function bodyOf({ body }: ApiFailure<unknown>): { message?: string } {
   if (typeof body !== 'string') return body ?? {};
   try {
     return JSON.parse(body) as { message?: string };

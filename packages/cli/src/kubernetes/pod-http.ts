@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { Duplex, PassThrough } from 'node:stream';
 import { json } from 'node:stream/consumers';
-import { PortForward, type KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import type { KubeConfig, PortForward as Forwarding, V1Pod } from '@kubernetes/client-node';
 import { FourfoldError, withDeadline } from '@fourfold/common';
+import { PortForward } from './client.js';
 
 /** Gets a path of a pod's HTTP server, at the container's port with the name `http`, as JSON. */
 export type GetFromPod = (pod: V1Pod, path: string, deadlineMs: number) => Promise<unknown>;
@@ -33,7 +34,7 @@ export function createGetFromPod(kubeConfig: KubeConfig): GetFromPod {
 }
 
 /** A stream to a pod's port, and a promise that rejects when the other side closes it. */
-async function openPort(forward: PortForward, { metadata }: V1Pod, port: number, closing: AbortSignal) {
+async function openPort(forward: Forwarding, { metadata }: V1Pod, port: number, closing: AbortSignal) {
   const [toPod, fromPod, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const { namespace = '', name = '' } = metadata ?? {};
   // Without retries it is a web socket.

@@ -1,5 +1,6 @@
 import { finished, PassThrough, type Readable } from 'node:stream';
-import { Log, type KubeConfig, type LogOptions, type V1Pod } from '@kubernetes/client-node';
+import type { KubeConfig, LogOptions, V1Pod } from '@kubernetes/client-node';
+import { Log } from './client.js';
 
 /**
  * Opens the log of a pod's container. The stream breaks off with an error when the connection does, or when `signal` aborts. Rejects

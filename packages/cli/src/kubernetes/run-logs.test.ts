@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
 import { afterEach, expect, test, vi } from 'vitest';
+import { KubeConfig } from './client.js';
 import type { ClusterApi } from './cluster-api.js';
 import { labels } from './labels.js';
 import { createOpenPodLog } from './pod-log.js';
