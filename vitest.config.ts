@@ -31,7 +31,7 @@ const together = ['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader']
 
 /** Test files that take longer than half a minute, the longest first. */
 const longest =
-  'installed chaos kubernetes exactness bad-workers local-cluster strangers kueue kubernetes-processes failures documented-commands security ' +
+  'kubernetes installed chaos exactness bad-workers local-cluster strangers kubernetes-processes failures documented-commands security ' +
   'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
   'nats-access nats-outages checkpoints-beside gpu-bundle webgpu chain upscale-browser';
 const ranks = longest.split(' ').map((name) => `${name}.test.ts`);

@@ -197,15 +197,14 @@ async function send(
   return answer;
 }
 
-/** A cluster with two nodes of four GPUs, one of none, and a namespace. */
-export async function startGpuCluster(namespace: string): Promise<TestKubernetes> {
+let shared: Promise<TestKubernetes> | undefined;
+
+/** The cluster of all tests of this process: two nodes with four GPUs, one with none. The first call starts it. */
+export const gpuCluster = (): Promise<TestKubernetes> => (shared ??= startGpuCluster());
+
+async function startGpuCluster(): Promise<TestKubernetes> {
   const kubernetes = await startTestKubernetes();
-  await Promise.all([
-    kubernetes.addNode('gpus-1', 4),
-    kubernetes.addNode('gpus-2', 4),
-    kubernetes.addNode('plain', 0),
-    kubernetes.addNamespace(namespace),
-  ]);
+  await Promise.all([kubernetes.addNode('gpus-1', 4), kubernetes.addNode('gpus-2', 4), kubernetes.addNode('plain', 0)]);
   return kubernetes;
 }
 

@@ -14,15 +14,20 @@ import type { TestKubernetes } from './kubernetes.js';
 const namespace = 'kueue-system';
 const secret = 'kueue-webhook-server-cert';
 const service = 'kueue-webhook-service';
+/** Kueue's controller, which admits Jobs until it is stopped; then Jobs need no admission. */
+export interface Kueue {
+  stop(): Promise<void>;
+}
+
 /** The kinds whose definitions get Kueue's certificates. */
 const converted = ['localqueues', 'clusterqueues', 'workloads', 'cohorts', 'multikueueclusters'];
 
 /**
  * Define Kueue's resources, start its controller and let it admit Jobs. Resolves when the API server calls it for every
- * new Job.
+ * new Job. It may be stopped and started again with other `gates`.
  */
-export async function startKueue(kubernetes: TestKubernetes, gates: readonly string[]): Promise<void> {
-  const { apply, core } = kubernetes;
+export async function startKueue(kubernetes: TestKubernetes, gates: readonly string[]): Promise<Kueue> {
+  const { apply, core, remove } = kubernetes;
   const [port] = await freePorts(1);
   const client = (path: string) => ({ service: { namespace, name: service, path, port } });
   await kubernetes.defineResources(/^kueue\./, (object) =>
@@ -30,13 +35,20 @@ export async function startKueue(kubernetes: TestKubernetes, gates: readonly str
       ? withConversion(object, client('/convert'))
       : object,
   );
-  await core.createNamespace({ body: { metadata: { name: namespace } } });
-  await core.createNamespacedSecret({ namespace, body: { metadata: { name: secret } } });
+  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  await apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: secret, namespace } });
   // Nothing routes to a Service's cluster address here.
   const spec = { type: 'ExternalName', externalName: 'localhost' };
-  await core.createNamespacedService({ namespace, body: { metadata: { name: service }, spec } });
-  for (const object of admission(client)) await apply(object);
-  await kubernetes.startKueue(port, (folder) => mountSecret(core, folder), gates);
+  await apply({ apiVersion: 'v1', kind: 'Service', metadata: { name: service, namespace }, spec } as KubernetesObject);
+  const admitting = admission(client);
+  for (const object of admitting) await apply(object);
+  const controller = await kubernetes.startKueue(port, (folder) => mountSecret(core, folder), gates);
+  return {
+    async stop() {
+      for (const object of admitting) await remove(object);
+      await controller.stop();
+    },
+  };
 }
 
 /** Write the Secret's files into a folder as soon as it has any, as a kubelet does. */

@@ -24,9 +24,14 @@ export interface LocalKubernetes {
   startJobSet(): Promise<Webhooks>;
   /**
    * Start Kueue's controller for Jobs; its custom resources and its namespace must exist. It makes its own certificates, keeps them in a
-   * Secret, and waits for `mount` to put that Secret into a folder. `gates` are feature gates to open. It stops with the cluster.
+   * Secret, and waits for `mount` to put that Secret into a folder. `gates` are feature gates to open. It stops with the cluster, if not
+   * before.
    */
-  startKueue(webhookPort: number, mount: (folder: string) => Promise<void>, gates: readonly string[]): Promise<void>;
+  startKueue(
+    webhookPort: number,
+    mount: (folder: string) => Promise<void>,
+    gates: readonly string[],
+  ): Promise<Pick<LocalServer, 'stop'>>;
   /** Kill everything and remove the folder. */
   stop(): Promise<void>;
 }
@@ -86,11 +91,12 @@ export async function startKubernetes(): Promise<LocalKubernetes> {
       },
       async startKueue(webhookPort, mount, gates) {
         const certificates = join(folder, 'kueue-certificates');
-        await mkdir(certificates);
-        await Promise.all([
+        await mkdir(certificates, { recursive: true });
+        const [server] = await Promise.all([
           launch('kueue-controller', 1, kueueLaunch(files, webhookPort, certificates, gates)),
           mount(certificates),
         ]);
+        return server;
       },
       stop,
     };

@@ -1,43 +1,51 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { hasKubernetes } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { isRunning, startTestKubernetes, type TestKubernetes } from './support/kubernetes.js';
-import { startKueue } from './support/kueue.js';
-import { killAll } from './support/process.js';
-import { lacks } from './support/needs.mjs';
+import { gpuCluster, isRunning, type TestKubernetes } from '../support/kubernetes.js';
+import { startKueue, type Kueue } from '../support/kueue.js';
 
 /* `fourfold submit --queue` with Kueue's real controller: a quota of 8 GPUs admits one run of 8 workers at a time. */
 
-const namespace = 'team';
-const inTeam = ['--namespace', namespace];
 const patience = { timeout: 120_000, interval: 250 };
 
 const elastic = 'ElasticJobsViaWorkloadSlices';
 
-describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
-  { how: 'by default', gates: [] },
-  { how: `with ${elastic}`, gates: [elastic] },
-])('Kueue $how (after npm run setup:servers -- kubernetes)', ({ gates }) => {
-  let kubernetes: TestKubernetes;
+export function testQueueing(): void {
+  const more = ['more-1', 'more-2'];
 
   beforeAll(async () => {
-    kubernetes = await startTestKubernetes();
-    await Promise.all([
-      kubernetes.addNode('gpus-1', 8),
-      kubernetes.addNode('gpus-2', 8),
-      kubernetes.addNamespace(namespace),
-    ]);
-    await startKueue(kubernetes, gates);
-    for (const object of queues) await vi.waitFor(() => kubernetes.apply(object), patience);
+    const kubernetes = await gpuCluster();
+    await Promise.all(more.map((name) => kubernetes.addNode(name, 4)));
   });
 
   afterAll(async () => {
-    await killAll();
-    await kubernetes.stop();
+    const { core } = await gpuCluster();
+    for (const name of more) await core.deleteNode({ name });
+  });
+
+  describe.each([
+    { how: 'by default', namespace: 'queue', gates: [] },
+    { how: `with ${elastic}`, namespace: 'elastic-queue', gates: [elastic] },
+  ])('Kueue $how', testKueue);
+}
+
+function testKueue({ namespace, gates }: { namespace: string; gates: readonly string[] }): void {
+  const inQueue = ['--namespace', namespace];
+  let kubernetes: TestKubernetes;
+  let kueue: Kueue;
+
+  beforeAll(async () => {
+    kubernetes = await gpuCluster();
+    await kubernetes.addNamespace(namespace);
+    kueue = await startKueue(kubernetes, gates);
+    for (const object of queuesOf(namespace)) await vi.waitFor(() => kubernetes.apply(object), patience);
+  });
+
+  afterAll(async () => {
+    await kueue.stop();
   });
 
   const fourfold = async (...args: string[]) => {
-    const { code, stdout, stderr } = await kubernetes.fourfold(...args, ...inTeam);
+    const { code, stdout, stderr } = await kubernetes.fourfold(...args, ...inQueue);
     expect(code, stderr).toBe(0);
     return stdout;
   };
@@ -59,7 +67,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
     await submit('first', '--workers', '8', '--queue', 'fourfold');
     await untilWorkers('first', 8);
     const second = await submit('second', '--workers', '8', '--queue', 'fourfold');
-    expect(second).toMatch(/^run second in namespace team is queued/);
+    expect(second.startsWith(`run second in namespace ${namespace} is queued`), second).toBe(true);
     expect(await fourfold('status', 'second')).toMatch(/^second: queued, queue fourfold, /);
     // The cluster has 8 more GPUs, which a run without a queue may use at once.
     await submit('free', '--workers', '8');
@@ -89,19 +97,21 @@ describe.skipIf(lacks('kubernetes', hasKubernetes())).each([
     // Repeating it changes nothing.
     await submit('second', '--workers', '7', '--queue', 'fourfold');
     expect(await uidsOf('second')).toEqual(seven);
+    await fourfold('cancel', 'second');
+    await vi.waitFor(async () => expect(await uidsOf('second')).toEqual([]), patience);
   });
-});
+}
 
-const kueue = (kind: string, metadata: object, spec: object) =>
+const kueueObject = (kind: string, metadata: object, spec: object) =>
   ({ apiVersion: 'kueue.x-k8s.io/v1beta2', kind, metadata, spec }) as KubernetesObject;
 const quota = (name: string, nominalQuota: string) => ({ name, nominalQuota });
 const quotas = [quota('cpu', '1000'), quota('memory', '10Ti'), quota('ephemeral-storage', '10Ti')];
 const resources = [...quotas, quota('nvidia.com/gpu', '8')];
 
-/** A quota of 8 GPUs behind the LocalQueue `fourfold`. */
-const queues = [
-  kueue('ResourceFlavor', { name: 'any' }, {}),
-  kueue(
+/** A quota of 8 GPUs, which the LocalQueue `fourfold` of a namespace uses. */
+const queuesOf = (namespace: string) => [
+  kueueObject('ResourceFlavor', { name: 'any' }, {}),
+  kueueObject(
     'ClusterQueue',
     { name: 'fourfold' },
     {
@@ -109,5 +119,5 @@ const queues = [
       resourceGroups: [{ coveredResources: resources.map(({ name }) => name), flavors: [{ name: 'any', resources }] }],
     },
   ),
-  kueue('LocalQueue', { name: 'fourfold', namespace }, { clusterQueue: 'fourfold' }),
+  kueueObject('LocalQueue', { name: 'fourfold', namespace }, { clusterQueue: 'fourfold' }),
 ];

@@ -1,29 +1,23 @@
 import { appendFile, writeFile } from 'node:fs/promises';
-import { hasKubernetes } from '@fourfold/local-servers';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { isRunning, startGpuCluster, type TestKubernetes } from './support/kubernetes.js';
-import { expectFinished, killAll } from './support/process.js';
-import { lacks } from './support/needs.mjs';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { gpuCluster, isRunning, type TestKubernetes } from '../support/kubernetes.js';
+import { expectFinished } from '../support/process.js';
 
 /*
  * How runs end on Kubernetes, and how the command says so: logs until the result, failures that no retry mends, and runs that
- * cannot start.
+ * cannot start. The last test removes the cluster's GPUs.
  */
 
-const namespace = 'team';
+const namespace = 'endings';
 const inTeam = ['--namespace', namespace];
 const patience = { timeout: 120_000, interval: 250 };
 
-describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run setup:servers -- kubernetes)', () => {
+export function testEndings(): void {
   let kubernetes: TestKubernetes;
 
   beforeAll(async () => {
-    kubernetes = await startGpuCluster(namespace);
-  });
-
-  afterAll(async () => {
-    await killAll();
-    await kubernetes.stop();
+    kubernetes = await gpuCluster();
+    await kubernetes.addNamespace(namespace);
   });
 
   const submit = (config: string, ...args: string[]) => kubernetes.fourfold('submit', config, ...inTeam, ...args);
@@ -133,4 +127,4 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
       /^fourfold: run short does not start: 2 workers wait: the cluster has no nvidia\.com\/gpu;/,
     );
   });
-});
+}
