@@ -141,7 +141,7 @@ export const commandCases: readonly CommandCase[] = [
   },
   {
     command: /^node bench\/webgpu-counts\.mjs/,
-    by: ['packages/model/src/kernels/webgpu/kernels.test.ts', /submission/],
+    by: ['packages/model/src/kernels/webgpu/test-kernels.ts', /submission/],
   },
   { command: /^node bench\/esrgan-thick\.mjs/, by: ['test/exported-models.test.ts', /upscaler/i] },
   // Elsewhere.

@@ -1,15 +1,20 @@
 import tf = require('@tensorflow/tfjs-core');
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Network } from '@fourfold/common';
 import { describe, expect, test } from 'vitest';
 import { selectBackend } from './backends/backend.js';
 import { probeWebgpu } from './backends/webgpu-probe.js';
 import { createNetwork, largestDifference, noise, weightsOf } from './inference/test-network.js';
 import { createUpscaler } from './inference/upscaler.js';
+import { testKernels } from './kernels/webgpu/test-kernels.js';
 import { testLayers } from './layers/test-layers.js';
 import { createDiscriminator, createGenerator } from './networks/networks.js';
 import { disposeTensors, downloadGradients } from './networks/transfer.js';
 import { testAgainstPytorch } from './test-against-pytorch.js';
 import { testFeatureLosses } from './test-feature-losses.js';
 import { referenceIteration } from './test-reference.js';
+import { smallHalf, smallNetworks, type Held } from './test-small-steps.js';
 import { onOneThread, relativeError } from './test-support.js';
 import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 import { lacks } from '../../../test/support/needs.mjs';
@@ -49,7 +54,25 @@ async function iterate(kind: 'mse' | 'gan') {
   return found;
 }
 
+/** By how much the process goes up and down while it holds the same. */
+const waveMiB = 16;
+
+/** What a process of its own holds during small steps: in this one other tests leave garbage. */
+async function heldInSmallSteps(steps: number): Promise<Held[]> {
+  const program = `
+    import { selectBackend } from ${JSON.stringify(new URL('../dist/backends/backend.js', import.meta.url).href)};
+    import { smallSteps } from ${JSON.stringify(new URL('../dist/test-small-steps.js', import.meta.url).href)};
+    await selectBackend(${JSON.stringify(onOneThread('webgpu'))});
+    const held = JSON.stringify(await smallSteps(${steps}));
+    // Dawn keeps the process alive.
+    process.stdout.write(held, () => process.exit());
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--input-type=module', '-e', program]);
+  return JSON.parse(stdout) as Held[];
+}
+
 describe.skipIf(lacks('webgpu', here.found, here.detail))('webgpu (after npm run setup:webgpu -- --software)', () => {
+  describe('kernels', testKernels);
   describe('layers', () => testLayers('webgpu'));
   describe('against PyTorch in float64', () => testAgainstPytorch('webgpu'));
   describe('content losses against PyTorch in float64', () => testFeatureLosses('webgpu'));
@@ -67,6 +90,36 @@ describe.skipIf(lacks('webgpu', here.found, here.detail))('webgpu (after npm run
       expect(await iterate(kind)).toEqual(found);
     },
   );
+
+  test('NaN in any parameter is among the gradients of its network', async () => {
+    await selectBackend(onOneThread('webgpu'));
+    const networks = smallNetworks();
+    const hasNaN = async (network: Network) => (await smallHalf(networks, network, 100)).includes(NaN);
+    const hidden: string[] = [];
+    for (const network of ['generator', 'discriminator'] as const) {
+      expect(await hasNaN(network)).toBe(false);
+      for (const { name, kind, offset, sizeElements } of networks.layouts[network].tensors) {
+        if (kind !== 'parameter') continue;
+        const values = networks.vectors[network].subarray(offset, offset + sizeElements);
+        const before = values.slice();
+        values.fill(NaN);
+        if (!(await hasNaN(network))) hidden.push(`${network}/${name}`);
+        values.set(before);
+      }
+    }
+    expect(hidden).toEqual([]);
+    disposeTensors(networks.generator.parameters);
+    disposeTensors(networks.discriminator.parameters);
+  });
+
+  test('300 small steps hold no more memory, on the device or in the process', async () => {
+    const held = await heldInSmallSteps(300);
+    expect(held.at(-1)!.step).toBe(300);
+    expect(held.map(({ device }) => device)).toEqual(held.map(() => held[0].device));
+    const least = (from: number, to: number) =>
+      Math.min(...held.filter(({ step }) => step > from && step <= to).map(({ residentMiB }) => residentMiB));
+    expect(least(150, 300)).toBeLessThan(least(0, 150) + waveMiB);
+  });
 
   test('a picture is upscaled to what wasm makes of it, but for a grey level', async () => {
     const config = { channels: 8, blocks: 2 };

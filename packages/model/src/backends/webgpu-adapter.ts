@@ -59,6 +59,12 @@ export function installedWebgpu(): Installed {
 const instances: Gpu[] = [];
 
 /**
+ * A workgroup's memory does not begin as zeros, as it must in a browser: each of our kernels, and of TensorFlow.js's, writes there before it reads. On
+ * SwiftShader the zeros took most of a kernel's compilation.
+ */
+const dawnFlags = ['enable-dawn-features=disable_workgroup_init'];
+
+/**
  * The adapter for a value of `workers.device`: `gpu` is the fastest GPU, `gpu:NAME` the one whose name contains NAME, `cpu` a software driver;
  * `auto` is a GPU, else a software driver. Throws `invalid` without a set-up, `unavailable` without an adapter.
  */
@@ -66,7 +72,7 @@ export async function findAdapter(device: string): Promise<Adapter> {
   const dawn = loadDawn();
   const name = /^gpu:(.+)$/.exec(device)?.[1];
   try {
-    const gpu = dawn.create(name === undefined ? [] : [`adapter=${name}`]);
+    const gpu = dawn.create([...dawnFlags, ...(name === undefined ? [] : [`adapter=${name}`])]);
     instances.push(gpu);
     const options = { powerPreference: 'high-performance', forceFallbackAdapter: device === 'cpu' };
     const adapter = await gpu.requestAdapter(options);

@@ -35,6 +35,7 @@ export const genericKernels: Kernels = {
   conv2dFilterGradient: (x, dy, filterShape, stride) =>
     run('Conv2DBackpropFilter', { x, dy }, { ...convolutionAttributes(stride), filterShape }),
   conv2dRelu: (x, filter, bias) => tf.fused.conv2d({ x, filter, bias, strides: 1, pad: 'same', activation: 'relu' }),
+  dense: (x, weight, bias) => tf.tidy(() => tf.add(tf.matMul(x, weight), bias)),
   denseInputGradient: (dy, weight) => tf.matMul(dy, weight, false, true),
   denseWeightGradient: (x, dy) => tf.matMul(x, dy, true, false),
   ...createBatchNorm({ channelSums, scaleShift }),
@@ -45,7 +46,11 @@ export const genericKernels: Kernels = {
     return tf.tidy(() => tf.prelu<tf.Tensor>(x, tf.fill([x.shape[3]], slope)) as tf.Tensor4D);
   },
   leakyReluGradient: (dy, y, slope) => tf.tidy(() => tf.mul(dy, tf.step(y, slope))),
+  // TF.js's types require equal ranks; the slopes broadcast.
+  prelu: (x, slope) => tf.prelu<tf.Tensor>(x, slope) as tf.Tensor4D,
   ...createPreluGradient({ channelSums, scaleShift }),
+  softplus: (x) => tf.softplus(x),
+  sigmoid: (x) => tf.sigmoid(x),
   channelSums,
   scaleShift,
   channelAffine: (x, scale, shift) => tf.tidy(() => tf.add(tf.mul(x, tf.tensor1d(scale)), tf.tensor1d(shift))),

@@ -10,6 +10,8 @@ export interface Kernels {
   conv2dRelu(x: tf.Tensor4D, filter: tf.Tensor4D, bias: tf.Tensor1D): tf.Tensor4D;
   conv2dInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, xShape: tf.Tensor4D['shape'], stride: 1 | 2): tf.Tensor4D;
   conv2dFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, filterShape: tf.Tensor4D['shape'], stride: 1 | 2): tf.Tensor4D;
+  /** [batch, inputs], [inputs, outputs] and [outputs] to x * weight + bias. */
+  dense(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D;
   /** [batch, outputs] and [inputs, outputs] to [batch, inputs]. */
   denseInputGradient(dy: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor2D;
   /** [batch, inputs] and [batch, outputs] to [inputs, outputs]. */
@@ -18,7 +20,13 @@ export interface Kernels {
   leakyRelu(x: tf.Tensor4D, slope: number): tf.Tensor4D;
   /** dy where y > 0, slope * dy elsewhere: leakyRelu's gradient from its result y, which has its argument's sign. */
   leakyReluGradient(dy: tf.Tensor4D, y: tf.Tensor4D, slope: number): tf.Tensor4D;
+  /** max(x, 0) + slope * min(x, 0) with a slope a channel. */
+  prelu(x: tf.Tensor4D, slope: tf.Tensor1D): tf.Tensor4D;
   preluGradient(dy: tf.Tensor4D, x: tf.Tensor4D, slope: tf.Tensor1D): { dx: tf.Tensor4D; dSlope: tf.Tensor1D };
+  /** log(1 + exp(x)); NaN of NaN. */
+  softplus(x: tf.Tensor4D): tf.Tensor4D;
+  /** 1 / (1 + exp(-x)); NaN of NaN. */
+  sigmoid(x: tf.Tensor4D): tf.Tensor4D;
   /** `mean` and `variance` (unbiased; 0 of a single value) are the batch's; `saved` is what the gradient needs. */
   batchNorm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, epsilon: number): BatchNormResult;
   batchNormGradient(saved: tf.Tensor[], dy: tf.Tensor4D, gamma: tf.Tensor1D): BatchNormGradient;

@@ -1,4 +1,4 @@
-import tf = require('@tensorflow/tfjs-core');
+import type tf = require('@tensorflow/tfjs-core');
 import { kernels } from '../kernels/kernels.js';
 import { addGradient, named, savingPullback, type Layer } from './layer.js';
 
@@ -14,8 +14,7 @@ export function prelu(name: string): Layer {
       dx.dispose();
       return undefined;
     });
-    // TF.js's types require equal ranks; the slopes broadcast.
-    return [tf.prelu<tf.Tensor>(x, slope) as tf.Tensor4D, pullback];
+    return [kernels().prelu(x, slope), pullback];
   };
 }
 

@@ -9,8 +9,8 @@ export function dense(name: string): Layer {
     const weight = named<tf.Tensor2D>(parameters, `${name}/weight`);
     const [inputs, outputs] = weight.shape;
     const y = tf.tidy(() => {
-      const product = tf.matMul(tf.reshape(x, [-1, inputs]), weight);
-      return tf.reshape<tf.Rank.R4>(tf.add(product, named(parameters, `${name}/bias`)), [-1, 1, 1, outputs]);
+      const rows = kernels().dense(tf.reshape(x, [-1, inputs]), weight, named(parameters, `${name}/bias`));
+      return tf.reshape<tf.Rank.R4>(rows, [-1, 1, 1, outputs]);
     });
     const pullback = savingPullback(forward, [x], ([saved], dy, { input, gradients, factored }) => {
       const dyRows = tf.reshape<tf.Rank.R2>(dy, [-1, outputs]);

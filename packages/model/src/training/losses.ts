@@ -2,6 +2,7 @@ import tf = require('@tensorflow/tfjs-core');
 import type { LossConfig } from '@fourfold/common';
 import type { ContentFeatures } from '@fourfold/common/basics';
 import { lpipsHead } from '@fourfold/weights';
+import { kernels } from '../kernels/kernels.js';
 import { named } from '../layers/layer.js';
 import type { FeatureExtractor } from '../networks/features.js';
 import { absoluteDistance, lpipsDistance, squaredDistance, total, type Loss } from './distances.js';
@@ -95,8 +96,9 @@ export function fakeLoss(logits: tf.Tensor4D): Loss {
 /** Mean softplus(sign * logits). */
 function softplusLoss(logits: tf.Tensor4D, sign: 1 | -1): Loss {
   const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
-    const signed = tf.mul(logits, sign);
-    return [tf.mean(tf.softplus(signed)), tf.mul(tf.sigmoid(signed), sign / logits.size)];
+    const { softplus, sigmoid } = kernels();
+    const signed: tf.Tensor4D = tf.mul(logits, sign);
+    return [tf.mean(softplus(signed)), tf.mul(sigmoid(signed), sign / logits.size)];
   });
   return { value, gradient };
 }
@@ -121,13 +123,14 @@ export function relativisticLoss(
   const sign = of === 'discriminator' ? 1 : -1;
   const factor = sign / real.size;
   const [ofReal, ofFake, dReal, dFake] = tf.tidy((): [tf.Scalar, tf.Scalar, tf.Tensor4D, tf.Tensor4D] => {
-    const a = tf.mul(tf.sub(tf.mean(fake), real), sign);
-    const b = tf.mul(tf.sub(fake, tf.mean(real)), sign);
-    const [sigmoidA, sigmoidB] = [tf.sigmoid(a), tf.sigmoid(b)];
+    const { softplus, sigmoid } = kernels();
+    const a: tf.Tensor4D = tf.mul(tf.sub(tf.mean(fake), real), sign);
+    const b: tf.Tensor4D = tf.mul(tf.sub(fake, tf.mean(real)), sign);
+    const [sigmoidA, sigmoidB] = [sigmoid(a), sigmoid(b)];
     // Each mean passes the other loss's gradient on to all of its logits.
     return [
-      tf.mean(tf.softplus(a)),
-      tf.mean(tf.softplus(b)),
+      tf.mean(softplus(a)),
+      tf.mean(softplus(b)),
       tf.mul(tf.add(sigmoidA, tf.mean(sigmoidB)), -factor),
       tf.mul(tf.add(sigmoidB, tf.mean(sigmoidA)), factor),
     ];

@@ -2,12 +2,12 @@ import tf = require('@tensorflow/tfjs-core');
 import type { Kernels } from '../types.js';
 import { finishSum } from './channel-sums.js';
 import { runProgram } from './program.js';
-import { addProduct, startSums, tileDepth, tilePitch, tiles, tileSide, tileThreads } from './tile.js';
+import { paddingBefore, runsOf } from './taps.js';
+import { square, threads } from './tile.js';
 
-/**
- * The gradient of a convolution's filter, one row of the filter at a time: the product of what its taps see, over all pixels, with dy. The taps of
- * a row and their channels lie one after the other in a picture's line, so that a pixel's part of the left factor is a run of x.
- */
+const { rows, columns, depth, leftPitch, rightPitch, factors, startSums, addProduct } = square;
+
+/** The gradient of a convolution's filter: the correlation of x with dy. */
 export const conv2dFilterGradient: Kernels['conv2dFilterGradient'] = (x, dy, filterShape, stride) => {
   const [side, , inputs, outputs] = filterShape;
   const before = [1, 2].map((axis) => paddingBefore(x.shape[axis], dy.shape[axis], side, stride));
@@ -19,14 +19,13 @@ export const conv2dFilterGradient: Kernels['conv2dFilterGradient'] = (x, dy, fil
   return correlation(x, dy, side, before, stride);
 };
 
-/** Zeros of padding 'same' above or left of a picture. */
-export const paddingBefore = (size: number, outSize: number, side: number, stride: number): number =>
-  Math.floor(Math.max((outSize - 1) * stride + side - size, 0) / 2);
-
 /** Workgroups that keep a GPU busy; pixels of a slice of the sum, at least for that, and at most for float32's sake. */
 const [enoughWorkgroups, leastPixels, mostPixels] = [256, 256, 4096];
 
-/** c[i, j, p, q] = sum over b, u, v of image[b, u * stride + i - top, v * stride + j - left, p] * mask[b, u, v, q], for i and j below `side`. */
+/**
+ * c[i, j, p, q] = sum over b, u, v of image[b, u * stride + i - top, v * stride + j - left, p] * mask[b, u, v, q], for i and j below `side`: one row
+ * of the filter at a time, the product of what its taps see, over all pixels, with the mask. Slices of the pixels are summed apart, and then together.
+ */
 function correlation(
   image: tf.Tensor4D,
   mask: tf.Tensor4D,
@@ -37,7 +36,7 @@ function correlation(
   const [, height, width, inputs] = image.shape;
   const [batch, outHeight, outWidth, outputs] = mask.shape;
   const pixels = batch * outHeight * outWidth;
-  const [tilesDown, tilesAcross] = [Math.ceil((side * inputs) / tileSide), Math.ceil(outputs / tileSide)];
+  const [tilesDown, tilesAcross] = [Math.ceil((side * inputs) / rows), Math.ceil(outputs / columns)];
   const wanted = Math.min(Math.ceil(enoughWorkgroups / (tilesDown * tilesAcross * side)), pixels / leastPixels);
   const slices = Math.ceil(Math.max(wanted, pixels / mostPixels));
   const sums = runProgram<tf.Rank.R3>({
@@ -46,9 +45,9 @@ function correlation(
     shape: [slices, 1, side * side * inputs * outputs],
     integers: {
       ...{ height, width, inputs, outHeight, outWidth, outputs, pixels, side, stride, top, left },
-      sliceSteps: Math.ceil(pixels / slices / tileDepth),
+      sliceSteps: Math.ceil(pixels / slices / depth),
     },
-    workgroupSize: tileThreads,
+    workgroupSize: square.workgroupSize,
     workgroups: [tilesDown, tilesAcross, side * slices],
     code,
   });
@@ -58,47 +57,32 @@ function correlation(
   return gradient;
 }
 
-const threads = tileThreads[0] * tileThreads[1];
-
 const code = `
-  ${tiles}
-  // Of each of the pixels in a tile: where in the image its run of taps begins, and which part of the run is inside the picture.
-  var<workgroup> begins: array<i32, ${tileDepth}>;
-  var<workgroup> firsts: array<i32, ${tileDepth}>;
-  var<workgroup> ends: array<i32, ${tileDepth}>;
+  ${factors}
+  ${runsOf(depth)}
 
   fn main() {
     let filterRow = i32(workgroupId.z) % uniforms.side;
     let slice = i32(workgroupId.z) / uniforms.side;
-    let tapsBefore = i32(workgroupId.x) * ${tileSide};
-    let outputsBefore = i32(workgroupId.y) * ${tileSide};
+    let tapsBefore = i32(workgroupId.x) * ${rows};
+    let outputsBefore = i32(workgroupId.y) * ${columns};
     let thread = i32(localIndex);
     ${startSums}
     for (var step = 0; step < uniforms.sliceSteps; step++) {
-      let pixelsBefore = (slice * uniforms.sliceSteps + step) * ${tileDepth};
-      if (thread < ${tileDepth}) {
-        let pixel = pixelsBefore + thread;
-        let row = pixel / uniforms.outWidth % uniforms.outHeight * uniforms.stride - uniforms.top + filterRow;
-        let column = pixel % uniforms.outWidth * uniforms.stride - uniforms.left;
-        let picture = pixel / (uniforms.outWidth * uniforms.outHeight);
-        let isInside = pixel < uniforms.pixels && row >= 0 && row < uniforms.height;
-        begins[thread] = ((picture * uniforms.height + row) * uniforms.width + column) * uniforms.inputs;
-        firsts[thread] = max(-column, 0) * uniforms.inputs;
-        ends[thread] = select(0, min(uniforms.side, uniforms.width - column) * uniforms.inputs, isInside);
-      }
+      let pixelsBefore = (slice * uniforms.sliceSteps + step) * ${depth};
+      if (thread < ${depth}) { findRun(thread, pixelsBefore + thread, filterRow); }
       workgroupBarrier();
-      for (var element = thread; element < ${tileDepth * tileSide}; element += ${threads}) {
-        let depth = element / ${tileSide};
-        let tap = tapsBefore + element % ${tileSide};
-        let output = outputsBefore + element % ${tileSide};
-        let pixel = pixelsBefore + depth;
-        let place = depth * ${tilePitch} + element % ${tileSide};
+      for (var element = thread; element < ${depth * rows}; element += ${threads}) {
+        let place = element / ${rows};
+        let tap = tapsBefore + element % ${rows};
+        let output = outputsBefore + element % ${columns};
+        let pixel = pixelsBefore + place;
         var seen = 0.0;
-        if (tap >= firsts[depth] && tap < ends[depth]) { seen = image[begins[depth] + tap]; }
-        left[place] = seen;
+        if (tap >= firsts[place] && tap < ends[place]) { seen = image[begins[place] + tap]; }
+        left[place * ${leftPitch} + element % ${rows}] = seen;
         var gradient = 0.0;
         if (pixel < uniforms.pixels && output < uniforms.outputs) { gradient = mask[pixel * uniforms.outputs + output]; }
-        right[place] = gradient;
+        right[place * ${rightPitch} + element % ${columns}] = gradient;
       }
       ${addProduct}
     }

@@ -1,9 +1,8 @@
 import type tf = require('@tensorflow/tfjs-core');
-import { genericKernels } from '../generic.js';
 import type { Kernels } from '../types.js';
-import { paddingBefore } from './filter-gradient.js';
 import { runProgram } from './program.js';
-import { addProduct, startSums, tileDepth, tilePitch, tiles, tileSide, tileThreads } from './tile.js';
+import { paddingBefore, runs } from './taps.js';
+import { spread, threads, tileFor, type Tile } from './tile.js';
 
 /**
  * The gradient of a convolution's input: the product of what each pixel of x sees of dy with the filter. With a stride of 2, pixels whose row and
@@ -11,14 +10,14 @@ import { addProduct, startSums, tileDepth, tilePitch, tiles, tileSide, tileThrea
  */
 export const conv2dInputGradient: Kernels['conv2dInputGradient'] = (dy, filter, xShape, stride) => {
   const [batch, height, width, inputs] = xShape;
-  // Few inputs would leave most of a tile empty.
-  if (inputs <= 4) return genericKernels.conv2dInputGradient(dy, filter, xShape, stride);
   const [, outHeight, outWidth, outputs] = dy.shape;
   const [side] = filter.shape;
   const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)];
   const taps = Math.ceil(side / stride);
+  const tile = tileFor(inputs);
+  const [tilesAlongX, tilesAlongZ] = spread(Math.ceil((batch * rows * columns) / tile.rows));
   return runProgram<tf.Rank.R4>({
-    name: 'input_gradient',
+    name: `input_gradient_${tile.name}`,
     inputs: { dy, filters: filter },
     shape: xShape,
     integers: {
@@ -26,22 +25,17 @@ export const conv2dInputGradient: Kernels['conv2dInputGradient'] = (dy, filter, 
       pixels: batch * rows * columns,
       top: paddingBefore(height, outHeight, side, stride),
       left: paddingBefore(width, outWidth, side, stride),
-      steps: Math.ceil((taps * outputs) / tileDepth),
+      steps: Math.ceil((taps * outputs) / tile.depth),
     },
-    workgroupSize: tileThreads,
-    workgroups: [Math.ceil((batch * rows * columns) / tileSide), Math.ceil(inputs / tileSide), stride * stride],
-    code,
+    workgroupSize: tile.workgroupSize,
+    workgroups: [tilesAlongX, Math.ceil(inputs / tile.columns), stride * stride * tilesAlongZ],
+    code: codeOf(tile),
   });
 };
 
-const threads = tileThreads[0] * tileThreads[1];
-
-const code = `
-  ${tiles}
-  // Of each of the tile's pixels: where in dy its run of taps begins, and which part of the run is inside.
-  var<workgroup> begins: array<i32, ${tileSide}>;
-  var<workgroup> firsts: array<i32, ${tileSide}>;
-  var<workgroup> ends: array<i32, ${tileSide}>;
+const codeOf = ({ rows, columns, depth, leftPitch, rightPitch, factors, startSums, addProduct }: Tile) => `
+  ${factors}
+  ${runs(rows)}
 
   // Along one axis, pixel stride * i + phase sees dy[i + ahead - t] by the taps first + stride * t.
   struct Phase { first: i32, count: i32, ahead: i32 }
@@ -53,44 +47,47 @@ const code = `
   }
 
   fn main() {
-    let rowPhase = i32(workgroupId.z) / uniforms.stride;
+    let phases = uniforms.stride * uniforms.stride;
+    let rowPhase = i32(workgroupId.z) % phases / uniforms.stride;
     let columnPhase = i32(workgroupId.z) % uniforms.stride;
     let down = phaseOf(rowPhase + uniforms.top);
     let along = phaseOf(columnPhase + uniforms.left);
     let run = along.count * uniforms.outputs;
-    let pixelsBefore = i32(workgroupId.x) * ${tileSide};
-    let inputsBefore = i32(workgroupId.y) * ${tileSide};
+    let pixelsBefore = (i32(workgroupId.z) / phases * i32(numWorkgroups.x) + i32(workgroupId.x)) * ${rows};
+    let inputsBefore = i32(workgroupId.y) * ${columns};
     let thread = i32(localIndex);
     ${startSums}
     for (var t = 0; t < uniforms.taps; t++) {
       let filterRow = down.first + uniforms.stride * t;
-      if (thread < ${tileSide}) {
-        let pixel = pixelsBefore + thread;
+      for (var place = thread; place < ${rows}; place += ${threads}) {
+        let pixel = pixelsBefore + place;
         let row = pixel / uniforms.columns % uniforms.rows + down.ahead - t;
         let column = pixel % uniforms.columns + along.ahead - (along.count - 1);
         let picture = pixel / (uniforms.columns * uniforms.rows);
         let isInside = pixel < uniforms.pixels && t < down.count && row >= 0 && row < uniforms.outHeight;
-        begins[thread] = ((picture * uniforms.outHeight + row) * uniforms.outWidth + column) * uniforms.outputs;
-        firsts[thread] = max(-column, 0) * uniforms.outputs;
-        ends[thread] = select(0, min(along.count, uniforms.outWidth - column) * uniforms.outputs, isInside);
+        begins[place] = ((picture * uniforms.outHeight + row) * uniforms.outWidth + column) * uniforms.outputs;
+        firsts[place] = max(-column, 0) * uniforms.outputs;
+        ends[place] = select(0, min(along.count, uniforms.outWidth - column) * uniforms.outputs, isInside);
       }
       for (var step = 0; step < uniforms.steps; step++) {
         workgroupBarrier();
-        let depth = thread % ${tileDepth};
-        let tap = step * ${tileDepth} + depth;
+        let place = thread % ${depth};
+        let tap = step * ${depth} + place;
+        for (var line = thread / ${depth}; line < ${rows}; line += ${threads / depth}) {
+          var seen = 0.0;
+          if (tap >= firsts[line] && tap < ends[line]) { seen = dy[begins[line] + tap]; }
+          left[place * ${leftPitch} + line] = seen;
+        }
         // The run goes through dy forwards, and so through the filter's taps backwards.
         let filterColumn = along.first + uniforms.stride * (along.count - 1 - tap / uniforms.outputs);
         let output = tap % uniforms.outputs;
-        for (var line = thread / ${tileDepth}; line < ${tileSide}; line += ${threads / tileDepth}) {
-          var seen = 0.0;
-          if (tap >= firsts[line] && tap < ends[line]) { seen = dy[begins[line] + tap]; }
-          left[depth * ${tilePitch} + line] = seen;
+        for (var line = thread / ${depth}; line < ${columns}; line += ${threads / depth}) {
           let input = inputsBefore + line;
           var weight = 0.0;
           if (t < down.count && tap < run && input < uniforms.inputs) {
             weight = filters[((filterRow * uniforms.side + filterColumn) * uniforms.inputs + input) * uniforms.outputs + output];
           }
-          right[depth * ${tilePitch} + line] = weight;
+          right[place * ${rightPitch} + line] = weight;
         }
         ${addProduct}
       }

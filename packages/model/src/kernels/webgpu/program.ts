@@ -29,7 +29,6 @@ export function runProgram<R extends tf.Rank>(program: Program): tf.Tensor<R> {
   const { name, inputs, shape, integers = {}, floats = {}, workgroupSize, workgroups, code } = program;
   const size = tf.util.sizeFromShape(shape);
   const [threads] = workgroupSize;
-  // All as vectors: or TensorFlow.js compiles the same code again for other ranks and broadcasts.
   const flat = Object.values(inputs).map((tensor) => ({ ...infoOf(tensor), shape: [tensor.size] }));
   const fields = [
     ...Object.entries(integers).map(([field, value]) => ({
@@ -44,8 +43,7 @@ export function runProgram<R extends tf.Rank>(program: Program): tf.Tensor<R> {
     }),
   ];
   const { dataId, dtype } = webgpuBackend().runWebGPUProgram(
-    {
-      shaderKey: `fourfold_${name}`,
+    Object.assign(keyOf(name, workgroups === undefined), {
       // The pipeline's label.
       constructor: { name },
       variableNames: Object.keys(inputs),
@@ -56,12 +54,26 @@ export function runProgram<R extends tf.Rank>(program: Program): tf.Tensor<R> {
       size: true,
       uniforms: fields.map(({ field, wgsl }) => `${field} : ${wgsl},`).join(' '),
       getUserCode: () => code,
-    },
+    }),
     flat,
     'float32',
     fields.map(({ type, data }) => ({ type, data })),
   );
   return tf.engine().makeTensorFromTensorInfo({ dataId, dtype, shape }) as tf.Tensor<R>;
 }
+
+/**
+ * The key under which TensorFlow.js keeps the compiled kernel. It would add which sizes happen to be equal, or 1, on which our code does not depend;
+ * how a thread finds its element's index depends on whether the dispatch has one dimension.
+ */
+const keyOf = (name: string, usesIndex: boolean) => ({
+  dispatch: [] as number[],
+  get shaderKey() {
+    return `fourfold_${name}${usesIndex && this.dispatch[1] > 1 ? '_folded' : ''}`;
+  },
+  set shaderKey(_) {
+    // TensorFlow.js's own is not wanted.
+  },
+});
 
 const infoOf = ({ dataId, dtype }: tf.Tensor) => ({ dataId, dtype });
