@@ -96,9 +96,9 @@ export function fakeLoss(logits: tf.Tensor4D): Loss {
 /** Mean softplus(sign * logits). */
 function softplusLoss(logits: tf.Tensor4D, sign: 1 | -1): Loss {
   const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
-    const { softplus, sigmoid } = kernels();
+    const functions = kernels();
     const signed: tf.Tensor4D = tf.mul(logits, sign);
-    return [tf.mean(softplus(signed)), tf.mul(sigmoid(signed), sign / logits.size)];
+    return [tf.mean(functions.softplus(signed)), tf.mul(functions.sigmoid(signed), sign / logits.size)];
   });
   return { value, gradient };
 }
@@ -123,14 +123,14 @@ export function relativisticLoss(
   const sign = of === 'discriminator' ? 1 : -1;
   const factor = sign / real.size;
   const [ofReal, ofFake, dReal, dFake] = tf.tidy((): [tf.Scalar, tf.Scalar, tf.Tensor4D, tf.Tensor4D] => {
-    const { softplus, sigmoid } = kernels();
+    const functions = kernels();
     const a: tf.Tensor4D = tf.mul(tf.sub(tf.mean(fake), real), sign);
     const b: tf.Tensor4D = tf.mul(tf.sub(fake, tf.mean(real)), sign);
-    const [sigmoidA, sigmoidB] = [sigmoid(a), sigmoid(b)];
+    const [sigmoidA, sigmoidB] = [functions.sigmoid(a), functions.sigmoid(b)];
     // Each mean passes the other loss's gradient on to all of its logits.
     return [
-      tf.mean(softplus(a)),
-      tf.mean(softplus(b)),
+      tf.mean(functions.softplus(a)),
+      tf.mean(functions.softplus(b)),
       tf.mul(tf.add(sigmoidA, tf.mean(sigmoidB)), -factor),
       tf.mul(tf.add(sigmoidB, tf.mean(sigmoidA)), factor),
     ];
