@@ -33,10 +33,8 @@ export const conv2dInputGradient: Kernels['conv2dInputGradient'] = (dy, filter, 
   });
 };
 
-const codeOf = ({ rows, columns, depth, leftPitch, rightPitch, factors, startSums, addProduct }: Tile) => `
-  ${factors}
-  ${runs(rows)}
-
+/** WGSL: which taps the pixels of a phase see. */
+const phases = `
   // Along one axis, pixel stride * i + phase sees dy[i + ahead - t] by the taps first + stride * t.
   struct Phase { first: i32, count: i32, ahead: i32 }
 
@@ -44,7 +42,29 @@ const codeOf = ({ rows, columns, depth, leftPitch, rightPitch, factors, startSum
     let first = offset % uniforms.stride;
     let count = (uniforms.side - first + uniforms.stride - 1) / uniforms.stride;
     return Phase(first, max(count, 0), (offset - first) / uniforms.stride);
-  }
+  }`;
+
+/** WGSL: write the thread's part of a tile. */
+const store = `
+    for (var i = 0; i < 4; i++) {
+      let pixel = pixelsBefore + tileRow + i;
+      let row = pixel / uniforms.columns % uniforms.rows * uniforms.stride + rowPhase;
+      let column = pixel % uniforms.columns * uniforms.stride + columnPhase;
+      let picture = pixel / (uniforms.columns * uniforms.rows);
+      if (pixel >= uniforms.pixels || row >= uniforms.height || column >= uniforms.width) { continue; }
+      for (var j = 0; j < 4; j++) {
+        let input = inputsBefore + tileColumn + j;
+        if (input < uniforms.inputs) {
+          result[((picture * uniforms.height + row) * uniforms.width + column) * uniforms.inputs + input] = sums[i][j];
+        }
+      }
+    }`;
+
+const codeOf = ({ rows, columns, depth, leftPitch, rightPitch, factors, startSums, addProduct }: Tile) => `
+  ${factors}
+  ${runs(rows)}
+
+  ${phases}
 
   fn main() {
     let phases = uniforms.stride * uniforms.stride;
@@ -92,17 +112,5 @@ const codeOf = ({ rows, columns, depth, leftPitch, rightPitch, factors, startSum
         ${addProduct}
       }
     }
-    for (var i = 0; i < 4; i++) {
-      let pixel = pixelsBefore + tileRow + i;
-      let row = pixel / uniforms.columns % uniforms.rows * uniforms.stride + rowPhase;
-      let column = pixel % uniforms.columns * uniforms.stride + columnPhase;
-      let picture = pixel / (uniforms.columns * uniforms.rows);
-      if (pixel >= uniforms.pixels || row >= uniforms.height || column >= uniforms.width) { continue; }
-      for (var j = 0; j < 4; j++) {
-        let input = inputsBefore + tileColumn + j;
-        if (input < uniforms.inputs) {
-          result[((picture * uniforms.height + row) * uniforms.width + column) * uniforms.inputs + input] = sums[i][j];
-        }
-      }
-    }
+    ${store}
   }`;
