@@ -39,6 +39,7 @@ export { probeTls } from './security/tls-probe.js';
 export { createStreamChoice, type StreamChoice } from './stream/choice.js';
 export { type StreamKind, type StreamRequest, frameBytes } from './stream/frame.js';
 export {
+  type OnReached,
   type StreamOptions,
   type StreamPeer,
   type StreamReceiver,

@@ -39,9 +39,13 @@ export type ReceiveTask =
   /** Nothing more will be wanted of this place. */
   | { type: 'forget'; place: Place };
 
-/** What it answers. After `over` nothing writes to the task's memory. */
+/**
+ * What it answers. `header` is that of the frame that ends there, where the whole vector is kept. After `over` nothing writes to the
+ * task's memory.
+ */
 export type ReceiveAnswer =
-  { type: 'reached'; id: number; end: number } | { type: 'over'; id: number; failure?: ReceiveFailure };
+  | { type: 'reached'; id: number; end: number; header?: Uint8Array }
+  | { type: 'over'; id: number; failure?: ReceiveFailure };
 
 export interface ReceiveFailure {
   message: string;
@@ -192,7 +196,10 @@ function receive(connection: Connection, count: number): boolean {
 function arrived(transfer: Transfer, reached: number): void {
   const { id, expected, memory, isReported } = transfer.task;
   transfer.end = reached;
-  if (isReported) answer({ type: 'reached', id, end: reached });
+  if (isReported) {
+    const header = isReused(transfer) ? undefined : transfer.connection.header.slice();
+    answer({ type: 'reached', id, end: reached, header });
+  }
   if (reached === expected.byteLength) end(transfer);
   // TLS may hand on more than was asked for.
   else if (isReused(transfer) && reached - transfer.consumed > memory.byteLength - frameBytes) {

@@ -25,18 +25,21 @@ export interface StreamOptions {
 
 type Request = Omit<StreamRequest, 'secret' | 'silenceMs'>;
 
+/** How far a vector has come, and the header of the frame that ends there if it came by the bulk stream. */
+export type OnReached = (end: number, header?: Uint8Array) => void;
+
 /** Receives vectors by the bulk stream, in a thread of its own that starts at the first transfer. */
 export interface StreamReceiver {
   /**
-   * Fill `target`, which is in shared memory, from its byte `request.begin` on; `onReached` says how far it has come. Rejects as `receive`
-   * throws; by then nothing writes to it.
+   * Fill `target`, which is in shared memory, from its byte `request.begin` on; `onReached` says how far it has come, with the header of the
+   * frame that ends there. Rejects as `receive` throws; by then nothing writes to it.
    */
   receiveInto(
     peer: StreamPeer,
     request: Request,
     target: Uint8Array,
     options: Omit<StreamOptions, 'byteLength'>,
-    onReached?: (end: number) => void,
+    onReached?: OnReached,
   ): Promise<void>;
   /**
    * The pieces of a vector as they arrive, in order; each is valid until the next is requested. Throws `mismatch` on an unexpected
@@ -85,14 +88,14 @@ export function createStreamReceiver(security: RpcSecurity): StreamReceiver {
       const whole = { ...options, byteLength: target.byteLength };
       const memory = target.subarray(request.begin);
       const parts = { memory, isReported: onReached !== undefined, place: placeOf(peer), peer, request };
-      for await (const end of transfer(started(), parts, whole)) onReached?.(end);
+      for await (const { end, header } of transfer(started(), parts, whole)) onReached?.(end, header);
     },
     async *receive(peer, request, options) {
       const ring = rings.pop() ?? new Uint8Array(new SharedArrayBuffer(ringBytes));
       const parts = { memory: ring, isReported: true, place: placeOf(peer), peer, request };
       try {
         let at = request.begin;
-        for await (const end of transfer(started(), parts, options)) {
+        for await (const { end } of transfer(started(), parts, options)) {
           const place = (at - request.begin) % ringBytes;
           yield { begin: at, bytes: ring.subarray(place, place + end - at) };
           at = end;
@@ -113,7 +116,7 @@ async function* transfer(
   thread: ReceiveThread,
   parts: { peer: StreamPeer; place: Place; request: Request; memory: Uint8Array; isReported: boolean },
   { byteLength, silenceMs, signal }: StreamOptions,
-): AsyncGenerator<number> {
+): AsyncGenerator<{ end: number; header?: Uint8Array }> {
   signal.throwIfAborted();
   const { peer, place, request, memory, isReported } = parts;
   const { term, number, begin } = request;
@@ -132,7 +135,7 @@ async function* transfer(
       const event = await events.next();
       isOver = event.type === 'over';
       if (event.type === 'reached') {
-        yield event.end;
+        yield event;
         send({ type: 'consumed', end: event.end });
         continue;
       }

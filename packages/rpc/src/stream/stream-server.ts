@@ -21,10 +21,10 @@ export interface StreamedVector {
 /** A vector that is made while it is sent. */
 export interface StreamedPieces {
   /**
-   * Its pieces from the requested byte on: `frameBytes` each, the last one fewer. Each is valid until the next is requested. `signal` is
-   * aborted when nobody waits for them any more.
+   * Its pieces from the requested byte on: `frameBytes` each, the last one fewer. Each is valid until the next is requested. One that came
+   * by the bulk stream with the same term and number is passed on with its `header`. `signal` is aborted when nobody waits for them any more.
    */
-  pieces(signal: AbortSignal): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
+  pieces(signal: AbortSignal): AsyncIterable<{ begin: number; bytes: Uint8Array; header?: Uint8Array }>;
   /** Whether the next one waits for another process: the receiver hears so, and does not take this one for silent. */
   isWaiting?(): boolean;
 }
@@ -115,9 +115,10 @@ async function answerPieces(
   socket.once('close', leave);
   let end = begin;
   let isSending = false;
-  const sendPiece = async (status: FrameHeader['status'], at: number, bytes: Uint8Array) => {
+  const sendPiece = async (status: FrameHeader['status'], at: number, bytes: Uint8Array, header?: Uint8Array) => {
     isSending = true;
-    await send(socket, encodeHeader({ status, term, number, begin: at, length: bytes.byteLength }, bytes), bytes);
+    const made = () => encodeHeader({ status, term, number, begin: at, length: bytes.byteLength }, bytes);
+    await send(socket, header ?? made(), bytes);
     isSending = false;
   };
   const sayWaiting = () => {
@@ -126,8 +127,8 @@ async function answerPieces(
   const words = setInterval(sayWaiting, silenceMs / wordsInSilence);
   try {
     if (socket.destroyed) return;
-    for await (const { begin: at, bytes } of found.pieces(left.signal)) {
-      await sendPiece('data', at, bytes);
+    for await (const { begin: at, bytes, header } of found.pieces(left.signal)) {
+      await sendPiece('data', at, bytes, header);
       if (socket.destroyed) return;
       end = at + bytes.byteLength;
     }

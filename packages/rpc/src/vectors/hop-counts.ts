@@ -1,4 +1,5 @@
 import type { Metrics } from '@fourfold/common';
+import type { OnReached } from '../stream/receiver.js';
 
 /*
  * What this process has received from the hops before it on a chain, and how long it waited for that.
@@ -14,7 +15,7 @@ export interface HopCounts {
   /** From a peer, which is an address, have come so many bytes, for which it was waited so long. */
   add(kind: HopKind, peer: string, bytes: number, waitedMs: number): void;
   /** Says, as parameters from a peer come from now on, how far they are, and counts that. */
-  reaching(peer: string, onReached: (end: number) => void): (end: number) => void;
+  reaching(peer: string, onReached: OnReached): OnReached;
   /** The pieces of a sum from a peer, counted as they come. */
   counted<Piece extends { bytes: Uint8Array }>(peer: string, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece>;
   read(): { kind: HopKind; peer: string; bytes: number; waitedMs: number }[];
@@ -35,10 +36,10 @@ export function createHopCounts(now = () => performance.now()): HopCounts {
     add,
     reaching(peer, onReached) {
       let [reached, sinceMs] = [0, now()];
-      return (end) => {
+      return (end, header) => {
         add('parameters', peer, end - reached, now() - sinceMs);
         [reached, sinceMs] = [end, now()];
-        onReached(end);
+        onReached(end, header);
       };
     },
     async *counted(peer, pieces) {

@@ -3,6 +3,7 @@ import {
   networkOf,
   type HopCounts,
   type NewParameters__Output,
+  type OnReached,
   type ParameterKind,
   type StreamReceiver,
   type Traffic,
@@ -40,7 +41,7 @@ export function createParameterArrivals(parts: ArrivalParts) {
     news: NewParameters__Output,
     kind: ParameterKind,
     bytes: Uint8Array,
-    onReached: (end: number) => void,
+    onReached: OnReached,
   ): Promise<boolean> {
     if (!news.from) return false;
     const { worker, address, secret } = news.from;
@@ -72,8 +73,8 @@ export function createParameterArrivals(parts: ArrivalParts) {
       const passing = relay.begin({ term, kind, version, bytes });
       const chained = news?.version === version ? news : undefined;
       const from = chained?.from?.worker ?? 'coordinator';
-      const onReached = (end: number) => {
-        passing.reached(end);
+      const onReached: OnReached = (end, header) => {
+        passing.reached(end, header);
         log.debug({ event: 'parameters', network, version, from, end }, 'parameters arrive');
       };
       try {

@@ -4,6 +4,7 @@ import {
   receiveVector,
   wireNetworks,
   type CoordinatorClient,
+  type OnReached,
   type ParameterKind,
   type StreamPeer,
   type StreamReceiver,
@@ -30,7 +31,7 @@ interface Place {
   target: Uint8Array;
   /** The bytes before are there. By gRPC all come. */
   begin?: number;
-  onReached?: (end: number) => void;
+  onReached?: OnReached;
 }
 
 /** Parameters pulled from a coordinator in its term: by the bulk stream if it offers one, and by gRPC where it does not answer there. */

@@ -46,6 +46,20 @@ test('what has arrived is passed on at once, and the rest as it arrives, also to
   expect(relay.passedBytes()).toBe(bytes.byteLength);
 });
 
+test('a frame is passed on with the header with which it came, so that nobody computes its CRC again', async () => {
+  const relay = createParameterRelay(patienceMs);
+  const passing = relay.begin(arrival);
+  const headers = [7, 8, 9].map((value) => new Uint8Array([value]));
+  passing.reached(frameBytes, headers[0]);
+  // By gRPC there is none.
+  passing.reached(2 * frameBytes);
+  passing.reached(bytes.byteLength, headers[2]);
+  const passed: unknown[] = [];
+  const found = relay.source(request) as StreamedPieces;
+  for await (const { header } of found.pieces(new AbortController().signal)) passed.push(header);
+  expect(passed).toEqual([headers[0], undefined, headers[2]]);
+});
+
 test('a version that has been replaced is passed on no more, nor one in another form', async () => {
   const relay = createParameterRelay(patienceMs);
   const passing = relay.begin(arrival);

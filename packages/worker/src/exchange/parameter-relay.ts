@@ -1,5 +1,12 @@
 import { EventEmitter, once } from 'node:events';
-import { frameBytes, parameterKinds, type ParameterKind, type StreamedPieces, type StreamRequest } from '@fourfold/rpc';
+import {
+  frameBytes,
+  parameterKinds,
+  type OnReached,
+  type ParameterKind,
+  type StreamedPieces,
+  type StreamRequest,
+} from '@fourfold/rpc';
 import type { Network } from '@fourfold/common';
 
 /*
@@ -18,6 +25,8 @@ export interface Arrival {
 interface Passing extends Arrival {
   /** How many bytes have arrived. */
   end: number;
+  /** Of the frames in which they came, by first byte. */
+  headers: Map<number, Uint8Array>;
 }
 
 export interface ParameterRelay {
@@ -25,7 +34,7 @@ export interface ParameterRelay {
    * These arrive from now on, in place of the network's version before, which is no longer passed on: its memory may be the same.
    * `reached` says how far they have come, again and again; it never goes back. `failed`: no more will come.
    */
-  begin(arrival: Arrival): { reached(end: number): void; end(): number; failed(): void };
+  begin(arrival: Arrival): { reached: OnReached; end(): number; failed(): void };
   /**
    * Answers a worker that asks for parameters, from a whole frame on. What has not begun to arrive may be about to, within `silenceMs`;
    * what has begun comes, or fails.
@@ -45,11 +54,12 @@ export function createParameterRelay(silenceMs: number): ParameterRelay {
     passedBytes: () => passedBytes,
     begin(arrival) {
       const { network } = parameterKinds[arrival.kind];
-      const own: Passing = { ...arrival, end: 0 };
+      const own: Passing = { ...arrival, end: 0, headers: new Map() };
       passing.set(network, own);
       wake();
       return {
-        reached(end) {
+        reached(end, header) {
+          if (header) own.headers.set(Math.floor((end - 1) / frameBytes) * frameBytes, header);
           own.end = Math.max(own.end, end);
           wake();
         },
@@ -83,7 +93,7 @@ export function createParameterRelay(silenceMs: number): ParameterRelay {
             await changed(changes, signal);
             continue;
           }
-          yield { begin: at, bytes: found.bytes.subarray(at, end) };
+          yield { begin: at, bytes: found.bytes.subarray(at, end), header: found.headers.get(at) };
           passedBytes += end - at;
           at = end;
         }
