@@ -69,6 +69,16 @@ test('a compute thread loads neither what reads configs nor what talks to other 
   expect(packages.filter((name) => /^(zod|yaml|store|rpc|data-loader|@grpc\/|protobufjs$)/.test(name))).toEqual([]);
 });
 
+test.each([
+  ['a worker', 'worker/dist/index.js', ['rpc', 'store'], /^@nats-io\/|^(yaml|yauzl)$/],
+  ['`train`', 'cli/dist/train/run-train.js', ['rpc', 'store'], /^@nats-io\/|^yauzl$/],
+  ['a command for Kubernetes', 'cli/dist/kubernetes/cluster-api.js', ['cli'], /^@kubernetes\/|^(ws|js-yaml)$/],
+])('%s loads no library that few of its kind need', (_, program, needed, few) => {
+  const packages = packagesOfProgram([`packages/${program}`], 0);
+  expect(packages).toEqual(expect.arrayContaining(needed));
+  expect(packages.filter((name) => few.test(name))).toEqual([]);
+});
+
 /** Linux lists a process's threads here. */
 const threads = '/proc/self/task';
 

@@ -3,15 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { parseRunConfig, type Logger, type RunConfig } from '@fourfold/common';
-import {
-  connectBatchSource,
-  createBatchSource,
-  prepare,
-  prepareDefaults,
-  type Batch,
-  type DatasetManifest,
-  type NatsBatchSource,
-} from '@fourfold/data-loader';
+import { createBatchSource, prepare, prepareDefaults, type Batch, type DatasetManifest } from '@fourfold/data-loader';
+import { connectBatchSource, type NatsBatchSource } from '@fourfold/data-loader/nats';
 import { startNats, type LocalNats } from '@fourfold/local-servers';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';

@@ -7,14 +7,13 @@
  * - shards/         shards, opened in place or through this machine's cache, and what is deleted when that is full
  * - batches/        which samples a batch has (sample-order.ts), where a crop is drawn and how it is cut (crop-pair.ts), from encoded
  *                   pictures (kept-crops.ts) or from pixels (pixel-crops.ts)
- * - nats/           batches asked for and sent over NATS
+ * - nats/           batches asked for and sent over NATS; @fourfold/data-loader/nats is the worker's side
  */
 
 export { addBatchRequestMetrics, addBatchSourceMetrics } from './batches/batch-metrics.js';
 export { type Batch } from './batches/batch.js';
 export { type BatchSource, type BatchSourceStats, checkDataset, createBatchSource } from './batches/batch-source.js';
 export { runDataLoader } from './data-loader.js';
-export { type NatsBatchSource, connectBatchSource } from './nats/nats-batch-source.js';
 export { type DatasetManifest, type Encoding, encodings, readDatasetManifest } from './prepare/manifest.js';
 export { type PairsReport, type PrepareReport, prepare, prepareDefaults } from './prepare/prepare.js';
 export { removeDataset } from './prepare/remove-dataset.js';

@@ -16,13 +16,12 @@ import { endOfRun, newestTerm, openStore, runStore, type ObjectStore } from '@fo
 import {
   addBatchRequestMetrics,
   addBatchSourceMetrics,
-  connectBatchSource,
   createBatchSource,
   readDatasetManifest,
   type BatchSource,
   type DatasetManifest,
-  type NatsBatchSource,
 } from '@fourfold/data-loader';
+import type { NatsBatchSource } from '@fourfold/data-loader/nats';
 import { decoderVersion } from '@fourfold/imaging';
 import { createBatchQueue } from './leases/batches.js';
 import { startComputeThread, type Compute } from './compute/compute.js';
@@ -138,6 +137,7 @@ async function openBatches(
   manifest: DatasetManifest,
 ): Promise<BatchSource | NatsBatchSource> {
   if (config.batches.from === 'nats') {
+    const { connectBatchSource } = await import('@fourfold/data-loader/nats');
     const source = await connectBatchSource({ config, manifest, log, signal });
     addBatchRequestMetrics(metrics, () => source.stats());
     return source;

@@ -3,13 +3,13 @@ import { devNull } from 'node:os';
 import { createLogger, FourfoldError, withDeadline, type RunConfig } from '@fourfold/common';
 import { openStore } from '@fourfold/store';
 import {
-  connectBatchSource,
   createBatchSource,
   readDatasetManifest,
   type Batch,
   type BatchSourceStats,
   type Encoding,
 } from '@fourfold/data-loader';
+import { connectBatchSource } from '@fourfold/data-loader/nats';
 import { stringify } from 'yaml';
 import { startClusterServers } from '../servers/index.js';
 import { startPart } from '../train/child.js';

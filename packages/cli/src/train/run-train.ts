@@ -14,8 +14,7 @@ import {
   runStore,
   type ObjectStore,
 } from '@fourfold/store';
-import { lookAhead } from '@fourfold/worker';
-import { stringify } from 'yaml';
+import { lookAhead } from '@fourfold/worker/look-ahead';
 import type { ReportArguments } from '../commands/arguments.js';
 import { abortOnInterruption } from '../interruption.js';
 import { createProgressLine } from './progress-line.js';
@@ -63,7 +62,7 @@ export async function runTrain({ config, path, settings, resume, http, tensorboa
     await superviseLocally({
       // All parts get this config, also those that are restarted after the file has changed.
       configArgs: ['--config', '-'],
-      input: stringify(config),
+      input: JSON.stringify(config),
       coordinatorArgs: reports,
       helpers: Array.from({ length: config.workers.count }, () => worker),
       environment: () => token,

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml';
 import { createLogger, logAbout, parseAddress, type RunConfig } from '@fourfold/common';
 import { createKeeper, type PartPlan } from './keeper.js';
 
@@ -28,7 +27,7 @@ export async function runWorkerPerGpu(
     note: (text) => log.info({ event: 'workers' }, text),
     signal,
   });
-  const input = stringify(config);
+  const input = JSON.stringify(config);
   const plans = Array.from({ length: gpus }, (_, gpu): PartPlan => {
     const own = placesOf(places, gpu);
     return {

@@ -14,7 +14,8 @@ import { applySetting, asGiven, blamed, keyOf, type Setting } from './settings.j
  * problems: each names the file, the setting or the option, the key, its value and the allowed values.
  */
 export async function loadRunConfig(path: string, settings: readonly Setting[] = []): Promise<RunConfig> {
-  const { parse } = await loadYaml();
+  // Without settings there is nothing to parse.
+  const parse = settings.length > 0 ? (await loadYaml()).parse : JSON.parse;
   const source = configSource(path);
   const own = await readYaml(path, source);
   const isRecipe = (setting: Setting) => keyOf(setting) === 'recipe';

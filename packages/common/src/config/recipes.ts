@@ -31,14 +31,27 @@ function unknownRecipe(recipe: unknown, names: readonly string[], source: string
   });
 }
 
-/** Read a YAML file, or standard input for `-`. */
+/** Read a YAML file, or standard input for `-`. JSON, in which `train` gives its parts their config, needs no YAML parser. */
 export async function readYaml(path: string | URL, name: string): Promise<Tree> {
+  const bytes = path === '-' ? await readStandardInput() : await readGivenFile(path, name);
+  const text = bytes.toString('utf8');
+  const tree = parseJson(text) ?? (await parseYaml(text, name));
+  if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
+  return tree;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function parseYaml(text: string, name: string): Promise<unknown> {
   const { parse, YAMLParseError } = await loadYaml();
   try {
-    const bytes = path === '-' ? await readStandardInput() : await readGivenFile(path, name);
-    const tree: unknown = parse(bytes.toString('utf8'));
-    if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
-    return tree;
+    return parse(text);
   } catch (cause) {
     if (cause instanceof YAMLParseError) {
       throw new FourfoldError('invalid', `${name} is not YAML: ${cause.message.split('\n')[0].replace(/:$/, '')}`);
