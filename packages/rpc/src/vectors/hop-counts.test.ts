@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createHopCounts } from './hop-counts.js';
+import type { Metrics, Readings } from '@fourfold/common';
+import { addHopMetrics, createHopCounts } from './hop-counts.js';
 
 test('bytes and waits are counted by kind and peer, of the peers that sent last', () => {
   const counts = createHopCounts();
@@ -33,4 +34,22 @@ test('only the time in which a piece is waited for counts, not what is done with
   expect([ends, counts.read()]).toEqual([[4, 6], [{ kind: 'parameters', peer: 'b', bytes: 6, waitedMs: 6 }]]);
   for await (const { bytes } of counts.counted('a', pieces())) nowMs += 1000 * bytes.byteLength;
   expect(counts.read()[1]).toEqual({ kind: 'sum', peer: 'a', bytes: 20, waitedMs: 9 });
+});
+
+test('what has not come yet is zero, and not absent', () => {
+  const counts = createHopCounts();
+  const read: (() => Readings)[] = [];
+  const counter: Metrics['counter'] = (_name, _help, _labels, reading) => read.push(reading);
+  addHopMetrics({ counter } as Metrics, counts);
+  counts.add('sum', 'a', 3, 2000);
+  expect(read.map((reading) => reading())).toEqual([
+    [
+      [{ kind: 'sum', peer: 'a' }, 3],
+      [{ kind: 'parameters', peer: '' }, 0],
+    ],
+    [
+      [{ kind: 'sum', peer: 'a' }, 2],
+      [{ kind: 'parameters', peer: '' }, 0],
+    ],
+  ]);
 });

@@ -6,7 +6,8 @@ import type { OnReached } from '../stream/receiver.js';
  */
 
 /** What passes along a chain. */
-export type HopKind = 'sum' | 'parameters';
+const hopKinds = ['sum', 'parameters'] as const;
+type HopKind = (typeof hopKinds)[number];
 
 /** Peers that are counted: those that sent last. A process has one or two at a time, and others when workers come and go. */
 const peersCounted = 16;
@@ -55,8 +56,14 @@ export function createHopCounts(now = () => performance.now()): HopCounts {
 }
 
 /** Add the metrics of what came along chains. */
-export function addHopMetrics({ counter }: Metrics, { read }: Pick<HopCounts, 'read'>): void {
+export function addHopMetrics({ counter }: Metrics, counts: Pick<HopCounts, 'read'>): void {
   const labels = ['kind', 'peer'];
+  const read = () => {
+    const all = counts.read();
+    // What has not come yet is zero, and not absent.
+    const none = hopKinds.filter((kind) => all.every((count) => count.kind !== kind));
+    return [...all, ...none.map((kind) => ({ kind, peer: '', bytes: 0, waitedMs: 0 }))];
+  };
   counter(
     'fourfold_hop_bytes_total',
     'Bytes along a chain from the hop before this process, which it names: sums, parameters.',
