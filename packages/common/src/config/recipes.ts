@@ -31,11 +31,11 @@ function unknownRecipe(recipe: unknown, names: readonly string[], source: string
   });
 }
 
-/** Read a YAML file, or standard input for `-`. JSON, in which `train` gives its parts their config, needs no YAML parser. */
+/** Read a YAML file, or standard input for `-`. JSON from there, in which `train` gives its parts their config, needs no YAML parser. */
 export async function readYaml(path: string | URL, name: string): Promise<Tree> {
-  const bytes = path === '-' ? await readStandardInput() : await readGivenFile(path, name);
-  const text = bytes.toString('utf8');
-  const tree = parseJson(text) ?? (await parseYaml(text, name));
+  const isPiped = path === '-';
+  const text = (isPiped ? await readStandardInput() : await readGivenFile(path, name)).toString('utf8');
+  const tree = (isPiped ? parseJson(text) : undefined) ?? (await parseYaml(text, name));
   if (!isTree(tree)) throw new FourfoldError('invalid', `${name} holds no keys`);
   return tree;
 }

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { makeGenericClientConstructor } from '@grpc/grpc-js';
+import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import type { ProtoGrpcType } from '../generated/fourfold.js';
 import type { Token__Output } from '../generated/fourfold/v1/Token.js';
 import { deserializeChunk, serializeChunk } from './chunk-frame.js';
-import { readServices } from './service-definition.js';
 
 /** Raised when an older peer would misunderstand a newer one; each side refuses any version but its own. */
 export const protocolVersion = 6;
@@ -11,18 +11,19 @@ export const protocolVersion = 6;
 /** The build's copy, which the published package holds. */
 const protoPath = fileURLToPath(new URL('../../dist/proto/fourfold/v1/fourfold.proto', import.meta.url));
 
-const [coordinator, worker] = readServices(protoPath, ['fourfold.v1.Coordinator', 'fourfold.v1.Worker']);
-for (const bulk of [coordinator['PullParameters'], worker['PullGradient']]) {
+const definition = loadSync(protoPath, { longs: Number, enums: String, defaults: true, oneofs: true });
+for (const [service, method] of [
+  ['Coordinator', 'PullParameters'],
+  ['Worker', 'PullGradient'],
+]) {
+  const { [method]: bulk } = definition[`fourfold.v1.${service}`] as ServiceDefinition;
   const decode = bulk.responseDeserialize;
   bulk.responseSerialize = serializeChunk;
   bulk.responseDeserialize = (message: Buffer) => deserializeChunk(message, decode);
 }
 
 /** The services of proto/fourfold/v1. */
-export const wire = {
-  Coordinator: makeGenericClientConstructor(coordinator, 'fourfold.v1.Coordinator'),
-  Worker: makeGenericClientConstructor(worker, 'fourfold.v1.Worker'),
-} as unknown as Pick<ProtoGrpcType['fourfold']['v1'], 'Coordinator' | 'Worker'>;
+export const wire = (loadPackageDefinition(definition) as unknown as ProtoGrpcType).fourfold.v1;
 
 /** Bytes of a bulk chunk: large enough to amortise a message's cost, small enough to stay in a processor's cache. */
 export const chunkBytes = 256 << 10;
