@@ -14,7 +14,7 @@ export interface RunObjects {
 /** Why a part of a run is not running. */
 export interface Problem {
   role: string;
-  kind: 'quota' | 'queue' | 'image' | 'gpu' | 'unschedulable' | 'start' | 'create' | 'failed';
+  kind: 'quota' | 'queue' | 'image' | 'gpu' | 'unschedulable' | 'start' | 'create' | 'memory' | 'failed';
   /** How many pods it concerns. */
   count: number;
   /** The reason, on one line. */
@@ -26,7 +26,10 @@ const startReasons = ['CreateContainerConfigError', 'CreateContainerError', 'Run
 
 /** What keeps pods from running, each reason once per role; empty if nothing does. */
 export function problemsOf(objects: RunObjects): Problem[] {
-  const found = [...objects.jobs.flatMap((job) => jobProblems(job, objects)), ...podProblems(objects)];
+  const found = [
+    ...objects.jobs.flatMap((job) => [...jobProblems(job, objects), ...memoryProblems(job, objects)]),
+    ...podProblems(objects),
+  ];
   const grouped = new Map<string, Problem>();
   for (const problem of found) {
     const key = [problem.role, problem.kind, problem.reason].join();
@@ -49,6 +52,19 @@ function jobProblems(job: V1Job, { events }: RunObjects): Problem[] {
   const quota = /exceeded quota: .*/.exec(refused.message)?.[0];
   const reason = oneLine(quota ?? refused.message.replace(/^Error creating: pods ".*?" is forbidden: /, ''));
   return [{ role, kind: quota ? 'quota' : 'create', count: missing, reason }];
+}
+
+/** Pods that needed more memory than their limit, while fewer run than there should be. */
+function memoryProblems(job: V1Job, { pods }: RunObjects): Problem[] {
+  const own = pods.filter((pod) => roleOf(pod) === roleOf(job));
+  const running = own.filter(({ status }) => status?.phase === 'Running').length;
+  if (job.status?.completionTime || running >= (job.spec?.parallelism ?? 1)) return [];
+  return own.flatMap(({ spec, status }): Problem[] => {
+    const killed = status?.containerStatuses?.some(({ state }) => state?.terminated?.reason === 'OOMKilled');
+    if (!killed) return [];
+    const limit = spec?.containers[0].resources?.limits?.['memory'] ?? 'the node’s';
+    return [{ role: roleOf(job) || 'pod', kind: 'memory', count: 1, reason: `out of memory, the limit is ${limit}` }];
+  });
 }
 
 function podProblems({ pods, events, clusterGpus }: RunObjects): Problem[] {
@@ -103,6 +119,7 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 export function describeProblem({ role, kind, count, reason }: Problem): string {
   const name = role === 'prepare' ? 'pod' : role;
   if (kind === 'failed') return `the ${name} has failed: ${reason}`;
+  if (kind === 'memory') return `${count === 1 ? `1 ${name} was` : `${count} ${name}s were`} killed: ${reason}`;
   const pods = count === 1 ? `1 ${name} waits` : `${count} ${name}s wait`;
   return `${pods}: ${reason}`;
 }

@@ -27,6 +27,26 @@ test('a preparation has one part, whose state is its own', () => {
   });
 });
 
+test('a pod that was killed for its memory is a problem until as many run as should', () => {
+  const killed: V1Pod = {
+    metadata,
+    spec: { containers: [{ name: 'prepare', resources: { limits: { memory: '64Mi' } } }] },
+    status: {
+      phase: 'Failed',
+      containerStatuses: [
+        {
+          ...{ name: 'prepare', image: '', imageID: '', ready: false, restartCount: 0 },
+          state: { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+        },
+      ],
+    },
+  };
+  expect(statusOf([job()], [killed, killed, pod('Pending')]).problems).toEqual([
+    '2 pods were killed: out of memory, the limit is 64Mi',
+  ]);
+  expect(statusOf([job()], [killed, pod('Running')]).problems).toEqual([]);
+});
+
 test('its progress is the last line of its log', async () => {
   const line = 'prepare: 1200/350000 photographs  90/s  ETA 1h 5m  1199 taken';
   const progress = await lastLine({ openLog: () => Promise.resolve(Readable.from([`${line}\n`])) }, [pod('Running')]);
