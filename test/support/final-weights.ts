@@ -53,7 +53,7 @@ export const weightsOfOneWorker = (config: string): Promise<FinalWeights> =>
   });
 
 /** The newest checkpoint of a cluster's run, pulled as other deployments do. */
-export const pulledWeights = (cluster: Cluster): Promise<FinalWeights> =>
+export const pulledWeights = (cluster: Pick<Cluster, 'run' | 'runUrl'>): Promise<FinalWeights> =>
   inTemporaryFolder(async (folder) => {
     const pull = cluster.run('checkpoints', 'pull', `${cluster.runUrl}/latest`, folder, '--json');
     const { code } = await pull.exit;

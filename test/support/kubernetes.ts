@@ -9,7 +9,12 @@ import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CoreV1Api, KubeConfig, KubernetesObjectApi, type KubernetesObject, type V1Pod } from '@kubernetes/client-node';
-import { customResourcesFolder, requireProgram, startKubernetes } from '@fourfold/local-servers';
+import {
+  customResourcesFolder,
+  requireProgram,
+  startKubernetes,
+  type KubernetesOptions,
+} from '@fourfold/local-servers';
 import { parseAllDocuments } from 'yaml';
 import { startFourfold } from './process.js';
 
@@ -34,9 +39,9 @@ export const inNamespace = (objects: readonly KubernetesObject[], namespace: str
 /** A real API server, and what tests do with it. */
 export type TestKubernetes = Awaited<ReturnType<typeof startTestKubernetes>>;
 
-export async function startTestKubernetes() {
+export async function startTestKubernetes(options: KubernetesOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-kubernetes-test-'));
-  const cluster = await startKubernetes();
+  const cluster = await startKubernetes(options);
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(cluster.kubeconfig);
   const core = kubeConfig.makeApiClient(CoreV1Api);

@@ -1,6 +1,16 @@
 // Installs the servers that a cluster needs, and a browser for the status page's tests, if the machine lacks them; on request what the
 // tests of deploy/k8s need: `npm run setup:servers`.
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -18,11 +28,13 @@ import {
   seconds,
 } from '../../cli/setup/installing.mjs';
 import { help, servers, sourcesOf } from '../../cli/setup/servers.mjs';
+import { layOutBase } from '../../../scripts/base-image.mjs';
 import { findBrowser } from '../dist/find-program.js';
+import { layOutNode } from './node-system.mjs';
 
 /** For the tests. */
 const browser = { programs: ['chromium'], takes: seconds, find: findBrowser, install: () => withAptGet('chromium') };
-/** A Kubernetes cluster without containers, for tests. It takes minutes to compile, so it is installed only on request. */
+/** A Kubernetes cluster for tests. It takes minutes to compile, so it is installed only on request. */
 const kubernetesSources = [
   {
     programs: [
@@ -32,6 +44,28 @@ const kubernetesSources = [
     takes: minutes(10, 15),
     // Go's names for these programs, if they differ.
     install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
+  },
+  {
+    programs: ['kubelet', 'kube-proxy', 'coredns'],
+    takes: minutes(10, 20),
+    install: () => fromGoTools(nodeModule, {}),
+  },
+  {
+    programs: ['kubernetes-node'],
+    takes: seconds,
+    find: findFolder,
+    install: () => fillFolder('kubernetes-node', layOutNode),
+  },
+  {
+    programs: ['kubernetes-base'],
+    takes: seconds,
+    // It holds this Node.js.
+    find: (name) => (findFolder(join(name, nodeMark)) ? findFolder(name) : undefined),
+    install: () =>
+      fillFolder('kubernetes-base', async (folder, downloads) => {
+        await layOutBase(folder, downloads);
+        writeFileSync(join(folder, nodeMark), '');
+      }),
   },
   {
     programs: ['kueue-controller'],
@@ -45,7 +79,9 @@ const kubernetesSources = [
     install: () => fromGoModules('kubernetes-crds', crds),
   },
 ];
+const nodeMark = `node-${process.version}`;
 const kubernetesModule = fileURLToPath(new URL('../../../test/kubernetes', import.meta.url));
+const nodeModule = fileURLToPath(new URL('../../../test/kubernetes-node', import.meta.url));
 const kueueModule = fileURLToPath(new URL('../../../test/kueue', import.meta.url));
 /** Folders in Go modules with the definitions of the custom resources in deploy/k8s. */
 const crds = {
@@ -67,7 +103,7 @@ async function main() {
 ${help}
 A browser, Chromium or Chrome, is looked for on the PATH and in the usual folders; if there is none, root installs it with apt-get install, since it is more
 than one package. With the name kubernetes, installs what the tests of deploy/k8s need: it is compiled from the Go modules in
-test/kubernetes and test/kueue (15 to 25 minutes on two cores), and only on request.`);
+test/kubernetes, test/kubernetes-node and test/kueue (25 to 45 minutes on two cores), and only on request.`);
     return;
   }
   await installMissing(askedSources());
@@ -115,6 +151,22 @@ async function fromGoTools(moduleFolder, names) {
     for (const program of readdirSync(folder)) putInPlace(join(folder, program), names[program] ?? program);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Make a folder of the cache, whole or not at all; `fill` has an empty folder, and another one for what it downloads. */
+async function fillFolder(name, fill) {
+  await needs('apt-get', ['--version'], `${name} needs apt-get`);
+  const unfinished = mkdtempSync(join(cacheFolder(), '.unfinished-'));
+  try {
+    const [files, downloads] = ['files', 'downloads'].map((one) => join(unfinished, one));
+    mkdirSync(files);
+    mkdirSync(downloads);
+    await fill(files, downloads);
+    rmSync(join(cacheFolder(), name), { recursive: true, force: true });
+    renameSync(files, join(cacheFolder(), name));
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
   }
 }
 

@@ -14,8 +14,14 @@ export const kubernetesPrograms = [
   'kustomize',
 ] as const;
 
+/** Programs of nodes that run containers, and DNS for them; the same command compiles them. */
+export const nodePrograms = ['kubelet', 'kube-proxy', 'coredns'] as const;
+
 /** Programs that `npm run setup:servers` installs if the machine lacks them. */
-export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | (typeof kubernetesPrograms)[number];
+export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | KubernetesProgram;
+
+/** A program that `npm run setup:servers -- kubernetes` compiles. */
+export type KubernetesProgram = (typeof kubernetesPrograms)[number] | (typeof nodePrograms)[number];
 
 /** The folder of YAML files with the custom resource definitions that `npm run setup:servers -- kubernetes` fetches. */
 export const customResourcesFolder = (): string => join(cacheFolder(), 'kubernetes-crds');
@@ -27,7 +33,8 @@ export const findProgram = (name: ServerProgram): string | undefined => findServ
 export const requireProgram = (name: ServerProgram): string =>
   requireServer(name, isOfKubernetes(name) ? 'npm run setup:servers -- kubernetes' : undefined);
 
-const isOfKubernetes = (name: string): boolean => (kubernetesPrograms as readonly string[]).includes(name);
+const isOfKubernetes = (name: string): boolean =>
+  ([...kubernetesPrograms, ...nodePrograms] as readonly string[]).includes(name);
 
 /** Chromium and its relatives, by their usual names and folders. */
 const browsers = {

@@ -5,17 +5,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCertificates } from '@fourfold/rpc/certificates';
 import { createGuard, freePorts, launchServer, type LocalServer } from 'fourfold/servers';
-import { findProgram, kubernetesPrograms, requireProgram } from './find-program.js';
+import { findProgram, kubernetesPrograms, requireProgram, type KubernetesProgram } from './find-program.js';
 
 /**
- * A Kubernetes cluster without containers: etcd, the API server with all its admission, the controllers and the scheduler are real, and
- * kwok simulates the kubelets of nodes that a test creates (`kwok/stages.yaml`).
+ * A Kubernetes cluster: etcd, the API server with all its admission, the controllers and the scheduler are real. Its nodes run containers
+ * (`kubernetes-node.ts`), or kwok simulates the kubelets of nodes that a test creates (`kwok/stages.yaml`).
  */
 export interface LocalKubernetes {
   /** `https://127.0.0.1:PORT` of the API server. */
   url: string;
   /** A kubeconfig of a user who may do everything. */
   kubeconfig: string;
+  /** For the programs of a node, in a cluster with an address. */
+  nodeAccess(name: string): Promise<NodeAccess>;
   /** The file that `kubectl logs` shows for every pod's container; tests write to it. */
   podLog: string;
   /** The port of 127.0.0.1 to which every forwarded port of every pod leads; tests listen on it. */
@@ -42,18 +44,29 @@ export interface Webhooks {
   authority: string;
 }
 
+/** Kubeconfigs, as texts: the kubelet has the rights of its node, kube-proxy its own. */
+export type NodeAccess = Record<'kubelet' | 'proxy', string>;
+
+export interface KubernetesOptions {
+  /** For nodes that run containers: an address of this machine that they reach. The API server and DNS listen there. */
+  address?: string;
+  /** The names of these nodes. */
+  nodes?: readonly string[];
+}
+
 const stages = fileURLToPath(new URL('../kwok/stages.yaml', import.meta.url));
 
-/** Whether all programs of a cluster are installed. */
+/** Whether all programs of a cluster with simulated nodes are installed. */
 export const hasKubernetes = (): boolean => kubernetesPrograms.every((program) => findProgram(program) !== undefined);
 
 /** Start a cluster without nodes. Throws `not-found` if a program is missing, `unavailable` if one does not become ready. */
-export async function startKubernetes(): Promise<LocalKubernetes> {
+// eslint-disable-next-line max-lines-per-function -- a cluster’s life, from top to bottom
+export async function startKubernetes({ address, nodes = [] }: KubernetesOptions = {}): Promise<LocalKubernetes> {
   for (const program of kubernetesPrograms) requireProgram(program);
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-kubernetes-'));
   const guard = createGuard(folder);
   const started: LocalServer[] = [];
-  const launch = async (program: (typeof kubernetesPrograms)[number], portCount: number, how: Launch) => {
+  const launch = async (program: KubernetesProgram, portCount: number, how: Launch) => {
     const server = await launchServer({
       program: requireProgram(program),
       folder: join(folder, program),
@@ -70,19 +83,30 @@ export async function startKubernetes(): Promise<LocalKubernetes> {
     await guard.close();
   };
   try {
-    const files = await writeKeys(folder);
+    const files = await writeKeys(folder, address, nodes);
     const etcd = await launch('etcd', 2, etcdLaunch);
-    const apiServer = await launch('kube-apiserver', 1, apiServerLaunch(files, etcd.ports[0]));
+    const apiServer = await launch('kube-apiserver', 1, apiServerLaunch(files, etcd.ports[0], address));
     const url = `https://127.0.0.1:${apiServer.ports[0]}`;
-    await writeFile(files.kubeconfig, kubeconfigText(url, files), { mode: 0o600 });
+    await writeFile(
+      files.kubeconfig,
+      kubeconfigText(url, { 'certificate-authority': files.authority }, files.tokens['admin']),
+      { mode: 0o600 },
+    );
     await Promise.all([
       launch('kube-controller-manager', 1, controllerManagerLaunch(files)),
       launch('kube-scheduler', 1, schedulerLaunch(files)),
-      launch('kwok', 1, kwokLaunch(files)),
+      address === undefined ? launch('kwok', 1, kwokLaunch(files)) : launch('coredns', 1, dnsLaunch(files, address)),
     ]);
     return {
       url,
       kubeconfig: files.kubeconfig,
+      async nodeAccess(name) {
+        // A node has files of its own.
+        const authority = { 'certificate-authority-data': await readFile(files.authority, 'base64') };
+        const server = `https://${address}:${apiServer.ports[0]}`;
+        const text = (user: string) => kubeconfigText(server, authority, files.tokens[user]);
+        return { kubelet: text(`system:node:${name}`), proxy: text('system:kube-proxy') };
+      },
       podLog: files.podLog,
       podPort: files.podPort,
       async startJobSet() {
@@ -119,25 +143,36 @@ interface Files {
   certificate: string;
   key: string;
   serviceAccountKey: string;
-  tokens: string;
-  token: string;
+  tokenFile: string;
+  /** By user. */
+  tokens: Record<string, string>;
   podLog: string;
   podPort: number;
   kwokConfig: string;
 }
 
-async function writeKeys(folder: string): Promise<Files> {
-  // Any certificate for 127.0.0.1 will do.
-  const { authority, certificates } = await makeCertificates(join(folder, 'tls'), { days: 2, hosts: ['127.0.0.1'] });
-  const token = randomBytes(16).toString('hex');
+async function writeKeys(folder: string, address: string | undefined, nodes: readonly string[]): Promise<Files> {
+  // Any certificate for these hosts will do.
+  const hosts = ['127.0.0.1', ...(address === undefined ? [] : [address])];
+  const { authority, certificates } = await makeCertificates(join(folder, 'tls'), { days: 2, hosts });
+  const groups = {
+    admin: 'system:masters',
+    'system:kube-proxy': '',
+    ...Object.fromEntries(nodes.map((name) => [`system:node:${name}`, 'system:nodes'])),
+  };
+  const users = Object.entries(groups).map(([user, group]) => ({
+    user,
+    group,
+    token: randomBytes(16).toString('hex'),
+  }));
   const [podPort] = await freePorts(1);
   const files = {
     kubeconfig: join(folder, 'kubeconfig'),
     authority: authority.certificate,
     ...certificates['nats'],
     serviceAccountKey: join(folder, 'service-accounts.pem'),
-    tokens: join(folder, 'tokens.csv'),
-    token,
+    tokenFile: join(folder, 'tokens.csv'),
+    tokens: Object.fromEntries(users.map(({ user, token }) => [user, token])),
     podLog: join(folder, 'pod.log'),
     podPort,
     kwokConfig: join(folder, 'kwok.yaml'),
@@ -158,19 +193,22 @@ spec: { forwards: [{ target: { address: 127.0.0.1, port: ${podPort} } }] }
   await mkdir(folder, { recursive: true });
   await Promise.all([
     writeFile(files.serviceAccountKey, pem, { mode: 0o600 }),
-    writeFile(files.tokens, `${token},admin,admin,system:masters\n`, { mode: 0o600 }),
+    writeFile(files.tokenFile, users.map(tokenLine).join(''), { mode: 0o600 }),
     writeFile(files.podLog, ''),
     writeFile(files.kwokConfig, `${await readFile(stages, 'utf8')}---${containers}`),
   ]);
   return files;
 }
 
+const tokenLine = ({ user, group, token }: Record<'user' | 'group' | 'token', string>): string =>
+  `${[token, user, user, ...(group ? [group] : [])].join()}\n`;
+
 // JSON is YAML, too.
-const kubeconfigText = (server: string, { authority, token }: Files): string =>
+const kubeconfigText = (server: string, authority: object, token: string): string =>
   JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'local', cluster: { server, 'certificate-authority': authority } }],
+    clusters: [{ name: 'local', cluster: { server, ...authority } }],
     users: [{ name: 'admin', user: { token } }],
     contexts: [{ name: 'local', context: { cluster: 'local', user: 'admin' } }],
     'current-context': 'local',
@@ -190,13 +228,16 @@ const etcdLaunch: Launch = {
   ],
 };
 
-const apiServerLaunch = (files: Files, etcdPort: number): Launch => ({
+const apiServerLaunch = (files: Files, etcdPort: number, address?: string): Launch => ({
   readyPath: '/readyz',
   args: ([port]) => [
-    ...[`--etcd-servers=http://127.0.0.1:${etcdPort}`, '--endpoint-reconciler-type=none'],
-    ...['--bind-address=127.0.0.1', `--secure-port=${port}`, '--service-cluster-ip-range=10.96.0.0/16'],
+    ...[`--etcd-servers=http://127.0.0.1:${etcdPort}`, '--service-cluster-ip-range=10.96.0.0/16'],
+    ...(address === undefined
+      ? ['--bind-address=127.0.0.1', '--endpoint-reconciler-type=none', '--authorization-mode=RBAC']
+      : ['--bind-address=0.0.0.0', `--advertise-address=${address}`, '--authorization-mode=Node,RBAC']),
+    ...[`--secure-port=${port}`, '--kubelet-preferred-address-types=InternalIP'],
     ...[`--tls-cert-file=${files.certificate}`, `--tls-private-key-file=${files.key}`],
-    ...[`--token-auth-file=${files.tokens}`, '--authorization-mode=RBAC'],
+    ...[`--token-auth-file=${files.tokenFile}`, '--enable-admission-plugins=NodeRestriction'],
     ...['--service-account-issuer=https://kubernetes.default.svc'],
     ...[`--service-account-key-file=${files.serviceAccountKey}`],
     ...[`--service-account-signing-key-file=${files.serviceAccountKey}`],
@@ -212,7 +253,7 @@ const controllerManagerLaunch = (files: Files): Launch => ({
   readyPath: '/healthz',
   args: ([port]) => [
     ...served(files, port),
-    ...[`--kubeconfig=${files.kubeconfig}`, '--leader-elect=false'],
+    ...[`--kubeconfig=${files.kubeconfig}`, '--leader-elect=false', '--node-monitor-grace-period=20s'],
     ...[`--service-account-private-key-file=${files.serviceAccountKey}`, `--root-ca-file=${files.authority}`],
   ],
 });
@@ -232,6 +273,17 @@ const kwokLaunch = (files: Files): Launch => ({
     ...[`--tls-cert-file=${files.certificate}`, `--tls-private-key-file=${files.key}`],
     '--node-lease-duration-seconds=40',
   ],
+});
+
+const dnsLaunch = (files: Files, address: string): Launch => ({
+  scheme: 'http',
+  readyPath: '/ready',
+  async args([port], folder) {
+    const config = join(folder, 'Corefile');
+    const zones = `kubernetes cluster.local in-addr.arpa {\n    kubeconfig ${files.kubeconfig}\n  }`;
+    await writeFile(config, `.:53 {\n  bind ${address}\n  errors\n  ready 127.0.0.1:${port}\n  ${zones}\n}\n`);
+    return ['-conf', config];
+  },
 });
 
 const jobSetLaunch = (files: Files): Launch => ({
