@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clusterConfig as configOf } from './support/cluster-config.js';
 import { fourfoldImage } from './support/cluster-images.js';
 import { pulledWeights, weightsOfOneWorker } from './support/final-weights.js';
-import { deployFolder, isRunning, kustomize } from './support/kubernetes.js';
+import { accessSecret as access, deployFolder, isRunning, kustomize } from './support/kubernetes.js';
 import { lacks } from './support/needs.mjs';
 import { killAll, photographs, startFourfold } from './support/process.js';
 import { patience, startRealCluster, type RealCluster } from './support/real-nodes.js';
@@ -20,12 +20,6 @@ const missing = hasKubernetes() ? missingForNodes() : 'npm run setup:servers -- 
 const namespace = 'fourfold';
 const inNamespace = ['--namespace', namespace];
 const cpuWorkers = ['--gpus', '0', '--workers', '2'];
-const access = {
-  'join-token': 'a-token-with-which-to-join',
-  'nats-password': '12e5ab0c34e1f05a7700d2b9c6e8a1f3',
-  's3-access-key': 'fourfold',
-  's3-secret-key': 'a-secret-for-minio',
-};
 const phases = [
   { kind: 'mse', iterations: 4, learningRate: 1e-3 },
   { kind: 'gan', iterations: 4, learningRate: 1e-4 },

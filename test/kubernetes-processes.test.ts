@@ -9,7 +9,7 @@ import { createGuard, findProgram, requireProgram, type ServerProgram } from '@f
 import { afterEach, describe, expect, test } from 'vitest';
 import { get } from './support/metrics.js';
 import { clusterConfig } from './support/cluster-config.js';
-import { kustomize } from './support/kubernetes.js';
+import { accessSecret as access, kustomize } from './support/kubernetes.js';
 import { podProcess, templateOf, type PodWorld } from './support/pod-processes.js';
 import { killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
@@ -150,14 +150,6 @@ describe.skipIf(lacks('kubernetes', canRun))(
     });
   },
 );
-
-const access = {
-  // As `openssl rand -hex 16` may make one: without quotes nats-server would take it for a number, and refuse to start.
-  'nats-password': '12e5ab0c34e1f05a7700d2b9c6e8a1f3',
-  'join-token': 'a-token-with-which-to-join',
-  's3-access-key': 'fourfold',
-  's3-secret-key': 'a-secret-for-minio',
-};
 
 const phases = [
   { kind: 'mse', iterations: 30, learningRate: 1e-3 },

@@ -214,3 +214,12 @@ async function startGpuCluster(): Promise<TestKubernetes> {
 }
 
 export const isRunning = ({ status }: V1Pod): boolean => status?.phase === 'Running';
+
+/** The secret `fourfold-access` of the guide. */
+export const accessSecret = {
+  // As `openssl rand -hex 16` may make one: without quotes nats-server would take it for a number, and refuse to start.
+  'nats-password': '12e5ab0c34e1f05a7700d2b9c6e8a1f3',
+  'join-token': 'a-token-with-which-to-join',
+  's3-access-key': 'fourfold',
+  's3-secret-key': 'a-secret-for-minio',
+};
