@@ -170,20 +170,68 @@ test('one of two workers with a task is lost: the other keeps the task, and nobo
   expect(plan(0, workers, tasks, options)).toEqual([{ type: 'drop', worker: 1, reason: 'silent for 2000 ms' }]);
 });
 
+const places = (count: number) =>
+  Array.from({ length: count }, (_, i) => task(String(i), { place: i / count, preferredWorker: 1 }));
+
 test('tasks with a place are spread in blocks: neighbours go to one worker, and workers of one host are neighbours', () => {
-  const places = (count: number) =>
-    Array.from({ length: count }, (_, i) => task(String(i), { place: i / count, preferredWorker: 1 }));
   const workers = alive(1, 2, 3).map((worker) => ({ ...worker, host: worker.id === 2 ? 'b' : 'a' }));
   expect(Object.fromEntries(grants(places(6), workers))).toEqual({ 0: 1, 1: 1, 2: 3, 3: 3, 4: 2, 5: 2 });
   // Of a long block a worker gets its next task when it has done one; the others take none of it.
   const begun = places(8).map((each, i) => (i < 2 ? { ...each, leases: [leaseOf(1)] } : each));
-  expect(grants(begun, alive(1, 2))).toEqual([
-    ['4', 2],
-    ['5', 2],
-  ]);
-  // With nothing of its own, a worker helps.
-  const late = places(8)
-    .slice(2, 4)
-    .map((each) => ({ ...each, leases: [leaseOf(1)] }));
-  expect(grants([...late, task('6', { place: 0 })], alive(1, 2))).toEqual([['6', 2]]);
+  expect(Object.fromEntries(grants(begun, alive(1, 2)))).toEqual({ 5: 2, 6: 2 });
+});
+
+test('an idle worker helps at the end of a block next to its own, and nobody else does', () => {
+  const held = (holders: Record<number, number>, isReady: (place: number) => boolean) =>
+    places(6).map((each, i) => ({
+      ...each,
+      ...(i in holders && { leases: [leaseOf(holders[i])], isReady: isReady(i) }),
+    }));
+  const idle = held({ 0: 1, 1: 1, 3: 2, 4: 2 }, (i) => i < 2);
+  expect(grants(idle, alive(1, 2))).toEqual([['2', 1]]);
+  // The middle of its own block comes first, so that its ends are left for neighbours.
+  const first = held({ 1: 1, 2: 1, 4: 2, 5: 2 }, (i) => i < 3);
+  expect(grants(first, alive(1, 2))).toEqual([['0', 1]]);
+  // Of three workers the one in the middle is late, and both others are idle.
+  const late = places(9).map((each, i) => {
+    const worker = Math.floor(i / 3) + 1;
+    return i === 5 ? each : { ...each, leases: [leaseOf(worker)], isReady: worker !== 2 };
+  });
+  expect(grants(late, alive(1, 2, 3))).toEqual([['5', 3]]);
+  const busy = held({ 0: 1, 1: 1, 3: 2, 4: 2 }, (i) => i === 0);
+  expect(grants(busy.slice(0, 5), alive(1, 2))).toEqual([['2', 1]]);
+  expect(grants(busy.slice(3), alive(1, 2))).toEqual([]);
+  // Where a worker has failed, anybody may.
+  const failed = idle.map((each) => ({ ...each, failedWorkers: new Map([[1, 0]]) }));
+  expect(grants(failed, alive(1, 2))).toEqual([]);
+  expect(grants(failed, alive(1, 2, 3))).toContainEqual(['2', 3]);
+});
+
+test('however fast workers are, each ends with one piece', () => {
+  for (const [replicas, workers] of [
+    [8, 2],
+    [9, 3],
+    [16, 3],
+    [7, 5],
+  ]) {
+    for (let slowest = 1; slowest <= workers; slowest++) {
+      const tasks = places(replicas);
+      const isDone = () => tasks.every(({ isReady }) => isReady);
+      // The slowest answers only when nobody else can.
+      for (let turn = 0; !isDone(); turn++) {
+        const ids = Array.from({ length: workers }, (_, i) => i + 1);
+        for (const [key, worker] of grants(tasks, alive(...ids))) {
+          tasks[Number(key)] = { ...tasks[Number(key)], leases: [leaseOf(Number(worker))] };
+        }
+        const running = tasks.filter(({ isReady, leases }) => !isReady && leases.length > 0);
+        const next = running.find(({ leases }) => leases[0].worker !== slowest) ?? running[0];
+        tasks[Number(next.key)] = { ...next, isReady: true };
+      }
+      const holders = tasks.map(({ leases }) => leases[0].worker);
+      const pieces = holders.filter((worker, i) => worker !== holders[i - 1]);
+      expect(pieces, `${replicas} replicas, ${workers} workers: ${holders.join(' ')}`).toHaveLength(
+        new Set(pieces).size,
+      );
+    }
+  }
 });

@@ -1,3 +1,5 @@
+import { neighboursOf, withBlocks, type Neighbours } from './blocks.js';
+
 /*
  * Decides which worker computes what: a pure function of (now, workers, tasks). `planned` in lease-transitions.ts
  * applies the decisions.
@@ -66,8 +68,9 @@ export type Decision =
 
 /**
  * Drop workers that are silent or whose lease ran out; their tasks are open again. Grant each open task to its
- * preferred worker (that of its block, if tasks are spread in blocks), up to that worker's fair share, else to the worker with the fewest leases. A worker that failed at
- * a task gets it again only when every worker has failed, and after a pause. A resting worker gets nothing while
+ * preferred worker, up to that worker's fair share, else to the worker with the fewest leases. Of tasks that are spread in blocks that is
+ * the block's worker, and else an idle one that holds a neighbour of the task, so that each worker's tasks stay in one piece. A worker that
+ * failed at a task gets it again only when every worker has failed, and after a pause. A resting worker gets nothing while
  * another is free; a resting task goes to nobody. Workers that are still idle also compute stragglers' tasks.
  *
  * It runs at every answer, and usually finds nothing to grant: then it has looked once at each task and worker.
@@ -94,7 +97,12 @@ export function plan(nowMs: number, workers: WorkerView[], tasks: TaskView[], op
   const fairShare = Math.min(options.leasesAWorker, Math.ceil(tasks.length / aliveCount));
   return [
     ...drops,
-    ...grantsOfOpen(nowMs, withBlocks(open, alive, load), load, { fairShare, most: options.leasesAWorker }),
+    ...grantsOfOpen(
+      nowMs,
+      withBlocks(open, alive, (id) => load.has(id)),
+      load,
+      { fairShare, most: options.leasesAWorker, neighbours: neighboursOf(tasks) },
+    ),
     ...grantsOfStragglers(stragglers, load),
   ];
 }
@@ -124,32 +132,21 @@ function dropsOf(nowMs: number, workers: WorkerView[], tasks: TaskView[], { sile
   return drops;
 }
 
-/** The tasks, each of those with a place preferring the worker whose block it is in. */
-function withBlocks(tasks: TaskView[], workers: WorkerView[], load: Load): TaskView[] {
-  if (tasks.every(({ place }) => place === undefined)) return tasks;
-  const inOrder = workers
-    .filter(({ id }) => load.has(id))
-    .sort((a, b) => compareText(a.host ?? '', b.host ?? '') || a.id - b.id);
-  return tasks.map((task) => {
-    if (task.place === undefined) return task;
-    return { ...task, preferredWorker: inOrder[Math.floor(task.place * inOrder.length)].id };
-  });
-}
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
-
 function grantsOfOpen(
   nowMs: number,
-  open: TaskView[],
+  open: readonly TaskView[],
   load: Load,
-  { fairShare, most }: { fairShare: number; most: number },
+  { fairShare, most, neighbours }: { fairShare: number; most: number; neighbours: Neighbours },
 ): Grant[] {
   const grants: Grant[] = [];
   const grant = (task: TaskView, worker: number) => {
     grants.push({ type: 'grant', task: task.key, worker, because: 'open' });
     addTo(load, worker);
+    neighbours.granted(task.key, worker);
   };
-  const others = open
+  /** Of tasks in blocks: the idle worker whose block stays whole with this one. */
+  const helper = ({ key }: TaskView) => neighbours.of(key).find((id) => load.get(id) === 0);
+  const others = [...open]
     .sort((a, b) => a.priority - b.priority)
     .filter((task) => {
       const preferred = task.preferredWorker;
@@ -159,7 +156,8 @@ function grantsOfOpen(
       return !takes;
     });
   for (const task of others) {
-    const worker = leastLoaded(nowMs, task, load);
+    const isInBlock = task.place !== undefined && task.failedWorkers.size === 0;
+    const worker = isInBlock ? helper(task) : leastLoaded(nowMs, task, load);
     if (worker === undefined) continue;
     if ((load.get(worker) ?? most) < most) grant(task, worker);
     // All workers have as much as they may.
