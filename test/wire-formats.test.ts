@@ -143,6 +143,7 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
           onSilent: () => undefined,
         };
         const source = worker.welcomed(welcome, client, options);
+        const changing = () => undefined;
         try {
           await exchange.publish();
           const { parameters: layout, deltas } = networkWires(config).generator;
@@ -151,7 +152,7 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
           expected.vector.set(vector);
           expected.encode();
           expected.decode();
-          await source.fetch('generator', 0, fetched);
+          await source.fetch('generator', 0, fetched, { changing });
           expect([...fetched.vector]).toEqual([...expected.vector]);
           const exact = new Float32Array(new SharedArrayBuffer(vector.byteLength));
           await source.fetchEvaluated(0, exact);
@@ -167,8 +168,8 @@ describe.each(isLinux ? (['grpc', 'stream', 'shared-memory'] as const) : (['grpc
           master.state('generator').sum.forEach((_, i, sum) => (sum[i] = Math.sin(i)));
           await master.update('generator', 1e-4);
           await exchange.publish();
-          await source.fetch('generator', 1, fetched, 0);
-          await source.fetch('generator', 1, joiner);
+          await source.fetch('generator', 1, fetched, { held: 0, changing });
+          await source.fetch('generator', 1, joiner, { changing });
           const { view } = master.state('generator');
           expect([...fetched.vector]).toEqual([...(view?.vector ?? [])]);
           expect([...joiner.vector]).toEqual([...fetched.vector]);

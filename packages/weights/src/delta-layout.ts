@@ -27,3 +27,7 @@ export function createDeltaLayout({
   const statisticsBegin = wholeBytes + (rest > 0 ? 4 + Math.ceil(rest / 4) * 4 : 0);
   return { parameterCount, statisticCount, statisticsBegin, byteLength: statisticsBegin + statisticCount * 4 };
 }
+
+/** How many bytes of deltas, from the first on, are made of whole blocks of elements before `element`, or of all parameters. */
+export const deltaBytesBefore = ({ parameterCount, statisticsBegin }: DeltaLayout, element: number): number =>
+  element < parameterCount ? Math.floor(element / blockElements) * blockBytes : statisticsBegin;

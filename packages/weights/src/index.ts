@@ -22,7 +22,7 @@ export {
   torchvisionName,
   vggConvolutions,
 } from './feature-networks.js';
-export { type DeltaLayout, blockBytes, blockElements, createDeltaLayout } from './delta-layout.js';
+export { type DeltaLayout, blockBytes, blockElements, createDeltaLayout, deltaBytesBefore } from './delta-layout.js';
 export { floatsOf } from './floats.js';
 export { generatorOf } from './generator-file.js';
 export { initialVector } from './initial-parameters.js';
@@ -50,10 +50,12 @@ export {
 export { decodeTorchGenerator, encodeTorchGenerator } from './torch-generator.js';
 export {
   type WireLayout,
+  bytesBefore,
   createWireLayout,
   cutByElement,
   cutBySection,
   elementBytesOf,
+  elementsBefore,
   isUnrounded,
   plainLayout,
   withoutFactors,

@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { createWireLayout, cutByElement, cutBySection, isUnrounded, plainLayout } from './wire-layout.js';
+import {
+  bytesBefore,
+  createWireLayout,
+  cutByElement,
+  cutBySection,
+  elementsBefore,
+  isUnrounded,
+  plainLayout,
+  withoutFactors,
+} from './wire-layout.js';
 
 const factors = { rows: 3, inputs: 10, outputs: 7 };
 const mixed = createWireLayout([
@@ -80,4 +89,17 @@ test('elements are found on the wire, but not among factors', () => {
   ]);
   expect(cuts(81, 81)).toEqual([]);
   expect(() => cuts(10, 12)).toThrow('factors');
+});
+
+test('how far a vector has come, by its bytes and by its elements', () => {
+  expect([0, 3, 4, 39, 40].map((byte) => elementsBefore(plainLayout(10), byte))).toEqual([0, 0, 1, 9, 10]);
+  expect([0, 3, 10].map((element) => bytesBefore(plainLayout(10), element))).toEqual([0, 12, 40]);
+  // The section after the product is there from its first element on; padding has none.
+  const plain = withoutFactors(mixed);
+  expect([2, 22, 24, 28, 36, 40, 44].map((byte) => elementsBefore(plain, byte))).toEqual([1, 11, 81, 82, 84, 86, 86]);
+  const rounded = createWireLayout([
+    { encoding: 'bf16', count: 5 },
+    { encoding: 'f32', count: 3 },
+  ]);
+  expect([0, 4, 5, 6, 8].map((element) => bytesBefore(rounded, element))).toEqual([0, 8, 16, 20, 28]);
 });

@@ -127,6 +127,19 @@ export function cutByElement({ sections }: WireLayout, from: number, to: number)
   });
 }
 
+/** How many elements of the network's vector, from its first on, have come once the bytes before `byte` have. */
+export function elementsBefore({ sections, length }: WireLayout, byte: number): number {
+  const next = sections.find(({ byteBegin, byteLength }) => byteBegin + byteLength > byte);
+  if (!next) return length;
+  return next.begin + Math.min(next.count, Math.floor(Math.max(0, byte - next.byteBegin) / elementBytesOf(next)));
+}
+
+/** How many bytes of the wire vector, from its first on, are made of elements before `element`. Not for sections with factors. */
+export function bytesBefore({ sections, byteLength }: WireLayout, element: number): number {
+  const next = sections.find(({ begin, count }) => begin + count > element);
+  return next ? next.byteBegin + Math.max(0, element - next.begin) * elementBytesOf(next) : byteLength;
+}
+
 /** Bytes of one element in a section's encoding, or of one element of a factor. */
 export const elementBytesOf = ({ encoding }: Pick<WireSection, 'encoding'>): number =>
   encoding === 'bf16' ? bf16Bytes : f32Bytes;

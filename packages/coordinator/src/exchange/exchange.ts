@@ -38,6 +38,7 @@ import { isUnrounded } from '@fourfold/weights';
 import { sharedPieces, type GradientSource } from './gradient-pieces.js';
 import type { Master } from '../updates/master.js';
 import type { ParameterFiles } from './parameter-files.js';
+import { arrivingPieces } from './arriving-pieces.js';
 import { createHopBar, type HopBar } from './barred-hops.js';
 import { chooseRoute, type Route } from './choose-route.js';
 import { createParameterChain } from './parameter-chain.js';
@@ -77,6 +78,11 @@ export interface Exchange {
   sum(hops: readonly SumHop[], options: StreamOptions): AsyncIterable<{ begin: number; bytes: Uint8Array }>;
   /** The way that the next update takes. */
   route(): Route;
+  /**
+   * Along a chain: workers may ask for a network's next version from now on, whose update has begun (`Master.beginUpdate`). It passes along
+   * the chain as far as it is there, the end when it is committed. The result says that it will not be: then `publish` begins anew.
+   */
+  publishEarly(network: Network): () => void;
   /** Workers that are no hops for a while. */
   readonly bar: HopBar;
   /** What came along chains. */
@@ -90,7 +96,10 @@ export interface Exchange {
   close(): Promise<void>;
 }
 
-type ServedMaster = Pick<Master, 'networks' | 'state' | 'versions' | 'serve' | 'serveDeltas' | 'serveEvaluated'> & {
+type ServedMaster = Pick<
+  Master,
+  'networks' | 'state' | 'versions' | 'arriving' | 'serve' | 'serveDeltas' | 'serveEvaluated'
+> & {
   updater: Pick<Master['updater'], 'encodeParameters'>;
 };
 
@@ -106,8 +115,10 @@ export function createExchange(
 ): Exchange {
   const traffic = createTraffic();
   const isRequired = transport === 'shared-memory';
-  /** Versions whose wire vector exists: parameters are rounded once, for all workers and transports. */
-  const encoded = new Map<Network, number>();
+  /** Networks whose first version has been rounded for the wire; the others are by their updates. */
+  const encoded = new Set<Network>();
+  /** Versions that workers along the chain have been told of. */
+  const announced = new Map<Network, number>();
   let sharing = 0;
   const receiver = createStreamReceiver(security);
   /** The frames' headers of the version of each kind that was sent last. */
@@ -205,14 +216,21 @@ export function createExchange(
     async publish() {
       for (const network of master.networks) {
         const version = master.versions()[network];
-        if (encoded.get(network) === version) continue;
-        encoded.delete(network);
-        await master.updater.encodeParameters(master.state(network));
-        encoded.set(network, version);
+        if (!encoded.has(network)) await master.updater.encodeParameters(master.state(network));
+        encoded.add(network);
+        if (announced.get(network) === version) continue;
+        announced.set(network, version);
         if (route() === 'chain') chain.announce(network, version);
       }
       if (sharing === 0) return;
       traffic.parameters['shared-memory'] += await files.publish(term, master);
+    },
+
+    publishEarly(network) {
+      const version = master.versions()[network] + 1;
+      announced.set(network, version);
+      chain.announce(network, version);
+      return () => void announced.delete(network);
     },
 
     handlers: {
@@ -236,7 +254,15 @@ export function createExchange(
     stream({ kind, secret, term: asked, number: version, begin }) {
       if (![...secrets].some((known) => isSecret(secret, known))) return 'stranger';
       if (kind === 'gradient' || kind === 'sum') return 'absent';
-      const found = parametersAt(asked, { ...parameterKinds[kind], version });
+      const wanted = { ...parameterKinds[kind], version };
+      const arriving = asked === term && !wanted.forEvaluation && master.arriving(wanted.network);
+      if (arriving && arriving.version === version) {
+        const { wires } = master.state(wanted.network);
+        const isNewest = () => master.versions()[wanted.network] === version;
+        const count = (bytes: number) => void (traffic.parameters.stream += bytes);
+        return arrivingPieces(arriving, { wires, deltas: wanted.deltas, begin, isNewest, count });
+      }
+      const found = parametersAt(asked, wanted);
       if (!found) return 'gone';
       traffic.parameters.stream += Math.max(0, found.bytes.byteLength - begin);
       if (sent.get(kind)?.version !== version) sent.set(kind, { version, headers: new Map() });
@@ -253,15 +279,15 @@ type Wanted = PulledParameters & { version: number };
 /** The wire vector of a network's parameters at a version, for a worker that pulls it; undefined if it is not there. */
 function parametersOf(
   master: ServedMaster,
-  encoded: ReadonlyMap<Network, number>,
+  encoded: ReadonlySet<Network>,
   { network, version, forEvaluation, deltas }: Wanted,
 ) {
   if (!master.networks.includes(network)) return undefined;
   if (deltas) return master.serveDeltas(network, version);
   const { wire, wires } = master.state(network);
   if (!forEvaluation && !isUnrounded(wires.parameters)) {
-    const stillValid = () => encoded.get(network) === version;
-    return stillValid() ? { bytes: wire, stillValid } : undefined;
+    const stillValid = () => master.versions()[network] === version;
+    return stillValid() && encoded.has(network) ? { bytes: wire, stillValid } : undefined;
   }
   const found = forEvaluation ? master.serveEvaluated(version) : master.serve(network, version);
   if (!found) return undefined;

@@ -23,7 +23,7 @@ export interface ReductionParts {
   master: Master;
   board: LeaseBoard<Work, Answer>;
   failures: Pick<Failures, 'failed' | 'done' | 'gotOn'>;
-  exchange: Pick<Exchange, 'publish' | 'sum' | 'bar' | 'route'>;
+  exchange: Pick<Exchange, 'publish' | 'publishEarly' | 'sum' | 'bar' | 'route'>;
   log: Logger;
   /** Times the arithmetic and the transfers. */
   clock: UpdateClock;

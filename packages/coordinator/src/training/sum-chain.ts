@@ -1,23 +1,24 @@
-import { describeError, type Half, type Logger, type Network, type RunConfig } from '@fourfold/common';
+import { describeError, nextHalf, type Half, type Logger, type Network, type RunConfig } from '@fourfold/common';
 import { lostWorker, type StreamOptions, type SumHop } from '@fourfold/rpc';
 import type { Exchange } from '../exchange/exchange.js';
 import { mayHop, routeOf, type HeldGradient } from '../exchange/route.js';
 import type { LeaseBoard } from '../leases/lease-board.js';
 import type { Answer, Work } from '../serve/work.js';
-import type { Master } from '../updates/master.js';
+import type { EarlyUpdate, Master } from '../updates/master.js';
 import type { AddingUpdater } from '../updates/reduction.js';
 import type { Updater } from '../updates/types.js';
 import type { UpdateClock } from '../updates/update-clock.js';
 import { pullFactors } from './pull-factors.js';
 import type { GradientOffer } from './reduction-state.js';
+import { createSumProgress, type SumProgress } from './sum-progress.js';
 
 /** What a sum uses. */
 interface ChainParts {
   config: RunConfig;
-  master: Pick<Master, 'state' | 'layout'>;
+  master: Pick<Master, 'state' | 'layout' | 'versions' | 'beginUpdate'>;
   updater: AddingUpdater & Pick<Updater, 'setSum'>;
   board: LeaseBoard<Work, Answer>;
-  exchange: Pick<Exchange, 'sum' | 'bar'>;
+  exchange: Pick<Exchange, 'sum' | 'bar' | 'publishEarly'>;
   clock: UpdateClock;
   log: Logger;
 }
@@ -26,16 +27,20 @@ export type SumChain = typeof sumAlongChain;
 
 /**
  * Sum the first replicas of a half along a chain of workers. Resolves with their answers; with none if all have to be pulled. It asks for
- * the sum once the gradients are there, so that no hop waits for a computation. If a sum breaks off, the gradients are pulled
- * instead: their workers keep them until the update has them all.
+ * the sum once the gradients are there, so that no hop waits for a computation. Where all replicas are in it, the update begins with its
+ * first bytes. If a sum breaks off, the gradients are pulled instead: their workers keep them until the update has them all.
  */
 export async function sumAlongChain(
   parts: ChainParts,
-  { network, position: { iteration } }: Half,
+  half: Half,
   keys: readonly string[],
   signal: AbortSignal,
 ): Promise<GradientOffer[]> {
   const { clock, config, log } = parts;
+  const {
+    network,
+    position: { iteration },
+  } = half;
   let offers: GradientOffer[];
   do offers = await firstAnswers(parts, keys, signal);
   while (offers.some(isLost));
@@ -46,16 +51,19 @@ export async function sumAlongChain(
   const oneIsLost = AbortSignal.any([signal, ...offers.map((offer) => offer.signal)]);
   const about = { iteration, network, hops: hops.map(({ worker }) => worker) };
   log.debug({ event: 'chain', ...about }, 'sum along the chain');
+  const update = offers.length === keys.length ? beginUpdate(parts, half) : undefined;
+  const progress = createSumProgress(parts.master.state(network).wires, (element) => update?.advance(element));
   try {
     await clock.during('transferring', () =>
       allOrNone(oneIsLost, (signal) => [
-        receiveSum(parts, network, hops, { silenceMs, signal }),
-        pullFactors(parts, network, offers, { silenceMs, signal }),
+        receiveSum(parts, network, hops, progress, { silenceMs, signal }),
+        pullFactors(parts, network, offers, { silenceMs, signal }).then(progress.multiplied),
       ]),
     );
     oneIsLost.throwIfAborted();
     return offers;
   } catch (error) {
+    await update?.drop();
     signal.throwIfAborted();
     const lost = lostWorker(error);
     if (lost !== undefined) parts.exchange.bar.bar(lost);
@@ -80,17 +88,37 @@ async function firstAnswers(
   return offers;
 }
 
+/** Begin the update of a half, and let workers have its parameters as it makes them, unless nobody needs them. */
+function beginUpdate(
+  { config, exchange, master }: Pick<ChainParts, 'config' | 'exchange' | 'master'>,
+  { network, position: { learningRate } }: Half,
+): EarlyUpdate {
+  const update = master.beginUpdate(network, learningRate);
+  const versions = master.versions();
+  const isLast = !nextHalf(config.phases, { ...versions, [network]: versions[network] + 1 });
+  const unpublish = isLast ? undefined : exchange.publishEarly(network);
+  return {
+    ...update,
+    drop() {
+      unpublish?.();
+      return update.drop();
+    },
+  };
+}
+
 /** Set the network's sum to the one that comes along the chain. */
 async function receiveSum(
   { exchange, master, updater }: Pick<ChainParts, 'exchange' | 'master' | 'updater'>,
   network: Network,
   hops: readonly SumHop[],
+  progress: Pick<SumProgress, 'came'>,
   options: Omit<StreamOptions, 'byteLength'>,
 ): Promise<void> {
   const state = master.state(network);
   const layout = state.wires.sums;
   for await (const { begin, bytes } of exchange.sum(hops, { ...options, byteLength: layout.byteLength })) {
     updater.setSum(state, begin, bytes);
+    progress.came(begin + bytes.byteLength);
   }
 }
 

@@ -104,6 +104,7 @@ export const trainingParts = () => ({
   ...{ config, master, board, failures, progress, log },
   exchange: {
     publish: async () => undefined,
+    publishEarly: () => () => undefined,
     sum: async function* () {},
     bar: createHopBar(),
     route: () => 'star' as const,

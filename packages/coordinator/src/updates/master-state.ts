@@ -8,7 +8,7 @@ export function createMasterState(network: UpdatedNetwork, addresses: Addresses,
   const { parameterCount, length, wires } = network;
   const view = (address: number, length: number) => new Float32Array(memory, address, length);
   const [first, second] = addresses.copies.map(
-    ({ vector, average, firstMoments, secondMoments, view: held }): StateCopy => ({
+    ({ vector, average, firstMoments, secondMoments, view: held, wire }): StateCopy => ({
       vector: view(vector, length),
       ...(average !== undefined && { average: view(average, length) }),
       firstMoments: view(firstMoments, parameterCount),
@@ -20,10 +20,9 @@ export function createMasterState(network: UpdatedNetwork, addresses: Addresses,
             deltas: new Uint8Array(memory, held.deltas, wires.deltas.byteLength),
           },
         }),
+      ...(wire !== undefined && { wire: new Uint8Array(memory, wire, wires.parameters.byteLength) }),
     }),
   );
-  const { wire } = addresses;
-  const rounded = wire === undefined ? undefined : new Uint8Array(memory, wire, wires.parameters.byteLength);
   let [committed, staged] = [first, second];
   let isUpdated = false;
   return {
@@ -54,12 +53,17 @@ export function createMasterState(network: UpdatedNetwork, addresses: Addresses,
       return isUpdated;
     },
     get wire() {
-      const { byteOffset, byteLength } = committed.view?.vector ?? committed.vector;
-      return rounded ?? new Uint8Array(memory, byteOffset, byteLength);
+      return wireOf(committed);
     },
     commit() {
       [committed, staged] = [staged, committed];
       isUpdated = true;
     },
   };
+}
+
+/** What crosses of a copy's whole vector. */
+export function wireOf({ wire, view, vector }: StateCopy): Uint8Array {
+  const { buffer, byteOffset, byteLength } = view?.vector ?? vector;
+  return wire ?? new Uint8Array(buffer, byteOffset, byteLength);
 }

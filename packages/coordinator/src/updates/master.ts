@@ -4,6 +4,7 @@ import { FourfoldError, type RunConfig, type Network, type Versions } from '@fou
 import { discriminatorLayout, generatorLayout, initialVector, networkWires, type Layout } from '@fourfold/weights';
 import type { WholeCheckpoint } from '@fourfold/store';
 import { describeElement } from './bad-gradient.js';
+import { beginParameters, type ArrivingParameters, type BegunUpdate } from './arriving-parameters.js';
 import { copyFiles, type SnapshotMemory } from './snapshot.js';
 import { restoreNetwork, stateFiles } from './state-files.js';
 import { createUpdater } from './updater.js';
@@ -19,11 +20,15 @@ export interface Master {
   versions(): Versions;
   layout(network: Network): Layout;
   state(network: Network): MasterState;
+  /** Begin the network's next update while its sum comes. `update` ends it. */
+  beginUpdate(network: Network, learningRate: number): EarlyUpdate;
   /**
-   * Apply the reduced sum as the network's next update. It commits at its end: if it fails, the state stays as it was.
-   * Throws `invalid`, naming the tensor, if a weight or a moment is not finite.
+   * Apply the reduced sum as the network's next update, or what is left of one that has begun. It commits at its end: if it fails, the state
+   * stays as it was. Throws `invalid`, naming the tensor, if a weight or a moment is not finite.
    */
   update(network: Network, learningRate: number): Promise<void>;
+  /** The network's next parameters, while an update makes them. */
+  arriving(network: Network): ArrivingParameters | undefined;
   /** What workers hold of the network at `version`, while that is the newest: its vector, or its view. */
   serve(network: Network, version: number): Served | undefined;
   /** What `version` adds to the version before, while it is the newest and parameters cross as deltas. */
@@ -42,6 +47,14 @@ export interface Master {
    */
   snapshot(memory?: SnapshotMemory): Promise<Record<string, Uint8Array>>;
   close(): Promise<void>;
+}
+
+/** An update that begins before the whole sum is there. */
+export interface EarlyUpdate {
+  /** The sum is there up to this element. */
+  advance(end: number): void;
+  /** The sum broke off: the update begins anew when there is another. Resolves when nothing writes to the staged copy any more. */
+  drop(): Promise<void>;
 }
 
 export interface Served {
@@ -91,6 +104,19 @@ export function createMaster(config: RunConfig): Master {
     chunkBytes,
   );
   const state = (network: Network) => updater.states[networks.indexOf(network)];
+  const begun = new Map<Network, BegunUpdate>();
+  const beginUpdate = (network: Network, learningRate: number): BegunUpdate => {
+    const { staged } = state(network);
+    const { data, adam, clipGradientNorm: clipNorm } = config;
+    const step = versions[network] + 1;
+    const numbers = { replicas: data.replicas, learningRate, step, adam, clipNorm };
+    const ready = beingCopied.get(staged);
+    const update = beginParameters(step, staged, (onReached) =>
+      updater.stage(state(network), numbers, { ready, onReached }),
+    );
+    begun.set(network, update);
+    return update;
+  };
   const begin = (network: Network, vector: Float32Array) => {
     state(network).vector.set(vector);
     state(network).average?.set(vector);
@@ -104,17 +130,33 @@ export function createMaster(config: RunConfig): Master {
     versions: () => ({ ...versions }),
     layout,
     state,
-    async update(network, learningRate) {
-      await beingCopied.get(state(network).staged);
-      const step = versions[network] + 1;
-      const { data, adam, clipGradientNorm: clipNorm } = config;
-      const numbers = { replicas: data.replicas, learningRate, step, adam, clipNorm };
-      const bad = await updater.stage(state(network), numbers);
-      if (bad !== undefined) throw notFinite(network, step, describeElement(layout(network), bad));
-      // The commit: nothing can happen between the two.
-      state(network).commit();
-      versions[network] = step;
+    beginUpdate(network, learningRate) {
+      const update = beginUpdate(network, learningRate);
+      return {
+        advance: update.staged.advance,
+        async drop() {
+          begun.delete(network);
+          update.end('dropped');
+          await update.staged.drop();
+        },
+      };
     },
+    async update(network, learningRate) {
+      const update = begun.get(network) ?? beginUpdate(network, learningRate);
+      const { staged, parameters } = update;
+      try {
+        const bad = await staged.finish();
+        if (bad !== undefined) throw notFinite(network, parameters.version, describeElement(layout(network), bad));
+        // The commit: nothing can happen between the three.
+        state(network).commit();
+        versions[network] = parameters.version;
+        update.end('committed');
+      } finally {
+        begun.delete(network);
+        if (parameters.fate() === 'open') update.end('dropped');
+      }
+    },
+    arriving: (network) => begun.get(network)?.parameters,
     serve(network, version) {
       const stillValid = () => versions[network] === version;
       if (!networks.includes(network) || !stillValid()) return undefined;

@@ -1,15 +1,14 @@
-import { stageView } from './stage-view.js';
+import { blockElements } from '@fourfold/weights';
+import { adamRange } from './adam-range.js';
+import { divisorOf } from './gradient-norm.js';
+import { stageWire, stageWireStatistics } from './stage-wire.js';
 import { addressOf, spread } from './sums.js';
-import type { MasterState, StateCopy, UpdateNumbers } from './types.js';
-import type { AdamPlaces, AdamRange, UpdateModule } from './update-module.js';
+import type { MasterState, StagedUpdate, UpdateNumbers } from './types.js';
+import type { UpdateModule } from './update-module.js';
 import type { UpdateThreads } from './update-threads.js';
 
 /** Batch norm's running averages move by this much an update (PyTorch's momentum). */
 const averageMomentum = 0.1;
-/** What PyTorch adds to a norm before it divides by it. */
-const clipEpsilon = 1e-6;
-/** Elements whose squares a thread sums at once. */
-const squaresBlock = 1 << 18;
 
 export interface StageParts {
   module: UpdateModule;
@@ -18,21 +17,80 @@ export interface StageParts {
 }
 
 /**
- * Write what an update makes of the committed copy into the staged one. Resolves with the first element whose weight, second moment or
- * delta is NaN or infinite, if there is one.
+ * Begin to write what an update makes of the committed copy into the staged one, once `ready` has resolved. `onReached` hears that more of
+ * the parameters are there.
  */
-export async function stageUpdate(
-  { module, pool, threads }: StageParts,
+export function stageUpdate(
+  parts: StageParts,
   state: MasterState,
   given: UpdateNumbers,
-): Promise<number | undefined> {
-  const update = { ...given, replicas: await divisorOf({ pool, threads }, state, given) };
-  const { parameterCount, length, sum, committed, staged, averageDecay, frozenStatistics } = state;
+  { ready = Promise.resolve(), onReached = () => undefined }: { ready?: Promise<void>; onReached?: () => void } = {},
+): StagedUpdate {
+  const { parameterCount } = state;
+  let update = given;
+  /** The sum's elements that are there, and the parameters that are done. */
+  let [summed, done] = [0, 0];
+  let [isDropped, isFinite] = [false, true];
+  let work = ready;
+
+  async function stageSummed(): Promise<void> {
+    const end = summed === parameterCount ? summed : summed - (summed % blockElements);
+    if (isDropped || !isFinite || end <= done) return;
+    isFinite = await stageRange(parts, state, update, { begin: done, end });
+    if (!isFinite) return;
+    done = end;
+    onReached();
+  }
+
+  const advance = (end: number): void => {
+    summed = Math.max(summed, Math.min(end, parameterCount));
+    work = work.then(stageSummed);
+    // `finish` and `drop` await it.
+    work.catch(() => undefined);
+  };
+
+  return {
+    advance(end) {
+      // A norm to clip by is that of the whole sum.
+      if (given.clipNorm === undefined) advance(end);
+    },
+    reached: () => done,
+    async finish() {
+      update = { ...given, replicas: await divisorOf(parts, state, given) };
+      advance(parameterCount);
+      await work;
+      if (!isFinite) return firstNotFinite(state);
+      stageAverages(parts.module, state, given.replicas);
+      if (!state.staged.vector.subarray(parameterCount).every(Number.isFinite)) return firstNotFinite(state);
+      await stageWireStatistics(parts, state);
+      return undefined;
+    },
+    async drop() {
+      isDropped = true;
+      await work.catch(() => undefined);
+    },
+  };
+}
+
+/** Adam on the parameters `begin` .. `end - 1`, and what crosses of them. Resolves with whether all are finite. */
+async function stageRange(
+  parts: StageParts,
+  state: MasterState,
+  update: UpdateNumbers,
+  { begin, end }: { begin: number; end: number },
+): Promise<boolean> {
   let isFinite = true;
-  await spread(parameterCount, threads, async (begin, end, thread) => {
-    const isRangeFinite = await pool.adam(thread, adamRange(state, { begin, end }, update));
-    isFinite &&= isRangeFinite;
+  await spread(end - begin, parts.threads, async (from, to, thread) => {
+    const range = adamRange(state, { begin: begin + from, end: begin + to }, update);
+    const isPartFinite = await parts.pool.adam(thread, range);
+    isFinite &&= isPartFinite;
   });
+  return isFinite && (await stageWire(parts, state, { begin, end }));
+}
+
+/** Batch norm's running averages, and the vector's moving average. */
+function stageAverages(module: UpdateModule, state: MasterState, replicas: number): void {
+  const { parameterCount, length, sum, committed, staged, averageDecay, frozenStatistics } = state;
   const statistics = (vector: Float32Array) => addressOf(vector, parameterCount);
   if (frozenStatistics) {
     staged.vector.set(committed.vector.subarray(parameterCount), parameterCount);
@@ -42,88 +100,27 @@ export async function stageUpdate(
       statistics(committed.vector),
       statistics(sum),
       length - parameterCount,
-      given.replicas,
+      replicas,
       averageMomentum,
     );
   }
-  if (staged.average && committed.average && averageDecay !== undefined) {
-    module.moveAverages(
-      addressOf(staged.average, 0),
-      addressOf(committed.average, 0),
-      addressOf(staged.vector, 0),
-      length,
-      1,
-      1 - averageDecay,
-    );
-  }
-  const areStatisticsFinite = staged.vector.subarray(parameterCount).every(Number.isFinite);
-  if (!isFinite || !areStatisticsFinite) return firstNotFinite(staged);
-  return stageView({ pool, threads }, state);
+  if (!staged.average || !committed.average || averageDecay === undefined) return;
+  module.moveAverages(
+    addressOf(staged.average, 0),
+    addressOf(committed.average, 0),
+    addressOf(staged.vector, 0),
+    length,
+    1,
+    1 - averageDecay,
+  );
 }
 
-/** The first element whose weight, statistic or second moment is NaN or infinite. */
-function firstNotFinite({ vector, secondMoments }: StateCopy): number {
+/** The first element whose weight, statistic or second moment is NaN or infinite, or whose delta is. */
+function firstNotFinite({ committed, staged, parameterCount }: MasterState): number {
+  const { vector, secondMoments } = staged;
+  const view = committed.view?.vector;
   const isBad = (value: number | undefined) => value !== undefined && !Number.isFinite(value);
-  return vector.findIndex((value, i) => isBad(value) || isBad(secondMoments[i]));
-}
-
-/** What the sum is divided by: the number of replicas, or more if the mean gradient is longer than `clipNorm`. */
-async function divisorOf(
-  parts: Pick<StageParts, 'pool' | 'threads'>,
-  state: MasterState,
-  { replicas, clipNorm }: Pick<UpdateNumbers, 'replicas' | 'clipNorm'>,
-): Promise<number> {
-  if (clipNorm === undefined) return replicas;
-  const squares = await sumOfSquares(parts, state);
-  return replicas * Math.max(1, (Math.sqrt(squares) / replicas + clipEpsilon) / clipNorm);
-}
-
-/** Over blocks of a fixed size, whose sums are added in their order: the bits do not depend on the number of threads. */
-async function sumOfSquares(
-  { pool, threads }: Pick<StageParts, 'pool' | 'threads'>,
-  { sum, parameterCount }: MasterState,
-): Promise<number> {
-  const blocks = Array.from({ length: Math.ceil(parameterCount / squaresBlock) }, (_, block) => {
-    const begin = block * squaresBlock;
-    const count = Math.min(squaresBlock, parameterCount - begin);
-    return pool.sumOfSquares(block % threads, { source: addressOf(sum, begin), count });
-  });
-  return (await Promise.all(blocks)).reduce((total, squares) => total + squares, 0);
-}
-
-function adamRange(
-  { committed, staged, sum }: MasterState,
-  { begin, end }: { begin: number; end: number },
-  { replicas, learningRate, step, adam }: UpdateNumbers,
-): AdamRange {
-  const { beta1, beta2, epsilon } = adam;
-  return {
-    from: placesOf(committed, begin),
-    to: placesOf(staged, begin),
-    sum: addressOf(sum, begin),
-    count: end - begin,
-    replicas,
-    beta1,
-    beta2,
-    oneMinusBeta1: 1 - beta1,
-    oneMinusBeta2: 1 - beta2,
-    stepSize: learningRate / (1 - power(beta1, step)),
-    rootCorrection2: Math.sqrt(1 - power(beta2, step)),
-    epsilon,
-  };
-}
-
-const placesOf = ({ vector, firstMoments, secondMoments }: StateCopy, element: number): AdamPlaces => ({
-  parameters: addressOf(vector, element),
-  firstMoments: addressOf(firstMoments, element),
-  secondMoments: addressOf(secondMoments, element),
-});
-
-/** base^exponent by multiplication alone: unlike `Math.pow`, the same bits in every JavaScript engine. */
-export function power(base: number, exponent: number): number {
-  let result = 1;
-  for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) {
-    if (rest % 2 === 1) result *= square;
-  }
-  return result;
+  const isDeltaBad = (value: number, i: number) =>
+    view !== undefined && i < parameterCount && isBad(Math.fround(value - view[i]));
+  return vector.findIndex((value, i) => isBad(value) || isBad(secondMoments[i]) || isDeltaBad(value, i));
 }

@@ -17,7 +17,7 @@ export function randomVector(length: number, ...keys: (string | number)[]): Floa
 
 /** One update, staged and committed. Rejects if a result is not finite. */
 export async function apply(updater: Updater, state: MasterState, update: UpdateNumbers): Promise<void> {
-  const bad = await updater.stage(state, update);
+  const bad = await updater.stage(state, update).finish();
   if (bad !== undefined) throw new Error(`element ${bad} is not finite`);
   state.commit();
 }

@@ -34,6 +34,8 @@ export interface StateCopy {
   readonly secondMoments: Float32Array;
   /** What workers hold, if that is not the vector. */
   readonly view?: View;
+  /** The vector rounded for the wire, if it is. */
+  readonly wire?: Uint8Array;
 }
 
 /**
@@ -46,7 +48,7 @@ export interface MasterState extends UpdatedNetwork, StateCopy {
   readonly staged: StateCopy;
   /** The sum of the replicas' gradient vectors. */
   readonly sum: Float32Array;
-  /** The wire vector of the parameters as `encodeParameters` left it; the vector's own bytes, or the view's, if nothing is rounded. */
+  /** What crosses of the whole vector: rounded, or the bytes of the vector or the view. */
   readonly wire: Uint8Array;
   /** Whether an update has made the committed copy: then its deltas are there. */
   readonly isUpdated: boolean;
@@ -63,6 +65,21 @@ export interface UpdateNumbers {
   adam: AdamConfig;
   /** A mean gradient whose Euclidean norm is larger is scaled down to it. */
   clipNorm?: number;
+}
+
+/** An update that is on its way into the staged copy. */
+export interface StagedUpdate {
+  /** The sum is there up to this element: the update goes on as far as it can without the rest. */
+  advance: (end: number) => void;
+  /** The parameters before this element, a whole number of blocks or all, are as the update makes them, and ready for the wire. */
+  reached: () => number;
+  /**
+   * The whole sum is there. Resolves with the first element whose weight or second moment is NaN or infinite, if there is one: the staged
+   * copy is then of no use. The committed copy stays as it is.
+   */
+  finish(): Promise<number | undefined>;
+  /** The staged copy is not wanted. Resolves when nothing writes to it any more. */
+  drop(): Promise<void>;
 }
 
 /** A gradient in a shared file that is open in this process. */
@@ -106,14 +123,17 @@ export interface Updater {
   ): Promise<Added>;
   /** Set a stretch of the sum to bytes of one that workers have made, from byte `begin` of its wire vector (`wires.sums`). */
   setSum(state: MasterState, begin: number, bytes: Uint8Array): void;
-  /** Make the state's wire vector from its vector. */
+  /** Make the committed copy's wire vector, where no update has made it. */
   encodeParameters(state: MasterState): Promise<void>;
   /**
-   * One update from the sum, into the staged copy: Adam on the parameters, running averages on the rest, then the
-   * vector's moving average and its view if it has them. Resolves with the first element whose weight or second moment is NaN or
-   * infinite, if there is one: the staged copy is then of no use. The committed copy stays as it is.
+   * Begin an update from the sum, into the staged copy, once `ready` has resolved: Adam on the parameters and what crosses of them, range by
+   * range, then running averages and the vector's moving average. `onReached` hears that more parameters are there.
    */
-  stage(state: MasterState, update: UpdateNumbers): Promise<number | undefined>;
+  stage(
+    state: MasterState,
+    update: UpdateNumbers,
+    options?: { ready?: Promise<void>; onReached?: () => void },
+  ): StagedUpdate;
   /** Copy a vector by the threads, in pieces between which they do other work; by this thread if they have died. */
   copy(vector: Float32Array, target: Uint8Array<SharedArrayBuffer>): Promise<void>;
   close(): Promise<void>;

@@ -35,11 +35,11 @@ export function planMemory(networks: readonly UpdatedNetwork[], chunkBytes: numb
         firstMoments: take(parameterCount * elementBytes),
         secondMoments: take(parameterCount * elementBytes),
         view: deltas && { vector: take(length * elementBytes), deltas: take(deltas.byteLength) },
+        wire: isUnrounded(parameters) ? undefined : take(parameters.byteLength),
       });
       return {
         copies: [takeCopy(), takeCopy()],
         sum: take(length * elementBytes),
-        wire: isUnrounded(parameters) ? undefined : take(parameters.byteLength),
       };
     }),
     pages: Math.ceil(end / pageBytes),

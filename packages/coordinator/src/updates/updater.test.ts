@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { decodeSafetensors, plainLayout } from '@fourfold/weights';
 import { expect, test } from 'vitest';
 import { apply, bytesOf, randomVector } from './test-vectors.js';
+import { power } from './adam-range.js';
 import { splitRange } from './sums.js';
-import { power } from './stage-update.js';
 import { createUpdater } from './updater.js';
 import type { MasterState, Updater } from './types.js';
 
@@ -210,7 +210,7 @@ test('an update writes the staged copy alone: the committed one stays as it was,
     await apply(updater, state, update);
     const before = hex();
     updater.accumulate(state, 0, bytesOf(randomVector(1010, 2)), true);
-    expect(await updater.stage(state, { ...update, step: 2 })).toBeUndefined();
+    expect(await updater.stage(state, { ...update, step: 2 }).finish()).toBeUndefined();
     expect(hex()).toEqual(before);
     state.commit();
     for (const [i, part] of hex().entries()) expect(part).not.toBe(before[i]);
@@ -225,9 +225,9 @@ test.each([0, 4, 1001, 1002, 1005])(
         updater.accumulate(state, 0, bytesOf(randomVector(1010, 'fine')), true);
         state.sum[at] = value;
         // The square of 3e38 is infinite; a running average is not squared.
-        expect(await updater.stage(state, update)).toBe(value === 3e38 && at >= 1003 ? undefined : at);
+        expect(await updater.stage(state, update).finish()).toBe(value === 3e38 && at >= 1003 ? undefined : at);
       }
-      expect(await updater.stage(state, { ...update, learningRate: 3e38 })).toBeDefined();
+      expect(await updater.stage(state, { ...update, learningRate: 3e38 }).finish()).toBeDefined();
     });
   },
 );

@@ -1,7 +1,7 @@
-import { elementBytesOf, isUnrounded } from '@fourfold/weights';
 import { createMasterState } from './master-state.js';
 import { stageUpdate } from './stage-update.js';
-import { addressOf, createSums, spread } from './sums.js';
+import { encodeRange } from './stage-wire.js';
+import { createSums } from './sums.js';
 import { instantiateUpdateModule } from './update-module.js';
 import { startUpdateThreads } from './update-threads.js';
 import { planMemory } from './updater-memory.js';
@@ -23,25 +23,9 @@ export function createUpdater(networks: readonly UpdatedNetwork[], threads: numb
   return {
     states,
     ...createSums({ module, pool, memory: memory.buffer, places: plan, chunkBytes, threads }),
-    async encodeParameters({ vector, wire, wires }) {
-      if (isUnrounded(wires.parameters)) return;
-      for (const { encoding, begin, count, byteBegin, byteLength } of wires.parameters.sections) {
-        if (encoding === 'bf16') {
-          await spread(count, threads, (from, to, thread) => {
-            const target = wire.byteOffset + byteBegin + from * elementBytesOf({ encoding });
-            return pool.run(thread, {
-              type: 'round',
-              source: addressOf(vector, begin + from),
-              target,
-              count: to - from,
-            });
-          });
-        } else {
-          wire.set(new Uint8Array(memory.buffer, addressOf(vector, begin), byteLength), byteBegin);
-        }
-      }
-    },
-    stage: (state, update) => stageUpdate({ module, pool, threads }, state, update),
+    encodeParameters: ({ committed, wires, length }) =>
+      encodeRange({ pool, threads }, committed, wires, { begin: 0, end: length }),
+    stage: (state, update, options) => stageUpdate({ module, pool, threads }, state, update, options),
     async copy(vector, target) {
       for (let begin = 0, thread = 0; begin < vector.byteLength; begin += copiedBytes, thread++) {
         const byteLength = Math.min(copiedBytes, vector.byteLength - begin);

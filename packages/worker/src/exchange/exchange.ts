@@ -40,10 +40,16 @@ import { createSumHop, type SumHopSource } from './sum-hop.js';
 export interface ParameterSource {
   /**
    * Fetch a network's parameters at a stated version into `target`, and decode them. `held` is the version that this source has
-   * put there, if it did: where parameters cross as deltas, those to the next version are enough. Rejects with FAILED_PRECONDITION if
-   * the coordinator no longer has them.
+   * put there, if it did: where parameters cross as deltas, those to the next version are enough. Before the whole vector in `target` changes,
+   * `changing` is called: until then a failure leaves it as it was. Rejects with FAILED_PRECONDITION if the coordinator no longer has them,
+   * or drops the update that makes them.
    */
-  fetch(network: Network, version: number, target: WireVector, held?: number): Promise<void>;
+  fetch(
+    network: Network,
+    version: number,
+    target: WireVector,
+    now: { held?: number; changing: () => void },
+  ): Promise<void>;
   /** The generator that an evaluation of `version` measures, in float32: what a checkpoint of that version holds. */
   fetchEvaluated(version: number, target: Float32Array): Promise<void>;
   /** The coordinator says from which worker `fetch` gets a version. */
@@ -147,12 +153,14 @@ export async function createWorkerExchange(run: RunConfig, log: Logger): Promise
         traffic: traffic.parameters,
       });
       return {
-        async fetch(network, version, target, held) {
-          if (await read(network, version, target.bytes)) return target.decode();
-          if (target.deltas && held === version - 1) {
+        async fetch(network, version, target, { held, changing }) {
+          if (target.deltas && held === version - 1 && !sharedMemory) {
             await arrivals.fetch(network, deltaKinds[network], version, target.deltas.bytes);
+            changing();
             return target.deltas.apply();
           }
+          changing();
+          if (await read(network, version, target.bytes)) return target.decode();
           await arrivals.fetch(network, network, version, target.bytes);
           target.decode();
         },

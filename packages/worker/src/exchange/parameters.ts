@@ -40,9 +40,11 @@ export function createParameterCache(
     const held = heldOf(network);
     const before = held.fetched;
     if (before === version) return;
-    // A failure may leave anything.
-    held.fetched = undefined;
-    await source.fetch(network, version, held.buffer, before);
+    const changing = () => {
+      // A failure may leave anything.
+      held.fetched = undefined;
+    };
+    await source.fetch(network, version, held.buffer, { held: before, changing });
     held.fetched = version;
   };
   const load = async (source: ParameterSource, network: Network, version: number): Promise<void> => {
@@ -61,8 +63,11 @@ export function createParameterCache(
 
   return {
     /** Ensure that the compute thread has this version. Rejects as `ParameterSource.fetch` does. */
-    ensure: (source: ParameterSource, network: Network, version: number): Promise<void> =>
-      inTurn(network, () => load(source, network, version)),
+    ensure: async (source: ParameterSource, network: Network, version: number): Promise<void> => {
+      // The next version may be on its way, and will not be there before this one has been computed with.
+      if (heldOf(network).loaded === version) return;
+      await inTurn(network, () => load(source, network, version));
+    },
     /** Fetch a version before it is needed. A failure shows when it is. */
     prefetch: (source: ParameterSource, network: Network, version: number): Promise<void> =>
       inTurn(network, () => fetch(source, network, version)).catch(() => undefined),
