@@ -4,13 +4,14 @@
 
 options.safetensors, float32, layouts and names as in make_reference.py:
     generator/NAME                              weights; running statistics that differ from 0 and 1
-    dense/NAME, patch/NAME                      weights of discriminators with either head
+    dense/NAME, patch/NAME, features/NAME       weights of discriminators with each head
+    vgg/NAME                                    VGG16's first two convolutions, which `features` sees and its content loss compares
     lr, hr                                      pictures
     CASE/loss/NAME                              one element each
     CASE/discriminator-gradient/NAME
-    CASE/generator-gradient/NAME                of content (mse) + weight * adversarial loss; without statistics
+    CASE/generator-gradient/NAME                of content (mse, or features) + weight * adversarial loss; without statistics
     CASE/sr
-The cases: `relativistic` and `patch` with the batch's statistics, `frozen` with the running ones.
+The cases: `relativistic`, `patch` and `features` (relativistic) with the batch's statistics, `frozen` with the running ones.
 """
 
 import numpy as np
@@ -21,12 +22,34 @@ import make_reference as reference
 from make_reference import nchw, nhwc
 
 CROP, WEIGHT = 32, 0.05
-HEADS = {"relativistic": "dense", "patch": "patch", "frozen": "dense"}
+HEADS = {"relativistic": "dense", "patch": "patch", "frozen": "dense", "features": "features"}
+LAYERS, SCALE = ["conv1_1", "conv1_2"], 1 / 12.75
 
 
-def discriminator(w, x, head):
+def features(v, x):
+    """VGG16's first two convolutions before their ReLUs."""
+    mean, deviation = (torch.tensor(n).double().reshape(1, 3, 1, 1) for n in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    first = reference.away(v.conv("conv1_1", ((x + 1) / 2 - mean) / deviation, 3, 64, True), "conv1_1")
+    return [first, v.conv("conv1_2", F.relu(first), 3, 64, True)]
+
+
+def discriminator(w, x, head, v):
+    """The logits of each head."""
     if head == "dense":
-        return reference.discriminator(w, x)
+        return [reference.discriminator(w, x)]
+    if head == "patch":
+        return [patch(w, x)]
+    return [feature_head(w, layer, y) for layer, y in zip(LAYERS, features(v, x))]
+
+
+def feature_head(w, layer, x):
+    c = reference.DISCRIMINATOR["channels"]
+    x = F.leaky_relu(reference.away(w.conv(f"{layer}/conv1", x * SCALE, 1, c, True, gain=6), layer), 0.2)
+    x = F.leaky_relu(reference.away(w.conv(f"{layer}/conv2", x, 3, c, True, gain=6), layer), 0.2)
+    return w.conv(f"{layer}/logits", x, 3, 1, True, gain=6)
+
+
+def patch(w, x):
     c = reference.DISCRIMINATOR["channels"]
     for i in range(8):
         stride = 1 + i % 2
@@ -44,15 +67,23 @@ def adversarial(kind, real, fake, of):
     return (true(by_real), false(by_fake)) if of == "discriminator" else (false(by_real) + true(by_fake)) / 2
 
 
-def case(name, g, d, statistics, lr, hr):
-    kind, head = ("relativistic" if name == "relativistic" else "standard"), HEADS[name]
+def content(name, v, sr, hr):
+    if name != "features":
+        return F.mse_loss(sr, hr)
+    return sum(F.mse_loss(a * SCALE, b * SCALE) for a, b in zip(features(v, sr), features(v, hr)))
+
+
+def case(name, g, d, v, statistics, lr, hr):
+    kind, head = ("relativistic" if name in ("relativistic", "features") else "standard"), HEADS[name]
     copies = {key: tuple(value.clone() for value in values) for key, values in statistics.items()}
     sr = reference.generator(g, nchw(lr), copies, training=name != "frozen")
-    of_d = adversarial(kind, discriminator(d, nchw(hr), head), discriminator(d, sr.detach(), head), "discriminator")
+    real, fake = discriminator(d, nchw(hr), head, v), discriminator(d, sr.detach(), head, v)
+    of_d = [sum(parts) for parts in zip(*(adversarial(kind, a, b, "discriminator") for a, b in zip(real, fake)))]
     losses = dict(zip(("discriminatorReal", "discriminatorFake"), of_d))
     out = reference.gradients("discriminator-gradient", d, sum(of_d))
-    losses["content"] = F.mse_loss(sr, nchw(hr))
-    losses["adversarial"] = adversarial(kind, discriminator(d, nchw(hr), head), discriminator(d, sr, head), "generator")
+    losses["content"] = content(name, v, sr, nchw(hr))
+    real, fake = discriminator(d, nchw(hr), head, v), discriminator(d, sr, head, v)
+    losses["adversarial"] = sum(adversarial(kind, a, b, "generator") for a, b in zip(real, fake))
     losses["total"] = losses["content"] + WEIGHT * losses["adversarial"]
     out |= reference.gradients("generator-gradient", g, losses["total"])
     out |= {f"loss/{key}": value.reshape(1) for key, value in losses.items()} | {"sr": nhwc(sr)}
@@ -62,19 +93,20 @@ def case(name, g, d, statistics, lr, hr):
 def iteration(seed):
     rng = np.random.default_rng(seed)
     g, heads = reference.Weights(seed + 1), {"dense": reference.Weights(seed + 2), "patch": reference.Weights(seed + 3)}
+    heads["features"], v = reference.Weights(seed + 4), reference.Weights(seed + 5)
     lr, hr = reference.pictures(rng, (2, CROP // 4, CROP // 4, 3), 0, 1), reference.pictures(rng, (2, CROP, CROP, 3), -1, 1)
     norms = [f"block{i + 1}/bn{j}" for i in range(reference.GENERATOR["blocks"]) for j in (1, 2)] + ["trunk/bn"]
     width = reference.GENERATOR["channels"]
     statistics = {n: (reference.pictures(rng, width, -0.3, 0.3), reference.pictures(rng, width, 0.3, 1.5)) for n in norms}
     out = {"lr": lr, "hr": hr}
     for name, head in HEADS.items():
-        out |= case(name, g, heads[head], statistics, lr, hr)
+        out |= case(name, g, heads[head], v, statistics, lr, hr)
     out |= {f"generator/{n}": v for n, v in g.items()}
     for norm, (mean, variance) in statistics.items():
         out |= {f"generator/{norm}/mean": mean, f"generator/{norm}/variance": variance}
     for head, w in heads.items():
         out |= {f"{head}/{n}": v for n, v in w.items()}
-    return out
+    return out | {f"vgg/{n}": value for n, value in v.items()}
 
 
 def main():
@@ -86,7 +118,7 @@ def main():
         except reference.TooClose as reason:
             print(f"seed {seed} is too close to a kink ({reason})")
     settings = {"generator": reference.GENERATOR, "discriminator": reference.DISCRIMINATOR, "crop": CROP}
-    reference.write("options", tensors, settings | {"adversarialWeight": WEIGHT, "heads": HEADS})
+    reference.write("options", tensors, settings | {"adversarialWeight": WEIGHT, "heads": HEADS, "layers": LAYERS})
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ export { type NamedTensors } from './layers/layer.js';
 export { createContentFeatures } from './networks/content-network.js';
 export { type FeatureExtractor, createFeatures } from './networks/features.js';
 export { featureShift } from './training/feature-shift.js';
-export { type Network, createDiscriminator, createGenerator, trainingMode } from './networks/networks.js';
+export { type Discriminator, createDiscriminator } from './networks/discriminator.js';
+export { type Network, createGenerator, trainingMode } from './networks/networks.js';
 export {
   type BatchTensors,
   type CropBatch,
@@ -41,13 +42,18 @@ export {
   uploadParameters,
 } from './networks/transfer.js';
 export {
-  type Adversary,
   type ContentResult,
-  type GeneratorPass,
   type LossTensors,
+  type Pictures,
   contentStep,
-  discriminatorStep,
   disposeContent,
+  pullFeatures,
+} from './training/content-step.js';
+export { type FeaturePass, runFeatures } from './training/feature-pass.js';
+export {
+  type Adversary,
+  type GeneratorPass,
+  discriminatorStep,
   generatorStep,
   peekLosses,
   readLosses,

@@ -2,10 +2,12 @@ import tf = require('@tensorflow/tfjs-core');
 import { expect, test } from 'vitest';
 import { type BackendName, contentFeatures } from '@fourfold/common';
 import { convolutionsUpTo, featureLayout, vggConvolutions } from '@fourfold/weights';
+import { runFeatures } from './training/feature-pass.js';
 import { featureLoss, realLoss } from './training/losses.js';
 import { createFeatures } from './networks/features.js';
-import { createDiscriminator, createGenerator } from './networks/networks.js';
-import { contentStep, disposeContent } from './training/steps.js';
+import { createDiscriminator } from './networks/discriminator.js';
+import { createGenerator } from './networks/networks.js';
+import { contentStep, disposeContent } from './training/content-step.js';
 import { iterationErrors, loadReference, referenceIteration, relativeError } from './test-reference.js';
 import { onBackend } from './test-support.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
@@ -37,15 +39,17 @@ export function testAgainstPytorch(backend: BackendName): void {
     const [generator, discriminator] = [upload('generator'), upload('discriminator')];
     const [lr, hr] = [iteration.tensor('lr'), iteration.tensor('hr')];
     const [sr, back] = createGenerator(generatorConfig, 'training')(generator, lr, { saves: true });
-    const [logits, discriminatorBack] = createDiscriminator(discriminatorConfig)(discriminator, sr, { saves: true });
+    const [logits, discriminatorBack] = createDiscriminator(discriminatorConfig).heads[0](discriminator, sr, {
+      saves: true,
+    });
     expect(relativeError(await logits.data(), iteration.get('logits/adversarial').data)).toBeLessThan(limit);
 
     const adversarial = realLoss(logits);
     const bySr = discriminatorBack.run(adversarial.gradient, { input: true })!;
     expect(relativeError(await bySr.data(), iteration.get('input-gradient/sr').data)).toBeLessThan(limit);
 
-    const content = contentStep('gan', loss, undefined, hr, sr);
-    const total: tf.Tensor4D = tf.tidy(() => tf.add(content.dSr, tf.mul(bySr, weights.adversarial)));
+    const content = contentStep('gan', loss, { hr, sr });
+    const total: tf.Tensor4D = tf.tidy(() => tf.add(content.dSr!, tf.mul(bySr, weights.adversarial)));
     const byLr = back.run(total, { input: true })!;
     expect(relativeError(await byLr.data(), iteration.get('input-gradient/lr').data)).toBeLessThan(limit);
     tf.dispose([lr, hr, sr, logits, adversarial.value, adversarial.gradient, bySr, total, byLr]);
@@ -86,13 +90,15 @@ export function testAgainstPytorch(backend: BackendName): void {
     expect(relativeError(await features.data(), reference.get(`${depth}/features`).data)).toBeLessThan(limit);
     features.dispose();
     for (const reduction of ['sum', 'mean'] as const) {
-      const { value, gradient } = featureLoss({ features: network, parameters }, config, reduction, hr, sr);
+      const pass = runFeatures({ features: network, parameters }, hr, sr);
+      const { value, gradients } = featureLoss(pass, config, reduction);
+      const gradient = pass.pullback(gradients);
       const expected = `${depth}/${reduction}`;
       expect(relativeError(await value.data(), reference.get(`${expected}/loss`).data)).toBeLessThan(limit);
       expect(relativeError(await gradient.data(), reference.get(`${expected}/input-gradient`).data)).toBeLessThan(
         limit,
       );
-      tf.dispose([value, gradient]);
+      tf.dispose([value, gradient, gradients]);
     }
     tf.dispose([hr, sr]);
     disposeTensors(parameters);

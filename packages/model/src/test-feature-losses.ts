@@ -5,6 +5,7 @@ import { convolutionsUpTo, featureLayout, lpipsLayout, vggConvolutions } from '@
 import { createFeatures } from './networks/features.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
 import { loadReference, onBackend, relativeError } from './test-support.js';
+import { runFeatures } from './training/feature-pass.js';
 import { featureLoss, meanAbsoluteError } from './training/losses.js';
 
 /*
@@ -32,14 +33,16 @@ export function testFeatureLosses(backend: BackendName): void {
     const parameters = uploadParameters(layout, reference.vector('parameters', layout));
     const extractor = { features: createFeatures(convolutions, layers), parameters };
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
-    const { value, gradient } = featureLoss(extractor, { layers, distance }, reduction, hr, sr);
+    const pass = runFeatures(extractor, hr, sr);
+    const { value, gradients } = featureLoss(pass, { layers, distance }, reduction);
+    const gradient = pass.pullback(gradients);
     expect(relativeError(await value.data(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
     // Unit length magnifies rounding where a cell has little activity.
     const limitOfGradient = distance === 'lpips' ? 3 * limit : limit;
     expect(relativeError(await gradient.data(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(
       limitOfGradient,
     );
-    tf.dispose([hr, sr, value, gradient]);
+    tf.dispose([hr, sr, value, gradient, gradients]);
     disposeTensors(parameters);
   });
 

@@ -10,8 +10,11 @@ import {
 } from '@fourfold/weights';
 import { createFeatures } from './networks/features.js';
 import { vgg54Loss } from './test-reference.js';
-import { createDiscriminator, createGenerator } from './networks/networks.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
+import { createDiscriminator } from './networks/discriminator.js';
+import { createGenerator } from './networks/networks.js';
+import { contentStep } from './training/content-step.js';
+import { runFeatures } from './training/feature-pass.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 import {
   disposeTensors,
   downloadGradients,
@@ -51,12 +54,12 @@ export async function smallIteration(): Promise<IterationResult> {
     uploadParameters(layouts.discriminator, initialVector(layouts.discriminator, 1)),
     uploadParameters(layouts.vgg, vggLikeVector()),
   ];
-  const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: ofDiscriminator };
+  const discriminator = { ...createDiscriminator(discriminatorConfig), parameters: ofDiscriminator };
   const vgg = { features: createFeatures(convolutions, [{ layer: 'conv5_4', relu: 'after' }]), parameters: ofVgg };
   const { hr, lr } = uploadBatch(smallBatch());
   const pass = runGenerator({ layer: createGenerator(generatorConfig, 'training'), parameters: ofGenerator }, lr);
-  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
-  const content = contentStep('gan', loss, vgg, hr, pass.sr);
+  const first = discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard');
+  const content = contentStep('gan', loss, { hr, sr: pass.sr, features: runFeatures(vgg, hr, pass.sr) });
   const second = generatorStep(pass, content, { discriminator, hr, loss });
   const download = async (layout: Layout, gradients: typeof first.gradients) => {
     const vector = new Float32Array(layout.length);

@@ -9,9 +9,11 @@ import {
   type Layout,
   type NamedArray,
 } from '@fourfold/weights';
-import { createDiscriminator, createGenerator } from './networks/networks.js';
+import { createDiscriminator } from './networks/discriminator.js';
+import { createGenerator } from './networks/networks.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
+import { contentStep } from './training/content-step.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 
 /*
  * What PyTorch computed in float64 (test/reference/make_reference.py), and how far the current backend is from it. This needs no test
@@ -103,14 +105,14 @@ export function referenceIteration() {
 export async function iterationErrors(): Promise<Record<string, number>> {
   const { reference, generatorConfig, discriminatorConfig, layouts, loss, upload } = referenceIteration();
   const generator = { layer: createGenerator(generatorConfig, 'training'), parameters: upload('generator') };
-  const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: upload('discriminator') };
+  const discriminator = { ...createDiscriminator(discriminatorConfig), parameters: upload('discriminator') };
   const [lr, hr] = [reference.tensor('lr'), reference.tensor('hr')];
   const errors: Record<string, number> = {};
 
   const pass = runGenerator(generator, lr);
   errors['sr'] = relativeError(await pass.sr.data(), reference.get('sr').data);
-  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
-  const content = contentStep('gan', loss, undefined, hr, pass.sr);
+  const first = discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard');
+  const content = contentStep('gan', loss, { hr, sr: pass.sr });
   const second = generatorStep(pass, content, { discriminator, hr, loss });
 
   for (const [name, value] of Object.entries(await readLosses({ ...first.losses, ...second.losses }))) {

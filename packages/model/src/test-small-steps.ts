@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import type { Network } from '@fourfold/common';
 import { setImmediate } from 'node:timers/promises';
 import { discriminatorLayout, generatorLayout, initialVector } from '@fourfold/weights';
-import { createDiscriminator, createGenerator } from './networks/networks.js';
+import { createDiscriminator } from './networks/discriminator.js';
+import { createGenerator } from './networks/networks.js';
 import {
   disposeTensors,
   downloadGradients,
@@ -12,7 +13,8 @@ import {
   uploadParameters,
 } from './networks/transfer.js';
 import { vgg54Loss } from './test-reference.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
+import { contentStep } from './training/content-step.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 
 /*
  * Halves of iterations of networks as small as can be, on the current backend: what NaN does to them, and what they leave behind.
@@ -39,7 +41,7 @@ export function smallNetworks() {
     parameters: uploadParameters(layouts.generator, vectors.generator),
   };
   const discriminator = {
-    layer: createDiscriminator(configs.discriminator),
+    ...createDiscriminator(configs.discriminator),
     parameters: uploadParameters(layouts.discriminator, vectors.discriminator),
   };
   return { layouts, vectors, generator, discriminator };
@@ -54,9 +56,9 @@ export async function smallHalf(networks: SmallNetworks, name: Network, level: n
   const pixels = (side: number) => new Uint8Array(count * side * side * 3).fill(level);
   const { hr, lr } = uploadBatch({ hr: pixels(crop), lr: pixels(crop / 4), count, crop });
   const half = () => {
-    if (name === 'discriminator') return discriminatorStep(discriminator, hr, hr, 'standard');
+    if (name === 'discriminator') return discriminatorStep(discriminator, { hr, sr: hr }, 'standard');
     const pass = runGenerator(generator, lr);
-    return generatorStep(pass, contentStep('mse', vgg54Loss, undefined, hr, pass.sr), undefined);
+    return generatorStep(pass, contentStep('mse', vgg54Loss, { hr, sr: pass.sr }), undefined);
   };
   const { losses, gradients } = half();
   const vector = new Float32Array(layouts[name].length);

@@ -9,14 +9,16 @@ import { createNetwork, largestDifference, noise, weightsOf } from './inference/
 import { createUpscaler } from './inference/upscaler.js';
 import { testKernels } from './kernels/webgpu/test-kernels.js';
 import { testLayers } from './layers/test-layers.js';
-import { createDiscriminator, createGenerator } from './networks/networks.js';
+import { createDiscriminator } from './networks/discriminator.js';
+import { createGenerator } from './networks/networks.js';
 import { disposeTensors, downloadGradients } from './networks/transfer.js';
 import { testAgainstPytorch } from './test-against-pytorch.js';
 import { testFeatureLosses } from './test-feature-losses.js';
 import { referenceIteration } from './test-reference.js';
 import { smallHalf, smallNetworks, type Held } from './test-small-steps.js';
 import { onOneThread, relativeError } from './test-support.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
+import { contentStep } from './training/content-step.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from './training/steps.js';
 import { lacks } from '../../../test/support/needs.mjs';
 
 /*
@@ -29,11 +31,11 @@ const here = probeWebgpu();
 async function iterate(kind: 'mse' | 'gan') {
   const { reference, generatorConfig, discriminatorConfig, layouts, loss, upload } = referenceIteration();
   const generator = { layer: createGenerator(generatorConfig, 'training'), parameters: upload('generator') };
-  const discriminator = { layer: createDiscriminator(discriminatorConfig), parameters: upload('discriminator') };
+  const discriminator = { ...createDiscriminator(discriminatorConfig), parameters: upload('discriminator') };
   const [lr, hr] = [reference.tensor('lr'), reference.tensor('hr')];
   const pass = runGenerator(generator, lr);
-  const first = kind === 'gan' ? discriminatorStep(discriminator, hr, pass.sr, 'standard') : undefined;
-  const content = contentStep(kind, loss, undefined, hr, pass.sr);
+  const first = kind === 'gan' ? discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard') : undefined;
+  const content = contentStep(kind, loss, { hr, sr: pass.sr });
   const second = generatorStep(pass, content, first && { discriminator, hr, loss });
   const found: Record<string, Float32Array> = {};
   for (const [network, result] of Object.entries({ generator: second, discriminator: first })) {

@@ -35,6 +35,10 @@ export function vggConvolutions(groups: readonly { convolutions: number; width: 
 }
 
 const vggWidths = [64, 128, 256, 512, 512];
+
+/** How many channels a convolution such as `conv3_2` of VGG16 or VGG19 has. */
+export const vggWidth = (layer: string): number => vggWidths[Number(layer.charAt('conv'.length)) - 1];
+
 const vgg = (...counts: number[]) =>
   vggConvolutions(counts.map((convolutions, i) => ({ convolutions, width: vggWidths[i] })));
 

@@ -1,6 +1,6 @@
 /*
  * Weights as bytes, without TensorFlow.js: what the tensors of a network are called and where they are in its flat vector
- * (layout.ts), how they begin (initial-parameters.ts), how they cross a wire (wires.ts, wire-layout.ts, delta-layout.ts), and their files
+ * (layout.ts, discriminator-layout.ts), how they begin (initial-parameters.ts), how they cross a wire (wires.ts, wire-layout.ts, delta-layout.ts), and their files
  * (safetensors.ts, weights-file.ts; of a generator, also with PyTorch's names: generator-file.ts, torch-generator.ts).
  */
 
@@ -23,6 +23,7 @@ export {
   vggConvolutions,
 } from './feature-networks.js';
 export { type DeltaLayout, blockBytes, blockElements, createDeltaLayout, deltaBytesBefore } from './delta-layout.js';
+export { discriminatorLayout, discriminatorStages } from './discriminator-layout.js';
 export { floatsOf } from './floats.js';
 export { generatorOf } from './generator-file.js';
 export { initialVector } from './initial-parameters.js';
@@ -31,8 +32,6 @@ export {
   type GeneratorWeights,
   type Layout,
   type TensorPlace,
-  discriminatorLayout,
-  discriminatorStages,
   factorNames,
   generatorLayout,
   wideWeights,

@@ -2,7 +2,8 @@ import { sha256 } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import { initialVector } from './initial-parameters.js';
 import { convolutionsUpTo, featureLayout, featureNetworks } from './feature-networks.js';
-import { discriminatorLayout, generatorLayout } from './layout.js';
+import { discriminatorLayout } from './discriminator-layout.js';
+import { generatorLayout } from './layout.js';
 
 const paper = {
   generator: generatorLayout({ channels: 64, blocks: 16 }),
@@ -26,6 +27,19 @@ test('a patch head makes the discriminator independent of the crop', () => {
   expect(discriminatorLayout(config, 128)).toEqual(layout);
   expect(layout.tensors.at(-1)?.name).toBe('logits/bias');
   expect(layout.parameterCount).toBe(1_784_769);
+});
+
+test('a discriminator of features has three convolutions for each layer', () => {
+  const features = ['conv1_2', 'conv4_3'];
+  const layout = discriminatorLayout({ channels: 64, head: 'features', dense: 1024, features }, 96);
+  expect(layout.tensors.filter(({ name }) => name.endsWith('filter')).map(({ name, shape }) => [name, shape])).toEqual([
+    ['conv1_2/conv1/filter', [1, 1, 64, 64]],
+    ['conv1_2/conv2/filter', [3, 3, 64, 64]],
+    ['conv1_2/logits/filter', [3, 3, 64, 1]],
+    ['conv4_3/conv1/filter', [1, 1, 512, 64]],
+    ['conv4_3/conv2/filter', [3, 3, 64, 64]],
+    ['conv4_3/logits/filter', [3, 3, 64, 1]],
+  ]);
 });
 
 test.each(Object.values(paper))('$network: tensors are contiguous, parameters first, under unique names', (layout) => {

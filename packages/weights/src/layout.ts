@@ -1,4 +1,4 @@
-import type { DiscriminatorConfig, GeneratorConfig, Network } from '@fourfold/common';
+import type { GeneratorConfig, Network } from '@fourfold/common';
 
 /** How a tensor starts: all equal, or uniform in +-1/sqrt(fanIn). */
 export type Init = { kind: 'constant'; value: number } | { kind: 'uniform'; fanIn: number };
@@ -60,39 +60,6 @@ export function generatorLayout({ channels, blocks }: GeneratorConfig): Layout {
   return place('generator', entries);
 }
 
-/** Output channels, strides and sides of the filters of the discriminator's eight convolutions. */
-export function discriminatorStages({
-  channels,
-  head,
-}: DiscriminatorConfig): { outputs: number; stride: 1 | 2; side: number }[] {
-  return [1, 2, 4, 8].flatMap((factor) => [
-    { outputs: factor * channels, stride: 1 as const, side: 3 },
-    { outputs: factor * channels, stride: 2 as const, side: head === 'patch' ? 4 : 3 },
-  ]);
-}
-
-/**
- * The discriminator's tensors for HR crops of `crop` x `crop` pixels, a multiple of 16: 23,563,649 parameters with 64
- * channels, a dense width of 1024 and a crop of 96. Only dense layers depend on the crop. It keeps no statistics.
- */
-export function discriminatorLayout(config: DiscriminatorConfig, crop: number): Layout {
-  const stages = discriminatorStages(config);
-  const { outputs } = stages[7];
-  const flat = (crop / 16) * (crop / 16) * outputs;
-  const head =
-    config.head === 'patch'
-      ? convolution('logits', 3, outputs, 1, 'bias')
-      : [...dense('dense1', flat, config.dense), ...dense('dense2', config.dense, 1)];
-  const entries = [
-    ...stages.flatMap(({ outputs, side }, i) => [
-      ...convolution(`conv${i + 1}`, side, i === 0 ? 3 : stages[i - 1].outputs, outputs, i === 0 ? 'bias' : 'no bias'),
-      ...(i === 0 ? [] : batchNorm(`bn${i + 1}`, outputs, 'batch only')),
-    ]),
-    ...head,
-  ];
-  return place('discriminator', entries);
-}
-
 /**
  * A layout in which factors replace a dense weight, as tensors `weight`/inputs [rows, inputs] and `weight`/outputGradients
  * [rows, outputs].
@@ -134,14 +101,16 @@ export function convolution(
   return bias === 'bias' ? [filter, parameter(`${name}/bias`, [outputs], constant(0))] : [filter];
 }
 
-const dense = (name: string, inputs: number, outputs: number): Entry[] => [
+/** A dense layer's tensors. */
+export const dense = (name: string, inputs: number, outputs: number): Entry[] => [
   parameter(`${name}/weight`, [inputs, outputs], uniform(inputs)),
   parameter(`${name}/bias`, [outputs], constant(0)),
 ];
 
 const prelu = (name: string, channels: number): Entry[] => [parameter(`${name}/slope`, [channels], constant(0.25))];
 
-function batchNorm(name: string, channels: number, statistics: 'running' | 'batch only'): Entry[] {
+/** A batch norm's tensors. */
+export function batchNorm(name: string, channels: number, statistics: 'running' | 'batch only'): Entry[] {
   const scale = [
     parameter(`${name}/gamma`, [channels], constant(1)),
     parameter(`${name}/beta`, [channels], constant(0)),

@@ -1,7 +1,8 @@
 import { createDeltaLayout, type DeltaLayout } from './delta-layout.js';
 import { createWireLayout, withoutFactors, type WireLayout, type WirePart } from './wire-layout.js';
 import type { Network, RunConfig } from '@fourfold/common';
-import { discriminatorLayout, factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
+import { discriminatorLayout } from './discriminator-layout.js';
+import { factoredLayout, generatorLayout, wideWeights, type Layout } from './layout.js';
 
 /** How a network's vectors cross the wire. */
 export interface NetworkWires {

@@ -156,7 +156,7 @@ describe.each(backends)('against PyTorch in float64, on %s', (backend) => {
         parameters: initial(gradientLayouts.generator),
       },
       discriminator: {
-        layer: createDiscriminator(config.discriminator),
+        ...createDiscriminator(config.discriminator, contentFeatures(config.loss)?.layers),
         parameters: initial(gradientLayouts.discriminator),
       },
     };
@@ -165,7 +165,7 @@ describe.each(backends)('against PyTorch in float64, on %s', (backend) => {
       config,
       gradientLayouts,
       factored: factoredWeights(config),
-      network: (name) => networks[name],
+      networks: { generator: () => networks.generator, discriminator: () => networks.discriminator },
       vgg: features && {
         parameters: vgg,
         features: createFeatures(contentConvolutions(features), features.layers),

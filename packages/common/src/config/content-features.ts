@@ -1,5 +1,5 @@
 import { lpipsVggLayers, paperFeatureScale, paperLayers } from './paper-features.js';
-import type { FeaturesConfig, LossConfig } from './schema.js';
+import type { DiscriminatorConfig, FeaturesConfig, LossConfig } from './schema.js';
 
 /** The features that a content loss compares, by their depth, and how. */
 export interface ContentFeatures extends Omit<FeaturesConfig, 'distance'> {
@@ -40,4 +40,25 @@ export function problemOfLayers({ network, layers }: FeaturesConfig): { layer: s
 function hasLayer(network: FeaturesConfig['network'], layer: string): boolean {
   const [group, convolution] = layer.replace('conv', '').split('_').map(Number);
   return convolution <= (group <= 2 ? 2 : network === 'vgg16' ? 3 : 4);
+}
+
+/** What keeps a discriminator from seeing features: undefined for one of pixels, or one whose layers the content loss compares. */
+export function problemOfSeen(
+  { head, features }: DiscriminatorConfig,
+  loss: Pick<LossConfig, 'content' | 'features'>,
+): { key: string; found: unknown; reason: string } | undefined {
+  if (head !== 'features') {
+    return (
+      features && { key: 'discriminator.features', found: features, reason: 'it needs discriminator.head: features' }
+    );
+  }
+  if (!features) {
+    return { key: 'discriminator.head', found: head, reason: 'it needs discriminator.features, the layers to see' };
+  }
+  const compared = loss.content === 'features' ? (loss.features?.layers ?? []) : [];
+  const wrong = features.find(
+    (name, i) => features.indexOf(name) < i || compared.filter(({ layer }) => layer === name).length !== 1,
+  );
+  const reason = 'each must be named once, and be once among loss.features.layers, with loss.content: features';
+  return wrong === undefined ? undefined : { key: 'discriminator.features', found: wrong, reason };
 }

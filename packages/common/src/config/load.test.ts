@@ -69,6 +69,18 @@ test.each([
     'loss.featureShift is 3: the network must see at least 16 pixels of data.crop, 16',
   ],
   [
+    'discriminator: { head: features }',
+    'discriminator.head is features: it needs discriminator.features, the layers to see',
+  ],
+  [
+    'discriminator: { features: [conv3_3] }',
+    'discriminator.features is conv3_3: it needs discriminator.head: features',
+  ],
+  [
+    'discriminator: { head: features, features: [conv3_3] }\nloss: { content: lpips }',
+    'discriminator.features is conv3_3: each must be named once, and be once among loss.features.layers, with loss.content: features',
+  ],
+  [
     'discriminatorFrom: other',
     'discriminatorFrom is other: no phase trains a discriminator; omit it, or add a gan phase',
   ],

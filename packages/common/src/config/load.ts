@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { FourfoldError } from '../errors/errors.js';
 import { expandHome } from '../files/home.js';
 import { absoluteStoreUrl } from '../files/store-url.js';
-import { contentFeatures, problemOfLayers } from './content-features.js';
+import { contentFeatures, problemOfLayers, problemOfSeen } from './content-features.js';
 import { problemsOf, type Problem } from './issues.js';
 import { loadYaml, readYaml, withRecipes } from './recipes.js';
 import { runSchema, type RunConfig } from './schema.js';
@@ -76,6 +76,7 @@ const leastFeatureSide = 16;
 function inconsistencies({
   checkpoints,
   data,
+  discriminator,
   discriminatorFrom,
   exchange,
   loss,
@@ -96,6 +97,8 @@ function inconsistencies({
   }
   const wrongLayer = loss.features && problemOfLayers(loss.features);
   if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
+  const unseen = problemOfSeen(discriminator, loss);
+  if (unseen) refuse(unseen.key, unseen.found, unseen.reason);
   const shift = loss.featureShift;
   if (shift > 0 && data.crop - shift < leastFeatureSide) {
     const reason = `the network must see at least ${leastFeatureSide} pixels of data.crop, ${data.crop}`;

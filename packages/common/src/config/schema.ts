@@ -19,16 +19,23 @@ const generatorSchema = z.strictObject({
   blocks: count.default(16),
 });
 
+/** The name of a convolution of a VGG network. */
+const featureName = z.string().regex(/^conv[1-5]_[1-4]$/, 'the name of a convolution, such as conv3_3');
+
 const discriminatorSchema = z.strictObject({
   /** Widths are this times 1, 1, 2, 2, 4, 4, 8, 8. */
   channels: count.default(64),
   /**
    * `dense`: the paper's dense layers, one logit for a crop. `patch`: a convolution instead, one logit for each 16 x 16 pixels; the
    * network's size no longer depends on `data.crop`, and filters at stride 2 are 4 x 4, as ESRGAN's, to avoid a grid in the pictures.
+   * `features`: it sees no pixels but the content loss's features, with a small network of `channels` on each layer in `features`: a few
+   * hundred iterations teach it what the others need many thousands for (Sauer et al. 2021, Park et al. 2018).
    */
-  head: z.enum(['dense', 'patch']).default('dense'),
+  head: z.enum(['dense', 'patch', 'features']).default('dense'),
   /** Width of the hidden dense layer. */
   dense: count.default(1024),
+  /** The layers of `loss.features` that it sees, with `head: features`. */
+  features: z.array(featureName).min(1).optional(),
 });
 
 export const dataSchema = z.strictObject({
@@ -54,7 +61,7 @@ export const dataSchema = z.strictObject({
 
 /** A convolution whose features are compared. */
 const featureLayerSchema = z.strictObject({
-  layer: z.string().regex(/^conv[1-5]_[1-4]$/, 'the name of a convolution, such as conv3_3'),
+  layer: featureName,
   /** Features `before` the ReLU, as ESRGAN takes them, or `after` it, as in the paper. */
   relu: z.enum(['before', 'after']).default('after'),
   /** Factor of the features. */

@@ -9,8 +9,11 @@ import { randomStream } from '@fourfold/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { initialVector, discriminatorLayout, generatorLayout, featureLayout, vggConvolutions } from '@fourfold/weights';
 import { createFeatures } from '../networks/features.js';
-import { createDiscriminator, createGenerator } from '../networks/networks.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from '../training/steps.js';
+import { createDiscriminator } from '../networks/discriminator.js';
+import { createGenerator } from '../networks/networks.js';
+import { contentStep } from '../training/content-step.js';
+import { runFeatures } from '../training/feature-pass.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from '../training/steps.js';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
 import { relativeError, vgg54Loss } from '../test-support.js';
 import { disposeTensors, downloadGradients, uploadBatch, uploadParameters } from '../networks/transfer.js';
@@ -43,15 +46,19 @@ async function iterate() {
   const [ofGenerator, ofDiscriminator, ofVgg] = layouts.map((layout) =>
     uploadParameters(layout, initialVector(layout, 1)),
   );
-  const discriminator = { layer: createDiscriminator(configs.discriminator), parameters: ofDiscriminator };
+  const discriminator = { ...createDiscriminator(configs.discriminator), parameters: ofDiscriminator };
   const vgg = { features: createFeatures(convolutions, [{ layer: 'conv5_4', relu: 'after' }]), parameters: ofVgg };
   const { hr, lr } = uploadBatch({
     ...{ hr: pixels(2 * crop * crop * 3, 'hr'), lr: pixels(2 * 8 * 8 * 3, 'lr') },
     ...{ count: 2, crop },
   });
   const pass = runGenerator({ layer: createGenerator(configs.generator, 'training'), parameters: ofGenerator }, lr);
-  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
-  const second = generatorStep(pass, contentStep('gan', loss, vgg, hr, pass.sr), { discriminator, hr, loss });
+  const first = discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard');
+  const second = generatorStep(
+    pass,
+    contentStep('gan', loss, { hr, sr: pass.sr, features: runFeatures(vgg, hr, pass.sr) }),
+    { discriminator, hr, loss },
+  );
   const gradients: Float32Array[] = [];
   for (const [i, result] of [second, first].entries()) {
     const vector = new Float32Array(layouts[i].length);

@@ -1,11 +1,9 @@
-import type { DiscriminatorConfig, GeneratorConfig, RunConfig } from '@fourfold/common';
+import type { GeneratorConfig, RunConfig } from '@fourfold/common';
 import { batchNorm, batchNormInference, frozenBatchNorm } from '../layers/batch-norm.js';
 import { conv2d } from '../layers/convolution.js';
-import { dense, flatten } from '../layers/dense.js';
 import { depthToSpace } from '../layers/resampling.js';
-import { leakyRelu, prelu } from '../layers/activation.js';
+import { prelu } from '../layers/activation.js';
 import { residual, sequential, type Layer, type NamedTensors } from '../layers/layer.js';
-import { discriminatorStages } from '@fourfold/weights';
 
 /** A network with its tensors on the backend. */
 export interface Network {
@@ -63,21 +61,4 @@ export function createGeneratorParts({ blocks }: GeneratorConfig, mode: Mode): G
     ],
     upsampling: sequential(upsampling('up1'), upsampling('up2'), conv2d('tail/conv', { stride: 1, bias: true })),
   };
-}
-
-/**
- * The discriminator, always with the batch's statistics: HR or SR in [-1, 1] to logits, high for HR: [batch, 1, 1, 1], or one for
- * each 16 x 16 pixels with a `patch` head.
- */
-export function createDiscriminator(config: DiscriminatorConfig): Layer {
-  const stages = discriminatorStages(config).flatMap(({ stride }, i) => [
-    conv2d(`conv${i + 1}`, { stride, bias: i === 0 }),
-    ...(i === 0 ? [] : [batchNorm(`bn${i + 1}`)]),
-    leakyRelu(0.2),
-  ]);
-  const head =
-    config.head === 'patch'
-      ? [conv2d('logits', { stride: 1, bias: true })]
-      : [flatten, dense('dense1'), leakyRelu(0.2), dense('dense2')];
-  return sequential(...stages, ...head);
 }

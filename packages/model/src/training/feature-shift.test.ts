@@ -3,7 +3,7 @@ import tf = require('@tensorflow/tfjs-core');
 import type { LossConfig } from '@fourfold/common';
 import { selectBackend } from '../backends/backend.js';
 import { onOneThread } from '../test-support.js';
-import { featureShift, shiftedLoss } from './feature-shift.js';
+import { featureShift, ofWhole, seenOf } from './feature-shift.js';
 import { meanSquaredError } from './losses.js';
 
 beforeAll(() => selectBackend(onOneThread('cpu')));
@@ -27,7 +27,10 @@ test('the gradient of a shifted loss has zeros where the network does not see', 
   const before = tf.memory().numTensors;
   const hr = tf.zeros<tf.Rank.R4>([1, 6, 6, 1]);
   const sr = tf.ones<tf.Rank.R4>([1, 6, 6, 1]);
-  const { value, gradient } = shiftedLoss({ shift: 3, left: 1, top: 2 }, hr, sr, meanSquaredError);
+  const shift = { shift: 3, left: 1, top: 2 };
+  const [seenHr, seenSr] = [seenOf(shift, hr), seenOf(shift, sr)];
+  const { value, gradient: ofSeen } = meanSquaredError(seenHr, seenSr);
+  const gradient = ofWhole(shift, ofSeen);
   expect(value.dataSync()[0]).toBe(1);
   const flat = gradient.dataSync();
   for (const [i, slope] of flat.entries()) {
@@ -35,6 +38,6 @@ test('the gradient of a shifted loss has zeros where the network does not see', 
     const isSeen = y >= 2 && y < 5 && x >= 1 && x < 4;
     expect(slope).toBeCloseTo(isSeen ? 2 / 9 : 0, 6);
   }
-  tf.dispose([hr, sr, value, gradient]);
+  tf.dispose([hr, sr, seenHr, seenSr, value, ofSeen, gradient]);
   expect(tf.memory().numTensors).toBe(before);
 });

@@ -1,7 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import type { RunConfig } from '@fourfold/common';
 import { randomStream } from '@fourfold/common/basics';
-import type { Loss } from './distances.js';
 
 /*
  * The generator makes 4 x 4 pixels from each pixel of LR, and VGG pools 2 x 2, 4 x 4 and 8 x 8. If both begin at the same pixel, the
@@ -27,24 +26,17 @@ export function featureShift(
   return { shift, left: random.below(shift + 1), top: random.below(shift + 1) };
 }
 
-/** A loss of the shifted pictures; its gradient with respect to the whole SR. */
-export function shiftedLoss(
-  { shift, left, top }: FeatureShift,
-  hr: tf.Tensor4D,
-  sr: tf.Tensor4D,
-  lossOf: (hr: tf.Tensor4D, sr: tf.Tensor4D) => Loss,
-): Loss {
-  const [batch, height, width, channels] = sr.shape;
-  const seen = (pictures: tf.Tensor4D): tf.Tensor4D =>
-    tf.slice(pictures, [0, top, left, 0], [batch, height - shift, width - shift, channels]);
-  const [seenHr, seenSr] = [seen(hr), seen(sr)];
-  const { value, gradient } = lossOf(seenHr, seenSr);
-  const whole: tf.Tensor4D = tf.pad(gradient, [
+/** What the network sees of pictures. */
+export function seenOf({ shift, left, top }: FeatureShift, pictures: tf.Tensor4D): tf.Tensor4D {
+  const [batch, height, width, channels] = pictures.shape;
+  return tf.slice(pictures, [0, top, left, 0], [batch, height - shift, width - shift, channels]);
+}
+
+/** From the gradient of what the network sees to that of the pictures. */
+export const ofWhole = ({ shift, left, top }: FeatureShift, gradient: tf.Tensor4D): tf.Tensor4D =>
+  tf.pad(gradient, [
     [0, 0],
     [top, shift - top],
     [left, shift - left],
     [0, 0],
   ]);
-  tf.dispose([seenHr, seenSr, gradient]);
-  return { value, gradient: whole };
-}

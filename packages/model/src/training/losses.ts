@@ -4,7 +4,7 @@ import type { ContentFeatures } from '@fourfold/common/basics';
 import { lpipsHead } from '@fourfold/weights';
 import { kernels } from '../kernels/kernels.js';
 import { named } from '../layers/layer.js';
-import type { FeatureExtractor } from '../networks/features.js';
+import type { FeaturePass } from './feature-pass.js';
 import { absoluteDistance, lpipsDistance, squaredDistance, total, type Loss } from './distances.js';
 
 /** Mean of (sr - hr)^2 over all elements, in the range of the pictures; its gradient with respect to SR. */
@@ -17,36 +17,36 @@ export function meanAbsoluteError(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
   return absoluteDistance(hr, sr, 1 / sr.size);
 }
 
-/**
- * Distance of scaled features, averaged over width, height and batch and summed over channels (paper, equation 5), or averaged over
- * them too; the weighted sum over the layers, and its gradient with respect to SR. LPIPS's distance has its own weights of channels and
- * ignores `reduction`. The pass over HR saves nothing.
- */
-export function featureLoss(
-  { features, parameters }: FeatureExtractor,
-  { layers, distance }: Pick<ContentFeatures, 'layers' | 'distance'>,
-  reduction: LossConfig['vggReduction'],
-  hr: tf.Tensor4D,
-  sr: tf.Tensor4D,
-): Loss {
-  const [ofHr] = features(parameters, hr, { saves: false });
-  const [ofSr, pullback] = features(parameters, sr, { saves: true });
-  const losses = layers.map(({ scale, weight }, i) => {
-    if (distance === 'lpips') return lpipsDistance(ofHr[i], ofSr[i], named(parameters, lpipsHead(i)));
-    const terms = reduction === 'mean' ? ofSr[i].size : ofSr[i].size / ofSr[i].shape[3];
-    return distance === 'squared'
-      ? squaredDistance(ofHr[i], ofSr[i], (scale * scale * weight) / terms)
-      : absoluteDistance(ofHr[i], ofSr[i], (scale * weight) / terms);
-  });
-  tf.dispose([ofHr, ofSr]);
-  const gradients = losses.map(({ gradient }) => gradient);
-  const dSr = pullback.run(gradients);
-  tf.dispose(gradients);
-  const value = losses.map((loss) => loss.value).reduce(addFreeing);
-  return { value, gradient: dSr };
+/** A loss of features; its gradients with respect to SR's. */
+export interface FeatureLoss {
+  value: tf.Scalar;
+  gradients: tf.Tensor4D[];
 }
 
-function addFreeing(a: tf.Scalar, b: tf.Scalar): tf.Scalar {
+/**
+ * Distance of scaled features, averaged over width, height and batch and summed over channels (paper, equation 5), or averaged over
+ * them too; the weighted sum over the layers. LPIPS's distance has its own weights of channels and ignores `reduction`.
+ */
+export function featureLoss(
+  { hr, sr, parameters }: Pick<FeaturePass, 'hr' | 'sr' | 'parameters'>,
+  { layers, distance }: Pick<ContentFeatures, 'layers' | 'distance'>,
+  reduction: LossConfig['vggReduction'],
+): FeatureLoss {
+  const losses = layers.map(({ scale, weight }, i) => {
+    if (distance === 'lpips') return lpipsDistance(hr[i], sr[i], named(parameters, lpipsHead(i)));
+    const terms = reduction === 'mean' ? sr[i].size : sr[i].size / sr[i].shape[3];
+    return distance === 'squared'
+      ? squaredDistance(hr[i], sr[i], (scale * scale * weight) / terms)
+      : absoluteDistance(hr[i], sr[i], (scale * weight) / terms);
+  });
+  return {
+    value: losses.map(({ value }) => value).reduce(addFreeing),
+    gradients: losses.map(({ gradient }) => gradient),
+  };
+}
+
+/** a + b; frees both. */
+export function addFreeing(a: tf.Scalar, b: tf.Scalar): tf.Scalar {
   const sum: tf.Scalar = tf.add(a, b);
   tf.dispose([a, b]);
   return sum;

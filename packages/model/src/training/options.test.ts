@@ -1,14 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import tf = require('@tensorflow/tfjs-core');
 import type { DiscriminatorConfig, GeneratorConfig, LossConfig } from '@fourfold/common';
-import { discriminatorLayout, generatorLayout } from '@fourfold/weights';
-import { createDiscriminator, createGenerator } from '../networks/networks.js';
+import {
+  convolutionsUpTo,
+  discriminatorLayout,
+  featureLayout,
+  featureNetworks,
+  generatorLayout,
+} from '@fourfold/weights';
+import { createDiscriminator } from '../networks/discriminator.js';
+import { createFeatures } from '../networks/features.js';
+import { createGenerator } from '../networks/networks.js';
 import { disposeTensors, uploadParameters } from '../networks/transfer.js';
 import { loadReference, onBackend, relativeError, tensorErrors, testedBackends } from '../test-support.js';
-import { contentStep, discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
+import { contentStep } from './content-step.js';
+import { runFeatures } from './feature-pass.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
 
 /*
- * A relativistic discriminator, one with a patch head, and frozen batch norms, as PyTorch computes them in float64
+ * A relativistic discriminator, one with a patch head, one of features, and frozen batch norms, as PyTorch computes them in float64
  * (test/reference/make_options.py).
  */
 
@@ -20,18 +30,25 @@ const { crop, adversarialWeight } = reference.settings as { crop: number; advers
 const heads = reference.settings.heads as Record<string, DiscriminatorConfig['head']>;
 const generatorConfig = reference.settings.generator as GeneratorConfig;
 const generator = generatorLayout(generatorConfig);
+/** What the discriminator of features sees, and its content loss compares. */
+const seen = reference.settings.layers as string[];
+const layers = seen.map((layer) => ({ layer, relu: 'before' as const, scale: 1 / 12.75, weight: 1 }));
+const convolutions = convolutionsUpTo(featureNetworks.vgg16, seen);
+const vgg = featureLayout('vgg16', convolutions);
 
 describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => {
   onBackend(backend);
 
   test.each(Object.entries(heads))('%s: losses and every gradient of an iteration', async (name, head) => {
-    const config = { ...(reference.settings.discriminator as DiscriminatorConfig), head };
+    const isOfFeatures = head === 'features';
+    const config = { ...(reference.settings.discriminator as DiscriminatorConfig), head, features: seen };
     const discriminator = discriminatorLayout(config, crop);
-    const adversarial = name === 'relativistic' ? 'relativistic' : 'standard';
+    const adversarial = name === 'relativistic' || isOfFeatures ? 'relativistic' : 'standard';
     const loss: LossConfig = {
-      content: 'mse',
+      content: isOfFeatures ? 'features' : 'mse',
+      features: { network: 'vgg16', layers, distance: 'squared' },
       featureShift: 0,
-      vggReduction: 'sum',
+      vggReduction: 'mean',
       adversarial,
       adversarialWeight,
       totalVariationWeight: 0,
@@ -42,16 +59,22 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
         parameters: uploadParameters(generator, reference.vector('generator', generator)),
       },
       discriminator: {
-        layer: createDiscriminator(config),
+        ...createDiscriminator(config, layers),
         parameters: uploadParameters(discriminator, reference.vector(head, discriminator)),
       },
     };
     const [lr, hr] = [reference.tensor('lr'), reference.tensor('hr')];
+    const extractor = {
+      features: createFeatures(convolutions, layers),
+      parameters: uploadParameters(vgg, reference.vector('vgg', vgg)),
+    };
 
     const pass = runGenerator(networks.generator, lr);
     expect(relativeError(await pass.sr.data(), reference.get(`${name}/sr`).data)).toBeLessThan(limit);
-    const first = discriminatorStep(networks.discriminator, hr, pass.sr, adversarial);
-    const content = contentStep('gan', loss, undefined, hr, pass.sr);
+    const features = isOfFeatures ? runFeatures(extractor, hr, pass.sr) : undefined;
+    const pictures = { hr, sr: pass.sr, features };
+    const first = discriminatorStep(networks.discriminator, pictures, adversarial);
+    const content = contentStep('gan', loss, pictures);
     const second = generatorStep(pass, content, { discriminator: networks.discriminator, hr, loss });
 
     const losses = await readLosses({ ...first.losses, ...second.losses });
@@ -59,7 +82,8 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
       expect(relativeError([value], reference.get(`${name}/loss/${loss}`).data), loss).toBeLessThan(limit);
     }
     // Relative logits do not depend on the last bias: its gradient is zero but for rounding.
-    const isFree = (name: string) => adversarial === 'relativistic' && name === 'dense2/bias';
+    const last = ['dense2/bias', ...seen.map((layer) => `${layer}/logits/bias`)];
+    const isFree = (name: string) => adversarial === 'relativistic' && last.includes(name);
     const parametersOf = ({ tensors }: typeof generator) =>
       tensors.filter(({ name, kind }) => kind === 'parameter' && !isFree(name));
     for (const [network, layout, { gradients }] of [
@@ -76,7 +100,7 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
       expect(await tensorErrors(second.gradients, running, unchanged, 1e-12)).toEqual({});
     }
     tf.dispose([lr, hr]);
-    for (const { parameters } of Object.values(networks)) disposeTensors(parameters);
+    for (const { parameters } of [...Object.values(networks), extractor]) disposeTensors(parameters);
     disposeTensors(first.gradients);
     disposeTensors(second.gradients);
   });

@@ -12,8 +12,11 @@ import {
   factorNames,
 } from '@fourfold/weights';
 import { createFeatures, type FeatureExtractor } from '../networks/features.js';
-import { createDiscriminator, createGenerator, type Network } from '../networks/networks.js';
-import { contentStep, discriminatorStep, disposeContent, generatorStep, readLosses, runGenerator } from './steps.js';
+import { createDiscriminator, type Discriminator } from '../networks/discriminator.js';
+import { createGenerator, type Network } from '../networks/networks.js';
+import { contentStep, disposeContent } from './content-step.js';
+import { runFeatures } from './feature-pass.js';
+import { discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
 import {
   disposeTensors,
   downloadGradients,
@@ -44,7 +47,7 @@ function pixels(size: number, key: string): Uint8Array {
 const batch: CropBatch = { hr: pixels(2 * crop * crop * 3, 'hr'), lr: pixels(2 * 8 * 8 * 3, 'lr'), count: 2, crop };
 
 let generator: Network;
-let discriminator: Network;
+let discriminator: Discriminator;
 let vgg: FeatureExtractor;
 
 beforeAll(async () => {
@@ -55,7 +58,7 @@ beforeAll(async () => {
     parameters: uploadParameters(g, initialVector(g, 1)),
   };
   discriminator = {
-    layer: createDiscriminator(configs.discriminator),
+    ...createDiscriminator(configs.discriminator),
     parameters: uploadParameters(d, initialVector(d, 1)),
   };
   vgg = {
@@ -70,9 +73,9 @@ async function iterate() {
   const [ofGenerator, ofDiscriminator] = [shared(layouts.generator.length), shared(layouts.discriminator.length)];
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
-  const first = discriminatorStep(discriminator, hr, pass.sr, 'standard');
+  const first = discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard');
   await downloadGradients(layouts.discriminator, first.gradients, ofDiscriminator);
-  const content = contentStep('gan', loss, vgg, hr, pass.sr);
+  const content = contentStep('gan', loss, { hr, sr: pass.sr, features: runFeatures(vgg, hr, pass.sr) });
   const second = generatorStep(pass, content, { discriminator, hr, loss });
   await downloadGradients(layouts.generator, second.gradients, ofGenerator);
   disposeTensors(first.gradients);
@@ -86,8 +89,8 @@ test('a dense weight’s gradient is the product of its factors, real rows first
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
   const before = tf.memory().numTensors;
-  const whole = discriminatorStep(discriminator, hr, pass.sr, 'standard');
-  const parts = discriminatorStep(discriminator, hr, pass.sr, 'standard', new Set([weight]));
+  const whole = discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard');
+  const parts = discriminatorStep(discriminator, { hr, sr: pass.sr }, 'standard', new Set([weight]));
   expect(parts.gradients.has(weight)).toBe(false);
   const [x, dy] = Object.values(factorNames(weight)).map((name) => parts.gradients.get(name) as tf.Tensor2D);
   expect([x.shape[0], dy.shape[0]]).toEqual([2 * batch.count, 2 * batch.count]);
@@ -129,7 +132,7 @@ test('a pass that is disposed between the halves leaves nothing behind', () => {
   const before = memory();
   const { hr, lr } = uploadBatch(batch);
   const pass = runGenerator(generator, lr);
-  const content = contentStep('content', loss, vgg, hr, pass.sr);
+  const content = contentStep('content', loss, { hr, sr: pass.sr, features: runFeatures(vgg, hr, pass.sr) });
   disposeContent(content);
   pass.dispose();
   tf.dispose([hr, lr]);
@@ -141,7 +144,8 @@ test('the losses are those of the phase’s kind and the config', async () => {
   const { hr, lr } = uploadBatch(batch);
   const run = async (kind: 'mse' | 'content' | 'gan', config: LossConfig) => {
     const pass = runGenerator(generator, lr);
-    const content = contentStep(kind, config, config.content === 'mse' ? undefined : vgg, hr, pass.sr);
+    const features = kind !== 'mse' && config.content !== 'mse' ? runFeatures(vgg, hr, pass.sr) : undefined;
+    const content = contentStep(kind, config, { hr, sr: pass.sr, features });
     const { losses, gradients } = generatorStep(
       pass,
       content,
@@ -170,7 +174,7 @@ test('gradient descent on them lowers the loss', async () => {
   for (let i = 0; i < 20; i++) {
     const parameters = uploadParameters(layouts.generator, vector);
     const pass = runGenerator({ ...generator, parameters }, lr);
-    const result = generatorStep(pass, contentStep('mse', loss, undefined, hr, pass.sr), undefined);
+    const result = generatorStep(pass, contentStep('mse', loss, { hr, sr: pass.sr }), undefined);
     await downloadGradients(layouts.generator, result.gradients, gradient);
     disposeTensors(result.gradients);
     disposeTensors(parameters);

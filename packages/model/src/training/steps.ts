@@ -1,24 +1,15 @@
 import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
-import type { LossConfig, PhaseConfig } from '@fourfold/common';
-import { contentFeatures } from '@fourfold/common/basics';
+import type { LossConfig } from '@fourfold/common';
 import { kernels } from '../kernels/kernels.js';
 import type { Kernels } from '../kernels/types.js';
 import { multiplyFactors } from '../layers/dense.js';
 import type { NamedTensors, Wanted } from '../layers/layer.js';
 import { wideWeights } from '@fourfold/weights';
-import {
-  fakeLoss,
-  featureLoss,
-  meanAbsoluteError,
-  meanSquaredError,
-  realLoss,
-  relativisticLoss,
-  totalVariation,
-} from './losses.js';
+import { addWeighted, pullFeatures, type ContentResult, type LossTensors, type Pictures } from './content-step.js';
+import { addFreeing, fakeLoss, realLoss, relativisticLoss } from './losses.js';
 import type { Loss } from './distances.js';
-import { shiftedLoss, type FeatureShift } from './feature-shift.js';
-import type { FeatureExtractor } from '../networks/features.js';
+import type { Discriminator, Seen } from '../networks/discriminator.js';
 import type { Network } from '../networks/networks.js';
 import { disposeTensors } from '../networks/transfer.js';
 
@@ -38,23 +29,10 @@ export interface GeneratorPass {
   dispose(): void;
 }
 
-/** Losses by name, on the backend. */
-export type LossTensors = Record<string, tf.Scalar>;
-
 /** Input of a discriminator update. Losses: discriminatorReal and discriminatorFake. */
 export interface DiscriminatorResult {
   losses: LossTensors;
   gradients: NamedTensors;
-}
-
-/** The part of the generator's loss that does not depend on the discriminator. */
-export interface ContentResult {
-  /** content, and pixels and totalVariation if they have a weight; not weighted. */
-  losses: LossTensors;
-  /** content + weighted pixels and total variation. */
-  value: tf.Scalar;
-  /** Gradient of `value` with respect to SR. generatorStep takes ownership of the whole result. */
-  dSr: tf.Tensor4D;
 }
 
 /** Input of a generator update. */
@@ -89,31 +67,44 @@ export function runGenerator({ layer, parameters }: Network, lr: tf.Tensor4D): G
 }
 
 /**
- * Losses and gradients of the discriminator's update on HR and SR in [-1, 1], one pass for each. The gradients of the weights in
- * `factored` are left as factors, HR's rows first.
+ * Losses and gradients of the discriminator's update on HR and SR in [-1, 1], one pass for each; `features` are given if it sees
+ * those. The gradients of the weights in `factored` are left as factors, HR's rows first.
  */
 export function discriminatorStep(
-  discriminator: Network,
-  hr: tf.Tensor4D,
-  sr: tf.Tensor4D,
+  discriminator: Discriminator,
+  { hr, sr, features }: Pictures,
   adversarial: LossConfig['adversarial'],
   factored: ReadonlySet<string> = new Set(),
 ): DiscriminatorResult {
   const gradients: NamedTensors = new Map();
   const wanted: Wanted = { input: false, gradients, factored: wideWeights };
   const lossesOf = adversarial === 'relativistic' ? relativisticHalves : standardHalves;
-  const losses = lossesOf(discriminator, hr, sr, wanted);
+  const [ofHr, ofSr] = [seenBy(discriminator, hr, features?.hr), seenBy(discriminator, sr, features?.sr)];
+  const { parameters } = discriminator;
+  const losses = discriminator.heads
+    .map((layer, i) => lossesOf({ layer, parameters }, ofHr[i], ofSr[i], wanted))
+    .reduce((sum, ofHead) => ({
+      discriminatorReal: addFreeing(sum.discriminatorReal, ofHead.discriminatorReal),
+      discriminatorFake: addFreeing(sum.discriminatorFake, ofHead.discriminatorFake),
+    }));
   // One product for both passes: 75 MB at paper size are written once, not once per pass and again for the sum.
   for (const weight of wideWeights) {
-    if (discriminator.parameters.has(weight) && !factored.has(weight)) multiplyFactors(gradients, weight);
+    if (parameters.has(weight) && !factored.has(weight)) multiplyFactors(gradients, weight);
   }
   return { losses, gradients };
 }
 
-/** Losses of the discriminator, one pass after the other, so that only one is kept at a time. */
+/** What each head of a discriminator sees of pictures that have these features. */
+function seenBy({ taps }: Discriminator, pictures: tf.Tensor4D, features: tf.Tensor4D[] | undefined): Seen {
+  if (!taps) return [pictures];
+  assert(features, 'a discriminator of features needs them');
+  return taps.map((tap) => features[tap]);
+}
+
+/** Losses of a head, one pass after the other, so that only one is kept at a time. */
 function standardHalves({ layer, parameters }: Network, hr: tf.Tensor4D, sr: tf.Tensor4D, wanted: Wanted): LossTensors {
-  const half = (pictures: tf.Tensor4D, lossOf: typeof realLoss) => {
-    const [logits, pullback] = layer(parameters, pictures, { saves: true });
+  const half = (seen: tf.Tensor4D, lossOf: typeof realLoss) => {
+    const [logits, pullback] = layer(parameters, seen, { saves: true });
     const { value, gradient } = lossOf(logits);
     pullback.run(gradient, wanted);
     tf.dispose([logits, gradient]);
@@ -122,7 +113,7 @@ function standardHalves({ layer, parameters }: Network, hr: tf.Tensor4D, sr: tf.
   return { discriminatorReal: half(hr, realLoss), discriminatorFake: half(sr, fakeLoss) };
 }
 
-/** Losses of a relativistic discriminator, for which both passes come first. */
+/** Losses of a relativistic head, for which both passes come first. */
 function relativisticHalves(
   { layer, parameters }: Network,
   hr: tf.Tensor4D,
@@ -138,63 +129,10 @@ function relativisticHalves(
   return { discriminatorReal: real, discriminatorFake: fake };
 }
 
-/**
- * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss, pixels beside it and total variation in
- * the others. `vgg` is given if the configured loss needs it, `shift` if the config says so. This does not depend on the discriminator and can overlap its
- * exchange.
- */
-export function contentStep(
-  kind: PhaseConfig['kind'],
-  loss: LossConfig,
-  vgg: FeatureExtractor | undefined,
-  hr: tf.Tensor4D,
-  sr: tf.Tensor4D,
-  shift?: FeatureShift,
-): ContentResult {
-  const contentOf = () => contentLoss(loss, vgg, hr, sr, shift);
-  const { value: content, gradient } = kind === 'mse' ? meanSquaredError(hr, sr) : contentOf();
-  const result: ContentResult = { losses: { content }, value: tf.clone(content), dSr: gradient };
-  if (kind === 'mse') return result;
-  const { pixels, totalVariationWeight } = loss;
-  if (pixels) {
-    const distance = pixels.distance === 'squared' ? meanSquaredError(hr, sr) : meanAbsoluteError(hr, sr);
-    addTerm(result, 'pixels', distance, pixels.weight);
-  }
-  if (totalVariationWeight > 0) addTerm(result, 'totalVariation', totalVariation(sr), totalVariationWeight);
-  return result;
-}
-
-/** Add a weighted loss to a content step's result, which takes ownership of it. */
-function addTerm(result: ContentResult, name: string, { value, gradient }: Loss, weight: number): void {
-  const before = result.value;
-  result.losses[name] = value;
-  result.value = tf.tidy(() => tf.add(before, tf.mul(value, weight)));
-  before.dispose();
-  result.dSr = addWeighted(result.dSr, gradient, weight);
-}
-
-function contentLoss(
-  loss: LossConfig,
-  vgg: FeatureExtractor | undefined,
-  hr: tf.Tensor4D,
-  sr: tf.Tensor4D,
-  shift: FeatureShift | undefined,
-): Loss {
-  const features = contentFeatures(loss);
-  if (!features) return meanSquaredError(hr, sr);
-  assert(vgg, `the content loss ${loss.content} needs its network`);
-  const lossOf = (hr: tf.Tensor4D, sr: tf.Tensor4D) => featureLoss(vgg, features, loss.vggReduction, hr, sr);
-  return shift ? shiftedLoss(shift, hr, sr, lossOf) : lossOf(hr, sr);
-}
-
-/** Free a content step's result that is not passed to generatorStep. */
-export const disposeContent = ({ losses, value, dSr }: ContentResult): void =>
-  tf.dispose([value, dSr, ...Object.values(losses)]);
-
 /** What a generator is trained against. */
 export interface Adversary {
   /** The updated discriminator. */
-  discriminator: Network;
+  discriminator: Discriminator;
   /** HR in [-1, 1], to which a relativistic discriminator compares. */
   hr: tf.Tensor4D;
   loss: Pick<LossConfig, 'adversarial' | 'adversarialWeight'>;
@@ -209,18 +147,38 @@ export function generatorStep(
   content: ContentResult,
   adversary: Adversary | undefined,
 ): GeneratorResult {
-  if (!adversary) {
-    const gradients = pass.pullback(content.dSr);
-    content.dSr.dispose();
-    return { losses: { total: content.value, ...content.losses }, gradients };
-  }
+  const adversarial = adversary && addAdversarial(pass.sr, content, adversary);
+  pullFeatures(content);
+  assert(content.dSr, 'a content loss has a gradient');
+  const gradients = pass.pullback(content.dSr);
+  content.dSr.dispose();
+  if (!adversarial) return { losses: { total: content.value, ...content.losses }, gradients };
   const { adversarialWeight } = adversary.loss;
-  const adversarial = adversarialLoss(adversary, pass.sr);
-  const dSr = addWeighted(content.dSr, adversarial.gradient, adversarialWeight);
-  const gradients = pass.pullback(dSr);
-  const total: tf.Scalar = tf.tidy(() => tf.add(content.value, tf.mul(adversarial.value, adversarialWeight)));
-  tf.dispose([dSr, content.value]);
-  return { losses: { total, ...content.losses, adversarial: adversarial.value }, gradients };
+  const total: tf.Scalar = tf.tidy(() => tf.add(content.value, tf.mul(adversarial, adversarialWeight)));
+  content.value.dispose();
+  return { losses: { total, ...content.losses, adversarial }, gradients };
+}
+
+/** Add the weighted adversarial gradient to the content's, where the discriminator looks; the adversarial loss. */
+function addAdversarial(sr: tf.Tensor4D, content: ContentResult, { discriminator, hr, loss }: Adversary): tf.Scalar {
+  const { heads, taps, parameters } = discriminator;
+  const { ofFeatures } = content;
+  // Before the discriminator's gradient is added to that of SR, the content's is complete: in this order bits stay.
+  if (!taps) pullFeatures(content);
+  const ofHr = seenBy(discriminator, hr, ofFeatures?.pass.hr);
+  const ofSr = seenBy(discriminator, sr, ofFeatures?.pass.sr);
+  return heads
+    .map((layer, i) => {
+      const { value, gradient } = adversarialLoss({ layer, parameters }, ofHr[i], ofSr[i], loss.adversarial);
+      if (!taps) content.dSr = addWeighted(content.dSr, gradient, loss.adversarialWeight);
+      else addTo(ofFeatures!.gradients, taps[i], gradient, loss.adversarialWeight);
+      return value;
+    })
+    .reduce(addFreeing);
+}
+
+function addTo(gradients: tf.Tensor4D[], at: number, gradient: tf.Tensor4D, weight: number): void {
+  gradients[at] = addWeighted(gradients[at], gradient, weight);
 }
 
 /** The values of losses, which are not freed; `read` copies them to a vector, one after the other. */
@@ -243,12 +201,17 @@ export async function readLosses(losses: LossTensors): Promise<Record<string, nu
 }
 
 /**
- * Mean softplus(-D(SR)), or half of both relativistic losses, as in BasicSR, so that its weights carry over; the gradient with respect
- * to SR.
+ * Mean softplus(-D(SR)) of a head, or half of both relativistic losses, as in BasicSR, so that its weights carry over; the gradient with
+ * respect to what it sees of SR.
  */
-function adversarialLoss({ discriminator: { layer, parameters }, hr, loss }: Adversary, sr: tf.Tensor4D): Loss {
+function adversarialLoss(
+  { layer, parameters }: Network,
+  hr: tf.Tensor4D,
+  sr: tf.Tensor4D,
+  adversarial: LossConfig['adversarial'],
+): Loss {
   const [logits, pullback] = layer(parameters, sr, { saves: true });
-  const { value, gradient } = loss.adversarial === 'relativistic' ? againstHr() : realLoss(logits);
+  const { value, gradient } = adversarial === 'relativistic' ? againstHr() : realLoss(logits);
   const dSr = pullback.run(gradient, { input: true }) as tf.Tensor4D;
   tf.dispose([logits, gradient]);
   return { value, gradient: dSr };
@@ -263,11 +226,4 @@ function adversarialLoss({ discriminator: { layer, parameters }, hr, loss }: Adv
     tf.dispose([ofHr, real, fake, gradients.real, gradients.fake]);
     return half;
   }
-}
-
-/** a + weight * b; frees both. */
-function addWeighted(a: tf.Tensor4D, b: tf.Tensor4D, weight: number): tf.Tensor4D {
-  const sum: tf.Tensor4D = tf.tidy(() => tf.add(a, tf.mul(b, weight)));
-  tf.dispose([a, b]);
-  return sum;
 }

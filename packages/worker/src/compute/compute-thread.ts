@@ -24,6 +24,7 @@ import {
   type BackendInfo,
   type CropBatch,
   type DeviceMemory,
+  type Discriminator,
   type FeatureExtractor,
   type Lpips,
   type Network,
@@ -54,7 +55,7 @@ export type MeasuredPicture = Scores & { bicubic: Scores; shown?: ShownPicture }
 
 let config: RunConfig;
 let layouts: { generator: Layout; discriminator: Layout };
-const networks: { generator?: Network; discriminator?: Network } = {};
+const networks: { generator?: Network; discriminator?: Discriminator } = {};
 let halves: Halves | undefined;
 let evaluated: Network | undefined;
 /** The picture that the generator under evaluation is measured on now. */
@@ -86,7 +87,13 @@ const methods = {
     const { validation } = config;
     lpips =
       lpipsBytes && validation?.lpips && createLpips(lpipsNetworks[validation.lpips], lpipsBytes, 'the LPIPS weights');
-    const parts = { config, gradientLayouts, factored: factoredWeights(config), network, vgg: vggOf(vggBytes) };
+    const parts = {
+      config,
+      gradientLayouts,
+      factored: factoredWeights(config),
+      networks: loaded,
+      vgg: vggOf(vggBytes),
+    };
     halves =
       config.workers.graphs && canCaptureGraphs() && config.loss.featureShift === 0
         ? createGraphHalves(parts, createLogger('worker'))
@@ -111,9 +118,11 @@ const methods = {
     if (name === 'generator') halves?.reset();
     pinVector(vector);
     const found = networks[name];
-    networks[name] = found
-      ? { ...found, parameters: replaceParameters(layouts[name], found.parameters, vector) }
-      : { layer: layerOf(name), parameters: uploadParameters(layouts[name], vector) };
+    const parameters = found
+      ? replaceParameters(layouts[name], found.parameters, vector)
+      : uploadParameters(layouts[name], vector);
+    if (name === 'generator') networks.generator = { layer: generatorLayer(), parameters };
+    else networks.discriminator = { ...discriminatorHeads(), parameters };
   },
 
   discriminatorHalf(place: Place, batch: CropBatch, target: Float32Array) {
@@ -185,17 +194,20 @@ async function* scored(hr: Picture, sr: Picture): AsyncGenerator<void, Scores> {
   return scores;
 }
 
-const network = (name: NetworkName): Network => present(networks[name], name);
+const loaded = {
+  generator: () => present(networks.generator, 'generator'),
+  discriminator: () => present(networks.discriminator, 'discriminator'),
+};
 
 function started(): Halves {
   assert(halves, 'start comes first');
   return halves;
 }
 
-const layerOf = (name: NetworkName) =>
-  name === 'generator'
-    ? createGenerator(config.generator, trainingMode(config))
-    : createDiscriminator(config.discriminator);
+const generatorLayer = () => networks.generator?.layer ?? createGenerator(config.generator, trainingMode(config));
+
+const discriminatorHeads = () =>
+  networks.discriminator ?? createDiscriminator(config.discriminator, contentFeatures(config.loss)?.layers);
 
 /** The feature network from the file that the config names, if its content loss needs it. */
 function vggOf(bytes: Uint8Array | undefined): FeatureExtractor | undefined {

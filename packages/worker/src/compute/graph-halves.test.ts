@@ -1,20 +1,38 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadRunConfig, type Logger, type RunConfig } from '@fourfold/common';
+import { contentFeatures, loadRunConfig, type Logger, type RunConfig } from '@fourfold/common';
 import {
   createDiscriminator,
+  createFeatures,
   createGenerator,
   probeBackends,
   selectBackend,
   tensorCount,
   uploadParameters,
 } from '@fourfold/model';
-import { discriminatorLayout, factoredWeights, generatorLayout, initialVector } from '@fourfold/weights';
+import {
+  contentConvolutions,
+  contentLayout,
+  discriminatorLayout,
+  factoredWeights,
+  generatorLayout,
+  initialVector,
+} from '@fourfold/weights';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGraphHalves } from './graph-halves.js';
 import { createHalves, type Halves, type HalvesParts } from './halves.js';
 import { lacks } from '../../../../test/support/needs.mjs';
+
+/** Of layers before and after a pooling, with pixels beside them. */
+const ofFeatures = [
+  'discriminator: { head: features, channels: 4, features: [conv1_1, conv2_1] }',
+  'loss:',
+  '  content: features',
+  '  features: { network: vgg16, layers: [{ layer: conv1_1, relu: before }, { layer: conv2_1 }], distance: absolute }',
+  '  pixels: { weight: 1 }',
+  '  adversarial: relativistic',
+].join('\n');
 
 const isSetUp = probeBackends().some(({ backend, found }) => backend === 'torch' && found);
 
@@ -22,22 +40,30 @@ describe.skipIf(lacks('torch', isSetUp))(
   'graphs on a device that cannot capture them (after npm run setup:torch)',
   () => {
     let folder: string;
-    let config: RunConfig;
+    const configs = new Map<'pixels' | 'features', RunConfig>();
     beforeAll(async () => {
       await selectBackend({ backend: 'torch', device: 'cpu', precision: 'f32', threads: 1 });
       folder = await mkdtemp(join(tmpdir(), 'fourfold-graphs-'));
-      const path = join(folder, 'config.yaml');
-      const sizes = 'generator: { channels: 4, blocks: 1 }\ndiscriminator: { channels: 4, dense: 8 }';
+      const generator = 'generator: { channels: 4, blocks: 1 }';
+      const networks = {
+        pixels: `${generator}\ndiscriminator: { channels: 4, dense: 8 }\nloss: { content: mse }`,
+        features: `${generator}\n${ofFeatures}\nvgg: vgg.safetensors`,
+      };
       const phases = ['mse', 'gan']
         .map((kind) => `  - { kind: ${kind}, iterations: 3, learningRate: 1e-4 }`)
         .join('\n');
-      const rest = 'data: { globalBatch: 2, replicas: 2, crop: 32 }\nloss: { content: mse }\ndataset: dataset';
-      await writeFile(path, `recipe: demo\nname: graphs\n${sizes}\nphases:\n${phases}\n${rest}\n`);
-      config = await loadRunConfig(path);
+      const rest = 'data: { globalBatch: 2, replicas: 2, crop: 32 }\ndataset: dataset';
+      for (const sees of ['pixels', 'features'] as const) {
+        const path = join(folder, `${sees}.yaml`);
+        await writeFile(path, `recipe: demo\nname: graphs\n${networks[sees]}\nphases:\n${phases}\n${rest}\n`);
+        configs.set(sees, await loadRunConfig(path));
+      }
     });
     afterAll(() => rm(folder, { recursive: true }));
 
-    function createParts(): HalvesParts {
+    function createParts(config: RunConfig): HalvesParts {
+      const features = contentFeatures(config.loss);
+      const vgg = features && contentLayout(features);
       const layouts = {
         generator: generatorLayout(config.generator),
         discriminator: discriminatorLayout(config.discriminator, config.data.crop),
@@ -47,20 +73,29 @@ describe.skipIf(lacks('torch', isSetUp))(
       );
       const networks = {
         generator: { layer: createGenerator(config.generator, 'training'), parameters: generator },
-        discriminator: { layer: createDiscriminator(config.discriminator), parameters: discriminator },
+        discriminator: { ...createDiscriminator(config.discriminator, features?.layers), parameters: discriminator },
       };
       return {
         config,
         gradientLayouts: layouts,
         factored: factoredWeights(config),
-        network: (name) => networks[name],
-        vgg: undefined,
+        networks: { generator: () => networks.generator, discriminator: () => networks.discriminator },
+        vgg: features &&
+          vgg && {
+            features: createFeatures(contentConvolutions(features), features.layers),
+            parameters: uploadParameters(vgg, initialVector(vgg, 2)),
+          },
       };
     }
 
-    test.each(['mse', 'gan'] as const)('%s: warns once, and computes what the eager halves do', async (kind) => {
+    test.each([
+      ['mse', 'pixels'],
+      ['gan', 'pixels'],
+      ['gan', 'features'],
+    ] as const)('%s, %s: warns once, and computes what the eager halves do', async (kind, sees) => {
       const warn = vi.fn();
-      const parts = createParts();
+      const config = configs.get(sees)!;
+      const parts = createParts(config);
       const [graphs, eager] = [createGraphHalves(parts, { warn } as unknown as Logger), createHalves(parts)];
       const { crop } = config.data;
       const levels = (side: number, step: number) =>

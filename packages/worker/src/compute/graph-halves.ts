@@ -12,12 +12,15 @@ import {
   overwriteBatch,
   packGradients,
   peekLosses,
+  pullFeatures,
+  runFeatures,
   runGenerator,
   uploadBatch,
   type BatchTensors,
   type CropBatch,
   type LossTensors,
   type NamedTensors,
+  type Pictures,
 } from '@fourfold/model';
 import type { Layout } from '@fourfold/weights';
 import { adversaryOf, createHalves, type Halves, type HalvesParts, type Place } from './halves.js';
@@ -125,27 +128,30 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
 
 /** Capture an iteration of a kind of phase. */
 function record(
-  { config, gradientLayouts, factored, network, vgg }: HalvesParts,
+  { config, gradientLayouts, factored, networks, vgg }: HalvesParts,
   kind: PhaseConfig['kind'],
   batch: CropBatch,
   capture: Capture,
 ): Recording {
   const tensors = uploadBatch(batch);
+  const { hr } = tensors;
   const isGan = kind === 'gan';
+  const seesFeatures = isGan && config.discriminator.head === 'features';
+  const featuresOf = (sr: Pictures['sr']) => (vgg && kind !== 'mse' ? runFeatures(vgg, hr, sr) : undefined);
   const { graph: first, result } = capture(() => {
-    const pass = runGenerator(network('generator'), tensors.lr);
-    return {
-      pass,
-      discriminator: isGan
-        ? packWith(
-            gradientLayouts.discriminator,
-            discriminatorStep(network('discriminator'), tensors.hr, pass.sr, config.loss.adversarial, factored),
-          )
-        : undefined,
-    };
+    const pass = runGenerator(networks.generator(), tensors.lr);
+    const pictures: Pictures = { hr, sr: pass.sr, features: seesFeatures ? featuresOf(pass.sr) : undefined };
+    if (!isGan) return { pass, pictures };
+    const step = discriminatorStep(networks.discriminator(), pictures, config.loss.adversarial, factored);
+    return { pass, pictures, discriminator: packWith(gradientLayouts.discriminator, step) };
   });
-  const content = capture(() => contentStep(kind, config.loss, vgg, tensors.hr, result.pass.sr));
-  const against = adversaryOf(config, kind, network, tensors.hr);
+  const content = capture(() => {
+    const pictures = seesFeatures ? result.pictures : { ...result.pictures, features: featuresOf(result.pass.sr) };
+    const made = contentStep(kind, config.loss, pictures);
+    if (!seesFeatures) pullFeatures(made);
+    return made;
+  });
+  const against = adversaryOf(config, kind, networks, hr);
   const second = capture(() =>
     packWith(gradientLayouts.generator, generatorStep(result.pass, content.result, against)),
   );

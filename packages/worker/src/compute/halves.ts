@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Network as NetworkName, PhaseConfig, RunConfig } from '@fourfold/common';
+import type { PhaseConfig, RunConfig } from '@fourfold/common';
 import {
   contentStep,
   discriminatorStep,
@@ -8,7 +8,9 @@ import {
   downloadGradients,
   featureShift,
   generatorStep,
+  pullFeatures,
   readLosses,
+  runFeatures,
   runGenerator,
   submitWork,
   uploadBatch,
@@ -16,11 +18,14 @@ import {
   type BatchTensors,
   type ContentResult,
   type CropBatch,
+  type Discriminator,
   type FeatureExtractor,
+  type FeaturePass,
   type GeneratorPass,
   type LossTensors,
   type NamedTensors,
   type Network,
+  type Pictures,
 } from '@fourfold/model';
 import type { Layout } from '@fourfold/weights';
 
@@ -38,8 +43,8 @@ export interface HalvesParts {
   /** The tensors of a gradient vector: factors in the place of the weights in `factored`. */
   gradientLayouts: { generator: Layout; discriminator: Layout };
   factored: ReadonlySet<string>;
-  /** The network's newest parameters; throws if none have arrived. */
-  network: (name: NetworkName) => Network;
+  /** The networks with their newest parameters; throw if none have arrived. */
+  networks: { generator(): Network; discriminator(): Discriminator };
   vgg: FeatureExtractor | undefined;
 }
 
@@ -59,12 +64,14 @@ export interface Halves {
 interface KeptPass {
   batch: BatchTensors;
   pass: GeneratorPass;
+  /** What the discriminator and the content loss see; the content owns it once that is computed. */
+  features?: FeaturePass;
   content?: ContentResult;
 }
 
 /** Halves that run kernel by kernel, on any backend. Everything they keep is a cache. */
 // eslint-disable-next-line max-lines-per-function -- short methods that share the kept passes
-export function createHalves({ config, gradientLayouts, factored, network, vgg }: HalvesParts): Halves {
+export function createHalves({ config, gradientLayouts, factored, networks, vgg }: HalvesParts): Halves {
   /** By replica; all of the same iteration. */
   const kept = new Map<number, KeptPass>();
   let keptIteration = -1;
@@ -74,6 +81,7 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     if (!found) return;
     kept.delete(replica);
     found.pass.dispose();
+    found.features?.dispose();
     if (found.content) disposeContent(found.content);
     found.batch.hr.dispose();
     found.batch.lr.dispose();
@@ -90,16 +98,28 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
     const found = kept.get(replica);
     if (found) return found;
     if (kept.size >= config.workers.keptPasses) drop(kept.keys().next().value as number);
-    const generator = network('generator');
     const tensors = uploadBatch(batch);
-    const made: KeptPass = { batch: tensors, pass: runGenerator(generator, tensors.lr) };
+    const made: KeptPass = { batch: tensors, pass: runGenerator(networks.generator(), tensors.lr) };
     kept.set(replica, made);
     return made;
   }
 
-  function contentOf({ batch, pass, content }: KeptPass, place: Place): ContentResult {
-    const { kind } = config.phases[place.phase];
-    return content ?? contentStep(kind, config.loss, vgg, batch.hr, pass.sr, featureShift(config, place));
+  /** The pictures of a pass; with features if the content loss of that phase compares them. */
+  function picturesOf(replica: KeptPass, place: Place): Pictures {
+    const { batch, pass } = replica;
+    const pictures = { hr: batch.hr, sr: pass.sr };
+    if (!vgg || config.phases[place.phase].kind === 'mse') return pictures;
+    replica.features ??= runFeatures(vgg, batch.hr, pass.sr, featureShift(config, place));
+    return { ...pictures, features: replica.features };
+  }
+
+  function contentOf(replica: KeptPass, place: Place): ContentResult {
+    if (replica.content) return replica.content;
+    const content = contentStep(config.phases[place.phase].kind, config.loss, picturesOf(replica, place));
+    replica.features = undefined;
+    // A discriminator of features adds its gradient to theirs, so that they are passed through once.
+    if (config.discriminator.head !== 'features') pullFeatures(content);
+    return (replica.content = content);
   }
 
   /** A half that throws may have used up part of a kept pass: all are forgotten, and recomputed. */
@@ -129,17 +149,17 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
   return {
     discriminator: (place, batch, target) =>
       orReset(async () => {
-        const { batch: tensors, pass } = passOf(place, batch);
-        const { adversarial } = config.loss;
-        const discriminator = network('discriminator');
-        const result = discriminatorStep(discriminator, tensors.hr, pass.sr, adversarial, factored);
+        const replica = passOf(place, batch);
+        const { hr, sr } = { hr: replica.batch.hr, sr: replica.pass.sr };
+        const pictures = config.discriminator.head === 'features' ? picturesOf(replica, place) : { hr, sr };
+        const result = discriminatorStep(networks.discriminator(), pictures, config.loss.adversarial, factored);
         return download(gradientLayouts.discriminator, result, target);
       }),
     content(place) {
       const pass = kept.get(place.replica);
       if (!pass || keptIteration !== place.iteration) return;
       try {
-        pass.content = contentOf(pass, place);
+        contentOf(pass, place);
         submitWork();
       } catch (error) {
         reset();
@@ -150,7 +170,7 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
       orReset(async () => {
         const replica = passOf(place, batch);
         const content = contentOf(replica, place);
-        const against = adversaryOf(config, config.phases[place.phase].kind, network, replica.batch.hr);
+        const against = adversaryOf(config, config.phases[place.phase].kind, networks, replica.batch.hr);
         const result = generatorStep(replica.pass, content, against);
         // generatorStep has used it up.
         replica.content = undefined;
@@ -166,12 +186,12 @@ export function createHalves({ config, gradientLayouts, factored, network, vgg }
 export const adversaryOf = (
   { loss }: RunConfig,
   kind: PhaseConfig['kind'],
-  network: HalvesParts['network'],
+  networks: HalvesParts['networks'],
   hr: BatchTensors['hr'],
-): Adversary | undefined => (kind === 'gan' ? { discriminator: network('discriminator'), hr, loss } : undefined);
+): Adversary | undefined => (kind === 'gan' ? { discriminator: networks.discriminator(), hr, loss } : undefined);
 
 /** Assert that a network's parameters have arrived before its work. */
-export function present(network: Network | undefined, name: string): Network {
+export function present<T>(network: T | undefined, name: string): T {
   assert(network, `the ${name}'s parameters must arrive before its work`);
   return network;
 }
