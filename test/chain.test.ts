@@ -15,6 +15,7 @@ import {
   startWorkers,
   weightsOf,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
 
@@ -27,6 +28,15 @@ const wide = ['--set', 'discriminator.dense=1024'];
 const byStream = (route: string, more = '') => `exchange: { transport: stream, route: ${route}${more} }\n`;
 
 let runs: SmallRuns;
+let star: Promise<Weights> | undefined;
+/** The weights of a star with one worker, in float32. */
+const starWeights = () =>
+  (star ??= runs.create('star', byStream('star')).then(async (run) => {
+    const coordinator = startCoordinator(run, ...wide);
+    startWorkers(run, 1, ...wide);
+    await expectFinished(coordinator);
+    return weightsOf(run);
+  }));
 beforeAll(async () => {
   runs = await prepareSmallRuns();
 });
@@ -47,11 +57,7 @@ const routesOf = ({ events }: Process): number[][] =>
 const anyWorker = Array.from({ length: 20 }, (_, number) => number);
 
 test('five replicas on three workers, which are killed or frozen as first, middle and last hop while pieces flow', async () => {
-  const star = await runs.create('star', byStream('star'));
-  const alone = startCoordinator(star, ...wide);
-  startWorkers(star, 1, ...wide);
-  await expectFinished(alone);
-
+  const reference = starWeights();
   const chain = await runs.create('chain', byStream('chain'));
   const coordinator = startCoordinator(
     chain,
@@ -76,9 +82,24 @@ test('five replicas on three workers, which are killed or frozen as first, middl
     workers.push(start());
   }
   frozen.forEach(thaw);
-  await expectSameEnd(chain, coordinator, await weightsOf(star));
+  await expectSameEnd(chain, coordinator, await reference);
   // Sums that did not break off passed all workers, and nothing was left to the star.
   expect(routesOf(coordinator).filter((hops) => new Set(hops).size === 3).length).toBeGreaterThan(3);
+});
+
+test('a coordinator that is killed between the first range of an update and its commit: the next one ends with the same weights', async () => {
+  const reference = starWeights();
+  const run = await runs.create('killed', byStream('chain'));
+  // Its update has begun, and the worker has its first parameters.
+  const inTheMiddle = { event: 'summed', network: 'discriminator', end: 2 * frameBytes };
+  const first = startPart('coordinator', run, freezeAt(runs.folder, inTheMiddle), ...[...wide, ...onceJoined(2)]);
+  startWorkers(run, 2, ...wide);
+  await anyFrozenAt([first], inTheMiddle);
+  expect(first.events.filter(({ event }) => event === 'chain').at(-1)).toMatchObject({ network: 'discriminator' });
+  first.child.kill('SIGKILL');
+  const second = startCoordinator(run, '--resume', ...wide, ...onceJoined(2));
+  await expectSameEnd(run, second, await reference);
+  expect(routesOf(second).length).toBeGreaterThan(3);
 });
 
 test('with mutual TLS, sums in bfloat16, factors, and parameters in 8 bits, of which first, middle and last hop are killed, frozen and cut off as they arrive: the star’s weights, and nobody else is blamed', async () => {

@@ -108,7 +108,7 @@ function beginUpdate(
 
 /** Set the network's sum to the one that comes along the chain. */
 async function receiveSum(
-  { exchange, master, updater }: Pick<ChainParts, 'exchange' | 'master' | 'updater'>,
+  { exchange, master, updater, log }: Pick<ChainParts, 'exchange' | 'master' | 'updater' | 'log'>,
   network: Network,
   hops: readonly SumHop[],
   progress: Pick<SumProgress, 'came'>,
@@ -118,7 +118,9 @@ async function receiveSum(
   const layout = state.wires.sums;
   for await (const { begin, bytes } of exchange.sum(hops, { ...options, byteLength: layout.byteLength })) {
     updater.setSum(state, begin, bytes);
-    progress.came(begin + bytes.byteLength);
+    const end = begin + bytes.byteLength;
+    progress.came(end);
+    log.debug({ event: 'summed', network, end }, 'a piece of the sum has come');
   }
 }
 

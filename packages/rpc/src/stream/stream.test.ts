@@ -2,13 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { status } from '@grpc/grpc-js';
 import { createLogger, type Role } from '@fourfold/common';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readRpcSecurity, type RpcSecurity } from '../ends/security.js';
 import { startServer, type RunningServer } from '../ends/server.js';
 import { identityEnvironment, makeCertificates } from '../security/certificates.js';
-import { decodeHeader, encodeHeader, encodeRequest, frameBytes, headerBytes } from './frame.js';
+import { roleName } from '../security/roles.js';
+import { decodeHeader, encodeHeader, encodeRequest, frameBytes, headerBytes, streamProtocol } from './frame.js';
 import { createStreamReceiver, isUnanswered, type StreamReceiver } from './receiver.js';
 import { isSecret, randomStreamSecret } from './secret.js';
 import type { StreamedPieces, StreamedVector, StreamSource } from './stream-server.js';
@@ -246,17 +248,24 @@ test('a vector of less than a frame comes as a piece, and the sender may close t
   }
 });
 
-/** Say something to the server; resolves with how many bytes came back before it hung up. */
-async function say(address: string, bytes: Uint8Array): Promise<number> {
+/** Say something to the server, a worker's; resolves with how many bytes came back before it hung up. */
+async function say(address: string, bytes: Uint8Array, { identity }: RpcSecurity = plain): Promise<number> {
   const [host, port] = address.split(':');
-  const socket = connect(Number(port), host);
+  const { authority: ca, certificate: cert, key } = identity ?? {};
+  const place = { host, port: Number(port) };
+  const secure = { ...place, ca, cert, key, servername: roleName('worker'), ALPNProtocols: [streamProtocol] };
+  const socket = identity ? connectTls(secure) : connect(place);
   let received = 0;
-  socket.on('data', ({ byteLength }) => (received += byteLength));
+  socket.on('data', ({ byteLength }: Buffer) => void (received += byteLength));
   socket.on('error', () => undefined);
   socket.write(bytes);
   await new Promise((resolve) => socket.once('close', resolve));
   return received;
 }
+
+/** Bytes that mean nothing, but for the first. */
+const noiseAfter = (first: number) =>
+  Uint8Array.from({ length: 500 }, (_, i) => (i === 0 ? first : Math.imul(i, 0x9e3779b1) >>> 24));
 
 test('strangers get nothing and disturb nothing', async () => {
   const peer = await serve();
@@ -265,7 +274,7 @@ test('strangers get nothing and disturb nothing', async () => {
   const damaged = valid.slice();
   damaged[41] ^= 1;
   const wrong = encodeRequest({ ...asked, secret: randomStreamSecret() });
-  const noise = Uint8Array.from({ length: 500 }, (_, i) => (i === 0 ? valid[0] : Math.imul(i, 0x9e3779b1) >>> 24));
+  const noise = noiseAfter(valid[0]);
   const transfer = receiveAll(receiverWith(), peer);
   const heard = [];
   const more = Buffer.concat([valid, noise.subarray(0, 1)]);
@@ -287,6 +296,25 @@ test('with TLS a wrong role, a foreign certificate and a plain caller get nothin
   }
   expect(refusals()).toContain('this is for the role coordinator, the certificate is for worker');
   expect(await receiveAll(receiverWith(as('coordinator')), peer)).toBe(true);
+});
+
+test('with TLS random bytes, a wrong secret and a request that was good once get nothing, and disturb no transfer', async () => {
+  let known = secret;
+  const answer = { bytes: vector, stillValid: () => true };
+  const peer = await serve((asked) => (isSecret(asked.secret, known) ? answer : 'stranger'), as('worker'));
+  expect(await receiveAll(receiverWith(as('coordinator')), peer)).toBe(true);
+  const good = encodeRequest({ ...request, silenceMs: 10_000, secret });
+  known = randomStreamSecret();
+  const wrong = encodeRequest({ ...request, silenceMs: 10_000, secret: randomStreamSecret() });
+  const transfer = receiveAll(receiverWith(as('coordinator')), { ...peer, secret: known });
+  const heard = [];
+  for (const bytes of [good, wrong, noiseAfter(good[0]), noiseAfter(80)])
+    heard.push(await say(peer.address, bytes, as('coordinator')));
+  expect(heard).toEqual([0, 0, 0, 0]);
+  expect(new Set(refusals())).toEqual(
+    new Set(['a request on the bulk stream showed no valid secret', 'the bulk stream carried no request']),
+  );
+  expect(await transfer).toBe(true);
 });
 
 test('a receiver refuses a sender of another role', async () => {
