@@ -145,6 +145,19 @@ describe.skipIf(lacks('torch', probe().found))('under the precision bf16 (after 
     expect(loadNative().tensorCount()).toBe(before);
   });
 
+  it('sums a convolution’s and a product’s terms in float32, on any processor', () => {
+    tf.tidy(() => {
+      const sums = (terms: number) => {
+        const convolved = tf.conv2d(tf.ones<tf.Rank.R4>([1, 1, 1, terms]), tf.ones([1, 1, terms, 1]), 1, 'valid');
+        const product = tf.matMul(tf.ones<tf.Rank.R2>([1, terms]), tf.ones<tf.Rank.R2>([terms, 1]));
+        return [convolved, product].map((result) => result.dataSync()[0]);
+      };
+      // A sum in bfloat16 would have stopped at 256; the result is rounded to it.
+      expect(sums(512)).toEqual([512, 512]);
+      expect(sums(259)).toEqual([260, 260]);
+    });
+  });
+
   it('gives a filter’s copy the filter’s layout', () => {
     const filter = tf.ones<tf.Rank.R4>([3, 3, 4, 5]);
     // A convolution's inputs become bfloat16 before it knows which one is the filter.

@@ -2,8 +2,9 @@ import tf = require('@tensorflow/tfjs-core');
 import type { Conv2DAttrs } from '@tensorflow/tfjs-core';
 import { aten, atenTuple, scalarType } from '../aten.js';
 import { torchBackend } from '../backend.js';
-import { loadNative, type Handle } from '../native.js';
+import type { Handle } from '../native.js';
 import { convolveByColumns, isNarrow } from './narrow-convolution.js';
+import { hasFusedRelu, inPrecision } from './onednn.js';
 import { channelsBack, channelsFirst, cropSpatial, emptyLike, padSpatial, symmetric } from './layout.js';
 import type { Geometry } from './geometry.js';
 
@@ -64,13 +65,17 @@ function prepared(x: Handle, { rank, dataFormat, padding }: Geometry): { x: Hand
 }
 
 /** Convolve; `filter` is [output, input / groups, ...]. `relu`: apply it too, in one kernel if possible. */
-export function convolve(
+export const convolve = (
   x: Handle,
   filter: Handle,
   bias: Handle | undefined,
   geometry: Geometry,
   relu = false,
-): Handle {
+): Handle => inPrecision([x, filter, bias], (...operands) => convolveAs(operands, geometry, relu));
+
+type Operands = [x: Handle, filter: Handle, bias: Handle | undefined];
+
+function convolveAs([x, filter, bias]: Operands, geometry: Geometry, relu: boolean): Handle {
   const { x: input, padding } = prepared(x, geometry);
   const { strides, dilations, groups, rank, dataFormat } = geometry;
   const noPadding = strides.map(() => 0);
@@ -78,36 +83,18 @@ export function convolve(
     const y = convolveByColumns(input, filter, bias, padding);
     return relu ? aten.relu_(y) : y;
   }
-  const fused = relu && rank === 4 && torchBackend().device === 'cpu' && hasFusedRelu(input);
+  const fused = relu && rank === 4 && torchBackend().device === 'cpu' && hasFusedRelu();
   const y = fused
     ? aten['mkldnn::_convolution_pointwise'](input, filter, bias, padding, strides, dilations, groups, 'relu', [], '')
     : aten.convolution(input, filter, bias, strides, padding, dilations, false, noPadding, groups);
   return channelsBack(relu && !fused ? aten.relu_(y) : y, rank, dataFormat);
 }
 
-/** oneDNN's convolution with a fused ReLU: builds for other processors lack it, and bfloat16 needs AVX-512. */
-interface FusedRelu {
-  exists: boolean;
-  takesBfloat16: boolean;
-}
-let fusedRelu: FusedRelu | undefined;
-
-function findFusedRelu(): FusedRelu {
-  try {
-    const exists = typeof aten['mkldnn::_convolution_pointwise'] === 'function';
-    return { exists, takesBfloat16: Boolean(aten['mkldnn::_is_mkldnn_bf16_supported']()) };
-  } catch {
-    return { exists: false, takesBfloat16: false };
-  }
-}
-
-function hasFusedRelu(x: Handle): boolean {
-  fusedRelu ??= findFusedRelu();
-  return fusedRelu.exists && (fusedRelu.takesBfloat16 || loadNative().scalarType(x) !== scalarType.bfloat16);
-}
-
 /** Gradient with respect to the input, in TensorFlow.js's data format. */
-export function inputGradient(dy: Handle, filter: Handle, geometry: Geometry): Handle {
+export const inputGradient = (dy: Handle, filter: Handle, geometry: Geometry): Handle =>
+  inPrecision([dy, filter], (...operands) => inputGradientAs(operands, geometry));
+
+function inputGradientAs([dy, filter]: [Handle, Handle], geometry: Geometry): Handle {
   const { rank, dataFormat, padding, inputShape, strides, dilations, groups } = geometry;
   const same = symmetric(padding);
   const sizes = inputShape.slice(2);
@@ -131,6 +118,11 @@ export function inputGradient(dy: Handle, filter: Handle, geometry: Geometry): H
 
 /** Gradient with respect to the filter, [output, input / groups, ...], in float32. */
 export function filterGradient(x: Handle, dy: Handle, filterShape: number[], geometry: Geometry): Handle {
+  const gradient = inPrecision([x, dy], (...operands) => filterGradientAs(operands, filterShape, geometry));
+  return aten['to.dtype'](gradient, scalarType.float32);
+}
+
+function filterGradientAs([x, dy]: [Handle, Handle], filterShape: number[], geometry: Geometry): Handle {
   const { x: input, padding } = prepared(x, geometry);
   const { rank, dataFormat, strides, dilations, groups } = geometry;
   const [, gradient] = atenTuple.convolution_backward(
@@ -146,5 +138,5 @@ export function filterGradient(x: Handle, dy: Handle, filterShape: number[], geo
     groups,
     [false, true, false],
   );
-  return aten['to.dtype'](gradient, scalarType.float32);
+  return gradient;
 }

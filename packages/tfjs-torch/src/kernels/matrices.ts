@@ -14,6 +14,7 @@ import { aten } from '../aten.js';
 import { define, type Context } from '../kernel.js';
 import type { Handle } from '../native.js';
 import { activate } from './activate.js';
+import { inPrecision } from './onednn.js';
 
 const { _FusedMatMul, backend_util, BatchMatMul, Diag, Einsum, FFT, IFFT, util } = tf;
 
@@ -27,7 +28,7 @@ type Factors = Context<BatchMatMulInputs>['infos'];
 function product(a: Handle, b: Handle, infos: Factors, { transposeA, transposeB }: Transposition): Handle {
   const isMatrix = ({ shape }: TensorInfo) => shape.length >= 2;
   util.assert(isMatrix(infos.a) && isMatrix(infos.b), () => 'matMul takes matrices, but got a tensor of lower rank');
-  return aten.matmul(transposeA ? aten.mT(a) : a, transposeB ? aten.mT(b) : b);
+  return inPrecision([transposeA ? aten.mT(a) : a, transposeB ? aten.mT(b) : b], aten.matmul);
 }
 
 export function defineMatrices(): void {
