@@ -2,39 +2,59 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { problemKindInfo } from '@arethetypeswrong/core/problems';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { runChild } from './child-processes.mjs';
+
+/** How nobody imports packages that are only ES modules. */
+const otherResolutions = ['node10', 'node16-cjs'];
 
 let problems = 0;
 const tarballs = mkdtempSync(join(tmpdir(), 'fourfold-packages-'));
 try {
-  for (const name of readdirSync('packages')) {
-    const folder = `packages/${name}`;
-    if (JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')).private) continue;
-    const packed = await pack(folder);
-    if (!packed) continue;
-    const tarball = join(tarballs, packed.filename);
-    await passes('publint', [tarball, '--strict']);
-    await passes('attw', [tarball, '--profile', 'esm-only']);
-    for (const { path } of packed.files) checkFile(folder, path);
+  const folders = readdirSync('packages').map((name) => `packages/${name}`);
+  const published = folders.filter((folder) => !manifestOf(folder).private);
+  const packed = await packAll(published);
+  for (const folder of published) {
+    const { name } = manifestOf(folder);
+    const { filename, files } = packed.find((one) => one.name === name);
+    const tarball = new Uint8Array(readFileSync(join(tarballs, filename)));
+    for (const text of await lint(tarball)) problem(`publint ${name}: ${text}`);
+    for (const text of await checkTypes(tarball)) problem(`types of ${name}: ${text}`);
+    for (const { path } of files) checkFile(folder, path);
   }
 } finally {
   rmSync(tarballs, { recursive: true, force: true });
 }
 if (problems > 0) process.exitCode = 1;
 
-/** Run a tool of node_modules; its output is shown if it fails. */
-async function passes(tool, args) {
-  const { code, output } = await runChild(`node_modules/.bin/${tool}`, args);
-  if (code !== 0) problem(`${tool} ${args.join(' ')}:\n${output}`);
+function manifestOf(folder) {
+  return JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'));
 }
 
-/** Pack a package; returns the name of its tarball and what is in it. */
-async function pack(folder) {
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', tarballs, `./${folder}`];
-  const { code, stdout, stderr } = await runChild('npm', args);
-  if (code === 0) return JSON.parse(stdout)[0];
-  problem(`npm pack ${folder}: ${stderr}`);
-  return undefined;
+/** Pack packages; returns their names, those of their tarballs, and what is in them. */
+async function packAll(folders) {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', tarballs];
+  const { code, stdout, stderr } = await runChild('npm', [...args, ...folders.map((folder) => `./${folder}`)]);
+  if (code !== 0) throw new Error(`npm pack: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+/** What publint finds in a tarball: errors and warnings. */
+async function lint(tarball) {
+  const { messages, pkg } = await publint({ pack: { tarball: tarball.buffer }, strict: true, level: 'error' });
+  return messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code);
+}
+
+/** What "are the types wrong?" finds in a tarball. */
+async function checkTypes(tarball) {
+  const analysis = await checkPackage(createPackageFromTarballData(tarball));
+  if (!analysis.types) return ['it has none'];
+  return analysis.problems
+    .filter(({ resolutionKind }) => !otherResolutions.includes(resolutionKind))
+    .map((found) => `${problemKindInfo[found.kind].title}: ${JSON.stringify(found)}`);
 }
 
 function checkFile(folder, file) {
