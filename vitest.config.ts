@@ -18,16 +18,27 @@ const common = {
 /** What a test may leave to the next one in its process: modules, variables, timers and listeners that it has replaced or added. */
 const leaves = /\bvi\.(mock|stub|spyOn|useFakeTimers)|\bprocess\.(env|on|chdir)\b/;
 
+/** What else of a test may outlive it: backends, threads, servers. */
+const starts =
+  /\b(create(Server|Master|Updater|Upscaler)|(select|start)Backend|start(Http)?Server|runCoordinator|Worker)\(/;
+
+/** The unit tests of packages, but for those whose text matches. */
+const unitTests = (packages: string[], except: RegExp): string[] =>
+  packages.flatMap((name) =>
+    readdirSync(join(import.meta.dirname, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.test.ts'))
+      .map((path) => `packages/${name}/src/${path}`)
+      .filter((path) => !except.test(readFileSync(join(import.meta.dirname, path), 'utf8'))),
+  );
+
 /**
  * Unit tests that run after each other in one process, which imports packages once: that takes longer than most files' tests. Those with
- * backends have processes of their own, and so has each that leaves something.
+ * backends have processes of their own, and so has each that leaves something; in packages with many threads and servers also each that starts some.
  */
-const together = ['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader'].flatMap((name) =>
-  readdirSync(join(import.meta.dirname, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.test.ts'))
-    .map((path) => `packages/${name}/src/${path}`)
-    .filter((path) => !leaves.test(readFileSync(join(import.meta.dirname, path), 'utf8'))),
-);
+const together = [
+  ...unitTests(['common', 'weights', 'store', 'rpc', 'imaging', 'data-loader'], leaves),
+  ...unitTests(['coordinator', 'worker', 'cli'], new RegExp(`${leaves.source}|${starts.source}`)),
+];
 
 /** Test files that take longer than half a minute, the longest first. */
 const longest =
