@@ -90,11 +90,8 @@ function userEnvironment(url: string): NodeJS.ProcessEnv {
 beforeAll(async () => {
   mkdirSync(user);
   environment = userEnvironment(await startRegistry());
-  for (const name of readdirSync(join(root, 'packages'))) {
-    const path = join(root, 'packages', name);
-    if (readJson<{ private?: boolean }>(join(path, 'package.json')).private) continue;
-    run('npm', ['publish', path, '--ignore-scripts', '--loglevel=error']);
-  }
+  // All but the private ones.
+  run('npm', ['publish', '--workspaces', '--ignore-scripts', '--loglevel=error'], root);
   run('npm', ['install', 'fourfold', '--loglevel=error']);
   await sharp(join(photographs, 'held-out/raccoon.jpg')).resize(64, 48).toFile(picture);
 }, 15 * minutes);
