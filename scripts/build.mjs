@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleFile, bundleForBrowsers } from './bundle-browser.mjs';
 import { bundleKubernetesClient, kubernetesBundle } from './bundle-kubernetes.mjs';
+import { bundleZod, zodBundle } from './bundle-zod.mjs';
 import { runChild } from './child-processes.mjs';
 
 /** npm writes this file whenever it changes an installed version. */
@@ -61,6 +62,7 @@ const browserSources = ['common', 'weights', 'model', 'upscale'].flatMap((name) 
     .map((path) => `packages/${name}/dist/${path}`),
 );
 if (isOlder(bundleFile, ['scripts/bundle-browser.mjs', ...browserSources])) await bundleForBrowsers();
+if (isOlder(zodBundle, ['scripts/bundle-zod.mjs'])) await bundleZod();
 if (isOlder(kubernetesBundle, ['scripts/bundle-kubernetes.mjs'])) await bundleKubernetesClient();
 
 /** Files that a package reads at run time, and its own copy of them: a published package has nothing beside it. */

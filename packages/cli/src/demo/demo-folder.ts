@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { claimFolder, openStore, type FolderMark, removeRun } from '@fourfold/store';
 import { removeDataset } from '@fourfold/data-loader';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /** The files of a demo, besides its dataset and its run. */
 export const demoFiles = ['config.yaml', 'report.json', 'curves.png', 'comparison.png'] as const;

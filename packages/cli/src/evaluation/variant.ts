@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /** The keys that decide the variant in a checkpoint's config, which may be an older version's. */
 const schema = z.object({

@@ -1,7 +1,7 @@
 import { averageFile, type Checkpoint, type Evaluation } from '@fourfold/store';
 import type { GeneratorWeights } from '@fourfold/weights';
 import { stringify } from 'yaml';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import type { Format } from './format.js';
 import { formatCount } from '../terminal/table.js';
 

@@ -1,6 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { FourfoldError } from '@fourfold/common';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import type { TrainingStatus } from '../train/status-line.js';
 import type { GetFromPod } from './pod-http.js';
 

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FourfoldError } from '@fourfold/common';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import type { Trial } from './trial-order.js';
 
 /*

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { endWith, startHttpServer, type HttpRoute } from '@fourfold/common';
 import { openStore } from '@fourfold/store';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { appendRating, pixelRatioSchema, raterPattern, readRatings } from './ratings.js';
 import { pictureKey, readStudy, type Study } from './study.js';
 import { trialsOf } from './trial-order.js';

@@ -1,6 +1,6 @@
 import { FourfoldError } from '@fourfold/common';
 import { getJson, openStore, type InputPlace, type ObjectStore } from '@fourfold/store';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /*
  * An opinion test (mean opinion scores, MOS) as in section 3.3 of Ledig et al. 2017: raters give each version of each picture 1 (bad)

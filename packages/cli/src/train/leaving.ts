@@ -1,5 +1,5 @@
 import { describeError, failureCode, failureCodes, type FailureCode } from '@fourfold/common';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /*
  * A part reports why it ends to the process that started it, over the channel between the two. Its last line on stderr may come

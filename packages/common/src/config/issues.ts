@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { didYouMean, nearest } from '../errors/nearest.js';
 
 type Issue = z.core.$ZodIssue;

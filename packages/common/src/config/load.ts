@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type { z } from '@fourfold/common/zod';
 import { FourfoldError } from '../errors/errors.js';
 import { expandHome } from '../files/home.js';
 import { absoluteStoreUrl } from '../files/store-url.js';

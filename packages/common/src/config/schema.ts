@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { backendChoices, bestByChoices, lpipsChoices } from './choices.js';
 import { paperFeatureScale } from './paper-features.js';
 

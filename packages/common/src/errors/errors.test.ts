@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { exitCodes, type ErrorCode } from './error-codes.js';
 import { asOfMachine, describeError, exitCodeOf, FourfoldError, systemErrorCode } from './errors.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /**
  * A file name without a folder. Names in a manifest are used in paths unchanged, so they must not lead out of the manifest's folder. Nor

@@ -1,5 +1,5 @@
 import { FourfoldError, type Environment } from '@fourfold/common';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /*
  * The few calls of MLflow's REST interface (2.0) that a run needs.

@@ -1,5 +1,5 @@
 import type { WorkerKind__Output } from '@fourfold/rpc';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /*
  * A worker's kind is exactly what decides the bits of its results. Kinds are compared field by field: a field that one

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { type ErrorCode, exitCodes, FourfoldError } from '@fourfold/common';
 import { batchIn, batchRoom, type Batch } from '../batches/batch.js';
 import { batchProtocolVersion, type BatchPlace } from './protocol.js';

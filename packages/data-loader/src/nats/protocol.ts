@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { type DataConfig, sha256 } from '@fourfold/common';
 import { datasetDigest, type DatasetManifest } from '../prepare/manifest.js';
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { baseNameSchema, FourfoldError, sha256 } from '@fourfold/common';
 import { getJson, type ObjectStore } from '@fourfold/store';
 

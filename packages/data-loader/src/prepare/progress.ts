@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { sha256 } from '@fourfold/common';
 import { getJson, unlessLost, type ObjectStore, type OutputFolder } from '@fourfold/store';
 import { shardSchema, type DatasetShard } from './manifest.js';

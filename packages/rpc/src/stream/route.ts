@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { FourfoldError, parseAddress } from '@fourfold/common';
 import { secretBytes } from './frame.js';
 import { lostWorker } from './receiver.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { describeError, failureCodes, parseAddress } from '@fourfold/common';
 import { secretBytes } from '../stream/frame.js';
 import { wireNetworks } from './networks.js';

@@ -1,5 +1,5 @@
 import { bestByChoices, describeError } from '@fourfold/common';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { openStore } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import {

@@ -4,7 +4,7 @@ import { baseNameSchema, FourfoldError, type Network } from '@fourfold/common';
 import { getJson, getVerified, isMissingOrCorrupt } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from '../runs/term-put.js';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { historySchema } from './history.js';
 import { checkpointsInLineage, listTermStarts } from '../runs/lineage.js';
 

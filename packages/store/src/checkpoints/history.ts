@@ -1,5 +1,5 @@
 import { highestPsnr } from '@fourfold/common';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /** A loss. JSON writes NaN and infinity as null. */
 const measured = z

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { FourfoldError } from '@fourfold/common';
 import { createFolderStore, storageError } from '../objects/folder-store.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { innerKeySchema, FourfoldError } from '@fourfold/common';
 import { keyIn, liesIn, nameOf, type InputPlace } from './input-places.js';
 import { getJson, unlessLost } from '../objects/object-store.js';

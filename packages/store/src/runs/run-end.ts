@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { totalIterations, type RunConfig } from '@fourfold/common';
 import { getJson, unlessLost } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';

@@ -1,7 +1,7 @@
 import { FourfoldError } from '@fourfold/common';
 import { getJson } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /*
  * The keys that fourfold writes in a run's place in the store. Anything else there is somebody's, and is never removed

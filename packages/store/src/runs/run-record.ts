@@ -3,7 +3,7 @@ import { type RunConfig } from '@fourfold/common';
 import { getJson, unlessLost } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';
 import { putInTerm } from './term-put.js';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 
 /*
  * `run.json` says what a run is, for people who find its folder in the store. Each term writes it again.

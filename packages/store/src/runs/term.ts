@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { FourfoldError, type RunConfig } from '@fourfold/common';
 import { getJson, openStore } from '../objects/object-store.js';
 import type { ObjectStore } from '../objects/types.js';

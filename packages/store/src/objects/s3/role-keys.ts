@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { readSecret, type Environment, FourfoldError } from '@fourfold/common';
 import { decodeEntities } from './entities.js';
 import { readVariables, type KeySource } from './key-source.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '@fourfold/common/zod';
 import { FourfoldError, type Environment } from '@fourfold/common';
 import { findKeySource, type KeySource } from './key-source.js';
 
