@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -22,13 +22,24 @@ const leaves = /\bvi\.(mock|stub|spyOn|useFakeTimers)|\bprocess\.(env|on|chdir)\
 const starts =
   /\b(create(Server|Master|Updater|Upscaler)|(select|start)Backend|start(Http)?Server|runCoordinator|Worker)\(/;
 
-/** The unit tests of packages, but for those whose text matches. */
+/** Hooks of a module that tests share: it is loaded once a process, and so only the first of them gets its hooks. */
+const hooks = /^(before|after)(Each|All)\(/m;
+
+const textOf = (path: string): string => readFileSync(join(import.meta.dirname, path), 'utf8');
+
+/** The modules beside a test that it shares with others. */
+const sharedBy = (path: string): string[] =>
+  [...textOf(path).matchAll(/ from '([.][^']*\/test-[^']*)[.]js'/g)].map(([, name]) =>
+    join(dirname(path), `${name}.ts`),
+  );
+
+/** The unit tests of packages, but for those whose text matches and those that get hooks from elsewhere. */
 const unitTests = (packages: string[], except: RegExp): string[] =>
   packages.flatMap((name) =>
     readdirSync(join(import.meta.dirname, 'packages', name, 'src'), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.test.ts'))
       .map((path) => `packages/${name}/src/${path}`)
-      .filter((path) => !except.test(readFileSync(join(import.meta.dirname, path), 'utf8'))),
+      .filter((path) => !except.test(textOf(path)) && !sharedBy(path).some((shared) => hooks.test(textOf(shared)))),
   );
 
 /**
