@@ -115,7 +115,11 @@ export const commandCases: readonly CommandCase[] = [
   },
   // Benchmarks.
   { command: /^npx fourfold bench step$/, run: with_('--steps 1 --warmup 1 --batch 2 --backend wasm'), says: /ms/ },
-  { command: /^npx fourfold bench update$/, run: with_('--size demo --steps 1 --warmup 1'), says: /ms/ },
+  {
+    command: /^npx fourfold bench update$/,
+    run: with_('--size demo --steps 1 --warmup 1 --exchange stream --tls'),
+    says: /ms/,
+  },
   { command: /^npx fourfold bench train$/, by: ['packages/cli/src/bench/train.test.ts', /train/] },
   { command: /^npx fourfold bench scale /, by: ['packages/cli/src/commands/bench.test.ts', /bench scale/] },
   {
