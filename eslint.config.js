@@ -50,6 +50,16 @@ export default tseslint.config(
     },
   },
   {
+    files: ['packages/*/src/**/*.ts'],
+    ignores: ['packages/common/src/zod.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { name: 'zod', message: 'Use @fourfold/common/zod: zod itself loads the messages of 60 languages.' },
+      ],
+    },
+  },
+  {
     // The arithmetic of these packages decides a run's bits, or the figures that choose its best checkpoint.
     files: ['packages/{common,weights,store,rpc,imaging,model,data-loader,coordinator,worker}/src/**/*.ts'],
     ignores: ['**/*.test.ts', '**/test-*.ts'],

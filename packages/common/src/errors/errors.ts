@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type { z } from '@fourfold/common/zod';
 import { exitCodes, type ErrorCode } from './error-codes.js';
 import { inWords, systemFailureCode } from './system-errors.js';
 
