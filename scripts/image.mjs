@@ -41,11 +41,21 @@ async function main() {
   say('a second build without the cache gave the same');
 }
 
+/** An engine waits without end for a lock of its storage that another one holds. */
+const answerMs = 30_000;
+
 async function findEngine() {
+  const limit = { timeout: answerMs, killSignal: 'SIGKILL' };
+  const silent = [];
   for (const engine of ['podman', 'buildah']) {
-    const works = await runChild(engine, ['info']).catch(() => undefined);
-    if (works?.code === 0) return engine;
+    const { code, signal } = await runChild(engine, ['info'], limit).catch(() => ({}));
+    if (code === 0) return engine;
+    if (signal === 'SIGKILL') silent.push(engine);
   }
+  if (silent.length > 0)
+    throw new Error(
+      `${silent.join(' and ')} did not answer \`info\` within ${answerMs / 1000} s: end what else uses its storage`,
+    );
   throw new Error(
     'neither podman nor buildah runs here: install one (on Debian: apt-get install podman runc), and run this as root',
   );
