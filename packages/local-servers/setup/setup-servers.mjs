@@ -17,16 +17,7 @@ import { parseArgs } from 'node:util';
 import { cacheFolder } from '@fourfold/common';
 import { SetupError } from '@fourfold/tfjs-torch/setup-steps';
 import { cacheBin } from '../../cli/dist/servers/find-program.js';
-import {
-  goInstall,
-  installMissing,
-  minutes,
-  needs,
-  putInPlace,
-  run,
-  say,
-  seconds,
-} from '../../cli/setup/installing.mjs';
+import { goInstall, installMissing, needs, putInPlace, run, say, seconds } from '../../cli/setup/installing.mjs';
 import { help, servers, sourcesOf } from '../../cli/setup/servers.mjs';
 import { layOutBase } from '../../../scripts/base-image.mjs';
 import { findBrowser } from '../dist/find-program.js';
@@ -34,20 +25,21 @@ import { layOutNode } from './node-system.mjs';
 
 /** For the tests. */
 const browser = { programs: ['chromium'], takes: seconds, find: findBrowser, install: () => withAptGet('chromium') };
-/** A Kubernetes cluster for tests. It takes minutes to compile, so it is installed only on request. */
+const compiled = 'which takes minutes: Go compiles it, with gigabytes in its caches';
+/** A Kubernetes cluster for tests, only on request. */
 const kubernetesSources = [
   {
     programs: [
       ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
       ...['kwok', 'jobset-controller', 'kustomize'],
     ],
-    takes: minutes(10, 15),
+    takes: compiled,
     // Go's names for these programs, if they differ.
     install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
   },
   {
     programs: ['kubelet', 'kube-proxy', 'coredns'],
-    takes: minutes(10, 20),
+    takes: compiled,
     install: () => fromGoTools(nodeModule, {}),
   },
   {
@@ -69,7 +61,7 @@ const kubernetesSources = [
   },
   {
     programs: ['kueue-controller'],
-    takes: minutes(5, 10),
+    takes: compiled,
     install: () => fromGoTools(kueueModule, { kueue: 'kueue-controller' }),
   },
   {
@@ -103,7 +95,7 @@ async function main() {
 ${help}
 A browser, Chromium or Chrome, is looked for on the PATH and in the usual folders; if there is none, root installs it with apt-get install, since it is more
 than one package. With the name kubernetes, installs what the tests of deploy/k8s need: it is compiled from the Go modules in
-test/kubernetes, test/kubernetes-node and test/kueue (25 to 45 minutes on two cores), and only on request.`);
+test/kubernetes, test/kubernetes-node and test/kueue, which takes long where Go's caches are empty, and only on request.`);
     return;
   }
   await installMissing(askedSources());
