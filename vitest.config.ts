@@ -53,7 +53,7 @@ const together = [
 
 /** Test files that take longer than half a minute, the longest first. */
 const longest =
-  'kubernetes installed chaos exactness bad-workers local-cluster strangers kubernetes-processes failures documented-commands security ' +
+  'kubernetes kubernetes-nodes installed chaos exactness bad-workers local-cluster strangers kubernetes-processes failures documented-commands security ' +
   'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
   'nats-access nats-outages checkpoints-beside gpu-bundle webgpu chain upscale-browser';
 const ranks = longest.split(' ').map((name) => `${name}.test.ts`);

@@ -11,6 +11,10 @@ import { startTestKubernetes, type TestKubernetes } from './kubernetes.js';
 /** A cluster whose nodes run containers, each in namespaces of its own on this machine. */
 export interface RealCluster extends TestKubernetes {
   nodes: KubernetesNode[];
+  /** For files of its tests; it goes with the cluster. */
+  folder: string;
+  /** The address of its DNS server. */
+  dns: string;
   /** Resolves when a node is ready; rejects with the ends of its logs if that takes too long. */
   untilReady(node: KubernetesNode): Promise<void>;
   /** Set what a test specifies of a node; what it specified before goes. */
@@ -20,7 +24,7 @@ export interface RealCluster extends TestKubernetes {
 }
 
 /** For what a cluster does on a busy machine. */
-export const patience = { timeout: 150_000, interval: 500 };
+export const patience = { timeout: 300_000, interval: 500 };
 
 /** Start a cluster of this many nodes, which have the images of this checkout and of the servers. */
 export async function startRealCluster(count: number, servers: ServerImages): Promise<RealCluster> {
@@ -57,7 +61,7 @@ export async function startRealCluster(count: number, servers: ServerImages): Pr
       const node = { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec };
       await kubernetes.apply(node);
     };
-    return { ...kubernetes, nodes, untilReady, specify, forward: forwards.open, stop };
+    return { ...kubernetes, nodes, folder, dns: network.gateway, untilReady, specify, forward: forwards.open, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -13,6 +13,9 @@ mount --bind /run/settings/sys/net /proc/sys/net
 
 run() { "$@" >> "/var/log/$1.log" 2>&1 & }
 
+# NetworkPolicies are decided for each new connection. The agent's own rule in nftables needs a kernel with CONFIG_NFT_QUEUE; it goes on without.
+iptables --table mangle --append FORWARD --match conntrack --ctstate NEW --jump NFQUEUE --queue-num 100
+run kube-network-policies /etc/kubernetes/policies-access.json "$NAME"
 run containerd --config=/etc/kubernetes/containerd.toml
 until ctr version > /dev/null 2>&1; do sleep 0.1; done
 tar -cf - -C /images . | ctr --namespace=k8s.io images import - >> /var/log/images.log 2>&1

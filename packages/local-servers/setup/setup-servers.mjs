@@ -38,7 +38,7 @@ const kubernetesSources = [
     install: () => fromGoTools(kubernetesModule, { server: 'etcd', jobset: 'jobset-controller' }),
   },
   {
-    programs: ['kubelet', 'kube-proxy', 'coredns'],
+    programs: ['kubelet', 'kube-proxy', 'kube-network-policies', 'coredns'],
     takes: compiled,
     install: () => fromGoTools(nodeModule, {}),
   },

@@ -15,7 +15,7 @@ export const kubernetesPrograms = [
 ] as const;
 
 /** Programs of nodes that run containers, and DNS for them; the same command compiles them. */
-export const nodePrograms = ['kubelet', 'kube-proxy', 'coredns'] as const;
+export const nodePrograms = ['kubelet', 'kube-proxy', 'kube-network-policies', 'coredns'] as const;
 
 /** Programs that `npm run setup:servers` installs if the machine lacks them. */
 export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | KubernetesProgram;

@@ -8,7 +8,7 @@ import { writeNodeFiles, type NodeDescription } from './node-files.js';
 import { maxNodes, type NodeNetwork } from './node-network.js';
 import { nodeSystem } from './node-needs.js';
 
-/** A Kubernetes node in namespaces of its own: containerd, a kubelet and kube-proxy. Nothing enforces NetworkPolicies. */
+/** A Kubernetes node in namespaces of its own: containerd, a kubelet, kube-proxy and kube-network-policies. */
 export interface KubernetesNode {
   name: string;
   /** What it wrote is below this folder; pods’ volumes of the type `local` are below /var/local, which is its `volumes`. */
@@ -32,7 +32,7 @@ export interface NodeOptions extends Omit<NodeDescription, 'controlGroup'> {
 }
 
 const script = fileURLToPath(new URL('../kubernetes-node/run-node.sh', import.meta.url));
-const programs = ['images', 'containerd', 'kube-proxy', 'kubelet'];
+const programs = ['images', 'containerd', 'kube-network-policies', 'kube-proxy', 'kubelet'];
 const logEndLines = 5;
 
 /** Start a node; the API server knows when it is ready. It is switched off when this process ends, however that happens. */

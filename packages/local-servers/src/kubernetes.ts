@@ -53,8 +53,8 @@ export interface Webhooks {
   authority: string;
 }
 
-/** Kubeconfigs, as texts: the kubelet has the rights of its node, kube-proxy its own. */
-export type NodeAccess = Record<'kubelet' | 'proxy', string>;
+/** Kubeconfigs, as texts: the kubelet has the rights of its node, kube-proxy its own, and what enforces NetworkPolicies all. */
+export type NodeAccess = Record<'kubelet' | 'proxy' | 'policies', string>;
 
 export interface KubernetesOptions {
   /** For nodes that run containers: an address of this machine that they reach. The API server and DNS listen there. */
@@ -112,7 +112,7 @@ export async function startKubernetes({ address, nodes = [] }: KubernetesOptions
         const authority = { 'certificate-authority-data': await readFile(files.authority, 'base64') };
         const server = `https://${address}:${apiServer.ports[0]}`;
         const text = (user: string) => kubeconfigText(server, authority, files.tokens[user]);
-        return { kubelet: text(`system:node:${name}`), proxy: text('system:kube-proxy') };
+        return { kubelet: text(`system:node:${name}`), proxy: text('system:kube-proxy'), policies: text('admin') };
       },
       podLog: files.podLog,
       podPort: files.podPort,

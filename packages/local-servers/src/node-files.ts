@@ -27,6 +27,7 @@ export async function writeNodeFiles(folder: string, node: NodeDescription): Pro
     'kubelet.json': JSON.stringify(kubeletConfig(node)),
     'kubelet-access.json': node.access.kubelet,
     'kube-proxy.json': node.access.proxy,
+    'policies-access.json': node.access.policies,
     'containerd.toml': containerdConfig,
     'cni/10-pods.conflist': JSON.stringify(podNetwork(node)),
   };

@@ -11,12 +11,13 @@ export const imageBase = (): string => join(cacheFolder(), 'kubernetes-base');
 /** The layers of a node’s system, the upper first: containerd and what it needs from Debian’s packages, and the base of the images. */
 export const nodeSystem = (): string[] => [join(cacheFolder(), 'kubernetes-node'), imageBase()];
 
-/** What a node does first, where nothing of it remains: mounts, a bridge, a rule of the firewall, a control group. */
+/** What a node does first, where nothing of it remains: mounts, a bridge, rules of the firewall, a control group. */
 const trial = `
 mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o "lowerdir=$LOWER,upperdir=/mnt/upper,workdir=/mnt/work" trial /mnt/root
 ip link add bridge type bridge
 chroot /mnt/root iptables -t nat -A PREROUTING -p tcp -m conntrack --ctstate NEW -j DNAT --to-destination 192.0.2.1
+chroot /mnt/root iptables -t mangle -A FORWARD -m conntrack --ctstate NEW -j NFQUEUE --queue-num 100
 group=/sys/fs/cgroup/memory/fourfold-trial-$$
 mkdir "$group" && rmdir "$group"
 `;
