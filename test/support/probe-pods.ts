@@ -16,8 +16,8 @@ export interface Probe<Name extends string> {
 }
 
 const script = new URL('probe.mjs', import.meta.url);
-/** A probe that does not reach what it is to reach ends then. */
-const activeDeadlineSeconds = patience.timeout / 1000;
+/** A probe that reaches something else all the time is ended then. */
+const activeDeadlineSeconds = patience.timeout / 2000;
 
 /** Expect that a probe reaches what it is to reach, and none of the other targets. */
 export async function expectReached<Name extends string>(
