@@ -171,6 +171,19 @@ test('scheduleScale shortens every phase alike, once', async () => {
   await expect(load(minimal, ['scheduleScale=2'])).rejects.toThrow(/--set scheduleScale=2: it must be at most 1/);
 });
 
+test('a learning rate of the discriminator’s own needs a phase that trains one', async () => {
+  const set = (value: string) => load('name: a\ndataset: d\nrecipe: srgan-mse', [`phases.${value}`]);
+  const { phases } = await set('1.discriminatorLearningRate=4e-4');
+  expect(phases.map(({ discriminatorLearningRate }) => discriminatorLearningRate)).toEqual([
+    undefined,
+    4e-4,
+    undefined,
+  ]);
+  await expect(set('0.discriminatorLearningRate=4e-4')).rejects.toThrow(
+    'phases.0.discriminatorLearningRate=4e-4: a phase of kind mse trains no discriminator; omit it',
+  );
+});
+
 test('a run that starts from another run’s generator skips the first mse phases', async () => {
   const recipe = 'recipe: srgan-mse\nname: a\ndataset: d\n';
   const config = await load(`${recipe}startFrom: photos-mse`);

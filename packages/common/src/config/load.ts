@@ -109,6 +109,10 @@ function inconsistencies({
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
     refuse('loss.content', loss.content, reason);
   }
+  for (const [i, { kind, discriminatorLearningRate: rate }] of phases.entries()) {
+    if (kind === 'gan' || rate === undefined) continue;
+    refuse(`phases.${i}.discriminatorLearningRate`, rate, `a phase of kind ${kind} trains no discriminator; omit it`);
+  }
   if (discriminatorFrom !== undefined && !phases.some(({ kind }) => kind === 'gan')) {
     refuse('discriminatorFrom', discriminatorFrom, 'no phase trains a discriminator; omit it, or add a gan phase');
   }

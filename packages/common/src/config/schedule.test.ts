@@ -42,6 +42,21 @@ test('from the first half to the last: in a gan iteration the discriminator goes
   expect(versions).toEqual({ generator: 9, discriminator: 4 });
 });
 
+test('a discriminator’s learning rate of its own decays as the generator’s', () => {
+  const gan: PhaseConfig = { kind: 'gan', iterations: 3, learningRate: 0.1, decay: 'cosine' };
+  const rates = (phase: PhaseConfig) =>
+    [0, 1, 2].map((i) => [
+      nextHalf([phase], { generator: i, discriminator: i })?.learningRate,
+      nextHalf([phase], { generator: i, discriminator: i + 1 })?.learningRate,
+    ]);
+  const alike = rates(gan);
+  expect(alike.map(([ofDiscriminator]) => ofDiscriminator)).toEqual(alike.map(([, ofGenerator]) => ofGenerator));
+  for (const [i, [ofDiscriminator, ofGenerator]] of rates({ ...gan, discriminatorLearningRate: 0.4 }).entries()) {
+    expect(ofGenerator).toBe(alike[i][1]);
+    expect(ofDiscriminator).toBeCloseTo(4 * ofGenerator!, 12);
+  }
+});
+
 test('after the end there is nothing', () => {
   expect(nextHalf(phases, { generator: 9, discriminator: 4 })).toBeUndefined();
   expect(nextHalf(phases, { generator: 12, discriminator: 4 })).toBeUndefined();

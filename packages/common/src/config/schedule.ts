@@ -48,6 +48,8 @@ export type Versions = Record<Network, number>;
 export interface Half {
   position: Position;
   network: Network;
+  /** The network's, which may differ from the position's for the discriminator. */
+  learningRate: number;
 }
 
 /** The next half after `versions` updates; undefined at the schedule's end. */
@@ -55,7 +57,11 @@ export function nextHalf(phases: readonly PhaseConfig[], versions: Versions): Ha
   if (versions.generator >= totalIterations({ phases })) return undefined;
   const position = positionAt(phases, versions.generator);
   const discriminatorDue = position.kind === 'gan' && versions.discriminator === position.discriminatorVersion;
-  return { position, network: discriminatorDue ? 'discriminator' : 'generator' };
+  if (!discriminatorDue) return { position, network: 'generator', learningRate: position.learningRate };
+  const { learningRate, discriminatorLearningRate = learningRate } = phases[position.phase];
+  // Exactly the position's if it has none of its own.
+  const factor = discriminatorLearningRate / learningRate;
+  return { position, network: 'discriminator', learningRate: position.learningRate * factor };
 }
 
 function endsPhase(phases: readonly PhaseConfig[], iteration: number): boolean {

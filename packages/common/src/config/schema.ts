@@ -114,7 +114,9 @@ const phaseSchema = z.strictObject({
   kind: z.enum(['mse', 'content', 'gan']),
   iterations: count,
   learningRate: positive,
-  /** `cosine` falls from `learningRate` to 0 over the phase. */
+  /** The discriminator's own, `learningRate` unless set: a faster one keeps it ahead of the generator (Heusel et al. 2017). */
+  discriminatorLearningRate: positive.optional(),
+  /** `cosine` falls from the learning rates to 0 over the phase. */
   decay: z.enum(['constant', 'cosine']).default('constant'),
 });
 

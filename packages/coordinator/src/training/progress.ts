@@ -10,7 +10,7 @@ export interface Progress {
   history(): History;
   restore(history: History): void;
   /** A half is done, with these losses. */
-  add(half: Half, losses: Record<string, number>): void;
+  add(half: Pick<Half, 'position' | 'network'>, losses: Record<string, number>): void;
   addEvaluation(evaluation: Evaluation): void;
   status(state: string, term: number, workers: number, versions: Versions): RunStatus__Output;
 }

@@ -91,7 +91,7 @@ async function firstAnswers(
 /** Begin the update of a half, and let workers have its parameters as it makes them, unless nobody needs them. */
 function beginUpdate(
   { config, exchange, master }: Pick<ChainParts, 'config' | 'exchange' | 'master'>,
-  { network, position: { learningRate } }: Half,
+  { network, learningRate }: Half,
 ): EarlyUpdate {
   const update = master.beginUpdate(network, learningRate);
   const versions = master.versions();

@@ -60,7 +60,7 @@ export async function train(training: Training, signal: AbortSignal): Promise<vo
   for (let half; (half = nextHalf(config.phases, master.versions()));) {
     clock.begin();
     const losses = await reduceReplicas(timed, half, signal);
-    await clock.during('applying', () => master.update(half.network, half.position.learningRate));
+    await clock.during('applying', () => master.update(half.network, half.learningRate));
     progress.add(half, losses);
     onUpdate?.({ half, losses, seconds: clock.end() });
     const { iteration } = half.position;
