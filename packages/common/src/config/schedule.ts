@@ -59,7 +59,7 @@ export function nextHalf(phases: readonly PhaseConfig[], versions: Versions): Ha
   const discriminatorDue = position.kind === 'gan' && versions.discriminator === position.discriminatorVersion;
   if (!discriminatorDue) return { position, network: 'generator', learningRate: position.learningRate };
   const { learningRate, discriminatorLearningRate = learningRate } = phases[position.phase];
-  // Exactly the position's if it has none of its own.
+  // The factor is 1, and the bits are the position's, if the discriminator has none of its own.
   const factor = discriminatorLearningRate / learningRate;
   return { position, network: 'discriminator', learningRate: position.learningRate * factor };
 }

@@ -9,7 +9,7 @@ import { featureLoss, meanAbsoluteError, meanSquaredError, totalVariation } from
 /** Losses by name, on the backend. */
 export type LossTensors = Record<string, tf.Scalar>;
 
-/** An iteration's pictures in [-1, 1], and their features if a discriminator sees them. */
+/** An iteration's pictures in [-1, 1], and their features if a content loss compares them or a discriminator sees them. */
 export interface Pictures {
   hr: tf.Tensor4D;
   sr: tf.Tensor4D;

@@ -75,6 +75,7 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
   /** By replica; all of the same iteration. */
   const kept = new Map<number, KeptPass>();
   let keptIteration = -1;
+  const seesFeatures = config.discriminator.head === 'features';
 
   function drop(replica: number): void {
     const found = kept.get(replica);
@@ -106,11 +107,10 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
 
   /** The pictures of a pass; with features if the content loss of that phase compares them. */
   function picturesOf(replica: KeptPass, place: Place): Pictures {
-    const { batch, pass } = replica;
-    const pictures = { hr: batch.hr, sr: pass.sr };
-    if (!vgg || config.phases[place.phase].kind === 'mse') return pictures;
-    replica.features ??= runFeatures(vgg, batch.hr, pass.sr, featureShift(config, place));
-    return { ...pictures, features: replica.features };
+    const pixels = pixelsOf(replica);
+    if (!vgg || config.phases[place.phase].kind === 'mse') return pixels;
+    replica.features ??= runFeatures(vgg, pixels.hr, pixels.sr, featureShift(config, place));
+    return { ...pixels, features: replica.features };
   }
 
   function contentOf(replica: KeptPass, place: Place): ContentResult {
@@ -118,7 +118,7 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
     const content = contentStep(config.phases[place.phase].kind, config.loss, picturesOf(replica, place));
     replica.features = undefined;
     // A discriminator of features adds its gradient to theirs, so that they are passed through once.
-    if (config.discriminator.head !== 'features') pullFeatures(content);
+    if (!seesFeatures) pullFeatures(content);
     return (replica.content = content);
   }
 
@@ -150,8 +150,7 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
     discriminator: (place, batch, target) =>
       orReset(async () => {
         const replica = passOf(place, batch);
-        const { hr, sr } = { hr: replica.batch.hr, sr: replica.pass.sr };
-        const pictures = config.discriminator.head === 'features' ? picturesOf(replica, place) : { hr, sr };
+        const pictures = seesFeatures ? picturesOf(replica, place) : pixelsOf(replica);
         const result = discriminatorStep(networks.discriminator(), pictures, config.loss.adversarial, factored);
         return download(gradientLayouts.discriminator, result, target);
       }),
@@ -181,6 +180,8 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
     reset,
   };
 }
+
+const pixelsOf = ({ batch, pass }: KeptPass) => ({ hr: batch.hr, sr: pass.sr });
 
 /** What a generator of that kind of phase is trained against. */
 export const adversaryOf = (
