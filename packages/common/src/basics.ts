@@ -31,4 +31,5 @@ export { median } from './numbers/median.js';
 export { permutation, randomStream } from './numbers/random.js';
 export { type Picture, type Rectangle } from './pictures/picture.js';
 export { reflected } from './pictures/reflected.js';
+export { copyBytes } from './process/copy-bytes.js';
 export { unlessAborted, untilAborted, withDeadline } from './process/waits.js';

@@ -1,3 +1,4 @@
+import { copyBytes } from '@fourfold/common';
 import { cutBySection, type WireLayout } from '@fourfold/weights';
 import {
   openSharedFile,
@@ -60,7 +61,7 @@ async function* cutBytes(
         continue;
       }
       factors ??= new Uint8Array(section.byteLength);
-      factors.set(part, byteBegin - section.byteBegin);
+      copyBytes(part, factors.subarray(byteBegin - section.byteBegin));
       if (byteEnd < section.byteBegin + section.byteLength) continue;
       yield { begin: section.byteBegin, byteLength: section.byteLength, bytes: factors };
       factors = undefined;

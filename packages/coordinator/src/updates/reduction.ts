@@ -1,4 +1,4 @@
-import { FourfoldError, transferFailure } from '@fourfold/common';
+import { copyBytes, FourfoldError, transferFailure } from '@fourfold/common';
 import { readVectorSync } from '@fourfold/rpc';
 import type { Layout, WireLayout } from '@fourfold/weights';
 import { describePlace, describeUnusable, firstUnusable } from './bad-gradient.js';
@@ -71,7 +71,7 @@ function accumulate(
   if (sections.some((section) => section.encoding === 'factors' && section.byteBegin === begin)) {
     const read = (target: Uint8Array) => {
       if ('shared' in piece) readShared(piece.shared, begin, target);
-      else target.set(piece.bytes);
+      else copyBytes(piece.bytes, target);
     };
     return updater.accumulateFactors(state, begin, read, replica === 0);
   }

@@ -1,3 +1,4 @@
+import { copyBytes } from '@fourfold/common';
 import { blockBytes, blockElements, cutByElement, elementBytesOf, isUnrounded } from '@fourfold/weights';
 import { addressOf, spread } from './sums.js';
 import type { MasterState, StateCopy, UpdatedNetwork } from './types.js';
@@ -70,7 +71,7 @@ export async function encodeRange(
         return pool.run(thread, { type: 'round', source: addressOf(vector, first + from), target, count: to - from });
       });
     } else {
-      wire.set(bytesOf(vector.subarray(first, first + count)), byteBegin);
+      copyBytes(bytesOf(vector.subarray(first, first + count)), wire.subarray(byteBegin));
     }
   }
 }

@@ -1,4 +1,4 @@
-import { FourfoldError } from '@fourfold/common';
+import { copyBytes, FourfoldError } from '@fourfold/common';
 import { cutBySection, elementBytesOf, type WireLayout } from '@fourfold/weights';
 import { usableBelow } from './bad-gradient.js';
 import type { UpdatedNetwork, Updater } from './types.js';
@@ -30,7 +30,7 @@ export function createSums({
   const staging = new Uint8Array(memory, places.staging, chunkBytes);
   return {
     accumulate(state, begin, bytes, first) {
-      staging.set(bytes);
+      copyBytes(bytes, staging);
       const cuts = cutBySection(state.wires.gradients, begin, begin + bytes.byteLength).map((cut) => ({
         ...cut,
         source: places.staging + cut.byteBegin - begin,
@@ -71,9 +71,9 @@ export function createSums({
       for (const { section, begin: element, count, byteBegin, byteEnd } of cuts) {
         const part = bytes.subarray(byteBegin - begin, byteEnd - begin);
         const sum = addressOf(state.sum, element);
-        if (section.encoding === 'f32') new Uint8Array(memory, sum, part.byteLength).set(part);
+        if (section.encoding === 'f32') copyBytes(part, new Uint8Array(memory, sum, part.byteLength));
         else {
-          staging.set(part);
+          copyBytes(part, staging);
           module.accumulateBf16(sum, places.staging, count, 1);
         }
       }

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { describeError, FourfoldError, transferFailure } from '@fourfold/common/basics';
+import { copyBytes, describeError, FourfoldError, transferFailure } from '@fourfold/common/basics';
 import { readVectorSync } from '@fourfold/rpc/shared-file';
 import { elementBytesOf } from '@fourfold/weights';
 import { arithmeticOf, instantiateUpdateModule } from './update-module.js';
@@ -60,8 +60,9 @@ function run(task: UpdateTask): ReducedRange | number | boolean | undefined {
       module.roundToBf16(task.source, task.target, task.count);
       return undefined;
     case 'copy':
-      new Uint8Array(task.target, task.at, task.byteLength).set(
+      copyBytes(
         new Uint8Array(memory.buffer, task.source, task.byteLength),
+        new Uint8Array(task.target, task.at, task.byteLength),
       );
       return undefined;
     case 'squares':

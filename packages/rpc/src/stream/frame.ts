@@ -1,12 +1,14 @@
 import { crc32 } from 'node:zlib';
+import { createPayloadCheck } from './payload-check.js';
 
 /*
  * The bytes of the bulk stream, little-endian. A receiver sends a request; the sender answers with frames until the vector ends, or with
- * one frame that says why there is nothing (more). Each is protected by a CRC-32; the magic's last character is the protocol's version.
+ * one frame that says why there is nothing (more). Requests and headers are protected by a CRC-32, which in a header covers the payload's
+ * check value; the magic's last character is the protocol's version.
  */
 
 /** The protocol's name in TLS's negotiation (ALPN). */
-export const streamProtocol = 'fourfold-bulk/4';
+export const streamProtocol = 'fourfold-bulk/5';
 
 /** What a receiver asks for. */
 export const streamKinds = {
@@ -60,8 +62,8 @@ export const headerBytes = 40;
 export const frameBytes = 256 << 10;
 
 const magicOf = (name: string) => Buffer.from(name, 'latin1').readUInt32LE(0);
-const requestMagic = magicOf('FBQ4');
-const frameMagic = magicOf('FBA4');
+const requestMagic = magicOf('FBQ5');
+const frameMagic = magicOf('FBA5');
 
 /** Whether a connection whose first byte this is speaks this protocol: HTTP/2 begins with a P, TLS with 22. */
 export const isStreamByte = (first: number): boolean => first === (requestMagic & 0xff);
@@ -134,7 +136,8 @@ export function decodeHeader(bytes: Uint8Array): FrameHeader | undefined {
 export const isIntact = (header: Uint8Array, payload: Uint8Array): boolean =>
   viewOf(header).getUint32(36, true) === frameCrc(header, payload);
 
-const frameCrc = (header: Uint8Array, payload: Uint8Array) => crc32(payload, crc32(header.subarray(0, 36)));
+const checkOf = createPayloadCheck(frameBytes);
+const frameCrc = (header: Uint8Array, payload: Uint8Array) => crc32(header.subarray(0, 36), checkOf(payload));
 const requestCrc = (bytes: Uint8Array) => crc32(bytes.subarray(requestBytes), crc32(bytes.subarray(0, 56)));
 const noRoute = new Uint8Array();
 const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new DataView(buffer, byteOffset, byteLength);

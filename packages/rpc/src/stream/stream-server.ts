@@ -14,7 +14,7 @@ import { lostWorker } from './receiver.js';
 export interface StreamedVector {
   bytes: Uint8Array;
   stillValid: () => boolean;
-  /** For a vector that several receive: the headers of the frames that were sent before, by first byte. Their CRC takes longest. */
+  /** For a vector that several receive: the headers of the frames that were sent before, by first byte. Their check takes longest. */
   headers?: Map<number, Uint8Array>;
 }
 
@@ -100,7 +100,7 @@ async function answer(
     const payload = bytes.subarray(at, at + frameBytes);
     const header = headers?.get(at) ?? headerOf('data', at, payload);
     headers?.set(at, header);
-    // One at a time: bytes that wait in a queue may change; the CRC would then show it.
+    // One at a time: bytes that wait in a queue may change; the check would then show it.
     await send(socket, header, payload);
   }
 }

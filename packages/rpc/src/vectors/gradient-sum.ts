@@ -1,3 +1,4 @@
+import { copyBytes } from '@fourfold/common/basics';
 import { cutByElement, cutBySection, type WireLayout } from '@fourfold/weights';
 import { frameBytes } from '../stream/frame.js';
 import { instantiateVectorModule } from './vector-module.js';
@@ -40,7 +41,7 @@ export function createGradientSum(): GradientSum {
   ): boolean {
     return cutByElement(layout, begin, begin + count).every((cut) => {
       const isRounded = cut.section.encoding === 'bf16';
-      source.set(bytes.subarray(cut.byteBegin, cut.byteEnd));
+      copyBytes(bytes.subarray(cut.byteBegin, cut.byteEnd), source);
       const isUsable = (isRounded ? module.allUsableBf16 : module.allUsable)(sourceAt, cut.count) !== 0;
       const at = target + (cut.begin - begin) * elementBytes;
       if (isUsable) (isRounded ? module.accumulateBf16 : module.accumulate)(at, sourceAt, cut.count, first ? 1 : 0);

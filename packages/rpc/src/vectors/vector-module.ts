@@ -11,6 +11,8 @@ export interface VectorModule {
   allUsableBf16: (source: number, count: number) => number;
   accumulate: (sum: number, source: number, count: number, first: number) => void;
   accumulateBf16: (sum: number, source: number, count: number, first: number) => void;
+  /** The check value of whole blocks of 128 bytes; a signed 32-bit integer. */
+  frameCheck: (source: number, end: number) => number;
 }
 
 let compiled: WebAssembly.Module | undefined;

@@ -1,3 +1,4 @@
+import { copyBytes } from '@fourfold/common/basics';
 import { isUnrounded, plainLayout, type DeltaLayout, type WireLayout } from '@fourfold/weights';
 import { instantiateVectorModule } from './vector-module.js';
 
@@ -53,13 +54,13 @@ export function createWireVector(layout: WireLayout): WireVector {
     encode() {
       for (const { isRounded, source, wire, count } of places) {
         if (isRounded) module.roundToBf16(source, wire, count);
-        else all.copyWithin(wire, source, source + count * elementBytes);
+        else copyBytes(all.subarray(source, source + count * elementBytes), all.subarray(wire));
       }
     },
     decode() {
       for (const { isRounded, source, wire, count } of places) {
         if (isRounded) module.widenBf16(wire, source, count);
-        else all.copyWithin(source, wire, wire + count * elementBytes);
+        else copyBytes(all.subarray(wire, wire + count * elementBytes), all.subarray(source));
       }
     },
   };

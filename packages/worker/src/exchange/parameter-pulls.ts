@@ -10,7 +10,7 @@ import {
   type StreamReceiver,
   type Traffic,
 } from '@fourfold/rpc';
-import type { ExchangeConfig, Logger } from '@fourfold/common';
+import { copyBytes, type ExchangeConfig, type Logger } from '@fourfold/common';
 
 interface PullParts {
   client: CoordinatorClient;
@@ -46,7 +46,7 @@ export function createParameterPulls(parts: PullParts) {
     const call = client.PullParameters({ term, network: wireNetworks[network], version, ...wanted });
     const options = { begin: 0, byteLength: target.byteLength, silenceMs, signal };
     for await (const { begin, bytes } of receiveVector(call, options)) {
-      target.set(bytes, begin);
+      copyBytes(bytes, target.subarray(begin));
       traffic.grpc += bytes.byteLength;
       onReached?.(begin + bytes.byteLength);
       yield;

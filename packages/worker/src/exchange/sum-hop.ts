@@ -12,7 +12,7 @@ import {
   type SumHop,
   type Traffic,
 } from '@fourfold/rpc';
-import { describeError, FourfoldError, type Logger } from '@fourfold/common';
+import { copyBytes, describeError, FourfoldError, type Logger } from '@fourfold/common';
 import type { NetworkWires } from '@fourfold/weights';
 import type { GradientStore } from './gradient-store.js';
 
@@ -64,7 +64,7 @@ export function createSumHop({ gradients, wires, receiver, traffic, counts, log 
         for await (const { begin: at, end, bytes } of sums) {
           isWaiting = false;
           if (held().some((gradient, i) => gradient !== found[i])) throw new Error('a gradient is no longer wanted');
-          if (bytes) sum.bytes.set(bytes);
+          if (bytes) copyBytes(bytes, sum.bytes);
           // The coordinator then asks for the gradients alone, and names the one at fault.
           if (!sum.add(found, { layout, begin: at, end, isEmpty: !bytes }))
             throw new FourfoldError('invalid', `a gradient has NaN, infinity or too large a value after byte ${at}`);
