@@ -9,6 +9,7 @@ import { pullGradient } from '../updates/reduction.js';
 import { createReplicaOrder, type ReplicaOrder } from '../updates/replica-order.js';
 import type { Updater } from '../updates/types.js';
 import type { UpdateClock } from '../updates/update-clock.js';
+import { updateAlong } from './early-update.js';
 import type { Failures } from './failures.js';
 import type { SumChain } from './sum-chain.js';
 import { nextState, type GradientOffer, type ReductionEvent, type ReductionState } from './reduction-state.js';
@@ -33,7 +34,7 @@ export interface ReductionParts {
 
 /**
  * Reduce the gradients of a half: each replica's is asked of the workers and added to the network's sum, in the order of
- * the replicas. Returns the mean losses. Rejects with the signal's reason when `signal` is aborted, and with the error of
+ * the replicas. The half's update begins with the first elements that have them all. Returns the mean losses. Rejects with the signal's reason when `signal` is aborted, and with the error of
  * a replica that cannot be reduced.
  */
 export async function reduceReplicas(
@@ -51,6 +52,7 @@ export async function reduceReplicas(
   // A replica that fails for good, or an early stop, also ends the others' waits.
   const halt = new AbortController();
   const order = createReplicaOrder();
+  const update = updateAlong({ order, replicas: replicas.length }, training.master, half);
   const stop = (reason: Error) => {
     halt.abort(reason);
     order.stop(reason);
@@ -63,7 +65,7 @@ export async function reduceReplicas(
     try {
       const offer = (await summed).at(replica);
       if (offer) return countSummed(training, network, { key: keyOf(replica), replica }, order, offer);
-      return await reduceReplica(training, half, { key: keyOf(replica), replica }, order, halt.signal);
+      return await reduceReplica(training, half, { key: keyOf(replica), replica }, update.order, halt.signal);
     } catch (error) {
       stop(error as Error);
       throw error;
@@ -76,6 +78,7 @@ export async function reduceReplicas(
   signal.removeEventListener('abort', stopEarly);
   if (results.some(({ status }) => status === 'rejected')) {
     board.clear();
+    await update.drop();
     throw halt.signal.reason;
   }
   return meanLosses(await Promise.all(reductions));
