@@ -11,7 +11,7 @@ export interface EarlyUpdate {
   /** The replicas' order, of which each advance of the last one lets the update go on. */
   order: ReplicaOrder;
   /** The sum broke off. Resolves when nothing writes to the staged copy any more. */
-  drop(): Promise<void>;
+  drop: () => Promise<void>;
 }
 
 /** Begin a half's update as soon as the first elements of its sum are there: when the last replica, `replicas` - 1, has been added to them. */
