@@ -43,6 +43,11 @@ const kubernetesSources = [
     install: () => fromGoTools(nodeModule, {}),
   },
   {
+    programs: ['kubectl', 'helm', 'cert-manager'],
+    takes: compiled,
+    install: () => fromGoTools(toolsModule, {}),
+  },
+  {
     programs: ['kubernetes-node'],
     takes: seconds,
     find: findFolder,
@@ -73,6 +78,7 @@ const kubernetesSources = [
 ];
 const nodeMark = `node-${process.version}`;
 const kubernetesModule = fileURLToPath(new URL('../../../test/kubernetes', import.meta.url));
+const toolsModule = fileURLToPath(new URL('../../../test/kubernetes-tools', import.meta.url));
 const nodeModule = fileURLToPath(new URL('../../../test/kubernetes-node', import.meta.url));
 const kueueModule = fileURLToPath(new URL('../../../test/kueue', import.meta.url));
 /** Folders in Go modules with the definitions of the custom resources in deploy/k8s. */
@@ -95,7 +101,7 @@ async function main() {
 ${help}
 A browser, Chromium or Chrome, is looked for on the PATH and in the usual folders; if there is none, root installs it with apt-get install, since it is more
 than one package. With the name kubernetes, installs what the tests of deploy/k8s need: it is compiled from the Go modules in
-test/kubernetes, test/kubernetes-node and test/kueue, which takes long where Go's caches are empty, and only on request.`);
+test/kubernetes, test/kubernetes-tools, test/kubernetes-node and test/kueue, which takes long where Go's caches are empty, and only on request.`);
     return;
   }
   await installMissing(askedSources());

@@ -17,11 +17,15 @@ export const kubernetesPrograms = [
 /** Programs of nodes that run containers, and DNS for them; the same command compiles them. */
 export const nodePrograms = ['kubelet', 'kube-proxy', 'kube-network-policies', 'coredns'] as const;
 
+/** What people use a cluster with, and what makes certificates in it; the same command compiles them. */
+export const toolPrograms = ['kubectl', 'helm', 'cert-manager'] as const;
+
 /** Programs that `npm run setup:servers` installs if the machine lacks them. */
 export type ServerProgram = 'nats-server' | 'minio' | 'prometheus' | 'promtool' | KubernetesProgram;
 
 /** A program that `npm run setup:servers -- kubernetes` compiles. */
-export type KubernetesProgram = (typeof kubernetesPrograms)[number] | (typeof nodePrograms)[number];
+export type KubernetesProgram =
+  (typeof kubernetesPrograms)[number] | (typeof nodePrograms)[number] | (typeof toolPrograms)[number];
 
 /** The folder of YAML files with the custom resource definitions that `npm run setup:servers -- kubernetes` fetches. */
 export const customResourcesFolder = (): string => join(cacheFolder(), 'kubernetes-crds');
@@ -34,7 +38,7 @@ export const requireProgram = (name: ServerProgram): string =>
   requireServer(name, isOfKubernetes(name) ? 'npm run setup:servers -- kubernetes' : undefined);
 
 const isOfKubernetes = (name: string): boolean =>
-  ([...kubernetesPrograms, ...nodePrograms] as readonly string[]).includes(name);
+  ([...kubernetesPrograms, ...nodePrograms, ...toolPrograms] as readonly string[]).includes(name);
 
 /** Chromium and its relatives, by their usual names and folders. */
 const browsers = {

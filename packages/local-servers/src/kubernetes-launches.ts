@@ -105,6 +105,12 @@ export const jobSetLaunch = (files: KubernetesFiles): Launch => ({
   },
 });
 
+export const certManagerLaunch = (files: KubernetesFiles): Launch => ({
+  scheme: 'http',
+  readyPath: '/',
+  args: ([port]) => [files.kubeconfig, `127.0.0.1:${port}`],
+});
+
 export const kueueLaunch = (
   files: KubernetesFiles,
   webhookPort: number,

@@ -6,6 +6,7 @@ import { findProgram, kubernetesPrograms, requireProgram, type KubernetesProgram
 import { kubeconfigText, writeKubernetesFiles } from './kubernetes-files.js';
 import {
   apiServerLaunch,
+  certManagerLaunch,
   controllerManagerLaunch,
   dnsLaunch,
   etcdLaunch,
@@ -43,6 +44,8 @@ export interface LocalKubernetes {
     mount: (folder: string) => Promise<void>,
     gates: readonly string[],
   ): Promise<Pick<LocalServer, 'stop'>>;
+  /** Start cert-manager's controllers, without its webhook; its custom resources must exist. They stop with the cluster. */
+  startCertManager(): Promise<void>;
   /** Kill everything and remove the folder. */
   stop(): Promise<void>;
 }
@@ -128,6 +131,9 @@ export async function startKubernetes({ address, nodes = [] }: KubernetesOptions
           mount(certificates),
         ]);
         return server;
+      },
+      async startCertManager() {
+        await launch('cert-manager', 1, certManagerLaunch(files));
       },
       stop,
     };
