@@ -43,6 +43,9 @@ export async function layOutBase(folder, downloads) {
   await run('apt-get', ['--quiet', 'download', ...packages], { cwd: downloads });
   for (const file of readdirSync(downloads).sort()) {
     await run('dpkg-deb', ['--extract', join(downloads, file), folder]);
+    // Where scanners look for packages in an image without dpkg.
+    const { stdout } = await run('dpkg-deb', ['--field', join(downloads, file)]);
+    write(join(folder, 'var/lib/dpkg/status.d', file.split('_')[0]), stdout);
   }
   for (const path of superfluous) rmSync(join(folder, path), { recursive: true, force: true });
   const { stdout } = await run(join(folder, 'bin/busybox'), ['--list-full']);

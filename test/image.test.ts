@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +35,13 @@ test.skipIf(lacks('linux', canEnter, 'not root on Linux'))(
         expect(dockerfile).toMatch(new RegExp(`(RUN|&&) ${command} `));
         expect(await within('/bin/sh', '-c', `PATH=/usr/local/bin:/usr/bin:/bin command -v ${command}`)).not.toBe('');
       }
+      const described = join(files, 'var/lib/dpkg/status.d');
+      const names = await readdir(described);
+      expect(names).toEqual(expect.arrayContaining(['busybox-static', 'libc6']));
+      for (const name of names)
+        expect(await readFile(join(described, name), 'utf8')).toMatch(
+          new RegExp(`^Package: ${name}\n[^]*\nVersion: \\d`),
+        );
       const authorities = await readFile(join(files, 'etc/ssl/certs/ca-certificates.crt'), 'utf8');
       expect(authorities.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(100);
     } finally {
