@@ -1,6 +1,7 @@
 import { hasKubernetes } from '@fourfold/local-servers';
 import { afterAll, describe } from 'vitest';
 import { testEndings } from './kubernetes/endings.js';
+import { testGuide } from './kubernetes/guide.js';
 import { testManifests } from './kubernetes/manifests.js';
 import { testOperation } from './kubernetes/operation.js';
 import { testQueueing } from './kubernetes/queueing.js';
@@ -22,6 +23,7 @@ describe.skipIf(lacks('kubernetes', hasKubernetes()))('Kubernetes (after npm run
   describe('manifests', testManifests);
   describe('operation', testOperation);
   describe('queueing', testQueueing);
+  describe('guide', testGuide);
   // The last, since it removes nodes.
   describe('endings', testEndings);
 });

@@ -22,8 +22,6 @@ const with_ = (more: string) => (text: string) => `${text} ${more}`;
 const tinyNets =
   '--set generator.channels=4 --set generator.blocks=1 --set discriminator.channels=4 --set discriminator.dense=8';
 const tinyRun = `${tinyNets} --set data.globalBatch=2 --set data.windowPictures=4 --set workers.backend=wasm --set workers.precision=f32 --scale-schedule 0.000001`;
-const cluster =
-  'needs a cluster with nodes that run containers; test/kubernetes.test.ts makes the same calls to a real API server';
 const engine = 'needs a container engine; deploy/docker/src checks Dockerfile and Compose files';
 const pytorch = 'needs a Python with PyTorch, NumPy and Pillow';
 const setsVariables = 'sets variables for later commands of the page; here the test sets them';
@@ -63,6 +61,8 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npm run chaos /, by: ['test/scripts.test.ts', /'--minutes', '30'/] },
   { command: /^npm run soak /, by: ['test/soak.test.ts', /npm run soak/] },
   { command: /^npm run chaos$/, by: ['test/chaos.test.ts', /npm run chaos/] },
+  { command: /^npm run charts$/, by: ['deploy/helm/src/charts.test.ts', /npm run charts/] },
+  { command: /^npm run guide$/, by: ['test/kubernetes-guide.test.ts', /npm run guide/] },
   { command: /^npm run dashboards$/, by: ['deploy/grafana/src/dashboards.test.ts', /dashboardFiles/] },
   { command: /^npm run dashboards:draw /, cannot: 'needs a Prometheus that has scraped a run for minutes' },
   { command: /^npm run conformance /, by: ['packages/tfjs-torch/src/conformance.test.ts', /conformance/] },
@@ -110,7 +110,7 @@ export const commandCases: readonly CommandCase[] = [
   { command: /^npx fourfold checkpoints pull s3:\/\/models/, run: asItIs, says: /DIR/ },
   {
     command: /fourfold checkpoints pull s3:\/\/fourfold/,
-    run: (text) => text.replace('fourfold/store/runs/first/best', 'models/runs/photos/latest'),
+    run: (text) => text.replace('fourfold/store/runs/first/latest', 'models/runs/photos/latest'),
     says: /first/,
   },
   // Benchmarks.
@@ -158,7 +158,10 @@ export const commandCases: readonly CommandCase[] = [
     by: ['test/kubernetes/operation.ts', /'status'[^]*'logs'[^]*'scale'|'scale'[^]*'cancel'/],
   },
   { command: /^kubectl apply -k /, by: ['test/kubernetes/manifests.ts', /kustomize/] },
-  { command: /^kubectl |^for role in coordinator |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/, cannot: cluster },
+  {
+    command: /^(kubectl|helm) |^for role in coordinator |^export FOURFOLD_S3_SECRET_KEY=\$\(kubectl/,
+    by: ['test/kubernetes-guide.test.ts', /npm run guide/],
+  },
   { command: /^npm run image/, by: ['test/image.test.ts', /scripts\/image\.mjs/] },
   { command: /^docker /, cannot: engine },
   { command: /^(export (FOURFOLD_|PATH=|NODE_EXTRA_CA_CERTS=)|\. deploy\/docker\/\.env$)/, cannot: setsVariables },

@@ -13,7 +13,7 @@ export interface DocumentedCommand {
 }
 
 /** How a command's line begins in a block, as opposed to output, a table of commands, or a file. */
-const starts = /^(npx|npm|node|fourfold|kubectl|docker|git|export|python3?|openssl|for|\.) /;
+const starts = /^(npx|npm|node|fourfold|kubectl|helm|docker|git|export|python3?|openssl|for|\.) /;
 /** In running text: what a reader would paste. The bare name of a command does not count. */
 const pasted =
   /^(npx fourfold|npm (run|test|ci)|node [^ ]+\.mjs|(kubectl|docker) .+ .*[./]|fourfold [a-z]+ (.* )?(-|[^ ]*[./]))/;
