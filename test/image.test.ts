@@ -40,7 +40,7 @@ test.skipIf(lacks('linux', canEnter, 'not root on Linux'))(
       expect(names).toEqual(expect.arrayContaining(['busybox-static', 'libc6']));
       for (const name of names)
         expect(await readFile(join(described, name), 'utf8')).toMatch(
-          new RegExp(`^Package: ${name}\n[^]*\nVersion: \\d`),
+          new RegExp(`^Package: ${name}\n([^]*\n)?Version: \\d`),
         );
       const authorities = await readFile(join(files, 'etc/ssl/certs/ca-certificates.crt'), 'utf8');
       expect(authorities.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(100);
