@@ -27,7 +27,7 @@ export type Step = {
     }
 );
 
-const phase = { kind: 'mse', iterations: 30, learningRate: 1e-3 };
+const phase = { kind: 'mse', iterations: 4, learningRate: 1e-3 };
 
 /** Step 1 of the page: a namespace with certificates of `fourfold certificates`, whose servers are ready. */
 export const namespaceSteps: readonly Step[] = [
