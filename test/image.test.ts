@@ -38,10 +38,11 @@ test.skipIf(lacks('linux', canEnter, 'not root on Linux'))(
       const described = join(files, 'var/lib/dpkg/status.d');
       const names = await readdir(described);
       expect(names).toEqual(expect.arrayContaining(['busybox-static', 'libc6']));
-      for (const name of names)
-        expect(await readFile(join(described, name), 'utf8')).toMatch(
-          new RegExp(`^Package: ${name}\n([^]*\n)?Version: \\d`),
-        );
+      for (const name of names) {
+        const text = await readFile(join(described, name), 'utf8');
+        expect(text).toContain(`Package: ${name}\n`);
+        expect(text).toMatch(/^Version: \d/m);
+      }
       const authorities = await readFile(join(files, 'etc/ssl/certs/ca-certificates.crt'), 'utf8');
       expect(authorities.match(/BEGIN CERTIFICATE/g)?.length).toBeGreaterThan(100);
     } finally {
