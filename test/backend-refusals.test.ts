@@ -52,11 +52,13 @@ describe('torch with a set-up that cannot be used', () => {
     await cp(inRepository('packages/tfjs-torch/dist'), join(folder, 'dist'), { recursive: true });
     await symlink(inRepository('node_modules'), join(folder, 'node_modules'));
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-    const copy = pathToFileURL(join(folder, 'dist/index.js')).href;
+    const copy = pathToFileURL(join(folder, 'dist')).href;
     await writeFile(
       join(folder, 'resolve.js'),
-      `export const resolve = (name, context, next) =>
-        name === '@fourfold/tfjs-torch' ? { url: '${copy}', shortCircuit: true } : next(name, context);`,
+      `export function resolve(name, context, next) {
+         const entry = { '@fourfold/tfjs-torch': 'index', '@fourfold/tfjs-torch/probe': 'probe' }[name];
+         return entry ? { url: '${copy}/' + entry + '.js', shortCircuit: true } : next(name, context);
+       }`,
     );
     const register = join(folder, 'register.js');
     await writeFile(register, `import { register } from 'node:module'; register('./resolve.js', import.meta.url);`);

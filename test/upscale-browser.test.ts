@@ -6,7 +6,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheFolder } from '@fourfold/common/basics';
-import { downscale, decodePicture } from '@fourfold/imaging';
+import { cropPicture, downscale, decodePicture } from '@fourfold/imaging';
 import { findBrowser } from '@fourfold/local-servers';
 import { probeBackends } from '@fourfold/model';
 import { encodePicture, readModel } from '../packages/upscale/dist/index.js';
@@ -58,7 +58,7 @@ const webgpuPage = `<!doctype html><link rel="icon" href="data:,">
 <script type="module">
 import { readModel } from '/upscale/upscale.js';
 const model = await readModel('/little.safetensors');
-const { data, width, height } = await model.upscale('/small.png', { tile: 32 });
+const { data, width, height } = await model.upscale('/small.png', { tile: 16 });
 window.result = { data: [...data], width, height, backend: model.backend };
 </script>`;
 
@@ -67,7 +67,7 @@ const program = `
 import { readModel } from ${JSON.stringify(new URL('../packages/upscale/dist/index.js', import.meta.url).href)};
 const { model: file, picture, backend } = JSON.parse(process.argv[1]);
 const model = await readModel(Buffer.from(file, 'base64'), { backend });
-const { data } = await model.upscale(Buffer.from(picture, 'base64'), { tile: 32 });
+const { data } = await model.upscale(Buffer.from(picture, 'base64'), { tile: 16 });
 console.log(JSON.stringify({ data: [...data], backend: model.backend }));
 `;
 
@@ -92,7 +92,8 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
     beforeAll(async () => {
       const photograph = await decodePicture(await readFile(`${photographs}/held-out/raccoon.jpg`));
       const quarter = downscale(downscale(photograph, 0), 0);
-      small = await encodePicture(quarter, 'png');
+      // Four tiles.
+      small = await encodePicture(cropPicture(quarter, { left: 8, top: 8, width: 24, height: 18 }), 'png');
       const bodies: Record<string, string | Uint8Array> = { '/': page, '/isolated': page, '/small.png': small };
       Object.assign(bodies, { '/webgpu': webgpuPage, '/little.safetensors': checkpointBytes });
       server = createServer(({ url = '' }, response) => {

@@ -15,7 +15,7 @@ export { probeBackends, selectBackend } from './backends/backend.js';
 export { type BackendChoice, type BackendInfo, type BackendProbe } from './backends/types.js';
 export { type DeviceMemory, deviceMemory } from './backends/device-memory.js';
 export { dawnFolder } from './backends/webgpu-adapter.js';
-export { canCaptureGraphs, pinVector, unpinVectors } from './backends/torch-backend.js';
+export { canCaptureGraphs, pinVector, unpinVectors } from './backends/cuda-device.js';
 export { type Border, tileOverlap } from './inference/surroundings.js';
 export { type Lpips, createLpips } from './inference/lpips.js';
 export { upscaleTiles } from './inference/upscale.js';

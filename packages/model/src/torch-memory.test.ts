@@ -8,7 +8,7 @@ import { lacks } from '../../../test/support/needs.mjs';
 
 const [torch] = probeBackends();
 
-test.for(['f32', 'bf16'] as const)('60 iterations on torch in %s leave no tensor', async (precision, { skip }) => {
+test.for(['f32', 'bf16'] as const)('iterations on torch in %s leave no tensor', async (precision, { skip }) => {
   skip(lacks('torch', torch.found, torch.detail));
   await selectBackend({ ...onOneThread('torch'), precision });
   const counts = () => ({
@@ -19,6 +19,6 @@ test.for(['f32', 'bf16'] as const)('60 iterations on torch in %s leave no tensor
   await smallIteration();
   // By now the backend has allocated what it keeps.
   const before = counts();
-  for (let i = 0; i < 60; i++) await smallIteration();
+  for (let i = 0; i < 10; i++) await smallIteration();
   expect(counts()).toEqual(before);
 });

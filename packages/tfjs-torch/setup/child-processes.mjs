@@ -2,7 +2,7 @@
 // it. Uses only Node.js, because the script that installs the packages needs it too.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from 'node:timers';
 
 const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 /** How long children may take to end after SIGTERM, and then this process itself. */
@@ -37,7 +37,7 @@ export function startChild(program, args, options = {}) {
  * Run a program to its end; rejects only if it does not start. `output` is both streams interleaved; `onLine` is called with each
  * line of stderr meanwhile.
  */
-export function runChild(program, args, { onLine, ...options } = {}) {
+export function runChild(program, args, { onLine, timeout, killSignal = 'SIGTERM', ...options } = {}) {
   return new Promise((resolve, reject) => {
     const child = startChild(program, args, options);
     if (onLine) createInterface({ input: child.stderr }).on('line', onLine);
@@ -48,8 +48,16 @@ export function runChild(program, args, { onLine, ...options } = {}) {
         said.output += text;
       });
     }
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ code, signal, ...said }));
+    // Node.js's own limit would keep this process for as long if the program does not start.
+    const limit = timeout === undefined ? undefined : setTimeout(() => child.kill(killSignal), timeout);
+    child.once('error', (error) => {
+      clearTimeout(limit);
+      reject(error);
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(limit);
+      resolve({ code, signal, ...said });
+    });
   });
 }
 

@@ -10,7 +10,7 @@ import { defineFallbacks, defineKernels } from './kernels/index.js';
 import { loadNative } from './native.js';
 
 const { registerBackend, removeBackend, findBackendFactory } = tf;
-export { probe, type BuildRecord, type Probe } from './native.js';
+export { cudaMemory, probe, type BuildRecord, type CudaMemory, type Probe } from './native.js';
 export { captureGraphs, copiesAwaitComputation, type Capture, type Graph } from './graphs.js';
 export { picturesTensor, readBeside, readInto } from './transfer.js';
 export { torchBackend, type Precision, type TorchBackend } from './backend.js';
@@ -75,23 +75,6 @@ export const cudaDevices = (): string[] => loadNative().cudaDevices();
 
 /** Why `cudaDevices` is empty, as reported by CUDA. */
 export const whyNoCuda = (): string => loadNative().whyNoCuda();
-
-/** Memory of a CUDA device in bytes. */
-export interface CudaMemory {
-  /** In tensors of this process. */
-  allocated: number;
-  /** Allocated by this process, for present and future tensors. */
-  reserved: number;
-  /** Free for any process, of the total. */
-  free: number;
-  total: number;
-}
-
-/** Memory of the CUDA device in use; all 0 if none is. Does not wait for the device. */
-export function cudaMemory(): CudaMemory {
-  const [allocated, reserved, free, total] = loadNative().deviceMemory();
-  return { allocated, reserved, free, total };
-}
 
 /** The number of libtorch tensors of any kind that this thread holds, which shows leaks. */
 export const tensorCount = (): number => loadNative().tensorCount();

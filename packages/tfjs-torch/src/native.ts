@@ -125,6 +125,23 @@ export function loadNative(): Native {
   return loaded;
 }
 
+/** Memory of a CUDA device in bytes. */
+export interface CudaMemory {
+  /** In tensors of this process. */
+  allocated: number;
+  /** Allocated by this process, for present and future tensors. */
+  reserved: number;
+  /** Free for any process, of the total. */
+  free: number;
+  total: number;
+}
+
+/** Memory of the CUDA device in use; all 0 if none is. Does not wait for the device. */
+export function cudaMemory(): CudaMemory {
+  const [allocated, reserved, free, total] = loadNative().deviceMemory();
+  return { allocated, reserved, free, total };
+}
+
 /** The version of the libtorch in a folder, from its headers; undefined if it has none. */
 function libtorchVersion(folder: string): string | undefined {
   for (const header of ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']) {

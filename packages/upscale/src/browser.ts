@@ -3,6 +3,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fetchBytes, fetchGenerator } from './fetched.js';
 import { generatorOf } from '@fourfold/weights';
+import { addWebgpuKernels } from '@fourfold/model/webgpu-kernels';
 import { backendStarter, createModel, type Open } from './model.js';
 import { rgbOf } from './pixels.js';
 import type { Model, ModelSource, Picture, ReadModelOptions } from './types.js';
@@ -39,7 +40,10 @@ const backendFor = backendStarter(async ({ backend: choice }: ReadModelOptions) 
   if (choice === 'torch' || choice === 'tensorflow') {
     throw new FourfoldError('invalid', `backend ${choice} is for Node.js`, { hint: 'take wasm or webgpu' });
   }
-  if (choice !== 'wasm' && tf.findBackendFactory('webgpu') && (await tf.setBackend('webgpu'))) return 'webgpu';
+  if (choice !== 'wasm' && tf.findBackendFactory('webgpu') && (await tf.setBackend('webgpu'))) {
+    addWebgpuKernels();
+    return 'webgpu';
+  }
   if (choice === 'webgpu') {
     throw new FourfoldError('invalid', 'backend webgpu is missing, or does not start', {
       hint: 'load @tensorflow/tfjs-backend-webgpu first, in a browser with WebGPU; or take wasm',

@@ -1,11 +1,9 @@
-import tf = require('@tensorflow/tfjs-core');
-import tfCpu = require('@tensorflow/tfjs-backend-cpu');
 import type { BackendName } from '@fourfold/common';
 import { FourfoldError } from '@fourfold/common/basics';
 import { cpus } from 'node:os';
 import { probeTensorflow, startTensorflow } from './tensorflow-backend.js';
-import { probeTorch, startTorch } from './torch-backend.js';
-import { startWebgpu } from './webgpu-backend.js';
+import { cpuVersion, startCpu } from './cpu-backend.js';
+import { probeTorch } from './torch-probe.js';
 import { probeWebgpu } from './webgpu-probe.js';
 import { startWasm, wasmInstructionSet, wasmVersion } from './wasm-backend.js';
 import type { BackendInfo, BackendProbe, BackendChoice } from './types.js';
@@ -18,9 +16,13 @@ interface Backend {
 
 const device = () => cpus()[0]?.model.trim() ?? process.arch;
 
-/** Every backend, best first. */
+/** Every backend, best first. A program loads none but the one that it starts, and wasm. */
 const backends: Backend[] = [
-  { name: 'torch', probe: probeTorch, start: startTorch },
+  {
+    name: 'torch',
+    probe: probeTorch,
+    start: async (choice) => (await import('./torch-backend.js')).startTorch(choice),
+  },
   {
     name: 'tensorflow',
     probe: probeTensorflow,
@@ -31,7 +33,11 @@ const backends: Backend[] = [
       return { backend: 'tensorflow', version, device, instructionSet: process.arch, threads, precision: 'f32' };
     },
   },
-  { name: 'webgpu', probe: probeWebgpu, start: startWebgpu },
+  {
+    name: 'webgpu',
+    probe: probeWebgpu,
+    start: async (choice) => (await import('./webgpu-backend.js')).startWebgpu(choice),
+  },
   {
     name: 'wasm',
     probe: () => ({ found: true, detail: `WebAssembly with ${wasmInstructionSet}, version ${wasmVersion}` }),
@@ -46,12 +52,12 @@ const backends: Backend[] = [
   },
   {
     name: 'cpu',
-    probe: () => ({ found: true, detail: `plain JavaScript for tests, version ${tfCpu.version_cpu}; slow` }),
+    probe: () => ({ found: true, detail: `plain JavaScript for tests, version ${cpuVersion()}; slow` }),
     start: async () => {
-      await tf.setBackend('cpu');
+      await startCpu();
       return {
         backend: 'cpu',
-        version: tfCpu.version_cpu,
+        version: cpuVersion(),
         device: device(),
         instructionSet: 'JavaScript',
         threads: 1,

@@ -1,6 +1,7 @@
 import tf = require('@tensorflow/tfjs-core');
 import { totalmem } from 'node:os';
-import { cudaMemory, torchBackend } from '@fourfold/tfjs-torch';
+import { cudaMemory } from '@fourfold/tfjs-torch/probe';
+import { canCaptureGraphs } from './cuda-device.js';
 
 /** Memory of the device that computes, in bytes: a GPU's, else the machine's or, where its limit is lower, the container's. */
 export interface DeviceMemory {
@@ -15,7 +16,7 @@ export interface DeviceMemory {
 
 /** Current memory of the chosen backend's device. A backend must have been selected. */
 export function deviceMemory(): DeviceMemory {
-  if (tf.getBackend() === 'torch' && torchBackend().device !== 'cpu') {
+  if (canCaptureGraphs()) {
     const { allocated, reserved, free, total } = cudaMemory();
     return { tensors: allocated, reserved, used: total - free, size: total };
   }

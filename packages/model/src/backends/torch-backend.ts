@@ -1,33 +1,11 @@
 import tf = require('@tensorflow/tfjs-core');
 import { createLogger, FourfoldError, type ErrorCode } from '@fourfold/common/basics';
-import { cudaDevices, probe, registerTorch, torchBackend, whyNoCuda } from '@fourfold/tfjs-torch';
+import { cudaDevices, probe, registerTorch, whyNoCuda } from '@fourfold/tfjs-torch';
 import { cpus } from 'node:os';
 import { addKernels } from '../kernels/kernels.js';
 import { torchKernels } from '../kernels/torch.js';
+import { namingSetup } from './torch-probe.js';
 import type { BackendChoice, BackendInfo } from './types.js';
-
-/** tfjs-torch names its own command, which npx finds only beside that package; fourfold's works wherever fourfold does. */
-const namingSetup = (text: string): string => text.replace('npx tfjs-torch setup', 'npx fourfold setup torch');
-
-/** Whether `fourfold setup torch` has been run, and for which libtorch. */
-export function probeTorch(): { found: boolean; detail: string } {
-  const result = probe();
-  if (!result.found) return { found: false, detail: namingSetup(result.reason) };
-  const { version, cuda, libtorch } = result.build;
-  return { found: true, detail: `libtorch ${version}${cuda ? ' with CUDA' : ''}, ${libtorch}` };
-}
-
-/** Whether the current backend can capture work as graphs: torch on a CUDA device. */
-export const canCaptureGraphs = (): boolean => tf.getBackend() === 'torch' && torchBackend().device !== 'cpu';
-
-/** Let a CUDA device copy to and from a vector at full speed until `unpinVectors`; no effect on other devices. */
-export function pinVector(vector: Float32Array): void {
-  if (canCaptureGraphs()) torchBackend().pin(vector);
-}
-
-export function unpinVectors(): void {
-  if (canCaptureGraphs()) torchBackend().unpin();
-}
 
 /** A GPU if one exists. Warns if an addon built for a GPU finds none. */
 function bestDevice(): 'cuda' | 'cpu' {

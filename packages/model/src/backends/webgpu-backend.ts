@@ -2,6 +2,7 @@ import tf = require('@tensorflow/tfjs-core');
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createLogger, describeError, FourfoldError } from '@fourfold/common/basics';
+import { addWebgpuKernels } from '../kernels/webgpu.js';
 import type { WebgpuBackend } from '../kernels/webgpu/backend.js';
 import { hasFailed, watchDevice } from '../kernels/webgpu/failure.js';
 import { recordLongSubmissions } from '../kernels/webgpu/recording.js';
@@ -45,6 +46,7 @@ export async function startWebgpu({ device: choice }: BackendChoice): Promise<Ba
   watchDevice(device, name);
   const { WebGPUBackend } = loadPackage();
   if (tf.findBackend('webgpu')) tf.removeBackend('webgpu');
+  addWebgpuKernels();
   tf.registerBackend('webgpu', () => withBrowserNames(() => new WebGPUBackend(device, adapter.info)));
   // A product of many terms would be summed by atomic additions, in any order; small tensors would be computed by JavaScript.
   tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', packedProducts);

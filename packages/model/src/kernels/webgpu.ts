@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import { genericKernels } from './generic.js';
+import { addKernels } from './kernels.js';
 import type { Kernels } from './types.js';
 import { leakyRelu, leakyReluGradient, prelu, preluGradient, sigmoid, softplus } from './webgpu/activation.js';
 import { submit } from './webgpu/backend.js';
@@ -43,3 +44,6 @@ export const webgpuKernels: Kernels = {
   submit: () => submit(),
   download,
 };
+
+/** Give the backend `webgpu` its kernels; once it has started, layers compute with them. */
+export const addWebgpuKernels = (): void => addKernels('webgpu', webgpuKernels);

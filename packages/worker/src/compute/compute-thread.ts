@@ -37,7 +37,6 @@ import {
   networkWires,
   type Layout,
 } from '@fourfold/weights';
-import { createGraphHalves } from './graph-halves.js';
 import { createHalves, present, type Halves, type Place } from './halves.js';
 import { shownPicture, type ShownPicture } from '../evaluation/shown-pictures.js';
 import { answerCalls } from './thread-rpc.js';
@@ -96,7 +95,7 @@ const methods = {
     };
     halves =
       config.workers.graphs && canCaptureGraphs() && config.loss.featureShift === 0
-        ? createGraphHalves(parts, createLogger('worker'))
+        ? (await import('./graph-halves.js')).createGraphHalves(parts, createLogger('worker'))
         : createHalves(parts);
     return info;
   },
