@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -51,12 +51,13 @@ const together = [
   ...unitTests(['coordinator', 'worker', 'cli'], new RegExp(`${leaves.source}|${starts.source}`)),
 ];
 
-/** Test files that take longer than half a minute, the longest first. */
+/** Files of test/ that take longer than half a minute, and a unit test that does, the longest first. */
 const longest =
-  'kubernetes kubernetes-nodes installed chaos exactness bad-workers local-cluster strangers kubernetes-processes failures documented-commands security ' +
-  'batch-service memory parity train batches-over-nats minio-run backend-refusals metrics variants wire-formats status-page soak ' +
-  'nats-access nats-outages checkpoints-beside gpu-bundle webgpu chain upscale-browser';
-const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
+  'kubernetes kubernetes-nodes installed chaos gpu-bundle chain exchange bad-workers exactness packages/model/src/webgpu webgpu memory documented-commands ' +
+  'local-cluster wire-formats failures variants batch-service strangers scripts minio-run status-page best-checkpoint cluster-page ' +
+  'kubernetes-processes validation train exported-models backend-refusals start-from batches-over-nats upscale-browser metrics parity ' +
+  'nats-access startup demo cluster checkpoints-beside security soak';
+const ranks = longest.split(' ').map((name) => `${name.includes('/') ? name : `test/${name}`}.test.ts`);
 
 /**
  * The longest files begin first and the unit tests come last, so that no core is idle at the end. Process tests mostly wait, so some
@@ -65,9 +66,9 @@ const ranks = longest.split(' ').map((name) => `${name}.test.ts`);
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ project, moduleId }: TestSpecification) => {
-      if (project.name !== 'processes') return ranks.length + 1;
-      const place = ranks.indexOf(basename(moduleId));
-      return place < 0 ? ranks.length : place;
+      const place = ranks.indexOf(relative(import.meta.dirname, moduleId));
+      if (place >= 0) return place;
+      return project.name === 'processes' ? ranks.length : ranks.length + 1;
     };
     // Stable: vitest's own order otherwise.
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));

@@ -1,9 +1,10 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadRunConfig } from '@fourfold/common';
 import type { Chunk, WorkerMessage } from '@fourfold/rpc';
 import { listCheckpoints } from '@fourfold/store';
 import { generatorLayout } from '@fourfold/weights';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCorruptingProxy, type Corruption } from './support/corrupting-proxy.js';
 import { otherMachine } from './support/other-machine.js';
@@ -79,6 +80,7 @@ test('gradients with NaN, with infinity and of another shape are refused by the 
   const chunk = (whole: Chunk) => faults.reduce((changed, fault) => fault(changed), whole);
   const { run, coordinator, close } = await runWithBadWorker('some', { chunk });
   await expectSameEnd(run, coordinator, reference);
+  expect(coordinator.events.find(({ event }) => event === 'worker-joined')).toMatchObject({ transport: 'grpc' });
   const shape = /^the gradient has a different shape at head\/conv\/filter \(element 10 of 1944\)/;
   const isNamed = { worker: 1, task: expect.stringMatching(/^generator [012]\.\d$/) as string, reason: named };
   expect(refused(coordinator)).toEqual([
@@ -180,7 +182,9 @@ test('workers with strange messages, or with an address that nobody can reach, g
 test('a machine without the validation folder: its worker leaves and says why, the run goes on with another', async () => {
   const images = join(runs.folder, 'validation');
   await mkdir(images);
-  await copyFile(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
+  await sharp(join(photographs, 'held-out', 'coffee.png'))
+    .resize(120, 80)
+    .toFile(join(images, 'coffee.png'));
   const run = await runs.create('unmounted', `${grpc}validation: { images: '${images}', every: 2 }\n`);
   const coordinator = startCoordinator(run, '--set', 'timing.leaseMs=60000');
   await coordinator.waitFor(({ event }) => event === 'listening', 'listening');

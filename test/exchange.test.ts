@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freezeAt, frozenAt, thaw } from './support/freeze/freeze.js';
-import { expectFinished, killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
+import { killAll, startFourfold, type LogEvent, type Process } from './support/process.js';
 import {
   expectSameEnd,
   onceJoined,
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startPart,
   startWorkers,
-  weightsOf,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { alert } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
@@ -23,21 +24,15 @@ import { lacks } from './support/needs.mjs';
 
 /** Part of the machine's shared memory, where no other test puts anything. */
 const folder = mkdtempSync(join(process.platform === 'linux' ? '/dev/shm' : tmpdir(), 'fourfold-exchange-'));
-const [grpc, shared] = ['grpc', 'shared-memory'].map(
-  (transport) => `exchange: { transport: ${transport}, folder: '${folder}' }\n`,
-);
+const shared = `exchange: { transport: shared-memory, folder: '${folder}' }\n`;
 
 let runs: SmallRuns;
-let reference: Awaited<ReturnType<typeof weightsOf>>;
+let reference: Weights;
 
 beforeAll(async () => {
   runs = await prepareSmallRuns();
-  const run = await runs.create('by-grpc', grpc);
-  const coordinator = startCoordinator(run, ...onceJoined(2));
-  startWorkers(run, 2);
-  await expectFinished(coordinator);
-  expect(transportsOf(coordinator)).toEqual(['grpc', 'grpc']);
-  reference = await weightsOf(run);
+  // By gRPC they are the same: bad-workers.test.ts.
+  reference = await referenceWeights();
 });
 afterEach(killAll);
 afterAll(async () => {

@@ -22,9 +22,9 @@ const checkpoint = fileURLToPath(new URL('../examples/srresnet-mse/checkpoint', 
 const [onnxFile, definitionFile] = ['generator.onnx', 'upscaler-model.js'];
 /** Small: plain TensorFlow.js takes ten milliseconds for a pixel. */
 const crops = [
-  { photograph: 'coffee.png', width: 21, height: 13 },
-  { photograph: 'raccoon.jpg', width: 11, height: 23 },
-  { photograph: 'hedgehog.jpg', width: 17, height: 15 },
+  { photograph: 'coffee.png', width: 11, height: 7 },
+  { photograph: 'raccoon.jpg', width: 5, height: 13 },
+  { photograph: 'hedgehog.jpg', width: 9, height: 9 },
 ];
 
 const pixelsOf = async (picture: Sharp): Promise<Pixels> => {

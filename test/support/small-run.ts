@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { openStore, type ObjectStore, checkpointStore, listCheckpoints } from '@fourfold/store';
+import { openStore, type ObjectStore, checkpointStore, iterationOf, listCheckpoints } from '@fourfold/store';
 import { type BackendName, sha256 } from '@fourfold/common';
 import { once } from './once.js';
 import { expectFinished, fourfold, photographs, startFourfold, type Process } from './process.js';
@@ -94,11 +94,12 @@ export interface Weights {
   discriminator: string;
 }
 
-/** SHA-256 of the newest checkpoint's weights. */
-export async function weightsOf(run: SmallRun): Promise<Weights> {
-  const newest = (await listCheckpoints(run.store)).at(-1);
-  if (!newest) throw new Error(`${run.store.url} has no checkpoint`);
-  const checkpoint = checkpointStore(run.store, newest);
+/** SHA-256 of the weights of the newest checkpoint, or of that of an iteration. */
+export async function weightsOf(run: SmallRun, iteration?: number): Promise<Weights> {
+  const names = await listCheckpoints(run.store);
+  const name = iteration === undefined ? names.at(-1) : names.find((one) => iterationOf(one) === iteration);
+  if (!name) throw new Error(`${run.store.url} has no checkpoint ${iteration ?? ''}`);
+  const checkpoint = checkpointStore(run.store, name);
   return {
     generator: sha256(await checkpoint.get('generator.safetensors')),
     discriminator: sha256(await checkpoint.get('discriminator.safetensors')),

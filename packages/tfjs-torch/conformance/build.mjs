@@ -1,5 +1,7 @@
-// Bundles TensorFlow.js's own test suite with this backend into one file.
+// Bundles TensorFlow.js's own test suite with this backend into one file, unless that is newer than all that it is made of.
 import { build } from 'esbuild';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -8,6 +10,8 @@ const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 export const suiteFile = path('../dist/conformance.mjs');
 
 export async function buildSuite() {
+  const madeMs = timeOf(suiteFile) ?? 0;
+  if (sources().every((source) => (timeOf(source) ?? Infinity) < madeMs)) return;
   await build({
     entryPoints: [path('suite.mjs')],
     outfile: suiteFile,
@@ -24,3 +28,13 @@ export async function buildSuite() {
     logLevel: 'error',
   });
 }
+
+const timeOf = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+
+/** The suite's own modules, the backend's, and the file that npm writes whenever it changes a package. */
+const sources = () => [
+  ...['.', '../src'].flatMap((folder) =>
+    readdirSync(path(folder), { recursive: true }).map((name) => join(path(folder), name)),
+  ),
+  path('../../../node_modules/.package-lock.json'),
+];

@@ -1,5 +1,5 @@
 import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openStore } from '@fourfold/store';
 import sharp from 'sharp';
@@ -8,11 +8,17 @@ import { fourfold, heldOutPhotographs, inFolder } from '../test-support.js';
 import { openStudyPlace, original, prepareStudy, readyPictures, type Method } from './prepare-study.js';
 import { pictureKey, studyFolder } from './study.js';
 
+/** Copy a photograph, made small: nothing here depends on its size. */
+async function copySmall(photograph: string, file: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await sharp(join(heldOutPhotographs, photograph)).resize(64, 48).toFile(file);
+}
+
 test('ids depend on the pixels, too: a browser does not show cached pictures of another study', async () => {
   await inFolder(async (folder) => {
     await mkdir(join(folder, 'images'));
     const idsOf = async (photograph: string, study: string) => {
-      await cp(join(heldOutPhotographs, photograph), join(folder, 'images', 'picture.jpg'));
+      await copySmall(photograph, join(folder, 'images', 'picture.jpg'));
       const { versions } = await prepareStudy({
         ...{ name: 'study', seed: 0, repeats: 0, methods: [original], onProgress: () => undefined },
         images: join(folder, 'images'),
@@ -32,7 +38,7 @@ test('pictures of the same name in two folders are not confused', async () => {
       ['first', 'hawa-mahal.jpg'],
       ['second', 'raccoon.jpg'],
     ]) {
-      await cp(join(heldOutPhotographs, photograph), join(folder, 'images', set, 'picture.jpg'));
+      await copySmall(photograph, join(folder, 'images', set, 'picture.jpg'));
     }
     const images = join(folder, 'images');
     const out = openStore(join(folder, 'study'));
@@ -56,7 +62,7 @@ test('pictures of the same name in two folders are not confused', async () => {
 test('a study is not written among a user’s files, nor among its own originals', async () => {
   await inFolder(async (folder) => {
     const images = join(folder, 'images');
-    await cp(join(heldOutPhotographs, 'raccoon.jpg'), join(folder, 'images', 'raccoon.jpg'));
+    await copySmall('raccoon.jpg', join(folder, 'images', 'raccoon.jpg'));
     const refused = (place: string) => openStudyPlace(openStore(join(folder, place)), [images]);
     for (const place of ['images', 'images/study', '.']) await expect(refused(place)).rejects.toThrow('which is read');
     await writeFile(join(folder, 'thesis.docx'), 'mine');

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FourfoldError } from '@fourfold/common';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { createBatchSource } from '../batches/batch-source.js';
@@ -11,6 +11,8 @@ import { createShardCache } from './shard-cache.js';
 import { dataConfig, photographPath } from '../test-pictures.js';
 
 const anotherId = '0b5a1f2e-1111-4222-8333-444455556666';
+/** Holds the dataset of which each test has a copy. */
+let prepared: string;
 let folder: string;
 let cacheFolder: string;
 let manifest: DatasetManifest;
@@ -19,14 +21,23 @@ let far: ObjectStore;
 let local: ObjectStore;
 const reads: string[] = [];
 
+beforeAll(async () => {
+  prepared = await mkdtemp(join(tmpdir(), 'fourfold-shard-cache-dataset-'));
+  const images = photographPath('train');
+  const store = openStore(prepared);
+  ({ manifest } = await prepare({
+    ...prepareDefaults,
+    ...{ images, store, name: 'small', tile: 240, shardSizeBytes: 2 ** 20 },
+  }));
+});
+afterAll(() => rm(prepared, { recursive: true }));
+
 beforeEach(async () => {
   vi.stubEnv('FOURFOLD_LOG', 'silent');
   folder = await mkdtemp(join(tmpdir(), 'fourfold-shard-cache-'));
   cacheFolder = join(folder, 'cache');
   local = openStore(join(folder, 'dataset'));
-  const images = photographPath('train');
-  const options = { ...prepareDefaults, images, store: local, name: 'small', tile: 240, shardSizeBytes: 2 ** 20 };
-  ({ manifest } = await prepare(options));
+  await cp(prepared, join(folder, 'dataset'), { recursive: true });
   reads.length = 0;
   far = {
     ...local,

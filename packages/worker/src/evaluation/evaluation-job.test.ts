@@ -9,7 +9,8 @@ import { createLogger, FourfoldError, parseRunConfig } from '@fourfold/common';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import type { PictureScore__Output } from '@fourfold/rpc';
 import { cropPicture, cropToMultiple, decodePicture, readPicture, lrAndHr, scoresAgainst } from '@fourfold/imaging';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ComputeMethods, MeasuredPicture } from '../compute/compute-thread.js';
 import { runEvaluation } from './evaluation-job.js';
 import { createPictureWriter } from './picture-writer.js';
@@ -25,6 +26,15 @@ const log = createLogger('test');
 log.level = 'silent';
 const never = new AbortController().signal;
 
+/** Small versions of them: a photograph's scores take longer than what is tested. */
+let small: string;
+beforeAll(async () => {
+  small = await mkdtemp(join(tmpdir(), 'fourfold-evaluation-small-'));
+  for (const name of ['coffee.png', 'raccoon.jpg'])
+    await sharp(join(heldOut, name)).resize(96, 64).toFile(join(small, name));
+});
+afterAll(() => rm(small, { recursive: true }));
+
 let folder: string;
 let images: string;
 let store: ObjectStore;
@@ -32,9 +42,9 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fourfold-evaluation-'));
   images = join(folder, 'images');
   store = openStore(join(folder, 'run'));
-  for (const name of ['coffee.png', 'raccoon.jpg']) await cp(join(heldOut, name), join(images, name));
-  await cp(join(heldOut, 'coffee.png'), join(images, 'a <b>&.png'));
-  await cp(join(heldOut, 'coffee.png'), join(images, '.hidden.png'));
+  for (const name of ['coffee.png', 'raccoon.jpg']) await cp(join(small, name), join(images, name));
+  await cp(join(small, 'coffee.png'), join(images, 'a <b>&.png'));
+  await cp(join(small, 'coffee.png'), join(images, '.hidden.png'));
 });
 afterEach(() => rm(folder, { recursive: true }));
 
@@ -100,6 +110,8 @@ function evaluate(
 const written = async () => (await store.list('')).map(({ key }) => key);
 
 test('all pictures are measured, the first ones written, losslessly', async () => {
+  // Larger than what is shown.
+  await cp(join(heldOut, 'coffee.png'), join(images, 'coffee.png'));
   const scores = await evaluate(2, 7);
   expect(scores.map(({ picture }) => picture)).toEqual(['a <b>&.png', 'coffee.png', 'raccoon.jpg']);
   expect(scores[2]).toEqual({
@@ -131,7 +143,7 @@ test('only the photographs of a data set are measured, from a folder as from an 
   const set = join(folder, 'Set5');
   for (const part of ['original', 'GTmod12', 'LRbicx4']) {
     await mkdir(join(set, part), { recursive: true });
-    for (const name of ['baby.png', 'bird.png']) await cp(join(heldOut, 'coffee.png'), join(set, part, name));
+    for (const name of ['baby.png', 'bird.png']) await cp(join(small, 'coffee.png'), join(set, part, name));
   }
   await promisify(execFile)('tar', ['-C', folder, '-cf', join(folder, 'photos.tar'), 'Set5']);
   for (const place of [set, join(folder, 'photos.tar')]) {
@@ -242,7 +254,7 @@ test('pictures that differ from those measured first are not measured: the error
   expectedSha256 = before;
   expect(await evaluate(0, 2)).toHaveLength(3);
   // Another picture of the same name.
-  await cp(join(heldOut, 'raccoon.jpg'), join(images, 'coffee.png'));
+  await cp(join(small, 'raccoon.jpg'), join(images, 'coffee.png'));
   asked.length = 0;
   const message = new RegExp(
     `images on machine [0-9a-f]{32} holds different pictures from those that machine the other machine measured`,
