@@ -11,6 +11,7 @@ import { alertsPath, alertTestsPath, dashboardExpressions, hastyAlerts } from '.
 import { checkMetrics, get, ownMetrics, query, runPromtool, seriesOf, type Sample } from './support/metrics.js';
 import { killAll, photographs, type Process } from './support/process.js';
 import { lacks } from './support/needs.mjs';
+import { unhurried } from './support/unhurried/unhurried.js';
 
 /*
  * A real Prometheus scrapes all processes of a cluster that trains. All tests are about the same run.
@@ -20,6 +21,7 @@ const programs = ['nats-server', 'minio', 'prometheus', 'promtool'] as const;
 const anyPort = ['--http', '127.0.0.1:0'];
 const scrapeSeconds = 1;
 const patience = { timeout: 120_000, interval: 500 };
+const environment = (own: Record<string, string>) => ({ ...own, ...unhurried });
 
 /** Every value that a label may have, whatever the run does. */
 const labelValues: Record<string, readonly (string | RegExp)[]> = {
@@ -79,7 +81,7 @@ describe.skipIf(lacks('servers', programs.every(findProgram)))(
       const { process: coordinator } = await cluster.startCoordinator(...anyPort);
       processes = {
         coordinator: [coordinator],
-        worker: Array.from({ length: 3 }, () => cluster.startWorker(...anyPort)),
+        worker: Array.from({ length: 3 }, () => cluster.startStranger('worker', { environment }, ...anyPort)),
         'data-loader': Array.from({ length: 2 }, () => cluster.startLoader(...anyPort)),
       };
       const found = Object.entries(processes).map(async ([job, parts]) => [
