@@ -54,7 +54,7 @@ test('bench step times both phases and names the backend', async () => {
 test.each(['grpc', 'stream', 'shared-memory'] as const)(
   'bench update moves gradients up and parameters down by %s',
   async (way) => {
-    const more = ['--size', 'demo', '--steps', '2', '--warmup', '2', '--exchange', way];
+    const more = ['--size', 'demo', '--steps', '1', '--warmup', '1', '--exchange', way];
     const report = await bench<UpdateReport>('update', ...more);
     expect(report.minMs).toBeGreaterThan(0);
     expect(Object.keys(report.parts)).toEqual(['publish', 'parameters', 'reducing', 'pulling', 'adam']);
@@ -71,11 +71,12 @@ test.each(['grpc', 'stream', 'shared-memory'] as const)(
   'bench update by %s with rounding and factors moves fewer bytes, and the right ones',
   async (way) => {
     const formats = ['--gradients', 'bf16', '--parameters', 'bf16', '--dense-gradient', 'factors'];
-    const more = ['--size', 'demo', '--workers', '3', '--steps', '1', '--warmup', '1', '--exchange', way];
+    const more = ['--size', 'demo', '--steps', '1', '--warmup', '1', '--exchange', way];
     const { gradientBytes, parameterBytes, parameters } = await bench<UpdateReport>('update', ...more, ...formats);
     expect(gradientBytes[way]).toBeGreaterThan(0);
-    expect(gradientBytes[way]).toBeLessThan(3 * 2 * parameters);
-    const copies = way === 'shared-memory' ? 1 : 3;
+    // Two workers.
+    expect(gradientBytes[way]).toBeLessThan(2 * 2 * parameters);
+    const copies = way === 'shared-memory' ? 1 : 2;
     expect(parameterBytes[way] / copies / parameters).toBeCloseTo(2, 1);
   },
 );
@@ -84,7 +85,7 @@ test.each(['grpc', 'stream', 'shared-memory'] as const)(
 const rateOfSmallWindow = (roundTripMs: number) => 65.536 / roundTripMs;
 
 test('bench update over a network of 5 ms: the right bytes, far faster than HTTP/2’s default window allows', async () => {
-  const more = ['--workers', '1', '--steps', '2', '--warmup', '1', '--round-trip', '5'];
+  const more = ['--workers', '1', '--steps', '1', '--warmup', '1', '--round-trip', '5'];
   const { megabytesPerSecond: rates } = await bench<UpdateReport>('update', ...more);
   expect(Math.min(rates.gradients, rates.parameters)).toBeGreaterThan(1.5 * rateOfSmallWindow(5));
 });
