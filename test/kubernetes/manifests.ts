@@ -2,11 +2,11 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubernetesObject, V1ConfigMap, V1Job, V1NetworkPolicy } from '@kubernetes/client-node';
-import type { Webhooks } from '@fourfold/local-servers';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { alertsPath } from '../support/deployed.js';
 import { repository } from '../support/documented-commands.js';
+import { startJobSet } from '../support/jobset.js';
 import { deployFolder, gpuCluster, inNamespace, kustomize, type TestKubernetes } from '../support/kubernetes.js';
 
 /*
@@ -67,7 +67,7 @@ export function testManifests(): void {
 
   test.concurrent('overlays/jobset: all parts run, and end when the coordinator has succeeded', async () => {
     const namespace = 'overlays-jobset';
-    await addJobSetAdmission(kubernetes, await kubernetes.startJobSet());
+    await startJobSet(kubernetes);
     const objects = inNamespace(
       [...(await kustomize('namespace')), ...(await kustomize('overlays/jobset'))],
       namespace,
@@ -187,25 +187,6 @@ export function testManifests(): void {
       expect(comparable(job)).toEqual(comparable((await kubernetes.apply(moved as KubernetesObject, true)) as V1Job));
     }
   });
-}
-
-/** Have the API server ask JobSet's controller about JobSets, as its own manifests do. */
-async function addJobSetAdmission({ apply }: TestKubernetes, { url, authority }: Webhooks): Promise<void> {
-  const caBundle = Buffer.from(authority).toString('base64');
-  for (const [kind, path, operations] of [
-    ['MutatingWebhookConfiguration', 'mutate', ['CREATE']],
-    ['ValidatingWebhookConfiguration', 'validate', ['CREATE', 'UPDATE']],
-  ] as const) {
-    const webhook = {
-      name: `${path}.jobset.example`,
-      admissionReviewVersions: ['v1'],
-      sideEffects: 'None',
-      clientConfig: { url: `${url}/${path}-jobset-x-k8s-io-v1alpha2-jobset`, caBundle },
-      rules: [{ apiGroups: ['jobset.x-k8s.io'], apiVersions: ['v1alpha2'], operations, resources: ['jobsets'] }],
-    };
-    const apiVersion = 'admissionregistration.k8s.io/v1';
-    await apply({ apiVersion, kind, metadata: { name: 'jobset' }, webhooks: [webhook] } as KubernetesObject);
-  }
 }
 
 /** A Job as it was sent: without the fields that the server adds. */

@@ -1,7 +1,6 @@
-import type { KubernetesObject } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { gpuCluster, isRunning, type TestKubernetes } from '../support/kubernetes.js';
-import { startKueue, type Kueue } from '../support/kueue.js';
+import { clusterQueue, kueueObject, startKueue, type Kueue } from '../support/kueue.js';
 
 /* `fourfold submit --queue` with Kueue's real controller: a quota of 8 GPUs admits one run of 8 workers at a time. */
 
@@ -102,22 +101,8 @@ function testKueue({ namespace, gates }: { namespace: string; gates: readonly st
   });
 }
 
-const kueueObject = (kind: string, metadata: object, spec: object) =>
-  ({ apiVersion: 'kueue.x-k8s.io/v1beta2', kind, metadata, spec }) as KubernetesObject;
-const quota = (name: string, nominalQuota: string) => ({ name, nominalQuota });
-const quotas = [quota('cpu', '1000'), quota('memory', '10Ti'), quota('ephemeral-storage', '10Ti')];
-const resources = [...quotas, quota('nvidia.com/gpu', '8')];
-
 /** A quota of 8 GPUs, which the LocalQueue `fourfold` of a namespace uses. */
 const queuesOf = (namespace: string) => [
-  kueueObject('ResourceFlavor', { name: 'any' }, {}),
-  kueueObject(
-    'ClusterQueue',
-    { name: 'fourfold' },
-    {
-      namespaceSelector: {},
-      resourceGroups: [{ coveredResources: resources.map(({ name }) => name), flavors: [{ name: 'any', resources }] }],
-    },
-  ),
+  ...clusterQueue({ cpu: '1000', memory: '10Ti', 'ephemeral-storage': '10Ti', 'nvidia.com/gpu': '8' }),
   kueueObject('LocalQueue', { name: 'fourfold', namespace }, { clusterQueue: 'fourfold' }),
 ];

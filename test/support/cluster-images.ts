@@ -10,6 +10,9 @@ const repository = fileURLToPath(new URL('../..', import.meta.url));
 /** The image of this checkout, as `--image` names it. */
 export const fourfoldImage = 'docker.io/library/fourfold:test';
 
+/** Prometheus, which no manifest of ours names. */
+export const prometheusImage = 'docker.io/prom/prometheus:test';
+
 /** The names by which the manifests know the servers. */
 export interface ServerImages {
   nats: string;
@@ -17,7 +20,7 @@ export interface ServerImages {
 }
 
 /**
- * Write the images of a cluster into an OCI image layout: this checkout's packages as the Dockerfile's target `wasm` has them, NATS and MinIO as
+ * Write the images of a cluster into an OCI image layout: this checkout's packages as the Dockerfile's target `wasm` has them, NATS, MinIO and Prometheus as
  * `setup:servers` installed them, and busybox. All are on one base layer.
  */
 export async function writeClusterImages(layout: string, servers: ServerImages): Promise<void> {
@@ -26,13 +29,17 @@ export async function writeClusterImages(layout: string, servers: ServerImages):
   const base = await addLayer(layout, '--directory', imageBase(), '.');
   const program = (path: string, name: string) =>
     addLayer(layout, '--directory', dirname(path), '--transform=flags=r;s,^,usr/local/bin/,', name);
-  const inBase = async (name: 'nats-server' | 'minio') => [base, await program(requireProgram(name), name)];
+  const inBase = async (name: 'nats-server' | 'minio' | 'prometheus') => [
+    base,
+    await program(requireProgram(name), name),
+  ];
   const app = await addLayer(layout, '--directory', repository, '--transform=flags=rh;s,^,app/,', ...appFiles());
   const link = await program(join(layout, 'links/fourfold'), 'fourfold');
   await writeImages(layout, [
     { name: fourfoldImage, layers: [base, app, link], config: { Entrypoint: ['fourfold'], User: '65532:65532' } },
     { name: servers.nats, layers: await inBase('nats-server') },
     { name: servers.minio, layers: await inBase('minio') },
+    { name: prometheusImage, layers: await inBase('prometheus') },
     // As the pause image it waits until it is killed.
     { name: pauseImage, layers: [base], config: { Cmd: ['sleep', '2147483647'] } },
   ]);

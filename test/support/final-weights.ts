@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Cluster } from './cluster.js';
+import { once } from './once.js';
 import { fourfold, photographs } from './process.js';
 
 /** SHA-256 of a checkpoint's weights, and its iteration and term. */
@@ -43,9 +44,11 @@ async function succeed(...args: string[]): Promise<string> {
 /** The result of a config (as for `startCluster`) on one worker, with folders and no servers. */
 export const weightsOfOneWorker = (config: string): Promise<FinalWeights> =>
   inTemporaryFolder(async (folder) => {
-    const dataset = join(folder, 'dataset');
-    const images = join(photographs, 'train');
-    await succeed('prepare', '--images', images, '--out', dataset, '--sample', '6', '--seed', '1');
+    const dataset = await once('dataset-of-six', async (shared) => {
+      const out = join(shared, 'dataset');
+      await succeed('prepare', '--images', join(photographs, 'train'), '--out', out, '--sample', '6', '--seed', '1');
+      return out;
+    });
     const configPath = join(folder, 'run.yaml');
     await writeFile(configPath, `name: alone\n${config}\ndataset: ${dataset}\nstore: ${join(folder, 'store')}\n`);
     const url = await succeed('train', configPath, '--workers', '1');

@@ -23,17 +23,10 @@ export async function prepareNamespace(
   cluster: RealCluster,
   objects: readonly KubernetesObject[],
 ): Promise<Record<string, string>> {
-  await createVolumes(cluster);
-  for (const object of objects) await cluster.apply(object);
-  const tls = join(cluster.folder, 'tls');
-  const hosts = ['fourfold-nats', 'fourfold-minio', 'localhost'].flatMap((host) => ['--host', host]);
-  await expectFinished(startFourfold(['certificates', '--out', tls, ...hosts]));
-  await cluster.apply(secret('fourfold-access', accessSecret));
-  for (const role of ['coordinator', 'worker', 'data-loader', 'nats', 'minio']) {
-    const files = { 'tls.crt': `${role}.crt`, 'tls.key': `${role}.key`, 'ca.crt': 'ca.crt' };
-    const texts = Object.entries(files).map(async ([key, file]) => [key, await readFile(join(tls, file), 'utf8')]);
-    await cluster.apply(secret(`fourfold-${role}-tls`, Object.fromEntries(await Promise.all(texts)) as Texts));
-  }
+  // The nodes start meanwhile.
+  const [tls] = await Promise.all([makeCertificates(cluster), applyAll(cluster, objects)]);
+  await createSecrets(cluster, tls);
+  await Promise.all(cluster.nodes.map((node) => cluster.untilReady(node)));
   const [minio] = await Promise.all(['fourfold-minio', 'fourfold-nats'].map((name) => untilReady(cluster, name)));
   return {
     FOURFOLD_S3_ENDPOINT: `https://localhost:${await cluster.forward(minio, 9000)}`,
@@ -43,10 +36,32 @@ export async function prepareNamespace(
   };
 }
 
+async function applyAll(cluster: RealCluster, objects: readonly KubernetesObject[]): Promise<void> {
+  await createVolumes(cluster);
+  for (const object of objects) await cluster.apply(object);
+}
+
+/** As the guide does, for clusters without cert-manager; returns their folder. */
+async function makeCertificates({ folder }: RealCluster): Promise<string> {
+  const tls = join(folder, 'tls');
+  const hosts = ['fourfold-nats', 'fourfold-minio', 'localhost'].flatMap((host) => ['--host', host]);
+  await expectFinished(startFourfold(['certificates', '--out', tls, ...hosts]));
+  return tls;
+}
+
+async function createSecrets({ apply }: RealCluster, tls: string): Promise<void> {
+  await apply(secret('fourfold-access', accessSecret));
+  for (const role of ['coordinator', 'worker', 'data-loader', 'nats', 'minio']) {
+    const files = { 'tls.crt': `${role}.crt`, 'tls.key': `${role}.key`, 'ca.crt': 'ca.crt' };
+    const texts = Object.entries(files).map(async ([key, file]) => [key, await readFile(join(tls, file), 'utf8')]);
+    await apply(secret(`fourfold-${role}-tls`, Object.fromEntries(await Promise.all(texts)) as Texts));
+  }
+}
+
 /** As an administrator would offer them where nothing makes volumes on demand: on the first node's own disk. */
 async function createVolumes(cluster: RealCluster): Promise<void> {
   const [{ name, folder }] = cluster.nodes;
-  await mkdir(join(folder, 'volumes/minio'));
+  await mkdir(join(folder, 'volumes/minio'), { recursive: true });
   await cp(join(photographs, 'train'), join(folder, 'volumes/photographs'), { recursive: true });
   await cluster.apply(volume('minio', name, '200Gi', 'ReadWriteOnce'));
   await cluster.apply(volume('photographs', name, '1Gi', 'ReadOnlyMany'));

@@ -78,6 +78,8 @@ function admission(client: (path: string) => object): KubernetesObject[] {
     sideEffects: 'None',
     clientConfig: client(`/${verb}-batch-v1-job`),
     rules: [{ apiGroups: ['batch'], apiVersions: ['v1'], operations, resources: ['jobs'] }],
+    // Kueue leaves other Jobs alone, and they need not wait for its start.
+    objectSelector: { matchExpressions: [{ key: 'kueue.x-k8s.io/queue-name', operator: 'Exists' }] },
   });
   const of = (kind: string, name: string, webhooks: object[]) =>
     ({ apiVersion: 'admissionregistration.k8s.io/v1', kind, metadata: { name }, webhooks }) as KubernetesObject;
@@ -86,5 +88,19 @@ function admission(client: (path: string) => object): KubernetesObject[] {
     of('ValidatingWebhookConfiguration', 'kueue-validating-webhook-configuration', [
       webhook('validate', ['CREATE', 'UPDATE']),
     ]),
+  ];
+}
+
+/** An object of Kueue's own. */
+export const kueueObject = (kind: string, metadata: object, spec: object): KubernetesObject =>
+  ({ apiVersion: 'kueue.x-k8s.io/v1beta2', kind, metadata, spec }) as KubernetesObject;
+
+/** The ClusterQueue `fourfold` with a quota of each resource, on any node. */
+export function clusterQueue(quotas: Record<string, string>): KubernetesObject[] {
+  const resources = Object.entries(quotas).map(([name, nominalQuota]) => ({ name, nominalQuota }));
+  const group = { coveredResources: Object.keys(quotas), flavors: [{ name: 'any', resources }] };
+  return [
+    kueueObject('ResourceFlavor', { name: 'any' }, {}),
+    kueueObject('ClusterQueue', { name: 'fourfold' }, { namespaceSelector: {}, resourceGroups: [group] }),
   ];
 }

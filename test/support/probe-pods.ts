@@ -29,6 +29,8 @@ export async function expectReached<Name extends string>(
   const container = {
     ...{ name: 'probe', image: pauseImage },
     command: [...program, JSON.stringify(targets), JSON.stringify(reaches)],
+    // Without a request it would hardly run beside pods that have one.
+    resources: { requests: { cpu: '1' } },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
   };
   const spec = {

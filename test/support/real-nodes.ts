@@ -26,7 +26,10 @@ export interface RealCluster extends TestKubernetes {
 /** For what a cluster does on a busy machine. */
 export const patience = { timeout: 300_000, interval: 500 };
 
-/** Start a cluster of this many nodes, which have the images of this checkout and of the servers. */
+/**
+ * Start a cluster of this many nodes, which have the images of this checkout and of the servers. It takes objects at once; its nodes are still starting: `untilReady`
+ * waits for one.
+ */
 export async function startRealCluster(count: number, servers: ServerImages): Promise<RealCluster> {
   const closing: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -56,7 +59,6 @@ export async function startRealCluster(count: number, servers: ServerImages): Pr
     const forwards = createForwards(kubernetes.kubeconfig);
     closing.push(() => Promise.resolve(forwards.close()));
     const untilReady = (node: KubernetesNode) => becomesReady(kubernetes, node);
-    await Promise.all(nodes.map(untilReady));
     const specify = async (name: string, spec: V1NodeSpec) => {
       const node = { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec };
       await kubernetes.apply(node);

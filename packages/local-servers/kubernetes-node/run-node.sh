@@ -24,10 +24,10 @@ mount --bind "$FOLDER/volumes" "$root/var/local"
 # Neither can be on an overlay.
 mount --bind "$FOLDER/containerd" "$root/var/lib/containerd"
 mount --bind "$FOLDER/kubelet" "$root/var/lib/kubelet"
-# The kubelet counts these folders: it offers eight CPUs, however many there are, so that pods with the usual requests fit.
+# The kubelet counts these folders: it offers 64 CPUs, however many there are, so that pods with the usual requests fit.
 mount -t tmpfs tmpfs "$root/sys/devices/system/node"
 mount -t tmpfs tmpfs "$root/sys/devices/system/cpu"
-for i in 0 1 2 3 4 5 6 7; do mkdir "$root/sys/devices/system/cpu/cpu$i"; done
+for i in $(seq 0 63); do mkdir "$root/sys/devices/system/cpu/cpu$i"; done
 
 in_bridge() { nsenter --target "$BRIDGE_PID" --net "$@"; }
 # That of a node that was just killed may still be there.
@@ -48,6 +48,8 @@ for processes in /sys/fs/cgroup/*/cgroup.procs; do
   for file in cpuset.cpus cpuset.mems; do
     if [ -e "$group/$file" ]; then cat "$group/../$file" > "$group/$file"; fi
   done
+  # All pods together would have the share of one process of the machine.
+  if [ -e "$group/cpu.shares" ]; then echo 2048 > "$group/cpu.shares"; fi
 done
 
 unshare --mount --pid --fork --kill-child sh -c 'cd "$0" && pivot_root . mnt && exec chroot . /etc/kubernetes/start-node.sh' "$root" &

@@ -18,7 +18,10 @@ iptables --table mangle --append FORWARD --match conntrack --ctstate NEW --jump 
 run kube-network-policies /etc/kubernetes/policies-access.json "$NAME"
 run containerd --config=/etc/kubernetes/containerd.toml
 until ctr version > /dev/null 2>&1; do sleep 0.1; done
-tar -cf - -C /images . | ctr --namespace=k8s.io images import - >> /var/log/images.log 2>&1
+if [ ! -e /var/lib/containerd/imported ]; then
+  tar -cf - -C /images . | ctr --namespace=k8s.io images import - >> /var/log/images.log 2>&1
+  touch /var/lib/containerd/imported
+fi
 # The kernel's limits on connections are the machine's.
 run kube-proxy --kubeconfig=/etc/kubernetes/kube-proxy.json --hostname-override="$NAME" --proxy-mode=iptables \
   --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0 --conntrack-tcp-timeout-close-wait=0

@@ -103,7 +103,7 @@ export async function startKubernetes({ address, nodes = [] }: KubernetesOptions
       { mode: 0o600 },
     );
     await Promise.all([
-      launch('kube-controller-manager', 1, controllerManagerLaunch(files)),
+      launch('kube-controller-manager', 1, controllerManagerLaunch(files, address !== undefined)),
       launch('kube-scheduler', 1, schedulerLaunch(files)),
       address === undefined ? launch('kwok', 1, kwokLaunch(files)) : launch('coredns', 1, dnsLaunch(files, address)),
     ]);

@@ -58,6 +58,8 @@ const kubeletConfig = ({ dns, controlGroup }: NodeDescription) => ({
   localStorageCapacityIsolation: false,
   evictionHard: { 'memory.available': '0%', 'nodefs.available': '0%', 'imagefs.available': '0%' },
   imageGCHighThresholdPercent: 100,
+  // On a busy machine a container may take minutes to start.
+  runtimeRequestTimeout: '10m',
   // A node that is switched off is noticed soon.
   nodeLeaseDurationSeconds: 8,
 });
