@@ -24,7 +24,7 @@ export const endless: Schedule = [pretraining, { ...gan, iterations: 1_000_000 }
 export const config = (schedule: Schedule): string => clusterConfig(schedule, patientTiming);
 
 /** The config of a run in the prepared namespace. */
-const configOf = (name: string, schedule: Schedule): string =>
+export const configOf = (name: string, schedule: Schedule): string =>
   `name: ${name}\n${config(schedule)}dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats }\n`;
 
 export const inNamespace = ['--namespace', namespace];
