@@ -1,4 +1,3 @@
-import type { KubernetesObject } from '@kubernetes/client-node';
 import { hasKubernetes, missingForNodes } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { testLostNodes } from './nodes/lost-nodes.js';
@@ -8,10 +7,11 @@ import { createRuns, inNamespace, type Runs } from './nodes/runs.js';
 import { testStarts } from './nodes/starts.js';
 import { fourfoldImage } from './support/cluster-images.js';
 import { claimOfPhotographs, photographsClaim, prepareNamespace } from './support/guide-namespace.js';
-import { deployFolder, kustomize } from './support/kubernetes.js';
+import { kustomize } from './support/kubernetes.js';
 import { lacks } from './support/needs.mjs';
 import { killAll } from './support/process.js';
 import { startRealCluster, type RealCluster } from './support/real-nodes.js';
+import { serverImagesOf } from './support/server-images.js';
 
 /*
  * A Kubernetes of two nodes that run containers, each in namespaces of its own: the namespace of the guide with TLS, its servers, a dataset, and runs. Most of the
@@ -28,7 +28,7 @@ describe.skipIf(lacks('nodes', !missing, missing))(`Kubernetes with nodes${missi
     const [overlay, monitoring] = await Promise.all(
       ['overlays/tls-files', 'overlays/monitoring'].map((path) => kustomize(path)),
     );
-    cluster = await startRealCluster(2, { nats: imageOf(overlay, 'nats'), minio: imageOf(overlay, 'minio') });
+    cluster = await startRealCluster(2, serverImagesOf(overlay));
     // The rest is for an operator that is not here.
     const policies = monitoring.filter(({ kind }) => kind === 'NetworkPolicy');
     runs = createRuns(cluster, await prepareNamespace(cluster, [...overlay, ...policies, claimOfPhotographs]));
@@ -53,11 +53,3 @@ describe.skipIf(lacks('nodes', !missing, missing))(`Kubernetes with nodes${missi
     testOverlays(() => runs);
   });
 });
-
-/** The image of the workload with this label in rendered manifests. */
-function imageOf(objects: readonly KubernetesObject[], name: string): string {
-  const images = JSON.stringify(objects).match(/"image":"[^"]+"/g) ?? [];
-  const image = images.map((one) => one.slice(9, -1)).find((one) => new RegExp(`(^|/)${name}:`).test(one));
-  if (!image) throw new Error(`${deployFolder}base names no image ${name}`);
-  return image.includes('/') ? image : `docker.io/library/${image}`;
-}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { KubernetesObject, V1Pod } from '@kubernetes/client-node';
 import { expect, vi } from 'vitest';
 import { accessSecret } from './kubernetes.js';
+import { localVolume, readOnlyClaim } from './local-volumes.js';
 import { expectFinished, photographs, startFourfold } from './process.js';
 import { patience, type RealCluster } from './real-nodes.js';
 
@@ -60,18 +61,15 @@ async function createSecrets({ apply }: RealCluster, tls: string): Promise<void>
 
 /** As an administrator would offer them where nothing makes volumes on demand: on the first node's own disk. */
 async function createVolumes(cluster: RealCluster): Promise<void> {
-  const [{ name, folder }] = cluster.nodes;
-  await mkdir(join(folder, 'volumes/minio'), { recursive: true });
-  await cp(join(photographs, 'train'), join(folder, 'volumes/photographs'), { recursive: true });
-  await cluster.apply(volume('minio', name, '200Gi', 'ReadWriteOnce'));
-  await cluster.apply(volume('photographs', name, '1Gi', 'ReadOnlyMany'));
+  const [node] = cluster.nodes;
+  await mkdir(join(node.folder, 'volumes/minio'), { recursive: true });
+  await cp(join(photographs, 'train'), join(node.folder, 'volumes/photographs'), { recursive: true });
+  await cluster.apply(localVolume('minio', node, '200Gi', 'ReadWriteOnce'));
+  await cluster.apply(localVolume('photographs', node, '1Gi', 'ReadOnlyMany'));
 }
 
 /** The claim of the photographs. */
-export const claimOfPhotographs = {
-  ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: photographsClaim, namespace } },
-  spec: { accessModes: ['ReadOnlyMany'], resources: { requests: { storage: '1Gi' } } },
-} as KubernetesObject;
+export const claimOfPhotographs = readOnlyClaim(photographsClaim, namespace);
 
 /** The pod of a server, when it is ready. */
 async function untilReady({ core }: RealCluster, name: string): Promise<V1Pod> {
@@ -91,20 +89,3 @@ type Texts = Record<string, string>;
 
 const secret = (name: string, stringData: Texts): KubernetesObject =>
   ({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData }) as KubernetesObject;
-
-const volume = (name: string, node: string, storage: string, mode: string): KubernetesObject =>
-  ({
-    ...{ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name } },
-    spec: {
-      capacity: { storage },
-      accessModes: [mode],
-      local: { path: `/var/local/${name}` },
-      nodeAffinity: {
-        required: {
-          nodeSelectorTerms: [
-            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] },
-          ],
-        },
-      },
-    },
-  }) as KubernetesObject;
