@@ -1,7 +1,7 @@
 /*
  * The check value of a frame's payload, in 32 lanes side by side: each takes a word, multiplies by an odd number and mixes high bits into low ones,
  * as MurmurHash and xxHash do. Both are bijections, of the lane for a given word and of the word for a given lane: damage to a single word always
- * shows, any other passes about once in 2^32. Node.js's CRC-32 takes three times as long.
+ * shows, any other passes about once in 2^32.
  */
 
 /** Bytes that a round takes. */

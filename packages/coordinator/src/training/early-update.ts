@@ -1,13 +1,13 @@
 import type { Half } from '@fourfold/common';
 import { elementsBefore } from '@fourfold/weights';
-import type { Master } from '../updates/master.js';
+import type { EarlyUpdate, Master } from '../updates/master.js';
 import type { ReplicaOrder } from '../updates/replica-order.js';
 
 /** How many elements Adam gets at once, or half of a smaller network's: handing over fewer takes longer than Adam. */
 const rangeElements = 1 << 20;
 
 /** The update of a half whose last replica is added piece by piece. */
-export interface EarlyUpdate {
+export interface FollowingUpdate {
   /** The replicas' order, of which each advance of the last one lets the update go on. */
   order: ReplicaOrder;
   /** The sum broke off. Resolves when nothing writes to the staged copy any more. */
@@ -19,10 +19,10 @@ export function updateAlong(
   { order, replicas }: { order: ReplicaOrder; replicas: number },
   master: Pick<Master, 'beginUpdate' | 'state'>,
   { network, learningRate }: Half,
-): EarlyUpdate {
+): FollowingUpdate {
   const { wires } = master.state(network);
   const range = Math.min(rangeElements, Math.ceil(wires.gradients.length / 2));
-  let update: ReturnType<Master['beginUpdate']> | undefined;
+  let update: EarlyUpdate | undefined;
   let begun = 0;
   const summed = (element: number) => {
     if (element < begun + range) return;

@@ -46,7 +46,7 @@ test('what has arrived is passed on at once, and the rest as it arrives, also to
   expect(relay.passedBytes()).toBe(bytes.byteLength);
 });
 
-test('a frame is passed on with the header with which it came, so that nobody computes its CRC again', async () => {
+test('a frame is passed on with the header with which it came, so that nobody computes its check again', async () => {
   const relay = createParameterRelay(patienceMs);
   const passing = relay.begin(arrival);
   const headers = [7, 8, 9].map((value) => new Uint8Array([value]));
