@@ -1,4 +1,4 @@
-import { sha256 } from '@fourfold/common';
+import { sha256, type Versions } from '@fourfold/common';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,8 @@ import { fourfold, photographs } from './process.js';
 /** SHA-256 of a checkpoint's weights, and its iteration and term. */
 export interface FinalWeights {
   checkpoint: string;
+  /** Updates of each network: a run that is stopped between the halves of an iteration has one more of the discriminator's. */
+  versions: Versions;
   generator: string;
   /** Of the generator's moving average. */
   average: string;
@@ -27,8 +29,10 @@ const inTemporaryFolder = async <T>(act: (folder: string) => Promise<T>): Promis
 
 async function weightsIn(folder: string, checkpoint: string): Promise<FinalWeights> {
   const hashOf = async (file: string) => sha256(await readFile(join(folder, file)));
+  const { versions } = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as { versions: Versions };
   return {
     checkpoint,
+    versions,
     generator: await hashOf('generator.safetensors'),
     average: await hashOf('generator-average.safetensors'),
     discriminator: await hashOf('discriminator.safetensors'),
