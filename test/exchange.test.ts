@@ -40,11 +40,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The run ends like the reference. */
 const transportsOf = ({ events }: Process) =>
   events.filter(({ event }) => event === 'worker-joined').map(({ transport }) => transport);
 
 const withoutSharedMemory = ({ events }: Process) => events.filter(({ event }) => event === 'no-shared-memory');
+
+/** Runs a process none of whose files may grow beyond 4 KiB: to it the folder is full. */
+const fullFolder = ['bash', '-c', 'ulimit -f 4; exec "$@"', '-'];
 
 const update = (network: string, iteration: number) => ({ event: 'update', network, iteration });
 
@@ -108,25 +110,26 @@ describe.skipIf(lacks('linux', process.platform === 'linux'))('in shared memory'
     expect(withoutSharedMemory(coordinator)).toEqual([]);
   });
 
-  test('a worker whose shared memory is full: its gradients go by gRPC, and it says so once', async () => {
-    const run = await runs.create('full');
-    const coordinator = startCoordinator(run, ...onceJoined(2));
-    // No file of the process may grow beyond 4 KiB: to it the folder is full.
-    const limit = ['bash', '-c', 'ulimit -f 4; exec "$@"', '-'];
-    const worker = startFourfold(['worker', ...run.configArgs], limit);
+  test('a worker whose shared memory is full: its gradients go by gRPC; one without shared memory joins by the bulk stream; each says so once', async () => {
+    const run = await runs.create('full-and-without');
+    const coordinator = startCoordinator(run, ...onceJoined(3));
+    const full = startFourfold(['worker', ...run.configArgs], fullFolder);
+    const [without] = startWorkers(run, 1, '--set', 'exchange.folder=/nowhere');
     startWorkers(run, 1);
     await expectSameEnd(run, coordinator, reference);
-    expect(transportsOf(coordinator)).toEqual(['shared-memory', 'shared-memory']);
-    const said = withoutSharedMemory(worker);
-    expect(said.map(({ reason }) => reason)).toEqual([
+    expect(transportsOf(coordinator).sort()).toEqual(['shared-memory', 'shared-memory', 'stream']);
+    const reasonsOf = (worker: Process) => withoutSharedMemory(worker).map(({ reason }) => reason);
+    expect(reasonsOf(full)).toEqual([
       expect.stringMatching(/^shared memory .* has no room for \d+ bytes.*; make it larger/),
     ]);
+    expect(reasonsOf(without)).toEqual([expect.stringMatching(/there is no shared memory in \/nowhere/)]);
+    expect(withoutSharedMemory(coordinator)).toHaveLength(1);
   });
 
   test('full shared memory ends a run that requires it, with a hint, once a fresh worker fails, too', async () => {
     const run = await runs.create('full-and-required', shared);
     const coordinator = startCoordinator(run);
-    const limited = () => startFourfold(['worker', ...run.configArgs], ['bash', '-c', 'ulimit -f 4; exec "$@"', '-']);
+    const limited = () => startFourfold(['worker', ...run.configArgs], fullFolder);
     expect(await limited().exit).toEqual({ code: 1, signal: null });
     limited();
     expect(await coordinator.exit).toEqual({ code: 2, signal: null });
@@ -154,17 +157,4 @@ test('by the bulk stream the weights are those of gRPC, also when a worker is ki
   const successor = startCoordinator(run, '--resume');
   await expectSameEnd(run, successor, reference);
   expect([...transportsOf(coordinator), ...transportsOf(successor)]).toEqual(['stream', 'stream', 'stream']);
-});
-
-test('a worker without shared memory joins by the bulk stream, beside one that has it', async () => {
-  const run = await runs.create('without');
-  const coordinator = startCoordinator(run, ...onceJoined(2));
-  const [worker] = startWorkers(run, 1, '--set', 'exchange.folder=/nowhere');
-  startWorkers(run, 1);
-  await expectSameEnd(run, coordinator, reference);
-  expect(transportsOf(coordinator)).toContain('stream');
-  expect(withoutSharedMemory(worker)).toEqual([
-    expect.objectContaining({ reason: expect.stringMatching(/there is no shared memory in \/nowhere/) as string }),
-  ]);
-  expect(withoutSharedMemory(coordinator)).toHaveLength(process.platform === 'linux' ? 1 : 3);
 });
