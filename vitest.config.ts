@@ -15,8 +15,8 @@ const common = {
   server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
 };
 
-/** What a test may leave to the next one in its process: modules, variables, timers and listeners that it has replaced or added. */
-const leaves = /\bvi\.(mock|stub|spyOn|useFakeTimers)|\bprocess\.(env|on|chdir)\b/;
+/** What a test may leave to the next one in its process, although test/support/restore.ts runs between them. */
+const leaves = /\bvi\.mock|\bprocess\.(env|on|chdir)\b/;
 
 /** What else of a test may outlive it: backends, threads, servers. */
 const starts =
@@ -87,6 +87,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: together,
+          setupFiles: 'test/support/restore.ts',
           isolate: false,
           maxWorkers,
         },
