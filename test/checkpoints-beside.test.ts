@@ -6,12 +6,14 @@ import { startHoldingProxy } from './support/holding-proxy.js';
 import { expectFinished, killAll, type LogEvent } from './support/process.js';
 import {
   prepareSmallRuns,
+  referenceWeights,
   startCoordinator,
   startPart,
   startWorkers,
   weightsOf,
   type SmallRun,
   type SmallRuns,
+  type Weights,
 } from './support/small-run.js';
 import { lacks } from './support/needs.mjs';
 
@@ -31,26 +33,14 @@ const isEvent = (name: string) => (event: LogEvent) => event.event === name;
 describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinIO after npm run setup:servers)', () => {
   let minio: LocalMinio;
   let runs: SmallRuns;
-  let reference: Awaited<ReturnType<typeof weightsOf>>;
+  let reference: Weights;
   const proxies: Awaited<ReturnType<typeof startHoldingProxy>>[] = [];
 
   beforeAll(async () => {
     minio = await startMinio();
     Object.assign(process.env, minio.environment);
     runs = await prepareSmallRuns('wasm', 's3://fourfold/small');
-    const run = await runs.create('reference');
-    const coordinator = startCoordinator(run);
-    startWorkers(run, 1);
-    await expectFinished(coordinator);
-    reference = await weightsOf(run);
-    expect(await readRunRecord(run.store)).toMatchObject({
-      name: 'reference',
-      term: 1,
-      seed: 7,
-      dataset: 's3://fourfold/small/dataset',
-      version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
-      config: { checkpoints: { every: 2, keep: 3 } },
-    });
+    reference = await referenceWeights();
   });
   afterEach(async () => {
     minio.thaw();
@@ -89,6 +79,14 @@ describe.skipIf(lacks('servers', !!findProgram('minio')))('beside training (MinI
     await expectFinished(worker);
     expect(await weightsOf(run)).toEqual(reference);
     expect(await listCheckpoints(run.store)).toEqual(['00000003-0001', '00000008-0001']);
+    expect(await readRunRecord(run.store)).toMatchObject({
+      name: 'frozen',
+      term: 1,
+      seed: 7,
+      dataset: 's3://fourfold/small/dataset',
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      config: { checkpoints: { every: 5, keep: 3 } },
+    });
   });
 
   test('the coordinator killed while a checkpoint is uploaded: the run goes on from the one before', async () => {
