@@ -28,10 +28,8 @@ const smallPicture = (name: string) =>
 
 async function runToEnd(run: SmallRun): Promise<Evaluation[]> {
   const coordinator = startCoordinator(run);
-  const workers = startWorkers(run, 2);
-  for (const process of [coordinator, ...workers]) {
-    await expectFinished(process);
-  }
+  const [worker] = startWorkers(run, 1);
+  for (const process of [coordinator, worker]) await expectFinished(process);
   const newest = (await listCheckpoints(run.store)).at(-1) as string;
   return (await readManifest(checkpointStore(run.store, newest))).history.evaluations;
 }
