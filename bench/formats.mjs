@@ -1,6 +1,7 @@
 // Measures whether the formats of the exchange cost quality: trains the demo's recipe in each of them, with each number of replicas, and
 // prints the PSNR of held-out photographs beside float32's.
-// node bench/formats.mjs [--replicas 2,16] [--formats f32,bf16,sums,int8,all] [--mse 1750] [--gan 80] [--backend auto] [--threads 1] [--json]
+// node bench/formats.mjs [--replicas 2,16] [--formats f32,bf16,sums,int8,all] [--mse 1750] [--gan 80] [--backend auto] [--threads 1] [--photographs DIR] [--json]
+// DIR has folders `train` and `held-out`; without it the example photographs are taken.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ const { values: options } = parseArgs({
     gan: { type: 'string', default: '80' },
     backend: { type: 'string', default: 'auto' },
     threads: { type: 'string', default: '1' },
+    photographs: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -28,7 +30,7 @@ const formats = {
   all: { gradients: 'bf16', sums: 'bf16', denseGradient: 'factors', parameters: 'int8' },
 };
 const place = (path) => fileURLToPath(new URL(path, import.meta.url));
-const photographs = (kind) => place(`../examples/photographs/${kind}`);
+const photographs = (kind) => join(options.photographs ?? place('../examples/photographs'), kind);
 
 /** Run a command; returns what it printed. */
 async function fourfold(...args) {

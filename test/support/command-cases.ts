@@ -129,7 +129,7 @@ export const commandCases: readonly CommandCase[] = [
   },
   {
     command: /^node bench\/batch-waits\.mjs/,
-    cannot: 'measures on the torch backend for minutes; test/cluster.test.ts runs the same parts',
+    cannot: 'measures on the torch backend for minutes; test/strangers.test.ts runs the same parts',
   },
   { command: /^node bench\/compare\.mjs/, cannot: pytorch },
   { command: /^node bench\/startup\.mjs/, run: () => 'node bench/startup.mjs --rounds 1', says: /worker/ },
@@ -140,7 +140,8 @@ export const commandCases: readonly CommandCase[] = [
   },
   {
     command: /^node bench\/formats\.mjs/,
-    run: () => 'node bench/formats.mjs --replicas 2 --formats f32 --mse 2 --gan 2 --backend wasm',
+    run: () =>
+      'node bench/formats.mjs --replicas 2 --formats f32 --mse 2 --gan 2 --backend wasm --photographs examples/photographs',
     says: /psnr/,
   },
   {
