@@ -1,4 +1,5 @@
-// The base of the images where no registry answers: a few Debian packages and this machine's own Node.js with npm. No shell but busybox's.
+// The bases of the images where no registry answers, with this machine's own Node.js and npm: a few Debian packages to run on, without a shell but busybox's,
+// and a Debian to compile on.
 import {
   chmodSync,
   cpSync,
@@ -61,6 +62,15 @@ export async function layOutBase(folder, downloads) {
   write(join(folder, 'etc/group'), 'root:x:0:\nnonroot:x:65532:\n');
 }
 
+/** Fill an empty folder with a Debian of this machine's release, which has apt-get, and with this machine's Node.js: for steps that compile. */
+export async function layOutBuilder(folder) {
+  const [, release] = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? [];
+  await run('debootstrap', ['--variant=minbase', '--include=ca-certificates', release, folder]);
+  // What is different each time.
+  for (const path of ['var/log', 'var/cache', 'var/lib/apt/lists']) emptyFolder(join(folder, path));
+  copyNode(join(folder, 'usr/local'));
+}
+
 function copyNode(folder) {
   const npm = join(dirname(process.execPath), '../lib/node_modules/npm');
   if (!existsSync(npm)) throw new Error(`${npm} does not exist: this Node.js has no npm beside it`);
@@ -69,6 +79,12 @@ function copyNode(folder) {
   chmodSync(join(folder, 'bin/node'), 0o755);
   cpSync(npm, join(folder, 'lib/node_modules/npm'), { recursive: true, verbatimSymlinks: true });
   for (const name of ['npm', 'npx']) link(`../lib/node_modules/npm/bin/${name}-cli.js`, join(folder, 'bin', name));
+}
+
+/** apt-get and dpkg need the folders in it. */
+function emptyFolder(folder) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
+    if (!entry.isDirectory()) rmSync(join(entry.parentPath, entry.name));
 }
 
 function link(target, path) {
@@ -82,7 +98,11 @@ function write(path, text) {
 }
 
 async function run(program, args, options) {
-  const ended = await runChild(program, args, options);
+  const ended = await runChild(program, args, options).catch(({ code }) => {
+    throw new Error(
+      `${program} does not run here (${code}): on Debian apt-get installs it; else name a base with --node`,
+    );
+  });
   if (ended.code === 0) return ended;
   throw new Error(`${program} ${args[0]} failed: ${ended.output.trim().split('\n').slice(-3).join(' | ')}`);
 }

@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { baseDockerfile, layOutBase } from './base-image.mjs';
+import { baseDockerfile, layOutBase, layOutBuilder } from './base-image.mjs';
 import { runChild } from './child-processes.mjs';
 
 const help = `npm run image [-- --target wasm|cpu|cuda] [--node IMAGE] [--tag NAME] [--check]
 
 Builds an image with podman or buildah, whichever is there, as root. --node names the image with Node.js that it begins with; without it the base
-is made of Debian packages and this machine's own Node.js, which is enough for the target wasm (cpu and cuda install compilers with apt-get).
+is made of Debian packages and this machine's own Node.js. cpu and cuda are then compiled on a Debian that debootstrap makes.
 All times in the image are 0, so that the same sources give the same digest; --check builds a second time without the cache and compares.`;
 
 const options = {
@@ -27,9 +27,12 @@ async function main() {
   const { values } = parseArgs({ options });
   if (values.help) return console.log(help);
   const engine = await findEngine();
-  const node = values.node ?? (await makeBase(engine, values.target));
+  const node = values.node ?? (await makeImage(engine, 'localhost/fourfold-node', layOutBase));
+  const needsApt = !values.node && values.target !== 'wasm';
+  const builder = needsApt ? await makeImage(engine, 'localhost/fourfold-builder', layOutBuilder) : node;
   const tag = values.tag ?? `localhost/fourfold:0.1.0-${values.target}`;
-  const build = ['--file', 'deploy/docker/Dockerfile', '--target', values.target, '--build-arg', `NODE=${node}`];
+  const from = ['--build-arg', `NODE=${node}`, '--build-arg', `BUILDER=${builder}`];
+  const build = ['--file', 'deploy/docker/Dockerfile', '--target', values.target, ...from];
   const began = Date.now();
   await run(engine, buildArgs(engine, tag, [...build, '.']));
   const id = await digest(engine, tag);
@@ -61,18 +64,15 @@ async function findEngine() {
   );
 }
 
-/** Make the base, whose layers change only with Debian's packages and this machine's Node.js. */
-async function makeBase(engine, target) {
-  if (['cpu', 'cuda'].includes(target))
-    throw new Error(`the target ${target} needs a base with apt-get: name one with --node`);
+/** Make an image of the files that `layOut` puts into an empty folder, with another one for what it downloads; returns `tag`. */
+async function makeImage(engine, tag, layOut) {
   const folder = mkdtempSync(join(tmpdir(), 'fourfold-base-'));
   try {
     const [files, downloads] = ['files', 'downloads'].map((name) => join(folder, name));
     mkdirSync(files);
     mkdirSync(downloads);
-    await layOutBase(files, downloads);
+    await layOut(files, downloads);
     writeFileSync(join(folder, 'Dockerfile'), baseDockerfile);
-    const tag = 'localhost/fourfold-node';
     await run(engine, buildArgs(engine, tag, ['--file', join(folder, 'Dockerfile'), files]));
     say(`${tag} has Node.js ${process.version} and ${await digest(engine, tag)}`);
     return tag;
@@ -85,7 +85,7 @@ async function makeBase(engine, target) {
 function buildArgs(engine, tag, more) {
   const trust =
     authorities && existsSync(authorities)
-      ? ['--volume', `${authorities}:${authorities}:ro`, '--build-arg', `NODE_EXTRA_CA_CERTS=${authorities}`]
+      ? ['--volume', `${authorities}:${authorities}:ro`, ...['NODE_EXTRA_CA_CERTS', 'PIP_CERT'].flatMap(trusting)]
       : [];
   const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
   return [
@@ -93,6 +93,8 @@ function buildArgs(engine, tag, more) {
     ...[...limits, ...trust, ...more],
   ];
 }
+
+const trusting = (variable) => ['--build-arg', `${variable}=${authorities}`];
 
 const digest = async (engine, tag) => (await run(engine, ['images', '--no-trunc', '--quiet', tag])).trim();
 
