@@ -59,7 +59,7 @@ async function mountSecret(core: TestKubernetes['core'], folder: string): Promis
       assert(data, `the Secret ${secret} holds certificates`);
       return Object.entries(data);
     },
-    { timeout: 120_000, interval: 100 },
+    { timeout: 300_000, interval: 100 },
   );
   for (const [name, content] of files) await writeFile(join(folder, name), Buffer.from(content, 'base64'));
 }

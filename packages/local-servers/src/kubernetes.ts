@@ -66,6 +66,9 @@ export interface KubernetesOptions {
   nodes?: readonly string[];
 }
 
+/** Kueue's controller rotates certificates first: it took more than a minute on two cores with eighty processes that wanted them. */
+const readyMs = 300_000;
+
 /** Whether all programs of a cluster with simulated nodes are installed. */
 export const hasKubernetes = (): boolean => kubernetesPrograms.every((program) => findProgram(program) !== undefined);
 
@@ -82,6 +85,7 @@ export async function startKubernetes({ address, nodes = [] }: KubernetesOptions
       folder: join(folder, program),
       portCount,
       prepare: async (ports, own) => ({ args: await how.args(ports, own), env: how.env ?? {} }),
+      readyMs,
       readyUrl: ([port]) => `${how.scheme ?? 'https'}://127.0.0.1:${port}${how.readyPath}`,
     });
     started.push(server);

@@ -44,9 +44,11 @@ export interface ServerDescription {
   prepare: (ports: number[], folder: string) => Promise<{ args: string[]; env: Record<string, string> }>;
   /** URL that answers 200 once it is ready. */
   readyUrl: (ports: number[]) => string;
+  /** How long that may take: a minute unless set. */
+  readyMs?: number;
 }
 
-const readyMs = 60_000;
+const usualReadyMs = 60_000;
 const pollMs = 50;
 const answerMs = 1_000;
 const portAttempts = 3;
@@ -68,7 +70,7 @@ export async function launchServer(description: ServerDescription): Promise<Loca
 
 // eslint-disable-next-line max-lines-per-function -- a server’s life, from top to bottom
 async function createServer(description: ServerDescription): Promise<LocalServer & { ports: number[] }> {
-  const { program, portCount, prepare, readyUrl } = description;
+  const { program, portCount, prepare, readyUrl, readyMs = usualReadyMs } = description;
   const name = basename(program);
   const folder = description.folder ?? (await mkdtemp(join(tmpdir(), `fourfold-${name}-`)));
   await mkdir(folder, { recursive: true });
