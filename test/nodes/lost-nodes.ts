@@ -2,13 +2,11 @@ import { expect, test } from 'vitest';
 import { expectPolicies } from './policies.js';
 import { endless, type Runs } from './runs.js';
 
-/** A run that moves between nodes, the second of which is lost. What NetworkPolicies let pass is tried meanwhile. */
+/** A run that moves between nodes, the second of which is closed at first and lost later. What NetworkPolicies let pass is tried meanwhile. */
 export function testLostNodes(runs: () => Runs): void {
   test.sequential('NetworkPolicies, a drained node and one that is switched off change no bit', async () => {
     const { cluster, expectWeightsOfOneProcess, fourfold, podsOf, submit, untilReplaced, watch } = runs();
     const run = 'moving';
-    // All of it on one node.
-    await cluster.specify('node-2', { unschedulable: true });
     const submitted = await submit(run, endless);
     expect(submitted.code, submitted.stderr).toBe(0);
     const status = watch(run);

@@ -9,11 +9,25 @@ import { expectFinished } from '../support/process.js';
 import { patience } from '../support/real-nodes.js';
 import { config, configOf, inNamespace, onFirstNode, placedOnFirstNode, short, type Runs } from './runs.js';
 
-/** Runs by the overlays of deploy/k8s that need controllers of others, which run beside the API server. They end by themselves. */
+/** Runs by the overlays of deploy/k8s that need controllers of others, which run beside the API server. They end by themselves. Kueue, which takes long to start, comes last. */
 export function testOverlays(runs: () => Runs): void {
   let alone: Promise<FinalWeights> | undefined;
   const expectWeights = async (run: string) =>
     expect(await runs().weightsOf(run)).toEqual(await (alone ??= weightsOfOneWorker(config(short))));
+
+  test.sequential('a JobSet ends with the weights of one process', async () => {
+    const { cluster } = runs();
+    await cluster.defineResources(/^jobset\./);
+    await startJobSet(cluster);
+    const objects = (await kustomize('overlays/jobset')).map(asTheTestHasIt);
+    for (const object of objects) await vi.waitFor(() => cluster.apply(object), patience);
+    const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
+    await vi.waitFor(async () => {
+      const { status } = (await cluster.apply(jobSet)) as { status?: { terminalState?: string } };
+      expect(status?.terminalState, JSON.stringify(status)).toBe('Completed');
+    }, patience);
+    await expectWeights('first');
+  });
 
   test.sequential(
     'Kueue holds a run until its queue has a quota; it ends with the weights of one process',
@@ -38,20 +52,6 @@ export function testOverlays(runs: () => Runs): void {
       await kueue.stop();
     },
   );
-
-  test.sequential('a JobSet ends with the weights of one process', async () => {
-    const { cluster } = runs();
-    await cluster.defineResources(/^jobset\./);
-    await startJobSet(cluster);
-    const objects = (await kustomize('overlays/jobset')).map(asTheTestHasIt);
-    for (const object of objects) await vi.waitFor(() => cluster.apply(object), patience);
-    const jobSet = objects.find(({ kind }) => kind === 'JobSet') as KubernetesObject;
-    await vi.waitFor(async () => {
-      const { status } = (await cluster.apply(jobSet)) as { status?: { terminalState?: string } };
-      expect(status?.terminalState, JSON.stringify(status)).toBe('Completed');
-    }, patience);
-    await expectWeights('first');
-  });
 }
 
 /** A JobSet, and what is in it. */

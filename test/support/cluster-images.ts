@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { imageBase, pauseImage, requireProgram } from '@fourfold/local-servers';
 import { addLayer, writeImages } from './oci-images.js';
+import { hookPath, pausing } from './unhurried/unhurried.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -21,7 +22,7 @@ export interface ServerImages {
 
 /**
  * Write the images of a cluster into an OCI image layout: this checkout's packages as the Dockerfile's target `wasm` has them, NATS, MinIO and Prometheus as
- * `setup:servers` installed them, and busybox. All are on one base layer.
+ * `setup:servers` installed them, and busybox. All are on one base layer. Workers of the image are unhurried.
  */
 export async function writeClusterImages(layout: string, servers: ServerImages): Promise<void> {
   await mkdir(join(layout, 'links'), { recursive: true });
@@ -36,7 +37,11 @@ export async function writeClusterImages(layout: string, servers: ServerImages):
   const app = await addLayer(layout, '--directory', repository, '--transform=flags=rh;s,^,app/,', ...appFiles());
   const link = await program(join(layout, 'links/fourfold'), 'fourfold');
   await writeImages(layout, [
-    { name: fourfoldImage, layers: [base, app, link], config: { Entrypoint: ['fourfold'], User: '65532:65532' } },
+    {
+      ...{ name: fourfoldImage, layers: [base, app, link] },
+      config: { Entrypoint: ['fourfold'], User: '65532:65532' },
+      environment: pausing(`/app/${hookPath}`, 300),
+    },
     { name: servers.nats, layers: await inBase('nats-server') },
     { name: servers.minio, layers: await inBase('minio') },
     { name: prometheusImage, layers: await inBase('prometheus') },
@@ -56,5 +61,6 @@ function appFiles(): string[] {
     .filter((path) => existsSync(join(repository, path)));
   // The last is for browsers, and the largest.
   const excluded = ['*.ts', '*.tsbuildinfo', '*.test.js', '*.js.map', 'packages/tfjs-torch/build', 'onnxruntime-web'];
-  return [...excluded.map((pattern) => `--exclude=${pattern}`), 'package.json', 'packages', ...dependencies];
+  const files = ['package.json', hookPath, 'packages', ...dependencies];
+  return [...excluded.map((pattern) => `--exclude=${pattern}`), ...files];
 }

@@ -20,8 +20,10 @@ export interface Image {
   /** With its registry and tag, as `docker.io/library/busybox:1`. */
   name: string;
   layers: readonly Layer[];
-  /** As in the OCI image configuration: `Cmd`, `Entrypoint`, `Env`, `User`. */
+  /** As in the OCI image configuration: `Cmd`, `Entrypoint`, `User`. */
   config?: Record<string, unknown>;
+  /** Variables, beside PATH. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 const reproducibly = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
@@ -49,9 +51,10 @@ export async function writeImages(layout: string, images: readonly Image[]): Pro
     return { digest: `sha256:${digest}`, size: Buffer.byteLength(text) };
   };
   const manifests = await Promise.all(
-    images.map(async ({ name, layers, config = {} }) => {
+    images.map(async ({ name, layers, config, environment }) => {
       const rootfs = { type: 'layers', diff_ids: layers.map(({ digest }) => digest) };
-      const described = await addJson({ ...platform, rootfs, config: { Env: [searchPath], ...config } });
+      const Env = Object.entries({ PATH: searchPath, ...environment }).map((variable) => variable.join('='));
+      const described = await addJson({ ...platform, rootfs, config: { Env, ...config } });
       const manifest = await addJson({
         schemaVersion: 2,
         mediaType: mediaTypes.manifest,
@@ -68,7 +71,7 @@ export async function writeImages(layout: string, images: readonly Image[]): Pro
 }
 
 const platform = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
-const searchPath = 'PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
+const searchPath = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
 const mediaTypes = {
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
