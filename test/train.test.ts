@@ -1,11 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listCheckpoints } from '@fourfold/store';
-import { hasFields } from './support/freeze/freeze.js';
 import {
   frozenIn,
-  logged,
   logOf,
   prepareLocalRuns,
   startFreezing,
@@ -13,25 +11,32 @@ import {
   type LocalRun,
   type LocalRuns,
 } from './support/local-run.js';
-import { expectFinished, killAll } from './support/process.js';
+import { expectFinished, killAll, type Process } from './support/process.js';
 
 /*
- * `fourfold train` as a supervisor: its parts are restarted when they die, and none outlives it.
+ * `fourfold train` as a supervisor: its parts are restarted when they die, and none outlives it. The tests are about one run, in order.
  */
 
 const iterations = 24;
 let runs: LocalRuns;
 let reference: Buffer;
+let run: LocalRun;
+let training: Process;
+/** The process id of the coordinator that is frozen. */
+let coordinator: number;
+let stoppedAt: number;
 
 beforeAll(async () => {
   runs = await prepareLocalRuns(iterations);
-  const run = await runs.create('undisturbed');
-  const training = startTrain(run);
-  await expectFinished(training);
-  reference = await weightsOf(run);
+  const undisturbed = await runs.create('undisturbed');
+  await expectFinished(startTrain(undisturbed));
+  reference = await weightsOf(undisturbed);
+  run = await runs.create('disturbed');
 });
-afterEach(killAll);
-afterAll(() => runs.remove());
+afterAll(async () => {
+  await killAll();
+  await runs.remove();
+});
 
 async function weightsOf(run: LocalRun): Promise<Buffer> {
   const newest = (await listCheckpoints(run.store)).at(-1) as string;
@@ -62,10 +67,27 @@ async function expectNobodyLeft(run: LocalRun): Promise<void> {
   await expect.poll(() => pids.filter(isAlive)).toEqual([]);
 }
 
-test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with the same weights', async () => {
-  const run = await runs.create('stopped');
-  const training = startFreezing(run, update(7));
-  const coordinator = await frozenIn(run, update(7));
+test('a worker and the coordinator killed: both are restarted, and the run continues', async () => {
+  const lease = { role: 'worker', event: 'lease', network: 'GENERATOR', iteration: 4 };
+  training = startFreezing(run, [lease, update(8), update(12)]);
+  for (const event of [lease, update(8)]) process.kill(await frozenIn(run, event), 'SIGKILL');
+  coordinator = await frozenIn(run, update(12));
+  expect(training.errors).toContain('worker: it was killed by SIGKILL; it is restarted');
+  expect(training.errors).toContain('coordinator: it was killed by SIGKILL; it is restarted');
+  expect(await pidsOf(run, 'worker')).toHaveLength(2);
+  expect(await pidsOf(run, 'coordinator')).toHaveLength(2);
+});
+
+test('train itself killed: its parts notice and leave', async () => {
+  training.child.kill('SIGKILL');
+  await training.exit;
+  process.kill(coordinator, 'SIGCONT');
+  await expectNobodyLeft(run);
+});
+
+test('SIGTERM: a checkpoint, exit code 143, no process left', async () => {
+  training = startFreezing(run, [update(18)], '--resume');
+  coordinator = await frozenIn(run, update(18));
   training.child.kill('SIGTERM');
   // It has told its parts.
   await expect.poll(() => training.errors.join('\n')).toMatch(/^stopping: /m);
@@ -73,46 +95,22 @@ test('SIGTERM: a checkpoint, exit code 143, no process left; --resume ends with 
   expect(await training.exit, training.errors.join('\n')).toEqual({ code: 143, signal: null });
   expect(training.errors.at(-1)).toBe('fourfold: stopped by SIGTERM');
   await expectNobodyLeft(run);
-  const newest = Number((await listCheckpoints(run.store)).at(-1)?.split('-')[0]);
+  stoppedAt = Number((await listCheckpoints(run.store)).at(-1)?.split('-')[0]);
   const done = (await logOf(run)).filter(({ event, network }) => event === 'update' && network === 'generator');
-  expect(newest).toBe(done.length);
+  expect(stoppedAt).toBe(Number(done.at(-1)?.['iteration']) + 1);
 
   const said = training.errors.join('\n');
   expect(said).toMatch(/^stopping: the coordinator writes a checkpoint/m);
-  expect(said).toMatch(new RegExp(`^iteration ${newest} of ${iterations} is saved in file:.*/checkpoints/`, 'm'));
+  expect(said).toMatch(new RegExp(`^iteration ${stoppedAt} of ${iterations} is saved in file:.*/checkpoints/`, 'm'));
   expect(said).toMatch(/^resume with: fourfold train .* --resume\b/m);
   expect(said).not.toMatch(/lost|refused/);
-
-  const resumed = startTrain(run, '--resume');
-  await expectFinished(resumed);
-  const from = (await logOf(run)).find(({ event }) => event === 'resumed');
-  expect(from?.['iteration']).toBe(newest);
-  expect(resumed.output().trim()).toMatch(/\/checkpoints\/00000024-0002$/);
-  expect((await weightsOf(run)).equals(reference)).toBe(true);
 });
 
-test('a worker and the coordinator killed: both are restarted, and the run ends as if nothing had happened', async () => {
-  const run = await runs.create('killed');
-  const lease = { role: 'worker', event: 'lease', network: 'GENERATOR', iteration: 4 };
-  const training = startFreezing(run, lease, update(12));
-  for (const event of [lease, update(12)]) process.kill(await frozenIn(run, event), 'SIGKILL');
-  await expectFinished(training);
-  expect(training.errors).toContain('worker: it was killed by SIGKILL; it is restarted');
-  expect(training.errors).toContain('coordinator: it was killed by SIGKILL; it is restarted');
-  expect(await pidsOf(run, 'worker')).toHaveLength(2);
-  expect(await pidsOf(run, 'coordinator')).toHaveLength(2);
-  await expectNobodyLeft(run);
-  expect((await weightsOf(run)).equals(reference)).toBe(true);
-});
-
-test('train itself killed: its parts notice and leave, and the run can be resumed', async () => {
-  const run = await runs.create('orphaned');
-  const training = startTrain(run, '--workers', '2');
-  await logged(run, hasFields(update(5)));
-  training.child.kill('SIGKILL');
-  await training.exit;
-  await expectNobodyLeft(run);
+test('--resume ends with the weights of a run to which nothing happened', async () => {
   const resumed = startTrain(run, '--resume');
   await expectFinished(resumed);
+  const from = (await logOf(run)).findLast(({ event }) => event === 'resumed');
+  expect(from?.['iteration']).toBe(stoppedAt);
+  expect(resumed.output().trim()).toMatch(/\/checkpoints\/00000024-0004$/);
   expect((await weightsOf(run)).equals(reference)).toBe(true);
 });

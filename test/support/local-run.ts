@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { openStore, type ObjectStore } from '@fourfold/store';
 import { expect } from 'vitest';
 import { expectFrozen, freezeAt, hasFields } from './freeze/freeze.js';
+import { once } from './once.js';
 import { fourfold, photographs, startFourfold, type LogEvent, type Process } from './process.js';
 import { patientTiming } from './timing.js';
 
@@ -28,10 +29,13 @@ export interface LocalRuns {
 /** Runs of a few short iterations: an `mse` phase, then a `gan` phase, a checkpoint every two iterations. */
 export async function prepareLocalRuns(iterations: number): Promise<LocalRuns> {
   const folder = await mkdtemp(join(tmpdir(), 'fourfold-local-'));
-  const dataset = join(folder, 'dataset');
-  const images = join(photographs, 'train');
-  const prepared = await fourfold(['prepare', '--images', images, '--out', dataset, '--sample', '4', '--seed', '1']);
-  if (prepared.code !== 0) throw new Error(prepared.stderr);
+  const dataset = await once('local-dataset', async (shared) => {
+    const out = join(shared, 'dataset');
+    const images = join(photographs, 'train');
+    const prepared = await fourfold(['prepare', '--images', images, '--out', out, '--sample', '4', '--seed', '1']);
+    if (prepared.code !== 0) throw new Error(prepared.stderr);
+    return out;
+  });
 
   const describe = async (name: string, own: string): Promise<LocalRun> => {
     const configPath = join(folder, `${name}.yaml`);
@@ -74,8 +78,8 @@ export const startTrain = (run: LocalRun, ...args: string[]): Process =>
   startFourfold(['train', run.configPath, ...args]);
 
 /** Train with parts that freeze themselves at these events, each once. */
-export const startFreezing = (run: LocalRun, ...events: LogEvent[]): Process =>
-  startFourfold(['train', run.configPath], [], freezeAt(dirname(run.configPath), ...events));
+export const startFreezing = (run: LocalRun, events: readonly LogEvent[], ...args: string[]): Process =>
+  startFourfold(['train', run.configPath, ...args], [], freezeAt(dirname(run.configPath), ...events));
 
 /** Wait until a part of a run has logged an event and is frozen; returns its process id. */
 export async function frozenIn(run: LocalRun, event: LogEvent): Promise<number> {
@@ -84,18 +88,25 @@ export async function frozenIn(run: LocalRun, event: LogEvent): Promise<number> 
   return pid;
 }
 
-/** What the parts of a run have logged so far. */
-export async function logOf(run: LocalRun): Promise<LogEvent[]> {
+/** What the parts of a run have logged so far, but for as many lines at the beginning. */
+export async function logOf(run: LocalRun, skipped = 0): Promise<LogEvent[]> {
   const text = await readFile(join(run.folder, 'train.log'), 'utf8').catch(() => '');
   // The last line may be incomplete.
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogEvent);
+  const events = lines.filter((line) => line.startsWith('{')).slice(skipped);
+  return events.map((line) => JSON.parse(line) as LogEvent);
 }
 
 /** Wait until a part of a run logs an event. */
-export async function logged(run: LocalRun, condition: (event: LogEvent) => boolean): Promise<LogEvent> {
+async function logged(run: LocalRun, condition: (event: LogEvent) => boolean): Promise<LogEvent> {
+  let read = 0;
   let found: LogEvent | undefined;
-  await expect.poll(async () => (found = (await logOf(run)).find(condition)), { interval: 50 }).toBeDefined();
+  const look = async () => {
+    const events = await logOf(run, read);
+    read += events.length;
+    return (found ??= events.find(condition));
+  };
+  await expect.poll(look, { interval: 50 }).toBeDefined();
   return found as LogEvent;
 }
 
