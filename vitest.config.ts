@@ -56,7 +56,7 @@ const longest =
   'kubernetes kubernetes-nodes installed chaos gpu-bundle chain exchange bad-workers exactness packages/model/src/webgpu webgpu memory documented-commands ' +
   'local-cluster wire-formats failures variants batch-service strangers scripts minio-run status-page best-checkpoint cluster-page ' +
   'kubernetes-processes validation train exported-models backend-refusals start-from batches-over-nats upscale-browser metrics parity ' +
-  'nats-access startup demo cluster checkpoints-beside security soak';
+  'nats-access startup demo checkpoints-beside security soak';
 const ranks = longest.split(' ').map((name) => `${name.includes('/') ? name : `test/${name}`}.test.ts`);
 
 /**

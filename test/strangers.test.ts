@@ -12,7 +12,7 @@ import { patientTiming } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
 
 /*
- * A whole cluster at work, and strangers: refused with a reason on both sides, and nothing is disturbed. The tests are about
+ * A whole cluster at work, certificates everywhere: NATS, MinIO, a coordinator, three workers, two data-loaders. And strangers: refused with a reason on both sides, and nothing is disturbed. The tests are about
  * one run, in order.
  */
 
@@ -33,7 +33,7 @@ const lastCheckpoint = /\/checkpoints\/00000045-/;
 /** No worker is lost for being slow: a lost one was disturbed. */
 const config = clusterConfig(phases, patientTiming);
 /** Streams, so that parameters and gradients cross the ports. */
-const settings = ['exchange.transport=grpc', 'checkpoints.every=30'];
+const settings = ['exchange.transport=grpc', 'checkpoints.every=30', 'workers.minimumToStart=3'];
 const args = ['--http', '127.0.0.1:0', ...settings.flatMap((setting) => ['--set', setting])];
 
 type Environment = Record<string, string>;
@@ -108,25 +108,7 @@ describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findP
       expect(await cluster.servers.nats.log()).toMatch(/authentication error/);
     }
 
-    test('a worker without a certificate, and one with another token', async () => {
-      const bare = (environment: Environment) =>
-        without(environment, 'FOURFOLD_TLS_CA', 'FOURFOLD_TLS_CERTIFICATE', 'FOURFOLD_TLS_KEY');
-      await expectRefusal(
-        cluster.startStranger('worker', { environment: bare }, '--set', 'batches.from=shards'),
-        /^fourfold: .*requires TLS with a certificate, and this process has none: set FOURFOLD_TLS_CA/,
-        /the TLS handshake failed/,
-      );
-      const otherToken = (environment: Environment) => ({
-        ...without(environment, 'FOURFOLD_JOIN_TOKEN_FILE'),
-        FOURFOLD_JOIN_TOKEN: 'not-the-token-of-this-run',
-      });
-      await expectRefusal(
-        cluster.startStranger('worker', { environment: otherToken }),
-        /^fourfold: the worker sent a different join token/,
-        /the worker sent a different join token/,
-      );
-    });
-
+    // Without a certificate, with another's, or with another token: test/security.test.ts.
     test('nonsense at every port; meanwhile a worker of another protocol version, and parts without credentials for NATS', async () => {
       const { process: coordinator, proxy } = office;
       const parts = [coordinator, ...workers, ...loaders];
@@ -146,7 +128,7 @@ describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findP
       for (const address of http) expect(await get(address, '/healthz')).toMatchObject({ status: 200 });
     });
 
-    test('the run ends with the weights of one undisturbed worker; nobody was lost', async () => {
+    test('the run ends with the weights of one undisturbed worker without servers; nobody was lost, and no secret is in a log', async () => {
       const { process: coordinator } = office;
       letEnd();
       await expectFinished(coordinator);
@@ -156,11 +138,12 @@ describe.skipIf(lacks('servers', (['nats-server', 'minio'] as const).every(findP
         expect(await exit).toEqual({ code: 143, signal: null });
       }
       expect(coordinator.events.filter(({ event }) => event === 'worker-lost')).toEqual([]);
-      expect(
-        new Set(coordinator.events.filter(({ event }) => event === 'worker-joined').map(({ worker }) => worker)).size,
-      ).toBe(3);
-      const { generator, discriminator } = await reference;
-      expect(await pulledWeights(cluster)).toMatchObject({ generator, discriminator });
+      const leases = coordinator.events.filter(({ event }) => event === 'lease');
+      expect(new Set(leases.map(({ worker }) => worker)).size).toBe(3);
+      const { generator, average, discriminator } = await reference;
+      expect(await pulledWeights(cluster)).toMatchObject({ generator, average, discriminator });
+      const said = cluster.processes.map(({ events, errors }) => JSON.stringify([events, errors])).join('\n');
+      for (const secret of cluster.servers.secrets) expect(said).not.toContain(secret);
     });
   },
 );
