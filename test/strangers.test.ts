@@ -12,8 +12,8 @@ import { patientTiming } from './support/timing.js';
 import { lacks } from './support/needs.mjs';
 
 /*
- * A whole cluster at work, certificates everywhere: NATS, MinIO, a coordinator, three workers, two data-loaders. And strangers: refused with a reason on both sides, and nothing is disturbed. The tests are about
- * one run, in order.
+ * A whole cluster at work, with certificates everywhere: NATS, MinIO, a coordinator, three workers, two data-loaders. And strangers, who are
+ * refused with a reason on both sides and disturb nothing. The tests are about one run, in order.
  */
 
 const noiseSeconds = 12;
