@@ -1,11 +1,13 @@
-import { cp } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBrowser } from '@fourfold/local-servers';
 import { openBrowser, type BrowserPage } from './support/browser.js';
 import { expectFinished, killAll, photographs, startFourfold, type Process } from './support/process.js';
 import { prepareSmallRuns, type SmallRun, type SmallRuns } from './support/small-run.js';
 import { lacks } from './support/needs.mjs';
+import { unhurried } from './support/unhurried/unhurried.js';
 
 /*
  * The status page in a real browser, over real runs: it follows them, whatever is killed.
@@ -24,8 +26,11 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
     beforeAll(async () => {
       runs = await prepareSmallRuns();
       const images = join(runs.folder, 'images');
-      await cp(join(photographs, 'held-out', 'hedgehog.jpg'), join(images, wickedName));
-      await cp(join(photographs, 'held-out', 'coffee.png'), join(images, 'coffee.png'));
+      await mkdir(images);
+      // As wide as the page shows them, and low: each is evaluated many times.
+      const strip = (name: string) => sharp(join(photographs, 'held-out', name)).resize(512, 96, { fit: 'cover' });
+      await strip('hedgehog.jpg').toFile(join(images, wickedName));
+      await strip('coffee.png').toFile(join(images, 'coffee.png'));
     });
     afterEach(async () => {
       await browser.close();
@@ -35,7 +40,8 @@ describe.skipIf(lacks('browser', !!findBrowser()))(
 
     const start = (role: string, run: SmallRun, iterations: number, ...args: string[]): Process => {
       const settings = [`phases.1.iterations=${iterations}`, 'checkpoints.every=20'];
-      return startFourfold([role, ...run.configArgs, ...settings.flatMap((setting) => ['--set', setting]), ...args]);
+      const all = [role, ...run.configArgs, ...settings.flatMap((setting) => ['--set', setting]), ...args];
+      return startFourfold(all, [], role === 'worker' ? unhurried : {});
     };
     const startWorkers = (run: SmallRun, iterations: number, count: number) =>
       Array.from({ length: count }, () => start('worker', run, iterations));
