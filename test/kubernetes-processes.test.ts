@@ -163,7 +163,7 @@ function withSmallConfig(object: KubernetesObject): KubernetesObject {
     'dataset: s3://fourfold/dataset\nstore: s3://fourfold/store\nbatches: { from: nats, announceMs: 200 }\n' +
     // As between pods, which share no memory.
     'exchange: { transport: stream }\n';
-  const config = clusterConfig(phases).replace('checkpoints: { every: 2 }', 'checkpoints: { every: 1000 }');
+  const config = clusterConfig(phases, undefined, { checkpointEvery: 1000 });
   return { ...object, data: { 'run.yaml': `name: ${run}\n${config}${places}` } } as V1ConfigMap;
 }
 

@@ -1,5 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { expect, vi } from 'vitest';
+import { clusterConfig } from '../support/cluster-config.js';
 import { fourfoldImage } from '../support/cluster-images.js';
 import { pulledWeights, weightsOfOneWorker } from '../support/final-weights.js';
 import { namespace } from '../support/guide-namespace.js';
@@ -22,19 +23,11 @@ export const endless: Schedule = [pretraining, { ...gan, iterations: 1_000_000 }
 /** Nobody is lost for being slow: what is lost here is lost as a whole. */
 const timing = { ...patientTiming, heartbeatMs: 1_000, termCheckMs: 1_000 };
 
-/** The config of a schedule, without places: an iteration costs next to nothing, since all of them are computed again by one process. */
-export const config = (schedule: Schedule): string => `
-seed: 7
-generator: { channels: 4, blocks: 1 }
-discriminator: { channels: 4, dense: 16 }
-data: { globalBatch: 2, replicas: 2, crop: 32, cropsPerPicture: 4, windowPictures: 4, flips: true, quarterTurns: true }
-loss: { content: mse }
-phases: ${JSON.stringify(schedule)}
-generatorAverage: 0.9
-checkpoints: { every: 20 }
-workers: { backend: wasm, threads: 1 }
-timing: ${JSON.stringify(timing)}
-`;
+/** An iteration costs next to nothing, since all of them are computed again by one process. */
+const sizes = { channels: 4, globalBatch: 2, replicas: 2, crop: 32, checkpointEvery: 20 };
+
+/** The config of a schedule, without places. */
+export const config = (schedule: Schedule): string => clusterConfig(schedule, timing, sizes);
 
 /** The config of a run in the prepared namespace. */
 export const configOf = (name: string, schedule: Schedule): string =>

@@ -1,5 +1,5 @@
 /*
- * Preloaded into a worker of a test (`unhurried` in unhurried.ts): it pauses whenever it has logged that it got a lease.
+ * Preloaded into a part of a test (unhurried.ts): a worker pauses whenever it has logged that it got a lease, other parts never.
  */
 import fs from 'node:fs';
 
@@ -9,6 +9,7 @@ const write = fs.writeSync;
 
 fs.writeSync = (descriptor, data, ...rest) => {
   const written = write(descriptor, data, ...rest);
-  if (typeof data === 'string' && data.includes('"event":"lease"')) Atomics.wait(never, 0, 0, pauseMs);
+  const isLease = typeof data === 'string' && data.includes('"role":"worker"') && data.includes('"event":"lease"');
+  if (isLease) Atomics.wait(never, 0, 0, pauseMs);
   return written;
 };
