@@ -4,6 +4,7 @@
 
 features.safetensors: VGG16's topology with narrow groups; pictures hr and sr, and of each case of CASES the loss and its gradient by SR.
 A case is what a config says: layers with scale and weight, before or after the ReLU, the distance, the reduction. `lpips` has heads of its own.
+`spread` and `grid` are measured beside such a loss, `pixels` too.
 """
 
 import numpy as np
@@ -35,12 +36,16 @@ CASES = {
         "distance": "squared",
         "reduction": "mean",
     },
+    "three after": {"layers": [layer(f"conv{group + 1}_{GROUPS[group][0]}", "after") for group in range(3)], "distance": "squared", "reduction": "mean"},
     "lpips, after": {
         "layers": [layer(f"conv{group + 1}_{count}", "after", 1.0) for group, (count, _) in enumerate(GROUPS)],
         "distance": "lpips",
         "reduction": "sum",
     },
 }
+
+
+SPREAD = "three after"
 
 
 def features(w, x):
@@ -88,6 +93,26 @@ def distance(w, case, a, b):
     return total
 
 
+def spread(case, a, b):
+    """Relative absolute difference of standard deviations in windows of 16 pixels, half a window apart."""
+    total = 0
+    for entry in case["layers"]:
+        key, side = (entry["layer"], entry["relu"]), 16 >> (int(entry["layer"][4]) - 1)
+        windows = lambda x: F.avg_pool2d(x, side, side // 2)
+        deviation = lambda x: ((windows(x**2) - windows(x) ** 2).clamp(min=0) + 1e-4).sqrt()
+        of_a, of_b = deviation(a[key]), deviation(b[key])
+        difference = of_b - of_a
+        total = total + reference.away(difference, "spread").abs().sum() / of_a.sum()
+    return total
+
+
+def grid(a, b):
+    """Absolute difference of the means of each place within an LR pixel, in windows of 6 LR pixels, beside the mean of all places."""
+    places = F.pixel_unshuffle(b - a, 4)
+    means = F.avg_pool2d(places, 6, 3).unflatten(1, (3, 16))
+    return reference.away(means - means.mean(2, keepdim=True), "grid").abs().mean()
+
+
 def make(seed):
     rng = np.random.default_rng(seed)
     w = reference.Weights(seed + 1)
@@ -97,6 +122,10 @@ def make(seed):
     out = {"hr": hr, "sr": sr}
     for name, case in CASES.items():
         loss = distance(w, case, {key: value.detach() for key, value in of_hr.items()}, of_sr)
+        (gradient,) = torch.autograd.grad(loss, sr, retain_graph=True)
+        out |= {f"{name}/loss": loss.reshape(1), f"{name}/input-gradient": gradient}
+    fixed = {key: value.detach() for key, value in of_hr.items()}
+    for name, loss in (("spread", spread(CASES[SPREAD], fixed, of_sr)), ("grid", grid(reference.nchw(hr), reference.nchw(sr)))):
         (gradient,) = torch.autograd.grad(loss, sr, retain_graph=True)
         out |= {f"{name}/loss": loss.reshape(1), f"{name}/input-gradient": gradient}
     out |= {f"parameters/{name}": value for name, value in w.items()}

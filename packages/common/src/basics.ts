@@ -4,7 +4,7 @@
  */
 
 export { type LpipsChoice, backendChoices, bestByChoices, lpipsChoices } from './config/choices.js';
-export { contentFeatures, type ContentFeatures } from './config/content-features.js';
+export { contentFeatures, spreadWindow, type ContentFeatures } from './config/content-features.js';
 export { lpipsVggLayers } from './config/paper-features.js';
 export { type Tree, isTree } from './config/tree.js';
 export { type ErrorCode, exitCodes } from './errors/error-codes.js';

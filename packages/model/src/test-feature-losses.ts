@@ -6,7 +6,9 @@ import { createFeatures } from './networks/features.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
 import { loadReference, onBackend, relativeError } from './test-support.js';
 import { runFeatures } from './training/feature-pass.js';
+import { gridDistance } from './training/grid.js';
 import { featureLoss, meanAbsoluteError } from './training/losses.js';
+import { spreadLoss } from './training/spread.js';
 
 /*
  * Content losses of VGG16's features, as PyTorch computes them in float64 (test/reference/make_features.py).
@@ -46,11 +48,31 @@ export function testFeatureLosses(backend: BackendName): void {
     disposeTensors(parameters);
   });
 
-  test('the mean absolute error of pixels', async () => {
+  test('the spread of features in windows', async () => {
+    const { layers } = cases['three after'];
+    const names = layers.map(({ layer }) => layer);
+    const convolutions = convolutionsUpTo(vgg16, names);
+    const layout = featureLayout('vgg16', convolutions);
+    const parameters = uploadParameters(layout, reference.vector('parameters', layout));
     const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
-    const { value, gradient } = meanAbsoluteError(hr, sr);
-    expect(relativeError(await value.data(), reference.get('pixels/loss').data)).toBeLessThan(limit);
-    expect(relativeError(await gradient.data(), reference.get('pixels/input-gradient').data)).toBeLessThan(limit);
+    const pass = runFeatures({ features: createFeatures(convolutions, layers), parameters }, hr, sr);
+    const { value, gradients } = spreadLoss(pass, { layers }, names);
+    const ofFeatures = layers.map((_, i) => gradients.get(i)!);
+    const gradient = pass.pullback(ofFeatures);
+    expect(relativeError(await value.data(), reference.get('spread/loss').data)).toBeLessThan(limit);
+    expect(relativeError(await gradient.data(), reference.get('spread/input-gradient').data)).toBeLessThan(limit);
+    tf.dispose([hr, sr, value, gradient, ofFeatures]);
+    disposeTensors(parameters);
+  });
+
+  test.each([
+    ['pixels', meanAbsoluteError],
+    ['grid', gridDistance],
+  ])('losses of the pictures themselves: %s', async (name, distance) => {
+    const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
+    const { value, gradient } = distance(hr, sr);
+    expect(relativeError(await value.data(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
+    expect(relativeError(await gradient.data(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(limit);
     tf.dispose([hr, sr, value, gradient]);
   });
 }

@@ -24,6 +24,8 @@ import { discriminatorStep, generatorStep, readLosses, runGenerator } from './tr
 export const vgg54Loss: LossConfig = {
   content: 'vgg54',
   featureShift: 0,
+  lpipsLayers: 5,
+  gridWeight: 0,
   vggReduction: 'sum',
   adversarial: 'standard',
   adversarialWeight: 1e-3,
@@ -91,6 +93,8 @@ export function referenceIteration() {
   const loss: LossConfig = {
     content: 'mse',
     featureShift: 0,
+    lpipsLayers: 5,
+    gridWeight: 0,
     vggReduction: 'sum',
     adversarial: 'standard',
     adversarialWeight: weights.adversarial,

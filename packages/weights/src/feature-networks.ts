@@ -83,7 +83,9 @@ export const contentConvolutions = ({ network, layers }: ContentFeatures): Featu
 
 /** The tensors that a content loss needs. */
 export const contentLayout = (features: ContentFeatures): Layout =>
-  features.distance === 'lpips' ? lpipsLayout('vgg16') : featureLayout(features.network, contentConvolutions(features));
+  features.distance === 'lpips'
+    ? lpipsLayout('vgg16', contentConvolutions(features))
+    : featureLayout(features.network, contentConvolutions(features));
 
 /** The networks that LPIPS is defined for here. */
 export type LpipsNetwork = 'alexnet' | 'vgg16';
@@ -111,11 +113,11 @@ export function checkLpipsSize(network: LpipsNetwork, { width, height }: Pick<Pi
 /** The name of a layer's linear head, a filter of 1 x 1 with one output. */
 export const lpipsHead = (index: number): string => `lpips${index + 1}/filter`;
 
-/** A network's convolutions and the heads of LPIPS. `convolutions` of other widths are for tests. */
+/** A network's convolutions and the heads of LPIPS that come after them; `convolutions` may end earlier, or have other widths in tests. */
 export function lpipsLayout(network: LpipsNetwork, convolutions = featureNetworks[network]): Layout {
-  const heads = lpipsLayers[network].map((layer, i) => {
-    const outputs = convolutions.find(({ name }) => name === layer)?.outputs ?? 0;
-    return parameter(lpipsHead(i), [1, 1, outputs, 1], uniform(outputs));
+  const heads = lpipsLayers[network].flatMap((layer, i) => {
+    const found = convolutions.find(({ name }) => name === layer);
+    return found ? [parameter(lpipsHead(i), [1, 1, found.outputs, 1], uniform(found.outputs))] : [];
   });
   return place(network, [...featureLayout(network, convolutions).tensors, ...heads]);
 }

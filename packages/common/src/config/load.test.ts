@@ -77,8 +77,20 @@ test.each([
     'discriminator.features is conv3_3: it needs discriminator.head: features',
   ],
   [
-    'discriminator: { head: features, features: [conv3_3] }\nloss: { content: lpips }',
-    'discriminator.features is conv3_3: each must be named once, and be once among loss.features.layers, with loss.content: features',
+    'discriminator: { head: features, features: [conv4_3] }\nloss: { content: lpips, lpipsLayers: 3 }',
+    'discriminator.features is conv4_3: each must be named once, and be once among the layers that loss.content compares',
+  ],
+  [
+    'loss: { spread: { weight: 1, layers: [conv1_2] } }',
+    'loss.spread.layers is conv1_2: each must be named once, and be once among the layers that loss.content compares',
+  ],
+  [
+    'loss: { content: lpips, spread: { weight: 1, layers: [conv4_3, conv5_3] } }',
+    'loss.spread.layers is conv5_3: its features are 16 pixels apart; the deepest is of conv4',
+  ],
+  [
+    'data: { crop: 16 }\nloss: { gridWeight: 1 }',
+    'loss.gridWeight is 1: it needs a data.crop of at least 24 pixels, not 16',
   ],
   [
     'discriminatorFrom: other',

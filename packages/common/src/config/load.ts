@@ -2,8 +2,8 @@ import type { z } from '@fourfold/common/zod';
 import { FourfoldError } from '../errors/errors.js';
 import { expandHome } from '../files/home.js';
 import { absoluteStoreUrl } from '../files/store-url.js';
-import { contentFeatures, problemOfLayers, problemOfSeen } from './content-features.js';
 import { problemsOf, type Problem } from './issues.js';
+import { problemsOfLoss } from './loss-problems.js';
 import { loadYaml, readYaml, withRecipes } from './recipes.js';
 import { runSchema, type RunConfig } from './schema.js';
 import { applySetting, asGiven, blamed, keyOf, type Setting } from './settings.js';
@@ -69,22 +69,9 @@ function schedule({ phases, scheduleScale, startFrom }: RunConfig): Pick<RunConf
   };
 }
 
-/** VGG's four poolings make one pixel of so many. */
-const leastFeatureSide = 16;
-
 /** Problems between keys. */
-function inconsistencies({
-  checkpoints,
-  data,
-  discriminator,
-  discriminatorFrom,
-  exchange,
-  loss,
-  phases,
-  timing,
-  validation,
-  vgg,
-}: z.infer<typeof runSchema>): Problem[] {
+function inconsistencies(config: z.infer<typeof runSchema>): Problem[] {
+  const { checkpoints, data, discriminatorFrom, exchange, phases, timing, validation } = config;
   const problems: Problem[] = [];
   const refuse = (key: string, value: unknown, reason: string, ...others: string[]) =>
     problems.push({ key, found: `is ${String(value)}`, reason, others });
@@ -92,23 +79,7 @@ function inconsistencies({
     const reason = `it must be a multiple of data.replicas, ${data.replicas}`;
     refuse('data.globalBatch', data.globalBatch, reason, 'data.replicas');
   }
-  if (loss.content === 'features' && !loss.features) {
-    refuse('loss.content', loss.content, 'it needs loss.features, with the layers to compare');
-  }
-  const wrongLayer = loss.features && problemOfLayers(loss.features);
-  if (wrongLayer) refuse('loss.features.layers', wrongLayer.layer, wrongLayer.reason);
-  const unseen = problemOfSeen(discriminator, loss);
-  if (unseen) refuse(unseen.key, unseen.found, unseen.reason);
-  const shift = loss.featureShift;
-  if (shift > 0 && data.crop - shift < leastFeatureSide) {
-    const reason = `the network must see at least ${leastFeatureSide} pixels of data.crop, ${data.crop}`;
-    refuse('loss.featureShift', shift, reason, 'data.crop');
-  }
-  const network = contentFeatures(loss)?.network.toUpperCase();
-  if (network && !vgg && phases.some(({ kind }) => kind !== 'mse')) {
-    const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
-    refuse('loss.content', loss.content, reason);
-  }
+  problems.push(...problemsOfLoss(config));
   for (const [i, { kind, discriminatorLearningRate: rate }] of phases.entries()) {
     if (kind === 'gan' || rate === undefined) continue;
     refuse(`phases.${i}.discriminatorLearningRate`, rate, `a phase of kind ${kind} trains no discriminator; omit it`);

@@ -1,6 +1,6 @@
 import { z } from '@fourfold/common/zod';
 import { backendChoices, bestByChoices, lpipsChoices } from './choices.js';
-import { paperFeatureScale } from './paper-features.js';
+import { featureName, lossSchema } from './loss-schema.js';
 
 /*
  * The run's config: every key, its range and its default, in one place. Units are in the names.
@@ -19,9 +19,6 @@ const generatorSchema = z.strictObject({
   blocks: count.default(16),
 });
 
-/** The name of a convolution of a VGG network. */
-const featureName = z.string().regex(/^conv[1-5]_[1-4]$/, 'the name of a convolution, such as conv3_3');
-
 const discriminatorSchema = z.strictObject({
   /** Widths are this times 1, 1, 2, 2, 4, 4, 8, 8. */
   channels: count.default(64),
@@ -34,7 +31,7 @@ const discriminatorSchema = z.strictObject({
   head: z.enum(['dense', 'patch', 'features']).default('dense'),
   /** Width of the hidden dense layer. */
   dense: count.default(1024),
-  /** The layers of `loss.features` that it sees, with `head: features`. */
+  /** The layers of the content loss that it sees, with `head: features`. */
   features: z.array(featureName).min(1).optional(),
 });
 
@@ -57,56 +54,6 @@ export const dataSchema = z.strictObject({
   cacheFolder: z.string().min(1).optional(),
   /** Size limit of that cache in bytes; shards in use are kept even beyond it. */
   cacheBytes: count.default(10 * 2 ** 30),
-});
-
-/** A convolution whose features are compared. */
-const featureLayerSchema = z.strictObject({
-  layer: featureName,
-  /** Features `before` the ReLU, as ESRGAN takes them, or `after` it, as in the paper. */
-  relu: z.enum(['before', 'after']).default('after'),
-  /** Factor of the features. */
-  scale: positive.default(paperFeatureScale),
-  /** Factor of the layer's distance in the sum over layers. */
-  weight: positive.default(1),
-});
-
-const featuresSchema = z.strictObject({
-  network: z.enum(['vgg16', 'vgg19']).default('vgg16'),
-  layers: z.array(featureLayerSchema).min(1),
-  /** `squared`: squared differences, as in the paper. `absolute`: absolute ones, as in Real-ESRGAN. */
-  distance: z.enum(['squared', 'absolute']).default('squared'),
-});
-
-const pixelLossSchema = z.strictObject({
-  weight: positive,
-  /** The mean of absolute or of squared differences of pixels in [-1, 1]. */
-  distance: z.enum(['squared', 'absolute']).default('absolute'),
-});
-
-const lossSchema = z.strictObject({
-  /**
-   * The content loss of `content` and `gan` phases. `vgg22` and `vgg54` are the paper's; `features` are those below; `lpips` is LPIPS 0.1
-   * by VGG16.
-   */
-  content: z.enum(['mse', 'vgg22', 'vgg54', 'features', 'lpips']).default('vgg54'),
-  /** The layers of `content: features`. */
-  features: featuresSchema.optional(),
-  /**
-   * The content loss's network sees each crop without so many pixels at the left and the top, at most, and the rest on the other sides:
-   * at random in each iteration. Otherwise its poolings always meet the generator's pixels alike, and reward a grid. 3 covers all cases.
-   */
-  featureShift: z.int().min(0).max(15).default(0),
-  /** A loss of pixels beside the content loss; none unless set. */
-  pixels: pixelLossSchema.optional(),
-  /** Whether distances of features are summed over channels, as in the paper's eq. 5, or averaged. */
-  vggReduction: z.enum(['sum', 'mean']).default('sum'),
-  /**
-   * `standard`: the discriminator says whether a picture is real, as in the paper. `relativistic`: whether it is more real than the other
-   * kind's mean, as in ESRGAN; the generator then learns from the real pictures' logits, too.
-   */
-  adversarial: z.enum(['standard', 'relativistic']).default('standard'),
-  adversarialWeight: z.number().min(0).default(1e-3),
-  totalVariationWeight: z.number().min(0).default(0),
 });
 
 const phaseSchema = z.strictObject({
@@ -292,7 +239,7 @@ export type GeneratorConfig = z.infer<typeof generatorSchema>;
 export type DiscriminatorConfig = z.infer<typeof discriminatorSchema>;
 export type DataConfig = z.infer<typeof dataSchema>;
 export type LossConfig = z.infer<typeof lossSchema>;
-export type FeaturesConfig = z.infer<typeof featuresSchema>;
+export type FeaturesConfig = NonNullable<LossConfig['features']>;
 export type PhaseConfig = z.infer<typeof phaseSchema>;
 export type AdamConfig = z.infer<typeof adamSchema>;
 export type ExchangeConfig = z.infer<typeof exchangeSchema>;

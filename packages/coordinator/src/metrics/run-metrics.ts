@@ -27,6 +27,8 @@ const lossTerms: Record<Network, Record<string, string>> = {
     content: 'content',
     adversarial: 'adversarial',
     pixels: 'pixels',
+    spread: 'spread',
+    grid: 'grid',
     totalVariation: 'total_variation',
   },
   discriminator: { discriminatorReal: 'real', discriminatorFake: 'fake' },

@@ -6,14 +6,19 @@ import { savingPullback, withoutPullback, type Layer } from './layer.js';
  * [batch, h, w, 4c] to [batch, 2h, 2w, c] in TensorFlow's order: a pixel's channels (row, column, c) become a 2 x 2 block
  * of pixels.
  */
-export const depthToSpace: Layer = (_parameters, x) => {
-  const [batch, height, width, channels] = x.shape;
-  const y = swapMiddle(x, [batch * height, width, 2, channels / 2], [batch, 2 * height, 2 * width, channels / 4]);
-  return [y, { run: (dy, { input }) => (input ? spaceToDepth(dy) : undefined), dispose: () => undefined }];
-};
+export const depthToSpace: Layer = (_parameters, x) => [
+  blocksOfChannels(x),
+  { run: (dy, { input }) => (input ? channelsOfBlocks(dy) : undefined), dispose: () => undefined },
+];
 
-/** The inverse of depthToSpace. */
-function spaceToDepth(x: tf.Tensor4D): tf.Tensor4D {
+/** depthToSpace without a pullback. */
+export function blocksOfChannels(x: tf.Tensor4D): tf.Tensor4D {
+  const [batch, height, width, channels] = x.shape;
+  return swapMiddle(x, [batch * height, width, 2, channels / 2], [batch, 2 * height, 2 * width, channels / 4]);
+}
+
+/** The inverse of blocksOfChannels. */
+export function channelsOfBlocks(x: tf.Tensor4D): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
   const rows: Shape = [(batch * height) / 2, 2, width / 2, 2 * channels];
   return swapMiddle(x, rows, [batch, height / 2, width / 2, 4 * channels]);

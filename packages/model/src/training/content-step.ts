@@ -4,7 +4,9 @@ import type { LossConfig, PhaseConfig } from '@fourfold/common';
 import { contentFeatures, type ContentFeatures } from '@fourfold/common/basics';
 import type { Loss } from './distances.js';
 import type { FeaturePass } from './feature-pass.js';
+import { gridDistance } from './grid.js';
 import { featureLoss, meanAbsoluteError, meanSquaredError, totalVariation } from './losses.js';
+import { spreadLoss } from './spread.js';
 
 /** Losses by name, on the backend. */
 export type LossTensors = Record<string, tf.Scalar>;
@@ -18,9 +20,9 @@ export interface Pictures {
 
 /** The part of the generator's loss that does not depend on the discriminator. generatorStep takes ownership of all of it. */
 export interface ContentResult {
-  /** content, and pixels and totalVariation if they have a weight; not weighted. */
+  /** content, and pixels, spread, grid and totalVariation if they have a weight; not weighted. */
   losses: LossTensors;
-  /** content + weighted pixels and total variation. */
+  /** content + the others, weighted. */
   value: tf.Scalar;
   /** Gradient of `value` with respect to SR, but for that through features; undefined for none. */
   dSr?: tf.Tensor4D;
@@ -29,8 +31,8 @@ export interface ContentResult {
 }
 
 /**
- * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss, pixels beside it and total variation in
- * the others. `features` are given if the configured loss compares them; the result owns them. This does not depend on the discriminator
+ * Content loss of a phase: the mean squared error alone in `mse` phases, the configured loss and what is configured beside it in the
+ * others. `features` are given if the configured loss compares them; the result owns them. This does not depend on the discriminator
  * and can overlap its exchange.
  */
 export function contentStep(
@@ -41,11 +43,13 @@ export function contentStep(
   const compared = kind === 'mse' ? undefined : contentFeatures(loss);
   const result = compared ? contentOf(compared) : plainContent(meanSquaredError(hr, sr));
   if (kind === 'mse') return result;
-  const { pixels, totalVariationWeight } = loss;
+  const { pixels, spread, gridWeight, totalVariationWeight } = loss;
   if (pixels) {
     const distance = pixels.distance === 'squared' ? meanSquaredError(hr, sr) : meanAbsoluteError(hr, sr);
     addTerm(result, 'pixels', distance, pixels.weight);
   }
+  if (compared && spread) addSpread(compared, spread);
+  if (gridWeight > 0) addTerm(result, 'grid', gridDistance(hr, sr), gridWeight);
   if (totalVariationWeight > 0) addTerm(result, 'totalVariation', totalVariation(sr), totalVariationWeight);
   return result;
 
@@ -53,6 +57,13 @@ export function contentStep(
     assert(features, `the content loss ${loss.content} needs its network`);
     const { value, gradients } = featureLoss(features, compared, loss.vggReduction);
     return { losses: { content: value }, value: tf.clone(value), ofFeatures: { pass: features, gradients } };
+  }
+
+  function addSpread(compared: ContentFeatures, spread: NonNullable<LossConfig['spread']>): void {
+    const { pass, gradients } = result.ofFeatures!;
+    const added = spreadLoss(pass, compared, spread.layers);
+    addValue(result, 'spread', added.value, spread.weight);
+    for (const [i, gradient] of added.gradients) gradients[i] = addWeighted(gradients[i], gradient, spread.weight);
   }
 }
 
@@ -64,11 +75,15 @@ const plainContent = ({ value, gradient }: Loss): ContentResult => ({
 
 /** Add a weighted loss to a content step's result, which takes ownership of it. */
 function addTerm(result: ContentResult, name: string, { value, gradient }: Loss, weight: number): void {
+  addValue(result, name, value, weight);
+  result.dSr = addWeighted(result.dSr, gradient, weight);
+}
+
+function addValue(result: ContentResult, name: string, value: tf.Scalar, weight: number): void {
   const before = result.value;
   result.losses[name] = value;
   result.value = tf.tidy(() => tf.add(before, tf.mul(value, weight)));
   before.dispose();
-  result.dSr = addWeighted(result.dSr, gradient, weight);
 }
 
 /** Map the gradient through features to SR, which ends their pass. */

@@ -48,6 +48,8 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
       content: isOfFeatures ? 'features' : 'mse',
       features: { network: 'vgg16', layers, distance: 'squared' },
       featureShift: 0,
+      lpipsLayers: 5,
+      gridWeight: 0,
       vggReduction: 'mean',
       adversarial,
       adversarialWeight,
