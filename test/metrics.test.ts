@@ -27,7 +27,7 @@ const environment = (own: Record<string, string>) => ({ ...own, ...unhurried });
 const labelValues: Record<string, readonly (string | RegExp)[]> = {
   run: ['watched'],
   network: ['generator', 'discriminator', 'alex'],
-  term: ['total', 'content', 'adversarial', 'total_variation', 'pixels', 'real', 'fake'],
+  term: ['total', 'content', 'adversarial', 'total_variation', 'pixels', 'spread', 'grid', 'real', 'fake'],
   part: [
     ...['applying', 'reducing', 'transferring', 'waiting', 'computing', 'copying', 'writing'],
     ...['checkpoints', 'pictures', 'record', 'metrics', 'reports'],

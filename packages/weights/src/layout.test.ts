@@ -1,7 +1,7 @@
-import { sha256 } from '@fourfold/common';
+import { contentFeatures, sha256 } from '@fourfold/common';
 import { expect, test } from 'vitest';
 import { initialVector } from './initial-parameters.js';
-import { convolutionsUpTo, featureLayout, featureNetworks } from './feature-networks.js';
+import { contentLayout, convolutionsUpTo, featureLayout, featureNetworks } from './feature-networks.js';
 import { discriminatorLayout } from './discriminator-layout.js';
 import { generatorLayout } from './layout.js';
 
@@ -19,6 +19,17 @@ test('the paper’s networks have the known numbers of parameters', () => {
   expect(featureLayout('vgg19', convolutionsUpTo(featureNetworks.vgg19, ['conv2_2'])).length).toBe(260_160);
   expect(featureLayout('vgg16').length).toBe(14_714_688);
   expect(featureLayout('alexnet').length).toBe(2_469_696);
+});
+
+test('LPIPS by its first layers needs the convolutions and the heads up to them', () => {
+  const { tensors } = contentLayout(contentFeatures({ content: 'lpips', lpipsLayers: 3 })!);
+  const heads = tensors.filter(({ name }) => name.startsWith('lpips'));
+  expect(heads.map(({ name, shape }) => [name, shape])).toEqual([
+    ['lpips1/filter', [1, 1, 64, 1]],
+    ['lpips2/filter', [1, 1, 128, 1]],
+    ['lpips3/filter', [1, 1, 256, 1]],
+  ]);
+  expect(tensors.at(-heads.length - 1)?.name).toBe('conv3_3/bias');
 });
 
 test('a patch head makes the discriminator independent of the crop', () => {

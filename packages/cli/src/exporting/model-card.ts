@@ -179,7 +179,11 @@ function describeOrigins(config: unknown): string {
   const parent =
     startFrom && ` Training began with the generator of \`${lastName(startFrom)}\`, whose data also count here.`;
   const usesVgg = loss?.content !== 'mse' && phases?.some(({ kind }) => kind !== 'mse') && vgg;
-  const network = loss?.content === 'features' ? loss.features?.network.toUpperCase() : 'VGG19';
+  const networks: Record<string, string | undefined> = {
+    features: loss?.features?.network.toUpperCase(),
+    lpips: 'VGG16',
+  };
+  const network = networks[loss?.content ?? ''] ?? 'VGG19';
   return `${parent ?? ''}${usesVgg ? ` Content loss by the ${network} of \`${lastName(vgg)}\`.` : ''}`;
 }
 

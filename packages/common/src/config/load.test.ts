@@ -78,11 +78,11 @@ test.each([
   ],
   [
     'discriminator: { head: features, features: [conv4_3] }\nloss: { content: lpips, lpipsLayers: 3 }',
-    'discriminator.features is conv4_3: each must be named once, and be once among the layers that loss.content compares',
+    'discriminator.features is conv4_3: each must be named once, and be once among the layers that loss.content compares (conv1_2, conv2_2, conv3_3)',
   ],
   [
     'loss: { spread: { weight: 1, layers: [conv1_2] } }',
-    'loss.spread.layers is conv1_2: each must be named once, and be once among the layers that loss.content compares',
+    'loss.spread.layers is conv1_2: each must be named once, and be once among the layers that loss.content compares (conv5_4)',
   ],
   [
     'loss: { content: lpips, spread: { weight: 1, layers: [conv4_3, conv5_3] } }',
@@ -90,7 +90,7 @@ test.each([
   ],
   [
     'data: { crop: 16 }\nloss: { gridWeight: 1 }',
-    'loss.gridWeight is 1: it needs a data.crop of at least 24 pixels, not 16',
+    'loss.gridWeight is 1: it needs a data.crop of at least 32 pixels, not 16',
   ],
   [
     'discriminatorFrom: other',
@@ -98,6 +98,7 @@ test.each([
   ],
   ['loss: { content: features }', 'loss.content is features: it needs loss.features, with the layers to compare'],
   ['loss: { content: vgg55 }', 'loss.content is "vgg55": it must be one of mse, vgg22, vgg54, features, lpips'],
+  ['loss: { lpipsLayers: 3 }', 'loss.lpipsLayers is 3: it needs loss.content: lpips'],
   ['data: { crop: 40 }', 'data.crop is 40: it must be a multiple of 16'],
   ['workers: 3', 'workers is 3: it must be a map of keys'],
 ])('refuses %s', async (line, message) => {

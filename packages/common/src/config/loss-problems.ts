@@ -1,4 +1,5 @@
 import { contentFeatures, spreadWindow } from './content-features.js';
+import { lpipsVggLayers } from './paper-features.js';
 import type { Problem } from './issues.js';
 import type { FeaturesConfig, RunConfig } from './schema.js';
 
@@ -8,8 +9,8 @@ type LossAndItsNeeds = Pick<RunConfig, 'data' | 'discriminator' | 'loss' | 'phas
 /** VGG's four poolings make one pixel of so many. */
 const leastFeatureSide = 16;
 
-/** The grid is looked for in windows of so many pixels. */
-const leastGridCrop = 24;
+/** The grid is looked for in windows of 24 pixels, and crops are multiples of 16. */
+const leastGridCrop = 32;
 
 /** Problems between the keys of a loss, and with what it needs of others. */
 export function problemsOfLoss(config: LossAndItsNeeds): Problem[] {
@@ -30,6 +31,9 @@ function problemsOfContent({ loss, phases, vgg }: LossAndItsNeeds): Problem[] {
   }
   const wrong = loss.features && layerProblem(loss.features);
   if (wrong) problems.push(problem('loss.features.layers', wrong.layer, wrong.reason));
+  if (loss.lpipsLayers < lpipsVggLayers.length && loss.content !== 'lpips') {
+    problems.push(problem('loss.lpipsLayers', loss.lpipsLayers, 'it needs loss.content: lpips', 'loss.content'));
+  }
   const network = contentFeatures(loss)?.network.toUpperCase();
   if (network && !vgg && phases.some(({ kind }) => kind !== 'mse')) {
     const reason = `it needs ${network} weights; set vgg to a safetensors file, or loss.content to mse`;
@@ -72,8 +76,10 @@ function problemsOfSeen({ discriminator, loss }: LossAndItsNeeds): Problem[] {
   ] as const) {
     const isOnce = (name: string) => compared.filter(({ layer }) => layer === name).length === 1;
     const wrong = names.find((name, i) => names.indexOf(name) < i || !isOnce(name));
-    const reason = 'each must be named once, and be once among the layers that loss.content compares';
-    if (wrong !== undefined) problems.push(problem(key, wrong, reason));
+    if (wrong === undefined) continue;
+    const layers = compared.map(({ layer }) => layer).join(', ') || 'none';
+    const reason = `each must be named once, and be once among the layers that loss.content compares (${layers})`;
+    problems.push(problem(key, wrong, reason, 'loss.content', 'loss.features', 'loss.lpipsLayers'));
   }
   const tooDeep = spread.find((layer) => spreadWindow(layer) < 2);
   if (tooDeep !== undefined) {

@@ -42,7 +42,7 @@ async function readings(figures: Partial<RunFigures>): Promise<Record<string, Re
 
 test('losses by network and term; an unknown name does not become a label', async () => {
   const losses = () => ({
-    generator: { total: 3, content: 2, adversarial: 1, pixels: 4, somethingElse: 9 },
+    generator: { total: 3, content: 2, adversarial: 1, pixels: 4, spread: 5, grid: 6, somethingElse: 9 },
     discriminator: { discriminatorReal: 0.5, discriminatorFake: NaN },
   });
   expect((await readings({ losses }))['fourfold_loss']).toEqual([
@@ -50,6 +50,8 @@ test('losses by network and term; an unknown name does not become a label', asyn
     [{ network: 'generator', term: 'content' }, 2],
     [{ network: 'generator', term: 'adversarial' }, 1],
     [{ network: 'generator', term: 'pixels' }, 4],
+    [{ network: 'generator', term: 'spread' }, 5],
+    [{ network: 'generator', term: 'grid' }, 6],
     [{ network: 'discriminator', term: 'real' }, 0.5],
     [{ network: 'discriminator', term: 'fake' }, NaN],
   ]);

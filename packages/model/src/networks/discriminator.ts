@@ -52,7 +52,7 @@ function pixelHead(config: DiscriminatorConfig): Layer {
   return sequential(...stages, ...head);
 }
 
-/** Convolutions of 1 x 1, 3 x 3 and 3 x 3 on a layer's features, scaled as the content loss scales them. */
+/** Convolutions of 1 x 1, 3 x 3 and 3 x 3 on a layer's features times its scale. */
 const featureHead = (layer: string, scale: number): Layer =>
   sequential(
     scaled(scale),

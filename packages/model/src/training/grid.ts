@@ -10,9 +10,9 @@ const side = 6;
 const places = 16;
 
 /**
- * How much of a grid SR has that HR has not: of each of the 16 places within an LR pixel the mean in windows of 6 x 6 LR pixels, beside the mean of all
- * places; the mean absolute difference of these between the pictures; its gradient with respect to SR. A pattern that repeats in each
- * LR pixel is in these means, and texture hardly: they hide nothing else from the other losses.
+ * How much of a grid SR has that HR has not. In windows of 6 x 6 LR pixels, each of the 16 places within an LR pixel has a mean; from it the mean of
+ * all 16 is subtracted. The loss is the mean absolute difference of these between the pictures; its gradient with respect to SR. Texture
+ * hardly changes such means, and is left to the other losses.
  */
 export function gridDistance(hr: tf.Tensor4D, sr: tf.Tensor4D): Loss {
   const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {

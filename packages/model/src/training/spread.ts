@@ -1,5 +1,6 @@
 import tf = require('@tensorflow/tfjs-core');
 import { spreadWindow, type ContentFeatures } from '@fourfold/common/basics';
+import { kernels } from '../kernels/kernels.js';
 import { total, type Loss } from './distances.js';
 import type { FeaturePass } from './feature-pass.js';
 import { addFreeing } from './losses.js';
@@ -29,20 +30,24 @@ export function spreadLoss(
  */
 export function spreadDistance(a: tf.Tensor4D, b: tf.Tensor4D, side: number): Loss {
   const [value, gradient] = tf.tidy((): [tf.Scalar, tf.Tensor4D] => {
-    const [ofA, ofB] = [spreadOf(a, side), spreadOf(b, side)];
+    // A variance does not depend on it, but differences of squares lose digits where features are large.
+    const centre = tf.mul(kernels().channelSums(a), a.shape[3] / a.size);
+    const x: tf.Tensor4D = tf.sub(b, centre);
+    const [ofA, ofB] = [spreadOf(tf.sub(a, centre), side), spreadOf(x, side)];
     const difference: tf.Tensor4D = tf.sub(ofB.deviation, ofA.deviation);
     const size = total(ofA.deviation);
     // d deviation = (mean of x dx - mean * mean of dx) / deviation.
     const factor: tf.Tensor4D = tf.div(tf.div(tf.sign(difference), size), ofB.deviation);
-    const alongX = tf.mul(b, windowMeansGradient(factor, b.shape, side));
-    const alongMean = windowMeansGradient(tf.mul(factor, ofB.mean), b.shape, side);
+    const alongX = tf.mul(x, windowMeansGradient(factor, x.shape, side));
+    const alongMean = windowMeansGradient(tf.mul(factor, ofB.mean), x.shape, side);
     return [tf.div(total(tf.abs(difference)), size), tf.sub(alongX, alongMean)];
   });
   return { value, gradient };
 }
 
-function spreadOf(x: tf.Tensor4D, side: number): { mean: tf.Tensor4D; deviation: tf.Tensor4D } {
-  const mean = windowMeans(x, side);
-  const variance: tf.Tensor4D = tf.sub(windowMeans(tf.square(x), side), tf.square(mean));
-  return { mean, deviation: tf.sqrt(tf.add(tf.relu(variance), epsilon)) };
-}
+const spreadOf = (x: tf.Tensor4D, side: number): { mean: tf.Tensor4D; deviation: tf.Tensor4D } =>
+  tf.tidy(() => {
+    const mean = windowMeans(x, side);
+    const variance: tf.Tensor4D = tf.sub(windowMeans(tf.square(x), side), tf.square(mean));
+    return { mean, deviation: tf.sqrt(tf.add(tf.relu(variance), epsilon)) };
+  });

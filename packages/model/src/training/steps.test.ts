@@ -2,7 +2,7 @@ import tf = require('@tensorflow/tfjs-core');
 import { beforeAll, expect, test } from 'vitest';
 import { randomStream, type LossConfig, sha256 } from '@fourfold/common';
 import { selectBackend } from '../backends/backend.js';
-import { onOneThread, vgg54Loss } from '../test-support.js';
+import { onOneThread, relativeError, vgg54Loss } from '../test-support.js';
 import {
   initialVector,
   discriminatorLayout,
@@ -163,6 +163,41 @@ test('the losses are those of the phase’s kind and the config', async () => {
   expect(content.total).toBeCloseTo(content.content + 2e-8 * content.totalVariation, 7);
   const gan = await run('gan', { ...loss, totalVariationWeight: 0 });
   expect(gan.total).toBeCloseTo(gan.content + 0.5 * gan.adversarial, 7);
+  tf.dispose([hr, lr]);
+});
+
+test('losses beside the content are added with their weights; their gradients, too', async () => {
+  const layers = ['conv2_2', 'conv3_4'].map((layer) => ({ layer, relu: 'after' as const, scale: 1, weight: 1 }));
+  const config: LossConfig = {
+    ...loss,
+    content: 'features',
+    features: { network: 'vgg19', layers, distance: 'absolute' },
+    totalVariationWeight: 0,
+  };
+  const { hr, lr } = uploadBatch(batch);
+  const before = memory();
+  const run = async (own: Partial<LossConfig>) => {
+    const pass = runGenerator(generator, lr);
+    const features = runFeatures({ ...vgg, features: createFeatures(convolutions, layers) }, hr, pass.sr);
+    const content = contentStep('content', { ...config, ...own }, { hr, sr: pass.sr, features });
+    const { losses, gradients } = generatorStep(pass, content, undefined);
+    const vector = new Float32Array(new SharedArrayBuffer(4 * layouts.generator.length));
+    await downloadGradients(layouts.generator, gradients, vector);
+    disposeTensors(gradients);
+    return { losses: await readLosses(losses), gradient: vector };
+  };
+  const spread = { weight: 0.2, layers: ['conv2_2', 'conv3_4'] };
+  const alone = await run({});
+  const withSpread = await run({ spread });
+  const withGrid = await run({ gridWeight: 2 });
+  const all = await run({ spread, gridWeight: 2 });
+  expect(Object.keys(all.losses)).toEqual(['total', 'content', 'spread', 'grid']);
+  expect(all.losses.total).toBeCloseTo(all.losses.content + 0.2 * all.losses.spread + 2 * all.losses.grid, 5);
+  const sum = alone.gradient.map((value, i) => withSpread.gradient[i] + withGrid.gradient[i] - value);
+  expect(relativeError(all.gradient, sum)).toBeLessThan(1e-4);
+  expect(relativeError(withSpread.gradient, alone.gradient)).toBeGreaterThan(0.01);
+  expect(relativeError(withGrid.gradient, alone.gradient)).toBeGreaterThan(0.01);
+  expect(memory()).toEqual(before);
   tf.dispose([hr, lr]);
 });
 

@@ -37,7 +37,7 @@ export interface DiscriminatorResult {
 
 /** Input of a generator update. */
 export interface GeneratorResult {
-  /** `total` is content + weighted pixels, total variation and adversarial loss; the others are not weighted. */
+  /** `total` is the weighted sum of all; the others are not weighted. */
   losses: LossTensors;
   /** Gradients of the parameters and, under the statistics' names, the batch's means and unbiased variances. */
   gradients: NamedTensors;

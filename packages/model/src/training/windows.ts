@@ -19,8 +19,10 @@ export function windowMeans(x: tf.Tensor4D, side: number): tf.Tensor4D {
   const half = side / 2;
   const [rows, columns] = blocksOf(x.shape, side);
   return tf.tidy(() => {
-    const whole = tf.slice(x, [0, 0, 0, 0], [batch, rows * half, columns * half, channels]);
-    const bands = tf.sum(tf.reshape(whole, [batch * rows, half, columns * half * channels]), 1);
+    const bands = tf.sum(
+      tf.reshape(cutTo(x, rows * half, columns * half), [batch * rows, half, columns * half * channels]),
+      1,
+    );
     const blocks = tf.sum(tf.reshape(bands, [batch * rows * columns, half, channels]), 1);
     const sums = addNeighbours(addNeighbours(tf.reshape(blocks, [batch, rows, columns, channels]), 1), 2);
     return tf.mul(sums, 1 / (side * side));
@@ -36,13 +38,27 @@ export function windowMeansGradient(dy: tf.Tensor4D, shape: Shape, side: number)
     const blocks = shareWithNeighbours(shareWithNeighbours(tf.mul(dy, 1 / (side * side)), 2), 1);
     const bands = tf.tile(tf.reshape(blocks, [batch * rows * columns, 1, channels]), [1, half, 1]);
     const whole = tf.tile(tf.reshape(bands, [batch * rows, 1, columns * half * channels]), [1, half, 1]);
-    return tf.pad(tf.reshape(whole, [batch, rows * half, columns * half, channels]), [
-      [0, 0],
-      [0, height - rows * half],
-      [0, width - columns * half],
-      [0, 0],
-    ]) as tf.Tensor4D;
+    return padTo(tf.reshape(whole, [batch, rows * half, columns * half, channels]), height, width);
   });
+}
+
+/** The upper left part of a tensor; itself where that is all. */
+function cutTo(x: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
+  const [batch, wholeHeight, wholeWidth, channels] = x.shape;
+  if (wholeHeight === height && wholeWidth === width) return x;
+  return tf.slice(x, [0, 0, 0, 0], [batch, height, width, channels]);
+}
+
+/** A tensor with zeros at the right and at the bottom; itself where there is no place for them. */
+function padTo(x: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
+  const missing: [number, number] = [height - x.shape[1], width - x.shape[2]];
+  if (missing[0] === 0 && missing[1] === 0) return x;
+  return tf.pad(x, [
+    [0, 0],
+    [0, missing[0]],
+    [0, missing[1]],
+    [0, 0],
+  ]);
 }
 
 /** The sum of each two neighbours along an axis. */
