@@ -21,7 +21,10 @@ const leastDetail = 8;
 /** Of the Laplacian at a pixel: a few hard edges do not make a tile detailed. */
 const highestEdge = 60;
 
-const scales = readFileSync(new URL('tiles.csv', import.meta.url), 'utf8').trim().split('\n').slice(1);
+const scales = readFileSync(new URL('tiles.csv', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .slice(1);
 let count = 0;
 for (const row of scales) {
   const [name, , , , scale] = row.split(',');
