@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const [from, example = fileURLToPath(new URL('.', import.meta.url))] = process.argv.slice(2);
@@ -21,7 +21,9 @@ writeFileSync(join(to, 'generator.safetensors'), generator);
 const manifest = JSON.parse(readFileSync(join(from, 'manifest.json'), 'utf8'));
 // Where it was trained is nobody's business.
 const config = { ...manifest.config };
-for (const key of ['store', 'dataset', 'validation', 'startFrom', 'vgg']) delete config[key];
+for (const key of ['store', 'dataset', 'validation', 'startFrom', 'discriminatorFrom', 'vgg']) delete config[key];
+// It is known by its example's name.
+config.name = manifest.run = basename(resolve(example));
 const sha256 = createHash('sha256').update(generator).digest('hex');
 manifest.files = { 'generator.safetensors': { sizeBytes: generator.byteLength, sha256 } };
 const { evaluations } = manifest.history;
