@@ -1,18 +1,24 @@
 /*
- * Draws PSNR, SSIM and LPIPS of a run's evaluations as curves.svg beside this file:
- *   node examples/srgan/curves.mjs out/store/runs/srgan/checkpoints/NAME
+ * Draws PSNR, SSIM and LPIPS of the evaluations of runs that continue each other as curves.svg beside this file:
+ *   node examples/srgan/curves.mjs CHECKPOINT ...
+ * CHECKPOINT is a folder such as out/store/runs/srgan-2/checkpoints/NAME, the last that a run contributes.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const from = process.argv[2];
-if (!from) throw new Error('usage: node curves.mjs CHECKPOINT');
-const { history } = JSON.parse(readFileSync(join(from, 'manifest.json'), 'utf8'));
+const folders = process.argv.slice(2);
+if (folders.length === 0) throw new Error('usage: node curves.mjs CHECKPOINT ...');
+const evaluations = [];
+let last = 0;
+for (const folder of folders) {
+  const { history, iteration } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+  evaluations.push(...history.evaluations.map((each) => ({ ...each, iteration: last + each.iteration })));
+  last += iteration;
+}
 const [width, height, margin] = [250, 150, { left: 50, right: 15, top: 28, bottom: 24 }];
-const last = Math.max(...history.evaluations.map(({ iteration }) => iteration));
 
 const panels = ['psnr', 'ssim', 'lpips'].map((score, panel) => {
-  const points = history.evaluations.map((evaluation) => [evaluation.iteration, evaluation[score]]);
+  const points = evaluations.map((evaluation) => [evaluation.iteration, evaluation[score]]);
   const values = points.map(([, value]) => value);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const x = (iteration) => margin.left + (iteration / last) * width;

@@ -6,7 +6,7 @@ import { baselineNames } from '../evaluation-table.js';
 import { lpipsFacts } from '../lpips/open-lpips.js';
 import { formatCount } from '../terminal/table.js';
 import { generatorPlace } from '../upscaling/generator-place.js';
-import { defaultModel, modelNames } from '../upscaling/models.js';
+import { modelNames } from '../upscaling/models.js';
 import {
   backendOption,
   collect,
@@ -74,15 +74,14 @@ export function registerPlane(program: Command): void {
     });
 }
 
-/** Baselines and shipped generators where nothing was chosen, with the path from the default one to the other. */
+/** Baselines and shipped generators where nothing was chosen, with the path between these. */
 function withDefaults(options: PlaneArguments): PlaneArguments {
   const { method, model, checkpoint, blend } = options;
   if (method.length + model.length + checkpoint.length > 0 || blend) return options;
-  const second = modelNames.find((name) => name !== defaultModel);
   return {
     ...options,
     method: ['bicubic', 'lanczos'],
     model: [...modelNames],
-    ...(second !== undefined && { blend: [defaultModel, second] }),
+    blend: ['srresnet-mse', 'srgan'],
   };
 }

@@ -2,4 +2,4 @@
 export const modelNames = ['srgan', 'srresnet-mse'] as const;
 export type ModelName = (typeof modelNames)[number];
 
-export const defaultModel: ModelName = 'srresnet-mse';
+export const defaultModel: ModelName = 'srgan';
