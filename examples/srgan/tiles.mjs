@@ -41,9 +41,14 @@ async function scaled(file, scale) {
   const { width, height } = await sharp(file).metadata();
   return sharp(file)
     .removeAlpha()
-    .resize(Math.floor(width * scale), Math.floor(height * scale), { fit: 'fill', kernel: 'cubic' })
+    .resize(rounded(width * scale), rounded(height * scale), { fit: 'fill', kernel: 'cubic' })
     .raw()
     .toBuffer({ resolveWithObject: true });
+}
+
+/** Halves down, as the tiles were cut that srgan was trained on. */
+function rounded(size) {
+  return Math.ceil(size - 0.5);
 }
 
 /** Tiles that cover the picture and have enough detail. */
