@@ -21,12 +21,12 @@ const leastDetail = 8;
 /** Of the Laplacian at a pixel: a few hard edges do not make a tile detailed. */
 const highestEdge = 60;
 
-const scales = readFileSync(new URL('tiles.csv', import.meta.url), 'utf8')
+const rows = readFileSync(new URL('tiles.csv', import.meta.url), 'utf8')
   .trim()
   .split('\n')
   .slice(1);
 let count = 0;
-for (const row of scales) {
+for (const row of rows) {
   const [name, , , , scale] = row.split(',');
   const tiles = await tilesOf(await scaled(join(photographs, `${name}.png`), Number(scale)));
   tiles.sort((a, b) => b.detail - a.detail);

@@ -1,7 +1,8 @@
 import { z } from '@fourfold/common/zod';
-import { paperFeatureScale } from './paper-features.js';
+import { lpipsVggLayers, paperFeatureScale } from './paper-features.js';
 
-const positive = z.number().positive();
+/** A number above 0. */
+export const positive = z.number().positive();
 
 /** The name of a convolution of a VGG network. */
 export const featureName = z.string().regex(/^conv[1-5]_[1-4]$/, 'the name of a convolution, such as conv3_3');
@@ -30,6 +31,7 @@ const pixelLossSchema = z.strictObject({
   distance: z.enum(['squared', 'absolute']).default('absolute'),
 });
 
+/** The key `loss` of a run's config. */
 export const lossSchema = z.strictObject({
   /**
    * The content loss of `content` and `gan` phases. `vgg22` and `vgg54` are the paper's; `features` are those below; `lpips` is LPIPS 0.1
@@ -46,7 +48,7 @@ export const lossSchema = z.strictObject({
   /** A loss of pixels beside the content loss; none unless set. */
   pixels: pixelLossSchema.optional(),
   /** How many of LPIPS's five layers `content: lpips` compares, from the first. */
-  lpipsLayers: z.int().min(1).max(5).default(5),
+  lpipsLayers: z.int().min(1).max(lpipsVggLayers.length).default(lpipsVggLayers.length),
   /** A loss of how much features vary in windows of 16 pixels, beside the content loss; none unless set. */
   spread: z.strictObject({ weight: positive, layers: z.array(featureName).min(1) }).optional(),
   /** Weight of a loss that keeps a pattern of 4 x 4 pixels, which HR does not have, from repeating over SR. */

@@ -1,13 +1,12 @@
 import { z } from '@fourfold/common/zod';
 import { backendChoices, bestByChoices, lpipsChoices } from './choices.js';
-import { featureName, lossSchema } from './loss-schema.js';
+import { featureName, lossSchema, positive } from './loss-schema.js';
 
 /*
  * The run's config: every key, its range and its default, in one place. Units are in the names.
  */
 
 const count = z.int().min(1);
-const positive = z.number().positive();
 /** A timer can still wait twice as long. */
 const durationMs = z
   .int()
