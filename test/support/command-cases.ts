@@ -100,6 +100,7 @@ export const commandCases: readonly CommandCase[] = [
     says: /large\.png/,
   },
   { command: /fourfold evaluate /, run: (text) => text.replace('DIR', '~/Set5'), says: /^mean +\d/m },
+  { command: /^npx fourfold blend /, run: asItIs, says: /blend/ },
   { command: /^npx fourfold plane /, by: ['packages/cli/src/commands/plane.test.ts', /plane measures/] },
   { command: /^npx fourfold vgg import /, by: ['packages/cli/src/commands/vgg.test.ts', /import/] },
   { command: /^npx fourfold vgg fetch/, by: ['packages/cli/src/commands/vgg.test.ts', /fetch/] },
