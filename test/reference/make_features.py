@@ -4,7 +4,7 @@
 
 features.safetensors: VGG16's topology with narrow groups; pictures hr and sr, and of each case of CASES the loss and its gradient by SR.
 A case is what a config says: layers with scale and weight, before or after the ReLU, the distance, the reduction. `lpips` has heads of its own.
-`spread` and `grid` are measured beside such a loss, `pixels` too.
+`spread`, `grid` and `bands` are measured beside such a loss, `pixels` too.
 """
 
 import numpy as np
@@ -113,6 +113,20 @@ def grid(a, b):
     return reference.away(means - means.mean(2, keepdim=True), "grid").abs().mean()
 
 
+def bands(a, b):
+    """The spread, in windows of 16 pixels, of the bands of an 8 x 8 cosine transform of luminance, each times its frequency."""
+    n = torch.arange(8, dtype=torch.float64)
+    wave = torch.cos(np.pi / 8 * (n + 0.5)[None, :] * n[:, None]) * 0.5
+    wave[0] /= 2**0.5
+    filters = torch.einsum("vi,uj->vuij", wave, wave) * torch.hypot(n[:, None], n[None, :])[:, :, None, None]
+    luminance = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64).reshape(1, 3, 1, 1)
+    transformed = lambda x: F.conv2d((x * luminance).sum(1, keepdim=True), filters.reshape(64, 1, 8, 8)[1:])
+    windows = lambda x: F.avg_pool2d(x, 16, 8)
+    deviation = lambda x: ((windows(x**2) - windows(x) ** 2).clamp(min=0) + 1e-4).sqrt()
+    of_a, of_b = deviation(transformed(a)), deviation(transformed(b))
+    return reference.away(of_b - of_a, "bands").abs().sum() / of_a.sum()
+
+
 def make(seed):
     rng = np.random.default_rng(seed)
     w = reference.Weights(seed + 1)
@@ -125,7 +139,8 @@ def make(seed):
         (gradient,) = torch.autograd.grad(loss, sr, retain_graph=True)
         out |= {f"{name}/loss": loss.reshape(1), f"{name}/input-gradient": gradient}
     fixed = {key: value.detach() for key, value in of_hr.items()}
-    for name, loss in (("spread", spread(CASES[SPREAD], fixed, of_sr)), ("grid", grid(reference.nchw(hr), reference.nchw(sr)))):
+    pictures = reference.nchw(hr), reference.nchw(sr)
+    for name, loss in (("spread", spread(CASES[SPREAD], fixed, of_sr)), ("grid", grid(*pictures)), ("bands", bands(*pictures))):
         (gradient,) = torch.autograd.grad(loss, sr, retain_graph=True)
         out |= {f"{name}/loss": loss.reshape(1), f"{name}/input-gradient": gradient}
     out |= {f"parameters/{name}": value for name, value in w.items()}

@@ -25,7 +25,7 @@ export { expandHome } from './files/home.js';
 export { sha256 } from './files/sha256.js';
 export { type Address, isLoopback, parseAddress, peerAddress, targetOf } from './http/address.js';
 export { type Logger, createLogger, logAbout } from './log/log.js';
-export { exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
+export { exactCos, exactExp, exactLog10, exactSin } from './numbers/exact-math.js';
 export { highestPsnr } from './numbers/highest-psnr.js';
 export { median } from './numbers/median.js';
 export { permutation, randomStream } from './numbers/random.js';

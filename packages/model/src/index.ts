@@ -41,6 +41,7 @@ export {
   uploadBatch,
   uploadParameters,
 } from './networks/transfer.js';
+export { createBandFilter } from './training/bands.js';
 export {
   type ContentResult,
   type LossTensors,

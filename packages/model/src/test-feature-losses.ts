@@ -5,6 +5,7 @@ import { convolutionsUpTo, featureLayout, lpipsLayout, vggConvolutions } from '@
 import { createFeatures } from './networks/features.js';
 import { disposeTensors, uploadParameters } from './networks/transfer.js';
 import { loadReference, onBackend, relativeError } from './test-support.js';
+import { bandDistance, createBandFilter } from './training/bands.js';
 import { runFeatures } from './training/feature-pass.js';
 import { gridDistance } from './training/grid.js';
 import { featureLoss, meanAbsoluteError } from './training/losses.js';
@@ -74,5 +75,14 @@ export function testFeatureLosses(backend: BackendName): void {
     expect(relativeError(await value.data(), reference.get(`${name}/loss`).data)).toBeLessThan(limit);
     expect(relativeError(await gradient.data(), reference.get(`${name}/input-gradient`).data)).toBeLessThan(limit);
     tf.dispose([hr, sr, value, gradient]);
+  });
+
+  test('the bands of a cosine transform of the pictures', async () => {
+    const [hr, sr] = [reference.tensor('hr'), reference.tensor('sr')];
+    const filter = createBandFilter();
+    const { value, gradient } = bandDistance(hr, sr, filter);
+    expect(relativeError(await value.data(), reference.get('bands/loss').data)).toBeLessThan(limit);
+    expect(relativeError(await gradient.data(), reference.get('bands/input-gradient').data)).toBeLessThan(limit);
+    tf.dispose([hr, sr, filter, value, gradient]);
   });
 }

@@ -93,6 +93,10 @@ test.each([
     'loss.gridWeight is 1: it needs a data.crop of at least 32 pixels, not 16',
   ],
   [
+    'data: { crop: 16 }\nloss: { bandWeight: 1 }',
+    'loss.bandWeight is 1: it needs a data.crop of at least 32 pixels, not 16',
+  ],
+  [
     'discriminatorFrom: other',
     'discriminatorFrom is other: no phase trains a discriminator; omit it, or add a gan phase',
   ],

@@ -9,8 +9,8 @@ type LossAndItsNeeds = Pick<RunConfig, 'data' | 'discriminator' | 'loss' | 'phas
 /** VGG's four poolings make one pixel of so many. */
 const leastFeatureSide = 16;
 
-/** The grid is looked for in windows of 24 pixels, and crops are multiples of 16. */
-const leastGridCrop = 32;
+/** The grid is looked for in windows of 24 pixels, bands in 16 and 7 more, and crops are multiples of 16. */
+const leastWindowCrop = 32;
 
 /** Problems between the keys of a loss, and with what it needs of others. */
 export function problemsOfLoss(config: LossAndItsNeeds): Problem[] {
@@ -89,15 +89,17 @@ function problemsOfSeen({ discriminator, loss }: LossAndItsNeeds): Problem[] {
 }
 
 /** Crops that are too small. */
-function problemsOfCrop({ data: { crop }, loss: { featureShift, gridWeight } }: LossAndItsNeeds): Problem[] {
+function problemsOfCrop({ data: { crop }, loss }: LossAndItsNeeds): Problem[] {
   const problems: Problem[] = [];
+  const { featureShift } = loss;
   if (featureShift > 0 && crop - featureShift < leastFeatureSide) {
     const reason = `the network must see at least ${leastFeatureSide} pixels of data.crop, ${crop}`;
     problems.push(problem('loss.featureShift', featureShift, reason, 'data.crop'));
   }
-  if (gridWeight > 0 && crop < leastGridCrop) {
-    const reason = `it needs a data.crop of at least ${leastGridCrop} pixels, not ${crop}`;
-    problems.push(problem('loss.gridWeight', gridWeight, reason, 'data.crop'));
+  for (const key of ['gridWeight', 'bandWeight'] as const) {
+    if (loss[key] === 0 || crop >= leastWindowCrop) continue;
+    const reason = `it needs a data.crop of at least ${leastWindowCrop} pixels, not ${crop}`;
+    problems.push(problem(`loss.${key}`, loss[key], reason, 'data.crop'));
   }
   return problems;
 }

@@ -53,6 +53,8 @@ export const lossSchema = z.strictObject({
   spread: z.strictObject({ weight: positive, layers: z.array(featureName).min(1) }).optional(),
   /** Weight of a loss that keeps a pattern of 4 x 4 pixels, which HR does not have, from repeating over SR. */
   gridWeight: z.number().min(0).default(0),
+  /** Weight of a loss of how much luminance varies in each of the 63 bands of an 8 x 8 cosine transform, in windows of 16 pixels. */
+  bandWeight: z.number().min(0).default(0),
   /** Whether distances of features are summed over channels, as in the paper's eq. 5, or averaged. */
   vggReduction: z.enum(['sum', 'mean']).default('sum'),
   /**

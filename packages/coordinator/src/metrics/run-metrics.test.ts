@@ -42,7 +42,7 @@ async function readings(figures: Partial<RunFigures>): Promise<Record<string, Re
 
 test('losses by network and term; an unknown name does not become a label', async () => {
   const losses = () => ({
-    generator: { total: 3, content: 2, adversarial: 1, pixels: 4, spread: 5, grid: 6, somethingElse: 9 },
+    generator: { total: 3, content: 2, adversarial: 1, pixels: 4, spread: 5, grid: 6, bands: 7, somethingElse: 9 },
     discriminator: { discriminatorReal: 0.5, discriminatorFake: NaN },
   });
   expect((await readings({ losses }))['fourfold_loss']).toEqual([
@@ -52,6 +52,7 @@ test('losses by network and term; an unknown name does not become a label', asyn
     [{ network: 'generator', term: 'pixels' }, 4],
     [{ network: 'generator', term: 'spread' }, 5],
     [{ network: 'generator', term: 'grid' }, 6],
+    [{ network: 'generator', term: 'bands' }, 7],
     [{ network: 'discriminator', term: 'real' }, 0.5],
     [{ network: 'discriminator', term: 'fake' }, NaN],
   ]);

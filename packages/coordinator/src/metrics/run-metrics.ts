@@ -29,6 +29,7 @@ const lossTerms: Record<Network, Record<string, string>> = {
     pixels: 'pixels',
     spread: 'spread',
     grid: 'grid',
+    bands: 'bands',
     totalVariation: 'total_variation',
   },
   discriminator: { discriminatorReal: 'real', discriminatorFake: 'fake' },

@@ -2,6 +2,7 @@ import tf = require('@tensorflow/tfjs-core');
 import assert from 'node:assert/strict';
 import type { LossConfig, PhaseConfig } from '@fourfold/common';
 import { contentFeatures, type ContentFeatures } from '@fourfold/common/basics';
+import { bandDistance } from './bands.js';
 import type { Loss } from './distances.js';
 import type { FeaturePass } from './feature-pass.js';
 import { gridDistance } from './grid.js';
@@ -16,11 +17,13 @@ export interface Pictures {
   hr: tf.Tensor4D;
   sr: tf.Tensor4D;
   features?: FeaturePass;
+  /** If the bands have a weight. */
+  bandFilter?: tf.Tensor4D;
 }
 
 /** The part of the generator's loss that does not depend on the discriminator. generatorStep takes ownership of all of it. */
 export interface ContentResult {
-  /** content, and pixels, spread, grid and totalVariation if they have a weight; not weighted. */
+  /** content, and pixels, spread, grid, bands and totalVariation if they have a weight; not weighted. */
   losses: LossTensors;
   /** content + the others, weighted. */
   value: tf.Scalar;
@@ -38,18 +41,22 @@ export interface ContentResult {
 export function contentStep(
   kind: PhaseConfig['kind'],
   loss: LossConfig,
-  { hr, sr, features }: Pictures,
+  { hr, sr, features, bandFilter }: Pictures,
 ): ContentResult {
   const compared = kind === 'mse' ? undefined : contentFeatures(loss);
   const result = compared ? contentOf(compared) : plainContent(meanSquaredError(hr, sr));
   if (kind === 'mse') return result;
-  const { pixels, spread, gridWeight, totalVariationWeight } = loss;
+  const { pixels, spread, gridWeight, bandWeight, totalVariationWeight } = loss;
   if (pixels) {
     const distance = pixels.distance === 'squared' ? meanSquaredError(hr, sr) : meanAbsoluteError(hr, sr);
     addTerm(result, 'pixels', distance, pixels.weight);
   }
   if (compared && spread) addSpread(compared, spread);
   if (gridWeight > 0) addTerm(result, 'grid', gridDistance(hr, sr), gridWeight);
+  if (bandWeight > 0) {
+    assert(bandFilter, 'a loss of bands needs its filter');
+    addTerm(result, 'bands', bandDistance(hr, sr, bandFilter), bandWeight);
+  }
   if (totalVariationWeight > 0) addTerm(result, 'totalVariation', totalVariation(sr), totalVariationWeight);
   return result;
 

@@ -50,6 +50,7 @@ describe.each(testedBackends)('against PyTorch in float64, on %s', (backend) => 
       featureShift: 0,
       lpipsLayers: 5,
       gridWeight: 0,
+      bandWeight: 0,
       vggReduction: 'mean',
       adversarial,
       adversarialWeight,

@@ -14,6 +14,7 @@ import {
 import { createFeatures, type FeatureExtractor } from '../networks/features.js';
 import { createDiscriminator, type Discriminator } from '../networks/discriminator.js';
 import { createGenerator, type Network } from '../networks/networks.js';
+import { createBandFilter } from './bands.js';
 import { contentStep, disposeContent } from './content-step.js';
 import { runFeatures } from './feature-pass.js';
 import { discriminatorStep, generatorStep, readLosses, runGenerator } from './steps.js';
@@ -175,11 +176,11 @@ test('losses beside the content are added with their weights; their gradients, t
     totalVariationWeight: 0,
   };
   const { hr, lr } = uploadBatch(batch);
-  const before = memory();
+  const bandFilter = createBandFilter();
   const run = async (own: Partial<LossConfig>) => {
     const pass = runGenerator(generator, lr);
     const features = runFeatures({ ...vgg, features: createFeatures(convolutions, layers) }, hr, pass.sr);
-    const content = contentStep('content', { ...config, ...own }, { hr, sr: pass.sr, features });
+    const content = contentStep('content', { ...config, ...own }, { hr, sr: pass.sr, features, bandFilter });
     const { losses, gradients } = generatorStep(pass, content, undefined);
     const vector = new Float32Array(new SharedArrayBuffer(4 * layouts.generator.length));
     await downloadGradients(layouts.generator, gradients, vector);
@@ -187,18 +188,21 @@ test('losses beside the content are added with their weights; their gradients, t
     return { losses: await readLosses(losses), gradient: vector };
   };
   const spread = { weight: 0.2, layers: ['conv2_2', 'conv3_4'] };
+  const before = memory();
   const alone = await run({});
+  const withBands = await run({ bandWeight: 3 });
   const withSpread = await run({ spread });
   const withGrid = await run({ gridWeight: 2 });
-  const all = await run({ spread, gridWeight: 2 });
-  expect(Object.keys(all.losses)).toEqual(['total', 'content', 'spread', 'grid']);
-  expect(all.losses.total).toBeCloseTo(all.losses.content + 0.2 * all.losses.spread + 2 * all.losses.grid, 5);
-  const sum = alone.gradient.map((value, i) => withSpread.gradient[i] + withGrid.gradient[i] - value);
+  const all = await run({ spread, gridWeight: 2, bandWeight: 3 });
+  expect(Object.keys(all.losses)).toEqual(['total', 'content', 'spread', 'grid', 'bands']);
+  const { content, spread: spreadLoss, grid, bands, total } = all.losses;
+  expect(total).toBeCloseTo(content + 0.2 * spreadLoss + 2 * grid + 3 * bands, 5);
+  const each = [withSpread, withGrid, withBands];
+  const sum = alone.gradient.map((value, i) => each.reduce((sum, one) => sum + one.gradient[i] - value, value));
   expect(relativeError(all.gradient, sum)).toBeLessThan(1e-4);
-  expect(relativeError(withSpread.gradient, alone.gradient)).toBeGreaterThan(0.01);
-  expect(relativeError(withGrid.gradient, alone.gradient)).toBeGreaterThan(0.01);
+  for (const one of each) expect(relativeError(one.gradient, alone.gradient)).toBeGreaterThan(0.01);
   expect(memory()).toEqual(before);
-  tf.dispose([hr, lr]);
+  tf.dispose([hr, lr, bandFilter]);
 });
 
 test('gradient descent on them lowers the loss', async () => {

@@ -5,6 +5,7 @@ import { contentFeatures, createLogger } from '@fourfold/common/basics';
 import { decodePicture, resizeBy, type Picture, lrAndHr, scoresAgainst, type Scores } from '@fourfold/imaging';
 import {
   canCaptureGraphs,
+  createBandFilter,
   createDiscriminator,
   createGenerator,
   createLpips,
@@ -92,6 +93,7 @@ const methods = {
       factored: factoredWeights(config),
       networks: loaded,
       vgg: vggOf(vggBytes),
+      bandFilter: config.loss.bandWeight > 0 ? createBandFilter() : undefined,
     };
     halves =
       config.workers.graphs && canCaptureGraphs() && config.loss.featureShift === 0

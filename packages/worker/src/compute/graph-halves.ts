@@ -128,7 +128,7 @@ export function createGraphHalves(parts: HalvesParts, log: Logger): Halves {
 
 /** Capture an iteration of a kind of phase. */
 function record(
-  { config, gradientLayouts, factored, networks, vgg }: HalvesParts,
+  { config, gradientLayouts, factored, networks, vgg, bandFilter }: HalvesParts,
   kind: PhaseConfig['kind'],
   batch: CropBatch,
   capture: Capture,
@@ -140,7 +140,12 @@ function record(
   const featuresOf = (sr: Pictures['sr']) => (vgg && kind !== 'mse' ? runFeatures(vgg, hr, sr) : undefined);
   const { graph: first, result } = capture(() => {
     const pass = runGenerator(networks.generator(), tensors.lr);
-    const pictures: Pictures = { hr, sr: pass.sr, features: seesFeatures ? featuresOf(pass.sr) : undefined };
+    const pictures: Pictures = {
+      hr,
+      sr: pass.sr,
+      bandFilter,
+      features: seesFeatures ? featuresOf(pass.sr) : undefined,
+    };
     if (!isGan) return { pass, pictures };
     const step = discriminatorStep(networks.discriminator(), pictures, config.loss.adversarial, factored);
     return { pass, pictures, discriminator: packWith(gradientLayouts.discriminator, step) };

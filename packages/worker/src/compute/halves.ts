@@ -46,6 +46,8 @@ export interface HalvesParts {
   /** The networks with their newest parameters; throw if none have arrived. */
   networks: { generator(): Network; discriminator(): Discriminator };
   vgg: FeatureExtractor | undefined;
+  /** The transform of a loss of bands, if the config has one. */
+  bandFilter?: Pictures['bandFilter'];
 }
 
 /** A replica's share of an iteration, half by half. */
@@ -71,7 +73,8 @@ interface KeptPass {
 
 /** Halves that run kernel by kernel, on any backend. Everything they keep is a cache. */
 // eslint-disable-next-line max-lines-per-function -- short methods that share the kept passes
-export function createHalves({ config, gradientLayouts, factored, networks, vgg }: HalvesParts): Halves {
+export function createHalves(parts: HalvesParts): Halves {
+  const { config, gradientLayouts, factored, networks, vgg, bandFilter } = parts;
   /** By replica; all of the same iteration. */
   const kept = new Map<number, KeptPass>();
   let keptIteration = -1;
@@ -104,6 +107,8 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
     kept.set(replica, made);
     return made;
   }
+
+  const pixelsOf = ({ batch, pass }: KeptPass): Pictures => ({ hr: batch.hr, sr: pass.sr, bandFilter });
 
   /** The pictures of a pass; with features if the content loss of that phase compares them. */
   function picturesOf(replica: KeptPass, place: Place): Pictures {
@@ -180,8 +185,6 @@ export function createHalves({ config, gradientLayouts, factored, networks, vgg 
     reset,
   };
 }
-
-const pixelsOf = ({ batch, pass }: KeptPass) => ({ hr: batch.hr, sr: pass.sr });
 
 /** What a generator of that kind of phase is trained against. */
 export const adversaryOf = (
