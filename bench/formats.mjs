@@ -1,6 +1,7 @@
 // Measures whether the formats of the exchange cost quality: trains the demo's recipe in each of them, with each number of replicas, and
-// prints the PSNR of held-out photographs beside float32's.
-// node bench/formats.mjs [--replicas 2,16] [--formats f32,bf16,sums,int8,all] [--mse 1750] [--gan 80] [--backend auto] [--threads 1] [--photographs DIR] [--json]
+// prints the PSNR of held-out photographs beside float32's: the mean of the repeats, and each. Repeats differ by a ten-millionth of the learning rate, which
+// is enough for another path: how far their results lie apart is chance.
+// node bench/formats.mjs [--replicas 2,16] [--formats f32,bf16,sums,int8,all] [--repeats 1] [--mse 1750] [--gan 80] [--backend auto] [--threads 1] [--photographs DIR] [--json]
 // DIR has folders `train` and `held-out`; without it the example photographs are taken.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,6 +14,7 @@ const { values: options } = parseArgs({
   options: {
     replicas: { type: 'string', default: '2,16' },
     formats: { type: 'string', default: 'f32,bf16,sums,int8,all' },
+    repeats: { type: 'string', default: '1' },
     mse: { type: 'string', default: '1750' },
     gan: { type: 'string', default: '80' },
     backend: { type: 'string', default: 'auto' },
@@ -49,10 +51,14 @@ try {
   const rows = [];
   for (const replicas of options.replicas.split(',').map(Number)) {
     for (const format of options.formats.split(',')) {
-      const psnr = await psnrAfter(dataset, replicas, format);
+      const each = [];
+      for (let repeat = 0; repeat < Number(options.repeats); repeat++) {
+        each.push(await psnrAfter(dataset, replicas, format, repeat));
+        console.error(JSON.stringify({ replicas, format, repeat, psnr: each.at(-1) }));
+      }
+      const psnr = each.reduce((sum, value) => sum + value, 0) / each.length;
       const float32 = rows.find((row) => row.replicas === replicas && row.format === 'f32')?.psnr;
-      rows.push({ replicas, format, psnr, difference: float32 === undefined ? undefined : psnr - float32 });
-      console.error(JSON.stringify(rows.at(-1)));
+      rows.push({ replicas, format, psnr, difference: float32 === undefined ? undefined : psnr - float32, each });
     }
   }
   if (options.json) console.log(JSON.stringify({ mse: Number(options.mse), gan: Number(options.gan), rows }));
@@ -62,10 +68,15 @@ try {
 }
 
 /** Train with one worker, whose number does not change the weights, over the stream, by which deltas cross. */
-async function psnrAfter(dataset, replicas, format) {
-  const config = join(folder, `${format}-${replicas}.json`);
-  const name = `${format}-${replicas}`;
-  const phase = (kind, learningRate, more) => ({ kind, iterations: Number(options[kind]), learningRate, ...more });
+async function psnrAfter(dataset, replicas, format, repeat) {
+  const name = `${format}-${replicas}-${repeat}`;
+  const config = join(folder, `${name}.json`);
+  const phase = (kind, rate, more) => ({
+    kind,
+    iterations: Number(options[kind]),
+    learningRate: rate * (1 + 1e-7 * repeat),
+    ...more,
+  });
   await writeFile(
     config,
     JSON.stringify({

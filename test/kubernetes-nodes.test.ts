@@ -1,5 +1,6 @@
 import { hasKubernetes, missingForNodes } from '@fourfold/local-servers';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { testCertificates } from './nodes/certificates.js';
 import { testLostNodes } from './nodes/lost-nodes.js';
 import { testOperation } from './nodes/operation.js';
 import { testOverlays } from './nodes/overlays.js';
@@ -51,5 +52,8 @@ describe.skipIf(lacks('nodes', !missing, missing))(`Kubernetes with nodes${missi
     testOperation(() => runs);
     testStarts(() => runs);
   });
-  describe.concurrent('overlays', () => testOverlays(() => runs));
+  describe.concurrent('overlays', () => {
+    testCertificates(() => runs);
+    testOverlays(() => runs);
+  });
 });

@@ -72,10 +72,10 @@ async function createVolumes(cluster: RealCluster): Promise<void> {
 export const claimOfPhotographs = readOnlyClaim(photographsClaim, namespace);
 
 /** The pod of a server, when it is ready. */
-async function untilReady({ core }: RealCluster, name: string): Promise<V1Pod> {
+export async function untilReady({ core }: RealCluster, name: string, where = namespace): Promise<V1Pod> {
   return vi.waitFor(async () => {
     const labelSelector = `app.kubernetes.io/name=${name}`;
-    const { items } = await core.listNamespacedPod({ namespace, labelSelector });
+    const { items } = await core.listNamespacedPod({ namespace: where, labelSelector });
     const ready = items.find(({ status }) =>
       status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'),
     );
@@ -87,5 +87,6 @@ async function untilReady({ core }: RealCluster, name: string): Promise<V1Pod> {
 
 type Texts = Record<string, string>;
 
-const secret = (name: string, stringData: Texts): KubernetesObject =>
-  ({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, stringData }) as KubernetesObject;
+/** A Secret of texts. */
+export const secret = (name: string, stringData: Texts, where = namespace): KubernetesObject =>
+  ({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: where }, stringData }) as KubernetesObject;
