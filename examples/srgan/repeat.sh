@@ -22,5 +22,7 @@ node examples/srgan/tiles.mjs out/photographs out/tiles
 npx fourfold prepare --images out/tiles --out out/tile-shards
 for stage in 2 3 4; do npx fourfold train "examples/srgan/config-$stage.yaml"; done
 npx fourfold blend examples/srresnet-mse/checkpoint "$(newest srgan-4)" --alpha 0.9 --out out/srgan-blend
-node examples/srresnet-mse/ship.mjs out/srgan-blend/checkpoints/* examples/srgan
-node examples/srgan/curves.mjs "$(newest srgan-2)" "$(newest srgan-3)" "$(newest srgan-4)"
+for stage in 5 6; do npx fourfold train "examples/srgan/config-$stage.yaml"; done
+npx fourfold blend examples/srresnet-mse/checkpoint "$(newest srgan-6)" --alpha 0.9 --out out/srgan-shipped
+node examples/srresnet-mse/ship.mjs out/srgan-shipped/checkpoints/* examples/srgan
+node examples/srgan/curves.mjs "$(newest srgan-5)" "$(newest srgan-6)"

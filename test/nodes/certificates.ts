@@ -43,7 +43,7 @@ function onFirstNode(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'Deployment') return object;
   const changed = structuredClone(object) as V1Deployment;
   Object.assign(changed.spec!.template.spec!, placedOnFirstNode);
-  return changed as KubernetesObject;
+  return changed;
 }
 
 /** The certificate of a NATS server on this machine, which starts TLS after its first line, if that authority has signed it. */
