@@ -4,6 +4,7 @@ import net from 'node:net';
 import tls, { type PeerCertificate } from 'node:tls';
 import type { KubernetesObject, V1Deployment } from '@kubernetes/client-node';
 import { expect, test, vi } from 'vitest';
+import { startCertManager } from '../support/cert-manager.js';
 import { secret, untilReady } from '../support/guide-namespace.js';
 import { accessSecret, kustomize } from '../support/kubernetes.js';
 import { patience } from '../support/real-nodes.js';
@@ -15,11 +16,10 @@ const team = 'team-a';
 export function testCertificates(runs: () => Runs): void {
   test.sequential('cert-manager makes the certificates of a namespace, and NATS serves with its own', async () => {
     const { cluster } = runs();
-    await cluster.defineResources(/certificate|issuer/);
-    await cluster.startCertManager();
-    // The servers' volume is for MinIO alone.
+    await startCertManager(cluster);
+    // MinIO, the StatefulSet, would need a volume.
     const objects = (await kustomize('overlays/team')).filter(({ kind }) => kind !== 'StatefulSet');
-    for (const object of objects.map(onFirstNode)) await vi.waitFor(() => cluster.apply(object), patience);
+    for (const object of objects.map(placed)) await vi.waitFor(() => cluster.apply(object), patience);
     await cluster.apply(secret('fourfold-access', accessSecret, team));
     const nats = await untilReady(cluster, 'fourfold-nats', team);
 
@@ -39,7 +39,8 @@ export function testCertificates(runs: () => Runs): void {
   });
 }
 
-function onFirstNode(object: KubernetesObject): KubernetesObject {
+/** A Deployment's pods go to the node that stays; anything else is as it is. */
+function placed(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'Deployment') return object;
   const changed = structuredClone(object) as V1Deployment;
   Object.assign(changed.spec!.template.spec!, placedOnFirstNode);

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { cacheBin, freePorts, requireProgram } from '@fourfold/local-servers';
 import sharp from 'sharp';
 import { expect } from 'vitest';
+import { startCertManager } from './cert-manager.js';
 import { fourfoldImage } from './cluster-images.js';
 import { repository } from './documented-commands.js';
 import { localVolume, readOnlyClaim } from './local-volumes.js';
@@ -90,11 +91,7 @@ export async function uploadOriginals({ shell }: Reader): Promise<void> {
 }
 
 /** As the cluster's administrator has: cert-manager. */
-export async function startCertManager(reader: Reader): Promise<void> {
-  const cluster = clusterOf(reader);
-  await cluster.defineResources(/certificate|issuer/);
-  await cluster.startCertManager();
-}
+export const installCertManager = (reader: Reader): Promise<void> => startCertManager(clusterOf(reader));
 
 /** As an administrator would: a volume with an archive in ImageNet's form, and a claim of it. */
 export async function offerImageNet(reader: Reader): Promise<void> {

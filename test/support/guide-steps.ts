@@ -1,4 +1,4 @@
-import { offerImageNet, startCertManager, uploadOriginals, type Reader } from './guide-reader.js';
+import { installCertManager, offerImageNet, uploadOriginals, type Reader } from './guide-reader.js';
 
 /*
  * What a reader of docs/kubernetes.md does, in the order of one without cert-manager. Each command of its console blocks has one step.
@@ -88,7 +88,7 @@ export const certificateSteps: readonly Step[] = [
     command: /^kubectl apply -k \S+\/tls /,
     says: /^certificate\.cert-manager\.io\/fourfold-minio created$/m,
     instead: ['overlays/tls', 'overlays/team'],
-    first: startCertManager,
+    first: installCertManager,
   },
 ];
 
